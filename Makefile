@@ -1,0 +1,95 @@
+# One word a task. Settings are given as variables: make up RATE=5 PORT=19092; `make help` lists them.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONUNBUFFERED := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_HOME ?= $(if $(TRENDING_HOME),$(TRENDING_HOME),$(CURDIR)/.trending)/prefect
+
+# Every variable on the command line is a setting: RATE=5 becomes TRENDING_RATE=5, and a name nobody knows is an error there.
+OWN := PYTHON VENV SERVICE ARGS
+GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))
+SETTINGS := $(filter-out $(OWN) TRENDING_% MAKE%,$(GIVEN))
+$(foreach v,$(SETTINGS),$(eval export TRENDING_$v := $($v)))
+ifdef DEMO_SECONDS
+export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
+endif
+
+.PHONY: help setup prerequisites jars demo up start down stop restart status spy smoke audit logs test test-fast check bench server-stop lock clean
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.complete: requirements.lock pyproject.toml
+	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
+	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+setup: $(VENV)/.complete jars ## virtual environment and jars
+
+prerequisites: ## check Python, Java, memory and disk
+	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
+
+jars: $(VENV)/.complete ## fetch and check the locked jars
+	@$(PY) -m infra.jars
+
+JARS := $(VENV)/.complete
+demo: $(JARS) ## start, watch, audit, tear down
+	@$(PY) -m flows.demo $(ARGS)
+
+up start: $(JARS) ## bring the stack up, or what is missing of it
+	@$(PY) -m flows.start_up $(ARGS)
+
+stop: $(JARS) ## stop everything, keep everything
+	@TRENDING_STOP_ONLY=true $(PY) -m flows.tear_down $(ARGS)
+
+down: $(JARS) ## take the stack down; VOLUMES=1 deletes its data
+	@$(PY) -m flows.tear_down $(ARGS)
+
+restart: ## stop and start again
+	@$(MAKE) --no-print-directory stop
+	@$(MAKE) --no-print-directory start
+
+status: $(JARS) ## what is there, how it is doing, what is left over
+	@$(PY) -m flows.status $(ARGS)
+
+spy: $(JARS) ## print the topic from the beginning
+	@$(PY) -m flows.spy $(ARGS)
+
+smoke: $(JARS) ## five messages there and back
+	@$(PY) -m flows.smoke_test $(ARGS)
+
+audit: $(JARS) ## prove the count
+	@$(PY) -m flows.audit $(ARGS)
+
+logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
+	@$(PY) -m flows.logs --service $(or $(SERVICE),stream) $(ARGS)
+
+server-stop: $(JARS) ## stop the local Prefect server that the lab started
+	@$(PY) -c 'from infra.prefect_server import stop_server; print("stopped" if stop_server() else "none was running")'
+
+test: setup ## the whole suite
+	@$(PY) -m pytest $(ARGS)
+
+test-fast: $(JARS) ## what needs neither network nor Java, under a minute
+	@$(PY) -m pytest -m "not real" $(ARGS)
+
+check: $(JARS) ## lint, format, types, import rules
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports --no-cache
+
+bench: setup ## measure against the peers of PERFORMANCE.md
+	@$(PY) -m benchmarks.run $(ARGS)
+
+lock: ## make requirements.lock anew
+	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml
+
+clean: ## delete everything that make made, data included; only when nothing runs
+	@rm -rf $(VENV) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache

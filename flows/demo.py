@@ -1,0 +1,81 @@
+"""The whole story in one run: start, watch the rankings, audit, tear down, leave nothing."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import flow
+
+from flows.audit import audit
+from flows.command_line import run_command, with_server
+from flows.forms import AuditForm, DemoForm, StartUpForm, TearDownForm
+from flows.start_up import start_up
+from flows.tear_down import tear_down
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.prefect_server import stop_server
+from infra.processes import free_port, port_owner
+from infra.state import read_state
+from tasks.step import say
+from tasks.stream import NAME as STREAM
+from trending.audit import AuditReport
+from trending.settings import StackSettings
+
+POLL_SECONDS = 0.25
+
+
+@flow(name="demo", flow_run_name="demo {settings.stack.name}")
+def demo(settings: DemoForm) -> AuditReport:
+    """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
+    stack = settings.stack.name
+    try:
+        start_up(StartUpForm(stack=settings.stack, producer=settings.producer, stream=settings.stream))
+        watch_rankings(stack, settings.demo.demo_seconds)
+        report = audit(AuditForm(name=stack, resume=False))
+    finally:
+        tear_down(TearDownForm(name=stack, volumes=True))
+    for line in report.lines(settings.stream.zone):
+        say(line)
+    return report
+
+
+def watch_rankings(stack: str, seconds: float) -> None:
+    """Report the job's blocks as they come, those already printed first."""
+    path = open_lab(stack).supervisor.logs / f"{STREAM}.out.log"
+    deadline = time.monotonic() + seconds
+    with path.open(encoding="utf-8") as output:
+        while time.monotonic() < deadline:
+            for line in output:
+                say(line.rstrip("\n"))
+            time.sleep(POLL_SECONDS)
+
+
+def own_stack(settings: StackSettings) -> StackSettings:
+    """Return the contract's names and ports when they are free, otherwise free ones of our own.
+
+    A stack that exists is never taken over by a demo, since the demo deletes what it ran on.
+    """
+    name = settings.name
+    number = 1
+    while read_state(StackPaths.of(name)) is not None:
+        number += 1
+        name = f"{settings.name}-demo-{number}"
+    port = settings.port
+    if port == StackSettings().port and port_owner(port) is not None:
+        port = free_port(port + 100, 100)
+    return settings.model_copy(update={"name": name, "port": port})
+
+
+def main(settings: DemoForm) -> None:
+    """Run the flow from a terminal and stop the server if this run started it."""
+    stack = own_stack(settings.stack)
+    if stack != settings.stack:
+        say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}")
+    mine = settings.model_copy(update={"stack": stack})
+    started = with_server(lambda: demo(mine))
+    if started:
+        stop_server()
+
+
+if __name__ == "__main__":
+    run_command(DemoForm, main, "python -m flows.demo")

@@ -1,0 +1,76 @@
+"""The flows' parameters: one bounded model a flow, which is its Prefect form and its command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from trending.settings import LabSettings, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME = r"^[a-z][a-z0-9-]{0,30}$"
+
+
+class StartUpForm(LabSettings):
+    """Bring up the stack in strict order, or reconcile one that is there."""
+
+
+class NamedStack(Section):
+    """Choose one stack that exists."""
+
+    name: str = Field("trending", pattern=_NAME, description="Name of the stack.")
+
+
+class TearDownForm(NamedStack):
+    """Stop everything in reverse order; the data stays unless volumes is set."""
+
+    volumes: bool = Field(default=False, description="Delete the data too: topic, ledger, counts, checkpoint.")
+    stop_only: bool = Field(default=False, description="Only stop; keep everything for a quick start.")
+
+    @model_validator(mode="after")
+    def _stopping_deletes_nothing(self) -> Self:
+        if self.volumes and self.stop_only:
+            msg = "volumes and stop_only exclude each other"
+            raise ValueError(msg)
+        return self
+
+
+class SmokeTestForm(NamedStack):
+    """Send five messages through the topic and read them back."""
+
+    timeout_seconds: float = Field(30.0, gt=0, le=300, description="Seconds until the messages must be back.")
+
+
+class AuditForm(NamedStack):
+    """Stop the producer, wait for the stream, recount the log and reconcile; then start the producer again."""
+
+    resume: bool = Field(default=True, description="Start the producer again afterwards.")
+
+
+class DemoOptions(Section):
+    """How long to watch."""
+
+    demo_seconds: float = Field(75.0, ge=5, le=3600, description="Seconds to watch rankings before the audit.")
+
+
+class DemoForm(LabSettings):
+    """Start, watch the rankings, audit, tear down."""
+
+    demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
+
+
+ALL_FORMS: tuple[type[BaseModel], ...] = (StartUpForm, TearDownForm, SmokeTestForm, AuditForm, DemoForm)
+
+
+def field_sections(form: type[BaseModel]) -> Mapping[str, str]:
+    """Return field → section for every field of a form; the section is empty for a field of the form itself."""
+    fields: dict[str, str] = {}
+    for name, field in form.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            fields.update(dict.fromkeys(field.annotation.model_fields, name))
+        else:
+            fields[name] = ""
+    return fields

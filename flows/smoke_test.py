@@ -1,0 +1,26 @@
+"""Send five messages through the topic and read them back."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.command_line import run_command, with_server
+from flows.forms import SmokeTestForm
+from infra.lab import open_lab
+from tasks.audit import send_probe
+
+
+@flow(name="smoke-test", flow_run_name="smoke-test {settings.name}")
+def smoke_test(settings: SmokeTestForm) -> None:
+    """Succeed only if all five messages came back within the deadline."""
+    lab = open_lab(settings.name)
+    send_probe(lab.stack.bootstrap, lab.settings.stack.topic, settings.timeout_seconds)
+
+
+def main(settings: SmokeTestForm) -> None:
+    """Run the flow from a terminal."""
+    with_server(lambda: smoke_test(settings))
+
+
+if __name__ == "__main__":
+    run_command(SmokeTestForm, main, "python -m flows.smoke_test")

@@ -1,0 +1,57 @@
+"""Bring the stack up in strict order: services, readiness, topic, producer, streaming job; undo on failure."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.command_line import run_command, with_server
+from flows.forms import StartUpForm
+from flows.timeline import StartUpSummary, Timeline
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.state import stack_held
+from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
+from tasks.producer import launch_producer, wait_for_producer
+from tasks.stream import submit_stream, wait_for_stream
+from tasks.topic import create_topic, resolve_offsets
+from tasks.undo import present, undo
+
+
+@flow(name="start-up", flow_run_name="start-up {settings.stack.name}")
+def start_up(settings: StartUpForm) -> StartUpSummary:
+    """Start what is missing, adopt what is right; every step waits for the observed readiness of the one before."""
+    stack = settings.stack.name
+    timeline = Timeline(stack)
+    with stack_held(StackPaths.of(stack)):
+        before = present(stack)
+        try:
+            with timeline.step("preparation") as done:
+                done(note=prepare_stack(settings))
+            with timeline.step("supervisor") as done:
+                done(start_supervisor(stack))
+            for service in open_lab(stack).stack.services:
+                with timeline.step(service.name) as done:
+                    outcome = start_service(stack, service.name)
+                    done(outcome, wait_for_service(stack, service.name)["running"])
+            with timeline.step("topic") as done:
+                done(create_topic(stack))
+                offsets = resolve_offsets(stack)
+            with timeline.step("producer") as done:
+                done(launch_producer(stack))
+                wait_for_producer(stack)
+            with timeline.step("stream") as done:
+                done(submit_stream(stack, offsets))
+                wait_for_stream(stack)
+        except BaseException:
+            undo(stack, before)
+            raise
+    return timeline.finish(open_lab(stack))
+
+
+def main(settings: StartUpForm) -> None:
+    """Run the flow from a terminal."""
+    with_server(lambda: start_up(settings))
+
+
+if __name__ == "__main__":
+    run_command(StartUpForm, main, "python -m flows.start_up")

@@ -1,0 +1,70 @@
+"""Take the stack down in the reverse of start-up's order. Works twice, on nothing, and without a Prefect server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefect import flow
+
+from flows.command_line import run_command, run_on
+from flows.forms import TearDownForm
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.prefect_server import current_server, stop_server
+from infra.state import Wanted, existing_stacks, read_state, stack_held
+from tasks.infrastructure import mark_wanted, remove_service, stop_service, sweep_stack
+from tasks.producer import stop_producer
+from tasks.step import say
+from tasks.stream import stop_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+@flow(name="tear-down", flow_run_name="tear-down {settings.name}")
+def tear_down(settings: TearDownForm) -> bool:
+    """Stop stream, producer and services, then sweep; returns whether there was anything to take down."""
+    return take_down(settings, lambda task: task)
+
+
+def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
+    """Take the stack down, each task passed ``through`` something: itself in a flow, its plain function without a server."""
+    stack, paths = settings.name, StackPaths.of(settings.name)
+    with stack_held(paths):
+        state = read_state(paths)
+        if state is None:
+            say(f"there is no stack {stack}: nothing to take down")
+            return False
+        through(mark_wanted)(stack, Wanted.STOPPED if settings.stop_only else Wanted.DOWN)
+        if open_lab(stack).supervisor.running():
+            through(stop_stream)(stack)
+            through(stop_producer)(stack)
+        for service in reversed(open_lab(stack).stack.services):
+            through(stop_service if settings.stop_only else remove_service)(stack, service.name)
+        if not settings.stop_only:
+            through(sweep_stack)(stack, volumes=settings.volumes)
+    words = "stopped; make start brings it back" if settings.stop_only else "down; its data is kept"
+    say(f"stack {stack} is {'down and its data deleted' if settings.volumes else words}")
+    return True
+
+
+def main(settings: TearDownForm) -> None:
+    """Run from a terminal: through a server that answers, without one directly; the last stack takes our server along."""
+    server = current_server()
+    if server is None:
+        take_down(settings, lambda task: task.fn)
+    else:
+        run_on(server, lambda: tear_down(settings))
+    if not settings.stop_only and not any(wanted_up(name) for name in existing_stacks()) and stop_server():
+        say("the local Prefect server is stopped")
+
+
+def wanted_up(name: str) -> bool:
+    """Whether a stack is wanted up or stopped, so that its server is still of use."""
+    state = read_state(StackPaths.of(name))
+    return state is not None and state.wanted is not Wanted.DOWN
+
+
+if __name__ == "__main__":
+    run_command(TearDownForm, main, "python -m flows.tear_down")

@@ -1,0 +1,89 @@
+"""The start-up's timeline: what each step did and how long it took; the typed summary and the Markdown artifact."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import contextmanager
+
+from prefect.artifacts import create_markdown_artifact
+from pydantic import BaseModel
+
+from infra.lab import Lab
+from infra.runtime import Outcome
+from tasks.step import say
+
+
+class Step(BaseModel):
+    """One step: its name, what had to be done, the evidence, its time in seconds."""
+
+    name: str
+    outcome: str
+    note: str
+    seconds: float
+
+
+class StartUpSummary(BaseModel):
+    """What start-up returns: where to reach the stack, and the time of each step."""
+
+    stack: str
+    runtime: str
+    bootstrap: str
+    topic: str
+    cluster_id: str
+    changed: bool
+    steps: list[Step]
+    seconds: float
+
+
+class Timeline:
+    """Measures steps, reports each as it ends."""
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+        self._started = time.monotonic()
+        self._steps: list[Step] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[..., None]]:
+        """Measure a step; the yielded function takes its outcome and a note."""
+        started = time.monotonic()
+        noted: dict[str, str] = {"outcome": "", "note": ""}
+
+        def done(outcome: Outcome | str = "", note: str = "") -> None:
+            noted.update(outcome=str(outcome), note=note)
+
+        yield done
+        step = Step(name=name, seconds=round(time.monotonic() - started, 2), **noted)
+        self._steps.append(step)
+        words = " · ".join(word for word in (step.outcome, step.note) if word)
+        say(f"[{step.seconds:6.2f} s] {step.name}: {words or 'ok'}")
+
+    def finish(self, lab: Lab) -> StartUpSummary:
+        """Return the summary, leave the artifact and report the end."""
+        changed = any(step.outcome not in {"", Outcome.ADOPTED} for step in self._steps)
+        summary = StartUpSummary(
+            stack=self._stack,
+            runtime=lab.runtime.kind,
+            bootstrap=lab.stack.bootstrap,
+            topic=lab.settings.stack.topic,
+            cluster_id=lab.stack.cluster_id,
+            changed=changed,
+            steps=self._steps,
+            seconds=round(time.monotonic() - self._started, 2),
+        )
+        create_markdown_artifact(to_markdown(summary), key="start-up-timeline", description="What start-up did")
+        word = "is up" if changed else "was up already: nothing was changed"
+        say(f"stack {summary.stack} {word}, {summary.seconds:.1f} s, Kafka at {summary.bootstrap}")
+        return summary
+
+
+def to_markdown(summary: StartUpSummary) -> str:
+    """Return the summary as a Markdown page."""
+    rows = "\n".join(f"| {step.name} | {step.outcome} | {step.note} | {step.seconds:.2f} |" for step in summary.steps)
+    return (
+        f"# Stack {summary.stack}\n\n"
+        f"Runtime {summary.runtime}, Kafka at `{summary.bootstrap}`, topic `{summary.topic}`, "
+        f"cluster `{summary.cluster_id}`.\n\n"
+        f"| step | outcome | note | seconds |\n|---|---|---|---:|\n{rows}\n| **all** | | | {summary.seconds:.2f} |\n"
+    )

@@ -1,0 +1,170 @@
+"""Talking to the broker with librdkafka: what it says of itself, topics, and a record written and read back."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from trending.errors import ConfigurationConflict, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROBE_TOPIC = "trending_probe"
+"""Carries the readiness probe's nonces, so that the tweets' topic stays clean."""
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """What a broker says of its cluster."""
+
+    cluster_id: str
+    controller: int
+    brokers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TopicView:
+    """A topic as it exists. ``leaderless`` are the partitions without leader."""
+
+    name: str
+    topic_id: str
+    partitions: int
+    replication: int
+    leaderless: tuple[int, ...]
+
+
+class BrokerClient:
+    """One librdkafka admin connection; make it inside the task that uses it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._admin = AdminClient(
+            {
+                "bootstrap.servers": bootstrap,
+                "client.id": "trending-admin",
+                "reconnect.backoff.ms": 20,
+                "reconnect.backoff.max.ms": 200,
+                "log_level": 0,
+            }
+        )
+
+    def cluster(self, timeout: float) -> ClusterView:
+        """Return the cluster's view within ``timeout`` seconds; raises NotReady when no broker answers."""
+        try:
+            view = self._admin.describe_cluster(request_timeout=timeout).result(timeout)
+        except (KafkaException, TimeoutError) as error:
+            cause = f"no broker answers at {self._bootstrap}"
+            raise NotReady(cause, reason(error), "make status") from error
+        controller = view.controller.id if view.controller is not None else -1
+        return ClusterView(view.cluster_id, controller, tuple(f"{node.host}:{node.port}" for node in view.nodes))
+
+    def topic(self, name: str, timeout: float) -> TopicView | None:
+        """Return the topic, or None where it does not exist; raises NotReady when no broker answers."""
+        try:
+            future = self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name]
+            view = future.result(timeout)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            cause = f"{name} cannot be described"
+            raise NotReady(cause, reason(error), "make status") from error
+        except TimeoutError as error:
+            cause = f"no broker answers at {self._bootstrap}"
+            raise NotReady(cause, f"{timeout} s", "make status") from error
+        leaderless = tuple(part.id for part in view.partitions if part.leader is None or part.leader.id < 0)
+        replication = max((len(part.replicas) for part in view.partitions), default=0)
+        return TopicView(name, str(view.topic_id), len(view.partitions), replication, leaderless)
+
+    def create_topic(self, name: str, partitions: int, replication: int, settings: Mapping[str, str]) -> bool:
+        """Create a topic; returns whether it was created, since one that exists is fine. Raises NotReady otherwise."""
+        topic = NewTopic(name, partitions, replication, config=dict(settings))
+        future = self._admin.create_topics([topic], operation_timeout=10, request_timeout=15)[name]
+        try:
+            future.result(20)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            cause = f"the topic {name} cannot be created"
+            raise NotReady(cause, reason(error), "make status") from error
+        except TimeoutError as error:
+            cause = f"the topic {name} was not created in time"
+            raise NotReady(cause, "20 s", "make status") from error
+        return True
+
+    def require_topic(self, name: str, partitions: int, replication: int, settings: Mapping[str, str]) -> TopicView:
+        """Return the topic once it has leaders; raises ConfigurationConflict when it exists with other settings."""
+        view = self.topic(name, 5)
+        if view is None or view.leaderless:
+            cause = f"{name} has no leader yet"
+            raise NotReady(cause, f"{view}", "make status")
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        found = self._admin.describe_configs([resource], request_timeout=10)[resource].result(10)
+        wanted = {"partitions": str(partitions), "replication": str(replication), **settings}
+        actual = {
+            "partitions": str(view.partitions),
+            "replication": str(view.replication),
+            **{key: found[key].value for key in settings},
+        }
+        differing = [f"{key} is {actual[key]}, asked for {wanted[key]}" for key in wanted if actual[key] != wanted[key]]
+        if differing:
+            cause = f"the topic {name} exists with other settings; it is never recreated behind your back"
+            remedy = "ask for the settings it has, or make down VOLUMES=1, then make up"
+            raise ConfigurationConflict(cause, "; ".join(differing), remedy)
+        return view
+
+    def round_trip(self, timeout: float) -> None:
+        """Write a nonce to the probe topic and read it back; raises NotReady when it does not come back."""
+        self.create_topic(PROBE_TOPIC, 1, 1, {"retention.ms": "600000", "min.insync.replicas": "1"})
+        nonce = secrets.token_bytes(12)
+        places: list[int] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None and message.offset() is not None:
+                places.append(message.offset() or 0)
+
+        producer = Producer(
+            {"bootstrap.servers": self._bootstrap, "message.timeout.ms": int(timeout * 1000), "log_level": 0}
+        )
+        producer.produce(PROBE_TOPIC, nonce, partition=0, on_delivery=delivered)
+        producer.flush(timeout)
+        if not places:
+            cause = "a record could not be written"
+            raise NotReady(cause, f"{PROBE_TOPIC} acknowledged nothing within {timeout} s", "make status")
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": "trending-probe",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 20,
+                "log_level": 0,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(PROBE_TOPIC, 0, places[0] or OFFSET_BEGINNING)])
+            message = consumer.poll(timeout)
+        finally:
+            consumer.close()
+        if message is None or message.error() is not None or message.value() != nonce:
+            cause = "a record was written and did not come back"
+            raise NotReady(cause, f"{PROBE_TOPIC} offset {places[0]}", "make status")
+
+
+def reason(error: Exception) -> str:
+    """Return librdkafka's name and words for an error, such as ``_TRANSPORT: Local: Broker transport failure``."""
+    if isinstance(error, KafkaException) and isinstance(error.args[0], KafkaError):
+        return f"{error.args[0].name()}: {error.args[0].str()}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,75 @@
+"""The restart budget: a supervisor event listener that counts deaths over time and stops what dies again and again.
+
+supervisord's own ``startretries`` counts only exits within ``startsecs``; a program that lives a little longer would be restarted
+for ever. Deaths are kept in a file, so the budget survives a restart of the listener and of supervisord.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+from supervisor import childutils
+
+BUDGET_FILE = "budget.json"
+DEATHS = 5
+"""Deaths within the period after which a program is stopped."""
+PERIOD_SECONDS = 600.0
+
+
+class Deaths(msgspec.Struct):
+    """One program's recent deaths, seconds since the epoch, and whether its budget is spent."""
+
+    at: list[float] = []
+    spent: bool = False
+
+
+def read_budget(path: Path) -> dict[str, Deaths]:
+    """Return program → deaths; empty before the first death."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Deaths])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def note_death(path: Path, program: str, now: float) -> bool:
+    """Book a death of ``program`` at ``now``; returns whether the budget is spent."""
+    budget = read_budget(path)
+    recent = [at for at in budget.get(program, Deaths()).at if now - at < PERIOD_SECONDS]
+    deaths = Deaths([*recent, now], len(recent) + 1 > DEATHS)
+    budget[program] = deaths
+    _write(path, budget)
+    return deaths.spent
+
+
+def forgive(path: Path, program: str) -> None:
+    """Forget a program's deaths: a person asked for it again."""
+    budget = read_budget(path)
+    if budget.pop(program, None) is not None:
+        _write(path, budget)
+
+
+def _write(path: Path, budget: dict[str, Deaths]) -> None:
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(budget))
+    fresh.replace(path)
+
+
+def main() -> None:
+    """Listen until supervisord closes standard input. Protocol: https://supervisord.org/events.html."""
+    path = Path(sys.argv[1])
+    rpc = childutils.getRPCInterface(os.environ)
+    while True:
+        _headers, payload = childutils.listener.wait()
+        event = childutils.get_headers(payload)
+        if event.get("expected") != "1" and note_death(path, event["processname"], time.time()):
+            sys.stderr.write(f"{event['processname']} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
+            rpc.supervisor.stopProcess(event["processname"], False)  # noqa: FBT003 - XML-RPC has no keywords
+        childutils.listener.ok()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Symptom → cause → remedy, as data. Matched against log tails and exceptions; the manual's troubleshooting is made from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One row: a pattern seen in logs or exceptions, what causes it and what to do."""
+
+    symptom: str
+    pattern: str
+    cause: str
+    remedy: str
+    seen: bool = True
+    """False where the row was read about and not reproduced."""
+
+
+TABLE: tuple[Diagnosis, ...] = (
+    Diagnosis(
+        "unresolved dependency, download failed",
+        r"unresolved dependency|download failed: .*\(bundle\)",
+        "the connector version is not published, or the local Maven cache holds a POM without its jar",
+        "use the locked local jars (make jars), never --packages",
+    ),
+    Diagnosis(
+        "JAVA_GATEWAY_EXITED",
+        r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set|java: command not found|Unable to locate a Java",
+        "Java is missing, or JAVA_HOME names a wrong place",
+        "install Java 17 or 21 and check with: make prerequisites",
+    ),
+    Diagnosis(
+        "Failed to find data source: kafka",
+        r"Failed to find (?:the )?data source:? ?`?kafka",
+        "a Spark session was already running without the Kafka connector",
+        "stop that session first, then start the job again",
+    ),
+    Diagnosis(
+        "NoSuchMethodError … wrapRefArray",
+        r"NoSuchMethodError.*wrapRefArray|SerializedOffset\.<init>",
+        "a connector jar for Scala 2.12, or one older than Spark",
+        "use the locked jars: make jars",
+    ),
+    Diagnosis(
+        "Error while creating ephemeral … node already exists",
+        r"Error while creating ephemeral at /brokers/ids/\d+, node already exists|NodeExistsException",
+        "the broker was not stopped cleanly and its ZooKeeper session (18 s) is still alive",
+        "wait 20 s; the next start heals it",
+    ),
+    Diagnosis(
+        "InconsistentClusterIdException",
+        r"InconsistentClusterIdException|Invalid cluster\.id in",
+        "one of the two volumes was deleted: the data belongs to another cluster",
+        "delete both volumes or neither: make down VOLUMES=1, then make up",
+    ),
+    Diagnosis(
+        "Failed to acquire lock on file .lock",
+        r"Failed to acquire lock on file \.lock",
+        "a second broker runs on the same data directory",
+        "find it with make status, end it with make down",
+    ),
+    Diagnosis(
+        "port is already allocated, address already in use",
+        r"port is already allocated|[Aa]ddress already in use",
+        "another process listens on the port",
+        "end that process, or take another port: make up PORT=19092",
+    ),
+    Diagnosis(
+        "No space left on device",
+        r"No space left on device|Disk quota exceeded",
+        "the disk that holds the data is full",
+        "free some space, or set TRENDING_HOME to a larger disk",
+    ),
+    Diagnosis(
+        "Read-only file system, permission denied on the data directory",
+        r"Read-only file system|AccessDeniedException|Permission denied",
+        "the data directory cannot be written",
+        "make it writable, or set TRENDING_HOME to a directory that is",
+    ),
+    Diagnosis(
+        "Failed to resolve 'kafka:…'",
+        r"Failed to resolve '[^']+'",
+        "the address that the broker advertises cannot be reached from here",
+        "compare the advertised address with the one dialled: make status",
+    ),
+    Diagnosis(
+        "Partition … offset was changed from 5 to 0",
+        r"offset was changed from \d+ to \d+",
+        "the topic was deleted or made anew under an old checkpoint",
+        "start with fresh data: make down VOLUMES=1, then make up",
+    ),
+    Diagnosis(
+        "STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE",
+        r"STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE",
+        "the query or a setting changed on an old checkpoint",
+        "start with fresh data: make down VOLUMES=1, then make up",
+    ),
+    Diagnosis(
+        "STREAMING_CHECKPOINT_MISSING_METADATA_FILE, Incomplete log file",
+        r"STREAMING_CHECKPOINT_MISSING_METADATA_FILE|Incomplete log file|malformed (?:log|checkpoint)",
+        "the checkpoint is damaged",
+        "start with fresh data: make down VOLUMES=1, then make up",
+    ),
+    Diagnosis(
+        "UNKNOWN_TOPIC_OR_PART, LEADER_NOT_AVAILABLE",
+        r"UNKNOWN_TOPIC_OR_PART|UnknownTopicOrPartition|LEADER_NOT_AVAILABLE",
+        "the topic does not exist, or its leader is not elected yet",
+        "make up creates it and waits for its leaders",
+    ),
+    Diagnosis(
+        "INVALID_REPLICATION_FACTOR",
+        r"INVALID_REPLICATION_FACTOR|InvalidReplicationFactorException",
+        "more replicas were asked for than there are brokers",
+        "make up REPLICATION=1, or BROKERS=3 REPLICATION=3",
+    ),
+    Diagnosis(
+        "BufferError: Local: Queue full",
+        r"Local: Queue full",
+        "the producer is faster than the broker",
+        "the producer waits by itself; lower the rate if it should not: make up RATE=…",
+    ),
+    Diagnosis(
+        "_DESTROY: Handle is terminating",
+        r"_DESTROY|Handle is terminating",
+        "an AdminClient was collected before its futures were done",
+        "keep a reference to the client until its futures are done",
+    ),
+    Diagnosis(
+        "OutOfMemoryError",
+        r"java\.lang\.OutOfMemoryError|Terminating due to java\.lang\.OutOfMemoryError",
+        "the JVM's heap is exhausted",
+        "give it a larger one: make up HEAP_MB=1024",
+    ),
+    Diagnosis(
+        "_TRANSPORT, _ALL_BROKERS_DOWN, _MSG_TIMED_OUT",
+        r"_TRANSPORT|_ALL_BROKERS_DOWN|_MSG_TIMED_OUT|Connection refused|brokers? (?:are )?down",
+        "no broker answers",
+        "see the broker's own diagnosis: make status",
+    ),
+    Diagnosis(
+        "all tweets late, or windows shifted",
+        r"window.*shifted|clock (?:skew|drift)",
+        "a time zone or a drifting clock",
+        "everything here is UTC: compare the clock with the broker's record time",
+    ),
+    Diagnosis(
+        "HADOOP_HOME unset, NativeIO$Windows",
+        r"HADOOP_HOME (?:and hadoop\.home\.dir are )?unset|NativeIO\$Windows",
+        "native Windows",
+        "use WSL2",
+        seen=False,
+    ),
+    Diagnosis(
+        "manifest unknown",
+        r"manifest unknown",
+        "the image was withdrawn from its registry",
+        "use the pinned images, or build local ones: make images",
+        seen=False,
+    ),
+    Diagnosis(
+        "exec format error, no matching manifest",
+        r"exec format error|no matching manifest for",
+        "the image is for another processor",
+        "choose an image for this processor",
+        seen=False,
+    ),
+)
+
+HEAP_EXHAUSTED = 3
+"""Exit code of a JVM with -XX:+ExitOnOutOfMemoryError."""
+KILLED = frozenset({137, -9, -1})
+"""128 + SIGKILL as a container reports it, -9 as Python does, -1 as supervisord does for any signal."""
+
+
+def diagnose(text: str) -> Diagnosis | None:
+    """Return the first row whose pattern occurs in ``text``, most specific rows first, or None."""
+    return next((row for row in TABLE if re.search(row.pattern, text)), None)
+
+
+def diagnose_exit(exit_code: int | None, tail: str, *, memory_killed: bool = False) -> Diagnosis | None:
+    """Return why something ended, from its exit code (negative for a signal), log tail and the engine's word on memory."""
+    if memory_killed:
+        return Diagnosis(
+            "exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024"
+        )
+    if exit_code == HEAP_EXHAUSTED:
+        return next(row for row in TABLE if row.symptom == "OutOfMemoryError")
+    if exit_code in KILLED:
+        return Diagnosis(
+            "exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up"
+        )
+    return diagnose(tail)

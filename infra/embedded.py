@@ -1,0 +1,198 @@
+"""The embedded runtime: the same real Kafka broker as a local Java process, for machines without Docker."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.diagnosis import diagnose
+from infra.jars import ensure_jars
+from infra.java import find_java
+from infra.paths import short_hash
+from infra.runtime import Observation, Outcome, ServiceState
+from infra.stack import Program, Service, Stack
+from trending.errors import ConfigurationConflict
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from infra.paths import StackPaths
+    from infra.supervisor import ProgramStatus, Supervisor
+
+STOP_SECONDS = 30
+FORMAT_SECONDS = 60
+LOGGING = Path(__file__).with_name("log4j2.yaml")
+JVM_OPTIONS = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+    "-Dfile.encoding=UTF-8",
+)
+
+
+class EmbeddedRuntime:
+    """Runs the services under the stack's supervisord; each has a directory below the stack's data."""
+
+    def __init__(self, stack: Stack, paths: StackPaths, supervisor: Supervisor) -> None:
+        self._stack = stack
+        self._paths = paths
+        self._supervisor = supervisor
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """Embedded."""
+        return RuntimeKind.EMBEDDED
+
+    def prepare(self) -> None:
+        """Fetch or check the broker's jars; raises PrerequisiteMissing without Java, DamagedDownload for a wrong jar."""
+        find_java()
+        ensure_jars("broker")
+
+    def start(self, service: Service) -> Outcome:
+        """Reconcile one broker towards running; formats its storage the first time."""
+        program = self._program(service)
+        status = self._supervisor.status(service.name)
+        if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
+            return Outcome.ADOPTED
+        self._format(service)
+        self._supervisor.launch(program)
+        (self._paths.run / f"{service.name}.drift").write_text(program.drift_hash, encoding="ascii")
+        return Outcome.CREATED if status is None else Outcome.RECREATED
+
+    def stop(self, service: Service) -> None:
+        """Stop the broker, which then closes its log cleanly."""
+        if self._supervisor.running():
+            self._supervisor.stop(service.name)
+
+    def remove(self, service: Service) -> None:
+        """Stop the broker and forget its declaration; its data stays."""
+        if self._supervisor.running():
+            self._supervisor.remove(service.name)
+
+    def observe(self, service: Service) -> Observation:
+        """Return what supervisord knows of the broker."""
+        status = self._supervisor.status(service.name)
+        if status is None:
+            return Observation(service.name, ServiceState.ABSENT)
+        return Observation(
+            service.name,
+            _STATES.get(status.state, ServiceState.RUNNING),
+            _detail(status),
+            status.exit_code if status.state in {"EXITED", "FATAL", "BACKOFF"} else None,
+            drifted=self._drift_hash(service.name) != self._program(service).drift_hash,
+        )
+
+    def logs(self, service: Service, lines: int) -> str:
+        """Return the last lines of the broker's output."""
+        return tail(self._supervisor.logs / f"{service.name}.out.log", lines)
+
+    def destroy(self, *, volumes: bool) -> None:
+        """Delete the data when asked to; nothing else is left once supervisord is down."""
+        if volumes:
+            shutil.rmtree(self._paths.data, ignore_errors=True)
+
+    def _drift_hash(self, name: str) -> str:
+        path = self._paths.run / f"{name}.drift"
+        return path.read_text(encoding="ascii") if path.exists() else ""
+
+    def _directory(self, service: Service) -> Path:
+        return self._paths.data / service.name
+
+    def _program(self, service: Service) -> Program:
+        java = find_java()
+        jars = self._paths.home / "jars" / "broker"
+        heap = f"{service.heap_mb}M"
+        command = (
+            str(java.executable),
+            f"-Xmx{heap}",
+            f"-Xms{heap}",
+            *JVM_OPTIONS,
+            f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+            "-cp",
+            f"{jars}/*",
+            "kafka.Kafka",
+            str(self._paths.run / f"{service.name}.properties"),
+        )
+        environment = {"JAVA_HOME": str(java.home)}
+        return Program(
+            service.name, command, environment, STOP_SECONDS, short_hash(service.config_hash + " ".join(command))
+        )
+
+    def _format(self, service: Service) -> None:
+        directory = self._directory(service)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._paths.run.mkdir(parents=True, exist_ok=True)
+        properties = self._paths.run / f"{service.name}.properties"
+        properties.write_text(
+            render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii"
+        )
+        meta = directory / "meta.properties"
+        if meta.exists():
+            check_cluster_id(meta, self._stack.cluster_id)
+            return
+        jars = self._paths.home / "jars" / "broker"
+        command = [
+            str(find_java().executable),
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-cp",
+            f"{jars}/*",
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            self._stack.cluster_id,
+            "--config",
+            str(properties),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+        if done.returncode:
+            said = (done.stderr + done.stdout).strip()
+            found = diagnose(said)
+            cause = f"the storage of {service.name} cannot be formatted" + (f": {found.cause}" if found else "")
+            raise ConfigurationConflict(cause, f"{directory}: {said[-400:]}", found.remedy if found else "make status")
+
+
+_STATES = {
+    "RUNNING": ServiceState.RUNNING,
+    "STARTING": ServiceState.RUNNING,
+    "STOPPED": ServiceState.STOPPED,
+    "STOPPING": ServiceState.STOPPED,
+    "BACKOFF": ServiceState.EXITED,
+    "EXITED": ServiceState.EXITED,
+    "FATAL": ServiceState.GIVEN_UP,
+}
+
+
+def _detail(status: ProgramStatus) -> str:
+    return f"pid {status.pid}" if status.alive else status.error or f"exit code {status.exit_code}"
+
+
+def render_properties(properties: dict[str, str]) -> str:
+    """Return a Java properties file; its encoding is Latin-1, so everything else is escaped (java.util.Properties.load)."""
+    escaped = (
+        (key, "".join(c if " " <= c <= "~" and c != "\\" else f"\\u{ord(c):04x}" for c in value))
+        for key, value in properties.items()
+    )
+    return "".join(f"{key}={value}\n" for key, value in escaped)
+
+
+def check_cluster_id(meta: Path, expected: str) -> None:
+    """Raise ConfigurationConflict unless the data directory was made for the cluster ``expected``."""
+    lines = meta.read_text(encoding="utf-8").splitlines()
+    found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")).get("cluster.id")
+    if found != expected:
+        cause = "the data belongs to another cluster"
+        evidence = f"{meta}: cluster.id {found}, the stack's is {expected}"
+        raise ConfigurationConflict(cause, evidence, "put the right data back, or make down VOLUMES=1, then make up")
+
+
+def tail(path: Path, lines: int) -> str:
+    """Return the last lines of a log file; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 64 * 1024))
+            return b"\n".join(file.read().splitlines()[-lines:]).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

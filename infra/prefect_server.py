@@ -1,0 +1,124 @@
+"""The local Prefect server: reused where one answers, otherwise started under a supervisord of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.clock import Clock, SystemClock
+from infra.paths import StackPaths, lab_home, short_hash
+from infra.processes import end_processes, free_port, stack_processes
+from infra.stack import Program
+from infra.supervisor import Supervisor
+from trending.errors import NotReady
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_PORT = 4200
+START_SECONDS = 90.0
+END_SECONDS = 5.0
+PROGRAM = "prefect-server"
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A server that answers. ``started`` tells whether this call started it."""
+
+    url: str
+    started: bool
+
+
+def prefect_environment() -> dict[str, str]:
+    """Return the environment that every Prefect process of the lab shares: its home in the checkout, nothing reported."""
+    return {
+        "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(lab_home() / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def answers(url: str, timeout: float = 2.0) -> bool:
+    """Whether a Prefect API answers at ``url``."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=timeout) as reply:  # noqa: S310 - our own http address
+            return bool(reply.status == 200)  # noqa: PLR2004 - HTTP's OK
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+
+
+def current_server() -> PrefectServer | None:
+    """Return the server that answers, the user's or ours, or None; starts nothing."""
+    url = os.environ.get("PREFECT_API_URL") or _recorded_url()
+    return PrefectServer(url, started=False) if url and answers(url) else None
+
+
+def ensure_server(clock: Clock | None = None) -> PrefectServer:
+    """Return a server that answers, starting a local one if need be.
+
+    ``PREFECT_API_URL`` is the user's word: when it is set and nothing answers there, that is an error and not a reason to start
+    another. Raises NotReady when no server answers in time.
+    """
+    wanted = os.environ.get("PREFECT_API_URL")
+    if wanted:
+        if not answers(wanted):
+            cause = f"no Prefect server answers at {wanted}"
+            raise NotReady(cause, "PREFECT_API_URL is set", "start that server, or unset PREFECT_API_URL")
+        return PrefectServer(wanted, started=False)
+    recorded = _recorded_url()
+    if recorded and answers(recorded):
+        return PrefectServer(recorded, started=False)
+    return _start(clock or SystemClock())
+
+
+def _directory() -> Path:
+    return lab_home() / "server"
+
+
+def _supervisor() -> Supervisor:
+    return Supervisor(_directory(), StackPaths(lab_home(), PROGRAM).socket, _identity())
+
+
+def _identity() -> str:
+    return f"{PROGRAM}-{short_hash(str(lab_home()), 8)}"
+
+
+def _recorded_url() -> str | None:
+    path = _directory() / "url"
+    return path.read_text(encoding="ascii").strip() if path.exists() else None
+
+
+def _start(clock: Clock) -> PrefectServer:
+    port = free_port(DEFAULT_PORT, 1)
+    url = f"http://127.0.0.1:{port}/api"
+    supervisor = _supervisor()
+    if not supervisor.running():
+        end_processes(stack_processes(_identity()), END_SECONDS)
+    _directory().mkdir(parents=True, exist_ok=True)
+    supervisor.start()
+    command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    supervisor.launch(Program(PROGRAM, command, prefect_environment(), 20, url))
+    deadline = clock.monotonic() + START_SECONDS
+    while not answers(url):
+        status = supervisor.status(PROGRAM)
+        if clock.monotonic() > deadline or status is None or status.state == "FATAL":
+            cause = "the local Prefect server did not start"
+            evidence = f"{url}; see {supervisor.logs / f'{PROGRAM}.err.log'}"
+            raise NotReady(cause, evidence, "make server-stop, then once more")
+        clock.sleep(0.1)
+    (_directory() / "url").write_text(url, encoding="ascii")
+    return PrefectServer(url, started=True)
+
+
+def stop_server() -> bool:
+    """Stop the server that the lab started; returns whether there was one. Someone else's server is never touched."""
+    supervisor = _supervisor()
+    running = supervisor.running()
+    supervisor.shutdown()
+    end_processes(stack_processes(_identity()), END_SECONDS)
+    (_directory() / "url").unlink(missing_ok=True)
+    return running

@@ -1,0 +1,106 @@
+"""Processes of ours, found by the stack id in their environment; foreign ones are looked at, never touched.
+
+psutil identifies a process by pid and start time, so a reused pid is neither taken for ours nor killed in another's stead.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+import psutil
+
+STACK_VARIABLE = "TRENDING_STACK_ID"
+COMPONENT_VARIABLE = "TRENDING_COMPONENT"
+
+
+@dataclass(frozen=True)
+class PortOwner:
+    """The process that listens on a port; pid and name are unknown for another user's process."""
+
+    port: int
+    pid: int | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"port {self.port}: {self.name}" + (f", pid {self.pid}" if self.pid else "")
+
+
+def stack_processes(stack_id: str, component: str | None = None) -> list[psutil.Process]:
+    """Return the living processes that carry the stack id, zombies left out; with ``component``, only that component's."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            dead = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        if dead or environment.get(STACK_VARIABLE) != stack_id:
+            continue
+        if component is None or environment.get(COMPONENT_VARIABLE) == component:
+            found.append(process)
+    return found
+
+
+def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
+    """Send SIGTERM (SIGCONT first, for the frozen), then SIGKILL after ``grace`` seconds; returns those still alive."""
+    for process in processes:
+        _signal(process, resume=True)
+    _gone, alive = psutil.wait_procs(processes, timeout=grace)
+    for process in alive:
+        _signal(process, resume=False)
+    return psutil.wait_procs(alive, timeout=5)[1]
+
+
+def _signal(process: psutil.Process, *, resume: bool) -> None:
+    try:
+        if resume:
+            process.terminate()
+            process.resume()
+        else:
+            process.kill()
+    except psutil.NoSuchProcess:
+        return
+
+
+def is_alive(pid: int, create_time: float) -> bool:
+    """Tell whether the process that had ``pid`` and started at ``create_time`` (seconds since the epoch) still runs."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - create_time) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def port_owner(port: int) -> PortOwner | None:
+    """Return who listens on ``port`` of 127.0.0.1, or None where it is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return _listener(port)
+    return None
+
+
+def _listener(port: int) -> PortOwner:
+    unknown = PortOwner(port, None, "a process of another user")
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return unknown
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            try:
+                return PortOwner(port, connection.pid, psutil.Process(connection.pid).name())
+            except psutil.NoSuchProcess:
+                continue
+    return unknown
+
+
+def free_port(preferred: int, span: int, limit: int = 50) -> int:
+    """Return the first port from ``preferred`` upwards at which none of the next ``span`` ports is taken."""
+    for start in range(preferred, preferred + limit * span, span):
+        if all(port_owner(port) is None for port in range(start, start + span)):
+            return start
+    return preferred

@@ -1,0 +1,61 @@
+"""The Python programs of a stack: written specification, supervised process, reconcile as for services."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from infra.budget import BUDGET_FILE, forgive
+from infra.embedded import tail
+from infra.java import find_java
+from infra.paths import short_hash
+from infra.runtime import Outcome
+from infra.stack import Program
+from trending.errors import BudgetSpent, ServiceDied
+
+if TYPE_CHECKING:
+    from infra.paths import StackPaths
+    from infra.supervisor import ProgramStatus, Supervisor
+
+STOP_SECONDS = 30
+LOG_LINES = 12
+
+
+def declare_program(paths: StackPaths, name: str, specification: str, *, java: bool) -> Program:
+    """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and a clean start.
+
+    A clean start ends what an earlier life left behind, which a program with a JVM of its own needs.
+    """
+    command = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
+    environment = {}
+    if java:
+        command = (sys.executable, "-m", "infra.launch", *command)
+        environment = {"JAVA_HOME": str(find_java().home)}
+    return Program(name, command, environment, STOP_SECONDS, short_hash(" ".join(command) + specification))
+
+
+def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, specification: str) -> Outcome:
+    """Reconcile one program towards running with this specification."""
+    status = supervisor.status(program.name)
+    marker = paths.run / f"{program.name}.drift"
+    if status is not None and status.alive and marker.exists() and marker.read_text() == program.drift_hash:
+        return Outcome.ADOPTED
+    forgive(paths.run / BUDGET_FILE, program.name)
+    paths.specification(program.name).write_text(specification, encoding="utf-8")
+    paths.heartbeat(program.name).unlink(missing_ok=True)
+    supervisor.launch(program)
+    marker.write_text(program.drift_hash, encoding="ascii")
+    return Outcome.CREATED if status is None else Outcome.RECREATED
+
+
+def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
+    """Return the status of a living program; raises ServiceDied, or BudgetSpent, with its last words otherwise."""
+    status = supervisor.status(name)
+    if status is not None and (status.alive or status.state == "BACKOFF"):
+        return status
+    said = tail(supervisor.logs / f"{name}.err.log", LOG_LINES)
+    state = "not there" if status is None else status.state.lower()
+    cause = f"the program {name} is {state}"
+    evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {said}"
+    error = BudgetSpent if status is not None and status.state == "FATAL" else ServiceDied
+    raise error(cause, evidence, f"make logs SERVICE={name}")

@@ -1,0 +1,143 @@
+"""The readiness ladder: from "something runs" to "a record was written and read back", rung by rung, with monotonic deadlines.
+
+An open port proves nothing: a published port accepts connections with no broker behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.broker import BrokerClient
+from infra.diagnosis import diagnose, diagnose_exit
+from infra.runtime import ServiceState
+from infra.stack import ServiceKind
+from trending.errors import BudgetSpent, ConfigurationConflict, LabError, NotReady, ServiceDied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.clock import Clock
+    from infra.runtime import Runtime
+    from infra.stack import Service, Stack
+
+POLL_SECONDS = 0.05
+ANSWER_SECONDS = 2.0
+LOG_LINES = 15
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder: a name and a check that returns evidence, or raises LabError."""
+
+    name: str
+    check: Callable[[], str]
+
+
+def climb(rungs: list[Rung], timeout: float, clock: Clock) -> dict[str, str]:
+    """Climb until every rung holds in one go and return the evidence of each.
+
+    Raises NotReady naming the rung that failed last when ``timeout`` seconds are over; errors that waiting can't heal at once.
+    """
+    deadline = clock.monotonic() + timeout
+    while True:
+        evidence: dict[str, str] = {}
+        try:
+            for rung in rungs:
+                current = rung.name
+                evidence[rung.name] = rung.check()
+        except (ServiceDied, BudgetSpent):
+            raise
+        except NotReady as error:
+            if clock.monotonic() >= deadline:
+                cause = f"not ready after {timeout:.0f} s at the rung '{current}': {error.cause}"
+                found = diagnose(error.evidence)
+                remedy = f"{found.remedy}; {error.next_command}" if found else error.next_command
+                raise NotReady(cause, error.evidence, remedy) from error
+            clock.sleep(POLL_SECONDS)
+        else:
+            return evidence
+
+
+def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Rung]:
+    """Return the rungs of one service."""
+    running = Rung("running", lambda: require_running(runtime, service))
+    if service.kind is ServiceKind.KAFKA and service is stack.brokers[-1]:
+        return [running, *cluster_ladder(stack)]
+    return [running]
+
+
+def cluster_ladder(stack: Stack) -> list[Rung]:
+    """Return the rungs that the whole cluster must reach, seen from this machine."""
+    client = BrokerClient(stack.bootstrap)
+    return [
+        Rung("metadata", lambda: f"cluster {client.cluster(ANSWER_SECONDS).cluster_id}"),
+        Rung("brokers and controller", lambda: _whole(client, stack)),
+        Rung("cluster id", lambda: _same_cluster(client, stack)),
+        Rung("advertised address", lambda: _dialled(client, stack)),
+        Rung("record written and read back", lambda: _round_trip(client)),
+    ]
+
+
+def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
+    """Return the rung that a topic must reach: every partition has a leader."""
+    client = BrokerClient(bootstrap)
+
+    def leaders() -> str:
+        view = client.topic(topic, ANSWER_SECONDS)
+        if view is None or view.leaderless:
+            cause = f"{topic} has partitions without leader"
+            raise NotReady(cause, str(view), "make status")
+        return f"{view.partitions} partitions have leaders"
+
+    return [Rung("partition leaders", leaders)]
+
+
+def require_running(runtime: Runtime, service: Service) -> str:
+    """Return the detail of a running service; raises ServiceDied with its last log lines and the reason otherwise."""
+    seen = runtime.observe(service)
+    if seen.state is ServiceState.RUNNING:
+        return seen.detail
+    logs = runtime.logs(service, LOG_LINES)
+    found = diagnose_exit(seen.exit_code, logs, memory_killed=seen.memory_killed)
+    cause = f"{service.name} is {seen.state}" + (f": {found.cause}" if found else "")
+    evidence = f"{seen.detail}; last lines:\n{logs}"
+    raise ServiceDied(cause, evidence, found.remedy if found else f"make logs SERVICE={service.name}")
+
+
+def _whole(client: BrokerClient, stack: Stack) -> str:
+    view = client.cluster(ANSWER_SECONDS)
+    if len(view.brokers) < len(stack.brokers) or view.controller < 0:
+        cause = f"{len(view.brokers)} of {len(stack.brokers)} brokers are there"
+        raise NotReady(cause, f"controller {view.controller}, brokers {view.brokers}", "make status")
+    return f"{len(view.brokers)} brokers, controller {view.controller}"
+
+
+def _same_cluster(client: BrokerClient, stack: Stack) -> str:
+    found = client.cluster(ANSWER_SECONDS).cluster_id
+    if found != stack.cluster_id:
+        cause = "another cluster answers at our address"
+        evidence = f"cluster id {found}, the stack's is {stack.cluster_id}"
+        raise ConfigurationConflict(cause, evidence, "make status")
+    return found
+
+
+def _dialled(client: BrokerClient, stack: Stack) -> str:
+    advertised = set(client.cluster(ANSWER_SECONDS).brokers)
+    dialled = set(stack.bootstrap.split(","))
+    if not dialled <= advertised:
+        cause = "the broker advertises another address than the one that programs dial"
+        evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"
+        raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
+    return ", ".join(sorted(advertised))
+
+
+def _round_trip(client: BrokerClient) -> str:
+    client.round_trip(ANSWER_SECONDS)
+    return "a nonce came back"
+
+
+def explain(error: LabError) -> str:
+    """Return the error's text with the diagnosis of its evidence, where there is one."""
+    found = diagnose(error.evidence)
+    return f"{error}\n  diagnosis: {found.cause}; {found.remedy}" if found else str(error)

@@ -1,0 +1,79 @@
+"""What a runtime is: the small interface behind which a stack's services are containers or local processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from infra.stack import Service
+    from trending.settings import RuntimeKind
+
+
+class ServiceState(StrEnum):
+    """What a service is observed to be."""
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    GIVEN_UP = "given up"
+
+
+class Outcome(StrEnum):
+    """What ``start`` had to do."""
+
+    ADOPTED = "adopted"
+    CREATED = "created"
+    RECREATED = "recreated"
+    STARTED = "started"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A service as the machine has it at this moment."""
+
+    name: str
+    state: ServiceState
+    detail: str = ""
+    exit_code: int | None = None
+    memory_killed: bool = False
+    drifted: bool = False
+
+
+class Runtime(Protocol):
+    """Start, stop, remove, observe, logs: all that differs between containers and local processes."""
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """Which runtime this is."""
+        ...
+
+    def prepare(self) -> None:
+        """Have everything at hand that ``start`` needs, downloads included; changes nothing that runs."""
+        ...
+
+    def start(self, service: Service) -> Outcome:
+        """Reconcile one service towards running: adopt what is right, recreate what drifted, refuse what is not ours."""
+        ...
+
+    def stop(self, service: Service) -> None:
+        """Stop a service and keep it and its data; fine where it does not run."""
+        ...
+
+    def remove(self, service: Service) -> None:
+        """Remove a service and keep its data; fine where there is none."""
+        ...
+
+    def observe(self, service: Service) -> Observation:
+        """Return what the machine has."""
+        ...
+
+    def logs(self, service: Service, lines: int) -> str:
+        """Return the last lines of the service's output."""
+        ...
+
+    def destroy(self, *, volumes: bool) -> None:
+        """Remove everything of the stack that the other operations leave; with ``volumes``, the data as well."""
+        ...

@@ -1,0 +1,75 @@
+"""What is *wanted* of a stack, in one small file under a kernel lock. What *exists* is read from the machine, never from here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import contextmanager
+from enum import StrEnum
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.paths import StackPaths, lab_home
+from trending.errors import ConfigurationConflict, StackBusy
+from trending.settings import LabSettings, RuntimeKind  # noqa: TC001 - pydantic reads the annotations
+
+
+class Wanted(StrEnum):
+    """What the user last asked for."""
+
+    UP = "up"
+    STOPPED = "stopped"
+    DOWN = "down"
+
+
+class StackState(BaseModel):
+    """The state file. ``cluster_id`` is the id that the stack's data was made with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    wanted: Wanted
+    runtime: RuntimeKind
+    cluster_id: str
+    settings: LabSettings
+
+
+def read_state(paths: StackPaths) -> StackState | None:
+    """Return what is wanted of the stack, or None for a stack that does not exist; raises ConfigurationConflict if damaged."""
+    try:
+        return StackState.model_validate_json(paths.state.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        cause = f"the state file {paths.state} is damaged"
+        raise ConfigurationConflict(cause, str(error), f"make down NAME={paths.name} VOLUMES=1") from error
+
+
+def write_state(paths: StackPaths, state: StackState) -> None:
+    """Replace the state file as a whole."""
+    paths.state.parent.mkdir(parents=True, exist_ok=True)
+    fresh = paths.state.with_suffix(".fresh")
+    fresh.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    fresh.replace(paths.state)
+
+
+def existing_stacks() -> list[str]:
+    """Return the names of the stacks that have a state file."""
+    return sorted(path.parent.name for path in (lab_home() / "stacks").glob("*/state.json"))
+
+
+@contextmanager
+def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
+    """Hold the stack's lock; the kernel frees it when the holder dies. Raises StackBusy after ``timeout`` seconds."""
+    paths.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(paths.lock, timeout=timeout)
+    started = time.monotonic()
+    try:
+        lock.acquire()
+    except Timeout as error:
+        cause = f"another command has held the stack {paths.name} for {time.monotonic() - started:.0f} s"
+        raise StackBusy(cause, str(paths.lock), f"make status NAME={paths.name}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        paths.lock.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The data plane: tweets, simulator, streaming job, serving store and audit. No Prefect, no Docker."""

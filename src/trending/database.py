@@ -1,0 +1,26 @@
+"""Opening SQLite the way the ledger and the serving store need it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, create_engine, event
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUSY_SECONDS = 15
+"""How long a writer waits for another one before it gives up with "database is locked"."""
+
+
+def open_sqlite(path: Path) -> Engine:
+    """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer, and every commit on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection type
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    return engine

@@ -1,0 +1,145 @@
+"""Every error of the lab.
+
+LabError                      exit code 1
+├── InvalidInput              2    a setting is out of bounds or unknown
+├── PrerequisiteMissing       3    Python, Java, memory, disk
+├── PortTaken                 4    another process listens there
+├── NotOurs                   5    the thing exists and belongs to somebody else
+├── NotReady                  6    a rung of the readiness ladder was not reached in time
+│   ├── ServiceDied           6    the process or container exited while we waited
+│   └── BudgetSpent           6    it died again and again and is not restarted any more
+├── AuditFailed               7    something was lost or counted twice, or could not be recounted
+├── ProbeFailed               8    the five messages did not come back
+├── DamagedDownload           9    a jar does not match its lock, or could not be fetched
+├── StackBusy                 10   another command holds the stack's lock
+├── StackAbsent               11   there is no such stack
+├── ConfigurationConflict     12   what exists contradicts what was asked for
+├── EngineUnavailable         13   no Docker engine answers, or it refuses
+└── ImageUnavailable          14   an image is neither here nor to be had
+Interrupted                   130  a signal; the run undid what it had made
+
+The numbers are the exit codes of every command.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LabError(Exception):
+    """A failure that tells its cause, the evidence for it and the command to run next.
+
+    The three texts are positional so that the error survives pickling, as Prefect does with the result of a failed run.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retriable: ClassVar[bool] = False
+
+    def __init__(self, cause: str, evidence: str = "", next_command: str = "") -> None:
+        super().__init__(cause, evidence, next_command)
+        self.cause = cause
+        self.evidence = evidence
+        self.next_command = next_command
+
+    def __str__(self) -> str:
+        lines = [self.cause]
+        if self.evidence:
+            lines.append(f"  evidence: {self.evidence}")
+        if self.next_command:
+            lines.append(f"  next: {self.next_command}")
+        return "\n".join(lines)
+
+
+class InvalidInput(LabError):
+    """A setting is unknown or out of its bounds."""
+
+    exit_code = 2
+
+
+class PrerequisiteMissing(LabError):
+    """The machine lacks something that the lab cannot bring along."""
+
+    exit_code = 3
+
+
+class PortTaken(LabError):
+    """Another process listens on a port that the stack needs."""
+
+    exit_code = 4
+
+
+class NotOurs(LabError):
+    """A thing with our name exists that we did not make; it is never touched."""
+
+    exit_code = 5
+
+
+class NotReady(LabError):
+    """A rung of the readiness ladder was not reached before the deadline."""
+
+    exit_code = 6
+    retriable = True
+
+
+class ServiceDied(NotReady):
+    """The process or container exited while somebody waited for it."""
+
+
+class BudgetSpent(NotReady):
+    """The thing died more often than its restart budget allows."""
+
+    retriable = False
+
+
+class AuditFailed(LabError):
+    """The recount of the log contradicts the ledger or the store, or could not be done."""
+
+    exit_code = 7
+
+
+class ProbeFailed(LabError):
+    """The five messages of the smoke test did not all come back in time."""
+
+    exit_code = 8
+
+
+class DamagedDownload(LabError):
+    """A jar could not be fetched, or its SHA-256 is not the one in the lock."""
+
+    exit_code = 9
+
+
+class StackBusy(LabError):
+    """Another command holds the lock of this stack."""
+
+    exit_code = 10
+
+
+class StackAbsent(LabError):
+    """No stack of that name exists on this machine."""
+
+    exit_code = 11
+
+
+class ConfigurationConflict(LabError):
+    """What exists contradicts what was asked for, and changing it is not ours to decide."""
+
+    exit_code = 12
+
+
+class EngineUnavailable(LabError):
+    """No Docker engine answers, or it refuses to talk to us."""
+
+    exit_code = 13
+
+
+class ImageUnavailable(LabError):
+    """An image is neither on this machine nor to be had."""
+
+    exit_code = 14
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM reached a command; a BaseException so that no ``except Exception`` swallows it."""
+
+    exit_code: ClassVar[int] = 130

@@ -1,0 +1,39 @@
+"""The heartbeat file: a program's own word on how it is doing, replaced as a whole so that no reader sees half of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """One beat of a program. ``at`` is in seconds since the epoch; ``figures`` are the program's own numbers."""
+
+    at: float
+    pid: int
+    phase: str
+    figures: dict[str, float] = {}
+    note: str = ""
+
+    def age(self, now: float) -> float:
+        """Seconds between this beat and ``now``; never negative, since clocks are stepped."""
+        return max(0.0, now - self.at)
+
+
+def write_heartbeat(path: Path, phase: str, figures: dict[str, float] | None = None, note: str = "") -> None:
+    """Replace the heartbeat at ``path`` with one of this process and this moment."""
+    beat = Heartbeat(time.time(), os.getpid(), phase, figures or {}, note)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(msgspec.json.encode(beat))
+    fresh.replace(path)
+
+
+def read_heartbeat(path: Path) -> Heartbeat | None:
+    """Return the last heartbeat at ``path``, or None where the program has not beaten yet."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Heartbeat)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,98 @@
+"""Reading the topic itself: ends of its partitions, and its records from one offset to another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from trending.errors import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from confluent_kafka import KafkaError
+
+SILENCE_SECONDS = 30.0
+"""How long a read may bring nothing before it counts as failed."""
+_CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the log; ``append_time`` is the broker's, in seconds since the epoch."""
+
+    partition: int
+    offset: int
+    append_time: float
+    value: bytes | None
+    headers: dict[str, bytes | None]
+
+
+def open_consumer(bootstrap: str) -> Consumer:
+    """Return a consumer that belongs to no group and commits nothing."""
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "trending-reader",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 100,
+        },
+    )
+
+
+def log_ends(bootstrap: str, topic: str, timeout: float = 10.0) -> dict[int, tuple[int, int]]:
+    """Return partition → (first offset, offset behind the last record); raises NotReady when no broker answers."""
+    consumer = open_consumer(bootstrap)
+    try:
+        partitions = consumer.list_topics(topic, timeout=timeout).topics[topic].partitions
+        return {
+            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
+            for partition in sorted(partitions)
+        }
+    except KafkaException as error:
+        cause = f"the offsets of {topic} cannot be read from {bootstrap}"
+        raise NotReady(cause, str(error), "make status") from error
+    finally:
+        consumer.close()
+
+
+def read_log(bootstrap: str, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:
+    """Yield every record from ``start`` to ``end`` (partition → offset, exclusive) in the order of each partition.
+
+    Raises NotReady when nothing arrives for 30 s or a partition cannot be read.
+    """
+    consumer = open_consumer(bootstrap)
+    open_partitions = {partition for partition, offset in end.items() if start.get(partition, 0) < offset}
+    try:
+        consumer.assign([TopicPartition(topic, partition, start.get(partition, 0)) for partition in open_partitions])
+        silent_since = time.monotonic()
+        while open_partitions:
+            messages = consumer.consume(_CHUNK, timeout=0.3)
+            if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
+                cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"
+                raise NotReady(cause, f"partitions {sorted(open_partitions)} end at {end}", "make status")
+            for message in messages:
+                silent_since = time.monotonic()
+                record = to_record(message)
+                if record.offset < end[record.partition]:
+                    yield record
+                if record.offset >= end[record.partition] - 1:
+                    open_partitions.discard(record.partition)
+    finally:
+        consumer.close()
+
+
+def to_record(message: Message) -> Record:
+    """Return a message as a record; raises NotReady for a message that is an error."""
+    error: KafkaError | None = message.error()
+    if error is not None:
+        cause = f"{message.topic()} cannot be read"
+        raise NotReady(cause, error.str(), "make status")
+    headers = {name: value.encode() if isinstance(value, str) else value for name, value in message.headers() or []}
+    return Record(
+        message.partition() or 0, message.offset() or 0, message.timestamp()[1] / 1000, message.value(), headers
+    )

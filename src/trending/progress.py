@@ -1,0 +1,94 @@
+"""What the streaming query reports about itself: every progress event, since ``lastProgress`` alone hides some."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.streaming.listener import StreamingQueryListener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pyspark.sql.streaming.listener import (
+        QueryIdleEvent,
+        QueryProgressEvent,
+        QueryStartedEvent,
+        QueryTerminatedEvent,
+    )
+
+
+class ProgressListener(StreamingQueryListener):
+    """Keeps the figures of the latest progress and the sum of the groups that Spark dropped behind its watermark."""
+
+    def __init__(self, note_dropped: Callable[[str, int], None], offsets: dict[int, int]) -> None:
+        self._note_dropped = note_dropped
+        self._lock = threading.Lock()
+        self._figures: dict[str, float] = {f"offset.{partition}": offset for partition, offset in offsets.items()}
+        self._dropped: Counter[str] = Counter()
+        self.batches = 0
+
+    def onQueryStarted(self, event: QueryStartedEvent) -> None:
+        """Nothing to keep: the heartbeat already says that the query runs."""
+
+    def onQueryIdle(self, event: QueryIdleEvent) -> None:
+        """An idle trigger is a sign of life."""
+        with self._lock:
+            self._figures["progress_at"] = time.time()
+
+    def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
+        """Nothing to keep: whoever watches the query sees its exception."""
+
+    def onQueryProgress(self, event: QueryProgressEvent) -> None:
+        """Take the figures of one finished batch."""
+        progress: dict[str, Any] = json.loads(event.progress.json)
+        run = progress["runId"]
+        dropped = sum(operator.get("numRowsDroppedByWatermark", 0) for operator in progress["stateOperators"])
+        with self._lock:
+            self.batches += 1
+            self._dropped[run] += dropped
+            self._figures.update(figures_of(progress))
+            self._figures["batches"] = self.batches
+            total = self._dropped[run]
+        if dropped:
+            self._note_dropped(run, total)
+
+    def figures(self) -> dict[str, float]:
+        """Return the latest figures: batch, input_rows, batch_seconds, state_rows, behind and offset.<partition>."""
+        with self._lock:
+            return dict(self._figures)
+
+
+def figures_of(progress: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of one progress event, Spark's JSON as a dictionary."""
+    source = progress["sources"][0]
+    figures: dict[str, float] = {
+        "batch": progress["batchId"],
+        "progress_at": time.time(),
+        "input_rows": progress["numInputRows"],
+        "batch_seconds": progress["durationMs"].get("triggerExecution", 0) / 1000,
+        "state_rows": sum(operator["numRowsTotal"] for operator in progress["stateOperators"]),
+        "behind": float((source.get("metrics") or {}).get("maxOffsetsBehindLatest", 0)),
+    }
+    for partitions in (source["endOffset"] or {}).values():
+        for partition, offset in partitions.items():
+            figures[f"offset.{partition}"] = offset
+    return figures
+
+
+def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
+    """Return partition → offset that the checkpoint's last committed batch ended at; empty for a new checkpoint.
+
+    A query that finds nothing new after a restart reports no progress, so where it stands is only written there. Format: Spark's
+    OffsetSeqLog, a version line, a line of metadata, then a line of JSON for each source.
+    """
+    commits = [int(path.name) for path in (checkpoint / "commits").glob("[0-9]*") if path.name.isdecimal()]
+    if not commits:
+        return {}
+    lines = (checkpoint / "offsets" / str(max(commits))).read_text(encoding="utf-8").splitlines()
+    offsets: dict[str, int] = json.loads(lines[2]).get(topic, {})
+    return {int(partition): offset for partition, offset in offsets.items()}

@@ -1,0 +1,127 @@
+"""Settings as bounded models: the same classes are the command line, the environment and the Prefect form.
+
+Every field name is unique over all sections, so that ``--rate 5``, ``TRENDING_RATE=5``, ``make up RATE=5`` and the form's
+field ``rate`` mean the same thing.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+WINDOW_SECONDS = 60
+"""Length of a ranking window; windows are aligned to the minute (SPEC, section 4)."""
+
+
+class RuntimeKind(StrEnum):
+    """How the services of a stack are run."""
+
+    AUTO = "auto"
+    EMBEDDED = "embedded"
+    DOCKER = "docker"
+
+
+class ProfileName(StrEnum):
+    """Which services make up a stack."""
+
+    KRAFT = "kraft"
+    ZOOKEEPER = "zookeeper"
+
+
+class WindowTime(StrEnum):
+    """Which clock assigns a tweet to its window."""
+
+    ARRIVAL = "arrival"
+    EVENT = "event"
+
+
+class Section(BaseModel):
+    """A group of settings: unknown names are refused, values cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=False)
+
+
+class StackSettings(Section):
+    """The broker and its surroundings."""
+
+    name: str = Field(
+        "trending", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Name of the stack; several can live side by side."
+    )
+    runtime: RuntimeKind = Field(
+        RuntimeKind.AUTO, description="docker, embedded (a local Java process), or auto: Docker where it works."
+    )
+    profile: ProfileName = Field(
+        ProfileName.KRAFT, description="kraft (Kafka 4) or zookeeper (ZooKeeper + Kafka 7.4, Docker only)."
+    )
+    port: int = Field(9092, ge=1024, le=60000, description="TCP port on 127.0.0.1 where programs reach Kafka.")
+    brokers: int = Field(1, ge=1, le=3, description="Number of brokers; broker n listens on port + n.")
+    heap_mb: int = Field(512, ge=192, le=8192, description="JVM heap of each broker, MiB.")
+    topic: str = Field("tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets.")
+    partitions: int = Field(1, ge=1, le=64, description="Partitions of the topic when it is created.")
+    replication: int = Field(1, ge=1, le=3, description="Replication factor of the topic when it is created.")
+
+    @model_validator(mode="after")
+    def _replicas_need_brokers(self) -> Self:
+        if self.replication > self.brokers:
+            msg = f"replication {self.replication} needs as many brokers, and brokers is {self.brokers}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port`` list for clients on this machine."""
+        return ",".join(f"localhost:{self.port + n}" for n in range(self.brokers))
+
+
+class ProducerSettings(Section):
+    """The tweet simulator."""
+
+    rate: float = Field(1.0, gt=0, le=1_000_000, description="Tweets per second.")
+    seed: int | None = Field(None, ge=0, description="Seed of the random tweets; empty means a new one at every start.")
+    catalogue: str | None = Field(
+        None, description="Path of a JSON file with users, phrases and weighted hashtags; empty means the built-in one."
+    )
+
+
+class StreamSettings(Section):
+    """The Spark Structured Streaming job."""
+
+    window_time: WindowTime = Field(
+        WindowTime.ARRIVAL, description="arrival: the broker's append time; event: the tweet's own timestamp."
+    )
+    trigger_seconds: float = Field(10.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
+    shuffle_partitions: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 2, 16),
+        ge=1,
+        le=200,
+        description="Spark shuffle partitions; near the number of cores.",
+    )
+    driver_mb: int = Field(512, ge=384, le=16384, description="JVM heap of the Spark driver, MiB.")
+    time_zone: str | None = Field(
+        None, description="IANA time zone of printed times, such as Europe/Madrid; empty means this machine's."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value and value not in available_timezones():
+            msg = f"{value!r} is not an IANA time zone"
+            raise ValueError(msg)
+        return value or None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone for printed times, or None for the machine's own."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
+
+
+class LabSettings(Section):
+    """Everything it takes to bring up a stack with its programs."""
+
+    stack: StackSettings = Field(default_factory=StackSettings, title="Stack")
+    producer: ProducerSettings = Field(default_factory=ProducerSettings, title="Producer")
+    stream: StreamSettings = Field(default_factory=StreamSettings, title="Stream")

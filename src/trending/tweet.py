@@ -1,0 +1,143 @@
+"""The tweet: its wire format, and the rule that tells what a record is from the record alone.
+
+Stream, audit and tests share this one rule, so a record has the same fate at any trigger interval and in any order.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from trending.settings import WINDOW_SECONDS, WindowTime
+
+
+MAX_HASHTAG = 280
+"""Longest hashtag that is ranked, in characters; a longer one would let one record fill the store."""
+LATE_AFTER = 60.0
+"""Seconds past its window's end after which a tweet counts as late (SPEC, section 4)."""
+FUTURE_AFTER = 5.0
+"""Seconds that a tweet's timestamp may lie ahead of its append time (SPEC, section 4)."""
+
+
+class Tweet(msgspec.Struct, frozen=True):
+    """One tweet as it travels: UTF-8 JSON with these four keys (SPEC, section 3)."""
+
+    usuario: str
+    texto: str
+    hashtag_principal: str
+    timestamp: float
+
+
+class _Wire(msgspec.Struct):
+    """What is read: every key may be missing, and the probe's two keys tell a foreign record."""
+
+    usuario: str | None = None
+    texto: str | None = None
+    hashtag_principal: str | None = None
+    timestamp: float | None = None
+    mensaje: str | None = None
+    contador: int | None = None
+
+
+class Kind(StrEnum):
+    """What a record of the topic is to the ranking."""
+
+    TWEET = "tweet"
+    FOREIGN = "foreign"
+    REJECT = "reject"
+
+
+class Reason(StrEnum):
+    """Why a record goes to the dead letters; the texts are stored and shown."""
+
+    TOMBSTONE = "tombstone"
+    BAD_JSON = "not valid JSON"
+    BAD_UTF8 = "not valid UTF-8"
+    TOO_DEEP = "nested too deeply"
+    WRONG_TYPE = "a field has the wrong type"
+    NO_HASHTAG = "hashtag_principal is missing"
+    LONG_HASHTAG = f"hashtag_principal is longer than {MAX_HASHTAG} characters"
+    NO_TIMESTAMP = "timestamp is missing"
+    LATE = "late: its window closed before it was appended"
+    FUTURE = "future: its timestamp is ahead of its append time"
+
+
+class Verdict(NamedTuple):
+    """What becomes of one record.
+
+    ``label`` is the hashtag of a tweet, the reason of a reject, empty for a foreign record. ``time`` is the moment that assigns
+    the window, in seconds since the epoch.
+    """
+
+    kind: Kind
+    label: str
+    time: float
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Wire).decode
+
+
+def encode(tweet: Tweet) -> bytes:
+    """Return the tweet as UTF-8 JSON; a timestamp that is not finite raises ValueError, since JSON has no such number."""
+    if not math.isfinite(tweet.timestamp):
+        msg = f"timestamp {tweet.timestamp} is not a finite number"
+        raise ValueError(msg)
+    return _encode(tweet)
+
+
+def decode(value: bytes) -> Tweet:
+    """Return the tweet in ``value``; raises msgspec.DecodeError or UnicodeDecodeError where there is none."""
+    return msgspec.json.decode(value, type=Tweet)
+
+
+def window_start(time: float) -> int:
+    """Return the start of the minute that ``time`` (seconds since the epoch) lies in, in seconds."""
+    return math.floor(time / WINDOW_SECONDS) * WINDOW_SECONDS
+
+
+def classify(value: bytes | None, append_time: float, window_time: WindowTime) -> Verdict:
+    """Tell what a record is.
+
+    ``append_time`` is the broker's LogAppendTime in seconds since the epoch. In event mode a tweet is late when its window's
+    end + 60 s ≤ its append time and future when its timestamp > its append time + 5 s (SPEC, section 4).
+    """
+    if value is None:
+        return Verdict(Kind.REJECT, Reason.TOMBSTONE, append_time)
+    try:
+        wire = _decode(value)
+    except msgspec.ValidationError:
+        reason = Reason.WRONG_TYPE
+    except msgspec.DecodeError:
+        reason = Reason.BAD_JSON
+    except UnicodeDecodeError:
+        reason = Reason.BAD_UTF8
+    except RecursionError:
+        reason = Reason.TOO_DEEP
+    else:
+        return _judge(wire, append_time, window_time)
+    return Verdict(Kind.REJECT, reason, append_time)
+
+
+def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
+    hashtag, timestamp = wire.hashtag_principal, wire.timestamp
+    if not hashtag:
+        if wire.mensaje is not None and wire.contador is not None:
+            return Verdict(Kind.FOREIGN, "", append_time)
+        return Verdict(Kind.REJECT, Reason.NO_HASHTAG, append_time)
+    if len(hashtag) > MAX_HASHTAG:
+        return Verdict(Kind.REJECT, Reason.LONG_HASHTAG, append_time)
+    if timestamp is None:
+        return Verdict(Kind.REJECT, Reason.NO_TIMESTAMP, append_time)
+    if window_time is WindowTime.ARRIVAL:
+        return Verdict(Kind.TWEET, hashtag, append_time)
+    if timestamp > append_time + FUTURE_AFTER:
+        return Verdict(Kind.REJECT, Reason.FUTURE, append_time)
+    if window_start(timestamp) + WINDOW_SECONDS + LATE_AFTER <= append_time:
+        return Verdict(Kind.REJECT, Reason.LATE, append_time)
+    return Verdict(Kind.TWEET, hashtag, timestamp)
+
+

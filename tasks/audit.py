@@ -1,0 +1,55 @@
+"""Tasks of the audit and of the five-message probe."""
+
+from __future__ import annotations
+
+from infra.lab import Lab, open_lab
+from tasks.step import say, step
+from tasks.topic import dead_letter_topic, read_start
+from trending.audit import AuditReport, StreamFigures, recount, reconcile
+from trending.errors import AuditFailed
+from trending.ledger import read_ledger
+from trending.log import log_ends, read_log
+from trending.probe import run_probe
+from trending.store import Store
+
+
+def range_start(lab: Lab) -> dict[int, int]:
+    """Return where the range begins: the offsets recorded before the first submission, never those of a checkpoint."""
+    starts = [read_start(path) for path in (lab.paths.data / "checkpoints").glob("*.start.json")]
+    if not starts:
+        cause = "nothing was ever submitted on this stack: there is no range to audit"
+        raise AuditFailed(cause, str(lab.paths.data / "checkpoints"), "make up")
+    return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
+
+
+@step(name="audit-log", timeout_seconds=1800)
+def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
+    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed where that can't be done."""
+    lab = open_lab(stack)
+    settings = lab.settings
+    bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
+    start = range_start(lab)
+    gone = {part: low for part, (low, _end) in log_ends(bootstrap, topic).items() if low > start.get(part, 0)}
+    if gone:
+        cause = "the beginning of the range is not in the log any more"
+        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
+    ledger = read_ledger(lab.paths.data / "ledger.sqlite")
+    log = recount(
+        read_log(bootstrap, topic, start, ends), settings.stream.window_time, ledger.acknowledged_ids(start)
+    )
+    letters = dead_letter_topic(topic)
+    letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
+    dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]
+    places = {(int(headers["partition"] or -1), int(headers["offset"] or -1)) for headers in dead}
+    store = Store(lab.paths.data / "serving.sqlite")
+    try:
+        stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
+    finally:
+        store.close()
+    return reconcile(ledger, start, log, stream, places)
+
+
+@step(name="send-probe", retries=0, timeout_seconds=120)
+def send_probe(bootstrap: str, topic: str, timeout: float) -> None:
+    """Send the five messages and read them back, reporting the contract's lines."""
+    run_probe(bootstrap, topic, timeout, say)

@@ -1,0 +1,50 @@
+"""The ladder of a program: it runs, its own heartbeat is fresh, and it has done something."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from infra.programs import require_program
+from infra.readiness import Rung
+from trending.errors import NotReady
+from trending.heartbeat import Heartbeat, read_heartbeat
+
+if TYPE_CHECKING:
+    from infra.lab import Lab
+
+FRESH_SECONDS = 10.0
+"""A heartbeat older than this is that of a frozen program; programs beat every half second."""
+
+
+def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
+    """Return the heartbeat of the program's present life; raises NotReady when there is none or it is old."""
+    status = require_program(lab.supervisor, program)
+    beat = read_heartbeat(lab.paths.heartbeat(program))
+    if beat is None or beat.pid != status.pid:
+        cause = f"{program} has not beaten yet"
+        raise NotReady(cause, f"pid {status.pid}, state {status.state}", "make status")
+    if beat.age(time.time()) > FRESH_SECONDS:
+        cause = f"{program} runs and does not beat"
+        raise NotReady(cause, f"last heartbeat {beat.age(time.time()):.0f} s ago: {beat.phase}", "make restart")
+    return beat
+
+
+def beating(lab: Lab, program: str, figure: str) -> list[Rung]:
+    """Return the rungs of a program; the last one holds when ``figure`` of its heartbeat is above 0."""
+
+    def runs() -> str:
+        status = require_program(lab.supervisor, program)
+        return f"{status.state}, pid {status.pid}"
+
+    def beats() -> str:
+        return fresh_heartbeat(lab, program).phase
+
+    def works() -> str:
+        beat = fresh_heartbeat(lab, program)
+        if beat.figures.get(figure, 0) <= 0:
+            cause = f"{program} is {beat.phase} and has no {figure} yet"
+            raise NotReady(cause, beat.note, "make status")
+        return f"{figure} {beat.figures[figure]:.0f}"
+
+    return [Rung("running", runs), Rung("heartbeat", beats), Rung(figure, works)]

@@ -1,0 +1,77 @@
+"""Tasks on the stack's services: prepare, start, wait, stop, sweep."""
+
+from __future__ import annotations
+
+from infra.clock import SystemClock
+from infra.lab import end_orphans, open_lab, record, require_ports, sweep, want
+from infra.prerequisites import check_java, check_memory
+from infra.readiness import climb, service_ladder
+from infra.runtime import Outcome
+from infra.state import Wanted
+from tasks.step import say, step
+from trending.settings import LabSettings  # noqa: TC001 - Prefect reads the annotations
+
+READY_SECONDS = 60.0
+
+
+@step(name="prepare-stack", timeout_seconds=900)
+def prepare_stack(settings: LabSettings) -> str:
+    """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen."""
+    check_java()
+    lab, runtime = record(settings)
+    orphans = end_orphans(lab)
+    if orphans:
+        say(f"ended {orphans} processes that an earlier supervisor left behind")
+    require_ports(lab)
+    if not lab.supervisor.running():
+        check_memory()
+    lab.runtime.prepare()
+    return runtime
+
+
+@step(name="start-supervisor", timeout_seconds=60)
+def start_supervisor(stack: str) -> Outcome:
+    """Start the stack's supervisord, which owns its programs; returns what had to be done."""
+    return Outcome.CREATED if open_lab(stack).supervisor.start() else Outcome.ADOPTED
+
+
+@step(name="start-service", task_run_name="start-service {service}", timeout_seconds=180)
+def start_service(stack: str, service: str) -> Outcome:
+    """Start one service of the stack; returns what had to be done."""
+    lab = open_lab(stack)
+    declared = next(each for each in lab.stack.services if each.name == service)
+    return lab.runtime.start(declared)
+
+
+@step(name="wait-for-service", task_run_name="wait-for-service {service}", timeout_seconds=180)
+def wait_for_service(stack: str, service: str) -> dict[str, str]:
+    """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
+    lab = open_lab(stack)
+    declared = next(each for each in lab.stack.services if each.name == service)
+    return climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock())
+
+
+@step(name="stop-service", task_run_name="stop-service {service}", timeout_seconds=120)
+def stop_service(stack: str, service: str) -> None:
+    """Stop one service, keeping it and its data."""
+    lab = open_lab(stack)
+    lab.runtime.stop(next(each for each in lab.stack.services if each.name == service))
+
+
+@step(name="remove-service", task_run_name="remove-service {service}", timeout_seconds=120)
+def remove_service(stack: str, service: str) -> None:
+    """Remove one service, keeping its data."""
+    lab = open_lab(stack)
+    lab.runtime.remove(next(each for each in lab.stack.services if each.name == service))
+
+
+@step(name="sweep-stack", timeout_seconds=180)
+def sweep_stack(stack: str, *, volumes: bool) -> None:
+    """End whatever the stack still has running and delete its data when asked to."""
+    sweep(open_lab(stack), volumes=volumes)
+
+
+@step(name="mark-wanted", timeout_seconds=30)
+def mark_wanted(stack: str, wanted: Wanted) -> None:
+    """Record what is wanted of the stack."""
+    want(open_lab(stack), wanted)

@@ -1,0 +1,50 @@
+"""Tasks on the producer program."""
+
+from __future__ import annotations
+
+from infra.clock import SystemClock
+from infra.lab import Lab, open_lab
+from infra.programs import declare_program, start_program
+from infra.readiness import climb
+from infra.runtime import Outcome
+from tasks.heartbeat import beating
+from tasks.step import step
+from trending.simulator import load_catalogue
+from trending.specification import ProducerSpec
+
+NAME = "producer"
+READY_SECONDS = 30.0
+
+
+def producer_spec(lab: Lab) -> ProducerSpec:
+    """Return the producer's specification; raises InvalidInput for an unusable catalogue before anything is started."""
+    load_catalogue(lab.settings.producer.catalogue)
+    return ProducerSpec(
+        bootstrap=lab.settings.stack.bootstrap,
+        topic=lab.settings.stack.topic,
+        heartbeat=lab.paths.heartbeat(NAME),
+        settings=lab.settings.producer,
+        ledger=lab.paths.data / "ledger.sqlite",
+    )
+
+
+@step(name="launch-producer", timeout_seconds=60)
+def launch_producer(stack: str) -> Outcome:
+    """Start the producer under supervision; returns what had to be done."""
+    lab = open_lab(stack)
+    specification = producer_spec(lab).model_dump_json()
+    program = declare_program(lab.paths, NAME, specification, java=False)
+    return start_program(lab.supervisor, lab.paths, program, specification)
+
+
+@step(name="wait-for-producer", timeout_seconds=60)
+def wait_for_producer(stack: str) -> dict[str, str]:
+    """Wait until the producer beats and the broker has acknowledged a tweet."""
+    lab = open_lab(stack)
+    return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock())
+
+
+@step(name="stop-producer", timeout_seconds=90)
+def stop_producer(stack: str) -> None:
+    """Stop the producer, which flushes and closes its ledger first."""
+    open_lab(stack).supervisor.remove(NAME)

@@ -1,0 +1,77 @@
+"""Tasks on the Spark streaming job."""
+
+from __future__ import annotations
+
+from infra.clock import SystemClock
+from infra.jars import ensure_jars
+from infra.lab import Lab, open_lab
+from infra.programs import declare_program, start_program
+from infra.readiness import Rung, climb
+from infra.runtime import Outcome
+from tasks.heartbeat import beating, fresh_heartbeat
+from tasks.step import step
+from tasks.topic import checkpoint_path, dead_letter_topic
+from trending.errors import NotReady
+from trending.log import log_ends
+from trending.specification import StreamSpec
+
+NAME = "stream"
+READY_SECONDS = 120.0
+
+
+def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
+    """Return the job's specification."""
+    checkpoint = checkpoint_path(lab)
+    return StreamSpec(
+        bootstrap=lab.settings.stack.bootstrap,
+        topic=lab.settings.stack.topic,
+        heartbeat=lab.paths.heartbeat(NAME),
+        settings=lab.settings.stream,
+        store=lab.paths.data / "serving.sqlite",
+        checkpoint=checkpoint,
+        checkpoint_id=checkpoint.name,
+        start_offsets=start_offsets,
+        jars=ensure_jars("spark"),
+        dead_letters=dead_letter_topic(lab.settings.stack.topic),
+    )
+
+
+@step(name="submit-stream", timeout_seconds=60)
+def submit_stream(stack: str, start_offsets: dict[int, int]) -> Outcome:
+    """Submit the streaming job under supervision; returns what had to be done."""
+    lab = open_lab(stack)
+    specification = stream_spec(lab, start_offsets).model_dump_json()
+    program = declare_program(lab.paths, NAME, specification, java=True)
+    return start_program(lab.supervisor, lab.paths, program, specification)
+
+
+@step(name="wait-for-stream", timeout_seconds=180)
+def wait_for_stream(stack: str) -> dict[str, str]:
+    """Wait until the query has finished its first batch."""
+    lab = open_lab(stack)
+    return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock())
+
+
+@step(name="wait-for-catch-up", timeout_seconds=300)
+def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, int]:
+    """Wait until the stream has finished every record that is in the log now; returns the log's ends."""
+    lab = open_lab(stack)
+    settings = lab.settings.stack
+    ends = {partition: end for partition, (_first, end) in log_ends(settings.bootstrap, settings.topic).items()}
+
+    def caught_up() -> str:
+        figures = fresh_heartbeat(lab, NAME).figures
+        behind = {part: end for part, end in ends.items() if figures.get(f"offset.{part}", 0) < end}
+        if behind:
+            cause = f"the stream is behind on partitions {sorted(behind)}"
+            raise NotReady(cause, f"log ends {ends}, stream {figures}", "make status")
+        return f"offsets {ends}"
+
+    climb([Rung("caught up", caught_up)], timeout_seconds, SystemClock())
+    return ends
+
+
+@step(name="stop-stream", timeout_seconds=90)
+def stop_stream(stack: str) -> None:
+    """Stop the job; it goes on from its checkpoint when it is submitted again."""
+    open_lab(stack).supervisor.remove(NAME)

@@ -1,0 +1,51 @@
+"""Undoing a start-up that failed: what was there before stays, what came since goes, in reverse; data stays."""
+
+from __future__ import annotations
+
+import shutil
+
+from infra.lab import Lab, assemble, sweep
+from infra.paths import StackPaths
+from infra.runtime import ServiceState
+from infra.state import StackState, read_state
+from tasks.producer import NAME as PRODUCER
+from tasks.step import say
+from tasks.stream import NAME as STREAM
+
+PROGRAMS = (PRODUCER, STREAM)
+
+
+def present(stack: str) -> frozenset[str]:
+    """Return the names of the stack's services and programs that run now; empty for a stack that does not exist."""
+    state = read_state(StackPaths.of(stack))
+    return running(assemble(state)) if state else frozenset()
+
+
+def running(lab: Lab) -> frozenset[str]:
+    """Return the names of the services and programs that run."""
+    services = {
+        service.name
+        for service in lab.stack.services
+        if lab.runtime.observe(service).state is ServiceState.RUNNING
+    }
+    statuses = {name: lab.supervisor.status(name) for name in PROGRAMS}
+    return frozenset(services | {name for name, status in statuses.items() if status and status.alive})
+
+
+def undo(stack: str, before: frozenset[str]) -> None:
+    """Take away what runs now and did not run ``before``. Called from an ``except``: it must not raise over the cause."""
+    state: StackState | None = read_state(StackPaths.of(stack))
+    if state is None:
+        return
+    lab = assemble(state)
+    say("start-up failed: undoing what this run has made")
+    for program in reversed(PROGRAMS):
+        if program not in before and lab.supervisor.running():
+            lab.supervisor.remove(program)
+    for service in reversed(lab.stack.services):
+        if service.name not in before:
+            lab.runtime.remove(service)
+    if not before:
+        sweep(lab, volumes=False)
+        if not lab.paths.data.exists():
+            shutil.rmtree(lab.paths.root, ignore_errors=True)
