@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.command_line import run_command, with_server
+from flows.command_line import run_command
 from flows.forms import AuditForm
+from flows.serving import with_server
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.state import stack_held
@@ -15,6 +18,9 @@ from tasks.producer import launch_producer, stop_producer, wait_for_producer
 from tasks.step import say
 from tasks.stream import wait_for_catch_up
 from trending.audit import AuditReport
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 @flow(name="audit", flow_run_name="audit {settings.name}")
@@ -30,17 +36,23 @@ def audit(settings: AuditForm) -> AuditReport:
             if settings.resume:
                 launch_producer(stack)
                 wait_for_producer(stack)
-    lines = report.lines(zone)
-    for line in lines:
-        say(line)
-    create_markdown_artifact("```\n" + "\n".join(lines) + "\n```\n", key="audit", description="Producer, log and store")
+    page = "```\n" + "\n".join(report.lines(zone)) + "\n```\n"
+    create_markdown_artifact(page, key="audit", description="Producer, log and store reconciled")
+    if not report.clean:
+        tell(report, zone)
     report.require_clean()
     return report
 
 
+def tell(report: AuditReport, zone: ZoneInfo | None) -> None:
+    """Report the audit's lines; the last one is the headline."""
+    for line in report.lines(zone):
+        say(line)
+
+
 def main(settings: AuditForm) -> None:
     """Run the flow from a terminal."""
-    with_server(lambda: audit(settings))
+    with_server(lambda: tell(audit(settings), open_lab(settings.name).settings.stream.zone))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from rich.console import Console
 
 from flows.forms import ALL_FORMS, field_sections
-from infra.prefect_server import PrefectServer, ensure_server, prefect_environment
-from trending.errors import InvalidInput, Interrupted, LabError
+from trending.errors import Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,16 +47,22 @@ class _FlatEnvironment(PydanticBaseSettingsSource):
         return values
 
 
-def parse(form: type[Form], arguments: list[str], program: str) -> Form:
-    """Return the form filled in from the arguments and the environment; raises InvalidInput naming every wrong field."""
+def parse(form: type[Form], arguments: list[str], program: str, recorded: Callable[[Form], dict[str, Any]] | None = None) -> Form:
+    """Return the form filled in from the arguments and the environment; raises InvalidInput naming every wrong field.
+
+    ``recorded`` gives what was asked for earlier: it stands in for the defaults, so ``make up PORT=19092`` is remembered.
+    """
     known = {name.upper() for each in ALL_FORMS for name in field_sections(each)} | _RESERVED
-    strangers = sorted(
-        name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known
-    )
+    strangers = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known)
     if strangers:
         cause = f"unknown parameter {', '.join(strangers)}"
         settings = ", ".join(sorted(name.lower() for name in known - _RESERVED))
         raise InvalidInput(cause, f"the parameters are: {settings}", f"{program} --help")
+    filled = _fill(form, arguments, program, {})
+    return _fill(form, arguments, program, recorded(filled)) if recorded else filled
+
+
+def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, Any]) -> Form:
     shortcuts = {f"{section}.{name}": name for name, section in field_sections(form).items() if section}
 
     class _CommandLine(form, BaseSettings):  # type: ignore[misc, valid-type]
@@ -75,9 +79,14 @@ def parse(form: type[Form], arguments: list[str], program: str) -> Form:
 
         @classmethod
         def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], **_others: PydanticBaseSettingsSource
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the parent's signature
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (_FlatEnvironment(settings_cls),)
+            return (_FlatEnvironment(settings_cls), InitSettingsSource(settings_cls, base))
 
     _CommandLine.__doc__ = form.__doc__
     try:
@@ -102,35 +111,23 @@ class _Terminal(logging.Handler):
             self._console.print(record.getMessage(), markup=False)
 
 
-def run_command(form: type[Form], main: Callable[[Form], None], program: str) -> None:
+def run_command(
+    form: type[Form],
+    main: Callable[[Form], None],
+    program: str,
+    recorded: Callable[[Form], dict[str, Any]] | None = None,
+) -> None:
     """Fill in the form, run ``main`` and exit: 0, or the code of the error that it raised, told in one clear message."""
     _quieten_prefect()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        main(parse(form, sys.argv[1:], program))
+        main(parse(form, sys.argv[1:], program, recorded))
     except LabError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
     except (Interrupted, KeyboardInterrupt):
         sys.stderr.write("interrupted: what this run had made was undone\n")
         sys.exit(Interrupted.exit_code)
-
-
-def with_server(run: Callable[[], object]) -> bool:
-    """Run a flow against a Prefect server that answers, started here if need be; returns whether it was started.
-
-    A server started here for a run that fails stays for the stacks that may still be up; ``make down`` stops it.
-    """
-    server = ensure_server()
-    run_on(server, run)
-    return server.started
-
-
-def run_on(server: PrefectServer, run: Callable[[], object]) -> None:
-    """Run a flow against this server, with Prefect's home in the checkout."""
-    home = prefect_environment()["PREFECT_HOME"]
-    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home}):
-        run()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -6,14 +6,14 @@ import time
 
 from prefect import flow
 
-from flows.audit import audit
-from flows.command_line import run_command, with_server
+from flows.audit import audit, tell
+from flows.command_line import run_command
 from flows.forms import AuditForm, DemoForm, StartUpForm, TearDownForm
+from flows.serving import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.prefect_server import stop_server
 from infra.processes import free_port, port_owner
 from infra.state import read_state
 from tasks.step import say
@@ -34,8 +34,7 @@ def demo(settings: DemoForm) -> AuditReport:
         report = audit(AuditForm(name=stack, resume=False))
     finally:
         tear_down(TearDownForm(name=stack, volumes=True))
-    for line in report.lines(settings.stream.zone):
-        say(line)
+    tell(report, settings.stream.zone)
     return report
 
 
@@ -72,9 +71,7 @@ def main(settings: DemoForm) -> None:
     if stack != settings.stack:
         say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}")
     mine = settings.model_copy(update={"stack": stack})
-    started = with_server(lambda: demo(mine))
-    if started:
-        stop_server()
+    with_server(lambda: demo(mine), leave=False)
 
 
 if __name__ == "__main__":

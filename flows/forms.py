@@ -50,6 +50,19 @@ class AuditForm(NamedStack):
     resume: bool = Field(default=True, description="Start the producer again afterwards.")
 
 
+class SpyForm(NamedStack):
+    """Print the topic from the beginning."""
+
+    limit: int = Field(0, ge=0, description="Stop after this many records; 0 means go on until Ctrl-C.")
+
+
+class LogsForm(NamedStack):
+    """Print the last lines of a service or program."""
+
+    service: str = Field("stream", description="kafka, producer or stream.")
+    lines: int = Field(40, ge=1, le=10_000, description="Lines to print.")
+
+
 class DemoOptions(Section):
     """How long to watch."""
 
@@ -62,7 +75,15 @@ class DemoForm(LabSettings):
     demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
 
 
-ALL_FORMS: tuple[type[BaseModel], ...] = (StartUpForm, TearDownForm, SmokeTestForm, AuditForm, DemoForm)
+ALL_FORMS: tuple[type[BaseModel], ...] = (
+    StartUpForm,
+    TearDownForm,
+    SmokeTestForm,
+    AuditForm,
+    SpyForm,
+    LogsForm,
+    DemoForm,
+)
 
 
 def field_sections(form: type[BaseModel]) -> Mapping[str, str]:

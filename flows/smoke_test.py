@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.command_line import run_command, with_server
+from flows.command_line import run_command
 from flows.forms import SmokeTestForm
+from flows.serving import with_server
 from infra.lab import open_lab
 from tasks.audit import send_probe
 

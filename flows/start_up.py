@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prefect import flow
 
-from flows.command_line import run_command, with_server
+from flows.command_line import run_command
 from flows.forms import StartUpForm
+from flows.serving import with_server
 from flows.timeline import StartUpSummary, Timeline
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.state import stack_held
+from infra.state import read_state, stack_held
 from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
 from tasks.undo import present, undo
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @flow(name="start-up", flow_run_name="start-up {settings.stack.name}")
@@ -48,10 +54,16 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
     return timeline.finish(open_lab(stack))
 
 
+def recorded_settings(settings: StartUpForm) -> dict[str, Any]:
+    """Return what this stack was last asked for, so that a setting that is not given keeps its value."""
+    state = read_state(StackPaths.of(settings.stack.name))
+    return state.settings.model_dump(mode="json") if state else {}
+
+
 def main(settings: StartUpForm) -> None:
     """Run the flow from a terminal."""
     with_server(lambda: start_up(settings))
 
 
 if __name__ == "__main__":
-    run_command(StartUpForm, main, "python -m flows.start_up")
+    run_command(StartUpForm, main, "python -m flows.start_up", recorded_settings)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from flows.command_line import run_command, run_on
+from flows.command_line import run_command
 from flows.forms import TearDownForm
+from flows.serving import run_on
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.prefect_server import current_server, stop_server
@@ -51,13 +53,18 @@ def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
 
 def main(settings: TearDownForm) -> None:
     """Run from a terminal: through a server that answers, without one directly; the last stack takes our server along."""
+    if not settings.stop_only:
+        atexit.register(_stop_server_with_last_stack)
     server = current_server()
     if server is None:
         take_down(settings, lambda task: task.fn)
     else:
         run_on(server, lambda: tear_down(settings))
-    if not settings.stop_only and not any(wanted_up(name) for name in existing_stacks()) and stop_server():
-        say("the local Prefect server is stopped")
+
+
+def _stop_server_with_last_stack() -> None:
+    if not any(wanted_up(name) for name in existing_stacks()):
+        stop_server()
 
 
 def wanted_up(name: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel
 
-from infra.lab import Lab
+from infra.lab import Lab  # noqa: TC001 - imported by the flows in any case
 from infra.runtime import Outcome
 from tasks.step import say
 

@@ -16,7 +16,10 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
 
 from trending.errors import ConfigurationConflict, NotReady
 
@@ -136,9 +139,7 @@ class BrokerClient:
             if error is None and message.offset() is not None:
                 places.append(message.offset() or 0)
 
-        producer = Producer(
-            {"bootstrap.servers": self._bootstrap, "message.timeout.ms": int(timeout * 1000), "log_level": 0}
-        )
+        producer = Producer({"bootstrap.servers": self._bootstrap, "message.timeout.ms": int(timeout * 1000), "log_level": 0})
         producer.produce(PROBE_TOPIC, nonce, partition=0, on_delivery=delivered)
         producer.flush(timeout)
         if not places:

@@ -182,13 +182,9 @@ def diagnose(text: str) -> Diagnosis | None:
 def diagnose_exit(exit_code: int | None, tail: str, *, memory_killed: bool = False) -> Diagnosis | None:
     """Return why something ended, from its exit code (negative for a signal), log tail and the engine's word on memory."""
     if memory_killed:
-        return Diagnosis(
-            "exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024"
-        )
+        return Diagnosis("exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024")
     if exit_code == HEAP_EXHAUSTED:
         return next(row for row in TABLE if row.symptom == "OutOfMemoryError")
     if exit_code in KILLED:
-        return Diagnosis(
-            "exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up"
-        )
+        return Diagnosis("exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up")
     return diagnose(tail)

@@ -116,18 +116,14 @@ class EmbeddedRuntime:
             str(self._paths.run / f"{service.name}.properties"),
         )
         environment = {"JAVA_HOME": str(java.home)}
-        return Program(
-            service.name, command, environment, STOP_SECONDS, short_hash(service.config_hash + " ".join(command))
-        )
+        return Program(service.name, command, environment, STOP_SECONDS, short_hash(service.config_hash + " ".join(command)))
 
     def _format(self, service: Service) -> None:
         directory = self._directory(service)
         directory.mkdir(parents=True, exist_ok=True)
         self._paths.run.mkdir(parents=True, exist_ok=True)
         properties = self._paths.run / f"{service.name}.properties"
-        properties.write_text(
-            render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii"
-        )
+        properties.write_text(render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii")
         meta = directory / "meta.properties"
         if meta.exists():
             check_cluster_id(meta, self._stack.cluster_id)

@@ -104,9 +104,7 @@ def _fetch(jars: list[Jar], directory: Path) -> None:
             "[artifact]-[revision].[ext]",
         ]
         try:
-            done = subprocess.run(
-                command, cwd=work, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
-            )
+            done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
             cause = "fetching the jars took too long"
             raise DamagedDownload(cause, f"{FETCH_SECONDS} s", "check the network, then make jars") from error

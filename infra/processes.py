@@ -90,7 +90,7 @@ def _listener(port: int) -> PortOwner:
     except psutil.AccessDenied:
         return unknown
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
             try:
                 return PortOwner(port, connection.pid, psutil.Process(connection.pid).name())
             except psutil.NoSuchProcess:

@@ -29,9 +29,7 @@ def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cl
 def _kraft_broker(settings: StackSettings, number: int) -> Service:
     port = settings.port + number - 1
     controller, internal = port + _CONTROLLER_SHIFT, port + _INTERNAL_SHIFT
-    voters = ",".join(
-        f"{n}@127.0.0.1:{settings.port + n - 1 + _CONTROLLER_SHIFT}" for n in range(1, settings.brokers + 1)
-    )
+    voters = ",".join(f"{n}@127.0.0.1:{settings.port + n - 1 + _CONTROLLER_SHIFT}" for n in range(1, settings.brokers + 1))
     alone = settings.brokers == 1
     listeners = [f"PLAINTEXT://127.0.0.1:{port}", f"CONTROLLER://127.0.0.1:{controller}"]
     advertised = [f"PLAINTEXT://localhost:{port}"]

@@ -26,8 +26,8 @@ def declare_program(paths: StackPaths, name: str, specification: str, *, java: b
 
     A clean start ends what an earlier life left behind, which a program with a JVM of its own needs.
     """
-    command = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
-    environment = {}
+    command: tuple[str, ...] = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
+    environment: dict[str, str] = {}
     if java:
         command = (sys.executable, "-m", "infra.launch", *command)
         environment = {"JAVA_HOME": str(find_java().home)}

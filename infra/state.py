@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.paths import StackPaths, lab_home
 from trending.errors import ConfigurationConflict, StackBusy
-from trending.settings import LabSettings, RuntimeKind  # noqa: TC001 - pydantic reads the annotations
+from trending.settings import LabSettings, RuntimeKind
 
 
 class Wanted(StrEnum):

@@ -224,9 +224,7 @@ def _escape(value: str) -> str:
 
 
 def _to_status(info: Mapping[str, Any]) -> ProgramStatus:
-    return ProgramStatus(
-        info["name"], info["statename"], info["pid"], info["exitstatus"], info["spawnerr"], float(info["start"])
-    )
+    return ProgramStatus(info["name"], info["statename"], info["pid"], info["exitstatus"], info["spawnerr"], float(info["start"]))
 
 
 def _exists(pid: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.lab import Lab, open_lab
 from tasks.step import say, step
 from tasks.topic import dead_letter_topic, read_start
-from trending.audit import AuditReport, StreamFigures, recount, reconcile
+from trending.audit import AuditReport, StreamFigures, reconcile, recount
 from trending.errors import AuditFailed
 from trending.ledger import read_ledger
 from trending.log import log_ends, read_log
@@ -34,9 +34,7 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
         cause = "the beginning of the range is not in the log any more"
         raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
     ledger = read_ledger(lab.paths.data / "ledger.sqlite")
-    log = recount(
-        read_log(bootstrap, topic, start, ends), settings.stream.window_time, ledger.acknowledged_ids(start)
-    )
+    log = recount(read_log(bootstrap, topic, start, ends), settings.stream.window_time, ledger.acknowledged_ids(start))
     letters = dead_letter_topic(topic)
     letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
     dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]

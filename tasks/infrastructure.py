@@ -9,7 +9,7 @@ from infra.readiness import climb, service_ladder
 from infra.runtime import Outcome
 from infra.state import Wanted
 from tasks.step import say, step
-from trending.settings import LabSettings  # noqa: TC001 - Prefect reads the annotations
+from trending.settings import LabSettings
 
 READY_SECONDS = 60.0
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -14,8 +13,13 @@ from prefect.logging import get_run_logger
 from trending.errors import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefect import Task
     from prefect.client.schemas.objects import State, TaskRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 RETRIES = 2
 RETRY_SECONDS = 0.5
@@ -32,15 +36,20 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     return False
 
 
-step = partial(
-    task,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=worth_retrying,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
-"""``@step(name=…)`` makes a task that retries what can heal and keeps nothing."""
+def step(
+    name: str, *, timeout_seconds: float, retries: int = RETRIES, task_run_name: str | None = None
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task that retries what can heal, ends after ``timeout_seconds`` and keeps no result."""
+    return task(
+        name=name,
+        task_run_name=task_run_name,
+        timeout_seconds=timeout_seconds,
+        retries=retries,
+        retry_delay_seconds=RETRY_SECONDS,
+        retry_condition_fn=worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
 
 
 def say(line: str) -> None:

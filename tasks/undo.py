@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 
-from infra.lab import Lab, assemble, sweep
+from infra.lab import Lab, open_lab, sweep
 from infra.paths import StackPaths
 from infra.runtime import ServiceState
-from infra.state import StackState, read_state
+from infra.state import read_state
 from tasks.producer import NAME as PRODUCER
 from tasks.step import say
 from tasks.stream import NAME as STREAM
@@ -18,26 +18,21 @@ PROGRAMS = (PRODUCER, STREAM)
 def present(stack: str) -> frozenset[str]:
     """Return the names of the stack's services and programs that run now; empty for a stack that does not exist."""
     state = read_state(StackPaths.of(stack))
-    return running(assemble(state)) if state else frozenset()
+    return running(open_lab(stack)) if state else frozenset()
 
 
 def running(lab: Lab) -> frozenset[str]:
     """Return the names of the services and programs that run."""
-    services = {
-        service.name
-        for service in lab.stack.services
-        if lab.runtime.observe(service).state is ServiceState.RUNNING
-    }
+    services = {service.name for service in lab.stack.services if lab.runtime.observe(service).state is ServiceState.RUNNING}
     statuses = {name: lab.supervisor.status(name) for name in PROGRAMS}
     return frozenset(services | {name for name, status in statuses.items() if status and status.alive})
 
 
 def undo(stack: str, before: frozenset[str]) -> None:
     """Take away what runs now and did not run ``before``. Called from an ``except``: it must not raise over the cause."""
-    state: StackState | None = read_state(StackPaths.of(stack))
-    if state is None:
+    if read_state(StackPaths.of(stack)) is None:
         return
-    lab = assemble(state)
+    lab = open_lab(stack)
     say("start-up failed: undoing what this run has made")
     for program in reversed(PROGRAMS):
         if program not in before and lab.supervisor.running():

@@ -113,9 +113,7 @@ class AuditReport:
             lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
         for row in self.differences[:MAX_DIFFERENCES]:
             window = local_time(row.window, zone)
-            lines.append(
-                f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}"
-            )
+            lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
         if len(self.differences) > MAX_DIFFERENCES:
             lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")
         lines.append(
@@ -189,9 +187,7 @@ def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:
     return {(run, sequence) for run, sequence in log.ids if sequence < ledger.reserved.get(run, 0)}
 
 
-def _differences(
-    in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int, str], int], witness: str
-) -> list[Difference]:
+def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int, str], int], witness: str) -> list[Difference]:
     keys = sorted(in_log.keys() | other.keys())
     return [
         Difference(*key, in_log.get(key, 0), other.get(key, 0), witness)

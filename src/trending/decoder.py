@@ -49,10 +49,8 @@ def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
     values = batch.column("value").to_pylist()
     for row, (value, append_micros) in enumerate(zip(values, append_times, strict=True)):
         kind, label, time = classify(value, append_micros / _MICROSECONDS, mode)
-        if kind is Kind.REJECT:
-            place = batch.column("partition")[row].as_py(), batch.column("offset")[row].as_py()
-        else:
-            place = -1, -1
+        rejected = kind is Kind.REJECT
+        place = (batch.column("partition")[row].as_py(), batch.column("offset")[row].as_py()) if rejected else (-1, -1)
         key = (kind.value, window_start(time), str(label), *place)
         counts[key] = counts.get(key, 0) + 1
         if time > latest.get(key, float("-inf")):

@@ -74,11 +74,7 @@ class Interval:
 
     def extended(self, sequence: int, partition: int, offset: int) -> Self | None:
         """Return this interval with one more record, or None where that record does not follow on."""
-        follows = (
-            partition == self.partition
-            and sequence == self.last_sequence + 1
-            and offset == self.first_offset + len(self)
-        )
+        follows = partition == self.partition and sequence == self.last_sequence + 1 and offset == self.first_offset + len(self)
         if not follows:
             return None
         return type(self)(self.run, partition, self.first_sequence, sequence, self.first_offset)
@@ -135,15 +131,11 @@ class LedgerWriter:
                     first_offset=interval.first_offset,
                 )
                 keys = ["run", "partition", "first_sequence"]
-                connection.execute(
-                    row.on_conflict_do_update(index_elements=keys, set_={"last_sequence": interval.last_sequence})
-                )
+                connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"last_sequence": interval.last_sequence}))
             for (minute, hashtag), tweets in self._counts.items():
                 count = insert(_counts).values(run=self._run, minute=minute, hashtag=hashtag, tweets=tweets)
                 keys = ["run", "minute", "hashtag"]
-                connection.execute(
-                    count.on_conflict_do_update(index_elements=keys, set_={"tweets": _counts.c.tweets + tweets})
-                )
+                connection.execute(count.on_conflict_do_update(index_elements=keys, set_={"tweets": _counts.c.tweets + tweets}))
             for sequence, reason in self._failed:
                 connection.execute(insert(_failed).values(run=self._run, sequence=sequence, reason=reason))
         self.acknowledged += self._pending
@@ -170,11 +162,7 @@ class Ledger:
 
     def acknowledged_ids(self, start_offsets: dict[int, int]) -> set[tuple[str, int]]:
         """Return the ids of the records acknowledged at or behind ``start_offsets`` (partition → offset)."""
-        return {
-            identity
-            for interval in self.intervals
-            for identity in interval.ids(start_offsets.get(interval.partition, 0))
-        }
+        return {identity for interval in self.intervals for identity in interval.ids(start_offsets.get(interval.partition, 0))}
 
 
 def read_ledger(path: Path) -> Ledger:

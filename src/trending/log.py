@@ -92,7 +92,8 @@ def to_record(message: Message) -> Record:
     if error is not None:
         cause = f"{message.topic()} cannot be read"
         raise NotReady(cause, error.str(), "make status")
-    headers = {name: value.encode() if isinstance(value, str) else value for name, value in message.headers() or []}
-    return Record(
-        message.partition() or 0, message.offset() or 0, message.timestamp()[1] / 1000, message.value(), headers
-    )
+    headers: dict[str, bytes | None] = {}
+    for pair in message.headers() or []:
+        name, value = pair[0], pair[1]
+        headers[str(name)] = value.encode() if isinstance(value, str) else value
+    return Record(message.partition() or 0, message.offset() or 0, message.timestamp()[1] / 1000, message.value(), headers)

@@ -106,7 +106,7 @@ class TweetProducer:
         value = encode(tweet)
         sequence = self._sent
         acknowledged = partial(self._delivered, sequence, tweet.hashtag_principal)
-        headers = [(ID_HEADER, record_id(self._run, sequence))]
+        headers: list[tuple[str, str | bytes | None]] = [(ID_HEADER, record_id(self._run, sequence))]
         while not stop.is_set() and self._fatal is None:
             try:
                 self._producer.produce(self._spec.topic, value, headers=headers, on_delivery=acknowledged)
@@ -134,7 +134,7 @@ class TweetProducer:
 
     def _report(self, phase: str) -> None:
         self._ledger.commit()
-        figures = {
+        figures: dict[str, float] = {
             "sent": self._sent,
             "acknowledged": self._ledger.acknowledged,
             "failed": self._ledger.failed,

@@ -28,9 +28,7 @@ class Catalogue(BaseModel):
     """What tweets are made of; each list needs at least one entry."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    users: tuple[str, ...] = Field(
-        ("@DataFan", "@SparkGuru", "@PythonDev", "@KafkaQueen", "@StreamLover"), min_length=1
-    )
+    users: tuple[str, ...] = Field(("@DataFan", "@SparkGuru", "@PythonDev", "@KafkaQueen", "@StreamLover"), min_length=1)
     phrases: tuple[str, ...] = Field(
         (
             "increíble la velocidad de",

@@ -146,9 +146,7 @@ class Store:
                 insert(_batches).values(checkpoint=checkpoint, batch=batch.number, at=batch.at).on_conflict_do_nothing()
             )
             connection.execute(
-                _batches.delete().where(
-                    _batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - _KEPT_BATCHES
-                )
+                _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - _KEPT_BATCHES)
             )
 
     def latest_ranking(self) -> list[Ranked]:
@@ -194,7 +192,8 @@ class Store:
         """Return the number of the last batch written under ``checkpoint``, or None before the first."""
         query = select(func.max(_batches.c.batch)).where(_batches.c.checkpoint == checkpoint)
         with self._engine.connect() as connection:
-            return connection.execute(query).scalar_one()
+            number: int | None = connection.execute(query).scalar_one()
+            return number
 
     def dead_letter_offset(self, checkpoint: str) -> int:
         """Return the dead-letter topic's offset up to which every letter belongs to a written batch."""
@@ -206,9 +205,7 @@ class Store:
         """Remember the dead-letter topic's end after a batch."""
         row = insert(_dead_letters).values(checkpoint=checkpoint, next_offset=next_offset)
         with self._engine.begin() as connection:
-            connection.execute(
-                row.on_conflict_do_update(index_elements=["checkpoint"], set_={"next_offset": next_offset})
-            )
+            connection.execute(row.on_conflict_do_update(index_elements=["checkpoint"], set_={"next_offset": next_offset}))
 
     def note_dropped(self, checkpoint: str, query_run: str, groups: int) -> None:
         """Remember how many groups Spark dropped behind the watermark in one run of the query; it should be none."""
@@ -240,5 +237,6 @@ def _upsert_tweets(connection: Connection, checkpoint: str, batch: Batch) -> Non
         for (start, hashtag), tweets in batch.tweets.items()
     )
     connection.execute(
-        row.on_conflict_do_update(index_elements=["checkpoint", "window_start", "hashtag"], set_=keep_larger), list(rows)
+        row.on_conflict_do_update(index_elements=["checkpoint", "window_start", "hashtag"], set_=keep_larger),
+        list(rows),
     )

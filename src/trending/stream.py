@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyspark.sql import DataFrame
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger("trending.stream")
 
@@ -91,9 +91,7 @@ def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
         .withWatermark("time", f"{WATERMARK_SECONDS[window_time]} seconds")
         .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offset")
         .agg(F.sum("records").alias("records"))
-        .select(
-            "kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offset", "records"
-        )
+        .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offset", "records")
     )
 
 
@@ -164,9 +162,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         raise ConfigurationConflict(cause, str(error), "make status") from error
     with lock:
         store = Store(spec.store)
-        letters = DeadLetters(
-            spec.bootstrap, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id)
-        )
+        letters = DeadLetters(spec.bootstrap, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True))
         try:
             run_job(spec, stop, sink, store)

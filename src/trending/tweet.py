@@ -13,7 +13,6 @@ import msgspec
 
 from trending.settings import WINDOW_SECONDS, WindowTime
 
-
 MAX_HASHTAG = 280
 """Longest hashtag that is ranked, in characters; a longer one would let one record fill the store."""
 LATE_AFTER = 60.0
@@ -124,20 +123,20 @@ def classify(value: bytes | None, append_time: float, window_time: WindowTime) -
 
 def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
     hashtag, timestamp = wire.hashtag_principal, wire.timestamp
+    if not hashtag and wire.mensaje is not None and wire.contador is not None:
+        return Verdict(Kind.FOREIGN, "", append_time)
     if not hashtag:
-        if wire.mensaje is not None and wire.contador is not None:
-            return Verdict(Kind.FOREIGN, "", append_time)
-        return Verdict(Kind.REJECT, Reason.NO_HASHTAG, append_time)
-    if len(hashtag) > MAX_HASHTAG:
-        return Verdict(Kind.REJECT, Reason.LONG_HASHTAG, append_time)
-    if timestamp is None:
-        return Verdict(Kind.REJECT, Reason.NO_TIMESTAMP, append_time)
-    if window_time is WindowTime.ARRIVAL:
+        reason = Reason.NO_HASHTAG
+    elif len(hashtag) > MAX_HASHTAG:
+        reason = Reason.LONG_HASHTAG
+    elif timestamp is None:
+        reason = Reason.NO_TIMESTAMP
+    elif window_time is WindowTime.ARRIVAL:
         return Verdict(Kind.TWEET, hashtag, append_time)
-    if timestamp > append_time + FUTURE_AFTER:
-        return Verdict(Kind.REJECT, Reason.FUTURE, append_time)
-    if window_start(timestamp) + WINDOW_SECONDS + LATE_AFTER <= append_time:
-        return Verdict(Kind.REJECT, Reason.LATE, append_time)
-    return Verdict(Kind.TWEET, hashtag, timestamp)
-
-
+    elif timestamp > append_time + FUTURE_AFTER:
+        reason = Reason.FUTURE
+    elif window_start(timestamp) + WINDOW_SECONDS + LATE_AFTER <= append_time:
+        reason = Reason.LATE
+    else:
+        return Verdict(Kind.TWEET, hashtag, timestamp)
+    return Verdict(Kind.REJECT, reason, append_time)

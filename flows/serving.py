@@ -1,0 +1,32 @@
+"""Running a flow from a terminal against the Prefect server that answers, or one started for it."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING
+
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from infra.prefect_server import PrefectServer, ensure_server, prefect_environment, stop_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def with_server(run: Callable[[], object], *, leave: bool = True) -> None:
+    """Run a flow against a Prefect server that answers, started here if need be.
+
+    With ``leave`` a server started here stays for the stacks that are up, and ``make down`` stops it with the last of them.
+    Otherwise it is stopped at exit: handlers run last registered first, so Prefect has then sent its last logs and events.
+    """
+    server = ensure_server()
+    if server.started and not leave:
+        atexit.register(stop_server)
+    run_on(server, run)
+
+
+def run_on(server: PrefectServer, run: Callable[[], object]) -> None:
+    """Run a flow against this server, with Prefect's home in the checkout."""
+    home = prefect_environment()["PREFECT_HOME"]
+    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home}):
+        run()

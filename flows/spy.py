@@ -1,0 +1,26 @@
+"""Print the topic from the beginning and follow it until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+
+from flows.command_line import run_command
+from flows.forms import SpyForm
+from infra.lab import open_lab
+from trending.program import stop_on_signals
+from trending.spy import follow
+
+
+def main(settings: SpyForm) -> None:
+    """Print each record's value on a line of its own."""
+    lab = open_lab(settings.name)
+
+    def show(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    follow(lab.stack.bootstrap, lab.settings.stack.topic, stop_on_signals(), show, settings.limit)
+
+
+if __name__ == "__main__":
+    run_command(SpyForm, main, "python -m flows.spy")

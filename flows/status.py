@@ -1,0 +1,38 @@
+"""Say what is there, how it is doing and what is left over; without Prefect, so that it answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.command_line import run_command
+from flows.forms import NamedStack
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.processes import stack_processes
+from tasks.status import Line, describe
+
+
+def main(settings: NamedStack) -> None:
+    """Print one line for each part of the stack; exits with 1 when a stack that is wanted up has a part that is not."""
+    lines = describe(open_lab(settings.name))
+    Console(soft_wrap=True, highlight=False).print(render(lines, settings.name))
+    if any(line.trouble for line in lines):
+        sys.exit(1)
+
+
+def render(lines: list[Line], stack: str) -> Table:
+    """Return the table."""
+    left = len(stack_processes(StackPaths.of(stack).stack_id))
+    table = Table(title=f"stack {stack}", caption=f"{left} processes carry the stack's mark", box=None)
+    for heading in ("name", "state", "health", "ports", "detail"):
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        table.add_row(line.name, line.state, line.health, line.ports, line.detail)
+    return table
+
+
+if __name__ == "__main__":
+    run_command(NamedStack, main, "python -m flows.status")

@@ -1,0 +1,79 @@
+"""What is there and how it is doing, as plain lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.clock import SystemClock
+from infra.processes import COMPONENT_VARIABLE, stack_processes
+from infra.readiness import climb, service_ladder
+from infra.runtime import ServiceState
+from infra.state import Wanted
+from tasks.heartbeat import fresh_heartbeat
+from tasks.undo import PROGRAMS
+from trending.errors import LabError
+
+if TYPE_CHECKING:
+    from infra.lab import Lab
+    from infra.stack import Service
+
+
+@dataclass(frozen=True)
+class Line:
+    """One part of the stack. ``trouble`` is set when it is not what is wanted of it."""
+
+    name: str
+    state: str
+    health: str
+    ports: str
+    detail: str
+    trouble: bool
+
+
+def describe(lab: Lab) -> list[Line]:
+    """Return a line for each service and program, and one for each process that nobody owns."""
+    wanted_up = lab.state.wanted is Wanted.UP
+    lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
+    lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
+    return lines + _leftovers(lab)
+
+
+def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
+    seen = lab.runtime.observe(service)
+    ports = ", ".join(str(port) for port in service.ports)
+    if seen.state is not ServiceState.RUNNING:
+        return Line(service.name, seen.state, "-", ports, seen.detail, wanted_up)
+    try:
+        evidence = climb(service_ladder(lab.runtime, lab.stack, service), 0.0, SystemClock())
+    except LabError as error:
+        return Line(service.name, seen.state, "unhealthy", ports, str(error), trouble=True)
+    return Line(service.name, seen.state, "healthy", ports, "; ".join(evidence.values()), trouble=not wanted_up)
+
+
+def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
+    status = lab.supervisor.status(name)
+    if status is None:
+        return Line(name, "absent", "-", "", "", wanted_up)
+    try:
+        beat = fresh_heartbeat(lab, name)
+    except LabError as error:
+        return Line(name, status.state.lower(), "unhealthy", "", str(error), wanted_up)
+    figures = ", ".join(f"{figure} {value:g}" for figure, value in beat.figures.items() if not figure.endswith("_at"))
+    return Line(name, status.state.lower(), "healthy", "", f"{beat.phase}; {figures}", trouble=False)
+
+
+def _leftovers(lab: Lab) -> list[Line]:
+    if lab.supervisor.running():
+        return []
+    return [
+        Line(
+            process.environ().get(COMPONENT_VARIABLE, "supervisord"),
+            "left over",
+            "-",
+            "",
+            f"pid {process.pid}; make down ends it",
+            trouble=True,
+        )
+        for process in stack_processes(lab.paths.stack_id)
+    ]
