@@ -176,11 +176,19 @@ def render_properties(properties: dict[str, str]) -> str:
 
 def check_cluster_id(meta: Path, expected: str) -> None:
     """Raise ConfigurationConflict unless the data directory was made for the cluster ``expected``."""
-    lines = meta.read_text(encoding="utf-8").splitlines()
+    check_cluster_id_text(meta.read_text(encoding="utf-8"), expected, str(meta))
+
+
+def check_cluster_id_text(text: str, expected: str, where: str) -> None:
+    """Raise ConfigurationConflict unless the ``meta.properties`` in ``text`` names the cluster ``expected``.
+
+    An empty expectation holds for any: in the zookeeper profile the cluster chooses its own id at its first start.
+    """
+    lines = text.splitlines()
     found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")).get("cluster.id")
-    if found != expected:
+    if expected and found != expected:
         cause = "the data belongs to another cluster"
-        evidence = f"{meta}: cluster.id {found}, the stack's is {expected}"
+        evidence = f"{where}: cluster.id {found}, the stack's is {expected}"
         raise ConfigurationConflict(cause, evidence, "put the right data back, or make down VOLUMES=1, then make up")
 
 

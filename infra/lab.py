@@ -8,24 +8,31 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.docker_engine import WAYS_OUT, engine, engine_answers, has_image
+from infra.docker_runtime import DockerRuntime
 from infra.embedded import EmbeddedRuntime
 from infra.paths import StackPaths
-from infra.processes import PortOwner, end_processes, port_owner, stack_processes
-from infra.profiles import declare
-from infra.runtime import ServiceState
+from infra.processes import end_processes, port_owner, stack_processes
+from infra.profiles import declare, images_of
+from infra.runtime import ServiceState, taken
+from infra.stand_ins import stand_in_for
 from infra.state import StackState, Wanted, read_state, write_state
 from infra.supervisor import Supervisor
-from trending.errors import ConfigurationConflict, LabError, PortTaken, StackAbsent
-from trending.settings import RuntimeKind
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, StackAbsent
+from trending.settings import ProfileName, RuntimeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from infra.runtime import Runtime
     from infra.stack import Stack
     from trending.settings import LabSettings, StackSettings
 
 END_SECONDS = 5.0
+
+
+def _silent(_line: str) -> None:
+    """Show nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +51,54 @@ class Lab:
         return self.state.settings
 
 
-def assemble(state: StackState) -> Lab:
+def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     """Return the lab of a recorded state."""
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.socket, paths.stack_id)
     stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
-    return Lab(state, paths, supervisor, stack, EmbeddedRuntime(stack, paths, supervisor))
+    runtime: Runtime
+    if state.runtime is RuntimeKind.DOCKER:
+        runtime = DockerRuntime(stack, paths, show)
+    else:
+        runtime = EmbeddedRuntime(stack, paths, supervisor)
+    return Lab(state, paths, supervisor, stack, runtime)
 
 
-def open_lab(name: str) -> Lab:
+def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
     """Return the stack ``name``; raises StackAbsent where there is none."""
     state = read_state(StackPaths.of(name))
     if state is None:
         cause = f"there is no stack {name}"
         raise StackAbsent(cause, str(StackPaths.of(name).state), f"make up NAME={name}")
-    return assemble(state)
+    return assemble(state, show)
 
 
 def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
     """Return the runtime for a stack that does not exist yet, and why."""
-    if settings.runtime is RuntimeKind.AUTO:
-        return RuntimeKind.EMBEDDED, "containers are not supported yet"
-    return settings.runtime, "as asked for"
+    if settings.runtime is not RuntimeKind.AUTO:
+        return settings.runtime, "as asked for"
+    silence = engine_answers()
+    if silence is not None:
+        if settings.profile is ProfileName.ZOOKEEPER:
+            raise EngineUnavailable(silence, "the zookeeper profile runs in containers only", WAYS_OUT)
+        return RuntimeKind.EMBEDDED, silence
+    image = missing_image(settings)
+    if image is not None and settings.profile is ProfileName.KRAFT:
+        return RuntimeKind.EMBEDDED, f"a Docker engine answers, but {image} is not here (make images, or RUNTIME=docker)"
+    return RuntimeKind.DOCKER, "a Docker engine answers"
 
 
-def record(settings: LabSettings) -> tuple[Lab, str]:
+def missing_image(settings: StackSettings) -> str | None:
+    """Return the first image of the stack that is neither on this machine nor stands in for one, or None."""
+    with engine() as client:
+        for image in images_of(settings):
+            stand_in = stand_in_for(image)
+            if not has_image(client, image) and not (stand_in and has_image(client, stand_in.image)):
+                return image
+    return None
+
+
+def record(settings: LabSettings, show: Callable[[str], None] = _silent) -> tuple[Lab, str]:
     """Record that the stack is wanted up with these settings and return it, with a word on its runtime.
 
     A stack that has data keeps its runtime and cluster id; raises ConfigurationConflict when asked for another runtime.
@@ -77,7 +107,7 @@ def record(settings: LabSettings) -> tuple[Lab, str]:
     known = read_state(paths)
     if known is None:
         runtime, why = choose_runtime(settings.stack)
-        state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id=new_cluster_id(), settings=settings)
+        state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id=_first_cluster_id(settings), settings=settings)
     else:
         runtime, why = known.runtime, "as recorded for this stack"
         if settings.stack.runtime not in {RuntimeKind.AUTO, runtime}:
@@ -85,8 +115,13 @@ def record(settings: LabSettings) -> tuple[Lab, str]:
             raise ConfigurationConflict(
                 cause, f"asked for {settings.stack.runtime}", f"make down NAME={settings.stack.name} VOLUMES=1"
             )
+        if settings.stack.profile is not known.settings.stack.profile:
+            cause = f"the stack {settings.stack.name} has data of the profile {known.settings.stack.profile}"
+            raise ConfigurationConflict(
+                cause, f"asked for {settings.stack.profile}", f"make down NAME={settings.stack.name} VOLUMES=1"
+            )
         state = known.model_copy(update={"wanted": Wanted.UP, "settings": settings})
-    lab = assemble(state)
+    lab = assemble(state, show)
     write_state(paths, state)
     return lab, f"runtime {runtime}: {why}"
 
@@ -96,9 +131,20 @@ def want(lab: Lab, wanted: Wanted) -> None:
     write_state(lab.paths, lab.state.model_copy(update={"wanted": wanted}))
 
 
+def note_cluster(lab: Lab, cluster_id: str) -> None:
+    """Record the id that the cluster chose for itself, so that its data is known again."""
+    if not lab.state.cluster_id:
+        write_state(lab.paths, lab.state.model_copy(update={"cluster_id": cluster_id}))
+
+
 def new_cluster_id() -> str:
     """Return a new cluster id: 16 random bytes in URL-safe base64 without padding, as Kafka's Uuid has it."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode("ascii")
+
+
+def _first_cluster_id(settings: LabSettings) -> str:
+    # With ZooKeeper the cluster chooses its own id at its first start; it is recorded then.
+    return "" if settings.stack.profile is ProfileName.ZOOKEEPER else new_cluster_id()
 
 
 def require_ports(lab: Lab) -> None:
@@ -110,12 +156,6 @@ def require_ports(lab: Lab) -> None:
             owner = port_owner(port)
             if owner is not None:
                 raise taken(owner, lab.stack.name)
-
-
-def taken(owner: PortOwner, name: str) -> PortTaken:
-    """Return the error for a taken port, with the process's name and pid and a way out."""
-    cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
-    return PortTaken(cause, f"stack {name} needs 127.0.0.1:{owner.port}", "end that process, or make up PORT=19092")
 
 
 def end_orphans(lab: Lab) -> int:

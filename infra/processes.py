@@ -47,9 +47,10 @@ def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.
     for process in processes:
         _signal(process, resume=True)
     _gone, alive = psutil.wait_procs(processes, timeout=grace)
-    for process in alive:
+    ours = [process for process in alive if process.is_running()]  # not those whose pid another process has by now
+    for process in ours:
         _signal(process, resume=False)
-    return psutil.wait_procs(alive, timeout=5)[1]
+    return psutil.wait_procs(ours, timeout=5)[1]
 
 
 def _signal(process: psutil.Process, *, resume: bool) -> None:

@@ -5,6 +5,7 @@ An open port proves nothing: a published port accepts connections with no broker
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,9 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock) -> dict[str, str]:
 def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Rung]:
     """Return the rungs of one service."""
     running = Rung("running", lambda: require_running(runtime, service))
-    if service.kind is ServiceKind.KAFKA and service is stack.brokers[-1]:
+    if service.kind is ServiceKind.ZOOKEEPER:
+        return [running, Rung("serving", lambda: require_serving(service.ports[0]))]
+    if service == stack.brokers[-1]:
         return [running, *cluster_ladder(stack)]
     return [running]
 
@@ -105,6 +108,22 @@ def require_running(runtime: Runtime, service: Service) -> str:
     raise ServiceDied(cause, evidence, found.remedy if found else f"make logs SERVICE={service.name}")
 
 
+def require_serving(port: int) -> str:
+    """Return ZooKeeper's version once it serves; its ``srvr`` command answers only then (ZooKeeper administrator's guide)."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
+            connection.sendall(b"srvr")
+            connection.settimeout(ANSWER_SECONDS)
+            answer = connection.recv(4096).decode("utf-8", "replace")
+    except OSError as error:
+        cause = f"ZooKeeper does not answer on port {port}"
+        raise NotReady(cause, str(error), "make status") from error
+    if not answer.startswith("Zookeeper version"):
+        cause = f"ZooKeeper does not serve on port {port} yet"
+        raise NotReady(cause, answer.strip()[:200] or "no answer", "make status")
+    return answer.splitlines()[0]
+
+
 def _whole(client: BrokerClient, stack: Stack) -> str:
     view = client.cluster(ANSWER_SECONDS)
     if len(view.brokers) < len(stack.brokers) or view.controller < 0:
@@ -115,7 +134,7 @@ def _whole(client: BrokerClient, stack: Stack) -> str:
 
 def _same_cluster(client: BrokerClient, stack: Stack) -> str:
     found = client.cluster(ANSWER_SECONDS).cluster_id
-    if found != stack.cluster_id:
+    if stack.cluster_id and found != stack.cluster_id:
         cause = "another cluster answers at our address"
         evidence = f"cluster id {found}, the stack's is {stack.cluster_id}"
         raise ConfigurationConflict(cause, evidence, "make status")

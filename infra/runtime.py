@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from trending.errors import PortTaken
+
 if TYPE_CHECKING:
+    from infra.processes import PortOwner
     from infra.stack import Service
     from trending.settings import RuntimeKind
 
@@ -40,6 +43,12 @@ class Observation:
     exit_code: int | None = None
     memory_killed: bool = False
     drifted: bool = False
+
+
+def taken(owner: PortOwner, stack: str) -> PortTaken:
+    """Return the error for a taken port, with the process's name and pid and a way out."""
+    cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
+    return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", "end that process, or make up PORT=19092")
 
 
 class Runtime(Protocol):

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from infra.paths import short_hash
 
+DEFAULT_NAME = "trending"
+"""The stack whose containers have the contract's bare names (SPEC, section 1)."""
+
 
 class ServiceKind(StrEnum):
     """What a service is; decides how it is started and when it is ready."""
@@ -21,8 +24,10 @@ class ServiceKind(StrEnum):
 class Service:
     """One broker or ZooKeeper node.
 
-    ``properties`` are the server's own property names and values; ``ports`` are published on 127.0.0.1, the same number inside
-    and outside. ``depends_on`` names services that must be *ready* first.
+    ``properties`` are the server's own property names and values, ``environment`` the same for a container's image. ``ports``
+    are published on 127.0.0.1, the same number inside and outside. ``memory_mb`` limits a container: the heap is at most half
+    of it, the rest is for threads, buffers and the page cache. ``volumes`` are name → place in the container.
+    ``depends_on`` names services that must be *ready* first.
     """
 
     name: str
@@ -32,12 +37,10 @@ class Service:
     properties: Mapping[str, str]
     ports: tuple[int, ...]
     heap_mb: int
+    memory_mb: int
+    environment: Mapping[str, str]
+    volumes: Mapping[str, str]
     depends_on: tuple[str, ...] = ()
-
-    @property
-    def memory_mb(self) -> int:
-        """Memory limit: the heap is at most half of it, the rest is for threads, buffers and the page cache."""
-        return self.heap_mb * 2
 
     @property
     def config_hash(self) -> str:
@@ -54,6 +57,15 @@ class Stack:
     cluster_id: str
     bootstrap: str
     services: tuple[Service, ...]
+
+    @property
+    def network(self) -> str:
+        """Name of the stack's private network."""
+        return f"{self.name}_default"
+
+    def qualified(self, service: str) -> str:
+        """Return a service's name among all stacks: the contract's for the default stack, a prefixed one for others."""
+        return service if self.name == DEFAULT_NAME else f"{self.name}-{service}"
 
     @property
     def brokers(self) -> tuple[Service, ...]:

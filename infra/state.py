@@ -71,5 +71,6 @@ def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        # In this order: a file deleted after its release may already be the next holder's, and a third one would make it anew.
         paths.lock.unlink(missing_ok=True)
+        lock.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.clock import SystemClock
-from infra.lab import end_orphans, open_lab, record, require_ports, sweep, want
+from infra.lab import end_orphans, note_cluster, open_lab, record, require_ports, sweep, want
 from infra.prerequisites import check_java, check_memory
 from infra.readiness import climb, service_ladder
 from infra.runtime import Outcome
@@ -18,7 +18,7 @@ READY_SECONDS = 60.0
 def prepare_stack(settings: LabSettings) -> str:
     """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen."""
     check_java()
-    lab, runtime = record(settings)
+    lab, runtime = record(settings, say)
     orphans = end_orphans(lab)
     if orphans:
         say(f"ended {orphans} processes that an earlier supervisor left behind")
@@ -48,7 +48,10 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
     """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
     lab = open_lab(stack)
     declared = next(each for each in lab.stack.services if each.name == service)
-    return climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock())
+    evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock())
+    if declared is lab.stack.brokers[-1]:
+        note_cluster(lab, evidence["cluster id"])
+    return evidence
 
 
 @step(name="stop-service", task_run_name="stop-service {service}", timeout_seconds=120)

@@ -17,6 +17,10 @@ WINDOW_SECONDS = 60
 """Length of a ranking window; windows are aligned to the minute (SPEC, section 4)."""
 
 
+IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,250}[a-z0-9]$"
+"""A Docker image reference; ``latest`` is refused by the model, since a pinned lab must not move."""
+
+
 class RuntimeKind(StrEnum):
     """How the services of a stack are run."""
 
@@ -60,6 +64,13 @@ class StackSettings(Section):
     port: int = Field(9092, ge=1024, le=60000, description="TCP port on 127.0.0.1 where programs reach Kafka.")
     brokers: int = Field(1, ge=1, le=3, description="Number of brokers; broker n listens on port + n.")
     heap_mb: int = Field(512, ge=192, le=8192, description="JVM heap of each broker, MiB.")
+    kafka_image: str | None = Field(
+        None, pattern=IMAGE, description="Image of the broker by tag or digest; empty means the profile's pinned one."
+    )
+    zookeeper_image: str | None = Field(
+        None, pattern=IMAGE, description="Image of ZooKeeper by tag or digest; empty means the pinned one."
+    )
+    zookeeper_port: int = Field(2181, ge=1024, le=65535, description="TCP port of ZooKeeper on 127.0.0.1.")
     topic: str = Field("tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets.")
     partitions: int = Field(1, ge=1, le=64, description="Partitions of the topic when it is created.")
     replication: int = Field(1, ge=1, le=3, description="Replication factor of the topic when it is created.")
@@ -70,6 +81,14 @@ class StackSettings(Section):
             msg = f"replication {self.replication} needs as many brokers, and brokers is {self.brokers}"
             raise ValueError(msg)
         return self
+
+    @field_validator("kafka_image", "zookeeper_image")
+    @classmethod
+    def _pinned(cls, value: str | None) -> str | None:
+        if value and ("@sha256:" not in value) and (":" not in value.rsplit("/", 1)[-1] or value.endswith(":latest")):
+            msg = f"{value} is not pinned: give a tag other than latest, or a digest"
+            raise ValueError(msg)
+        return value or None
 
     @property
     def bootstrap(self) -> str:

@@ -1,0 +1,108 @@
+"""Talking to the Docker engine: which one, images with progress and real errors, and errors told apart."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from trending.errors import EngineUnavailable, ImageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from docker import DockerClient
+
+ENGINE_SECONDS = 60
+WAYS_OUT = "start the engine (systemctl start docker), check DOCKER_HOST, or use RUNTIME=embedded"
+
+
+@contextmanager
+def engine() -> Iterator[DockerClient]:
+    """Yield a client of the engine that the user's Docker context names, closed at the end.
+
+    Make one inside the task that uses it: clients are neither thread-safe nor serialisable. Raises EngineUnavailable.
+    """
+    try:
+        client = docker.from_env(timeout=ENGINE_SECONDS)
+    except DockerException as error:
+        raise unavailable(error) from error
+    try:
+        client.ping()
+    except (DockerException, OSError) as error:
+        client.close()
+        raise unavailable(error) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def unavailable(error: Exception) -> EngineUnavailable:
+    """Return the error for an engine that does not answer, naming the host that was tried."""
+    return EngineUnavailable(f"no Docker engine answers at {tried_host()}", str(error)[:300], WAYS_OUT)
+
+
+def tried_host() -> str:
+    """Return the address that ``from_env`` dials: DOCKER_HOST, the Docker context's, or the default socket."""
+    try:
+        return str(docker.APIClient(version="1.40", **docker.utils.kwargs_from_env()).base_url)
+    except DockerException as error:
+        return f"an unusable DOCKER_HOST ({error})"
+
+
+def describe_engine(client: DockerClient) -> str:
+    """Return which engine answers: name, version, address."""
+    info = client.version()
+    return f"Docker {info.get('Version')} ({info.get('Os')}/{info.get('Arch')}) at {client.api.base_url}"
+
+
+def engine_answers() -> str | None:
+    """Return None when an engine answers, otherwise the reason in one line."""
+    try:
+        with engine():
+            return None
+    except EngineUnavailable as error:
+        return error.cause
+
+
+def has_image(client: DockerClient, image: str) -> bool:
+    """Whether the image is on this machine."""
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def pull(client: DockerClient, image: str, show: Callable[[str], None]) -> None:
+    """Pull an image, showing progress; raises ImageUnavailable for the errors that hide in the stream too."""
+    layers: set[str] = set()
+    done: set[str] = set()
+    try:
+        for event in client.api.pull(image, stream=True, decode=True):
+            if "error" in event:
+                raise ImageUnavailable(*_no_image(image, str(event["error"])))
+            if layer := event.get("id"):
+                layers.add(layer)
+                if event.get("status") in {"Pull complete", "Already exists"}:
+                    done.add(layer)
+                    show(f"{image}: {len(done)} of {len(layers)} layers")
+    except (APIError, OSError) as error:
+        raise ImageUnavailable(*_no_image(image, str(error))) from error
+
+
+def _no_image(image: str, reason: str) -> tuple[str, str, str]:
+    return f"the image {image} is neither here nor to be had", reason[:400], "make images builds local stand-ins"
+
+
+def taken_port(error: APIError) -> int | None:
+    """Return the port that the engine could not publish; it is a 500 known only by its text."""
+    text = str(error)
+    if "port is already allocated" not in text and "address already in use" not in text:
+        return None
+    match = re.search(r"(?:127\.0\.0\.1|0\.0\.0\.0):(\d+)", text)
+    return int(match.group(1)) if match else 0

@@ -1,0 +1,292 @@
+"""The docker runtime: the same services as containers, found by label, hardened, reconciled."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig
+
+from infra.docker_engine import describe_engine, engine, has_image, pull, taken_port
+from infra.embedded import check_cluster_id_text
+from infra.paths import short_hash
+from infra.processes import PortOwner, port_owner
+from infra.runtime import Observation, Outcome, ServiceState, taken
+from infra.stack import Service, ServiceKind, Stack
+from infra.stand_ins import stand_in_for
+from trending.errors import ImageUnavailable, LabError, NotOurs
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from docker.models.networks import Network
+    from docker.models.volumes import Volume
+
+    from infra.paths import StackPaths
+
+STACK_LABEL = "trending.stack"
+COMPONENT_LABEL = "trending.component"
+HASH_LABEL = "trending.config"
+STOP_SECONDS = 30
+RESTARTS = 3
+"""Docker's own restarts after a failure; a ``docker kill`` suppresses them."""
+PIDS = 512
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+_KAFKA_META = "/var/lib/kafka/data/meta.properties"
+
+
+class DockerRuntime:
+    """Runs the services as containers of one network; their data is in named volumes."""
+
+    def __init__(self, stack: Stack, paths: StackPaths, show: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._paths = paths
+        self._show = show
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """Docker."""
+        return RuntimeKind.DOCKER
+
+    def prepare(self) -> None:
+        """Have every image at hand and no foreign thing in the way; raises EngineUnavailable, ImageUnavailable, NotOurs."""
+        with engine() as client:
+            self._show(describe_engine(client))
+            for service in self._stack.services:
+                self._find(client, service)
+                self._image(client, service, fetch=True)
+
+    def start(self, service: Service) -> Outcome:
+        """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
+        with engine() as client:
+            image = self._image(client, service, fetch=False)
+            wanted = self._config_hash(client, service, image)
+            container = self._find(client, service)
+            if container is not None and container.labels.get(HASH_LABEL) == wanted and container.status != "created":
+                if container.status == "running":
+                    return Outcome.ADOPTED
+                self._run(container, service, remove=False)
+                return Outcome.STARTED
+            if container is not None:
+                _remove(container)
+            self._network(client)
+            created = self._create(client, service, image, wanted)
+            self._run(created, service, remove=True)
+            return Outcome.CREATED if container is None else Outcome.RECREATED
+
+    def stop(self, service: Service) -> None:
+        """Stop the container and keep it."""
+        with engine() as client:
+            container = self._find(client, service)
+            if container is not None and container.status in {"running", "paused", "restarting"}:
+                if container.status == "paused":
+                    container.unpause()
+                container.stop(timeout=STOP_SECONDS)
+
+    def remove(self, service: Service) -> None:
+        """Remove the container, stopped cleanly first; its volume stays."""
+        with engine() as client:
+            container = self._find(client, service)
+            if container is not None:
+                _remove(container)
+
+    def observe(self, service: Service) -> Observation:
+        """Return what the engine has of the service."""
+        with engine() as client:
+            container = self._find(client, service)
+            if container is None:
+                return Observation(service.name, ServiceState.ABSENT)
+            state = container.attrs["State"]
+            image = self._image(client, service, fetch=False)
+            drifted = container.labels.get(HASH_LABEL) != self._config_hash(client, service, image)
+            if state["Status"] == "created":
+                return Observation(service.name, ServiceState.ABSENT, "created and never started", drifted=drifted)
+            if state["Running"] and not state["Restarting"]:
+                detail = "paused" if state["Paused"] else f"pid {state['Pid']}"
+                return Observation(service.name, ServiceState.RUNNING, f"{container.name}, {detail}", drifted=drifted)
+            code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or _memory_event(client, container)
+            seen = ServiceState.STOPPED if code in {0, 143} else ServiceState.EXITED
+            detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"
+            return Observation(service.name, seen, detail, code, memory, drifted)
+
+    def logs(self, service: Service, lines: int) -> str:
+        """Return the last lines of the container's output."""
+        with engine() as client:
+            container = self._find(client, service)
+            return container.logs(tail=lines).decode("utf-8", "replace") if container is not None else ""
+
+    def destroy(self, *, volumes: bool) -> None:
+        """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
+        mine = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
+        with engine() as client:
+            for container in client.containers.list(all=True, filters=mine):
+                _remove(container)
+            for network in client.networks.list(filters=mine):
+                network.remove()
+            if volumes:
+                for volume in client.volumes.list(filters=mine):
+                    volume.remove()
+
+    def container_name(self, service: Service) -> str:
+        """Return the contract's name for the default stack, a prefixed one for any other."""
+        return self._stack.qualified(service.name)
+
+    def _find(self, client: DockerClient, service: Service) -> Container | None:
+        """Return our container of that name; raises NotOurs for somebody else's."""
+        name = self.container_name(service)
+        try:
+            container = client.containers.get(name)
+        except NotFound:
+            return None
+        if container.labels.get(STACK_LABEL) != self._stack.stack_id:
+            cause = f"a container named {name} exists that this stack did not make; it is left alone"
+            owner = container.labels.get(STACK_LABEL, "nobody's label")
+            evidence = f"{container.short_id}, image {container.attrs['Config']['Image']}, {owner}"
+            raise NotOurs(cause, evidence, f"docker rename {name} {name}-old, or make up NAME=another PORT=19092")
+        return container
+
+    def _image(self, client: DockerClient, service: Service, *, fetch: bool) -> str:
+        """Return the image to run: as declared when it is here, else its stand-in, else pulled."""
+        if has_image(client, service.image):
+            return service.image
+        stand_in = stand_in_for(service.image)
+        if stand_in is not None and has_image(client, stand_in.image):
+            if fetch:
+                self._show(f"{service.image} is not here: using the local stand-in {stand_in.image}")
+            return stand_in.image
+        if not fetch:
+            cause = f"the image {service.image} is not here any more"
+            raise ImageUnavailable(cause, "", f"docker pull {service.image}, or make images")
+        pull(client, service.image, self._show)
+        return service.image
+
+    def _config_hash(self, client: DockerClient, service: Service, image: str) -> str:
+        return short_hash(f"{service.config_hash} {client.images.get(image).id}")
+
+    def _labels(self, component: str, **others: str) -> dict[str, str]:
+        return {
+            STACK_LABEL: self._stack.stack_id,
+            COMPONENT_LABEL: component,
+            "com.docker.compose.project": self._stack.name,
+            **others,
+        }
+
+    def _network(self, client: DockerClient) -> Network:
+        name = self._stack.network
+        for network in client.networks.list(names=[name]):
+            if network.name == name:
+                if (network.attrs.get("Labels") or {}).get(STACK_LABEL) != self._stack.stack_id:
+                    cause = f"a network named {name} exists that this stack did not make; it is left alone"
+                    raise NotOurs(cause, network.short_id, "make up NAME=another")
+                return network
+        labels = self._labels("network", **{"com.docker.compose.network": "default"})
+        return client.networks.create(name, driver="bridge", labels=labels, check_duplicate=True)
+
+    def _volume(self, client: DockerClient, volume: str) -> Volume:
+        name = f"{self._stack.name}_{volume}"
+        try:
+            found = client.volumes.get(name)
+        except NotFound:
+            labels = self._labels("volume", **{"com.docker.compose.volume": volume})
+            return client.volumes.create(name, labels=labels)
+        if (found.attrs.get("Labels") or {}).get(STACK_LABEL) != self._stack.stack_id:
+            cause = f"a volume named {name} exists that this stack did not make; it is left alone"
+            raise NotOurs(cause, name, "make up NAME=another")
+        return found
+
+    def _create(self, client: DockerClient, service: Service, image: str, wanted: str) -> Container:
+        options: dict[str, Any] = {}
+        if client.images.get(image).labels.get("trending.read-only") == "true":
+            options["read_only"] = True
+        labels = self._labels(
+            service.name,
+            **{
+                HASH_LABEL: wanted,
+                "com.docker.compose.service": service.name,
+                "com.docker.compose.container-number": "1",
+                "com.docker.compose.oneoff": "False",
+                "com.docker.compose.config-hash": wanted,
+            },
+        )
+        container = client.containers.create(
+            image,
+            name=self.container_name(service),
+            hostname=service.name,
+            environment=dict(service.environment),
+            labels=labels,
+            ports={f"{port}/tcp": ("127.0.0.1", port) for port in service.ports},
+            volumes={self._volume(client, name).name: {"bind": place} for name, place in service.volumes.items()},
+            tmpfs={"/tmp": "size=64m,mode=1777,exec"},  # noqa: S108 - the container's own
+            mem_limit=f"{service.memory_mb}m",
+            memswap_limit=f"{service.memory_mb}m",
+            pids_limit=PIDS,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            init=True,
+            restart_policy={"Name": "on-failure", "MaximumRetryCount": RESTARTS},
+            log_config=LogConfig(type="json-file", config=LOG_OPTIONS),
+            network=self._stack.network,
+            networking_config={self._stack.network: client.api.create_endpoint_config(aliases=[service.name])},
+            **options,
+        )
+        try:
+            self._check_cluster(container, service)
+        except BaseException:
+            container.remove(v=True, force=True)
+            raise
+        return container
+
+    def _check_cluster(self, container: Container, service: Service) -> None:
+        """Read the volume's cluster id before the broker does: it would only say so in its log and die."""
+        if service.kind is not ServiceKind.KAFKA:
+            return
+        try:
+            chunks, _stat = container.get_archive(_KAFKA_META)
+        except NotFound:
+            return
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            member = tar.extractfile("meta.properties")
+            text = member.read().decode() if member is not None else ""
+        check_cluster_id_text(text, self._stack.cluster_id, f"volume of {container.name}:{_KAFKA_META}")
+
+    def _run(self, container: Container, service: Service, *, remove: bool) -> None:
+        try:
+            container.start()
+        except APIError as error:
+            if remove:
+                # A failed start leaves it in `created`, where the next attempt would meet its name.
+                container.remove(v=True, force=True)
+            port = taken_port(error)
+            if port is not None:
+                port = port or service.ports[0]
+                raise taken(port_owner(port) or PortOwner(port, None, "another container"), self._stack.name) from error
+            cause = f"{container.name} could not be started"
+            raise LabError(cause, str(error.explanation or error)[:400], "make status") from error
+
+
+def _remove(container: Container) -> None:
+    try:
+        if container.status == "paused":
+            container.unpause()
+        if container.status in {"running", "restarting", "paused"}:
+            container.stop(timeout=STOP_SECONDS)
+        container.remove(v=True, force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # noqa: PLR2004 - HTTP's Conflict: somebody else is removing it
+            raise
+
+
+def _memory_event(client: DockerClient, container: Container) -> bool:
+    """Whether the kernel killed something in the container for memory; a killed child shows in no other place."""
+    since = int(time.time()) - 3600
+    filters = {"container": container.id, "event": "oom"}
+    events = client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
+    return any(True for _event in events)
