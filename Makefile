@@ -18,7 +18,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars demo up start down stop restart status spy smoke audit logs test test-fast check bench server-stop lock clean
+.PHONY: help setup prerequisites jars demo up start down stop restart status spy smoke audit logs test test-fast check bench server-stop images lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -71,7 +71,10 @@ logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 	@$(PY) -m flows.logs --service $(or $(SERVICE),stream) $(ARGS)
 
 server-stop: $(JARS) ## stop the local Prefect server that the lab started
-	@$(PY) -c 'from infra.prefect_server import stop_server; print("stopped" if stop_server() else "none was running")'
+	@$(PY) -m infra.prefect_server stop
+
+images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)
+	@$(PY) -m infra.stand_ins
 
 test: setup ## the whole suite
 	@$(PY) -m pytest $(ARGS)

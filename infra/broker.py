@@ -115,7 +115,11 @@ class BrokerClient:
             cause = f"{name} has no leader yet"
             raise NotReady(cause, f"{view}", "make status")
         resource = ConfigResource(ResourceType.TOPIC, name)
-        found = self._admin.describe_configs([resource], request_timeout=10)[resource].result(10)
+        try:
+            found = self._admin.describe_configs([resource], request_timeout=10)[resource].result(10)
+        except (KafkaException, TimeoutError) as error:
+            cause = f"the settings of {name} cannot be read"
+            raise NotReady(cause, reason(error), "make status") from error
         wanted = {"partitions": str(partitions), "replication": str(replication), **settings}
         actual = {
             "partitions": str(view.partitions),

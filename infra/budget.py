@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+import xmlrpc.client
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -67,7 +69,9 @@ def main() -> None:
         event = childutils.get_headers(payload)
         if event.get("expected") != "1" and note_death(path, event["processname"], time.time()):
             sys.stderr.write(f"{event['processname']} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
-            rpc.supervisor.stopProcess(event["processname"], False)  # noqa: FBT003 - XML-RPC has no keywords
+            # A program that supervisord itself has given up, or that was removed meanwhile, needs no stopping.
+            with suppress(xmlrpc.client.Fault):
+                rpc.supervisor.stopProcess(event["processname"], False)  # noqa: FBT003 - XML-RPC has no keywords
         childutils.listener.ok()
 
 

@@ -50,6 +50,12 @@ TABLE: tuple[Diagnosis, ...] = (
         "wait 20 s; the next start heals it",
     ),
     Diagnosis(
+        "broker gone ~19 s after start, refused on 2181",
+        r"ZooKeeperClientTimeoutException|:2181\b.*Connection refused",
+        "ZooKeeper was not ready when the broker started",
+        "see ZooKeeper's own diagnosis first: make status",
+    ),
+    Diagnosis(
         "InconsistentClusterIdException",
         r"InconsistentClusterIdException|Invalid cluster\.id in",
         "one of the two volumes was deleted: the data belongs to another cluster",
@@ -132,6 +138,12 @@ TABLE: tuple[Diagnosis, ...] = (
         r"java\.lang\.OutOfMemoryError|Terminating due to java\.lang\.OutOfMemoryError",
         "the JVM's heap is exhausted",
         "give it a larger one: make up HEAP_MB=1024",
+    ),
+    Diagnosis(
+        "Getting offsets from KafkaV2 for over 15 s",
+        r"Getting offsets from KafkaV2",
+        "the broker was lost while the query stays active",
+        "see the broker's own diagnosis: make status",
     ),
     Diagnosis(
         "_TRANSPORT, _ALL_BROKERS_DOWN, _MSG_TIMED_OUT",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import docker
+from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from trending.errors import EngineUnavailable, ImageUnavailable
@@ -47,17 +49,14 @@ def unavailable(error: Exception) -> EngineUnavailable:
 
 
 def tried_host() -> str:
-    """Return the address that ``from_env`` dials: DOCKER_HOST, the Docker context's, or the default socket."""
-    try:
-        return str(docker.APIClient(version="1.40", **docker.utils.kwargs_from_env()).base_url)
-    except DockerException as error:
-        return f"an unusable DOCKER_HOST ({error})"
+    """Return the address that ``from_env`` dials: DOCKER_HOST, or the current Docker context's."""
+    return os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
 
 
 def describe_engine(client: DockerClient) -> str:
     """Return which engine answers: name, version, address."""
     info = client.version()
-    return f"Docker {info.get('Version')} ({info.get('Os')}/{info.get('Arch')}) at {client.api.base_url}"
+    return f"Docker {info.get('Version')} ({info.get('Os')}/{info.get('Arch')}) at {tried_host()}"
 
 
 def engine_answers() -> str | None:

@@ -17,7 +17,7 @@ from infra.processes import PortOwner, port_owner
 from infra.runtime import Observation, Outcome, ServiceState, taken
 from infra.stack import Service, ServiceKind, Stack
 from infra.stand_ins import stand_in_for
-from trending.errors import ImageUnavailable, LabError, NotOurs
+from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class DockerRuntime:
             for service in self._stack.services:
                 self._find(client, service)
                 self._image(client, service, fetch=True)
+            self._check_volumes(client)
 
     def start(self, service: Service) -> Outcome:
         """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
@@ -123,7 +124,7 @@ class DockerRuntime:
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
-        mine = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
+        mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
         with engine() as client:
             for container in client.containers.list(all=True, filters=mine):
                 _remove(container)
@@ -199,6 +200,15 @@ class DockerRuntime:
             cause = f"a volume named {name} exists that this stack did not make; it is left alone"
             raise NotOurs(cause, name, "make up NAME=another")
         return found
+
+    def _check_volumes(self, client: DockerClient) -> None:
+        """Refuse a stack of which only some volumes are left: broker and ZooKeeper know each other by what is on both."""
+        found = {volume.name for volume in client.volumes.list(filters={"name": f"{self._stack.name}_"})}
+        wanted = {f"{self._stack.name}_{name}" for service in self._stack.services for name in service.volumes}
+        if found & wanted and wanted - found:
+            cause = f"the stack {self._stack.name} has data and one of its volumes is missing"
+            evidence = f"missing {sorted(wanted - found)}, there {sorted(found & wanted)}"
+            raise ConfigurationConflict(cause, evidence, f"bring it back, or make down NAME={self._stack.name} VOLUMES=1")
 
     def _create(self, client: DockerClient, service: Service, image: str, wanted: str) -> Container:
         options: dict[str, Any] = {}

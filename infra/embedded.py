@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.budget import BUDGET_FILE, Deaths, forgive, read_budget
 from infra.diagnosis import diagnose
 from infra.jars import ensure_jars
 from infra.java import find_java
@@ -57,6 +58,7 @@ class EmbeddedRuntime:
         if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
             return Outcome.ADOPTED
         self._format(service)
+        forgive(self._paths.run / BUDGET_FILE, service.name)
         self._supervisor.launch(program)
         (self._paths.run / f"{service.name}.drift").write_text(program.drift_hash, encoding="ascii")
         return Outcome.CREATED if status is None else Outcome.RECREATED
@@ -76,9 +78,10 @@ class EmbeddedRuntime:
         status = self._supervisor.status(service.name)
         if status is None:
             return Observation(service.name, ServiceState.ABSENT)
+        spent = not status.alive and read_budget(self._paths.run / BUDGET_FILE).get(service.name, Deaths()).spent
         return Observation(
             service.name,
-            _STATES.get(status.state, ServiceState.RUNNING),
+            ServiceState.GIVEN_UP if spent else _STATES.get(status.state, ServiceState.RUNNING),
             _detail(status),
             status.exit_code if status.state in {"EXITED", "FATAL", "BACKOFF"} else None,
             drifted=self._drift_hash(service.name) != self._program(service).drift_hash,

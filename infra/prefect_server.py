@@ -122,3 +122,14 @@ def stop_server() -> bool:
     end_processes(stack_processes(_identity()), END_SECONDS)
     (_directory() / "url").unlink(missing_ok=True)
     return running
+
+
+def main() -> None:
+    """``python -m infra.prefect_server stop`` stops the server that the lab started, if any."""
+    if sys.argv[1:] != ["stop"]:
+        sys.exit("usage: python -m infra.prefect_server stop")
+    sys.stdout.write("stopped\n" if stop_server() else "none was running\n")
+
+
+if __name__ == "__main__":
+    main()

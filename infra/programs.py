@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from infra.budget import BUDGET_FILE, forgive
+from infra.budget import BUDGET_FILE, Deaths, forgive, read_budget
 from infra.embedded import tail
 from infra.java import find_java
 from infra.paths import short_hash
@@ -57,5 +57,6 @@ def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
     state = "not there" if status is None else status.state.lower()
     cause = f"the program {name} is {state}"
     evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {said}"
-    error = BudgetSpent if status is not None and status.state == "FATAL" else ServiceDied
+    deaths = read_budget(supervisor.logs.parent / BUDGET_FILE).get(name, Deaths())
+    error = BudgetSpent if status is not None and (status.state == "FATAL" or deaths.spent) else ServiceDied
     raise error(cause, evidence, f"make logs SERVICE={name}")

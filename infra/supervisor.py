@@ -14,6 +14,7 @@ import xmlrpc.client
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from infra.budget import BUDGET_FILE
@@ -229,7 +230,6 @@ def _to_status(info: Mapping[str, Any]) -> ProgramStatus:
 
 def _exists(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True

@@ -12,7 +12,7 @@ from tasks.heartbeat import beating, fresh_heartbeat
 from tasks.step import step
 from tasks.topic import checkpoint_path, dead_letter_topic
 from trending.errors import NotReady
-from trending.log import log_ends
+from trending.log import log_ends, topic_id
 from trending.specification import StreamSpec
 
 NAME = "stream"
@@ -30,6 +30,7 @@ def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
         store=lab.paths.data / "serving.sqlite",
         checkpoint=checkpoint,
         checkpoint_id=checkpoint.name,
+        topic_id=topic_id(lab.settings.stack.bootstrap, lab.settings.stack.topic) or "",
         start_offsets=start_offsets,
         jars=ensure_jars("spark"),
         dead_letters=dead_letter_topic(lab.settings.stack.topic),

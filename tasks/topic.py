@@ -13,7 +13,7 @@ from infra.readiness import climb, topic_ladder
 from infra.runtime import Outcome
 from tasks.step import step
 from trending.dead_letters import MAX_LETTER_BYTES
-from trending.log import log_ends
+from trending.log import log_ends, topic_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,11 +73,10 @@ def checkpoint_path(lab: Lab) -> Path:
     That is cluster and topic (a recreated topic starts at 0 again), the job's version, its window time and its partitioning.
     """
     settings = lab.settings
-    topic = BrokerClient(settings.stack.bootstrap).topic(settings.stack.topic, 10)
     stream = settings.stream
     key = (
         lab.state.cluster_id,
-        topic.topic_id if topic else settings.stack.topic,
+        topic_id(settings.stack.bootstrap, settings.stack.topic) or "",
         JOB_VERSION,
         stream.window_time.value,
         str(stream.shuffle_partitions),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
+from typing import TYPE_CHECKING
 
 from infra.lab import Lab, open_lab, sweep
 from infra.paths import StackPaths
@@ -11,6 +13,9 @@ from infra.state import read_state
 from tasks.producer import NAME as PRODUCER
 from tasks.step import say
 from tasks.stream import NAME as STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PROGRAMS = (PRODUCER, STREAM)
 
@@ -34,13 +39,18 @@ def undo(stack: str, before: frozenset[str]) -> None:
         return
     lab = open_lab(stack)
     say("start-up failed: undoing what this run has made")
-    for program in reversed(PROGRAMS):
-        if program not in before and lab.supervisor.running():
-            lab.supervisor.remove(program)
-    for service in reversed(lab.stack.services):
-        if service.name not in before:
-            lab.runtime.remove(service)
+    for take_away in _undoing(lab, before):
+        try:
+            take_away()
+        except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
+            say(f"this could not be undone, make down does it: {error}")
+
+
+def _undoing(lab: Lab, before: frozenset[str]) -> Iterator[Callable[[], object]]:
+    if lab.supervisor.running():
+        yield from (partial(lab.supervisor.remove, program) for program in reversed(PROGRAMS) if program not in before)
+    yield from (partial(lab.runtime.remove, service) for service in reversed(lab.stack.services) if service.name not in before)
     if not before:
-        sweep(lab, volumes=False)
+        yield partial(sweep, lab, volumes=False)
         if not lab.paths.data.exists():
-            shutil.rmtree(lab.paths.root, ignore_errors=True)
+            yield partial(shutil.rmtree, lab.paths.root, ignore_errors=True)

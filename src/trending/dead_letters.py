@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -42,15 +43,18 @@ class DeadLetters:
         """Send the rejects that are not there yet and return their number; raises LabError when one is not acknowledged."""
         if self._written is None:
             self._written = set(self._read_back())
-        fresh = [reject for reject in rejects if (reject.partition, reject.offset) not in self._written]
+        written = self._written
+        fresh = [reject for reject in rejects if (reject.partition, reject.offset) not in written]
         if not fresh:
             return 0
         failures: list[KafkaError] = []
 
-        def delivered(error: KafkaError | None, message: Message) -> None:
+        def delivered(reject: Reject, error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 failures.append(error)
-            elif (offset := message.offset()) is not None:
+                return
+            written.add((reject.partition, reject.offset))
+            if (offset := message.offset()) is not None:
                 self._next_offset = max(self._next_offset, offset + 1)
 
         producer = Producer(
@@ -72,7 +76,12 @@ class DeadLetters:
             while True:
                 try:
                     producer.produce(
-                        self._dead_letter_topic, value, key=place, headers=headers, partition=0, on_delivery=delivered
+                        self._dead_letter_topic,
+                        value,
+                        key=place,
+                        headers=headers,
+                        partition=0,
+                        on_delivery=partial(delivered, reject),
                     )
                     break
                 except BufferError:
@@ -81,7 +90,6 @@ class DeadLetters:
         if left or failures:
             cause = f"{left + len(failures)} dead letters were not acknowledged by {self._dead_letter_topic}"
             raise LabError(cause, str(failures[0]) if failures else "no answer in time", "make status")
-        self._written.update((reject.partition, reject.offset) for reject in fresh)
         return len(fresh)
 
     def _consumer(self) -> Consumer:
@@ -106,8 +114,9 @@ class DeadLetters:
                 return
             consumer.assign([TopicPartition(self._dead_letter_topic, 0, start or OFFSET_BEGINNING)])
             for message in read_until(consumer, high):
-                headers = dict(message.headers() or [])
-                yield int(headers["partition"] or -1), int(headers["offset"] or -1)
+                place_of_record = _place(message)
+                if place_of_record is not None:
+                    yield place_of_record
             self._next_offset = high
         finally:
             consumer.close()
@@ -117,15 +126,24 @@ class DeadLetters:
         try:
             ordered = sorted(rejects, key=lambda reject: (reject.partition, reject.offset))
             for partition, group in groupby(ordered, key=attrgetter("partition")):
-                position = -SEEK_GAP
+                position: int | None = None
                 for reject in group:
-                    if not 0 <= reject.offset - position <= SEEK_GAP:
+                    if position is None or not 0 <= reject.offset - position <= SEEK_GAP:
                         consumer.assign([TopicPartition(self._topic, partition, reject.offset)])
                     message = _at(consumer, reject.offset)
                     position = reject.offset + 1
                     yield reject, message.value()
         finally:
             consumer.close()
+
+
+def _place(letter: Message) -> tuple[int, int] | None:
+    """Return partition and offset of the record in ``letter``, or None where somebody else wrote it."""
+    headers = dict(letter.headers() or [])
+    try:
+        return int(headers["partition"] or ""), int(headers["offset"] or "")
+    except (KeyError, ValueError):
+        return None
 
 
 def read_until(consumer: Consumer, end: int) -> Iterator[Message]:

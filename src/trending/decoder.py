@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from trending.settings import WindowTime
+from trending.settings import WINDOW_SECONDS, WindowTime
 from trending.tweet import Kind, classify, window_start
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
             latest[key] = time
     columns = [
         [key[0] for key in counts],
-        [round(latest[key] * _MICROSECONDS) for key in counts],
+        [_micros(latest[key], key[1]) for key in counts],
         [key[2] for key in counts],
         [key[3] for key in counts],
         [key[4] for key in counts],
@@ -66,3 +66,8 @@ def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array(column, type=field.type) for column, field in zip(columns, _ARROW, strict=True)], schema=_ARROW
     )
+
+
+def _micros(time: float, window: int) -> int:
+    """Return ``time`` in microseconds, rounded but never into the next window: a double can be finer than Spark's timestamps."""
+    return min(round(time * _MICROSECONDS), (window + WINDOW_SECONDS) * _MICROSECONDS - 1)

@@ -38,5 +38,5 @@ def read_heartbeat(path: Path) -> Heartbeat | None:
     """Return the last heartbeat at ``path``, or None where the program has not beaten yet."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Heartbeat)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from trending.errors import NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from confluent_kafka import KafkaError
 
 SILENCE_SECONDS = 30.0
 """How long a read may bring nothing before it counts as failed."""
@@ -58,6 +57,25 @@ def log_ends(bootstrap: str, topic: str, timeout: float = 10.0) -> dict[int, tup
         raise NotReady(cause, str(error), "make status") from error
     finally:
         consumer.close()
+
+
+def topic_id(bootstrap: str, topic: str, timeout: float = 10.0) -> str | None:
+    """Return the id the cluster gave the topic when it was made, or None where a broker says that there is none.
+
+    Raises NotReady when no broker answers: that says nothing about the topic.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    try:
+        view = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        cause = f"{topic} cannot be described"
+        raise NotReady(cause, str(error), "make status") from error
+    except TimeoutError as error:
+        cause = f"no broker answers at {bootstrap}"
+        raise NotReady(cause, f"{timeout} s", "make status") from error
+    return str(view.topic_id)
 
 
 def read_log(bootstrap: str, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:

@@ -72,7 +72,10 @@ def _receive(
     show: Callable[[str], None],
 ) -> None:
     consumer = open_consumer(bootstrap)
-    missing = {json.dumps(probe_message(number)): number for number in range(1, MESSAGES + 1)}
+    missing = {json.dumps(probe_message(number)).encode(): number for number in range(1, MESSAGES + 1)}
+    # Partitions have no order among each other, the contract's lines have: what comes early waits for its turn.
+    early: dict[int, bytes] = {}
+    turn = 1
     try:
         consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
         while missing and time.monotonic() < deadline:
@@ -82,10 +85,16 @@ def _receive(
             record = to_record(message)
             if record.headers.get(PROBE_HEADER) != nonce or record.value is None:
                 continue
-            if missing.pop(record.value.decode(), None) is not None:
-                show(f"[OK] Recibido: {json.loads(record.value)}")
+            number = missing.pop(record.value, None)
+            if number is not None:
+                early[number] = record.value
+            while turn in early:
+                show(f"[OK] Recibido: {json.loads(early.pop(turn))}")
+                turn += 1
     finally:
         consumer.close()
     if missing:
+        for number in sorted(early):
+            show(f"[OK] Recibido: {json.loads(early[number])}")
         cause = f"messages {sorted(missing.values())} were acknowledged and did not come back in time"
         raise ProbeFailed(cause, f"read from {topic} at {start}", "make status")

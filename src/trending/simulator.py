@@ -21,7 +21,7 @@ class WeightedHashtag(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1, max_length=MAX_HASHTAG)
-    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+    weight: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
 
 
 class Catalogue(BaseModel):
@@ -68,13 +68,18 @@ class Simulator:
         self._catalogue = catalogue
         self._names = [hashtag.name for hashtag in catalogue.hashtags]
         self._weights = list(accumulate(hashtag.weight for hashtag in catalogue.hashtags))
-        # Not for secrets: a seeded, repeatable stream is the point.
-        self._random = random.Random(seed)  # noqa: S311
+        # A generator for each part: drawn from one, a part would depend on the size of the bursts before it.
+        self._hashtags, self._users, self._phrases = (_generator(seed, part) for part in ("hashtags", "users", "phrases"))
 
     def tweets(self, count: int, timestamp: float) -> Iterator[Tweet]:
         """Yield ``count`` tweets created at ``timestamp`` (seconds since the epoch)."""
-        chosen = self._random.choices(self._names, cum_weights=self._weights, k=count)
-        users = self._random.choices(self._catalogue.users, k=count)
-        phrases = self._random.choices(self._catalogue.phrases, k=count)
+        chosen = self._hashtags.choices(self._names, cum_weights=self._weights, k=count)
+        users = self._users.choices(self._catalogue.users, k=count)
+        phrases = self._phrases.choices(self._catalogue.phrases, k=count)
         for hashtag, user, phrase in zip(chosen, users, phrases, strict=True):
             yield Tweet(user, f"{phrase} {hashtag}", hashtag, timestamp)
+
+
+def _generator(seed: int | None, part: str) -> random.Random:
+    # Not for secrets: a seeded, repeatable stream is the point.
+    return random.Random(None if seed is None else f"{part} {seed}")  # noqa: S311

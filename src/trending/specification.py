@@ -43,6 +43,7 @@ class StreamSpec(ProgramSpec):
     store: Path
     checkpoint: Path
     checkpoint_id: str
+    topic_id: str
     start_offsets: dict[int, int]
     jars: tuple[Path, ...]
     dead_letters: str

@@ -18,8 +18,9 @@ from pyspark.sql import functions as F  # noqa: N812 - the name every Spark prog
 
 from trending.dead_letters import DeadLetters
 from trending.decoder import SCHEMA, decode_batches
-from trending.errors import ConfigurationConflict, LabError
+from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.heartbeat import write_heartbeat
+from trending.log import topic_id
 from trending.program import run_program
 from trending.progress import ProgressListener, committed_offsets
 from trending.settings import WINDOW_SECONDS, WindowTime
@@ -124,6 +125,21 @@ def is_lost_broker(error: StreamingQueryException) -> bool:
     return any(name in text for name in LOST_BROKER) and "changed from" not in text
 
 
+def require_same_topic(spec: StreamSpec) -> None:
+    """Raise ConfigurationConflict when the topic was deleted or made anew: its offsets mean nothing any more.
+
+    The job stops then and never starts from the beginning by itself. A broker that does not answer says nothing either way.
+    """
+    try:
+        found = topic_id(spec.bootstrap, spec.topic)
+    except NotReady:
+        return
+    if found != spec.topic_id:
+        cause = f"the topic {spec.topic} was deleted" + (" and made anew" if found else "") + " while the stream ran"
+        evidence = f"topic id {found}, the checkpoint's is {spec.topic_id}"
+        raise ConfigurationConflict(cause, evidence, "make down VOLUMES=1, then make up")
+
+
 def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, int], None], store: Store) -> None:
     """Run the query until ``stop``; a lost broker restarts it with back-off, anything else raises LabError."""
     write_heartbeat(spec.heartbeat, "starting the session")
@@ -140,6 +156,7 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
             counts = count_hashtags(session, spec)
             watch(start_query(spec, counts, sink), progress, spec, stop)
         except StreamingQueryException as error:
+            require_same_topic(spec)
             if not is_lost_broker(error):
                 cause = "the streaming query failed"
                 raise LabError(cause, str(error), "make status") from error

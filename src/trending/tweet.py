@@ -6,6 +6,7 @@ Stream, audit and tests share this one rule, so a record has the same fate at an
 from __future__ import annotations
 
 import math
+import re
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from trending.settings import WINDOW_SECONDS, WindowTime
 
 MAX_HASHTAG = 280
 """Longest hashtag that is ranked, in characters; a longer one would let one record fill the store."""
+MAX_DEPTH = 256
+"""Deepest nesting that is read. Without it the interpreter's recursion limit decides, less what the caller's own stack takes of
+it, and stream and audit would judge one record differently."""
 LATE_AFTER = 60.0
 """Seconds past its window's end after which a tweet counts as late (SPEC, section 4)."""
 FUTURE_AFTER = 5.0
@@ -78,6 +82,7 @@ class Verdict(NamedTuple):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Wire).decode
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def encode(tweet: Tweet) -> bytes:
@@ -106,6 +111,8 @@ def classify(value: bytes | None, append_time: float, window_time: WindowTime) -
     """
     if value is None:
         return Verdict(Kind.REJECT, Reason.TOMBSTONE, append_time)
+    if len(value) > MAX_DEPTH and _too_deep(value):
+        return Verdict(Kind.REJECT, Reason.TOO_DEEP, append_time)
     try:
         wire = _decode(value)
     except msgspec.ValidationError:
@@ -114,11 +121,24 @@ def classify(value: bytes | None, append_time: float, window_time: WindowTime) -
         reason = Reason.BAD_JSON
     except UnicodeDecodeError:
         reason = Reason.BAD_UTF8
-    except RecursionError:
-        reason = Reason.TOO_DEEP
     else:
         return _judge(wire, append_time, window_time)
     return Verdict(Kind.REJECT, reason, append_time)
+
+
+def _too_deep(value: bytes) -> bool:
+    """Tell whether arrays and objects are nested deeper than MAX_DEPTH; brackets inside strings do not count."""
+    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _STRUCTURE.finditer(value):
+        if token[0] in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif token[0] in b"]}":
+            depth -= 1
+    return False
 
 
 def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:

@@ -1,0 +1,55 @@
+"""A broker client without broker: answers while a service of the world runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.broker import ClusterView, TopicView
+from trending.errors import ConfigurationConflict, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fakes.world import World
+
+
+class FakeBroker:
+    """Has the methods of infra.broker.BrokerClient; topics are entries of the world."""
+
+    def __init__(self, world: World, bootstrap: str) -> None:
+        self._world = world
+        self._bootstrap = bootstrap
+
+    def _require(self) -> None:
+        if not self._world.services:
+            cause = f"no broker answers at {self._bootstrap}"
+            raise NotReady(cause, "_TRANSPORT: Local: Broker transport failure", "make status")
+
+    def cluster(self, _timeout: float) -> ClusterView:
+        self._require()
+        return ClusterView(self._world.cluster_id, 1, tuple(self._bootstrap.split(",")))
+
+    def topic(self, name: str, _timeout: float) -> TopicView | None:
+        self._require()
+        return self._world.topics.get(name)
+
+    def create_topic(self, name: str, partitions: int, replication: int, _settings: Mapping[str, str]) -> bool:
+        self._world.do(f"create {name}")
+        self._require()
+        if name in self._world.topics:
+            return False
+        self._world.topics[name] = TopicView(name, f"id-of-{name}", partitions, replication, ())
+        self._world.changed(f"create {name}")
+        return True
+
+    def require_topic(self, name: str, partitions: int, _replication: int, _settings: Mapping[str, str]) -> TopicView:
+        self._world.do(f"check {name}")
+        view = self._world.topics[name]
+        if view.partitions != partitions:
+            cause = f"the topic {name} exists with other settings"
+            raise ConfigurationConflict(cause, f"partitions is {view.partitions}, asked for {partitions}")
+        return view
+
+    def round_trip(self, _timeout: float) -> None:
+        self._world.do("round trip")
+        self._require()

@@ -1,0 +1,47 @@
+"""Fixtures that give each test a lab's home of its own, and a Java that is a shell script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["home", "java17", "make_java"]
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A short TRENDING_HOME; no other variable of the lab's or of Prefect's address reaches the test."""
+    for name in list(os.environ):
+        if name.startswith("TRENDING_") or name in {"PREFECT_API_URL", "PREFECT_HOME", "JAVA_HOME"}:
+            monkeypatch.delenv(name)
+    place = Path(tempfile.mkdtemp(prefix="tl-")).resolve()
+    monkeypatch.setenv("TRENDING_HOME", str(place))
+    yield place
+    shutil.rmtree(place)
+
+
+def make_java(directory: Path, version: str, body: str = "exit 0") -> Path:
+    """Write an executable ``java`` that prints ``version`` as Java does, and runs ``body`` for anything but -version."""
+    directory.mkdir(parents=True, exist_ok=True)
+    java = directory / "java"
+    said = f"openjdk version \"{version}\" 2025-04-15"
+    java.write_text(f"#!/bin/sh\nif [ \"$1\" = -version ]; then echo '{said}' >&2; exit 0; fi\n{body}\n", encoding="utf-8")
+    java.chmod(java.stat().st_mode | stat.S_IXUSR)
+    return java
+
+
+@pytest.fixture
+def java17(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Java 17 first on the path that does nothing, successfully."""
+    java = make_java(tmp_path / "jdk" / "bin", "17.0.15")
+    monkeypatch.setenv("PATH", f"{java.parent}{os.pathsep}{os.environ['PATH']}")
+    return java

@@ -1,0 +1,301 @@
+"""A Kafka without broker: topics are lists, and its producers and consumers have the methods of confluent_kafka's.
+
+Time passes only while somebody waits in vain: a poll that brings nothing moves the clock by its timeout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+
+from fakes.clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MIDNIGHT = 1765843200
+"""2025-12-16 00:00:00 UTC, the day of SPEC.md's block."""
+
+Header = tuple[str, "str | bytes | None"]
+
+
+class FakeTime(FakeClock):
+    """Stands in for the module ``time``: a monotonic clock and a wall clock that pass together."""
+
+    def time(self) -> float:
+        return MIDNIGHT + self.now
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Have ``action`` done at the first wait that finds the clock ``moment`` seconds past midnight or more."""
+        before = self._at_sleep
+
+        def due() -> None:
+            if before is not None:
+                before()
+            if self.now >= moment:
+                action()
+
+        self._at_sleep = due
+
+
+@dataclass(frozen=True)
+class FakeMessage:
+    """A message as confluent_kafka hands it out: everything is a method."""
+
+    _topic: str
+    _partition: int
+    _offset: int | None
+    _append_ms: int = 0
+    _value: bytes | None = None
+    _key: bytes | str | None = None
+    _headers: Sequence[Header] | None = None
+    _error: KafkaError | None = None
+
+    def topic(self) -> str:
+        return self._topic
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int | None:
+        return self._offset
+
+    def timestamp(self) -> tuple[int, int]:
+        return TIMESTAMP_LOG_APPEND_TIME, self._append_ms
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def key(self) -> bytes | str | None:
+        return self._key
+
+    def headers(self) -> Sequence[Header] | None:
+        return self._headers
+
+    def error(self) -> KafkaError | None:
+        return self._error
+
+
+@dataclass
+class FakeTopicMetadata:
+    partitions: dict[int, object]
+
+
+@dataclass
+class FakeMetadata:
+    topics: dict[str, FakeTopicMetadata]
+
+
+@dataclass
+class FakeKafka:
+    """The cluster: what it holds, and the ways in which a test makes it misbehave."""
+
+    clock: FakeTime
+    logs: dict[str, list[list[FakeMessage]]] = field(default_factory=dict)
+    low: dict[tuple[str, int], int] = field(default_factory=dict)
+    silent: set[tuple[str, int]] = field(default_factory=set)
+    unreachable: bool = False
+    frozen: bool = False
+    queue_bound: int = 100_000
+    refuse: Callable[[str, bytes | None], KafkaError | None] = lambda _topic, _value: None
+    duplicates: Callable[[bytes | None], bool] = lambda _value: False
+    reported_errors: list[KafkaError] = field(default_factory=list)
+    refuse_to_queue: KafkaError | None = None
+    last_partition_first: bool = False
+    producers: list[FakeProducer] = field(default_factory=list)
+    consumers: list[FakeConsumer] = field(default_factory=list)
+
+    def create(self, topic: str, partitions: int = 1) -> None:
+        self.logs[topic] = [[] for _ in range(partitions)]
+
+    def append(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        partition: int = 0,
+        key: bytes | str | None = None,
+        headers: Sequence[Header] | None = None,
+    ) -> FakeMessage:
+        log = self.logs[topic][partition]
+        # A broker gives header values back as bytes, whatever they went in as.
+        kept = [(name, text.encode() if isinstance(text, str) else text) for name, text in headers] if headers else None
+        message = FakeMessage(topic, partition, len(log), int(self.clock.time() * 1000), value, key, kept)
+        log.append(message)
+        return message
+
+    def values(self, topic: str, partition: int = 0) -> list[bytes | None]:
+        return [message.value() for message in self.logs[topic][partition]]
+
+    def forget_before(self, topic: str, partition: int, offset: int) -> None:
+        """Do as retention does."""
+        self.low[topic, partition] = offset
+
+    def require(self) -> None:
+        if self.unreachable:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    def producer(self, configuration: dict[str, Any], logger: object = None) -> FakeProducer:
+        self.producers.append(FakeProducer(self, configuration, logger))
+        return self.producers[-1]
+
+    def consumer(self, configuration: dict[str, Any]) -> FakeConsumer:
+        self.consumers.append(FakeConsumer(self, configuration))
+        return self.consumers[-1]
+
+
+@dataclass(frozen=True)
+class _Queued:
+    topic: str
+    value: bytes | None
+    key: bytes | str | None
+    headers: Sequence[Header] | None
+    partition: int
+    on_delivery: Callable[[KafkaError | None, FakeMessage], None]
+
+
+class FakeProducer:
+    """Queues; delivers while somebody polls or flushes, unless the cluster is frozen."""
+
+    def __init__(self, kafka: FakeKafka, configuration: dict[str, Any], logger: object = None) -> None:
+        self._kafka = kafka
+        self.configuration = configuration
+        self.logger = logger
+        self._queue: list[_Queued] = []
+        self._turn = 0
+        self.longest_queue = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | str | None = None,
+        headers: Sequence[Header] | None = None,
+        partition: int = -1,
+        *,
+        on_delivery: Callable[[KafkaError | None, FakeMessage], None],
+    ) -> None:
+        if self._kafka.refuse_to_queue is not None:
+            raise KafkaException(self._kafka.refuse_to_queue)
+        if len(self._queue) >= self._kafka.queue_bound:
+            raise BufferError(KafkaError._QUEUE_FULL)
+        self._queue.append(_Queued(topic, value, key, headers, partition, on_delivery))
+        self.longest_queue = max(self.longest_queue, len(self._queue))
+
+    def poll(self, timeout: float) -> int:
+        delivered = self._deliver()
+        while self._kafka.reported_errors:
+            self.configuration["error_cb"](self._kafka.reported_errors.pop(0))
+        if not delivered:
+            self._kafka.clock.sleep(timeout)
+        return delivered
+
+    def flush(self, timeout: float) -> int:
+        self._deliver()
+        if self._queue:
+            self._kafka.clock.sleep(timeout)
+            self._deliver()
+        return len(self._queue)
+
+    def _deliver(self) -> int:
+        if self._kafka.frozen or self._kafka.unreachable:
+            return 0
+        waiting, self._queue = self._queue, []
+        for queued in waiting:
+            error = self._kafka.refuse(queued.topic, queued.value)
+            if error is not None:
+                queued.on_delivery(error, FakeMessage(queued.topic, -1, None))
+                continue
+            partition = queued.partition
+            if partition < 0:
+                partition = self._turn % len(self._kafka.logs[queued.topic])
+                self._turn += 1
+            message = self._kafka.append(
+                queued.topic, queued.value, partition=partition, key=queued.key, headers=queued.headers
+            )
+            if self._kafka.duplicates(queued.value):
+                # The broker knew the record from an attempt whose answer was lost, and tells no offset.
+                message = FakeMessage(queued.topic, partition, -1001)
+            queued.on_delivery(None, message)
+        return len(waiting)
+
+
+class FakeConsumer:
+    """Reads the partitions assigned to it, one message after the other, and complains about offsets that are gone."""
+
+    def __init__(self, kafka: FakeKafka, configuration: dict[str, Any]) -> None:
+        self._kafka = kafka
+        self.configuration = configuration
+        self._positions: dict[tuple[str, int], int] = {}
+        self.assignments = 0
+        self.closed = False
+
+    def _require(self) -> None:
+        if self.closed:
+            msg = "Consumer closed"
+            raise RuntimeError(msg)
+
+    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
+        self._require()
+        self._kafka.require()
+        partitions: dict[int, object] = {number: object() for number in range(len(self._kafka.logs[topic]))}
+        return FakeMetadata({topic: FakeTopicMetadata(partitions)})
+
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002 - the same
+        self._require()
+        self._kafka.require()
+        log = self._kafka.logs[place.topic][place.partition]
+        return self._kafka.low.get((place.topic, place.partition), 0), len(log)
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        self._require()
+        self.assignments += 1
+        self._positions = {
+            (place.topic, place.partition): self._kafka.low.get((place.topic, place.partition), 0)
+            if place.offset == OFFSET_BEGINNING
+            else place.offset
+            for place in places
+        }
+
+    def poll(self, timeout: float) -> FakeMessage | None:
+        self._require()
+        for place in sorted(self._positions, reverse=self._kafka.last_partition_first):
+            message = self._next(place)
+            if message is not None:
+                return message
+        self._kafka.clock.sleep(timeout)
+        return None
+
+    def consume(self, count: int, timeout: float) -> list[FakeMessage]:
+        messages: list[FakeMessage] = []
+        while len(messages) < count and (message := self.poll(0.0 if messages else timeout)) is not None:
+            messages.append(message)
+        return messages
+
+    def _next(self, place: tuple[str, int]) -> FakeMessage | None:
+        position = self._positions[place]
+        log = self._kafka.logs[place[0]][place[1]]
+        if self._kafka.unreachable or self._kafka.frozen or place in self._kafka.silent:
+            return None
+        if position < self._kafka.low.get(place, 0) or position > len(log):
+            del self._positions[place]
+            error = KafkaError(KafkaError._AUTO_OFFSET_RESET, "offset out of range")
+            return FakeMessage(*place, position, _error=error)
+        if position == len(log):
+            return None
+        self._positions[place] = position + 1
+        return log[position]
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,58 @@
+"""Flows and tasks as the plain functions that they are, so that a hundred runs take no engine and no server."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.world import World
+from infra.processes import free_port
+from prefect import Flow, Task
+from trending.settings import RuntimeKind, StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["artifacts", "plain", "world"]
+MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, java17: object) -> World:
+    """A machine of pretend, in place."""
+    assert java17
+    made = World()
+    made.put_in_place(monkeypatch)
+    return made
+
+
+@pytest.fixture
+def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The Markdown pages that flows leave, by key."""
+    pages: dict[str, str] = {}
+
+    def keep(markdown: str, key: str, description: str) -> None:
+        assert description
+        pages[key] = markdown
+
+    monkeypatch.setattr("flows.timeline.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
+    return pages
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> Iterator[None]:
+    """Replace every task and flow in the flows' modules by its function."""
+    assert artifacts == {}
+    for name in MODULES:
+        module = importlib.import_module(f"flows.{name}")
+        for attribute, value in list(vars(module).items()):
+            if isinstance(value, Task | Flow):
+                monkeypatch.setattr(module, attribute, value.fn)
+    yield
+
+
+def lab_stack(**settings: Any) -> StackSettings:
+    """Return settings of an embedded stack on ports that are free at this moment."""
+    return StackSettings(**{"name": "lab", "runtime": RuntimeKind.EMBEDDED, "port": free_port(23000, 100), **settings})

@@ -1,0 +1,66 @@
+"""A runtime without machine: implements infra.runtime.Runtime on the world's state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.runtime import Observation, Outcome, ServiceState
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from fakes.world import World
+    from infra.paths import StackPaths
+    from infra.stack import Service, Stack
+
+
+class FakeRuntime:
+    """Services are entries of ``world.services``: name → the declaration's hash."""
+
+    def __init__(self, world: World, stack: Stack, paths: StackPaths) -> None:
+        self._world = world
+        self._stack = stack
+        self._paths = paths
+
+    @property
+    def kind(self) -> RuntimeKind:
+        return RuntimeKind.EMBEDDED
+
+    def prepare(self) -> None:
+        self._world.do("prepare")
+
+    def start(self, service: Service) -> Outcome:
+        self._world.do(f"start {service.name}")
+        known = self._world.services.get(service.name)
+        if known == service.config_hash:
+            return Outcome.ADOPTED
+        self._paths.data.joinpath(service.name).mkdir(parents=True, exist_ok=True)
+        self._world.cluster_id = self._stack.cluster_id
+        self._world.services[service.name] = service.config_hash
+        self._world.changed(f"start {service.name}")
+        return Outcome.RECREATED if known else Outcome.CREATED
+
+    def stop(self, service: Service) -> None:
+        self._world.do(f"stop {service.name}")
+        self._end(service)
+
+    def remove(self, service: Service) -> None:
+        self._world.do(f"remove {service.name}")
+        self._end(service)
+
+    def _end(self, service: Service) -> None:
+        if self._world.services.pop(service.name, None) is not None:
+            self._world.changed(f"end {service.name}")
+
+    def observe(self, service: Service) -> Observation:
+        known = self._world.services.get(service.name)
+        if known is None:
+            return Observation(service.name, ServiceState.ABSENT)
+        return Observation(service.name, ServiceState.RUNNING, "pid 4711", drifted=known != service.config_hash)
+
+    def logs(self, service: Service, lines: int) -> str:
+        return "\n".join(f"{service.name} says {number}" for number in range(lines))
+
+    def destroy(self, *, volumes: bool) -> None:
+        self._world.do("destroy")
+        if volumes:
+            self._world.delete_data(self._paths)

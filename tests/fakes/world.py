@@ -1,0 +1,119 @@
+"""A machine of pretend: services, programs and topics with state, the order in which they were touched, and failures to order."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import infra.lab
+from fakes.broker import FakeBroker
+from fakes.runtime import FakeRuntime
+from fakes.supervisor import FakeSupervisor
+from infra.paths import StackPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+    from infra.broker import TopicView
+    from infra.lab import Lab
+    from infra.stack import Program, Stack
+    from infra.state import StackState
+    from infra.supervisor import ProgramStatus
+    from trending.log import Record
+
+
+class World:
+    """What the fakes share.
+
+    ``calls`` is every operation in order, ``changes`` those that changed something. ``fail`` makes the next call of an operation
+    raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program that was launched.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.changes: list[str] = []
+        self.services: dict[str, str] = {}
+        self.programs: dict[str, Program] = {}
+        self.ended: dict[str, ProgramStatus] = {}
+        self.topics: dict[str, TopicView] = {}
+        self.supervised = False
+        self.cluster_id = ""
+        self.slow: dict[str, float] = {}
+        self.records: list[Record] = []
+        self._failures: dict[str, list[BaseException | Callable[[], object]]] = {}
+        self._lock = threading.Lock()
+
+    def fail(self, operation: str, *errors: BaseException | Callable[[], object]) -> None:
+        self._failures.setdefault(operation, []).extend(errors)
+
+    def do(self, operation: str) -> None:
+        with self._lock:
+            if self.calls[-1:] != [operation]:
+                self.calls.append(operation)
+            waiting = self._failures.get(operation)
+            error = waiting.pop(0) if waiting else None
+        time.sleep(self.slow.get(operation, 0.0))
+        if isinstance(error, BaseException):
+            raise error
+        if error is not None:
+            error()
+
+    def changed(self, operation: str) -> None:
+        with self._lock:
+            self.changes.append(operation)
+
+    def forget_history(self) -> None:
+        self.calls.clear()
+        self.changes.clear()
+
+    @property
+    def running(self) -> set[str]:
+        return set(self.services) | set(self.programs)
+
+    def delete_data(self, paths: StackPaths) -> None:
+        shutil.rmtree(paths.data, ignore_errors=True)
+        self.topics.clear()
+
+    def log_ends(self, _bootstrap: str, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
+        self.do(f"ends of {topic}")
+        return {partition: (0, 7) for partition in range(self.topics[topic].partitions)}
+
+    def read_log(self, _bootstrap: str, topic: str, _start: dict[int, int], _end: dict[int, int]) -> Iterator[Record]:
+        self.do(f"read {topic}")
+        return iter(self.records if not topic.endswith(".dlq") else [])
+
+    def assemble(self, state: StackState, *_show: object) -> Lab:
+        """Stand in for infra.lab.assemble: the real declaration, pretended hands."""
+        lab = _assemble(state)
+        supervisor, runtime = FakeSupervisor(self, lab.paths), FakeRuntime(self, lab.stack, lab.paths)
+        return replace(lab, supervisor=supervisor, runtime=runtime)
+
+    def broker(self, bootstrap: str) -> FakeBroker:
+        """Stand in for infra.broker.BrokerClient."""
+        return FakeBroker(self, bootstrap)
+
+    def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give every module that touches the machine the pretended one."""
+        monkeypatch.setattr("infra.lab.assemble", self.assemble)
+        monkeypatch.setattr("infra.readiness.BrokerClient", self.broker)
+        monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
+        monkeypatch.setattr("tasks.topic.log_ends", self.log_ends)
+        monkeypatch.setattr("tasks.stream.log_ends", self.log_ends)
+        monkeypatch.setattr("tasks.audit.log_ends", self.log_ends)
+        monkeypatch.setattr("tasks.audit.read_log", self.read_log)
+        monkeypatch.setattr("tasks.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))
+        monkeypatch.setattr("tasks.infrastructure.check_memory", lambda: "enough")
+
+
+_assemble = infra.lab.assemble
+
+
+def whole_stack(stack: Stack) -> set[str]:
+    """Return the names of everything that a stack which is up runs."""
+    return {service.name for service in stack.services} | {"producer", "stream"}

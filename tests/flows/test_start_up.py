@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.plain import lab_stack
+from fakes.world import whole_stack
+
+from flows import start_up as module
+from flows.command_line import run_command
+from flows.forms import StartUpForm
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.state import Wanted, read_state
+from trending.errors import ConfigurationConflict, Interrupted, LabError, NotReady, PortTaken
+from trending.settings import ProducerSettings, StreamSettings
+
+if TYPE_CHECKING:
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+ORDER = [
+    "prepare",
+    "start supervisor",
+    "start kafka",
+    "round trip",
+    "create tweets_topic",
+    "create tweets_topic.dlq",
+    "check tweets_topic",
+    "ends of tweets_topic",
+    "launch producer",
+    "watch producer",
+    "launch stream",
+    "watch stream",
+]
+UNDONE = ["end stream", "end producer", "end kafka", "end supervisor"]
+MADE_BY = {"start supervisor": "end supervisor", "start kafka": "end kafka", "launch producer": "end producer"}
+
+
+def form(**stack: Any) -> StartUpForm:
+    return StartUpForm(stack=lab_stack(**stack))
+
+
+def up(**stack: Any) -> Any:
+    return module.start_up(form(**stack))
+
+
+def test_every_step_comes_after_the_readiness_of_the_one_before(world: World, said: list[str]) -> None:
+    summary = up()
+    assert world.calls == ORDER
+    assert [step.name for step in summary.steps] == ["preparation", "supervisor", "kafka", "topic", "producer", "stream"]
+    assert summary.changed
+    assert said[-1].startswith("stack lab is up")
+
+
+def test_the_summary_says_where_to_reach_the_stack(world: World, artifacts: dict[str, str]) -> None:
+    summary = up(topic="another")
+    assert (summary.stack, summary.runtime, summary.topic) == ("lab", "embedded", "another")
+    assert summary.bootstrap == open_lab("lab").stack.bootstrap
+    assert summary.cluster_id == world.cluster_id
+    assert "| kafka | created |" in artifacts["start-up-timeline"]
+    assert summary.bootstrap in artifacts["start-up-timeline"]
+
+
+def test_three_brokers_are_started_in_order_and_the_cluster_is_probed_after_the_last(world: World) -> None:
+    up(brokers=3, replication=3)
+    assert world.calls[2:6] == ["start kafka", "start kafka-2", "start kafka-3", "round trip"]
+
+
+def test_up_twice_changes_nothing_and_says_so(world: World, said: list[str]) -> None:
+    up()
+    world.forget_history()
+    summary = up(port=open_lab("lab").settings.stack.port)
+    assert world.changes == []
+    assert not summary.changed
+    assert {step.outcome for step in summary.steps[1:]} == {"adopted"}
+    assert "was up already: nothing was changed" in said[-1]
+
+
+def test_up_with_another_setting_makes_only_what_it_concerns_anew(world: World) -> None:
+    up()
+    world.forget_history()
+    port = open_lab("lab").settings.stack.port
+    summary = module.start_up(StartUpForm(stack=lab_stack(port=port), producer=ProducerSettings(rate=5)))
+    assert world.changes == ["launch producer"]
+    assert summary.changed
+    assert [step.outcome for step in summary.steps if step.name == "producer"] == ["recreated"]
+
+
+def test_up_brings_back_only_what_is_missing(world: World) -> None:
+    up()
+    world.programs.pop("stream")
+    world.forget_history()
+    up(port=open_lab("lab").settings.stack.port)
+    assert world.changes == ["launch stream"]
+
+
+def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    first = StackPaths.of("lab").specification("stream").read_text()
+    monkeypatch.setattr("tasks.topic.log_ends", lambda *_: {0: (0, 999)})
+    world.programs.pop("stream")
+    up(port=open_lab("lab").settings.stack.port)
+    assert StackPaths.of("lab").specification("stream").read_text() == first
+    assert '"start_offsets":{"0":7}' in first
+
+
+@pytest.mark.parametrize("error", [ConfigurationConflict("it cannot be"), NotReady("not in time"), Interrupted(), KeyError("bug")])
+@pytest.mark.parametrize("step", ORDER)
+def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
+    step: str, error: BaseException, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.readiness.POLL_SECONDS", 0)
+    for name in ("infrastructure", "producer", "stream"):
+        monkeypatch.setattr(f"tasks.{name}.READY_SECONDS", 0.0)
+    world.fail(step, error)
+    with pytest.raises(type(error)):
+        up()
+    made = [change for change in world.changes if not change.startswith("end ")]
+    undone = [change for change in world.changes if change.startswith("end ")]
+    expected = {f"end {change.split()[-1]}" for change in made if not change.startswith("create")}
+    assert undone == [change for change in UNDONE if change in expected]
+    assert world.running == set()
+    assert not world.supervised
+
+
+@pytest.mark.parametrize("step", ORDER)
+def test_after_a_failure_the_data_is_kept_and_a_stack_without_data_leaves_nothing(step: str, world: World) -> None:
+    world.fail(step, ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    state = read_state(StackPaths.of("lab"))
+    if ORDER.index(step) <= ORDER.index("start kafka"):
+        assert state is None
+        assert not StackPaths.of("lab").root.exists()
+    else:
+        assert state is not None
+        assert (state.wanted, state.cluster_id) == (Wanted.DOWN, world.cluster_id)
+        assert (StackPaths.of("lab").data / "kafka").exists()
+
+
+@pytest.mark.parametrize("error", [ConfigurationConflict("it cannot be"), Interrupted()])
+@pytest.mark.parametrize("step", ["check tweets_topic", "launch producer", "watch producer", "launch stream", "watch stream"])
+def test_what_was_there_before_stays_when_a_later_step_fails(step: str, error: BaseException, world: World) -> None:
+    up()
+    world.programs.clear()
+    world.forget_history()
+    world.fail(step, error)
+    with pytest.raises(type(error)):
+        up(port=open_lab("lab").settings.stack.port)
+    assert set(world.services) == {"kafka"}
+    assert world.programs == {}
+    assert world.supervised
+    assert "end kafka" not in world.changes
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.UP
+
+
+def test_a_program_that_ran_before_stays_when_the_next_one_fails(world: World) -> None:
+    up()
+    world.programs.pop("stream")
+    world.forget_history()
+    world.fail("launch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up(port=open_lab("lab").settings.stack.port)
+    assert world.running == {"kafka", "producer"}
+    assert world.changes == []
+
+
+def test_a_failure_while_undoing_hides_neither_the_cause_nor_stops_the_rest(world: World, said: list[str]) -> None:
+    world.fail("watch stream", ConfigurationConflict("the first cause"))
+    world.fail("remove producer", LabError("it does not end"))
+    world.fail("remove kafka", OSError("the socket is gone"))
+    with pytest.raises(ConfigurationConflict, match="the first cause"):
+        up()
+    assert {"end stream", "end supervisor"} <= set(world.changes)
+    assert not world.supervised
+    assert [line for line in said if "it does not end" in line]
+    assert [line for line in said if "the socket is gone" in line]
+
+
+def test_a_failed_start_can_be_started_again(world: World) -> None:
+    world.fail("watch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    cluster = world.cluster_id
+    assert up().changed
+    assert world.cluster_id == cluster
+    assert world.running == whole_stack(open_lab("lab").stack)
+
+
+def test_what_a_killed_run_left_is_adopted_by_the_next_one(world: World) -> None:
+    world.fail("launch stream", Interrupted())
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(module, "undo", lambda *_: None)
+        with pytest.raises(Interrupted):
+            up()
+    assert world.running == {"kafka", "producer"}
+    world.forget_history()
+    up(port=open_lab("lab").settings.stack.port)
+    assert world.changes == ["launch stream"]
+
+
+def test_two_at_once_create_everything_exactly_once(world: World) -> None:
+    world.slow = {"prepare": 0.05, "start kafka": 0.1, "launch stream": 0.05}
+    wanted = form()
+    changed: list[bool] = []
+    threads = [threading.Thread(target=lambda: changed.append(module.start_up(wanted).changed)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(changed) == [False, True]
+    assert len(world.changes) == len(set(world.changes))
+
+
+def test_a_taken_port_stops_everything_before_it_has_begun(world: World) -> None:
+    import socket  # noqa: PLC0415 - the only test here that opens one
+
+    stack = lab_stack()
+    with socket.create_server(("127.0.0.1", stack.port)), pytest.raises(PortTaken):
+        module.start_up(StartUpForm(stack=stack))
+    assert world.changes == []
+    assert not StackPaths.of("lab").root.exists()
+
+
+def test_an_unusable_catalogue_is_named_and_undone(world: World) -> None:
+    with pytest.raises(LabError, match="catalogue"):
+        module.start_up(StartUpForm(stack=lab_stack(), producer=ProducerSettings(catalogue="/nowhere.json")))
+    assert world.running == set()
+
+
+def test_a_setting_that_was_given_once_is_remembered_by_the_command(
+    world: World, own_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del own_process
+    monkeypatch.setattr(module, "with_server", lambda run: run())
+    port = lab_stack().port
+    command = (StartUpForm, module.main, "up", module.recorded_settings)
+    monkeypatch.setattr(sys, "argv", ["up", "--name", "lab", "--runtime", "embedded", "--port", str(port), "--rate", "5"])
+    run_command(*command)
+    monkeypatch.setattr(sys, "argv", ["up", "--name", "lab", "--time_zone", "Europe/Madrid"])
+    run_command(*command)
+    settings = open_lab("lab").settings
+    assert (settings.producer.rate, settings.stack.port, settings.stream.time_zone) == (5.0, port, "Europe/Madrid")
+    assert world.running == {"kafka", "producer", "stream"}
+
+
+def test_a_damaged_state_file_stops_the_command_before_it_touches_anything(world: World) -> None:
+    up()
+    StackPaths.of("lab").state.write_text("{")
+    world.forget_history()
+    with pytest.raises(ConfigurationConflict, match="damaged"):
+        up()
+    assert world.changes == []
+
+
+def test_a_stack_whose_directory_somebody_deleted_is_made_anew(world: World) -> None:
+    up()
+    shutil.rmtree(StackPaths.of("lab").root)
+    world.services.clear()
+    world.programs.clear()
+    world.supervised = False
+    assert module.start_up(StartUpForm(stack=lab_stack(), stream=StreamSettings(trigger_seconds=1))).changed

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.supervisor import FakeSupervisor
+from fakes.world import World
+
+from infra import prefect_server
+from infra.paths import StackPaths, lab_home
+from infra.prefect_server import PrefectServer, answers, current_server, ensure_server, prefect_environment, stop_server
+from infra.supervisor import ProgramStatus
+from trending.errors import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.stack import Program
+
+DEAD = "http://127.0.0.1:1/api"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers /api/health as Prefect does, and 404 otherwise."""
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        self.send_response(200 if self.path == "/api/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A tiny server that answers like Prefect's."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/api"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A supervisor of pretend in place of the server's own."""
+    made = World()
+    paths = StackPaths(lab_home(), "prefect-server")
+    monkeypatch.setattr(prefect_server, "Supervisor", lambda *_: FakeSupervisor(made, paths))
+    return made
+
+
+def test_only_a_healthy_api_answers(url: str) -> None:
+    assert answers(url)
+    assert not answers(url + "/elsewhere")
+    assert not answers(DEAD)
+    assert not answers("nonsense")
+
+
+def test_the_users_server_is_used_when_it_answers(url: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    assert ensure_server() == PrefectServer(url, started=False)
+    assert current_server() == PrefectServer(url, started=False)
+    assert world.calls == []
+
+
+def test_a_server_that_the_user_named_and_that_does_not_answer_is_an_error_and_no_reason_to_start_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", DEAD)
+    with pytest.raises(NotReady, match="no Prefect server answers at http://127.0.0.1:1/api") as caught:
+        ensure_server()
+    assert "unset PREFECT_API_URL" in caught.value.next_command
+    assert current_server() is None
+    assert world.calls == []
+
+
+def test_a_server_that_the_lab_started_earlier_is_used_again(url: str, world: World, home: Path) -> None:
+    assert current_server() is None
+    (home / "server").mkdir()
+    (home / "server" / "url").write_text(url)
+    assert current_server() == PrefectServer(url, started=False)
+    assert ensure_server() == PrefectServer(url, started=False)
+    assert world.calls == []
+
+
+def test_without_a_server_one_is_started_and_waited_for(world: World, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(prefect_server, "free_port", lambda _preferred, _span: 4711)
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: clock.naps >= 3)
+    assert ensure_server(clock) == PrefectServer("http://127.0.0.1:4711/api", started=True)
+    program: Program = world.programs["prefect-server"]
+    assert program.command[-4:] == ("--host", "127.0.0.1", "--port", "4711")
+    assert program.environment["PREFECT_HOME"] == str(home / "prefect")
+    assert program.environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert current_server() == PrefectServer("http://127.0.0.1:4711/api", started=False)
+
+
+def test_a_server_that_never_answers_is_told_when_the_deadline_is_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: False)
+    with pytest.raises(NotReady, match="did not start") as caught:
+        ensure_server(clock)
+    assert 90 <= clock.now - 1000 < 91
+    assert "prefect-server.err.log" in caught.value.evidence
+    assert world.supervised
+
+
+def test_a_server_that_dies_at_once_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: False)
+    world.ended["prefect-server"] = ProgramStatus("prefect-server", "FATAL", 0, 1, "", 0.0)
+    monkeypatch.setattr(FakeSupervisor, "launch", lambda _self, program: world.programs.update({program.name: program}))
+    clock = FakeClock()
+    with pytest.raises(NotReady):
+        ensure_server(clock)
+    assert clock.naps == 0
+
+
+def test_stopping_says_whether_there_was_a_server_and_works_twice(world: World, home: Path) -> None:
+    (home / "server").mkdir()
+    (home / "server" / "url").write_text(DEAD)
+    world.supervised = True
+    assert stop_server()
+    assert not world.supervised
+    assert not (home / "server" / "url").exists()
+    assert not stop_server()
+
+
+def test_the_users_prefect_home_is_respected(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prefect_environment()["PREFECT_HOME"] == str(home / "prefect")
+    monkeypatch.setenv("PREFECT_HOME", "/elsewhere")
+    assert prefect_environment()["PREFECT_HOME"] == "/elsewhere"

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.runtime import FakeRuntime
+from fakes.world import World
+
+from infra import readiness
+from infra.broker import ClusterView, TopicView
+from infra.paths import StackPaths
+from infra.profiles import declare
+from infra.readiness import Rung, climb, explain, service_ladder, topic_ladder
+from infra.runtime import Observation, ServiceState
+from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceDied
+from trending.settings import RuntimeKind, StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.stack import Service, Stack
+
+
+def holds(word: str) -> Callable[[], str]:
+    return lambda: word
+
+
+def fails(error: Exception) -> Callable[[], str]:
+    def check() -> str:
+        raise error
+
+    return check
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr(readiness, "BrokerClient", made.broker)
+    return made
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return declare(StackSettings(port=19092), RuntimeKind.EMBEDDED, StackPaths.of("trending"), "our-cluster")
+
+
+@pytest.fixture
+def runtime(world: World, stack: Stack) -> FakeRuntime:
+    return FakeRuntime(world, stack, StackPaths.of("trending"))
+
+
+def rungs(runtime: FakeRuntime, stack: Stack) -> list[Rung]:
+    return service_ladder(runtime, stack, stack.services[0])
+
+
+def test_a_ladder_that_holds_is_climbed_at_once_and_returns_the_evidence() -> None:
+    clock = FakeClock()
+    assert climb([Rung("one", holds("a")), Rung("two", holds("b"))], 10, clock) == {"one": "a", "two": "b"}
+    assert clock.naps == 0
+
+
+def test_a_rung_that_comes_later_is_waited_for() -> None:
+    ready: list[str] = []
+    clock = FakeClock(lambda: ready.append("x"))
+
+    def late() -> str:
+        if len(ready) < 7:
+            cause = "not yet"
+            raise NotReady(cause)
+        return "now"
+
+    assert climb([Rung("late", late)], 10, clock) == {"late": "now"}
+    assert clock.naps == 7
+
+
+def test_every_rung_must_hold_in_one_go() -> None:
+    answers = iter(["up", None, "up", "up"])
+
+    def flapping() -> str:
+        if next(answers) is None:
+            cause = "gone again"
+            raise NotReady(cause)
+        return "up"
+
+    seen: list[str] = []
+
+    def second() -> str:
+        seen.append("x")
+        if len(seen) < 2:
+            cause = "later"
+            raise NotReady(cause)
+        return "ok"
+
+    assert climb([Rung("first", flapping), Rung("second", second)], 10, FakeClock()) == {"first": "up", "second": "ok"}
+    assert len(seen) == 2
+
+
+def test_the_deadline_is_kept_and_the_failing_rung_named_with_cause_evidence_and_next_command() -> None:
+    clock = FakeClock()
+    error = NotReady("no broker answers", "nothing at all", "make status")
+    with pytest.raises(NotReady) as caught:
+        climb([Rung("running", holds("pid 1")), Rung("metadata", fails(error))], 10, clock)
+    assert 10 <= clock.now - 1000 < 10.2
+    assert caught.value.cause == "not ready after 10 s at the rung 'metadata': no broker answers"
+    assert caught.value.evidence == "nothing at all"
+    assert caught.value.next_command == "make status"
+
+
+def test_the_remedy_of_a_known_symptom_is_printed_first() -> None:
+    error = NotReady("no broker answers", "Failed to resolve 'kafka:9092'", "make status")
+    with pytest.raises(NotReady) as caught:
+        climb([Rung("metadata", fails(error))], 0, FakeClock())
+    assert caught.value.next_command.startswith("compare the advertised address")
+    assert caught.value.next_command.endswith("; make status")
+
+
+@pytest.mark.parametrize("error", [ServiceDied("it died"), BudgetSpent("again and again"), ConfigurationConflict("other cluster")])
+def test_what_waiting_cannot_heal_fails_at_once(error: Exception) -> None:
+    clock = FakeClock()
+    with pytest.raises(type(error)) as caught:
+        climb([Rung("any", fails(error))], 60, clock)
+    assert caught.value is error
+    assert clock.naps == 0
+
+
+def test_a_broker_climbs_every_rung_of_its_ladder(world: World, stack: Stack, runtime: FakeRuntime) -> None:
+    runtime.start(stack.services[0])
+    evidence = climb(rungs(runtime, stack), 0, FakeClock())
+    assert list(evidence) == [
+        "running",
+        "metadata",
+        "brokers and controller",
+        "cluster id",
+        "advertised address",
+        "record written and read back",
+    ]
+    assert evidence["cluster id"] == "our-cluster"
+    assert world.calls[-1] == "round trip"
+
+
+def test_only_the_last_broker_waits_for_the_whole_cluster(world: World) -> None:
+    stack = declare(StackSettings(brokers=3), RuntimeKind.EMBEDDED, StackPaths.of("trending"), "our-cluster")
+    runtime = FakeRuntime(world, stack, StackPaths.of("trending"))
+    lengths = [len(service_ladder(runtime, stack, service)) for service in stack.services]
+    assert lengths[:2] == [1, 1]
+    assert lengths[2] > 1
+
+
+def test_a_dead_service_fails_at_once_with_its_last_lines_and_the_verdict(
+    stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(service: Service) -> Observation:
+        return Observation(service.name, ServiceState.EXITED, "exit code 3", 3)
+
+    monkeypatch.setattr(runtime, "observe", exhausted)
+    clock = FakeClock()
+    with pytest.raises(ServiceDied) as caught:
+        climb(rungs(runtime, stack), 60, clock)
+    assert clock.naps == 0
+    assert caught.value.cause == "kafka is exited: the JVM's heap is exhausted"
+    assert "kafka says 14" in caught.value.evidence
+    assert "HEAP_MB" in caught.value.next_command
+
+
+def test_a_dead_service_without_verdict_points_at_its_log(stack: Stack, runtime: FakeRuntime) -> None:
+    with pytest.raises(ServiceDied, match="kafka is absent") as caught:
+        climb(rungs(runtime, stack), 60, FakeClock())
+    assert caught.value.next_command == "make logs SERVICE=kafka"
+
+
+def test_a_broker_of_another_cluster_is_a_conflict(world: World, stack: Stack, runtime: FakeRuntime) -> None:
+    runtime.start(stack.services[0])
+    world.cluster_id = "somebody-elses"
+    with pytest.raises(ConfigurationConflict, match="another cluster answers") as caught:
+        climb(rungs(runtime, stack), 60, FakeClock())
+    assert "somebody-elses" in caught.value.evidence
+
+
+def test_a_wrong_advertised_address_is_exactly_that_diagnosis(
+    world: World, stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.start(stack.services[0])
+    view = ClusterView("our-cluster", 1, ("kafka:9092",))
+    broker = world.broker(stack.bootstrap)
+    monkeypatch.setattr(broker, "cluster", lambda _timeout: view)
+    monkeypatch.setattr(readiness, "BrokerClient", lambda _bootstrap: broker)
+    with pytest.raises(ConfigurationConflict, match="advertises another address") as caught:
+        climb(rungs(runtime, stack), 60, FakeClock())
+    assert "kafka:9092" in caught.value.evidence
+    assert "localhost:19092" in caught.value.evidence
+
+
+@pytest.mark.parametrize("view", [ClusterView("our-cluster", -1, ("localhost:19092",)), ClusterView("our-cluster", 1, ())])
+def test_a_cluster_without_controller_or_broker_is_not_ready(
+    view: ClusterView, world: World, stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.start(stack.services[0])
+    broker = world.broker(stack.bootstrap)
+    monkeypatch.setattr(broker, "cluster", lambda _timeout: view)
+    monkeypatch.setattr(readiness, "BrokerClient", lambda _bootstrap: broker)
+    with pytest.raises(NotReady, match="at the rung 'brokers and controller'"):
+        climb(rungs(runtime, stack), 1, FakeClock())
+
+
+def test_a_topic_is_ready_when_every_partition_has_a_leader(world: World, stack: Stack, runtime: FakeRuntime) -> None:
+    runtime.start(stack.services[0])
+    ladder = topic_ladder(stack.bootstrap, "tweets_topic")
+    with pytest.raises(NotReady, match="partitions without leader"):
+        climb(ladder, 1, FakeClock())
+    view = TopicView("tweets_topic", "id", 3, 1, (2,))
+    world.topics["tweets_topic"] = view
+    with pytest.raises(NotReady, match="partitions without leader"):
+        climb(ladder, 1, FakeClock())
+    world.topics["tweets_topic"] = replace(view, leaderless=())
+    assert climb(ladder, 1, FakeClock()) == {"partition leaders": "3 partitions have leaders"}
+
+
+def test_an_error_is_explained_by_the_diagnosis_of_its_evidence() -> None:
+    assert explain(NotReady("a", "b", "c")) == "a\n  evidence: b\n  next: c"
+    told = explain(NotReady("no", "_TRANSPORT: Local: Broker transport failure", "make status"))
+    assert "diagnosis: no broker answers" in told

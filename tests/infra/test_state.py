@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+
+from infra import state as module
+from infra.paths import CHECKOUT, StackPaths, lab_home
+from infra.state import StackState, Wanted, existing_stacks, read_state, stack_held, write_state
+from trending.errors import ConfigurationConflict, StackBusy
+from trending.settings import LabSettings, RuntimeKind
+
+HOLDER = "from infra.state import *; from infra.paths import *\nwith stack_held(StackPaths.of('lab')):\n print('held', flush=True); input()"
+
+
+@pytest.fixture
+def paths() -> StackPaths:
+    return StackPaths.of("lab")
+
+
+def a_state(wanted: Wanted = Wanted.UP) -> StackState:
+    return StackState(wanted=wanted, runtime=RuntimeKind.EMBEDDED, cluster_id="abc", settings=LabSettings())
+
+
+def test_what_is_written_is_read_back(paths: StackPaths) -> None:
+    assert read_state(paths) is None
+    write_state(paths, a_state(Wanted.STOPPED))
+    assert read_state(paths) == a_state(Wanted.STOPPED)
+    assert [path.name for path in paths.root.iterdir()] == ["state.json"]
+
+
+def test_stacks_that_exist_are_those_with_a_state(paths: StackPaths) -> None:
+    assert existing_stacks() == []
+    StackPaths.of("empty").root.mkdir(parents=True)
+    write_state(paths, a_state())
+    write_state(StackPaths.of("another"), a_state())
+    assert existing_stacks() == ["another", "lab"]
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"wanted": "up"}', '{"wanted": "sideways"}'])
+def test_a_damaged_state_file_is_one_clear_error(paths: StackPaths, content: str) -> None:
+    write_state(paths, a_state())
+    paths.state.write_text(content)
+    with pytest.raises(ConfigurationConflict) as caught:
+        read_state(paths)
+    assert str(paths.state) in caught.value.cause
+    assert caught.value.next_command
+
+
+def test_the_lock_excludes_a_second_holder_and_names_the_stack(paths: StackPaths) -> None:
+    with stack_held(paths), pytest.raises(StackBusy, match="another command has held the stack lab"), stack_held(paths, 0.05):
+        pytest.fail("two commands hold the stack")
+
+
+def test_the_lock_is_free_again_after_its_holder_and_leaves_no_file(paths: StackPaths) -> None:
+    with pytest.raises(ZeroDivisionError), stack_held(paths):
+        1 / 0  # noqa: B018 - any failure will do
+    with stack_held(paths, 0.05):
+        assert paths.lock.exists()
+    assert not paths.lock.exists()
+
+
+def test_a_holder_that_was_killed_frees_the_lock(paths: StackPaths) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"held\n"
+        with pytest.raises(StackBusy), stack_held(paths, 0.05):
+            pytest.fail("two commands hold the stack")
+        child.kill()
+        child.wait()
+        with stack_held(paths, 2):
+            assert paths.lock.exists()
+
+
+def test_a_holder_that_ends_does_not_take_away_the_lock_of_the_next_one(paths: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    next_one = FileLock(paths.lock, timeout=0)
+
+    class Watched(FileLock):
+        """Lets the next command in the moment that the lock is free."""
+
+        def release(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - the parent's signature
+            super().release(force)
+            next_one.acquire()
+
+    monkeypatch.setattr(module, "FileLock", Watched)
+    with stack_held(paths):
+        pass
+    with pytest.raises(Timeout):
+        FileLock(paths.lock, timeout=0).acquire()
+    next_one.release()
+
+
+def test_the_home_is_that_of_the_variable_or_in_the_checkout(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lab_home() == home
+    monkeypatch.delenv("TRENDING_HOME")
+    assert lab_home() == CHECKOUT / ".trending"
+
+
+def test_the_socket_has_a_short_path_however_long_the_home_is(home: Path) -> None:
+    deep = StackPaths(home / ("ñandú " * 40), "lab")
+    assert len(str(deep.socket).encode()) <= 107
+    assert deep.socket.parent == Path(tempfile.gettempdir())
+    assert deep.socket != StackPaths(home, "lab").socket
+
+
+def test_stacks_of_one_name_in_two_homes_have_different_marks_and_sockets(home: Path) -> None:
+    one, other = StackPaths(home / "a", "lab"), StackPaths(home / "b", "lab")
+    assert one.stack_id != other.stack_id
+    assert one.socket != other.socket

@@ -1,0 +1,239 @@
+"""A real supervisord, in a directory whose path has what people's paths have."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from fakes.clock import FakeClock
+
+from infra.budget import BUDGET_FILE, note_death, read_budget
+from infra.paths import short_hash
+from infra.processes import STACK_VARIABLE, stack_processes
+from infra.stack import Program
+from infra.supervisor import ProgramStatus, Supervisor, clean_environment
+from trending.errors import LabError, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+STACK = f"test-supervisor-{os.getpid()}"
+SHOW = "import os,sys,time; [print(f'{k}={v}') for k, v in os.environ.items()]; print(sys.argv[1:], flush=True); time.sleep(60)"
+
+
+def sh(name: str, script: str, stop_seconds: int = 5) -> Program:
+    return Program(name, ("sh", "-c", script), {}, stop_seconds, f"hash of {script}")
+
+
+PROGRAMS = (
+    sh("steady", "echo steady; exec sleep 60"),
+    sh("twelve", "sleep 1.15; exit 12"),
+    sh("two", "sleep 1.15; exit 2"),
+    sh("other", "sleep 1.15; exit 5"),
+    sh("stubborn", "trap '' TERM; while :; do sleep 0.05; done", 1),
+    Program("shown", (sys.executable, "-S", "-c", SHOW, "50 %", "a b", "ñ"), {"WITH": "100 % ñ, and; more"}, 5, "d1"),
+)
+
+
+def eventually(true: Callable[[], bool], seconds: float = 6.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("supervisor") / "el niño 100 % listo" / "run"
+
+
+@pytest.fixture(scope="module")
+def socket(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.getbasetemp().parent / f"{short_hash(str(directory))}.sock"
+
+
+@pytest.fixture(scope="module")
+def supervisor(directory: Path, socket: Path) -> Iterator[Supervisor]:
+    """One supervisord for the module, with every program launched at once, since each needs a second to settle."""
+    mine = Supervisor(directory, socket, STACK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+        patch.setenv("TRENDING_RATE", "5")
+        directory.mkdir(parents=True)
+        assert mine.start()
+        for program in PROGRAMS:
+            mine.launch(program)
+    yield mine
+    mine.shutdown()
+
+
+def state(supervisor: Supervisor, name: str) -> ProgramStatus:
+    status = supervisor.status(name)
+    assert status is not None
+    return status
+
+
+def pid(supervisor: Supervisor, name: str) -> int:
+    return state(supervisor, name).pid
+
+
+def test_starting_it_again_starts_nothing(supervisor: Supervisor) -> None:
+    before = {process.pid for process in stack_processes(STACK)}
+    assert supervisor.running()
+    assert not supervisor.start()
+    assert {process.pid for process in stack_processes(STACK)} >= before - {pid(supervisor, "shown")}
+
+
+def test_a_program_that_was_launched_runs_and_writes_its_log(supervisor: Supervisor) -> None:
+    eventually(lambda: state(supervisor, "steady").state == "RUNNING")
+    status = state(supervisor, "steady")
+    assert status.alive
+    assert psutil.Process(status.pid).name() == "sleep"
+    assert abs(status.started - time.time()) < 30
+    assert (supervisor.logs / "steady.out.log").read_text() == "steady\n"
+
+
+def test_an_unknown_program_has_no_status_and_can_be_stopped_and_removed(supervisor: Supervisor) -> None:
+    assert supervisor.status("nobody") is None
+    supervisor.stop("nobody")
+    supervisor.remove("nobody")
+    assert supervisor.status("nobody") is None
+
+
+def test_programs_see_their_arguments_and_environment_unchanged_and_nothing_of_prefect(supervisor: Supervisor) -> None:
+    log = supervisor.logs / "shown.out.log"
+    eventually(lambda: log.exists() and "\n['50 %'" in log.read_text(encoding="utf-8"))
+    *pairs, arguments = log.read_text(encoding="utf-8").splitlines()
+    environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    assert arguments == "['50 %', 'a b', 'ñ']"
+    assert environment["WITH"] == "100 % ñ, and; more"
+    assert environment[STACK_VARIABLE] == STACK
+    assert environment["TRENDING_COMPONENT"] == "shown"
+    assert environment["TRENDING_DRIFT"] == "d1"
+    assert not [name for name in environment if name.startswith("PREFECT_")]
+    assert "TRENDING_RATE" not in environment
+
+
+@pytest.mark.parametrize(("name", "exit_code"), [("two", 2), ("twelve", 12)])
+def test_a_final_exit_code_is_not_followed_by_a_restart(supervisor: Supervisor, name: str, exit_code: int) -> None:
+    eventually(lambda: state(supervisor, name).state == "EXITED")
+    assert state(supervisor, name).exit_code == exit_code
+    assert not state(supervisor, name).alive
+
+
+def test_any_other_exit_is_followed_by_a_restart(supervisor: Supervisor, directory: Path) -> None:
+    eventually(lambda: "other" in read_budget(directory / BUDGET_FILE))
+    eventually(lambda: state(supervisor, "other").alive)
+
+
+def test_a_program_that_was_killed_comes_back_under_another_pid(supervisor: Supervisor) -> None:
+    eventually(lambda: state(supervisor, "steady").state == "RUNNING")
+    before = pid(supervisor, "steady")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: state(supervisor, "steady").alive and pid(supervisor, "steady") != before)
+
+
+def test_deaths_that_nobody_expected_are_booked(supervisor: Supervisor, directory: Path) -> None:
+    eventually(lambda: "steady" in read_budget(directory / BUDGET_FILE))
+    assert not {"two", "twelve"} & set(read_budget(directory / BUDGET_FILE))
+    assert supervisor.running()
+
+
+def test_a_stopped_program_stays_stopped_and_stays_known(supervisor: Supervisor) -> None:
+    gone = pid(supervisor, "shown")
+    supervisor.stop("shown")
+    assert state(supervisor, "shown").state == "STOPPED"
+    assert not psutil.pid_exists(gone)
+    supervisor.stop("shown")
+    assert not state(supervisor, "shown").alive
+
+
+def test_a_removed_program_is_forgotten_though_it_ignores_sigterm(supervisor: Supervisor) -> None:
+    gone = pid(supervisor, "stubborn")
+    supervisor.remove("stubborn")
+    assert supervisor.status("stubborn") is None
+    assert not psutil.pid_exists(gone)
+
+
+def test_launching_again_takes_the_new_declaration(supervisor: Supervisor) -> None:
+    supervisor.launch(sh("other", "echo anew; exec sleep 60"))
+    eventually(lambda: "anew" in (supervisor.logs / "other.out.log").read_text())
+    assert state(supervisor, "other").alive
+
+
+def test_a_spent_budget_stops_the_program_even_after_a_restart_of_supervisord(supervisor: Supervisor, directory: Path) -> None:
+    budget = directory / BUDGET_FILE
+    supervisor.shutdown()
+    for _ in range(5):
+        assert not note_death(budget, "frail", time.time())
+    assert supervisor.start()
+    assert supervisor.status("steady") is None, "programs of an earlier life are declared anew, never by themselves"
+    supervisor.launch(sh("frail", "exit 1"))
+    eventually(lambda: state(supervisor, "frail").state == "STOPPED")
+    assert read_budget(budget)["frail"].spent
+    log = supervisor.logs / "budget.err.log"
+    eventually(lambda: "frail died more than 5 times" in log.read_text())
+
+
+def test_a_shutdown_leaves_no_process_and_no_socket_and_works_twice(supervisor: Supervisor, socket: Path) -> None:
+    supervisor.start()
+    supervisor.launch(sh("steady", "exec sleep 60"))
+    assert len(stack_processes(STACK)) >= 3
+    supervisor.shutdown()
+    assert stack_processes(STACK) == []
+    assert not socket.exists()
+    assert not supervisor.running()
+    assert supervisor.status("steady") is None
+    supervisor.shutdown()
+
+
+def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path) -> None:
+    broken = Supervisor(tmp_path, tmp_path / ("s" * 120), STACK)
+    with pytest.raises(NotReady, match="did not start") as caught:
+        broken.start()
+    assert caught.value.evidence
+
+
+def test_a_supervisord_that_does_not_end_is_named_with_its_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        frozen = Supervisor(tmp_path, tmp_path / "s", STACK, FakeClock())
+        monkeypatch.setattr(frozen, "_call", lambda method: child.pid if method == "supervisor.getPID" else None)
+        with pytest.raises(LabError) as caught:
+            frozen.shutdown()
+        assert caught.value.next_command == f"kill -9 {child.pid}"
+        child.kill()
+
+
+def test_a_supervisord_that_is_a_zombie_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        dead = Supervisor(tmp_path, tmp_path / "s", STACK, FakeClock())
+
+        def call(method: str) -> int | None:
+            if psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE:
+                raise ConnectionRefusedError
+            if method == "supervisor.shutdown":
+                os.kill(child.pid, signal.SIGKILL)
+                eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
+            return child.pid if method == "supervisor.getPID" else None
+
+        monkeypatch.setattr(dead, "_call", call)
+        dead.shutdown()
+        assert not dead.running()
+
+
+def test_the_environment_of_programs_is_utf8_whatever_the_users_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "POSIX")
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "x")
+    monkeypatch.setenv("SOMETHING_ELSE", "kept")
+    environment = clean_environment("mark")
+    assert environment["LC_ALL"] == "C.UTF-8"
+    assert environment[STACK_VARIABLE] == "mark"
+    assert environment["SOMETHING_ELSE"] == "kept"
+    assert "PREFECT__FLOW_RUN_ID" not in environment

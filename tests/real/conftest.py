@@ -1,0 +1,127 @@
+"""Real stacks: one home and one Prefect server a session, jars shared with the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from real.harness import RealStack
+
+from infra.docker_engine import engine, engine_answers, has_image
+from infra.paths import CHECKOUT
+from infra.prefect_server import ensure_server, stop_server
+from infra.stand_ins import STAND_INS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_numbers = count(1)
+REQUIRED = frozenset(filter(None, os.environ.get("TRENDING_REQUIRE", "").split(",")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture(scope="session")
+def real_home() -> Iterator[Path]:
+    """A lab home of the session, in which the checkout's jars are linked."""
+    home = Path(tempfile.mkdtemp(prefix="trending-test-"))
+    real = Path(os.environ.get("TRENDING_REAL_HOME") or CHECKOUT / ".trending")
+    (home / "jars").symlink_to(real / "jars")
+    before = os.environ.get("TRENDING_HOME")
+    os.environ["TRENDING_HOME"] = str(home)
+    ensure_server()
+    yield home
+    os.environ["TRENDING_HOME"] = str(home)
+    stop_server()
+    if before is None:
+        del os.environ["TRENDING_HOME"]
+    else:
+        os.environ["TRENDING_HOME"] = before
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _at_home(real_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_HOME", str(real_home))
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """Skip without a Docker engine and images, unless TRENDING_REQUIRE names docker: then fail."""
+    silence = engine_answers() or missing_stand_ins()
+    if silence is None:
+        return
+    if "docker" in REQUIRED:
+        pytest.fail(f"TRENDING_REQUIRE names docker and {silence}")
+    pytest.skip(silence)
+
+
+def missing_stand_ins() -> str | None:
+    """Return why the tests can't use the engine's images, or None: they run on the stand-ins."""
+    with engine() as client:
+        missing = [each.image for each in STAND_INS if not has_image(client, each.image)]
+    return f"the images {', '.join(missing)} are not built: make images" if missing else None
+
+
+def new_stack(runtime: str = "embedded", profile: str = "kraft") -> RealStack:
+    """Return a stack of its own name and ports; nothing is started."""
+    number = next(_numbers)
+    return RealStack(f"t{number}", 21000 + 100 * number, runtime, profile)
+
+
+@pytest.fixture
+def stack(real_home: Path) -> Iterator[RealStack]:
+    """An embedded stack of the test's own, taken down afterwards."""
+    stack = new_stack()
+    yield stack
+    stack.down()
+
+
+@pytest.fixture
+def docker_stack(real_home: Path, docker_engine: None) -> Iterator[RealStack]:
+    """A kraft stack in containers of the test's own, taken down afterwards."""
+    stack = new_stack("docker")
+    yield stack
+    stack.down()
+
+
+@pytest.fixture
+def zookeeper_stack(real_home: Path, docker_engine: None) -> Iterator[RealStack]:
+    """A zookeeper stack in containers of the test's own, taken down afterwards."""
+    stack = new_stack("docker", "zookeeper")
+    yield stack
+    stack.down()
+
+
+@pytest.fixture(params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
+def any_stack(request: pytest.FixtureRequest, real_home: Path) -> Iterator[RealStack]:
+    """A kraft stack in each runtime."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    stack = new_stack(request.param)
+    yield stack
+    stack.down()
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
+def live(request: pytest.FixtureRequest, real_home: Path) -> Iterator[RealStack]:
+    """A running kraft stack in each runtime, shared by the tests of a module: each leaves it healthy."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    os.environ["TRENDING_HOME"] = str(real_home)
+    stack = new_stack(request.param)
+    stack.up()
+    yield stack
+    os.environ["TRENDING_HOME"] = str(real_home)
+    stack.down()
+    stack.assert_nothing_left()

@@ -1,0 +1,197 @@
+"""Driving a real stack the way a person does: each command in a process of its own, faults injected by pid."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infra.docker_engine import engine
+from infra.docker_runtime import STACK_LABEL
+from infra.embedded import tail
+from infra.lab import Lab, open_lab
+from infra.paths import CHECKOUT, StackPaths
+from infra.processes import port_owner, stack_processes
+from tasks.undo import present
+from trending.errors import LabError
+from trending.heartbeat import Heartbeat, read_heartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from infra.runtime import ServiceState
+
+COMMAND_SECONDS = 300
+CLEAN = re.compile(r"^audit: acknowledged (\d+), in log (\d+), counted (\d+), lost 0, duplicated 0$", re.MULTILINE)
+
+
+@dataclass
+class RealStack:
+    """A stack under test: its settings, and the commands on it."""
+
+    name: str
+    port: int
+    runtime: str = "embedded"
+    profile: str = "kraft"
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> StackPaths:
+        return StackPaths.of(self.name)
+
+    @property
+    def lab(self) -> Lab:
+        return open_lab(self.name)
+
+    def start(self, flow: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and return its process; its output is one stream."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PREFECT_", "PYTEST_")) and (name == "TRENDING_HOME" or not name.startswith("TRENDING_"))
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", f"flows.{flow}", *arguments],
+            cwd=CHECKOUT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def command(self, flow: str, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end, require its exit code, return its output."""
+        process = self.start(flow, *arguments)
+        try:
+            output, _nothing = process.communicate(timeout=COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _nothing = process.communicate()
+            raise AssertionError(f"{flow} did not end:\n{output}\n{self.log_tails()}") from None
+        assert process.returncode == code, f"{flow} ended with {process.returncode}:\n{output}\n{self.log_tails()}"
+        return output
+
+    def up_arguments(self, **more: str) -> list[str]:
+        wanted = {
+            "name": self.name,
+            "port": str(self.port),
+            "zookeeper_port": str(self.port + 5),
+            "runtime": self.runtime,
+            "profile": self.profile,
+            "trigger_seconds": "2",
+            "rate": "20",
+            "heap_mb": "256",
+            **self.settings,
+            **more,
+        }
+        return [f"--{name}={value}" for name, value in wanted.items()]
+
+    def up(self, *, code: int = 0, **more: str) -> str:
+        return self.command("start_up", *self.up_arguments(**more), code=code)
+
+    def down(self, *, volumes: bool = True) -> str:
+        return self.command("tear_down", f"--name={self.name}", *(["--volumes"] if volumes else []))
+
+    def audit(self, *, clean: bool = True) -> str:
+        """Run the audit; with ``clean`` require that nothing was lost, and that at least one tweet was counted."""
+        output = self.command("audit", f"--name={self.name}", code=0 if clean else 7)
+        if clean:
+            found = CLEAN.search(output)
+            assert found, output
+            assert int(found.group(1)) > 0
+            assert int(found.group(2)) == int(found.group(3))
+        return output
+
+    def service_pid(self, service: str = "kafka") -> int:
+        """Return the pid of a service's process on this machine, in either runtime."""
+        if self.runtime == "docker":
+            with engine() as client:
+                container = client.containers.get(self.lab.stack.qualified(service))
+                init = psutil.Process(container.attrs["State"]["Pid"])
+            java = [child for child in [init, *init.children(recursive=True)] if child.name() == "java"]
+            return java[-1].pid
+        status = self.lab.supervisor.status(service)
+        assert status is not None
+        return status.pid
+
+    def program_pid(self, program: str) -> int:
+        status = self.lab.supervisor.status(program)
+        assert status is not None, f"{program} is not declared"
+        return status.pid
+
+    def jvm_pid(self) -> int:
+        driver = psutil.Process(self.program_pid("stream"))
+        return next(child.pid for child in driver.children(recursive=True) if child.name() == "java")
+
+    def beat(self, program: str) -> Heartbeat | None:
+        return read_heartbeat(self.paths.heartbeat(program))
+
+    def figure(self, program: str, figure: str) -> float:
+        beat = self.beat(program)
+        return beat.figures.get(figure, 0.0) if beat else 0.0
+
+    def kill(self, pid: int, number: int = signal.SIGKILL) -> None:
+        os.kill(pid, number)
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if holds():
+                    return
+            except (LabError, psutil.Error, StopIteration, AssertionError):
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"after {seconds} s still not: {what}\n{self.log_tails()}")
+
+    def wait_new_life(self, program: str, old: int, seconds: float = 60) -> None:
+        """Wait until a program has a new pid and beats with it, the stream with a finished batch or caught-up offsets."""
+
+        def reborn() -> bool:
+            beat = self.beat(program)
+            working = "acknowledged" if program == "producer" else "offset.0"
+            return beat is not None and beat.pid not in {0, old} and beat.figures.get(working, 0) > 0
+
+        self.wait_until(reborn, seconds, f"{program} lives again")
+
+    def wait_progress(self, seconds: float = 90) -> None:
+        """Wait until the stream has counted tweets that were acknowledged after this call."""
+        before = self.figure("stream", "offset.0")
+        self.wait_until(lambda: self.figure("stream", "offset.0") > before, seconds, "the stream moves")
+
+    def running(self) -> set[str]:
+        return set(present(self.name))
+
+    def log_tails(self) -> str:
+        logs = sorted(self.paths.logs.glob("*.log"))
+        return "\n".join(f"--- {path.name}\n{tail(path, 12)}" for path in logs)
+
+    def assert_nothing_left(self) -> None:
+        """Require that no process, socket, lock, container, network or port of the stack is left."""
+        assert stack_processes(self.paths.stack_id) == []
+        assert not self.paths.socket.exists()
+        assert not self.paths.lock.exists()
+        assert port_owner(self.port) is None
+        if self.runtime == "docker":
+            mine = {"label": f"{STACK_LABEL}={self.paths.stack_id}"}
+            with engine() as client:
+                assert client.containers.list(all=True, filters=mine) == []
+                assert client.networks.list(filters=mine) == []
+
+    def service_state(self, service: str = "kafka") -> ServiceState:
+        lab = self.lab
+        return lab.runtime.observe(next(each for each in lab.stack.services if each.name == service)).state
+
+
+def python(code: str, *arguments: str, cwd: Path = CHECKOUT) -> subprocess.Popen[str]:
+    """Start a Python process of the test's own."""
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=cwd, text=True, stdout=subprocess.PIPE)

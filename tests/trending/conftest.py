@@ -1,0 +1,29 @@
+"""A clock that nobody waits for and a Kafka without broker, put where the data plane expects the real ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.kafka import FakeKafka, FakeTime
+from trending import dead_letters, log, probe, producer
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    clock = FakeTime()
+    for module in (dead_letters, log, probe, producer):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def kafka(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
+    """A broker with the topics ``tweets`` and ``letters``, one partition each."""
+    kafka = FakeKafka(clock)
+    kafka.create("tweets")
+    kafka.create("letters")
+    for module in (dead_letters, probe, producer):
+        monkeypatch.setattr(module, "Producer", kafka.producer)
+    for module in (dead_letters, log):
+        monkeypatch.setattr(module, "Consumer", kafka.consumer)
+    return kafka

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from trending.settings import (
+    LabSettings,
+    ProducerSettings,
+    ProfileName,
+    RuntimeKind,
+    Section,
+    StackSettings,
+    StreamSettings,
+    WindowTime,
+)
+
+INFINITY = float("inf")
+DIGEST = "@sha256:" + "0" * 64
+
+BOUNDS: list[tuple[type[Section], str, list[Any], list[Any]]] = [
+    (StackSettings, "port", [1024, 60000], [1023, 60001, "x"]),
+    (StackSettings, "brokers", [1, 3], [0, 4]),
+    (StackSettings, "heap_mb", [192, 8192], [191, 8193]),
+    (StackSettings, "zookeeper_port", [1024, 65535], [1023, 65536]),
+    (StackSettings, "partitions", [1, 64], [0, 65]),
+    (StackSettings, "replication", [1], [0, 4]),
+    (StackSettings, "name", ["a", "a" * 31, "lab-2"], ["", "a" * 32, "A", "2a", "-a", "a b", "a/b", "a\n"]),
+    (StackSettings, "topic", ["t", "T.t_-9", "t" * 200], ["", "t" * 201, "a b", "ñ", "a/b", "t\n"]),
+    (StackSettings, "runtime", ["auto", "embedded", "docker"], ["podman"]),
+    (StackSettings, "profile", ["kraft", "zookeeper"], ["redpanda"]),
+    (StackSettings, "kafka_image", [None, "apache/kafka:4.4.0", "localhost:5000/kafka:1", "apache/kafka" + DIGEST], []),
+    (StackSettings, "kafka_image", [], ["apache/kafka", "apache/kafka:latest", "localhost:5000/kafka", "a b:1", "-v:1"]),
+    (StackSettings, "zookeeper_image", ["confluentinc/cp-zookeeper:7.4.4"], ["confluentinc/cp-zookeeper:latest"]),
+    (ProducerSettings, "rate", [0.001, 1_000_000], [0, -1, 1_000_001, INFINITY, float("nan")]),
+    (ProducerSettings, "seed", [None, 0, 7], [-1, 0.5]),
+    (StreamSettings, "window_time", ["arrival", "event"], ["now"]),
+    (StreamSettings, "trigger_seconds", [0, 0.5, 60], [-0.1, 60.1, float("nan"), INFINITY]),
+    (StreamSettings, "shuffle_partitions", [1, 200], [0, 201]),
+    (StreamSettings, "driver_mb", [384, 16384], [383, 16385]),
+    (StreamSettings, "time_zone", [None, "UTC", "Europe/Madrid"], ["Mars/Olympus", "../etc/passwd", "europe madrid"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"), [(section, field, value) for section, field, good, _ in BOUNDS for value in good]
+)
+def test_a_value_within_its_bounds_is_taken_as_it_is(section: type[Section], field: str, value: object) -> None:
+    assert getattr(section(**{field: value}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"), [(section, field, value) for section, field, _, bad in BOUNDS for value in bad]
+)
+def test_a_value_out_of_its_bounds_is_refused_by_name(section: type[Section], field: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        section(**{field: value})
+    assert [error["loc"] for error in caught.value.errors()] == [(field,)]
+
+
+@pytest.mark.parametrize("section", [StackSettings, ProducerSettings, StreamSettings, LabSettings])
+def test_unknown_names_are_refused(section: type[Section]) -> None:
+    with pytest.raises(ValidationError, match="prot"):
+        section.model_validate({"prot": 9092})
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"), [(StackSettings(), "port"), (ProducerSettings(), "rate"), (StreamSettings(), "zone"), (LabSettings(), "stack")]
+)
+def test_settings_cannot_change_afterwards(settings: Section, field: str) -> None:
+    before = getattr(settings, field)
+    with pytest.raises(ValidationError):
+        setattr(settings, field, 1)
+    assert getattr(settings, field) == before
+
+
+def test_every_field_name_is_unique_over_all_sections() -> None:
+    names = Counter(name for section in (StackSettings, ProducerSettings, StreamSettings) for name in section.model_fields)
+    assert {name for name, times in names.items() if times > 1} == set()
+
+
+def test_every_field_says_what_it_means() -> None:
+    sections = (StackSettings, ProducerSettings, StreamSettings)
+    assert [name for section in sections for name, field in section.model_fields.items() if not field.description] == []
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = LabSettings()
+    assert (settings.stack.topic, settings.stack.partitions, settings.stack.replication) == ("tweets_topic", 1, 1)
+    assert (settings.stack.bootstrap, settings.stack.heap_mb) == ("localhost:9092", 512)
+    assert (settings.stack.runtime, settings.stack.profile) == (RuntimeKind.AUTO, ProfileName.KRAFT)
+    assert (settings.producer.rate, settings.stream.trigger_seconds) == (1.0, 10.0)
+    assert settings.stream.window_time is WindowTime.ARRIVAL
+
+
+def test_more_replicas_than_brokers_are_refused() -> None:
+    assert StackSettings(brokers=3, replication=3).replication == 3
+    with pytest.raises(ValidationError, match="replication 2 needs as many brokers"):
+        StackSettings(brokers=1, replication=2)
+
+
+def test_every_broker_is_in_the_bootstrap_list_on_a_port_of_its_own() -> None:
+    assert StackSettings(port=19092, brokers=3).bootstrap == "localhost:19092,localhost:19093,localhost:19094"
+
+
+def test_the_time_zone_is_the_named_one_or_the_machines_own() -> None:
+    assert StreamSettings(time_zone="Europe/Madrid").zone == ZoneInfo("Europe/Madrid")
+    assert StreamSettings(time_zone="").zone is None
+    assert StreamSettings().zone is None
+    zone = StreamSettings(time_zone="Asia/Kolkata").zone
+    assert datetime(2025, 12, 16, tzinfo=UTC).astimezone(zone).hour == 5
+
+
+def test_settings_survive_being_written_as_json() -> None:
+    settings = LabSettings(
+        stack=StackSettings(port=19092, runtime=RuntimeKind.EMBEDDED),
+        producer=ProducerSettings(rate=2.5, seed=3),
+        stream=StreamSettings(window_time=WindowTime.EVENT, time_zone="Europe/Madrid"),
+    )
+    assert LabSettings.model_validate_json(settings.model_dump_json()) == settings
