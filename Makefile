@@ -18,7 +18,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars demo up start down stop restart status spy smoke audit logs test test-fast check bench server-stop images lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs test test-fast check bench server-stop images lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -30,13 +30,16 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	@$(PY) -c 'import site, sys; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{sys.argv[1]}\n{sys.argv[1]}/src\n")' "$(CURDIR)"
 	@touch $@
 
-setup: $(VENV)/.complete jars ## virtual environment and jars
+setup: $(VENV)/.complete jars archives ## virtual environment, jars, class archives
 
 prerequisites: ## check Python, Java, memory and disk
 	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
 
 jars: $(VENV)/.complete ## fetch and check the locked jars
 	@$(PY) -m infra.jars
+
+archives: jars ## make the class archives that Kafka and Spark start faster with
+	@$(PY) -m flows.training
 
 JARS := $(VENV)/.complete
 demo: $(JARS) ## start, watch, audit, tear down

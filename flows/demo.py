@@ -27,9 +27,12 @@ POLL_SECONDS = 0.25
 @flow(name="demo", flow_run_name="demo {settings.stack.name}")
 def demo(settings: DemoForm) -> AuditReport:
     """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
-    stack = settings.stack.name
+    mine = own_stack(settings.stack)
+    stack = mine.name
+    if mine != settings.stack:
+        say(f"the usual name or port is in use: this demo is {stack} on port {mine.port}")
     try:
-        start_up(StartUpForm(stack=settings.stack, producer=settings.producer, stream=settings.stream))
+        start_up(StartUpForm(stack=mine, producer=settings.producer, stream=settings.stream))
         watch_rankings(stack, settings.demo.demo_seconds)
         report = audit(AuditForm(name=stack, resume=False))
     finally:
@@ -67,11 +70,7 @@ def own_stack(settings: StackSettings) -> StackSettings:
 
 def main(settings: DemoForm) -> None:
     """Run the flow from a terminal and stop the server if this run started it."""
-    stack = own_stack(settings.stack)
-    if stack != settings.stack:
-        say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}")
-    mine = settings.model_copy(update={"stack": stack})
-    with_server(lambda: demo(mine), leave=False)
+    with_server(lambda: demo(settings), leave=False)
 
 
 if __name__ == "__main__":

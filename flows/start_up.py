@@ -29,7 +29,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
     stack = settings.stack.name
     timeline = Timeline(stack)
     with stack_held(StackPaths.of(stack)):
-        before = present(stack)
+        before, known = present(stack), read_state(StackPaths.of(stack))
         try:
             with timeline.step("preparation") as done:
                 done(note=prepare_stack(settings))
@@ -49,7 +49,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                 done(submit_stream(stack, offsets))
                 wait_for_stream(stack)
         except BaseException:
-            undo(stack, before)
+            undo(stack, before, known)
             raise
     return timeline.finish(open_lab(stack))
 

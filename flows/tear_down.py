@@ -10,7 +10,7 @@ from prefect import flow
 from flows.command_line import run_command
 from flows.forms import TearDownForm
 from flows.serving import run_on
-from infra.lab import open_lab
+from infra.lab import open_lab, sweep_damaged
 from infra.paths import StackPaths
 from infra.prefect_server import current_server, stop_server
 from infra.state import Wanted, existing_stacks, read_state, stack_held
@@ -18,6 +18,7 @@ from tasks.infrastructure import mark_wanted, remove_service, stop_service, swee
 from tasks.producer import stop_producer
 from tasks.step import say
 from tasks.stream import stop_stream
+from trending.errors import ConfigurationConflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,14 @@ def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
     """Take the stack down, each task passed ``through`` something: itself in a flow, its plain function without a server."""
     stack, paths = settings.name, StackPaths.of(settings.name)
     with stack_held(paths):
-        state = read_state(paths)
+        try:
+            state = read_state(paths)
+        except ConfigurationConflict:
+            if not settings.volumes:
+                raise
+            sweep_damaged(stack)
+            say(f"the state of {stack} could not be read: everything that carries its mark is gone, its data too")
+            return True
         if state is None:
             say(f"there is no stack {stack}: nothing to take down")
             return False
@@ -68,8 +76,11 @@ def _stop_server_with_last_stack() -> None:
 
 
 def wanted_up(name: str) -> bool:
-    """Whether a stack is wanted up or stopped, so that its server is still of use."""
-    state = read_state(StackPaths.of(name))
+    """Whether a stack is wanted up or stopped, so that its server is still of use; a damaged one may be."""
+    try:
+        state = read_state(StackPaths.of(name))
+    except ConfigurationConflict:
+        return True
     return state is not None and state.wanted is not Wanted.DOWN
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.budget import BUDGET_FILE, Deaths, forgive, read_budget
+from infra.class_archives import BROKER, archive_options
 from infra.diagnosis import diagnose
-from infra.jars import ensure_jars
+from infra.jars import ensure_jars, jar_directory
 from infra.java import find_java
 from infra.paths import short_hash
 from infra.runtime import Observation, Outcome, ServiceState
@@ -49,7 +50,7 @@ class EmbeddedRuntime:
     def prepare(self) -> None:
         """Fetch or check the broker's jars; raises PrerequisiteMissing without Java, DamagedDownload for a wrong jar."""
         find_java()
-        ensure_jars("broker")
+        ensure_jars(BROKER)
 
     def start(self, service: Service) -> Outcome:
         """Reconcile one broker towards running; formats its storage the first time."""
@@ -105,21 +106,10 @@ class EmbeddedRuntime:
 
     def _program(self, service: Service) -> Program:
         java = find_java()
-        jars = self._paths.home / "jars" / "broker"
-        heap = f"{service.heap_mb}M"
-        command = (
-            str(java.executable),
-            f"-Xmx{heap}",
-            f"-Xms{heap}",
-            *JVM_OPTIONS,
-            f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
-            "-cp",
-            f"{jars}/*",
-            "kafka.Kafka",
-            str(self._paths.run / f"{service.name}.properties"),
-        )
-        environment = {"JAVA_HOME": str(java.home)}
-        return Program(service.name, command, environment, STOP_SECONDS, short_hash(service.config_hash + " ".join(command)))
+        command = broker_command(service.heap_mb, self._paths.run / f"{service.name}.properties")
+        drift = short_hash(service.config_hash + " ".join(command))
+        mapped = (*command[:1], *archive_options(BROKER), *command[1:])
+        return Program(service.name, mapped, {"JAVA_HOME": str(java.home)}, STOP_SECONDS, drift)
 
     def _format(self, service: Service) -> None:
         directory = self._directory(service)
@@ -131,26 +121,46 @@ class EmbeddedRuntime:
         if meta.exists():
             check_cluster_id(meta, self._stack.cluster_id)
             return
-        jars = self._paths.home / "jars" / "broker"
-        command = [
-            str(find_java().executable),
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-cp",
-            f"{jars}/*",
-            "kafka.tools.StorageTool",
-            "format",
-            "--cluster-id",
-            self._stack.cluster_id,
-            "--config",
-            str(properties),
-        ]
+        command = format_command(self._stack.cluster_id, properties)
         done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
         if done.returncode:
             said = (done.stderr + done.stdout).strip()
             found = diagnose(said)
             cause = f"the storage of {service.name} cannot be formatted" + (f": {found.cause}" if found else "")
             raise ConfigurationConflict(cause, f"{directory}: {said[-400:]}", found.remedy if found else "make status")
+
+
+def broker_command(heap_mb: int, properties: Path) -> tuple[str, ...]:
+    """Return the command of a broker; a class archive goes without saying in it, since it changes nothing that runs."""
+    return (
+        str(find_java().executable),
+        f"-Xmx{heap_mb}M",
+        f"-Xms{heap_mb}M",
+        *JVM_OPTIONS,
+        f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+        "-cp",
+        f"{jar_directory(BROKER)}/*",
+        "kafka.Kafka",
+        str(properties),
+    )
+
+
+def format_command(cluster_id: str, properties: Path) -> tuple[str, ...]:
+    """Return the command that formats a broker's storage."""
+    return (
+        str(find_java().executable),
+        *archive_options(BROKER),
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-cp",
+        f"{jar_directory(BROKER)}/*",
+        "kafka.tools.StorageTool",
+        "format",
+        "--cluster-id",
+        cluster_id,
+        "--config",
+        str(properties),
+    )
 
 
 _STATES = {

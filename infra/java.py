@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from trending.errors import PrerequisiteMissing
@@ -36,12 +37,18 @@ def find_java() -> Java:
     if candidate is None:
         cause = "no Java was found"
         raise PrerequisiteMissing(cause, f"looked for an executable 'java' in {where}", REMEDY)
-    major = java_major(Path(candidate))
+    major = _known_major(candidate, Path(candidate).stat().st_mtime_ns)
     if major not in SUPPORTED:
         wanted = " or ".join(map(str, SUPPORTED))
         cause = f"Java {wanted} is needed and {candidate} is Java {major or 'of an unknown version'}"
         raise PrerequisiteMissing(cause, f"found by {where}", REMEDY)
     return Java(Path(candidate), major)
+
+
+@lru_cache
+def _known_major(executable: str, _changed: int) -> int | None:
+    # Asked for at every look at a broker, and a JVM of its own each time would compete with the one that starts.
+    return java_major(Path(executable))
 
 
 def java_major(executable: Path) -> int | None:

@@ -19,14 +19,13 @@ from infra.stand_ins import stand_in_for
 from infra.state import StackState, Wanted, read_state, write_state
 from infra.supervisor import Supervisor
 from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, StackAbsent
-from trending.settings import ProfileName, RuntimeKind
+from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from infra.runtime import Runtime
     from infra.stack import Stack
-    from trending.settings import LabSettings, StackSettings
 
 END_SECONDS = 5.0
 
@@ -75,7 +74,11 @@ def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
 
 def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
     """Return the runtime for a stack that does not exist yet, and why."""
-    if settings.runtime is not RuntimeKind.AUTO:
+    if settings.runtime is RuntimeKind.DOCKER:
+        # Before anything is recorded: a stack whose engine never answered does not exist.
+        with engine():
+            return settings.runtime, "as asked for"
+    if settings.runtime is RuntimeKind.EMBEDDED:
         return settings.runtime, "as asked for"
     silence = engine_answers()
     if silence is not None:
@@ -177,6 +180,14 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
         shutil.rmtree(lab.paths.root, ignore_errors=True)
     else:
         want(lab, Wanted.DOWN)
+
+
+def sweep_damaged(name: str) -> None:
+    """Delete the stack ``name`` with its data where its state file cannot be read, whatever its runtime was."""
+    kinds = [RuntimeKind.EMBEDDED] if engine_answers() else [RuntimeKind.EMBEDDED, RuntimeKind.DOCKER]
+    for kind in kinds:
+        settings = LabSettings(stack=StackSettings(name=name))
+        sweep(assemble(StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)), volumes=True)
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from infra.budget import BUDGET_FILE, Deaths, forgive, read_budget
+from infra.class_archives import spark_environment
 from infra.embedded import tail
 from infra.java import find_java
 from infra.paths import short_hash
@@ -30,7 +31,7 @@ def declare_program(paths: StackPaths, name: str, specification: str, *, java: b
     environment: dict[str, str] = {}
     if java:
         command = (sys.executable, "-m", "infra.launch", *command)
-        environment = {"JAVA_HOME": str(find_java().home)}
+        environment = {"JAVA_HOME": str(find_java().home), **spark_environment()}
     return Program(name, command, environment, STOP_SECONDS, short_hash(" ".join(command) + specification))
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from infra.stack import Program
 
 START_SECONDS = 20.0
+STOPPING_SECONDS = 60.0
+"""Longer than any program's own stop time, after which supervisord kills it."""
 LOG_BYTES = "10MB"
 FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
 """Exits after which a restart could only fail again; any other one, 0 included, is unexpected of a program that runs for ever."""
@@ -122,6 +124,13 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in {Faults.NOT_RUNNING, Faults.BAD_NAME}:
                 raise
+        # A program that somebody else is stopping is "not running" for supervisord, and still there.
+        deadline = self._clock.monotonic() + STOPPING_SECONDS
+        while (status := self.status(name)) is not None and status.state == "STOPPING":
+            if self._clock.monotonic() > deadline:
+                cause = f"the program {name} does not end"
+                raise LabError(cause, f"pid {status.pid}, {STOPPING_SECONDS:.0f} s", "make down")
+            self._clock.sleep(0.05)
 
     def remove(self, name: str) -> None:
         """Stop a program and forget it."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.lab import Lab, open_lab, sweep
 from infra.paths import StackPaths
 from infra.runtime import ServiceState
-from infra.state import read_state
+from infra.state import StackState, read_state, write_state
 from tasks.producer import NAME as PRODUCER
 from tasks.step import say
 from tasks.stream import NAME as STREAM
@@ -33,24 +32,28 @@ def running(lab: Lab) -> frozenset[str]:
     return frozenset(services | {name for name, status in statuses.items() if status and status.alive})
 
 
-def undo(stack: str, before: frozenset[str]) -> None:
-    """Take away what runs now and did not run ``before``. Called from an ``except``: it must not raise over the cause."""
+def undo(stack: str, before: frozenset[str], known: StackState | None) -> None:
+    """Take away what runs now and did not run ``before``, and forget the settings that failed for those ``known`` before.
+
+    A stack that nobody knew before goes altogether: its data was made by this run too. Called from an ``except``: it must not
+    raise over the cause.
+    """
     if read_state(StackPaths.of(stack)) is None:
         return
     lab = open_lab(stack)
     say("start-up failed: undoing what this run has made")
-    for take_away in _undoing(lab, before):
+    for take_away in _undoing(lab, before, known):
         try:
             take_away()
         except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
             say(f"this could not be undone, make down does it: {error}")
 
 
-def _undoing(lab: Lab, before: frozenset[str]) -> Iterator[Callable[[], object]]:
+def _undoing(lab: Lab, before: frozenset[str], known: StackState | None) -> Iterator[Callable[[], object]]:
     if lab.supervisor.running():
         yield from (partial(lab.supervisor.remove, program) for program in reversed(PROGRAMS) if program not in before)
     yield from (partial(lab.runtime.remove, service) for service in reversed(lab.stack.services) if service.name not in before)
     if not before:
-        yield partial(sweep, lab, volumes=False)
-        if not lab.paths.data.exists():
-            yield partial(shutil.rmtree, lab.paths.root, ignore_errors=True)
+        yield partial(sweep, lab, volumes=known is None)
+    if known is not None:
+        yield partial(write_state, lab.paths, known)

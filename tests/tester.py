@@ -13,13 +13,19 @@ TIMEOUT_SECONDS = 30.0
 
 def main() -> int:
     """Run the probe and print the contract's lines; returns the exit code."""
-    from infra.lab import open_lab  # noqa: PLC0415 - see the bottom of this file
-    from trending.errors import LabError  # noqa: PLC0415
+    from pydantic import ValidationError  # noqa: PLC0415 - see the bottom of this file
+
+    from infra.lab import open_lab  # noqa: PLC0415
+    from trending.errors import InvalidInput, LabError  # noqa: PLC0415
     from trending.probe import run_probe  # noqa: PLC0415
     from trending.settings import StackSettings  # noqa: PLC0415
 
     try:
         stack = StackSettings(name=os.environ.get("TRENDING_NAME", "trending"))
+    except ValidationError as error:
+        sys.stderr.write(f"error: TRENDING_NAME: {error.errors()[0]['msg']}\n")
+        return InvalidInput.exit_code
+    try:
         lab = open_lab(stack.name)
         run_probe(lab.stack.bootstrap, lab.settings.stack.topic, TIMEOUT_SECONDS, lambda line: print(line, flush=True))  # noqa: T201
     except LabError as error:

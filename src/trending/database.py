@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ BUSY_SECONDS = 15
 def open_sqlite(path: Path) -> Engine:
     """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer, and every commit on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection type

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
 from trending.heartbeat import write_heartbeat
@@ -32,6 +32,8 @@ MAX_BURST = 2_000
 """Tweets sent between two looks at the clock."""
 MAX_DEBT_SECONDS = 1.0
 """A producer that was held up longer than this goes on at its rate instead of making up for the time lost."""
+MAX_SEQUENCE_DIGITS = 19
+"""Digits of the largest sequence that the ledger can hold; Python refuses to read a number of some thousands."""
 QUEUED_MESSAGES = 100_000
 """Bound of librdkafka's queue: past it the producer waits, so an unreachable broker costs bounded memory and no tweet."""
 
@@ -44,7 +46,8 @@ def record_id(run: str, sequence: int) -> bytes:
 def parse_record_id(value: bytes) -> tuple[str, int] | None:
     """Return (run, sequence) of an ``id`` header, or None where it is not one of ours."""
     run, separator, sequence = value.decode("ascii", "replace").partition(":")
-    return (run, int(sequence)) if separator and sequence.isdecimal() else None
+    ours = separator and sequence.isdecimal() and len(sequence) <= MAX_SEQUENCE_DIGITS
+    return (run, int(sequence)) if ours else None
 
 
 def client_configuration(bootstrap: str) -> dict[str, str | int | bool]:
@@ -115,6 +118,9 @@ class TweetProducer:
                 self._waits += 1
                 self._producer.poll(0.1)
                 self._report("waiting for the broker")
+            except KafkaException as error:
+                # A fatal error is thrown here before the callback hears of it; a message too large, only here.
+                self._fatal = error.args[0]
             else:
                 self._sent += 1
                 return

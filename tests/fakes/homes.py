@@ -33,7 +33,7 @@ def make_java(directory: Path, version: str, body: str = "exit 0") -> Path:
     """Write an executable ``java`` that prints ``version`` as Java does, and runs ``body`` for anything but -version."""
     directory.mkdir(parents=True, exist_ok=True)
     java = directory / "java"
-    said = f"openjdk version \"{version}\" 2025-04-15"
+    said = f'openjdk version "{version}" 2025-04-15'
     java.write_text(f"#!/bin/sh\nif [ \"$1\" = -version ]; then echo '{said}' >&2; exit 0; fi\n{body}\n", encoding="utf-8")
     java.chmod(java.stat().st_mode | stat.S_IXUSR)
     return java

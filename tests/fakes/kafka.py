@@ -5,7 +5,9 @@ Time passes only while somebody waits in vain: a poll that brings nothing moves 
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
@@ -13,13 +15,13 @@ from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
     KafkaError,
     KafkaException,
+    TopicCollection,
     TopicPartition,
 )
-
 from fakes.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 MIDNIGHT = 1765843200
 """2025-12-16 00:00:00 UTC, the day of SPEC.md's block."""
@@ -94,6 +96,11 @@ class FakeMetadata:
     topics: dict[str, FakeTopicMetadata]
 
 
+@dataclass(frozen=True)
+class FakeDescription:
+    topic_id: str
+
+
 @dataclass
 class FakeKafka:
     """The cluster: what it holds, and the ways in which a test makes it misbehave."""
@@ -110,11 +117,20 @@ class FakeKafka:
     reported_errors: list[KafkaError] = field(default_factory=list)
     refuse_to_queue: KafkaError | None = None
     last_partition_first: bool = False
+    _numbers: Iterator[int] = field(default_factory=count)
+    topic_ids: dict[str, str] = field(default_factory=dict)
     producers: list[FakeProducer] = field(default_factory=list)
     consumers: list[FakeConsumer] = field(default_factory=list)
 
     def create(self, topic: str, partitions: int = 1) -> None:
         self.logs[topic] = [[] for _ in range(partitions)]
+        self.topic_ids[topic] = f"id {next(self._numbers)}"
+
+    def delete(self, topic: str) -> None:
+        del self.logs[topic], self.topic_ids[topic]
+
+    def admin(self, configuration: dict[str, Any]) -> FakeAdmin:
+        return FakeAdmin(self, configuration)
 
     def append(
         self,
@@ -198,7 +214,8 @@ class FakeProducer:
         while self._kafka.reported_errors:
             self.configuration["error_cb"](self._kafka.reported_errors.pop(0))
         if not delivered:
-            self._kafka.clock.sleep(timeout)
+            # Even a poll that waits for nothing takes a while.
+            self._kafka.clock.sleep(max(timeout, 1e-5))
         return delivered
 
     def flush(self, timeout: float) -> int:
@@ -221,14 +238,36 @@ class FakeProducer:
             if partition < 0:
                 partition = self._turn % len(self._kafka.logs[queued.topic])
                 self._turn += 1
-            message = self._kafka.append(
-                queued.topic, queued.value, partition=partition, key=queued.key, headers=queued.headers
-            )
+            message = self._kafka.append(queued.topic, queued.value, partition=partition, key=queued.key, headers=queued.headers)
             if self._kafka.duplicates(queued.value):
                 # The broker knew the record from an attempt whose answer was lost, and tells no offset.
-                message = FakeMessage(queued.topic, partition, -1001)
+                message = FakeMessage(queued.topic, partition, None)
             queued.on_delivery(None, message)
         return len(waiting)
+
+
+class FakeAdmin:
+    """Describes topics, or says that there is none, or never answers."""
+
+    def __init__(self, kafka: FakeKafka, configuration: dict[str, Any]) -> None:
+        self._kafka = kafka
+        self.configuration = configuration
+
+    def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[FakeDescription]]:
+        return {topic: self._describe(topic, request_timeout) for topic in topics.topic_names}
+
+    def _describe(self, topic: str, timeout: float) -> Future[FakeDescription]:
+        answer: Future[FakeDescription] = Future()
+        if self._kafka.frozen:
+            self._kafka.clock.sleep(timeout)
+            answer.set_exception(TimeoutError())
+        elif self._kafka.unreachable:
+            answer.set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+        elif topic not in self._kafka.topic_ids:
+            answer.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        else:
+            answer.set_result(FakeDescription(self._kafka.topic_ids[topic]))
+        return answer
 
 
 class FakeConsumer:

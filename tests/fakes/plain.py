@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from fakes.world import World
-from infra.processes import free_port
 from prefect import Flow, Task
-from trending.settings import RuntimeKind, StackSettings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from infra.processes import free_port
+from trending.settings import RuntimeKind, StackSettings
 
 __all__ = ["artifacts", "plain", "world"]
 MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test")
@@ -42,7 +40,7 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> Iterator[None]:
+def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
     """Replace every task and flow in the flows' modules by its function."""
     assert artifacts == {}
     for name in MODULES:
@@ -50,7 +48,6 @@ def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> Iterato
         for attribute, value in list(vars(module).items()):
             if isinstance(value, Task | Flow):
                 monkeypatch.setattr(module, attribute, value.fn)
-    yield
 
 
 def lab_stack(**settings: Any) -> StackSettings:

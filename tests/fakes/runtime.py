@@ -9,6 +9,7 @@ from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from fakes.world import World
+
     from infra.paths import StackPaths
     from infra.stack import Service, Stack
 

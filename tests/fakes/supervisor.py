@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fakes.world import World
+
     from infra.paths import StackPaths
     from infra.stack import Program
 

@@ -26,16 +26,18 @@ class _Ear(logging.Handler):
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def said() -> Iterator[list[str]]:
     """The lines that the lab reports, in order."""
     ear = _Ear()
     loggers = [logging.getLogger(name) for name in SPEAKERS]
-    monkeypatch.setattr(logging.getLogger("trending"), "level", logging.INFO)
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(ear)
+        logger.setLevel(logging.INFO)
     yield ear.lines
-    for logger in loggers:
+    for logger, level in zip(loggers, levels, strict=True):
         logger.removeHandler(ear)
+        logger.setLevel(level)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import infra.lab
 from fakes.broker import FakeBroker
 from fakes.runtime import FakeRuntime
 from fakes.supervisor import FakeSupervisor
-from infra.paths import StackPaths
+
+import infra.lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from infra.broker import TopicView
     from infra.lab import Lab
+    from infra.paths import StackPaths
     from infra.stack import Program, Stack
     from infra.state import StackState
     from infra.supervisor import ProgramStatus
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
 
 
 class World:
-    """What the fakes share.
+    """What the fakes of one stack share; other stacks have a world of their own in ``others``.
 
     ``calls`` is every operation in order, ``changes`` those that changed something. ``fail`` makes the next call of an operation
-    raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program that was launched.
+    raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stack: str = "lab") -> None:
+        self.stack = stack
+        self.others: dict[str, World] = {}
+        self.bootstraps: dict[str, World] = {}
         self.calls: list[str] = []
         self.changes: list[str] = []
         self.services: dict[str, str] = {}
@@ -80,31 +84,43 @@ class World:
         shutil.rmtree(paths.data, ignore_errors=True)
         self.topics.clear()
 
-    def log_ends(self, _bootstrap: str, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
-        self.do(f"ends of {topic}")
-        return {partition: (0, 7) for partition in range(self.topics[topic].partitions)}
+    def log_ends(self, bootstrap: str, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
+        world = self.bootstraps[bootstrap]
+        world.do(f"ends of {topic}")
+        return dict.fromkeys(range(world.topics[topic].partitions), (0, 7))
 
-    def read_log(self, _bootstrap: str, topic: str, _start: dict[int, int], _end: dict[int, int]) -> Iterator[Record]:
-        self.do(f"read {topic}")
-        return iter(self.records if not topic.endswith(".dlq") else [])
+    def topic_id(self, bootstrap: str, topic: str, _timeout: float = 10.0) -> str | None:
+        view = self.bootstraps[bootstrap].topics.get(topic)
+        return view.topic_id if view else None
+
+    def read_log(self, bootstrap: str, topic: str, _start: dict[int, int], _end: dict[int, int]) -> Iterator[Record]:
+        world = self.bootstraps[bootstrap]
+        world.do(f"read {topic}")
+        return iter([] if topic.endswith(".dlq") else world.records)
 
     def assemble(self, state: StackState, *_show: object) -> Lab:
         """Stand in for infra.lab.assemble: the real declaration, pretended hands."""
         lab = _assemble(state)
-        supervisor, runtime = FakeSupervisor(self, lab.paths), FakeRuntime(self, lab.stack, lab.paths)
+        name = state.settings.stack.name
+        world = self if name == self.stack else self.others.setdefault(name, World(name))
+        self.bootstraps[lab.stack.bootstrap] = world
+        supervisor, runtime = FakeSupervisor(world, lab.paths), FakeRuntime(world, lab.stack, lab.paths)
         return replace(lab, supervisor=supervisor, runtime=runtime)
 
     def broker(self, bootstrap: str) -> FakeBroker:
         """Stand in for infra.broker.BrokerClient."""
-        return FakeBroker(self, bootstrap)
+        return FakeBroker(self.bootstraps.get(bootstrap, self), bootstrap)
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assemble", self.assemble)
+        monkeypatch.setattr("infra.lab.engine_answers", lambda: "no Docker engine answers here")
         monkeypatch.setattr("infra.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.topic.log_ends", self.log_ends)
         monkeypatch.setattr("tasks.stream.log_ends", self.log_ends)
+        for module in ("topic", "stream"):
+            monkeypatch.setattr(f"tasks.{module}.topic_id", self.topic_id)
         monkeypatch.setattr("tasks.audit.log_ends", self.log_ends)
         monkeypatch.setattr("tasks.audit.read_log", self.read_log)
         monkeypatch.setattr("tasks.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))

@@ -8,18 +8,20 @@ from infra.diagnosis import TABLE, diagnose, diagnose_exit
 
 JAVA_MISSING = """JAVA_HOME is not set
 Traceback (most recent call last):
-pyspark.errors.exceptions.base.PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."""
+pyspark.errors.exceptions.base.PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending"""
 NO_CONNECTOR = """:: problems summary ::
 :::: WARNINGS
         module not found: org.apache.spark#spark-sql-kafka-0-10_2.13;4.3.0
-Exception in thread "main" java.lang.RuntimeException: [unresolved dependency: org.apache.spark#spark-sql-kafka-0-10_2.13;4.3.0: not found]
-[JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."""
+Exception in thread "main" RuntimeException: [unresolved dependency: org.apache.spark#spark-sql-kafka-0-10_2.13;4.3.0: not found]
+[JAVA_GATEWAY_EXITED] Java gateway process exited before sending"""
 POM_ALONE = "[download failed: org.lz4#lz4-java;1.8.0!lz4-java.jar(bundle)]\n[JAVA_GATEWAY_EXITED] Java gateway process exited"
 NO_ZOOKEEPER = """INFO Opening socket connection to server zookeeper/172.18.0.2:2181.
 WARN Session 0x0 for server zookeeper/172.18.0.2:2181, unexpected error java.net.ConnectException: Connection refused
 ERROR Fatal error during KafkaServer startup. Prepare to shutdown (kafka.server.KafkaServer)
 kafka.zookeeper.ZooKeeperClientTimeoutException: Timed out waiting for connection while in state: CONNECTING"""
-STATE_SCHEMA = "[STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE] Provided key schema does not match existing state key schema. SQLSTATE: XXKST"
+STATE_SCHEMA = (
+    "[STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE] Provided key schema does not match existing state key schema. SQLSTATE: XXKST"
+)
 DAMAGED = "[STREAMING_CHECKPOINT_MISSING_METADATA_FILE] Checkpoint location /data/checkpoints/1 metadata file is missing"
 
 SAMPLES = {
@@ -44,9 +46,12 @@ SAMPLES = {
         "kafka.common.InconsistentClusterIdException: The Cluster ID a doesn't match stored clusterId Some(b) in meta.properties",
         "volumes",
     ),
-    "cluster id, KRaft": ("java.lang.RuntimeException: Invalid cluster.id in: /data/meta.properties. Expected a, but read b", "volumes"),
+    "cluster id, KRaft": (
+        "java.lang.RuntimeException: Invalid cluster.id in: /data/meta.properties. Expected a, but read b",
+        "volumes",
+    ),
     "second broker": (
-        "KafkaException: Failed to acquire lock on file .lock in /data. A Kafka instance in another process is using this directory.",
+        "KafkaException: Failed to acquire lock on file .lock in /data. A Kafka instance in another process uses it.",
         "second broker",
     ),
     "ZooKeeper not ready": (NO_ZOOKEEPER, "ZooKeeper"),

@@ -121,7 +121,7 @@ def test_storage_of_another_cluster_is_found_before_the_start(world: World) -> N
         ("something nobody has seen", "cannot be formatted", "make status"),
     ],
 )
-def test_a_format_that_fails_says_where_and_why(  # noqa: PLR0917 - fixtures
+def test_a_format_that_fails_says_where_and_why(
     said: str, cause: str, remedy: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_java(tmp_path / "bin", "17", f"echo '{said}' >&2; exit 1")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from fakes.homes import make_java
@@ -8,6 +8,9 @@ from fakes.homes import make_java
 from infra import prerequisites
 from infra.java import find_java, java_major
 from trending.errors import PrerequisiteMissing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_java_17_on_the_path_is_taken(java17: Path) -> None:

@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -94,6 +96,49 @@ def test_auto_goes_embedded_where_no_engine_answers_and_says_why(world: World, m
     assert world.changes == []
     with pytest.raises(EngineUnavailable):
         record(settings(name="other", runtime=RuntimeKind.AUTO, profile=ProfileName.ZOOKEEPER))
+
+
+@pytest.fixture
+def images(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """A Docker engine of pretend that answers and has these images."""
+    here: set[str] = set()
+    monkeypatch.setattr(module, "engine_answers", lambda: None)
+    monkeypatch.setattr(module, "engine", lambda: nullcontext("a client"))
+    monkeypatch.setattr(module, "has_image", lambda _client, image: image in here)
+    return here
+
+
+def test_auto_takes_docker_where_an_engine_has_the_image_or_one_that_stands_in(images: set[str]) -> None:
+    auto = StackSettings(runtime=RuntimeKind.AUTO)
+    kind, why = module.choose_runtime(auto)
+    assert kind is RuntimeKind.EMBEDDED
+    assert "apache/kafka:4.4.0 is not here" in why
+    images.add("trending-lab/kafka:4.4.0")
+    assert module.choose_runtime(auto)[0] is RuntimeKind.DOCKER
+    images.clear()
+    images.add("apache/kafka:4.4.0")
+    assert module.choose_runtime(auto) == (RuntimeKind.DOCKER, "a Docker engine answers")
+
+
+def test_the_zookeeper_profile_takes_docker_though_its_images_must_be_fetched(images: set[str]) -> None:
+    zookeeper = StackSettings(runtime=RuntimeKind.AUTO, profile=ProfileName.ZOOKEEPER)
+    assert images == set()
+    assert module.choose_runtime(zookeeper)[0] is RuntimeKind.DOCKER
+
+
+def test_a_stack_of_containers_gets_the_docker_runtime_and_asks_no_engine_before_it_must() -> None:
+    made, _why = record(settings(runtime=RuntimeKind.DOCKER))
+    assert made.runtime.kind is RuntimeKind.DOCKER
+
+
+@pytest.mark.usefixtures("world")
+def test_the_id_that_a_cluster_chose_for_itself_is_recorded_once() -> None:
+    made = recorded()
+    unknown = replace(made, state=made.state.model_copy(update={"cluster_id": ""}))
+    module.note_cluster(unknown, "its-own")
+    assert open_lab("lab").state.cluster_id == "its-own"
+    module.note_cluster(open_lab("lab"), "another")
+    assert open_lab("lab").state.cluster_id == "its-own"
 
 
 def test_a_cluster_id_is_sixteen_bytes_as_kafka_writes_them() -> None:

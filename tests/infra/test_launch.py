@@ -27,9 +27,7 @@ def test_what_an_earlier_life_left_is_ended_before_the_program_starts(monkeypatc
             time.sleep(0.01)
         another = subprocess.Popen(["sleep", "60"], env={**os.environ, COMPONENT_VARIABLE: "producer"})
         became: list[tuple[str, list[str], bool]] = []
-        monkeypatch.setattr(
-            os, "execvp", lambda file, command: became.append((file, command, psutil.pid_exists(leftover.pid)))
-        )
+        monkeypatch.setattr(os, "execvp", lambda file, command: became.append((file, command, psutil.pid_exists(leftover.pid))))
         launch.main()
         assert became == [("python", ["python", "-m", "trending.stream"], False)]
         assert another.poll() is None

@@ -27,7 +27,7 @@ DEAD = "http://127.0.0.1:1/api"
 class Handler(BaseHTTPRequestHandler):
     """Answers /api/health as Prefect does, and 404 otherwise."""
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         self.send_response(200 if self.path == "/api/health" else 404)
         self.end_headers()
 
@@ -73,7 +73,7 @@ def test_a_server_that_the_user_named_and_that_does_not_answer_is_an_error_and_n
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", DEAD)
-    with pytest.raises(NotReady, match="no Prefect server answers at http://127.0.0.1:1/api") as caught:
+    with pytest.raises(NotReady, match=f"no Prefect server answers at {DEAD}") as caught:
         ensure_server()
     assert "unset PREFECT_API_URL" in caught.value.next_command
     assert current_server() is None
@@ -129,6 +129,19 @@ def test_stopping_says_whether_there_was_a_server_and_works_twice(world: World, 
     assert not world.supervised
     assert not (home / "server" / "url").exists()
     assert not stop_server()
+
+
+def test_the_command_stops_the_server_and_knows_no_other_word(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.supervised = True
+    monkeypatch.setattr("sys.argv", ["it", "stop"])
+    prefect_server.main()
+    prefect_server.main()
+    assert capsys.readouterr().out == "stopped\nnone was running\n"
+    monkeypatch.setattr("sys.argv", ["it", "start"])
+    with pytest.raises(SystemExit, match="usage"):
+        prefect_server.main()
 
 
 def test_the_users_prefect_home_is_respected(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

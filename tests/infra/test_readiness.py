@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,10 @@ from infra.profiles import declare
 from infra.readiness import Rung, climb, explain, service_ladder, topic_ladder
 from infra.runtime import Observation, ServiceState
 from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceDied
-from trending.settings import RuntimeKind, StackSettings
+from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from infra.stack import Service, Stack
 
@@ -116,7 +118,9 @@ def test_the_remedy_of_a_known_symptom_is_printed_first() -> None:
     assert caught.value.next_command.endswith("; make status")
 
 
-@pytest.mark.parametrize("error", [ServiceDied("it died"), BudgetSpent("again and again"), ConfigurationConflict("other cluster")])
+@pytest.mark.parametrize(
+    "error", [ServiceDied("it died"), BudgetSpent("again and again"), ConfigurationConflict("other cluster")]
+)
 def test_what_waiting_cannot_heal_fails_at_once(error: Exception) -> None:
     clock = FakeClock()
     with pytest.raises(type(error)) as caught:
@@ -221,3 +225,49 @@ def test_an_error_is_explained_by_the_diagnosis_of_its_evidence() -> None:
     assert explain(NotReady("a", "b", "c")) == "a\n  evidence: b\n  next: c"
     told = explain(NotReady("no", "_TRANSPORT: Local: Broker transport failure", "make status"))
     assert "diagnosis: no broker answers" in told
+
+
+@pytest.fixture
+def zookeeper() -> Iterator[tuple[int, list[bytes]]]:
+    """A port at which somebody answers ``srvr`` with what the test puts in."""
+    answers: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                connection, _address = server.accept()
+                with connection:
+                    if connection.recv(10) != b"srvr":
+                        return
+                    connection.sendall(answers[0])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1], answers
+        socket.create_connection(server.getsockname()).close()
+        thread.join(5)
+
+
+def test_zookeeper_is_ready_when_it_says_its_version(zookeeper: tuple[int, list[bytes]]) -> None:
+    port, answers = zookeeper
+    answers.append(b"This ZooKeeper instance is not currently serving requests\n")
+    with pytest.raises(NotReady, match=f"does not serve on port {port} yet") as caught:
+        readiness.require_serving(port)
+    assert "not currently serving" in caught.value.evidence
+    answers[0] = b"Zookeeper version: 3.8.6, built on 2025\nLatency min/avg/max: 0/0.0/0\n"
+    assert readiness.require_serving(port) == "Zookeeper version: 3.8.6, built on 2025"
+
+
+def test_a_zookeeper_that_is_not_there_is_not_ready() -> None:
+    with pytest.raises(NotReady, match="ZooKeeper does not answer on port 1"):
+        readiness.require_serving(1)
+
+
+def test_zookeepers_ladder_ends_with_its_own_answer(world: World, zookeeper: tuple[int, list[bytes]]) -> None:
+    port, answers = zookeeper
+    answers.append(b"Zookeeper version: 3.8.6\n")
+    settings = StackSettings(profile=ProfileName.ZOOKEEPER, zookeeper_port=port)
+    stack = declare(settings, RuntimeKind.DOCKER, StackPaths.of("trending"), "")
+    runtime = FakeRuntime(world, stack, StackPaths.of("trending"))
+    runtime.start(stack.services[0])
+    assert climb(rungs(runtime, stack), 0, FakeClock())["serving"] == "Zookeeper version: 3.8.6"

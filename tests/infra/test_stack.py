@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.paths import StackPaths
-from infra.profiles import declare
+from infra.profiles import declare, images_of
 from infra.stack import ServiceKind, Stack
 from trending.errors import ConfigurationConflict
 from trending.settings import ProfileName, RuntimeKind, StackSettings
@@ -87,3 +87,27 @@ def test_the_zookeeper_profile_has_the_contracts_names_images_and_ports_in_order
     assert kafka.depends_on == ("zookeeper",)
     assert kafka.properties["zookeeper.connect"] == "zookeeper:2181"
     assert stack.brokers == (kafka,)
+
+
+def test_images_are_the_pinned_ones_unless_the_user_names_others() -> None:
+    assert images_of(StackSettings()) == ("apache/kafka:4.4.0",)
+    assert images_of(StackSettings(kafka_image="apache/kafka:4.2.2")) == ("apache/kafka:4.2.2",)
+    assert set(images_of(StackSettings(profile=ProfileName.ZOOKEEPER))) == {
+        "confluentinc/cp-zookeeper:7.4.4",
+        "confluentinc/cp-kafka:7.4.4",
+    }
+    assert declared(DOCKER, kafka_image="apache/kafka:4.2.2").services[0].image == "apache/kafka:4.2.2"
+
+
+def test_containers_publish_client_ports_only_and_reach_each_other_by_name() -> None:
+    stack = declared(DOCKER, brokers=3)
+    assert stack.ports == (9092, 9093, 9094)
+    assert "INTERNAL://kafka-2:9113" in stack.services[1].properties["advertised.listeners"]
+    assert stack.services[1].environment["KAFKA_NODE_ID"] == "2"
+
+
+def test_the_default_stack_has_the_contracts_bare_names_and_others_are_prefixed() -> None:
+    assert declared().qualified("kafka") == "kafka"
+    other = declare(StackSettings(name="other"), DOCKER, StackPaths.of("other"), "abc")
+    assert other.qualified("kafka") == "other-kafka"
+    assert other.network != declared().network

@@ -14,7 +14,13 @@ from infra.state import StackState, Wanted, existing_stacks, read_state, stack_h
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
-HOLDER = "from infra.state import *; from infra.paths import *\nwith stack_held(StackPaths.of('lab')):\n print('held', flush=True); input()"
+HOLDER = """
+from infra.paths import StackPaths
+from infra.state import stack_held
+with stack_held(StackPaths.of("lab")):
+    print("held", flush=True)
+    input()
+"""
 
 
 @pytest.fixture
@@ -76,7 +82,9 @@ def test_a_holder_that_was_killed_frees_the_lock(paths: StackPaths) -> None:
             assert paths.lock.exists()
 
 
-def test_a_holder_that_ends_does_not_take_away_the_lock_of_the_next_one(paths: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_holder_that_ends_does_not_take_away_the_lock_of_the_next_one(
+    paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     next_one = FileLock(paths.lock, timeout=0)
 
     class Watched(FileLock):

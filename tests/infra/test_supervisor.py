@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import xmlrpc.client
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from fakes.clock import FakeClock
+from supervisor.xmlrpc import Faults
 
 from infra.budget import BUDGET_FILE, note_death, read_budget
 from infra.paths import short_hash
@@ -237,3 +239,56 @@ def test_the_environment_of_programs_is_utf8_whatever_the_users_is(monkeypatch: 
     assert environment[STACK_VARIABLE] == "mark"
     assert environment["SOMETHING_ELSE"] == "kept"
     assert "PREFECT__FLOW_RUN_ID" not in environment
+
+
+def info(name: str, word: str) -> dict[str, object]:
+    return {"name": name, "statename": word, "pid": 5, "exitstatus": 0, "spawnerr": "", "start": 0}
+
+
+class FakeRpc:
+    """Answers as supervisord does: a state a call, and a fault for stopProcess."""
+
+    def __init__(self, fault: int, *words: str) -> None:
+        self.fault = fault
+        self.words = list(words)
+
+    def __call__(self, method: str, *arguments: object) -> dict[str, object]:
+        if method == "supervisor.getProcessInfo" and self.words:
+            return info(str(arguments[0]), self.words.pop(0) if len(self.words) > 1 else self.words[0])
+        raise xmlrpc.client.Fault(self.fault, "a fault")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> tuple[Supervisor, FakeClock]:
+    """A supervisor that talks to nobody, on a clock of pretend."""
+    clock = FakeClock()
+    return Supervisor(tmp_path, tmp_path / "s", STACK, clock), clock
+
+
+def test_a_program_that_somebody_else_is_stopping_is_waited_for(
+    alone: tuple[Supervisor, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, clock = alone
+    monkeypatch.setattr(mine, "_call", FakeRpc(Faults.NOT_RUNNING, "STOPPING", "STOPPING", "STOPPED"))
+    mine.stop("stream")
+    assert clock.naps == 2
+
+
+def test_a_program_that_stays_in_stopping_is_named_in_the_end(
+    alone: tuple[Supervisor, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, clock = alone
+    monkeypatch.setattr(mine, "_call", FakeRpc(Faults.NOT_RUNNING, "STOPPING"))
+    with pytest.raises(LabError, match="the program stream does not end"):
+        mine.stop("stream")
+    assert 60 <= clock.now - 1000 < 61
+
+
+def test_a_fault_that_nobody_expected_is_not_swallowed(
+    alone: tuple[Supervisor, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _clock = alone
+    monkeypatch.setattr(mine, "_call", FakeRpc(Faults.SHUTDOWN_STATE))
+    for ask in (mine.stop, mine.status):
+        with pytest.raises(xmlrpc.client.Fault):
+            ask("stream")

@@ -13,6 +13,7 @@ import pytest
 
 from infra.prefect_server import ensure_server, stop_server
 from infra.processes import stack_processes
+from infra.runtime import ServiceState
 
 if TYPE_CHECKING:
     import subprocess
@@ -72,7 +73,7 @@ def _damage(stack: RealStack) -> None:
     jars.unlink()
     (jars / "spark").mkdir(parents=True)
     for group in real.iterdir():
-        if group.name != "spark":
+        if group.is_dir() and group.name != "spark":
             (jars / group.name).symlink_to(group)
     for jar in (real / "spark").glob("*.jar"):
         (jars / "spark" / jar.name).symlink_to(jar)
@@ -117,10 +118,10 @@ def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(any_
     stack = any_stack
     run = stack.start("start_up", *stack.up_arguments())
     wait_for_line(run, after)
-    time.sleep(1.5)
+    stack.wait_until(lambda: stack.service_state() is ServiceState.RUNNING, 60, "the broker's process is there")
     run.kill()
     run.communicate(timeout=20)
-    status = stack.command("status", f"--name={stack.name}", code=1)
+    status = stack.command("status", f"--name={stack.name}", code=None)
     assert "kafka" in status
     broker = stack.service_pid()
     output = stack.up()
@@ -162,5 +163,5 @@ def test_a_program_that_dies_again_and_again_is_given_up(stack: RealStack) -> No
     stack.wait_until(lambda: "producer" not in stack.running(), 20, "the producer is given up")
     status = stack.command("status", f"--name={stack.name}", code=1)
     assert "producer" in status
-    assert "producer: created" in stack.up() or "producer: recreated" in stack.up()
+    assert "producer: recreated" in stack.up()
     stack.audit()

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from fakes.kafka import FakeKafka, FakeTime
+from fakes.memory import folder_in_memory
+
 from trending import dead_letters, log, probe, producer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Pytest's own fixture, in memory."""
+    with folder_in_memory() as folder:
+        yield Path(folder).resolve()
 
 
 @pytest.fixture
@@ -24,6 +38,7 @@ def kafka(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     kafka.create("letters")
     for module in (dead_letters, probe, producer):
         monkeypatch.setattr(module, "Producer", kafka.producer)
+    monkeypatch.setattr(log, "AdminClient", kafka.admin)
     for module in (dead_letters, log):
         monkeypatch.setattr(module, "Consumer", kafka.consumer)
     return kafka

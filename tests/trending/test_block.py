@@ -53,7 +53,11 @@ def test_without_a_setting_times_are_the_machines_own() -> None:
 
 
 def test_the_order_of_the_ranking_is_kept() -> None:
-    assert [line.split("|")[2].strip() for line in rows(render_block(1, MINUTE, ranking("#z", "#a", "#m"), UTC_ZONE))] == ["#z", "#a", "#m"]
+    assert [line.split("|")[2].strip() for line in rows(render_block(1, MINUTE, ranking("#z", "#a", "#m"), UTC_ZONE))] == [
+        "#z",
+        "#a",
+        "#m",
+    ]
 
 
 def test_a_long_hashtag_and_a_large_count_widen_their_columns() -> None:
@@ -92,7 +96,11 @@ def test_no_hashtag_can_break_out_of_its_row(hashtag: str) -> None:
     block = render_block(1, MINUTE, ranking("#a", hashtag, "#z"), UTC_ZONE)
     assert len(block.splitlines()) == 12
     assert len(rows(block)) == 3
-    assert not [letter for letter in block if letter != "\n" and unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}]
+    assert not [
+        letter
+        for letter in block
+        if letter != "\n" and unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    ]
 
 
 def test_beyond_a_hundred_rows_the_block_says_how_many_there_are() -> None:

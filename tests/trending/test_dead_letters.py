@@ -114,7 +114,7 @@ def test_rejects_of_several_partitions_keep_their_own_records(kafka: FakeKafka) 
     for partition in range(3):
         fill(kafka, 4, partition)
     dead_letters().write([*bad(3, partition=2), *bad(0, 2, partition=0), *bad(0, partition=1)])
-    assert {place: value for place, value in zip(places_of(kafka), kafka.values("letters"), strict=True)} == {
+    assert dict(zip(places_of(kafka), kafka.values("letters"), strict=True)) == {
         (0, 0): b"record 0:0",
         (0, 2): b"record 0:2",
         (1, 0): b"record 1:0",
@@ -122,7 +122,7 @@ def test_rejects_of_several_partitions_keep_their_own_records(kafka: FakeKafka) 
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(0, 4 * SEEK_GAP - 1), min_size=1, max_size=8), st.sampled_from([0, 1, SEEK_GAP]))
 def test_every_reject_is_sent_once_wherever_it_lies(kafka: FakeKafka, offsets: set[int], low: int) -> None:
     kafka.create("tweets")
@@ -131,13 +131,24 @@ def test_every_reject_is_sent_once_wherever_it_lies(kafka: FakeKafka, offsets: s
     kafka.forget_before("tweets", 0, low)
     wanted = bad(*(offset for offset in offsets if offset >= low))
     assert dead_letters().write(wanted) == len(wanted)
-    assert kafka.values("letters") == [f"record 0:{reject.offset}".encode() for reject in sorted(wanted, key=lambda one: one.offset)]
+    assert kafka.values("letters") == [
+        f"record 0:{reject.offset}".encode() for reject in sorted(wanted, key=lambda one: one.offset)
+    ]
 
 
 def test_neighbours_are_read_over_and_distant_rejects_are_sought(kafka: FakeKafka) -> None:
     fill(kafka, 3 * SEEK_GAP)
     dead_letters().write(bad(10, 20, 30, 3 * SEEK_GAP - 1))
     assert [consumer.assignments for consumer in kafka.consumers if consumer.assignments] == [2]
+
+
+def test_a_letter_that_the_broker_recognised_as_a_repetition_is_written(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    kafka.duplicates = lambda value: value == b"record 0:2"
+    letters = dead_letters()
+    assert letters.write(bad(1, 2)) == 2
+    assert letters.write(bad(1, 2)) == 0
+    assert places_of(kafka) == [(0, 1), (0, 2)]
 
 
 def test_a_full_queue_is_waited_for(kafka: FakeKafka) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -15,7 +16,9 @@ from trending.settings import WindowTime
 from trending.tweet import Kind, Reason, classify, window_start
 
 MINUTE = 1765845060
-INPUT = pa.schema([("partition", pa.int32()), ("offset", pa.int64()), ("timestamp", pa.timestamp("us", "UTC")), ("value", pa.binary())])
+INPUT = pa.schema(
+    [("partition", pa.int32()), ("offset", pa.int64()), ("timestamp", pa.timestamp("us", "UTC")), ("value", pa.binary())]
+)
 Group = tuple[str, int, str, int, int]
 
 
@@ -40,7 +43,9 @@ def arrow(rows: list[Row]) -> pa.RecordBatch:
         [row.append_ms * 1000 for row in rows],
         [row.value for row in rows],
     ]
-    return pa.RecordBatch.from_arrays([pa.array(column, type=field.type) for column, field in zip(columns, INPUT, strict=True)], schema=INPUT)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, type=field.type) for column, field in zip(columns, INPUT, strict=True)], schema=INPUT
+    )
 
 
 def spark(window_time: WindowTime, *batches: list[Row]) -> Counter[Group]:
@@ -78,17 +83,17 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 119_999), VALUES), m
 MODES = st.sampled_from(WindowTime)
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MODES, ROWS)
 def test_counting_in_arrow_batches_equals_counting_record_by_record(window_time: WindowTime, rows: list[Row]) -> None:
     assert spark(window_time, rows) == straightforward(window_time, rows)
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MODES, ROWS, st.lists(st.integers(0, 30), max_size=4))
 def test_batches_may_be_split_anywhere(window_time: WindowTime, rows: list[Row], cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    pieces = [rows[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [rows[start:end] for start, end in pairwise(edges)]
     assert spark(window_time, *pieces) == spark(window_time, rows)
 
 
@@ -117,7 +122,10 @@ def test_rejects_keep_their_place_and_come_one_by_one() -> None:
 def test_a_rejects_time_is_its_append_time_so_that_2100_closes_no_window() -> None:
     rows = [Row(0, 0, MINUTE * 1000, tweet("#a", 4102444800.0)), Row(0, 1, MINUTE * 1000, tweet("#a", 0.0))]
     (output,) = decode_batches("event", [arrow(rows)])
-    assert [(line["label"], line["time"].timestamp()) for line in output.to_pylist()] == [(Reason.FUTURE, MINUTE), (Reason.LATE, MINUTE)]
+    assert [(line["label"], line["time"].timestamp()) for line in output.to_pylist()] == [
+        (Reason.FUTURE, MINUTE),
+        (Reason.LATE, MINUTE),
+    ]
 
 
 def test_tweets_travel_as_a_handful_of_rows() -> None:

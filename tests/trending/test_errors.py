@@ -28,7 +28,8 @@ def test_pickling_keeps_the_type_and_the_three_texts(error: type[LabError]) -> N
 
 def test_the_exit_codes_are_those_the_tree_in_the_documentation_shows() -> None:
     documented = {
-        name: int(code) for name, code in re.findall(r"^[│├└─\s]*(\w+) +(?:exit code )?(\d+)\b", errors.__doc__ or "", re.MULTILINE)
+        name: int(code)
+        for name, code in re.findall(r"^[│├└─\s]*(\w+) +(?:exit code )?(\d+)\b", errors.__doc__ or "", re.MULTILINE)
     }
     actual = {error.__name__: error.exit_code for error in TREE} | {"Interrupted": Interrupted.exit_code}
     assert documented == actual

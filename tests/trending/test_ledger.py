@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fakes.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
@@ -61,7 +61,11 @@ def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: 
         writer.acknowledge(sequence, 0, offset, MINUTE, "#a")
     writer.close()
     ledger = read_ledger(path)
-    assert [(row.first_sequence, row.last_sequence, row.first_offset) for row in ledger.intervals] == [(0, 1, 0), (2, 3, 5), (4, 4, 9)]
+    assert [(row.first_sequence, row.last_sequence, row.first_offset) for row in ledger.intervals] == [
+        (0, 1, 0),
+        (2, 3, 5),
+        (4, 4, 9),
+    ]
     assert ledger.acknowledged_ids({0: 6}) == {("run", 3), ("run", 4)}
 
 
@@ -178,19 +182,27 @@ class Event:
 
 
 ACKNOWLEDGED = st.builds(
-    Event, st.just("ack"), st.integers(0, 2), st.sampled_from([0, 0, 0, 1, 3]), st.integers(0, 2), st.sampled_from(["#a", "#b", "#ñ"])
+    Event,
+    st.just("ack"),
+    st.integers(0, 2),
+    st.sampled_from([0, 0, 0, 1, 3]),
+    st.integers(0, 2),
+    st.sampled_from(["#a", "#b", "#ñ"]),
 )
-EVENTS = st.lists(st.one_of(ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED, st.builds(Event, st.sampled_from(["fail", "commit", "unknown"]))), max_size=40)
+EVENTS = st.lists(
+    st.one_of(ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED, st.builds(Event, st.sampled_from(["fail", "commit", "unknown"]))),
+    max_size=40,
+)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(EVENTS, st.dictionaries(st.integers(0, 2), st.integers(0, 30)))
 def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], start: dict[int, int]) -> None:
     ends: Counter[int] = Counter()
     places: dict[int, tuple[int, int]] = {}
     counts: Counter[tuple[str, int, str]] = Counter()
     failed = 0
-    with tempfile.TemporaryDirectory() as directory:
+    with folder_in_memory() as directory:
         path = Path(directory) / "ledger.sqlite"
         writer = LedgerWriter(path, "run")
         for sequence, event in enumerate(events):

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError
-
 from fakes.kafka import MIDNIGHT, FakeMessage
+
 from trending.errors import NotReady
-from trending.log import SILENCE_SECONDS, Record, log_ends, read_log, to_record
+from trending.log import SILENCE_SECONDS, Record, log_ends, read_log, to_record, topic_id
 
 if TYPE_CHECKING:
     from typing import Any
@@ -71,6 +71,26 @@ def test_an_absent_broker_is_named_with_its_address(kafka: FakeKafka) -> None:
     assert all(consumer.closed for consumer in kafka.consumers)
 
 
+def test_a_topic_keeps_its_id_and_one_made_anew_has_another(kafka: FakeKafka) -> None:
+    first = topic_id(BROKER, "tweets")
+    assert first
+    assert topic_id(BROKER, "tweets") == first
+    kafka.delete("tweets")
+    assert topic_id(BROKER, "tweets") is None
+    kafka.create("tweets")
+    assert topic_id(BROKER, "tweets") not in {None, first}
+
+
+def test_a_broker_that_does_not_answer_says_nothing_about_the_topic(kafka: FakeKafka) -> None:
+    kafka.unreachable = True
+    with pytest.raises(NotReady, match="tweets cannot be described") as caught:
+        topic_id(BROKER, "tweets")
+    assert "_TRANSPORT" in caught.value.evidence
+    kafka.frozen = True
+    with pytest.raises(NotReady, match=BROKER):
+        topic_id(BROKER, "tweets", timeout=3.0)
+
+
 def test_the_log_is_read_from_start_to_end_exclusive(kafka: FakeKafka) -> None:
     fill(kafka, 3, 10)
     assert places(list(read_log(BROKER, "tweets", {0: 2, 1: 0}, {0: 5, 1: 10, 2: 1}))) == {
@@ -102,7 +122,7 @@ def test_a_log_longer_than_one_read_is_read_whole(kafka: FakeKafka) -> None:
 def test_a_short_silence_is_waited_out(kafka: FakeKafka) -> None:
     fill(kafka, 1, 3)
     kafka.silent.add(("tweets", 0))
-    kafka.clock.at(kafka.clock.now + SILENCE_SECONDS - 5, lambda: kafka.silent.clear())
+    kafka.clock.at(kafka.clock.now + SILENCE_SECONDS - 5, kafka.silent.clear)
     assert [record.offset for record in read_log(BROKER, "tweets", {}, {0: 3})] == [0, 1, 2]
 
 

@@ -86,7 +86,9 @@ def test_everything_else_in_the_topic_is_ignored(kafka: FakeKafka, monkeypatch: 
     assert "\n".join(probe()) == CONTRACT
 
 
-def test_a_message_of_its_own_that_was_altered_or_emptied_does_not_count(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_of_its_own_that_was_altered_or_emptied_does_not_count(
+    kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
     append = kafka.append
 
     def altering(topic: str, value: bytes | None, **details: object) -> FakeMessage:

@@ -69,7 +69,8 @@ def test_unknown_names_are_refused(section: type[Section]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "field"), [(StackSettings(), "port"), (ProducerSettings(), "rate"), (StreamSettings(), "zone"), (LabSettings(), "stack")]
+    ("settings", "field"),
+    [(StackSettings(), "port"), (ProducerSettings(), "rate"), (StreamSettings(), "zone"), (LabSettings(), "stack")],
 )
 def test_settings_cannot_change_afterwards(settings: Section, field: str) -> None:
     before = getattr(settings, field)

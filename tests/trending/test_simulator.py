@@ -49,7 +49,13 @@ def test_users_phrases_and_hashtags_are_drawn_independently() -> None:
 
 
 def test_hashtags_come_as_often_as_their_weights_say() -> None:
-    catalogue = Catalogue(hashtags=(WeightedHashtag(name="#a", weight=7), WeightedHashtag(name="#b", weight=2.5), WeightedHashtag(name="#c", weight=0.5)))
+    catalogue = Catalogue(
+        hashtags=(
+            WeightedHashtag(name="#a", weight=7),
+            WeightedHashtag(name="#b", weight=2.5),
+            WeightedHashtag(name="#c", weight=0.5),
+        )
+    )
     drawn = Counter(tweet.hashtag_principal for tweet in Simulator(catalogue, 3).tweets(20_000, 1.0))
     for hashtag, share in (("#a", 0.70), ("#b", 0.25), ("#c", 0.05)):
         assert drawn[hashtag] / 20_000 == pytest.approx(share, abs=0.015)

@@ -81,7 +81,11 @@ class Desk:
     def ranked(self) -> list[list[tuple[str, str]]]:
         """Return the hashtags and counts of every printed block."""
         return [
-            [(cells[2].strip(), cells[3].strip()) for line in block.splitlines() if (cells := line.split("|"))[1:] and "{" in line]
+            [
+                (cells[2].strip(), cells[3].strip())
+                for line in block.splitlines()
+                if (cells := line.split("|"))[1:] and "{" in line
+            ]
             for block in self.shown
         ]
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,12 +168,12 @@ WINDOWS = st.sampled_from([MINUTE - 60, MINUTE, MINUTE + 60])
 MICRO_BATCH = st.lists(st.tuples(WINDOWS, TAGS), max_size=12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["first", "second"]), MICRO_BATCH, st.integers(1, 3)), max_size=6))
 def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tuple[int, str]], int]]) -> None:
     seen: dict[str, Counter[tuple[int, str]]] = {"first": Counter(), "second": Counter()}
     written: list[tuple[str, Batch]] = []
-    with tempfile.TemporaryDirectory() as directory, closing(Store(Path(directory) / "serving.sqlite")) as store:
+    with folder_in_memory() as directory, closing(Store(Path(directory) / "serving.sqlite")) as store:
         for number, (checkpoint, tweets, times) in enumerate(history):
             seen[checkpoint].update(tweets)
             # Update mode: absolute counts of the groups that this batch touched, and of no others.

@@ -1,0 +1,80 @@
+"""Make the class archives that Kafka and Spark start faster with: a small stack brought up once and taken down again.
+
+``make setup`` runs it, without a Prefect server. A failure costs speed and nothing else, so it is told and forgiven.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+
+from flows.forms import TearDownForm
+from flows.tear_down import take_down
+from infra.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.processes import free_port, stack_processes
+from infra.state import stack_held
+from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
+from tasks.producer import launch_producer, wait_for_producer
+from tasks.stream import NAME as STREAM
+from tasks.stream import stop_stream, submit_stream, wait_for_stream
+from tasks.topic import create_topic, resolve_offsets
+from trending.errors import LabError
+from trending.settings import LabSettings, RuntimeKind, StackSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "training"
+PORT = 39292
+WRITING_SECONDS = 120.0
+
+
+def train() -> list[Path]:
+    """Make what this Java and these jars lack and return the archives. Raises what a start-up raises."""
+    archives = [archive(BROKER), archive(SPARK)]
+    if not all(path.exists() for path in archives):
+        archive_directory().mkdir(parents=True, exist_ok=True)
+        try:
+            with making_archives(), stack_held(StackPaths.of(NAME)):
+                bring_up()
+                stop_stream.fn(NAME)
+                # The driver's JVM writes its archive on its way out, after its Python.
+                psutil.wait_procs(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
+        finally:
+            take_down(TearDownForm(name=NAME, volumes=True), lambda task: task.fn)
+        keep_archive(BROKER)
+        keep_archive(SPARK)
+    return archives
+
+
+def bring_up() -> None:
+    """Bring the stack up as start-up does, until its first ranking."""
+    stack = StackSettings(name=NAME, runtime=RuntimeKind.EMBEDDED, port=free_port(PORT, 11))
+    prepare_stack.fn(LabSettings(stack=stack))
+    start_supervisor.fn(NAME)
+    for service in open_lab(NAME).stack.services:
+        start_service.fn(NAME, service.name)
+        wait_for_service.fn(NAME, service.name)
+    create_topic.fn(NAME)
+    offsets = resolve_offsets.fn(NAME)
+    launch_producer.fn(NAME)
+    wait_for_producer.fn(NAME)
+    submit_stream.fn(NAME, offsets)
+    wait_for_stream.fn(NAME)
+
+
+def main() -> None:
+    """Make what is missing; say so when that fails, and go on."""
+    try:
+        for path in train():
+            sys.stdout.write(f"[ok] class archive {path.name}, {path.stat().st_size >> 20} MiB\n")
+    except (LabError, OSError) as error:
+        sys.stderr.write(f"[--] no class archives, so starts take longer: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

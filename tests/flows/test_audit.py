@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.plain import lab_stack
+
+from flows import audit as module
+from flows import start_up
+from flows.forms import AuditForm, StartUpForm
+from infra.paths import StackPaths
+from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
+from trending.log import Record
+
+if TYPE_CHECKING:
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture(autouse=True)
+def stack(world: World, plain: None) -> None:
+    del plain
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+    world.forget_history()
+
+
+def audit(**settings: Any) -> Any:
+    return module.audit(AuditForm(name="lab", **settings))
+
+
+def lost_tweet() -> Record:
+    tweet = {"usuario": "@a", "texto": "x #Spark", "hashtag_principal": "#Spark", "timestamp": time.time()}
+    return Record(0, 7, time.time(), json.dumps(tweet).encode(), {})
+
+
+def test_the_producer_is_stopped_the_log_read_and_the_producer_started_again(world: World, artifacts: dict[str, str]) -> None:
+    assert audit().clean
+    order = [call for call in world.calls if call.split()[0] in {"remove", "ends", "read", "launch"}]
+    assert order[0] == "remove producer"
+    assert order[-1] == "launch producer"
+    assert order.index("read tweets_topic") > order.index("ends of tweets_topic")
+    assert "lost 0, duplicated 0" in artifacts["audit"]
+    assert "producer" in world.programs
+
+
+def test_the_producer_stays_stopped_when_asked_for(world: World) -> None:
+    assert audit(resume=False).clean
+    assert "producer" not in world.programs
+
+
+@pytest.mark.parametrize("error", [ConfigurationConflict("the log cannot be read"), Interrupted()])
+def test_the_producer_is_started_again_though_the_audit_failed(error: BaseException, world: World) -> None:
+    world.fail("read tweets_topic", error)
+    with pytest.raises(type(error)):
+        audit()
+    assert "producer" in world.programs
+
+
+def test_a_lost_tweet_fails_the_audit_with_its_figures(world: World, said: list[str], artifacts: dict[str, str]) -> None:
+    world.records = [lost_tweet()]
+    with pytest.raises(AuditFailed) as caught:
+        audit()
+    assert "lost 1" in caught.value.evidence
+    assert "lost 1, duplicated 0" in said[-1]
+    assert "#Spark" in artifacts["audit"]
+    assert "producer" in world.programs
+
+
+def test_an_audit_of_nothing_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_HOME", "/nowhere")
+    with pytest.raises(StackAbsent):
+        audit()
+
+
+def test_an_audit_waits_for_whoever_holds_the_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from infra.state import stack_held  # noqa: PLC0415 - the original of what is patched
+
+    monkeypatch.setattr(module, "stack_held", lambda paths: stack_held(paths, 0.05))
+    with stack_held(StackPaths.of("lab")), pytest.raises(StackBusy):
+        audit()
+    assert world.changes == []
+
+
+def test_the_command_prints_the_headline_last(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "with_server", lambda run: run())
+    module.main(AuditForm(name="lab"))
+    assert said[-1].startswith("audit: acknowledged")

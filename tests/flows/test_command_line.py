@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flows import start_up
+from flows.command_line import parse, run_command
+from flows.forms import (
+    ALL_FORMS,
+    AuditForm,
+    DemoForm,
+    LogsForm,
+    SmokeTestForm,
+    SpyForm,
+    StartUpForm,
+    TearDownForm,
+    field_sections,
+)
+from tasks.step import say
+from trending.errors import Interrupted, InvalidInput, LabError, NotReady
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+SAMPLES: dict[str, tuple[str, Any]] = {
+    "name": ("lab-2", "lab-2"),
+    "runtime": ("embedded", "embedded"),
+    "profile": ("zookeeper", "zookeeper"),
+    "port": ("19092", 19092),
+    "brokers": ("3", 3),
+    "heap_mb": ("700", 700),
+    "kafka_image": ("apache/kafka:4.2.2", "apache/kafka:4.2.2"),
+    "zookeeper_image": ("zookeeper:3.9.3", "zookeeper:3.9.3"),
+    "zookeeper_port": ("12181", 12181),
+    "topic": ("another.topic", "another.topic"),
+    "partitions": ("4", 4),
+    "replication": ("1", 1),
+    "rate": ("2.5", 2.5),
+    "seed": ("7", 7),
+    "catalogue": ("/my catalogue.json", "/my catalogue.json"),
+    "window_time": ("event", "event"),
+    "trigger_seconds": ("0", 0.0),
+    "shuffle_partitions": ("3", 3),
+    "driver_mb": ("600", 600),
+    "time_zone": ("Europe/Madrid", "Europe/Madrid"),
+    "demo_seconds": ("9", 9.0),
+    "volumes": ("true", True),
+    "stop_only": ("true", True),
+    "timeout_seconds": ("3", 3.0),
+    "resume": ("false", False),
+    "limit": ("3", 3),
+    "service": ("kafka", "kafka"),
+    "lines": ("3", 3),
+}
+EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
+NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]
+
+
+def value(filled: BaseModel, name: str) -> Any:
+    section = field_sections(type(filled))[name]
+    return getattr(getattr(filled, section) if section else filled, name)
+
+
+@pytest.mark.parametrize(("form", "name"), EVERY, ids=NAMES)
+def test_every_parameter_can_be_given_as_argument_and_as_variable(
+    form: type[BaseModel], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, expected = SAMPLES[name]
+    argument = {"true": f"--{name}", "false": f"--no-{name}"}.get(text, f"--{name}={text}")
+    assert value(parse(form, [argument], "up"), name) == expected
+    monkeypatch.setenv(f"TRENDING_{name.upper()}", text)
+    assert value(parse(form, [], "up"), name) == expected
+
+
+def test_an_argument_goes_before_a_variable_and_a_variable_before_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def recorded(_filled: StartUpForm) -> dict[str, Any]:
+        return {"producer": {"rate": 2.0, "seed": 4}, "stack": {"port": 12000}}
+
+    monkeypatch.setenv("TRENDING_RATE", "5")
+    filled = parse(StartUpForm, ["--port", "19092"], "up", recorded)
+    assert (filled.producer.rate, filled.producer.seed, filled.stack.port) == (5.0, 4, 19092)
+    assert parse(StartUpForm, ["--rate", "6"], "up", recorded).producer.rate == 6.0
+
+
+def test_what_is_recorded_is_looked_up_for_the_stack_that_was_named() -> None:
+    asked: list[str] = []
+
+    def recorded(filled: StartUpForm) -> dict[str, Any]:
+        asked.append(filled.stack.name)
+        return {}
+
+    parse(StartUpForm, ["--name=other"], "up", recorded)
+    assert asked == ["other"]
+
+
+def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_RATE", "")
+    assert parse(StartUpForm, [], "up").producer.rate == 1.0
+
+
+def test_a_switch_can_be_given_without_a_value() -> None:
+    assert parse(TearDownForm, ["--volumes"], "down").volumes
+    assert not parse(AuditForm, ["--no-resume"], "audit").resume
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--rate", "-1"], "rate"),
+        (["--rate=0"], "rate"),
+        (["--rate=nan"], "rate"),
+        (["--rate=fast"], "rate"),
+        (["--port=80"], "port"),
+        (["--port=70000"], "port"),
+        (["--brokers=4"], "brokers"),
+        (["--replication=3"], "replication"),
+        (["--runtime=podman"], "runtime"),
+        (["--profile=raft"], "profile"),
+        (["--window_time=noon"], "window_time"),
+        (["--time_zone=Mars/Olympus"], "time_zone"),
+        (["--name=../etc"], "name"),
+        (["--name=Übung"], "name"),
+        (["--nonsense=1"], "nonsense"),
+        (["nonsense"], "nonsense"),
+        (["--port=9092.5"], "port"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_error(arguments: list[str], named: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(StartUpForm, arguments, "up")
+    assert named in caught.value.cause
+    assert caught.value.next_command == "up --help"
+
+
+def test_every_wrong_value_is_told_at_once() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(StartUpForm, ["--rate=-1", "--port=80"], "up")
+    assert "rate" in str(caught.value)
+    assert "port" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("form", "arguments"),
+    [
+        (TearDownForm, ["--volumes", "--stop_only"]),
+        (DemoForm, ["--demo_seconds=1"]),
+        (SmokeTestForm, ["--timeout_seconds=0"]),
+        (SpyForm, ["--limit=-1"]),
+        (LogsForm, ["--lines=0"]),
+    ],
+)
+def test_bounds_hold_in_every_form(form: type[BaseModel], arguments: list[str]) -> None:
+    with pytest.raises(InvalidInput):
+        parse(form, arguments, "it")
+
+
+def test_a_variable_that_nobody_knows_is_an_error_that_lists_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_RATTE", "5")
+    with pytest.raises(InvalidInput, match="unknown parameter TRENDING_RATTE") as caught:
+        parse(StartUpForm, [], "up")
+    assert "rate, " in caught.value.evidence
+    assert "demo_seconds" in caught.value.evidence
+
+
+def test_a_variable_of_another_command_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_DEMO_SECONDS", "9")
+    assert parse(TearDownForm, [], "down").name == "trending"
+
+
+def run(main: Any, *arguments: str) -> int | str | None:
+    """Run a command as the terminal does; returns its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["up", *arguments])
+        try:
+            run_command(StartUpForm, main, "python -m flows.start_up")
+        except SystemExit as end:
+            return end.code
+    return 0
+
+
+@pytest.mark.usefixtures("own_process")
+def test_a_command_that_succeeds_prints_the_labs_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(settings: StartUpForm) -> None:
+        logging.getLogger("prefect.engine").error("Prefect's own line")
+        say(f"rate [bold]{settings.producer.rate}[/bold]")
+
+    assert run(main, "--rate=5") == 0
+    said = capsys.readouterr()
+    assert said.out == "rate [bold]5.0[/bold]\n"
+    assert "Prefect's own" not in said.err
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize(
+    "error", [NotReady("it is not ready", "nothing", "make status"), LabError("anything", "nothing", "make status")]
+)
+def test_an_error_is_one_message_and_its_own_exit_code(error: LabError, capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_settings: StartUpForm) -> None:
+        raise error
+
+    assert run(main) == error.exit_code
+    said = capsys.readouterr()
+    assert said.err == f"error: {error.cause}\n  evidence: nothing\n  next: make status\n"
+    assert said.out == ""
+
+
+@pytest.mark.usefixtures("own_process")
+def test_wrong_input_ends_with_2_and_one_message_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lambda _settings: pytest.fail("it ran"), "--rate=-1") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "rate" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("own_process")
+def test_sigterm_and_ctrl_c_end_a_command_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def terminated(_settings: StartUpForm) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    def interrupted(_settings: StartUpForm) -> None:
+        raise KeyboardInterrupt
+
+    assert run(terminated) == Interrupted.exit_code == 130
+    assert run(interrupted) == 130
+    assert capsys.readouterr().err.count("interrupted: what this run had made was undone\n") == 2
+
+
+def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return name → schema of every numeric field, those of sections too; options of a nullable one are merged in."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in [schema, *schema.get("$defs", {}).values()]:
+        for name, field in part.get("properties", {}).items():
+            merged = {**field, **next((option for option in field.get("anyOf", []) if option.get("type") != "null"), {})}
+            if merged.get("type") in {"integer", "number"}:
+                found[name] = merged
+    return found
+
+
+WITHOUT_UPPER_BOUND = {"seed", "limit"}
+
+
+@pytest.mark.parametrize("form", ALL_FORMS, ids=[form.__name__ for form in ALL_FORMS])
+def test_a_form_describes_and_bounds_every_number(form: type[BaseModel]) -> None:
+    schema = form.model_json_schema()
+    assert schema["description"]
+    for name, field in numbers(schema).items():
+        assert field.get("description"), name
+        assert {"minimum", "exclusiveMinimum"} & field.keys(), name
+        assert "maximum" in field or name in WITHOUT_UPPER_BOUND, name
+
+
+def test_every_field_of_every_form_is_described_and_known_by_one_name() -> None:
+    for form in ALL_FORMS:
+        for part in [form.model_json_schema(), *form.model_json_schema().get("$defs", {}).values()]:
+            for name, field in part.get("properties", {}).items():
+                assert field.get("description") or "$ref" in field or "allOf" in field, name
+    assert numbers(DemoForm.model_json_schema()).keys() >= {"port", "rate", "seed", "demo_seconds", "driver_mb"}
+
+
+def test_a_stack_that_does_not_exist_has_no_recorded_settings() -> None:
+    assert start_up.recorded_settings(StartUpForm()) == {}

@@ -1,0 +1,222 @@
+"""The small commands: status, logs, smoke test, spy, and tests/tester.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.plain import lab_stack
+
+from flows import logs, serving, smoke_test, spy, start_up, status
+from flows.forms import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.prefect_server import PrefectServer
+from infra.processes import STACK_VARIABLE
+from infra.state import Wanted
+from infra.supervisor import ProgramStatus
+from trending.errors import InvalidInput, ProbeFailed, StackAbsent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture
+def up(world: World, plain: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    del plain
+    monkeypatch.setenv("COLUMNS", "400")
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+    return world
+
+
+def rows(output: str) -> dict[str, str]:
+    """Return name → row of the printed table."""
+    return {line.split()[0]: line for line in output.splitlines() if line.split()}
+
+
+def test_the_status_of_a_healthy_stack_has_a_line_for_each_part_and_ends_well(
+    up: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status.main(NamedStack(name="lab"))
+    table = rows(capsys.readouterr().out)
+    port = open_lab("lab").settings.stack.port
+    assert re.search(rf"kafka +running +healthy +{port}", table["kafka"])
+    assert re.search(r"producer +running +healthy +working; acknowledged 7", table["producer"])
+    assert "last_ack_at" not in table["producer"]
+    assert re.search(r"stream +running +healthy", table["stream"])
+    assert up.changes[-1] == "launch stream", "looking changes nothing"
+
+
+def test_the_status_of_a_stack_with_a_missing_part_ends_with_1(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    up.programs.pop("stream")
+    with pytest.raises(SystemExit) as caught:
+        status.main(NamedStack(name="lab"))
+    assert caught.value.code == 1
+    assert re.search(r"stream +absent", rows(capsys.readouterr().out)["stream"])
+
+
+def test_a_service_that_runs_and_does_not_answer_is_unhealthy(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    up.cluster_id = "another"
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    output = capsys.readouterr().out
+    assert re.search(r"kafka +running +unhealthy", output)
+    assert "another cluster answers at our address" in output
+
+
+def test_a_program_that_runs_and_does_not_beat_is_unhealthy(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert up.running
+    StackPaths.of("lab").heartbeat("producer").unlink()
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    assert re.search(r"producer +running +unhealthy +producer has not beaten yet", capsys.readouterr().out)
+
+
+def test_a_program_that_ended_shows_its_state(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    up.ended["stream"] = ProgramStatus("stream", "EXITED", 0, 12, "", 0.0)
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    assert re.search(r"stream +exited +unhealthy", capsys.readouterr().out)
+
+
+def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    from flows import tear_down  # noqa: PLC0415
+    from flows.forms import TearDownForm  # noqa: PLC0415
+
+    tear_down.tear_down(TearDownForm(name="lab"))
+    status.main(NamedStack(name="lab"))
+    output = capsys.readouterr().out
+    assert re.search(r"kafka +absent", output)
+    assert "0 processes carry the stack's mark" in output
+    assert open_lab("lab").state.wanted is Wanted.DOWN
+    assert up.running == set()
+
+
+def test_processes_that_nobody_owns_are_listed_as_left_over(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    up.supervised = False
+    mark = {**os.environ, STACK_VARIABLE: StackPaths.of("lab").stack_id, "TRENDING_COMPONENT": "stream"}
+    with subprocess.Popen(["sleep", "60"], env=mark) as child:
+        time.sleep(0.1)
+        with pytest.raises(SystemExit):
+            status.main(NamedStack(name="lab"))
+        child.kill()
+    output = capsys.readouterr().out
+    assert re.search(rf"stream +left over .*pid {child.pid}; make down ends it", output)
+    assert "1 processes carry the stack's mark" in output
+
+
+def test_the_status_of_nothing_is_an_error_with_the_command_that_makes_it() -> None:
+    with pytest.raises(StackAbsent) as caught:
+        status.main(NamedStack(name="lab"))
+    assert caught.value.exit_code == 11
+
+
+@pytest.mark.usefixtures("up")
+def test_logs_of_a_service_and_of_a_program_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.main(LogsForm(name="lab", service="kafka", lines=2))
+    assert capsys.readouterr().out == "kafka says 0\nkafka says 1\n"
+    (StackPaths.of("lab").logs / "stream.err.log").write_text("a\nb\n")
+    logs.main(LogsForm(name="lab", lines=1))
+    assert capsys.readouterr().out == "b\nstream works\n"
+
+
+@pytest.mark.usefixtures("up")
+def test_logs_of_an_unknown_service_name_those_that_there_are() -> None:
+    with pytest.raises(InvalidInput, match="zookeeper is no part of lab") as caught:
+        logs.main(LogsForm(name="lab", service="zookeeper"))
+    assert caught.value.evidence == "its parts are kafka, producer, stream"
+
+
+@pytest.mark.usefixtures("up")
+def test_the_smoke_test_probes_the_stacks_topic_at_its_address(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, float]] = []
+
+    def probe(bootstrap: str, topic: str, timeout: float, show: Callable[[str], None]) -> None:
+        asked.append((bootstrap, topic, timeout))
+        show(">>> ¡TODO FUNCIONA!")
+
+    monkeypatch.setattr("tasks.audit.run_probe", probe)
+    monkeypatch.setattr(smoke_test, "with_server", lambda run: run())
+    smoke_test.main(SmokeTestForm(name="lab", timeout_seconds=3))
+    assert asked == [(open_lab("lab").stack.bootstrap, "tweets_topic", 3.0)]
+    assert said[-1] == ">>> ¡TODO FUNCIONA!"
+
+
+@pytest.mark.usefixtures("up", "own_process")
+def test_the_spy_prints_a_record_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def follow(bootstrap: str, topic: str, stop: Any, show: Callable[[str], None], limit: int) -> None:
+        assert not stop.is_set()
+        show(f"{bootstrap} {topic} {limit}")
+
+    monkeypatch.setattr(spy, "follow", follow)
+    spy.main(SpyForm(name="lab", limit=3))
+    assert capsys.readouterr().out == f"{open_lab('lab').stack.bootstrap} tweets_topic 3\n"
+
+
+@pytest.fixture
+def tester() -> Any:
+    spec = importlib.util.spec_from_file_location("tester", Path(__file__).resolve().parents[1] / "tester.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tester_without_a_stack_ends_with_11_and_one_message(tester: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tester.main() == 11
+    said = capsys.readouterr()
+    assert said.err.startswith("error: there is no stack trending\n")
+    assert said.out == ""
+
+
+@pytest.mark.usefixtures("up")
+def test_the_tester_ends_with_0_when_the_messages_came_back_and_with_8_otherwise(
+    tester: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRENDING_NAME", "lab")
+    monkeypatch.setattr("trending.probe.run_probe", lambda *arguments: arguments[-1]("[OK]"))
+    assert tester.main() == 0
+    assert capsys.readouterr().out == "[OK]\n"
+
+    def fail(*_: object) -> None:
+        cause = "message 3 was not acknowledged"
+        raise ProbeFailed(cause)
+
+    monkeypatch.setattr("trending.probe.run_probe", fail)
+    assert tester.main() == 8
+    assert "message 3 was not acknowledged" in capsys.readouterr().err
+
+
+def test_the_tester_with_an_impossible_name_ends_with_2_and_one_message(
+    tester: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRENDING_NAME", "../../etc")
+    assert tester.main() == 2
+    assert "TRENDING_NAME" in capsys.readouterr().err
+
+
+def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME  # noqa: PLC0415
+
+    server = PrefectServer("http://127.0.0.1:1/api", started=True)
+    left: list[object] = []
+    seen: list[tuple[str | None, Path]] = []
+    monkeypatch.setattr(serving, "ensure_server", lambda: server)
+    monkeypatch.setattr("atexit.register", left.append)
+    serving.with_server(lambda: seen.append((PREFECT_API_URL.value(), PREFECT_HOME.value())))
+    assert seen == [(server.url, home / "prefect")]
+    assert left == []
+    serving.with_server(lambda: None, leave=False)
+    assert left == [serving.stop_server]
+    assert PREFECT_API_URL.value() != server.url

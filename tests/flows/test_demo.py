@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.plain import lab_stack
+
+from flows import demo as module
+from flows import start_up
+from flows.demo import own_stack
+from flows.forms import DemoForm, DemoOptions, StartUpForm
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.processes import PortOwner
+from infra.state import existing_stacks
+from trending.errors import Interrupted, NotReady
+from trending.settings import StackSettings
+
+if TYPE_CHECKING:
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    made = FakeClock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def form(**stack: Any) -> DemoForm:
+    return DemoForm(stack=lab_stack(**stack), demo=DemoOptions(demo_seconds=5))
+
+
+def test_a_demo_shows_rankings_audits_and_leaves_nothing(world: World, said: list[str], clock: FakeClock) -> None:
+    report = module.demo(form())
+    assert report.clean
+    assert "stream works" in said
+    assert said[-1].startswith("audit: acknowledged 0, in log 0, counted 0, lost 0, duplicated 0")
+    assert clock.now - 1000 >= 5
+    assert world.running == set()
+    assert existing_stacks() == []
+
+
+def test_a_demo_prints_what_the_job_prints_while_it_watches(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+    log = open_lab("lab").supervisor.logs / "stream.out.log"
+    blocks = iter(["Batch 1\n", "Batch 2 #ñ\n"])
+
+    def more() -> None:
+        with log.open("a", encoding="utf-8") as output:
+            output.write(next(blocks, ""))
+
+    monkeypatch.setattr(module, "time", FakeClock(more))
+    module.watch_rankings("lab", 2.0)
+    assert [line for line in said if line.startswith("Batch")] == ["Batch 1", "Batch 2 #ñ"]
+    assert world.running
+
+
+def test_a_demo_beside_a_stack_of_its_name_takes_another_name_and_leaves_that_stack_alone(world: World, said: list[str]) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+    (StackPaths.of("lab").data / "precious").touch()
+    world.forget_history()
+    module.demo(form())
+    assert world.changes == []
+    assert world.others["lab-demo-2"].running == set()
+    assert "launch stream" in world.others["lab-demo-2"].changes
+    assert existing_stacks() == ["lab"]
+    assert (StackPaths.of("lab").data / "precious").exists()
+    assert [line for line in said if "this demo is lab-demo-2" in line]
+
+
+@pytest.mark.parametrize("error", [NotReady("the page is gone"), Interrupted()])
+@pytest.mark.parametrize("step", ["watch stream", "read tweets_topic", "remove producer", "start kafka"])
+def test_a_demo_that_fails_or_is_interrupted_leaves_nothing(step: str, error: BaseException, world: World) -> None:
+    world.fail(step, error if isinstance(error, Interrupted) else KeyError("a bug"))
+    with pytest.raises((Interrupted, KeyError)):
+        module.demo(form())
+    assert world.running == set()
+    assert existing_stacks() == []
+
+
+def test_names_and_ports_of_the_contract_are_kept_when_they_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "port_owner", lambda _port: None)
+    assert own_stack(StackSettings()) == StackSettings()
+
+
+@pytest.mark.usefixtures("world")
+def test_each_taken_name_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "port_owner", lambda _port: None)
+    for name in ("trending", "trending-demo-2"):
+        start_up.start_up(StartUpForm(stack=lab_stack(name=name)))
+    assert own_stack(StackSettings()).name == "trending-demo-3"
+
+
+def test_a_taken_usual_port_is_replaced_by_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "port_owner", lambda port: PortOwner(port, 1, "kafka"))
+    monkeypatch.setattr("infra.processes.port_owner", lambda port: PortOwner(port, 1, "x") if port < 9292 else None)
+    assert own_stack(StackSettings()).port == 9292
+
+
+def test_a_port_that_was_asked_for_is_never_exchanged() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = StackSettings(port=server.getsockname()[1] if server.getsockname()[1] <= 60000 else 23999)
+        assert own_stack(asked) == asked
+
+
+def test_the_command_stops_the_server_that_it_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[bool] = []
+
+    def with_server(run: Any, *, leave: bool) -> None:
+        left.append(leave)
+        run()
+
+    monkeypatch.setattr(module, "with_server", with_server)
+    module.main(form())
+    assert left == [False]
+    assert world.running == set()

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import atexit
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.plain import lab_stack
+from prefect import Task
+
+from flows import start_up, tear_down
+from flows.command_line import run_command
+from flows.forms import StartUpForm, TearDownForm
+from flows.tear_down import wanted_up
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.prefect_server import PrefectServer
+from infra.processes import STACK_VARIABLE
+from infra.state import Wanted, read_state
+from tasks import infrastructure, producer, stream
+from trending.errors import ConfigurationConflict, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture
+def at_exit(monkeypatch: pytest.MonkeyPatch, plain: None) -> list[Callable[[], object]]:
+    """What a command leaves for its exit; nothing of it is registered in this process. Its tasks are tasks again."""
+    del plain
+    for module in (infrastructure, producer, stream):
+        for name, value in vars(module).items():
+            if isinstance(value, Task) and hasattr(tear_down, name):
+                monkeypatch.setattr(tear_down, name, value)
+    left: list[Callable[[], object]] = []
+    monkeypatch.setattr(atexit, "register", left.append)
+    return left
+
+
+def up(**stack: Any) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack(**stack)))
+
+
+def down(**settings: Any) -> Any:
+    return tear_down.tear_down(TearDownForm(name="lab", **settings))
+
+
+def test_everything_goes_in_the_reverse_of_the_order_in_which_it_came(world: World) -> None:
+    up(brokers=3)
+    came = [change for change in world.changes if not change.startswith("create")]
+    world.forget_history()
+    assert down()
+    went = world.changes
+    assert went == ["end stream", "end producer", "end kafka-3", "end kafka-2", "end kafka", "end supervisor"]
+    assert [change.split()[-1] for change in reversed(went)] == [change.split()[-1] for change in sorted(came, key=came.index)]
+
+
+def test_down_keeps_the_data_and_says_so(world: World, said: list[str]) -> None:
+    up()
+    down()
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.DOWN
+    assert (StackPaths.of("lab").data / "kafka").exists()
+    assert world.running == set()
+    assert said[-1] == "stack lab is down; its data is kept"
+
+
+def test_down_with_volumes_leaves_nothing_of_the_stack(world: World, said: list[str]) -> None:
+    up()
+    down(volumes=True)
+    assert not StackPaths.of("lab").root.exists()
+    assert world.topics == {}
+    assert said[-1] == "stack lab is down and its data deleted"
+
+
+def test_down_twice_and_on_nothing_succeeds(world: World, said: list[str]) -> None:
+    assert down() is False
+    assert said == ["there is no stack lab: nothing to take down"]
+    up()
+    assert down()
+    world.forget_history()
+    assert down()
+    assert world.changes == []
+    assert down(volumes=True)
+    assert down(volumes=True) is False
+
+
+def test_stop_keeps_everything_for_a_quick_start(world: World, said: list[str]) -> None:
+    up()
+    down(stop_only=True)
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.STOPPED
+    assert world.supervised
+    assert world.running == set()
+    assert "make start brings it back" in said[-1]
+    world.forget_history()
+    up(port=open_lab("lab").settings.stack.port)
+    assert world.changes == ["start kafka", "launch producer", "launch stream"]
+
+
+def test_down_ends_what_a_killed_supervisor_left_behind(world: World) -> None:
+    up()
+    world.supervised = False
+    mark = {STACK_VARIABLE: StackPaths.of("lab").stack_id}
+    with subprocess.Popen(["sleep", "60"], env=mark, executable="/bin/sleep") as child:
+        time.sleep(0.1)
+        down()
+        assert child.wait(5) is not None
+    assert "remove stream" not in world.calls, "there was no supervisor to ask"
+
+
+def test_main_without_a_server_takes_the_stack_down(world: World, at_exit: list[Callable[[], object]]) -> None:
+    up()
+    tear_down.main(TearDownForm(name="lab"))
+    assert world.running == set()
+    assert not world.supervised
+    assert len(at_exit) == 1
+
+
+def test_main_with_a_server_runs_the_flow_on_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    up()
+    used: list[PrefectServer] = []
+    server = PrefectServer("http://127.0.0.1:1/api", started=False)
+    monkeypatch.setattr(tear_down, "current_server", lambda: server)
+    monkeypatch.setattr(tear_down, "run_on", lambda which, run: (used.append(which), run()))
+    tear_down.main(TearDownForm(name="lab", stop_only=True))
+    assert used == [server]
+    assert world.running == set()
+
+
+@pytest.mark.usefixtures("world")
+def test_the_last_stack_takes_our_server_along_and_no_other_does(
+    at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[bool] = []
+    monkeypatch.setattr(tear_down, "stop_server", lambda: stopped.append(True))
+    up()
+    start_up.start_up(StartUpForm(stack=lab_stack(name="other", brokers=2)))
+    tear_down.main(TearDownForm(name="lab"))
+    at_exit.pop()()
+    assert stopped == []
+    tear_down.main(TearDownForm(name="other"))
+    at_exit.pop()()
+    assert stopped == [True]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_stopped_stack_still_wants_its_server() -> None:
+    assert not wanted_up("lab")
+    up()
+    assert wanted_up("lab")
+    down(stop_only=True)
+    assert wanted_up("lab")
+    down()
+    assert not wanted_up("lab")
+
+
+def test_the_remedy_for_a_damaged_state_file_works(world: World, at_exit: list[Callable[[], object]]) -> None:
+    up()
+    StackPaths.of("lab").state.write_text("{")
+    with pytest.raises(ConfigurationConflict) as caught:
+        tear_down.main(TearDownForm(name="lab"))
+    assert caught.value.next_command == "make down NAME=lab VOLUMES=1"
+    assert world.running, "data is never deleted unasked"
+    tear_down.main(TearDownForm(name="lab", volumes=True))
+    assert not StackPaths.of("lab").root.exists()
+    assert not world.supervised
+    assert down() is False
+    del at_exit
+
+
+@pytest.mark.usefixtures("world")
+def test_a_damaged_state_file_of_another_stack_is_no_reason_to_stop_the_server(
+    at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tear_down, "stop_server", lambda: pytest.fail("another stack may still need it"))
+    damaged = StackPaths.of("another").state
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    tear_down.main(TearDownForm(name="lab"))
+    at_exit.pop()()
+    assert damaged.exists()
+
+
+def test_a_step_that_fails_is_an_error_and_down_once_more_ends_it(world: World) -> None:
+    up()
+    world.fail("remove kafka", LabError("it does not end"))
+    with pytest.raises(LabError, match="it does not end"):
+        down()
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.DOWN, "what is wanted is known before anything is tried"
+    assert down()
+    assert world.running == set()
+
+
+def test_the_command_for_nothing_ends_well(
+    own_process: None, at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del own_process, at_exit
+    monkeypatch.setattr(sys, "argv", ["down", "--name", "lab"])
+    run_command(TearDownForm, tear_down.main, "down")
+    assert "there is no stack lab" in capsys.readouterr().out

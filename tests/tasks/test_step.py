@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prefect.states import Completed, Failed
+
+from tasks.step import RETRIES, say, step, worth_retrying
+from trending.errors import BudgetSpent, ConfigurationConflict, DamagedDownload, InvalidInput, NotReady, PortTaken, ServiceDied
+
+
+def failed(error: Exception) -> Any:
+    return Failed(message="it failed", data=error)
+
+
+@pytest.mark.parametrize("error", [NotReady("a"), ServiceDied("a"), OSError("a"), TimeoutError("a"), KeyError("a")])
+def test_what_may_heal_is_worth_retrying(error: Exception) -> None:
+    assert worth_retrying(None, None, failed(error))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConfigurationConflict("a"), PortTaken("a"), InvalidInput("a"), BudgetSpent("a"), DamagedDownload("a")],
+)
+def test_what_is_final_is_not_worth_retrying(error: Exception) -> None:
+    assert not worth_retrying(None, None, failed(error))  # type: ignore[arg-type]
+
+
+def test_success_is_not_worth_retrying() -> None:
+    assert not worth_retrying(None, None, Completed(data=1))  # type: ignore[arg-type]
+
+
+def test_a_step_is_a_task_with_name_retries_and_timeout_and_stays_a_function() -> None:
+    @step(name="add-one", timeout_seconds=5)
+    def add_one(number: int) -> int:
+        return number + 1
+
+    assert add_one.fn(1) == 2
+    assert (add_one.name, add_one.retries, add_one.timeout_seconds) == ("add-one", RETRIES, 5.0)
+    assert add_one.persist_result is False
+
+
+def test_a_line_is_reported_without_an_engine_too(said: list[str]) -> None:
+    say("it is up")
+    assert said == ["it is up"]

@@ -1,0 +1,234 @@
+"""The tasks' functions on a machine of pretend, without engine."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from fakes.clock import FakeClock
+from fakes.plain import lab_stack
+
+from infra.lab import open_lab, record
+from infra.supervisor import ProgramStatus
+from tasks import audit, heartbeat, infrastructure, producer, stream, topic
+from tasks.undo import present, undo
+from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
+from trending.heartbeat import Heartbeat, write_heartbeat
+from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.world import World
+
+    from infra.lab import Lab
+
+
+def make(**sections: Any) -> Lab:
+    """Return a stack whose broker runs and whose topic exists."""
+    lab, _why = record(LabSettings(stack=lab_stack(), **sections))
+    lab.supervisor.start()
+    lab.runtime.start(lab.stack.services[0])
+    topic.create_topic.fn("lab")
+    return lab
+
+
+def beat(lab: Lab, program: str, **changes: Any) -> None:
+    fields = {"at": time.time(), "pid": os.getpid(), "phase": "working", "figures": {}, "note": "", **changes}
+    lab.paths.heartbeat(program).write_bytes(msgspec.json.encode(Heartbeat(**fields)))
+
+
+@pytest.fixture
+def beating(world: World) -> Lab:
+    """A stack whose producer was launched."""
+    lab = make()
+    producer.launch_producer.fn("lab")
+    assert "producer" in world.programs
+    return lab
+
+
+def test_a_fresh_heartbeat_of_the_present_life_is_returned(beating: Lab) -> None:
+    assert heartbeat.fresh_heartbeat(beating, "producer").phase == "working"
+
+
+def test_a_heartbeat_of_an_earlier_life_does_not_count(beating: Lab) -> None:
+    beat(beating, "producer", pid=os.getpid() + 1)
+    with pytest.raises(NotReady, match="producer has not beaten yet"):
+        heartbeat.fresh_heartbeat(beating, "producer")
+
+
+def test_an_old_heartbeat_is_that_of_a_frozen_program(beating: Lab) -> None:
+    beat(beating, "producer", at=time.time() - 60, phase="sending")
+    with pytest.raises(NotReady, match="runs and does not beat") as caught:
+        heartbeat.fresh_heartbeat(beating, "producer")
+    assert "60 s ago: sending" in caught.value.evidence
+
+
+def test_a_program_that_beats_and_has_done_nothing_is_not_ready(beating: Lab) -> None:
+    beat(beating, "producer", note="the broker is silent", phase="waiting")
+    with pytest.raises(NotReady, match="producer is waiting and has no acknowledged yet") as caught:
+        heartbeat.beating(beating, "producer", "acknowledged")[-1].check()
+    assert caught.value.evidence == "the broker is silent"
+
+
+def test_the_ladder_of_a_program_ends_at_its_figure(beating: Lab) -> None:
+    rungs = heartbeat.beating(beating, "producer", "acknowledged")
+    assert [rung.name for rung in rungs] == ["running", "heartbeat", "acknowledged"]
+    assert [rung.check() for rung in rungs] == [f"RUNNING, pid {os.getpid()}", "working", "acknowledged 7"]
+
+
+def test_waiting_for_a_program_that_has_died_fails_at_once(beating: Lab, world: World) -> None:
+    world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, 2, "", 0.0)
+    with pytest.raises(ServiceDied):
+        producer.wait_for_producer.fn("lab")
+    world.ended["producer"] = ProgramStatus("producer", "FATAL", 0, 2, "", 0.0)
+    with pytest.raises(BudgetSpent):
+        producer.wait_for_producer.fn("lab")
+    assert beating.settings
+
+
+@pytest.mark.usefixtures("world")
+def test_an_unusable_catalogue_is_refused_before_the_producer_is_started(tmp_path: Path) -> None:
+    broken = tmp_path / "catalogue.json"
+    broken.write_text("[1, 2")
+    lab = make(producer=ProducerSettings(catalogue=str(broken)))
+    with pytest.raises(InvalidInput):
+        producer.launch_producer.fn("lab")
+    assert lab.supervisor.status("producer") is None
+
+
+def test_preparing_without_java_records_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PrerequisiteMissing):
+        infrastructure.prepare_stack.fn(LabSettings(stack=lab_stack()))
+    assert present("lab") == frozenset()
+    assert world.calls == []
+
+
+def test_preparing_tells_of_the_processes_it_had_to_end(world: World, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(infrastructure, "end_orphans", lambda _lab: 3)
+    assert infrastructure.prepare_stack.fn(LabSettings(stack=lab_stack())) == "runtime embedded: as asked for"
+    assert said == ["ended 3 processes that an earlier supervisor left behind"]
+    assert world.calls == ["prepare"]
+
+
+def test_memory_is_checked_only_where_nothing_runs_yet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_little() -> str:
+        cause = "too little memory"
+        raise PrerequisiteMissing(cause)
+
+    lab = make()
+    monkeypatch.setattr(infrastructure, "check_memory", too_little)
+    infrastructure.prepare_stack.fn(lab.settings)
+    world.supervised = False
+    with pytest.raises(PrerequisiteMissing):
+        infrastructure.prepare_stack.fn(lab.settings)
+
+
+def test_both_topics_are_created_once(world: World) -> None:
+    make()
+    assert set(world.topics) == {"tweets_topic", "tweets_topic.dlq"}
+    assert topic.create_topic.fn("lab") == "adopted"
+
+
+def test_the_start_of_the_range_is_resolved_once_and_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    assert topic.resolve_offsets.fn("lab") == {0: 7}
+    monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (0, 99)})
+    assert topic.resolve_offsets.fn("lab") == {0: 7}
+    world.topics["tweets_topic"] = replace(world.topics["tweets_topic"], topic_id="made anew")
+    assert topic.resolve_offsets.fn("lab") == {0: 99}, "a topic made anew has a range of its own"
+
+
+@pytest.mark.usefixtures("world")
+def test_the_checkpoint_is_another_for_everything_that_makes_an_old_one_wrong() -> None:
+    lab = make()
+
+    def path(**settings: Any) -> Path:
+        changed = lab.settings.model_copy(update={"stream": StreamSettings(**{"shuffle_partitions": 2, **settings})})
+        return topic.checkpoint_path(replace(lab, state=lab.state.model_copy(update={"settings": changed})))
+
+    paths = {path(), path(shuffle_partitions=3), path(window_time=WindowTime.EVENT)}
+    other_cluster = replace(lab, state=lab.state.model_copy(update={"cluster_id": "another"}))
+    assert len(paths | {topic.checkpoint_path(other_cluster)}) == 4
+    assert path() == path(trigger_seconds=1)
+    assert all(lab.paths.data in each.parents for each in paths)
+
+
+@pytest.mark.usefixtures("world")
+def test_the_streams_specification_lies_with_the_data() -> None:
+    lab = make()
+    specification = stream.stream_spec(lab, {0: 7})
+    assert specification.start_offsets == {0: 7}
+    assert specification.checkpoint_id == specification.checkpoint.name
+    assert specification.store.parent == lab.paths.data
+    assert specification.dead_letters == "tweets_topic.dlq"
+
+
+@pytest.mark.usefixtures("world")
+def test_the_stream_is_waited_for_until_it_has_the_logs_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = make()
+    stream.submit_stream.fn("lab", {0: 0})
+    write_heartbeat(lab.paths.heartbeat("stream"), "working", {"batches": 1, "offset.0": 6})
+    clock = FakeClock()
+    monkeypatch.setattr(stream, "SystemClock", lambda: clock)
+    with pytest.raises(NotReady, match=r"behind on partitions \[0\]"):
+        stream.wait_for_catch_up.fn("lab", 2.0)
+    assert clock.now - 1000 >= 2
+    write_heartbeat(lab.paths.heartbeat("stream"), "working", {"batches": 1, "offset.0": 7})
+    assert stream.wait_for_catch_up.fn("lab") == {0: 7}
+
+
+@pytest.mark.usefixtures("world")
+def test_an_audit_needs_a_range() -> None:
+    make()
+    with pytest.raises(AuditFailed, match="nothing was ever submitted"):
+        audit.audit_log.fn("lab", {0: 7})
+
+
+@pytest.mark.usefixtures("world")
+def test_the_range_begins_at_the_earliest_submission() -> None:
+    lab = make()
+    checkpoints = lab.paths.data / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "a.start.json").write_text('{"0": 5, "1": 9}')
+    (checkpoints / "b.start.json").write_text('{"0": 3, "1": 20}')
+    assert audit.range_start(lab) == {0: 3, 1: 9}
+
+
+@pytest.mark.usefixtures("world")
+def test_an_audit_whose_beginning_was_deleted_from_the_log_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    topic.resolve_offsets.fn("lab")
+    monkeypatch.setattr(audit, "log_ends", lambda *_: {0: (8, 20)})
+    with pytest.raises(AuditFailed, match="the beginning of the range is not in the log any more") as caught:
+        audit.audit_log.fn("lab", {0: 20})
+    assert "{0: 8}" in caught.value.evidence
+
+
+@pytest.mark.usefixtures("world")
+def test_what_runs_is_present_and_a_stack_that_nobody_made_has_nothing() -> None:
+    assert present("lab") == frozenset()
+    lab = make()
+    assert present("lab") == {"kafka"}
+    producer.launch_producer.fn("lab")
+    assert present("lab") == {"kafka", "producer"}
+    assert lab.supervisor.running()
+
+
+def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[str]) -> None:
+    undo("lab", frozenset(), None)
+    assert world.calls == []
+    assert said == []
+
+
+@pytest.mark.usefixtures("world")
+def test_stopping_a_service_keeps_it_known_and_its_data() -> None:
+    lab = make()
+    infrastructure.stop_service.fn("lab", "kafka")
+    assert lab.runtime.observe(lab.stack.services[0]).state == "absent"
+    assert (open_lab("lab").paths.data / "kafka").exists()
