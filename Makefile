@@ -80,10 +80,10 @@ images: $(VENV)/.complete ## build local stand-in images, where no image registr
 	@$(PY) -m infra.stand_ins
 
 test: setup ## the whole suite
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest --cov --cov-report=term $(ARGS)
 
 test-fast: $(JARS) ## what needs neither network nor Java, under a minute
-	@$(PY) -m pytest -m "not real" $(ARGS)
+	@$(PY) -m pytest -m "not real" --ignore=tests/real --cov --cov-report=term $(ARGS)
 
 check: $(JARS) ## lint, format, types, import rules
 	@ruff check .

@@ -15,6 +15,7 @@ from flows.tear_down import tear_down
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.processes import free_port, port_owner
+from infra.profiles import CONTROLLER_SHIFT
 from infra.state import read_state
 from tasks.step import say
 from tasks.stream import NAME as STREAM
@@ -63,7 +64,7 @@ def own_stack(settings: StackSettings) -> StackSettings:
         number += 1
         name = f"{settings.name}-demo-{number}"
     port = settings.port
-    if port == StackSettings().port and port_owner(port) is not None:
+    if port == StackSettings().port and any(port_owner(each) is not None for each in (port, port + CONTROLLER_SHIFT)):
         port = free_port(port + 100, 100)
     return settings.model_copy(update={"name": name, "port": port})
 

@@ -84,16 +84,16 @@ class DockerRuntime:
     def stop(self, service: Service) -> None:
         """Stop the container and keep it."""
         with engine() as client:
-            container = self._find(client, service)
+            container = self._ours(client, service)
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
                     container.unpause()
                 container.stop(timeout=STOP_SECONDS)
 
     def remove(self, service: Service) -> None:
-        """Remove the container, stopped cleanly first; its volume stays."""
+        """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
         with engine() as client:
-            container = self._find(client, service)
+            container = self._ours(client, service)
             if container is not None:
                 _remove(container)
 
@@ -104,8 +104,7 @@ class DockerRuntime:
             if container is None:
                 return Observation(service.name, ServiceState.ABSENT)
             state = container.attrs["State"]
-            image = self._image(client, service, fetch=False)
-            drifted = container.labels.get(HASH_LABEL) != self._config_hash(client, service, image)
+            drifted = self._drifted(client, service, container)
             if state["Status"] == "created":
                 return Observation(service.name, ServiceState.ABSENT, "created and never started", drifted=drifted)
             if state["Running"] and not state["Restarting"]:
@@ -151,6 +150,20 @@ class DockerRuntime:
             evidence = f"{container.short_id}, image {container.attrs['Config']['Image']}, {owner}"
             raise NotOurs(cause, evidence, f"docker rename {name} {name}-old, or make up NAME=another PORT=19092")
         return container
+
+    def _drifted(self, client: DockerClient, service: Service, container: Container) -> bool:
+        try:
+            image = self._image(client, service, fetch=False)
+        except ImageUnavailable:
+            return True
+        return bool(container.labels.get(HASH_LABEL) != self._config_hash(client, service, image))
+
+    def _ours(self, client: DockerClient, service: Service) -> Container | None:
+        """Return our container of that name, or None where there is none or somebody else's."""
+        try:
+            return self._find(client, service)
+        except NotOurs:
+            return None
 
     def _image(self, client: DockerClient, service: Service, *, fetch: bool) -> str:
         """Return the image to run: as declared when it is here, else its stand-in, else pulled."""

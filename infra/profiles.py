@@ -18,8 +18,8 @@ KRAFT_IMAGE = "apache/kafka:4.4.0"
 KAFKA_IMAGE = "confluentinc/cp-kafka:7.4.4"
 ZOOKEEPER_IMAGE = "confluentinc/cp-zookeeper:7.4.4"
 ZOOKEEPER_HEAP_MB = 256
-_CONTROLLER_SHIFT = 10
-_INTERNAL_SHIFT = 20
+CONTROLLER_SHIFT = 10
+INTERNAL_SHIFT = 20
 """A broker on port p talks to controllers on p + 10 and, where there are several, to other brokers on p + 20."""
 
 
@@ -77,9 +77,9 @@ def broker_name(number: int) -> str:
 
 
 def _kraft_broker(settings: StackSettings, number: int, wiring: Wiring, cluster_id: str) -> Service:
-    controller = settings.port + number - 1 + _CONTROLLER_SHIFT
+    controller = settings.port + number - 1 + CONTROLLER_SHIFT
     voters = ",".join(
-        f"{n}@{wiring.peer(broker_name(n))}:{settings.port + n - 1 + _CONTROLLER_SHIFT}" for n in range(1, settings.brokers + 1)
+        f"{n}@{wiring.peer(broker_name(n))}:{settings.port + n - 1 + CONTROLLER_SHIFT}" for n in range(1, settings.brokers + 1)
     )
     properties = {
         "process.roles": "broker,controller",
@@ -136,7 +136,7 @@ def _broker(
     depends_on: tuple[str, ...] = (),
 ) -> Service:
     port = settings.port + number - 1
-    internal = (port + _INTERNAL_SHIFT,) if settings.brokers > 1 else ()
+    internal = (port + INTERNAL_SHIFT,) if settings.brokers > 1 else ()
     heap = f"-Xmx{settings.heap_mb}M -Xms{settings.heap_mb}M"
     in_container = {**properties, "log.dirs": "/var/lib/kafka/data"}
     return Service(
@@ -165,8 +165,8 @@ def _listeners(settings: StackSettings, number: int, wiring: Wiring, private: Ma
     listeners = {"PLAINTEXT": port, **private}
     advertised = [f"PLAINTEXT://localhost:{port}"]
     if settings.brokers > 1:
-        listeners["INTERNAL"] = port + _INTERNAL_SHIFT
-        advertised.append(f"INTERNAL://{wiring.peer(broker_name(number))}:{port + _INTERNAL_SHIFT}")
+        listeners["INTERNAL"] = port + INTERNAL_SHIFT
+        advertised.append(f"INTERNAL://{wiring.peer(broker_name(number))}:{port + INTERNAL_SHIFT}")
     return {
         "listeners": ",".join(f"{name}://{wiring.bind}:{number_}" for name, number_ in listeners.items()),
         "advertised.listeners": ",".join(advertised),

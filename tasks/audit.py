@@ -6,6 +6,7 @@ from infra.lab import Lab, open_lab
 from tasks.step import say, step
 from tasks.topic import dead_letter_topic, read_start
 from trending.audit import AuditReport, StreamFigures, reconcile, recount
+from trending.dead_letters import letter_place
 from trending.errors import AuditFailed
 from trending.ledger import read_ledger
 from trending.log import log_ends, read_log
@@ -38,7 +39,7 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
     letters = dead_letter_topic(topic)
     letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
     dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]
-    places = {(int(headers["partition"] or -1), int(headers["offset"] or -1)) for headers in dead}
+    places = {place for headers in dead if (place := letter_place(headers)) is not None}
     store = Store(lab.paths.data / "serving.sqlite")
     try:
         stream = StreamFigures(store.counts(), store.rejects(), store.dropped())

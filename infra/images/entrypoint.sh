@@ -21,13 +21,15 @@ properties() {
 
 case "$FLAVOUR" in
 kraft)
-    # Kafka's own wrapper merges the environment into server.properties and formats the storage.
+    # Kafka's own wrapper merges the environment into server.properties and formats the storage; it calls storage that is
+    # formatted already a failure, which the public image's start script forgives as well.
     mkdir -p /tmp/default /tmp/final
     : > /tmp/default/server.properties
     cp /opt/lab/conf/* /tmp/default/
     # shellcheck disable=SC2086 - options are words
-    java -Xmx128M -XX:TieredStopAtLevel=1 -cp "$jars" kafka.docker.KafkaDockerWrapper setup \
-        --default-configs-dir /tmp/default --mounted-configs-dir /mnt/shared/config --final-configs-dir /tmp/final
+    said=$(java -Xmx128M -XX:TieredStopAtLevel=1 -cp "$jars" kafka.docker.KafkaDockerWrapper setup \
+        --default-configs-dir /tmp/default --mounted-configs-dir /mnt/shared/config --final-configs-dir /tmp/final 2>&1) \
+        || printf '%s\n' "$said" | grep 'already formatted' || { printf '%s\n' "$said" >&2; exit 1; }
     # shellcheck disable=SC2086
     exec java $heap $jvm -Dlog4j2.configurationFile=file:/opt/lab/conf/log4j2.yaml -cp "$jars" \
         kafka.Kafka /tmp/final/server.properties

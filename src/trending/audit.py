@@ -37,6 +37,7 @@ class Recount:
     without_id: int = 0
     foreign: int = 0
     rejects: dict[tuple[int, int], str] = field(default_factory=dict)
+    rejected_runs: set[str] = field(default_factory=set)
 
     def add(self, record: Record, window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> None:
         """Count one record of the log."""
@@ -49,6 +50,8 @@ class Recount:
             self.foreign += 1
         elif verdict.kind is Kind.REJECT:
             self.rejects[record.partition, record.offset] = verdict.label
+            if identity is not None:
+                self.rejected_runs.add(identity[0])
         else:
             self.tweets[window_start(verdict.time), verdict.label] += 1
             if identity is None:
@@ -159,8 +162,8 @@ def reconcile(
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     booked = {(reject.partition, reject.offset): reject.reason for reject in stream.rejects}
-    unbooked = log.rejects.keys() - booked.keys()
-    overbooked = booked.keys() - log.rejects.keys()
+    unbooked = log.rejects.items() - booked.items()
+    overbooked = booked.items() - log.rejects.items()
     differences += _ledger_differences(ledger, start, log)
     found = acknowledged & log.ids.keys()
     twice = sum(times - 1 for times in log.ids.values())
@@ -199,11 +202,9 @@ def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int
 def _ledger_differences(ledger: Ledger, start: dict[int, int], log: Recount) -> list[Difference]:
     """Compare the ledger's counts by append minute with the log's, for the runs that lie wholly in the range.
 
-    Tweets of ours that were dead-lettered have no hashtag in the recount; with any of them the comparison is left out.
+    Tweets of ours that were dead-lettered have no hashtag in the recount: their runs are left out of this comparison.
     """
-    cut = {row.run for row in ledger.intervals if row.first_offset < start.get(row.partition, 0)}
-    if log.rejects:
-        return []
+    cut = {row.run for row in ledger.intervals if row.first_offset < start.get(row.partition, 0)} | log.rejected_runs
     expected: Counter[tuple[int, str]] = Counter()
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in ledger.counts.items():

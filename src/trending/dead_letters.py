@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Pro
 from trending.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from trending.store import Reject
 
@@ -114,7 +114,7 @@ class DeadLetters:
                 return
             consumer.assign([TopicPartition(self._dead_letter_topic, 0, start or OFFSET_BEGINNING)])
             for message in read_until(consumer, high):
-                place_of_record = _place(message)
+                place_of_record = letter_place(dict(message.headers() or []))
                 if place_of_record is not None:
                     yield place_of_record
             self._next_offset = high
@@ -137,9 +137,8 @@ class DeadLetters:
             consumer.close()
 
 
-def _place(letter: Message) -> tuple[int, int] | None:
-    """Return partition and offset of the record in ``letter``, or None where somebody else wrote it."""
-    headers = dict(letter.headers() or [])
+def letter_place(headers: Mapping[str, str | bytes | None]) -> tuple[int, int] | None:
+    """Return partition and offset of the record that a letter with these headers holds, or None where it is not one of ours."""
     try:
         return int(headers["partition"] or ""), int(headers["offset"] or "")
     except (KeyError, ValueError):

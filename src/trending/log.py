@@ -47,7 +47,10 @@ def log_ends(bootstrap: str, topic: str, timeout: float = 10.0) -> dict[int, tup
     """Return partition → (first offset, offset behind the last record); raises NotReady when no broker answers."""
     consumer = open_consumer(bootstrap)
     try:
-        partitions = consumer.list_topics(topic, timeout=timeout).topics[topic].partitions
+        metadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)  # noqa: TRY301 - told like the others, below
+        partitions = metadata.partitions
         return {
             partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
             for partition in sorted(partitions)

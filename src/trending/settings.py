@@ -62,7 +62,7 @@ class StackSettings(Section):
         ProfileName.KRAFT, description="kraft (Kafka 4) or zookeeper (ZooKeeper + Kafka 7.4, Docker only)."
     )
     port: int = Field(9092, ge=1024, le=60000, description="TCP port on 127.0.0.1 where programs reach Kafka.")
-    brokers: int = Field(1, ge=1, le=3, description="Number of brokers; broker n listens on port + n.")
+    brokers: int = Field(1, ge=1, le=3, description="Number of brokers; the first listens on port, the second on port + 1.")
     heap_mb: int = Field(512, ge=192, le=8192, description="JVM heap of each broker, MiB.")
     kafka_image: str | None = Field(
         None, pattern=IMAGE, description="Image of the broker by tag or digest; empty means the profile's pinned one."

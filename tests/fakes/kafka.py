@@ -89,6 +89,7 @@ class FakeMessage:
 @dataclass
 class FakeTopicMetadata:
     partitions: dict[int, object]
+    error: object = None
 
 
 @dataclass
@@ -278,6 +279,7 @@ class FakeConsumer:
         self.configuration = configuration
         self._positions: dict[tuple[str, int], int] = {}
         self.assignments = 0
+        self.reads = 0
         self.closed = False
 
     def _require(self) -> None:
@@ -334,6 +336,7 @@ class FakeConsumer:
         if position == len(log):
             return None
         self._positions[place] = position + 1
+        self.reads += 1
         return log[position]
 
     def close(self) -> None:

@@ -85,6 +85,17 @@ def test_a_batch_replayed_after_the_drivers_death_sends_nothing_again(kafka: Fak
     assert successor.next_offset == 4
 
 
+def test_letters_of_batches_already_booked_are_not_read_again(kafka: FakeKafka) -> None:
+    fill(kafka, 200)
+    first = dead_letters()
+    first.write(bad(*range(100)))
+    booked = first.next_offset
+    first.write(bad(100, 101))
+    before = len(kafka.consumers)
+    assert dead_letters(booked).write(bad(100, 101)) == 0
+    assert sum(consumer.reads for consumer in kafka.consumers[before:]) == 2
+
+
 def test_a_new_checkpoint_reads_all_letters_back(kafka: FakeKafka) -> None:
     fill(kafka, 5)
     dead_letters().write(bad(1, 2))

@@ -109,6 +109,20 @@ def test_a_second_probe_does_not_take_the_first_ones_messages_for_its_own(
     assert error.cause == "messages [1, 2, 3, 4, 5] were acknowledged and did not come back in time"
 
 
+def test_another_probes_message_at_the_same_time_does_not_stand_in_for_a_lost_one(
+    kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = kafka.append
+
+    def crossing(topic: str, value: bytes | None, **details: object) -> FakeMessage:
+        append(topic, value, headers=[("probe", "another probe")])
+        return append(topic, b"gone" if value == message(4) else value, **details)
+
+    monkeypatch.setattr(kafka, "append", crossing)
+    error, _shown = failed_probe()
+    assert error.cause == "messages [4] were acknowledged and did not come back in time"
+
+
 def test_a_message_twice_in_the_log_is_printed_once(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     append = kafka.append
 

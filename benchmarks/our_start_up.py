@@ -1,0 +1,57 @@
+"""Ours in rows 1 and 2: ``python -m flows.start_up`` with the Prefect server running, until the first complete ranking."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+
+from benchmarks.children import Child, has_block, wait_until
+from benchmarks.contest import Sample
+from benchmarks.stack import NAME, gone_before_and_after, settings
+from infra.class_archives import BROKER, SPARK, archive
+from infra.paths import StackPaths
+from infra.prefect_server import ensure_server, prefect_environment, stop_server
+
+TIMEOUT = 300.0
+_STEP = re.compile(r"^\[ *([0-9.]+) s\] ([^:]+):", re.MULTILINE)
+
+
+class OurStartUp:
+    """The start-up flow, run from a terminal as ``make up`` does."""
+
+    name = "start-up flow"
+
+    def __init__(self) -> None:
+        made = all(archive(each).exists() for each in (BROKER, SPARK))
+        self.facts = {"class archives": "used" if made else "none (make archives)"}
+        self._server_is_ours = False
+
+    def prepare(self) -> None:
+        """Have the Prefect server running, and one start behind us, so that bytecode and page cache are as after any start."""
+        self._server_is_ours = ensure_server().started
+        self.measure()
+
+    def measure(self) -> Sample:
+        """Return the seconds from the start of the command to the end of the first block in the job's output."""
+        paths = StackPaths.of(NAME)
+        with gone_before_and_after():
+            stack = settings().stack
+            command = [sys.executable, "-m", "flows.start_up", "--name", NAME, "--port", str(stack.port), "--runtime", "embedded"]
+            environment = {**os.environ, **prefect_environment(), "PYTHONUNBUFFERED": "1"}
+            started = time.monotonic()
+            child = Child("start-up", command, paths.home / "stacks", environment)
+            try:
+                wait_until(lambda: has_block(paths.logs / "stream.out.log", child.require_no_failure), TIMEOUT, "a ranking")
+                seconds = time.monotonic() - started
+                child.finish(TIMEOUT)
+            finally:
+                child.end()
+            steps = {name: float(took) for took, name in _STEP.findall(child.out.read_text(encoding="utf-8"))}
+        return Sample(seconds, {**steps, "outside the steps": seconds - sum(steps.values())})
+
+    def close(self) -> None:
+        """Stop the Prefect server if it was started here."""
+        if self._server_is_ours:
+            stop_server()

@@ -1,0 +1,57 @@
+"""The results: one JSON file a day in the format of PERFORMANCE.md, and the table that the README shows."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.machine import machine, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> tuple[Path, Path]:
+    """Write today's JSON and the table; rows measured earlier today, and not now, are kept. Returns both paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    path = directory / f"{now:%Y-%m-%d}.json"
+    fresh = [{**row, "at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "versions": versions(), "machine": machine()} for row in rows]
+    merged = {row["row"]: row for row in (*_earlier(path), *fresh)}
+    content = {"rows": [merged[number] for number in sorted(merged)]}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    table = directory / "latest.md"
+    table.write_text(to_markdown(content["rows"]), encoding="utf-8")
+    return path, table
+
+
+def _earlier(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table; what could not be measured says why."""
+    lines = ["| # | work | ours | peer | ratio (spread) | goal | met |", "|---|---|---:|---:|---:|---:|---|"]
+    for row in rows:
+        goal = f"{row['goal_is']} {row['goal']:g}"
+        if row["measured"]:
+            low, high = row["spread"]["ratio"]
+            figures = f"{row['ours']:g} | {row['peer']:g} | {row['ratio']:g} ({low:g} to {high:g})"
+            lines.append(f"| {row['row']} | {row['work']} | {figures} | {goal} | {'yes' if row['met'] else 'no'} |")
+        else:
+            why = " ".join(row["why"].split()).replace("|", "/")
+            lines.append(f"| {row['row']} | {row['work']} | | | not measured: {why} | {goal} | |")
+    measured = [row for row in rows if row["measured"]]
+    if measured:
+        last = measured[-1]
+        about = ", ".join(f"{name} {each}" for name, each in last["versions"].items())
+        where = f"{last['machine']['cores']} cores, {last['machine']['memory_mb']} MiB, {last['machine']['system']}"
+        lines += ["", f"Medians of {min(row['n'] for row in measured)} or more rounds; {last['at']}, {where}; {about}."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,41 @@
+"""``make bench``: measure the rows of PERFORMANCE.md against their peers. ``ARGS="--rows 1,2 --rounds 5"``."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+
+from benchmarks.bare_parts import BareParts
+from benchmarks.contest import Contest, Row
+from benchmarks.manual_procedure import ManualProcedure
+from benchmarks.our_start_up import OurStartUp
+from benchmarks.report import write_results
+
+RANKING = "nothing running but the Prefect server → first complete ranking printed, s"
+ROWS = (
+    Row(1, RANKING, ours=OurStartUp.name, peer=ManualProcedure.name, goal=0.25),
+    Row(2, RANKING, ours=OurStartUp.name, peer=BareParts.name, goal=1.15),
+)
+
+
+def main() -> None:
+    """Measure what is asked for, print the table, write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each participant")
+    parser.add_argument("--rows", default=",".join(str(row.number) for row in ROWS), help="rows, separated by commas")
+    options = parser.parse_args()
+    wanted = {int(number) for number in options.rows.split(",")}
+    unknown = wanted - {row.number for row in ROWS}
+    if unknown or options.rounds < 1:
+        parser.error(f"there are rows {[row.number for row in ROWS]}, and rounds is at least 1")
+    with ExitStack() as afterwards:
+        ours = OurStartUp()
+        afterwards.callback(ours.close)
+        contest = Contest([ours, BareParts(), ManualProcedure()], [row for row in ROWS if row.number in wanted])
+        results = contest.run(options.rounds, lambda line: print(line, flush=True))
+    path, table = write_results(results)
+    print(table.read_text(encoding="utf-8"), path, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
