@@ -83,7 +83,7 @@ test: setup ## the whole suite
 	@$(PY) -m pytest --cov --cov-report=term $(ARGS)
 
 test-fast: $(JARS) ## what needs neither network nor Java, under a minute
-	@$(PY) -m pytest -m "not real" --ignore=tests/real --cov --cov-report=term $(ARGS)
+	@$(PY) -m pytest -m "not real" --ignore=tests/real $(ARGS)
 
 check: $(JARS) ## lint, format, types, import rules
 	@ruff check .

@@ -14,11 +14,16 @@ from infra.paths import StackPaths
 from infra.processes import stack_processes
 from tasks.status import Line, describe
 
+UNFOLDED = 10_000
+"""Columns of a line that is never folded."""
+
 
 def main(settings: NamedStack) -> None:
     """Print one line for each part of the stack; exits with 1 when a stack that is wanted up has a part that is not."""
     lines = describe(open_lab(settings.name))
-    Console(soft_wrap=True, highlight=False).print(render(lines, settings.name))
+    # A pipe has no width: nothing may be folded there, since somebody will search in it.
+    width = None if sys.stdout.isatty() else UNFOLDED
+    Console(width=width, highlight=False).print(render(lines, settings.name))
     if any(line.trouble for line in lines):
         sys.exit(1)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
 LOG_LINES = 15
+SEARCHED_LINES = 200
+"""A JVM's cause of death stands above its stack trace."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,11 @@ def require_running(runtime: Runtime, service: Service) -> str:
     seen = runtime.observe(service)
     if seen.state is ServiceState.RUNNING:
         return seen.detail
-    logs = runtime.logs(service, LOG_LINES)
+    logs = runtime.logs(service, SEARCHED_LINES)
     found = diagnose_exit(seen.exit_code, logs, memory_killed=seen.memory_killed)
     cause = f"{service.name} is {seen.state}" + (f": {found.cause}" if found else "")
-    evidence = f"{seen.detail}; last lines:\n{logs}"
+    last = "\n".join(logs.splitlines()[-LOG_LINES:])
+    evidence = f"{seen.detail}; last lines:\n{last}"
     raise ServiceDied(cause, evidence, found.remedy if found else f"make logs SERVICE={service.name}")
 
 

@@ -265,7 +265,7 @@ def test_row_16_a_full_data_directory_is_fatal_with_its_cause_and_no_restart_loo
     with engine() as client:
         client.volumes.create(
             f"{stack.name}_kafka-data",
-            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=64k,uid=1000"},
+            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": "size=12k,uid=1000"},
             labels={STACK_LABEL: stack.paths.stack_id},
         )
     output = stack.up(code=6)
