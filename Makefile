@@ -8,6 +8,8 @@ export PYTHONUNBUFFERED := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_HOME ?= $(if $(TRENDING_HOME),$(TRENDING_HOME),$(CURDIR)/.trending)/prefect
+# Prefect does not make the directories above its home.
+MADE := $(shell mkdir -p "$(PREFECT_HOME)")
 
 # Every variable on the command line is a setting: RATE=5 becomes TRENDING_RATE=5, and a name nobody knows is an error there.
 OWN := PYTHON VENV SERVICE ARGS
