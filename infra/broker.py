@@ -66,14 +66,19 @@ class BrokerClient:
         )
 
     def cluster(self, timeout: float) -> ClusterView:
-        """Return the cluster's view within ``timeout`` seconds; raises NotReady when no broker answers."""
+        """Return the cluster's view within ``timeout`` seconds; raises NotReady when no broker answers.
+
+        Metadata comes over the connection that was dialled, so it tells of a wrong advertised address; an admin request would be
+        sent to that very address.
+        """
         try:
-            view = self._admin.describe_cluster(request_timeout=timeout).result(timeout)
-        except (KafkaException, TimeoutError) as error:
+            view = self._admin.list_topics(timeout=timeout)
+        except KafkaException as error:
             cause = f"no broker answers at {self._bootstrap}"
             raise NotReady(cause, reason(error), "make status") from error
-        controller = view.controller.id if view.controller is not None else -1
-        return ClusterView(view.cluster_id, controller, tuple(f"{node.host}:{node.port}" for node in view.nodes))
+        return ClusterView(
+            view.cluster_id, view.controller_id, tuple(f"{node.host}:{node.port}" for node in view.brokers.values())
+        )
 
     def topic(self, name: str, timeout: float) -> TopicView | None:
         """Return the topic, or None where it does not exist; raises NotReady when no broker answers."""

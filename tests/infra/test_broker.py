@@ -29,8 +29,10 @@ class FakeAdmin:
             future.set_result(answer)
         return future
 
-    def describe_cluster(self, **_: Any) -> Future[Any]:
-        return self._future("cluster")
+    def list_topics(self, **_: Any) -> Any:
+        if self.answers.get("cluster") == "silence":
+            raise kafka_error(KafkaError._TRANSPORT)
+        return self._future("cluster").result()
 
     def describe_topics(self, topics: Any, **_: Any) -> dict[str, Future[Any]]:
         return {topic: self._future("topic") for topic in topics.topic_names}
@@ -66,9 +68,9 @@ def topic(*leaders: int | None, replicas: int = 1) -> SimpleNamespace:
 
 def test_the_cluster_is_described_by_id_controller_and_addresses(client: BrokerClient) -> None:
     node = SimpleNamespace(id=1, host="localhost", port=19092)
-    answer(client, cluster=SimpleNamespace(cluster_id="c", controller=node, nodes=[node]))
+    answer(client, cluster=SimpleNamespace(cluster_id="c", controller_id=1, brokers={1: node}))
     assert client.cluster(1) == ClusterView("c", 1, ("localhost:19092",))
-    answer(client, cluster=SimpleNamespace(cluster_id="c", controller=None, nodes=[]))
+    answer(client, cluster=SimpleNamespace(cluster_id="c", controller_id=-1, brokers={}))
     assert client.cluster(1) == ClusterView("c", -1, ())
 
 

@@ -36,7 +36,7 @@ def blocks(output: str) -> list[tuple[str, dict[str, int]]]:
     return found
 
 
-def tester(stack: RealStack) -> subprocess.CompletedProcess[str]:
+def run_tester(stack: RealStack) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "tests/tester.py"],
         cwd=CHECKOUT,
@@ -70,7 +70,7 @@ def test_up_status_tester_stop_start_down_each_twice(any_stack: RealStack) -> No
     assert "unhealthy" not in status
 
     for _twice in range(2):
-        done = tester(stack)
+        done = run_tester(stack)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines() == [
             f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a localhost:{stack.port})...",
