@@ -77,7 +77,7 @@ class BrokerClient:
             cause = f"no broker answers at {self._bootstrap}"
             raise NotReady(cause, reason(error), "make status") from error
         return ClusterView(
-            view.cluster_id, view.controller_id, tuple(f"{node.host}:{node.port}" for node in view.brokers.values())
+            str(view.cluster_id), view.controller_id, tuple(f"{node.host}:{node.port}" for node in view.brokers.values())
         )
 
     def topic(self, name: str, timeout: float) -> TopicView | None:
