@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.machine import load
+from trending.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
 class Unmeasurable(Exception):
     """A participant can't be measured on this machine; its text says why."""
+
+
+FAILURES = (Unmeasurable, LabError, RuntimeError, OSError, subprocess.SubprocessError)
+"""What a participant may fail with; TimeoutError is an OSError."""
 
 
 @dataclass(frozen=True)
@@ -63,63 +69,83 @@ class Contest:
     def run(self, rounds: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
         """Return one result a row; participants alternate, and each round begins with another one."""
         names = {name for row in self.rows for name in (row.ours, row.peer)}
-        taking_part = [each for each in self.participants if each.name in names]
-        missing: dict[str, str] = {}
-        for each in taking_part:
-            try:
-                each.prepare()
-            except Unmeasurable as error:
-                missing[each.name] = str(error)
-        samples: dict[str, list[Sample]] = {each.name: [] for each in taking_part}
+        records = [Record(each) for each in self.participants if each.name in names]
+        for record in records:
+            record.prepare()
         loads: list[float] = []
         for number in range(rounds):
-            for each in _turned(taking_part, number):
-                if each.name in missing:
-                    continue
+            for record in _turned(records, number):
                 loads.append(load())
-                try:
-                    sample = each.measure()
-                except Unmeasurable as error:
-                    missing[each.name] = str(error)
-                    continue
-                samples[each.name].append(sample)
-                parts = ", ".join(f"{part} {value:.1f}" for part, value in sample.parts.items())
-                say(f"round {number + 1}/{rounds}: {each.name} {sample.value:.2f} {f'({parts})' if parts else ''}".rstrip())
-        facts = {each.name: each.facts for each in taking_part}
-        return [_result(row, samples, missing, facts, loads) for row in self.rows]
+                say(f"round {number + 1}/{rounds}: {record.participant.name} {record.measure()}, load {loads[-1]:.1f}")
+        by_name = {record.participant.name: record for record in records}
+        return [_result(row, by_name[row.ours], by_name[row.peer], loads) for row in self.rows]
 
 
-def _turned(participants: Sequence[Participant], number: int) -> list[Participant]:
-    start = number % len(participants)
-    return [*participants[start:], *participants[:start]]
+@dataclass
+class Record:
+    """What became of one participant: a sample a round, None for a round that failed, and the reasons."""
+
+    participant: Participant
+    samples: list[Sample | None] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    absent: bool = False
+
+    def prepare(self) -> None:
+        """Prepare the participant, or note why it can't take part."""
+        try:
+            self.participant.prepare()
+        except FAILURES as error:
+            self.absent = True
+            self.failures.append(str(error))
+
+    def measure(self) -> str:
+        """Take a sample and return it in words; a failed round is noted and not repeated."""
+        if self.absent:
+            self.samples.append(None)
+            return "does not take part"
+        try:
+            sample = self.participant.measure()
+        except FAILURES as error:
+            self.samples.append(None)
+            self.failures.append(str(error))
+            return f"failed: {error}"
+        self.samples.append(sample)
+        parts = ", ".join(f"{part} {value:.1f}" for part, value in sample.parts.items())
+        return f"{sample.value:.2f} ({parts})"
 
 
-def _result(
-    row: Row, samples: dict[str, list[Sample]], missing: dict[str, str], facts: dict[str, dict[str, str]], loads: list[float]
-) -> dict[str, Any]:
-    base: dict[str, Any] = {
+def _turned(records: list[Record], number: int) -> list[Record]:
+    start = number % len(records)
+    return [*records[start:], *records[:start]]
+
+
+def _result(row: Row, ours: Record, peer: Record, loads: list[float]) -> dict[str, Any]:
+    result: dict[str, Any] = {
         "row": row.number,
         "work": row.work,
         "goal": row.goal,
         "goal_is": "at most" if row.at_most else "at least",
+        "facts": {record.participant.name: record.participant.facts for record in (ours, peer)},
+        "failures": {record.participant.name: record.failures for record in (ours, peer) if record.failures},
     }
-    base["facts"] = {name: facts[name] for name in (row.ours, row.peer)}
-    reasons = [f"{name}: {missing[name]}" for name in (row.ours, row.peer) if name in missing]
-    if reasons or not samples[row.ours] or not samples[row.peer]:
-        return {**base, "measured": False, "why": "; ".join(reasons) or "no round was run", "met": None}
-    ours, peer = samples[row.ours], samples[row.peer]
-    pairs = [mine.value / theirs.value for mine, theirs in zip(ours, peer, strict=False)]
-    ratio = statistics.median(pairs)
+    # Only rounds in which both were measured count: what the machine did besides fell on both.
+    pairs = [(mine, theirs) for mine, theirs in zip(ours.samples, peer.samples, strict=True) if mine and theirs]
+    if not pairs:
+        why = "; ".join(f"{name}: {reasons[-1]}" for name, reasons in result["failures"].items())
+        return {**result, "measured": False, "why": why or "no round was run", "met": None}
+    mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    ratios = [own.value / other.value for own, other in pairs]
+    ratio = statistics.median(ratios)
     return {
-        **base,
+        **result,
         "measured": True,
-        "ours": _median(ours),
-        "peer": _median(peer),
+        "ours": _median(mine),
+        "peer": _median(theirs),
         "ratio": round(ratio, 3),
         "met": row.met(ratio),
         "n": len(pairs),
-        "spread": {"ours": _spread(ours), "peer": _spread(peer), "ratio": [round(min(pairs), 3), round(max(pairs), 3)]},
-        "parts": {row.ours: _parts(ours), row.peer: _parts(peer)},
+        "spread": {"ours": _spread(mine), "peer": _spread(theirs), "ratio": [round(min(ratios), 3), round(max(ratios), 3)]},
+        "parts": {ours.participant.name: _parts(mine), peer.participant.name: _parts(theirs)},
         "load": [round(min(loads), 2), round(max(loads), 2)],
     }
 

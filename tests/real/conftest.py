@@ -13,9 +13,11 @@ import pytest
 from real.harness import RealStack
 
 from infra.docker_engine import engine, engine_answers, has_image
-from infra.paths import CHECKOUT
+from infra.paths import CHECKOUT, StackPaths
 from infra.prefect_server import ensure_server, stop_server
 from infra.stand_ins import STAND_INS
+from infra.state import StackState, Wanted, write_state
+from trending.settings import LabSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +42,10 @@ def real_home() -> Iterator[Path]:
     before = os.environ.get("TRENDING_HOME")
     os.environ["TRENDING_HOME"] = str(home)
     ensure_server()
+    # A stack that is wanted up keeps the server for the whole session: `down` stops it with the last such stack.
+    keeper = StackSettings(name="keeper", port=20999)
+    state = StackState(wanted=Wanted.UP, runtime=RuntimeKind.EMBEDDED, cluster_id="keeper", settings=LabSettings(stack=keeper))
+    write_state(StackPaths.of("keeper"), state)
     yield home
     os.environ["TRENDING_HOME"] = str(home)
     stop_server()

@@ -118,7 +118,7 @@ class RealStack:
                 container = client.containers.get(self.lab.stack.qualified(service))
                 init = psutil.Process(container.attrs["State"]["Pid"])
             java = [child for child in [init, *init.children(recursive=True)] if child.name() == "java"]
-            return java[-1].pid
+            return next(reversed(java)).pid
         status = self.lab.supervisor.status(service)
         assert status is not None
         return status.pid
