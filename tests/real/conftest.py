@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _numbers = count(1)
+FIRST_PORT = 21000 + os.getpid() % 7 * 5000
+"""Two runs of the suite on one machine should not meet."""
 REQUIRED = frozenset(filter(None, os.environ.get("TRENDING_REQUIRE", "").split(",")))
 
 
@@ -82,7 +84,7 @@ def missing_stand_ins() -> str | None:
 def new_stack(runtime: str = "embedded", profile: str = "kraft") -> RealStack:
     """Return a stack of its own name and ports; nothing is started."""
     number = next(_numbers)
-    return RealStack(f"t{number}", 21000 + 100 * number, runtime, profile)
+    return RealStack(f"t{number}", FIRST_PORT + 100 * number, runtime, profile)
 
 
 @pytest.fixture
