@@ -9,6 +9,7 @@ import time
 
 from benchmarks.children import Child, has_block, wait_until
 from benchmarks.contest import Sample
+from benchmarks.kafka_tools import bench_directory
 from benchmarks.stack import NAME, gone_before_and_after, settings
 from infra.class_archives import BROKER, SPARK, archive
 from infra.paths import StackPaths
@@ -41,7 +42,7 @@ class OurStartUp:
             command = [sys.executable, "-m", "flows.start_up", "--name", NAME, "--port", str(stack.port), "--runtime", "embedded"]
             environment = {**os.environ, **prefect_environment(), "PYTHONUNBUFFERED": "1"}
             started = time.monotonic()
-            child = Child("start-up", command, paths.home / "stacks", environment)
+            child = Child("start-up", command, bench_directory(), environment)
             try:
                 wait_until(lambda: has_block(paths.logs / "stream.out.log", child.require_no_failure), TIMEOUT, "a ranking")
                 seconds = time.monotonic() - started
