@@ -48,8 +48,7 @@ def run_tester(stack: RealStack) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_up_status_tester_stop_start_down_each_twice(any_stack: RealStack) -> None:
-    stack = any_stack
+def test_up_status_tester_stop_start_down_each_twice(stack: RealStack) -> None:
     first = stack.up()
     assert f"stack {stack.name} is up" in first
     assert [line.split("] ")[1].split(":")[0] for line in first.splitlines() if line.startswith("[")] == [

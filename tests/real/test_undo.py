@@ -1,4 +1,4 @@
-"""FAULTS.md rows 3, 6 to 9 and 25: what a failed, interrupted or killed start-up leaves."""
+"""FAULTS.md rows 3, 6 to 9 and 25 on the embedded runtime: what a failed, interrupted or killed start-up leaves."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from real.harness import RealStack
 
 
-def test_a_taken_port_is_found_before_anything_starts_and_another_one_works(any_stack: RealStack) -> None:
-    stack = any_stack
+def test_a_taken_port_is_found_before_anything_starts_and_another_one_works(stack: RealStack) -> None:
     with socket.socket() as foreign:
         foreign.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         foreign.bind(("127.0.0.1", stack.port))
@@ -37,8 +36,7 @@ def test_a_taken_port_is_found_before_anything_starts_and_another_one_works(any_
         assert f"localhost:{stack.port}" in stack.up()
 
 
-def test_a_failing_producer_step_is_undone_and_what_was_there_before_stays(any_stack: RealStack) -> None:
-    stack = any_stack
+def test_a_failing_producer_step_is_undone_and_what_was_there_before_stays(stack: RealStack) -> None:
     output = stack.up(code=2, catalogue="/nonexistent.json")
     assert "the catalogue /nonexistent.json cannot be used" in output
     assert "undoing what this run has made" in output
@@ -99,10 +97,7 @@ def wait_for_line(process: subprocess.Popen[str], word: str) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after", ["supervisor:", "producer:"])
-def test_a_signal_undoes_what_the_run_made(any_stack: RealStack, number: signal.Signals, after: str) -> None:
-    stack = any_stack
-    if stack.runtime == "docker" and number is signal.SIGINT:
-        pytest.skip("the signal's way is the same in both runtimes; SIGTERM is tried on each")
+def test_a_signal_undoes_what_the_run_made(stack: RealStack, number: signal.Signals, after: str) -> None:
     run = stack.start("start_up", *stack.up_arguments())
     wait_for_line(run, after)
     time.sleep(1)
@@ -114,8 +109,7 @@ def test_a_signal_undoes_what_the_run_made(any_stack: RealStack, number: signal.
 
 
 @pytest.mark.parametrize("after", ["supervisor:", "producer:"])
-def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(any_stack: RealStack, after: str) -> None:
-    stack = any_stack
+def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(stack: RealStack, after: str) -> None:
     run = stack.start("start_up", *stack.up_arguments())
     wait_for_line(run, after)
     stack.wait_until(lambda: stack.service_state() is ServiceState.RUNNING, 60, "the broker's process is there")
@@ -132,8 +126,7 @@ def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(any_
     stack.assert_nothing_left()
 
 
-def test_the_data_plane_outlives_the_prefect_server_and_down_needs_none(any_stack: RealStack) -> None:
-    stack = any_stack
+def test_the_data_plane_outlives_the_prefect_server_and_down_needs_none(stack: RealStack) -> None:
     stack.up()
     assert stop_server()
     try:
