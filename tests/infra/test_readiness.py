@@ -164,7 +164,8 @@ def test_a_dead_service_fails_at_once_with_its_last_lines_and_the_verdict(
         climb(rungs(runtime, stack), 60, clock)
     assert clock.naps == 0
     assert caught.value.cause == "kafka is exited: the JVM's heap is exhausted"
-    assert "kafka says 14" in caught.value.evidence
+    assert "kafka says 199" in caught.value.evidence
+    assert "kafka says 184\n" not in caught.value.evidence
     assert "HEAP_MB" in caught.value.next_command
 
 
