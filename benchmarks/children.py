@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -50,10 +49,11 @@ class Child:
         self.require_no_failure()
 
     def end(self) -> None:
-        """End it and everything that it started."""
-        with suppress(psutil.NoSuchProcess):
-            family = psutil.Process(self._process.pid)
-            end_processes([family, *family.children(recursive=True)], 10.0)
+        """End it and everything that it started; one that has ended by itself is left alone, since its pid may be another's."""
+        if self._process.poll() is not None:
+            return
+        family = psutil.Process(self._process.pid)
+        end_processes([family, *family.children(recursive=True)], 10.0)
         self._process.wait(10)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from contextlib import ExitStack
 
 from benchmarks.bare_parts import BareParts
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each participant")
     parser.add_argument("--rows", default=",".join(str(row.number) for row in ROWS), help="rows, separated by commas")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what runs is ended and swept
     wanted = {int(number) for number in options.rows.split(",")}
     unknown = wanted - {row.number for row in ROWS}
     if unknown or options.rounds < 1:

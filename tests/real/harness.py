@@ -128,6 +128,13 @@ class RealStack:
         assert status is not None, f"{program} is not declared"
         return status.pid
 
+    def supervisord(self) -> psutil.Process:
+        """Return the stack's supervisord, the parent of its programs."""
+        parent = psutil.Process(self.program_pid("producer")).parent()
+        assert parent is not None
+        assert any("supervisor.supervisord" in word for word in parent.cmdline())
+        return parent
+
     def jvm_pid(self) -> int:
         driver = psutil.Process(self.program_pid("stream"))
         return next(child.pid for child in driver.children(recursive=True) if child.name() == "java")

@@ -283,11 +283,12 @@ def test_row_17_a_wrong_advertised_address_fails_with_exactly_that_diagnosis(
     wrong = {**service.environment, "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://elsewhere.invalid:{stack.port}"}
     lab.runtime.remove(service)
     lab.runtime.start(type(service)(**{**vars(service), "environment": wrong}))
-    stack.wait_until(
-        lambda: "advertises another address" in stack.command("status", f"--name={stack.name}", code=1), 60, "the diagnosis"
-    )
-    output = stack.command("status", f"--name={stack.name}", code=1)
-    assert "elsewhere.invalid" in output
+
+    def told() -> bool:
+        output = stack.command("status", f"--name={stack.name}", code=1)
+        return "advertises another address" in output and "elsewhere.invalid" in output
+
+    stack.wait_until(told, 60, "the diagnosis")
     stack.up()
     stack.audit()
 

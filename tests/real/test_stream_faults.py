@@ -13,7 +13,6 @@ import psutil
 from confluent_kafka import Producer
 
 from infra.paths import CHECKOUT
-from infra.processes import stack_processes
 from trending.store import Store
 from trending.tweet import Reason
 
@@ -197,11 +196,7 @@ def test_a_second_job_on_the_same_checkpoint_is_refused(live: RealStack) -> None
 
 
 def test_a_killed_supervisor_leaves_the_data_plane_running_and_nothing_is_orphaned_after_up_and_down(live: RealStack) -> None:
-    supervisord = next(
-        process
-        for process in stack_processes(live.paths.stack_id)
-        if any("supervisor.supervisord" in word for word in process.cmdline())
-    )
+    supervisord = live.supervisord()
     supervisord.kill()
     supervisord.wait(5)
     before = live.figure("producer", "acknowledged")
