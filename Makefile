@@ -85,7 +85,7 @@ test: setup ## the whole suite
 	@$(PY) -m pytest --cov --cov-report=term $(ARGS)
 
 test-fast: $(JARS) ## what needs neither network nor Java, under a minute
-	@$(PY) -m pytest -m "not real" --ignore=tests/real $(ARGS)
+	@$(PY) -m pytest -m "not real" --ignore=tests/real -n 2 --dist loadfile $(ARGS)
 
 check: $(JARS) ## lint, format, types, import rules
 	@ruff check .
