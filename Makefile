@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs test test-fast check bench server-stop images lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health serve serve-stop test test-fast check bench server-stop images lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -75,7 +75,13 @@ audit: $(JARS) ## prove the count
 logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 	@$(PY) -m flows.logs --service $(or $(SERVICE),stream) $(ARGS)
 
-server-stop: $(JARS) ## stop the local Prefect server that the lab started
+health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
+	@$(PY) -m flows.health_check $(ARGS)
+
+serve: $(JARS) ## Prefect server, worker, deployments, automations: then work from the UI
+	@$(PY) -m flows.serve $(ARGS)
+
+serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the lab started; stacks go on
 	@$(PY) -m infra.prefect_server stop
 
 images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)

@@ -44,4 +44,4 @@ def declared() -> Iterator[Lab]:
 
 
 def _sweep() -> None:
-    take_down(TearDownForm(name=NAME, volumes=True), lambda task: task.fn)
+    take_down(TearDownForm(name=NAME, volumes=True, confirm=NAME), lambda task: task.fn)

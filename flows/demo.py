@@ -37,7 +37,7 @@ def demo(settings: DemoForm) -> AuditReport:
         watch_rankings(stack, settings.demo.demo_seconds)
         report = audit(AuditForm(name=stack, resume=False))
     finally:
-        tear_down(TearDownForm(name=stack, volumes=True))
+        tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
     tell(report, settings.stream.zone)
     return report
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from infra.stack import DEFAULT_NAME
 from trending.settings import LabSettings, Section
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class StartUpForm(LabSettings):
 class NamedStack(Section):
     """Choose one stack that exists."""
 
-    name: str = Field("trending", pattern=_NAME, description="Name of the stack.")
+    name: str = Field(DEFAULT_NAME, pattern=_NAME, description="Name of the stack.")
 
 
 class TearDownForm(NamedStack):
@@ -29,13 +30,27 @@ class TearDownForm(NamedStack):
 
     volumes: bool = Field(default=False, description="Delete the data too: topic, ledger, counts, checkpoint.")
     stop_only: bool = Field(default=False, description="Only stop; keep everything for a quick start.")
+    confirm: str = Field("", description="The stack's name once more, without which volumes deletes nothing.")
 
     @model_validator(mode="after")
-    def _stopping_deletes_nothing(self) -> Self:
+    def _deletes_only_what_is_meant(self) -> Self:
         if self.volumes and self.stop_only:
             msg = "volumes and stop_only exclude each other"
             raise ValueError(msg)
+        if self.volumes and self.confirm != self.name:
+            msg = f"volumes deletes the data of {self.name}: confirm must be {self.name!r} and is {self.confirm!r}"
+            raise ValueError(msg)
         return self
+
+
+class TearDownCommand(TearDownForm):
+    """Stop everything in reverse order; the data stays unless volumes is set."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed_is_confirmed(cls, data: Any) -> Any:  # noqa: ANN401 - whatever came in
+        # Whoever types VOLUMES=1 has said it; a form in a browser is clicked.
+        return {**data, "confirm": data.get("confirm") or data.get("name", DEFAULT_NAME)} if isinstance(data, dict) else data
 
 
 class SmokeTestForm(NamedStack):
@@ -48,6 +63,23 @@ class AuditForm(NamedStack):
     """Stop the producer, wait for the stream, recount the log and reconcile; then start the producer again."""
 
     resume: bool = Field(default=True, description="Start the producer again afterwards.")
+
+
+class HealthCheckForm(NamedStack):
+    """Look at every component; with heal, bring back the one that is down."""
+
+    heal: bool = Field(
+        default=False,
+        description="Repair the one component that is down: 3 looks of grace, 3 repairs an hour, none when several are down.",
+    )
+
+
+class ServeForm(Section):
+    """Bring up Prefect's server and worker, and deploy everything."""
+
+    alert_url: SecretStr | None = Field(
+        None, description="Where alerts are posted as JSON (title, text); kept in a Prefect block. Empty means as before."
+    )
 
 
 class SpyForm(NamedStack):
@@ -80,6 +112,8 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     TearDownForm,
     SmokeTestForm,
     AuditForm,
+    HealthCheckForm,
+    ServeForm,
     SpyForm,
     LogsForm,
     DemoForm,

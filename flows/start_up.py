@@ -51,6 +51,8 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
         except BaseException:
             undo(stack, before, known)
             raise
+    # Whoever asked for it anew forgives the repairs so far.
+    StackPaths.of(stack).health.unlink(missing_ok=True)
     return timeline.finish(open_lab(stack))
 
 

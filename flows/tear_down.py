@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from prefect import flow
 
 from flows.command_line import run_command
-from flows.forms import TearDownForm
+from flows.forms import TearDownCommand, TearDownForm
 from flows.serving import run_on
 from infra.lab import open_lab, sweep_damaged
 from infra.paths import StackPaths
-from infra.prefect_server import current_server, stop_server
-from infra.state import Wanted, existing_stacks, read_state, stack_held
+from infra.prefect_server import current_server, serving, stop_server
+from infra.state import Wanted, down_asked_for, existing_stacks, read_state, stack_held
 from tasks.infrastructure import mark_wanted, remove_service, stop_service, sweep_stack
 from tasks.producer import stop_producer
 from tasks.step import say
@@ -34,7 +34,7 @@ def tear_down(settings: TearDownForm) -> bool:
 def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
     """Take the stack down, each task passed ``through`` something: itself in a flow, its plain function without a server."""
     stack, paths = settings.name, StackPaths.of(settings.name)
-    with stack_held(paths):
+    with down_asked_for(paths), stack_held(paths):
         try:
             state = read_state(paths)
         except ConfigurationConflict:
@@ -71,7 +71,7 @@ def main(settings: TearDownForm) -> None:
 
 
 def _stop_server_with_last_stack() -> None:
-    if not any(wanted_up(name) for name in existing_stacks()):
+    if not serving() and not any(wanted_up(name) for name in existing_stacks()):
         stop_server()
 
 
@@ -85,4 +85,4 @@ def wanted_up(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    run_command(TearDownForm, main, "python -m flows.tear_down")
+    run_command(TearDownCommand, main, "python -m flows.tear_down")

@@ -45,7 +45,7 @@ def train() -> list[Path]:
                 # The driver's JVM writes its archive on its way out, after its Python.
                 psutil.wait_procs(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
         finally:
-            take_down(TearDownForm(name=NAME, volumes=True), lambda task: task.fn)
+            take_down(TearDownForm(name=NAME, volumes=True, confirm=NAME), lambda task: task.fn)
         keep_archive(BROKER)
         keep_archive(SPARK)
     return archives

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
@@ -109,11 +110,13 @@ class DockerRuntime:
                 return Observation(service.name, ServiceState.ABSENT, "created and never started", drifted=drifted)
             if state["Running"] and not state["Restarting"]:
                 detail = "paused" if state["Paused"] else f"pid {state['Pid']}"
-                return Observation(service.name, ServiceState.RUNNING, f"{container.name}, {detail}", drifted=drifted)
+                started = datetime.fromisoformat(state["StartedAt"]).timestamp()
+                seen = f"{container.name}, {detail}"
+                return Observation(service.name, ServiceState.RUNNING, seen, drifted=drifted, started_at=started)
             code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or _memory_event(client, container)
-            seen = ServiceState.STOPPED if code in {0, 143} else ServiceState.EXITED
+            ended = ServiceState.STOPPED if code in {0, 143} else ServiceState.EXITED
             detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"
-            return Observation(service.name, seen, detail, code, memory, drifted)
+            return Observation(service.name, ended, detail, code, memory, drifted)
 
     def logs(self, service: Service, lines: int) -> str:
         """Return the last lines of the container's output."""

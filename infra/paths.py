@@ -69,6 +69,16 @@ class StackPaths:
         return self.home / "stacks" / f".{self.name}.lock"
 
     @property
+    def down_request(self) -> Path:
+        """Exists while a take-down waits for the lock or works."""
+        return self.home / "stacks" / f".{self.name}.down"
+
+    @property
+    def health(self) -> Path:
+        """What the last health check found, and the repairs so far."""
+        return self.root / "health.json"
+
+    @property
     def socket(self) -> Path:
         """Supervisor's socket; hashed and in the temporary directory, since paths over 107 bytes fail."""
         return Path(tempfile.gettempdir()) / f"trending-{os.getuid()}-{short_hash(str(self.root))}.sock"

@@ -1,4 +1,4 @@
-"""The local Prefect server: reused where one answers, otherwise started under a supervisord of its own."""
+"""The local Prefect server and worker: reused where they are, otherwise started under a supervisord of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.clock import Clock, SystemClock
+from infra.embedded import tail
 from infra.paths import StackPaths, lab_home, short_hash
 from infra.processes import end_processes, free_port, stack_processes
 from infra.stack import Program
@@ -23,6 +24,13 @@ DEFAULT_PORT = 4200
 START_SECONDS = 90.0
 END_SECONDS = 5.0
 PROGRAM = "prefect-server"
+WORKER = "prefect-worker"
+POOL = "trending"
+RUNS_AT_ONCE = 5
+WORKER_STOP_SECONDS = 40
+"""A worker passes SIGTERM on to its runs, which undo what they made."""
+HEARTBEAT_SECONDS = 30
+"""Prefect's shortest; a run that misses three is a zombie."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,26 @@ class PrefectServer:
     started: bool
 
 
+KEPT_SECONDS = 2 * 24 * 3600
+"""Flow runs, their logs and artifacts, and events are deleted when they are older."""
+
+
 def prefect_environment() -> dict[str, str]:
     """Return the environment that every Prefect process of the lab shares: its home in the checkout, nothing reported."""
     return {
         "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(lab_home() / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+    }
+
+
+def server_environment() -> dict[str, str]:
+    """Return the server's environment: a database that stays small, and services that react within seconds."""
+    return {
+        **prefect_environment(),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(KEPT_SECONDS),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT_SECONDS}S",  # ISO 8601, the only form it takes
     }
 
 
@@ -79,7 +101,8 @@ def _directory() -> Path:
     return lab_home() / "server"
 
 
-def _supervisor() -> Supervisor:
+def services_supervisor() -> Supervisor:
+    """Return the supervisord of Prefect's server and worker: none of a stack's, so that a take-down can't end who runs it."""
     return Supervisor(_directory(), StackPaths(lab_home(), PROGRAM).socket, _identity())
 
 
@@ -95,28 +118,64 @@ def _recorded_url() -> str | None:
 def _start(clock: Clock) -> PrefectServer:
     port = free_port(DEFAULT_PORT, 1)
     url = f"http://127.0.0.1:{port}/api"
-    supervisor = _supervisor()
+    supervisor = services_supervisor()
     if not supervisor.running():
         end_processes(stack_processes(_identity()), END_SECONDS)
     _directory().mkdir(parents=True, exist_ok=True)
     supervisor.start()
     command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-    supervisor.launch(Program(PROGRAM, command, prefect_environment(), 20, url))
+    supervisor.launch(Program(PROGRAM, command, server_environment(), 20, url))
     deadline = clock.monotonic() + START_SECONDS
     while not answers(url):
         status = supervisor.status(PROGRAM)
-        if clock.monotonic() > deadline or status is None or status.state == "FATAL":
+        if clock.monotonic() > deadline or status is None or not (status.alive or status.state == "BACKOFF"):
             cause = "the local Prefect server did not start"
-            evidence = f"{url}; see {supervisor.logs / f'{PROGRAM}.err.log'}"
+            log = supervisor.logs / f"{PROGRAM}.err.log"
+            evidence = f"{url}; {log}: {tail(log, 3)}"
             raise NotReady(cause, evidence, "make server-stop, then once more")
         clock.sleep(0.1)
     (_directory() / "url").write_text(url, encoding="ascii")
     return PrefectServer(url, started=True)
 
 
+def ensure_worker(server: PrefectServer) -> bool:
+    """Start the lab's worker for ``server`` unless it runs; returns whether it was started. Waiting for it is not done here."""
+    supervisor = services_supervisor()
+    _directory().mkdir(parents=True, exist_ok=True)
+    supervisor.start()
+    drift = short_hash(server.url)
+    status = supervisor.status(WORKER)
+    marker = _directory() / "worker.drift"
+    if status is not None and status.alive and marker.exists() and marker.read_text(encoding="ascii") == drift:
+        return False
+    worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER, "--limit", str(RUNS_AT_ONCE))
+    command = (sys.executable, "-m", "prefect", *worker, "--install-policy", "never")
+    supervisor.launch(Program(WORKER, command, worker_environment(server), WORKER_STOP_SECONDS, drift))
+    marker.write_text(drift, encoding="ascii")
+    return True
+
+
+def worker_environment(server: PrefectServer) -> dict[str, str]:
+    """Return the worker's environment, which its flow runs inherit: server, credentials, the lab's home, quick polling."""
+    credentials = {name: os.environ[name] for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING") if name in os.environ}
+    return {
+        **prefect_environment(),
+        **credentials,
+        "PREFECT_API_URL": server.url,
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "TRENDING_HOME": str(lab_home()),
+    }
+
+
+def serving() -> bool:
+    """Whether the lab's worker is there: then the server is not a single command's to stop."""
+    return services_supervisor().status(WORKER) is not None
+
+
 def stop_server() -> bool:
-    """Stop the server that the lab started; returns whether there was one. Someone else's server is never touched."""
-    supervisor = _supervisor()
+    """Stop server and worker that the lab started; returns whether there was any. Someone else's server is never touched."""
+    supervisor = services_supervisor()
     running = supervisor.running()
     supervisor.shutdown()
     end_processes(stack_processes(_identity()), END_SECONDS)

@@ -43,6 +43,8 @@ class Observation:
     exit_code: int | None = None
     memory_killed: bool = False
     drifted: bool = False
+    started_at: float | None = None
+    """When the present life began, seconds since the epoch; None where nothing runs."""
 
 
 def taken(owner: PortOwner, stack: str) -> PortTaken:

@@ -74,3 +74,14 @@ def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
         # In this order: a file deleted after its release may already be the next holder's, and a third one would make it anew.
         paths.lock.unlink(missing_ok=True)
         lock.release()
+
+
+@contextmanager
+def down_asked_for(paths: StackPaths) -> Iterator[None]:
+    """Say that a take-down waits for the stack's lock, so that whoever heals it gives way; unsaid at the end."""
+    paths.down_request.parent.mkdir(parents=True, exist_ok=True)
+    paths.down_request.touch()
+    try:
+        yield
+    finally:
+        paths.down_request.unlink(missing_ok=True)

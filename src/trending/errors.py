@@ -15,7 +15,9 @@ LabError                      exit code 1
 ├── StackAbsent               11   there is no such stack
 ├── ConfigurationConflict     12   what exists contradicts what was asked for
 ├── EngineUnavailable         13   no Docker engine answers, or it refuses
-└── ImageUnavailable          14   an image is neither here nor to be had
+├── ImageUnavailable          14   an image is neither here nor to be had
+├── Unhealthy                 15   a health check found a part that is not what is wanted of it
+└── Superseded                16   a take-down was asked for meanwhile, and wins
 Interrupted                   130  a signal; the run undid what it had made
 
 The numbers are the exit codes of every command.
@@ -137,6 +139,18 @@ class ImageUnavailable(LabError):
     """An image is neither on this machine nor to be had."""
 
     exit_code = 14
+
+
+class Unhealthy(LabError):
+    """A health check found that a part of the stack is not what is wanted of it."""
+
+    exit_code = 15
+
+
+class Superseded(LabError):
+    """Somebody asked for the stack to be taken down while a repair was under way; the repair gives way."""
+
+    exit_code = 16
 
 
 class Interrupted(BaseException):

@@ -62,6 +62,28 @@ def log_ends(bootstrap: str, topic: str, timeout: float = 10.0) -> dict[int, tup
         consumer.close()
 
 
+def offsets_at(bootstrap: str, topic: str, at: float, timeout: float = 10.0) -> dict[int, int]:
+    """Return partition → offset of the first record appended at ``at`` (seconds since the epoch) or later, else the log's end.
+
+    Raises NotReady when no broker answers.
+    """
+    consumer = open_consumer(bootstrap)
+    try:
+        partitions = consumer.list_topics(topic, timeout=timeout).topics[topic].partitions
+        asked = [TopicPartition(topic, partition, int(at * 1000)) for partition in partitions]
+        found = consumer.offsets_for_times(asked, timeout=timeout)
+        # librdkafka answers OFFSET_END, a negative number, where every record is older.
+        return {
+            place.partition: place.offset if place.offset >= 0 else consumer.get_watermark_offsets(place, timeout=timeout)[1]
+            for place in found
+        }
+    except KafkaException as error:
+        cause = f"the offsets of {topic} cannot be read from {bootstrap}"
+        raise NotReady(cause, str(error), "make status") from error
+    finally:
+        consumer.close()
+
+
 def topic_id(bootstrap: str, topic: str, timeout: float = 10.0) -> str | None:
     """Return the id the cluster gave the topic when it was made, or None where a broker says that there is none.
 

@@ -48,7 +48,7 @@ def up(**stack: Any) -> None:
 
 
 def down(**settings: Any) -> Any:
-    return tear_down.tear_down(TearDownForm(name="lab", **settings))
+    return tear_down.tear_down(TearDownForm(name="lab", confirm="lab", **settings))
 
 
 def test_everything_goes_in_the_reverse_of_the_order_in_which_it_came(world: World) -> None:
@@ -170,7 +170,7 @@ def test_the_remedy_for_a_damaged_state_file_works(world: World, at_exit: list[C
         tear_down.main(TearDownForm(name="lab"))
     assert caught.value.next_command == "make down NAME=lab VOLUMES=1"
     assert world.running, "data is never deleted unasked"
-    tear_down.main(TearDownForm(name="lab", volumes=True))
+    tear_down.main(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert not StackPaths.of("lab").root.exists()
     assert not world.supervised
     assert down() is False

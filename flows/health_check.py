@@ -1,0 +1,111 @@
+"""Look at every component side by side, tell what changed, and repair the one that is down when asked to."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed
+
+from flows.command_line import run_command
+from flows.forms import HealthCheckForm
+from flows.serving import with_server
+from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.state import Wanted, read_state
+from tasks.examination import examine_components
+from tasks.logs import log_page
+from tasks.repair import repair_component
+from tasks.step import say
+from trending.errors import LabError, StackBusy, Superseded, Unhealthy
+
+CHANGED = "trending.health.changed"
+GIVEN_UP = "trending.health.given-up"
+
+
+@flow(name="health-check", flow_run_name="health-check {settings.name}")
+def health_check(settings: HealthCheckForm) -> State[Any]:
+    """Complete as Healthy, Warning, Repaired or Absent; fail with the evidence when a component is down."""
+    stack = settings.name
+    if not wanted_up(stack):
+        return absent(stack)
+    findings = examine_components(stack)
+    decision = decide(findings, read_record(StackPaths.of(stack).health), time.time())
+    word = decision.held_back
+    if settings.heal and decision.repair is not None:
+        word = heal(stack, decision.repair)
+        findings = examine_components(stack)
+    if not wanted_up(stack):
+        return absent(stack)
+    report(stack, findings, decision, word)
+    verdict = overall(findings)
+    if verdict is Verdict.UNHEALTHY:
+        down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
+        cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
+        raise Unhealthy(cause, down[0].evidence, down[0].next_command if settings.heal else "make health HEAL=1")
+    repaired = settings.heal and decision.repair is not None
+    return Completed(name="Repaired" if repaired else verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
+
+
+def wanted_up(stack: str) -> bool:
+    """Whether somebody wants the stack up: only then is there anything to check."""
+    state = read_state(StackPaths.of(stack))
+    return state is not None and state.wanted is Wanted.UP
+
+
+def absent(stack: str) -> State[Any]:
+    """Return the state of a check that had nothing to check."""
+    say(f"the stack {stack} is not wanted up: there is nothing to check")
+    return Completed(name="Absent", message=f"{stack} is not wanted up")
+
+
+def heal(stack: str, finding: Finding) -> str:
+    """Repair one component and return what came of it; a failed repair shows in the findings that follow."""
+    try:
+        evidence = repair_component(stack, finding)
+    except (StackBusy, Superseded) as error:
+        return error.cause
+    except LabError as error:
+        return f"the repair of {finding.component} failed: {error.cause}"
+    say(f"{finding.component} is repaired: {evidence}")
+    return f"{finding.component} was repaired"
+
+
+def report(stack: str, findings: list[Finding], decision: Decision, word: str) -> None:
+    """Report the table and the logs as artifacts, and events only for what changed."""
+    paths = StackPaths.of(stack)
+    changed, given_up = note_findings(paths.health, findings, decision.given_up, time.time())
+    verdict = overall(findings)
+    table = [
+        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
+        for each in findings
+    ]
+    create_table_artifact(table, key=f"health-{stack}", description=f"{stack} is {verdict}. {word}")
+    for each in findings:
+        say(f"{each.component:12} {each.verdict:10} {each.evidence.splitlines()[0]}")
+    if word:
+        say(word)
+    down = [each.component for each in findings if each.verdict is Verdict.UNHEALTHY]
+    if down:
+        page = log_page(open_lab(stack), down)
+        create_markdown_artifact(page, key=f"logs-{stack}", description="Last lines of what is down")
+    resource = {"prefect.resource.id": f"trending.stack.{paths.stack_id}", "prefect.resource.name": stack}
+    if changed:
+        payload: dict[str, Any] = {component: {"from": old, "to": new} for component, (old, new) in changed.items()}
+        emit_event(CHANGED, {**resource, "trending.verdict": verdict.value}, payload=payload)
+    for component in given_up:
+        emit_event(GIVEN_UP, {**resource, "trending.component": component}, payload={"reason": decision.held_back})
+
+
+def main(settings: HealthCheckForm) -> None:
+    """Run the flow from a terminal."""
+    with_server(lambda: health_check(settings))
+
+
+if __name__ == "__main__":
+    run_command(HealthCheckForm, main, "python -m flows.health_check")

@@ -1,0 +1,47 @@
+"""Bring up Prefect itself: server, work pool, worker, deployments, automations. No flow, since nothing could run it yet."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flows.command_line import run_command
+from flows.forms import ServeForm
+from flows.serving import run_on
+from infra.clock import SystemClock
+from infra.prefect_server import PrefectServer, ensure_server, ensure_worker, prefect_environment
+from tasks.deployment import apply_automations, create_pool, deploy, wait_for_worker
+
+
+def main(settings: ServeForm) -> None:
+    """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
+    server = ensure_server()
+    tell(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
+    run_on(server, lambda: serve(server, settings))
+    tell(f"\nUI: {server.url.removesuffix('/api')}/deployments")
+    tell("start the stack there, or: prefect deployment run 'start-up/local' --watch; make serve-stop ends it all")
+    tell(f"the prefect command finds this server with: export PREFECT_API_URL={server.url}")
+
+
+def serve(server: PrefectServer, settings: ServeForm) -> None:
+    """Put pool, deployments and automations on the server, then start the worker and wait for it."""
+    created = create_pool()
+    tell(f"[ok] work pool {'created' if created else 'is there'}")
+    lines = deploy({**os.environ, **prefect_environment(), "PREFECT_API_URL": server.url})
+    tell(f"[ok] {len(lines)} deployments")
+    applied = apply_automations(settings.alert_url)
+    tell(f"[ok] automations {', '.join(applied)}")
+    if "trending-alert" not in applied:
+        tell("[--] nobody is alerted by message: give an address with ALERT_URL=https://…")
+    started = ensure_worker(server)
+    wait_for_worker(SystemClock())
+    tell(f"[ok] worker {'started' if started else 'is there'}")
+
+
+def tell(line: str) -> None:
+    """Print one line."""
+    sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    run_command(ServeForm, main, "python -m flows.serve")

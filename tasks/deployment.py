@@ -1,0 +1,131 @@
+"""What `make serve` puts on a Prefect server: work pool, deployments, automations. Plain functions, since no run is there yet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import Worker, WorkerStatus
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.types import SecretDict
+
+from infra.paths import CHECKOUT
+from infra.prefect_server import POOL, WORKER
+from trending.errors import LabError, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from infra.clock import Clock
+
+DEPLOY_SECONDS = 180
+WORKER_SECONDS = 60.0
+AUTOMATIONS = CHECKOUT / "automations.yaml"
+ALERT_BLOCK = "trending-alert"
+_ALERT_ACTION = "send-notification"
+
+
+def create_pool() -> bool:
+    """Create the work pool of local processes; returns whether it was created."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        except ObjectAlreadyExists:
+            return False
+    return True
+
+
+def deploy(environment: Mapping[str, str]) -> list[str]:
+    """Deploy everything in prefect.yaml and return its lines; raises LabError with Prefect's words when that fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "--no-prompt",
+        "deploy",
+        "--all",
+        "--prefect-file",
+        str(CHECKOUT / "prefect.yaml"),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEPLOY_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        cause = "the deployments could not be created"
+        raise LabError(cause, (done.stdout + done.stderr).strip()[-800:], "make serve once more, or prefect deploy --all")
+    return [line for line in done.stdout.splitlines() if "successfully created" in line]
+
+
+def wait_for_worker(clock: Clock) -> None:
+    """Wait until the lab's worker has reported to the server; raises NotReady after a minute."""
+    deadline = clock.monotonic() + WORKER_SECONDS
+    while not any(worker.name == WORKER and worker.status is WorkerStatus.ONLINE for worker in _workers()):
+        if clock.monotonic() > deadline:
+            cause = f"the worker {WORKER} did not report within {WORKER_SECONDS:.0f} s"
+            raise NotReady(cause, f"work pool {POOL}", "make serve-stop, then make serve")
+        clock.sleep(0.2)
+
+
+def _workers() -> list[Worker]:
+    with get_client(sync_client=True) as client:
+        return client.read_workers_for_work_pool(POOL)
+
+
+def apply_automations(alert_url: SecretStr | None, path: Path = AUTOMATIONS) -> list[str]:
+    """Create or update the automations of the file by name and return their names.
+
+    Those that notify need somewhere to send to: without ``alert_url`` they are left out, unless a block was made earlier.
+    """
+    block = _alert_block(alert_url)
+    declared: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["automations"]
+    applied = []
+    with get_client(sync_client=True) as client:
+        for each in declared:
+            if _notifies(each):
+                if block is None:
+                    continue
+                for action in each["actions"]:
+                    action["block_document_id"] = block
+            automation = AutomationCore.model_validate(each)
+            known = client.read_automations_by_name(automation.name)
+            if known:
+                client.update_automation(known[0].id, automation)
+            else:
+                client.create_automation(automation)
+            applied.append(automation.name)
+    return applied
+
+
+def _notifies(automation: dict[str, Any]) -> bool:
+    return any(action["type"] == _ALERT_ACTION for action in automation["actions"])
+
+
+def _alert_block(url: SecretStr | None) -> str | None:
+    """Return the id of the block that alerts are sent by: made for ``url``, else the one that is there, else None."""
+    if url is None:
+        with get_client(sync_client=True) as client:
+            documents = client.read_block_documents_by_type("custom-webhook")
+        return next((str(document.id) for document in documents if document.name == ALERT_BLOCK), None)
+    webhook = CustomWebhookNotificationBlock(
+        name=ALERT_BLOCK,
+        url="{{address}}",  # substituted: an address such as Slack's is a secret
+        json_data={"title": "{{subject}}", "text": "{{body}}"},
+        secrets=SecretDict({"address": url.get_secret_value()}),
+    )
+    return str(webhook.save(ALERT_BLOCK, overwrite=True))

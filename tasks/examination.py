@@ -1,0 +1,210 @@
+"""Looking at every component of a stack side by side: supervisor, services, cluster, topic, programs, freshness, the machine."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from infra.broker import BrokerClient
+from infra.clock import Clock, SystemClock
+from infra.docker_engine import WAYS_OUT, engine_answers
+from infra.health import Finding, Repair, Verdict, block
+from infra.lab import Lab, open_lab
+from infra.prerequisites import check_disk, check_memory
+from infra.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
+from infra.runtime import ServiceState
+from infra.stack import Service, ServiceKind
+from infra.supervisor import FINAL_EXIT_CODES
+from infra.versions import hole, kafka_version
+from tasks.heartbeat import beating, fresh_heartbeat
+from tasks.producer import NAME as PRODUCER
+from tasks.step import step
+from tasks.stream import NAME as STREAM
+from trending.errors import LabError, NotReady, PrerequisiteMissing
+from trending.log import log_ends, offsets_at
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOOKS = 3
+PAUSE_SECONDS = 2.0
+"""A component counts as down when three looks in a row say so: whoever restarts it by himself gets the time to do it."""
+SUPERVISOR = "supervisor"
+ENGINE = "engine"
+CLUSTER = "cluster"
+TOPIC = "topic"
+FRESHNESS = "freshness"
+SERVICE_STARTING_SECONDS = 20.0
+PROGRAMS = {PRODUCER: ("acknowledged", 20.0), STREAM: ("batches", 90.0)}
+"""Program → the figure of its heartbeat that must be above 0, and how long it may take to start."""
+DISK_MB = 500
+MEMORY_MB = 300
+WORKERS = 12
+
+
+def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
+    """Return component → the components without which it can't be well."""
+    containers = lab.runtime.kind is RuntimeKind.DOCKER
+    below = (ENGINE,) if containers else (SUPERVISOR,)
+    brokers = tuple(service.name for service in lab.stack.brokers)
+    return {
+        **{service.name: (*below, *service.depends_on) for service in lab.stack.services},
+        CLUSTER: brokers,
+        TOPIC: (CLUSTER,),
+        **dict.fromkeys(PROGRAMS, (SUPERVISOR, TOPIC)),
+        FRESHNESS: (STREAM, TOPIC),
+    }
+
+
+def examine(lab: Lab, clock: Clock | None = None) -> list[Finding]:
+    """Return a finding for each component, those blocked by another one told apart. Takes what its slowest component takes."""
+    clock = clock or SystemClock()
+    looks = [partial(look_again, look, clock) for look in looks_of(lab).values()]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        findings = list(pool.map(lambda look: look(), looks))
+    return block(findings, needs(lab))
+
+
+def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
+    """Return component → one look at it."""
+    containers = lab.runtime.kind is RuntimeKind.DOCKER
+    return {
+        **({ENGINE: _engine} if containers else {}),
+        SUPERVISOR: partial(_supervisor, lab),
+        **{service.name: partial(_service, lab, service) for service in lab.stack.services},
+        CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
+        TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.bootstrap, lab.settings.stack.topic)),
+        **{program: partial(_program, lab, program) for program in PROGRAMS},
+        FRESHNESS: partial(_freshness, lab),
+        "disk": partial(_machine, "disk", lambda: check_disk(DISK_MB)),
+        "memory": partial(_machine, "memory", lambda: check_memory(MEMORY_MB)),
+        "versions": partial(_versions, lab),
+    }
+
+
+def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
+    """Look until it is well, three times at most, and return the last finding."""
+    finding = look()
+    for _again in range(LOOKS - 1):
+        if finding.verdict is not Verdict.UNHEALTHY:
+            break
+        clock.sleep(PAUSE_SECONDS)
+        finding = look()
+    return finding
+
+
+def _climbed(component: str, rungs: list[Rung]) -> Finding:
+    try:
+        evidence = climb(rungs, 0.0, SystemClock())
+    except LabError as error:
+        return _down(component, error)
+    return Finding(component, Verdict.HEALTHY, "; ".join(evidence.values()))
+
+
+def _down(component: str, error: LabError, repair: Repair = Repair.NONE) -> Finding:
+    evidence = f"{error.cause}: {error.evidence}" if error.evidence else error.cause
+    return Finding(component, Verdict.UNHEALTHY, evidence, error.next_command, repair)
+
+
+def _engine() -> Finding:
+    silence = engine_answers()
+    if silence:
+        return Finding(ENGINE, Verdict.UNHEALTHY, silence, WAYS_OUT)
+    return Finding(ENGINE, Verdict.HEALTHY, "answers")
+
+
+def _supervisor(lab: Lab) -> Finding:
+    if lab.supervisor.running():
+        return Finding(SUPERVISOR, Verdict.HEALTHY, "answers")
+    return Finding(SUPERVISOR, Verdict.UNHEALTHY, f"no supervisord answers at {lab.paths.socket}", "make up", Repair.START)
+
+
+def _service(lab: Lab, service: Service) -> Finding:
+    try:
+        seen = lab.runtime.observe(service)
+        evidence = require_running(lab.runtime, service)
+    except LabError as error:
+        return _down(service.name, error, Repair.START if isinstance(error, NotReady) else Repair.NONE)
+    try:
+        said = _answer(service)
+    except NotReady as error:
+        age = time.time() - (seen.started_at or 0.0)
+        if seen.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
+            return Finding(service.name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
+        return _down(service.name, error, Repair.RESTART)
+    return Finding(service.name, Verdict.HEALTHY, f"{evidence}; {said}")
+
+
+def _answer(service: Service) -> str:
+    if service.kind is ServiceKind.ZOOKEEPER:
+        return require_serving(service.ports[0])
+    view = BrokerClient(f"localhost:{service.ports[0]}").cluster(ANSWER_SECONDS)
+    return f"answers for cluster {view.cluster_id}"
+
+
+def _program(lab: Lab, name: str) -> Finding:
+    figure, starting_seconds = PROGRAMS[name]
+    try:
+        evidence = climb(beating(lab, name, figure), 0.0, SystemClock())
+    except LabError as error:
+        status = lab.supervisor.status(name)
+        if status is None:
+            return _down(name, error, Repair.START)
+        if not status.alive:
+            final = status.state == "EXITED" and str(status.exit_code) in FINAL_EXIT_CODES.split(",")
+            return _down(name, error, Repair.NONE if final else Repair.START)
+        age = time.time() - status.started
+        if age < starting_seconds:
+            return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
+        return _down(name, error, Repair.RESTART)
+    return Finding(name, Verdict.HEALTHY, "; ".join(evidence.values()))
+
+
+def _freshness(lab: Lab) -> Finding:
+    """Whether the stream has counted what was appended two triggers ago; the broker's time index says what that is."""
+    settings = lab.settings
+    bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
+    allowed = 2 * max(settings.stream.trigger_seconds, 1.0)
+    try:
+        beat = fresh_heartbeat(lab, STREAM)
+        due = offsets_at(bootstrap, topic, time.time() - allowed)
+        ends = {part: end for part, (_first, end) in log_ends(bootstrap, topic).items()}
+    except LabError as error:
+        return _down(FRESHNESS, error)
+    done = {part: int(beat.figures.get(f"offset.{part}", 0)) for part in ends}
+    lag = sum(max(0, ends[part] - done[part]) for part in ends)
+    behind = sorted(part for part in ends if done[part] < due.get(part, 0))
+    if not behind:
+        return Finding(FRESHNESS, Verdict.HEALTHY, f"lag {lag} records; all that is older than {allowed:g} s is counted")
+    evidence = f"lag {lag} records; partitions {behind} stand at {done}, due {due} after {allowed:g} s"
+    status = lab.supervisor.status(STREAM)
+    if status is not None and time.time() - status.started < PROGRAMS[STREAM][1]:
+        return Finding(FRESHNESS, Verdict.WARNING, f"catching up after a start: {evidence}", "make status")
+    return Finding(FRESHNESS, Verdict.UNHEALTHY, evidence, "make logs SERVICE=stream")
+
+
+def _machine(component: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(component, Verdict.HEALTHY, check())
+    except PrerequisiteMissing as error:
+        return Finding(component, Verdict.WARNING, f"{error.cause}, {error.evidence}", error.next_command)
+
+
+def _versions(lab: Lab) -> Finding:
+    try:
+        version = kafka_version(lab.stack, lab.runtime.kind)
+    except LabError as error:
+        return _down("versions", error)
+    if holes := hole(version):
+        evidence = f"Kafka {version} has {holes}; its ports are on 127.0.0.1 only"
+        return Finding("versions", Verdict.WARNING, evidence, "make up PROFILE=kraft NAME=another")
+    return Finding("versions", Verdict.HEALTHY, f"Kafka {version or 'of unknown version'}, no known hole")
+
+
+@step(name="examine-components", timeout_seconds=120)
+def examine_components(stack: str) -> list[Finding]:
+    """Look at every component side by side."""
+    return examine(open_lab(stack))

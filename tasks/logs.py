@@ -1,0 +1,31 @@
+"""The last lines of a stack's services and programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.embedded import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from infra.lab import Lab
+
+PAGE_LINES = 40
+
+
+def log_tail(lab: Lab, component: str, lines: int) -> str:
+    """Return the last lines of a service's output, or of a program's two streams; empty for what writes none."""
+    service = next((each for each in lab.stack.services if each.name == component), None)
+    if service is not None:
+        return lab.runtime.logs(service, lines)
+    parts = (tail(lab.supervisor.logs / f"{component}.{stream}.log", lines) for stream in ("err", "out"))
+    return "\n".join(part for part in parts if part)
+
+
+def log_page(lab: Lab, components: Iterable[str]) -> str:
+    """Return a Markdown page with the last lines of each component; four back quotes, since a log may have three."""
+    sections = [
+        f"## {component}\n\n````\n{log_tail(lab, component, PAGE_LINES) or '(nothing)'}\n````\n" for component in components
+    ]
+    return "\n".join(sections)

@@ -1,0 +1,124 @@
+"""Bringing one component back, under the stack's lock, and giving way to whoever takes the stack down."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infra.clock import Clock, SystemClock
+from infra.health import Finding, Repair, Verdict, note_repair
+from infra.lab import Lab, end_orphans, open_lab
+from infra.paths import StackPaths
+from infra.processes import stack_processes
+from infra.state import Wanted, read_state, stack_held
+from tasks.examination import SUPERVISOR, looks_of
+from tasks.infrastructure import start_service, start_supervisor, wait_for_service
+from tasks.producer import NAME as PRODUCER
+from tasks.producer import launch_producer
+from tasks.step import say, step
+from tasks.stream import NAME as STREAM
+from tasks.stream import submit_stream
+from tasks.topic import resolve_offsets
+from trending.errors import NotReady, Superseded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HELD_SECONDS = 1.0
+"""How long a repair waits for the lock: whoever holds it is working on the stack already."""
+RECOVERY_SECONDS = 150.0
+POLL_SECONDS = 0.25
+
+
+def require_wanted(paths: StackPaths) -> None:
+    """Raise Superseded when the stack is not wanted up any more, or somebody waits to take it down."""
+    state = read_state(paths)
+    if paths.down_request.exists() or state is None or state.wanted is not Wanted.UP:
+        wanted = "a take-down waits" if paths.down_request.exists() else f"wanted is {state.wanted if state else 'nothing'}"
+        cause = f"the stack {paths.name} is being taken down: nothing is repaired"
+        raise Superseded(cause, wanted, "make status")
+
+
+def repair(stack: str, finding: Finding, clock: Clock | None = None) -> str:
+    """Bring one component back and wait until it is well; returns its evidence.
+
+    Raises StackBusy when another command holds the stack, Superseded when it is taken down meanwhile, NotReady when the component
+    is not well in time. The repair is booked before it is done, so that a healer killed in the middle has spent it.
+    """
+    clock = clock or SystemClock()
+    paths = StackPaths.of(stack)
+    with stack_held(paths, timeout=HELD_SECONDS):
+        require_wanted(paths)
+        lab = open_lab(stack)
+        say(f"{finding.component}: {finding.repair} because {finding.evidence.splitlines()[0]}")
+        note_repair(paths.health, finding.component)
+        if finding.repair is Repair.RESTART:
+            _thaw(lab, finding.component)
+        for act in _acts(lab, finding):
+            require_wanted(paths)
+            act()
+        return _wait(lab, finding.component, clock)
+
+
+def _acts(lab: Lab, finding: Finding) -> list[Callable[[], object]]:
+    stack, component = lab.state.settings.stack.name, finding.component
+    restart = finding.repair is Repair.RESTART
+    service = next((each for each in lab.stack.services if each.name == component), None)
+    if service is not None:
+        ending: list[Callable[[], object]] = [lambda: lab.runtime.stop(service)] if restart else []
+        return [*ending, lambda: lab.runtime.start(service)]
+    if component == SUPERVISOR:
+        return _everything_supervised(lab)
+    ending = [lambda: lab.supervisor.remove(component)] if restart else []
+    return [*ending, lambda: _launch(stack, component)]
+
+
+def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
+    """Return what a dead supervisord asks for: programs without an owner end, and start again under a new one."""
+    stack = lab.state.settings.stack.name
+
+    def service(name: str) -> None:
+        start_service.fn(stack, name)
+        wait_for_service.fn(stack, name)
+
+    return [
+        lambda: end_orphans(lab),
+        lambda: start_supervisor.fn(stack),
+        *[lambda name=each.name: service(name) for each in lab.stack.services],
+        lambda: _launch(stack, PRODUCER),
+        lambda: _launch(stack, STREAM),
+    ]
+
+
+def _launch(stack: str, program: str) -> None:
+    if program == STREAM:
+        submit_stream.fn(stack, resolve_offsets.fn(stack))
+    else:
+        launch_producer.fn(stack)
+
+
+def _thaw(lab: Lab, component: str) -> None:
+    """Let a stopped process go on, so that it can end in order instead of being killed."""
+    for process in stack_processes(lab.paths.stack_id, component):
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+def _wait(lab: Lab, component: str, clock: Clock) -> str:
+    look = looks_of(lab)[component]
+    deadline = clock.monotonic() + RECOVERY_SECONDS
+    while (finding := look()).verdict is not Verdict.HEALTHY:
+        require_wanted(lab.paths)
+        if clock.monotonic() > deadline:
+            cause = f"{component} was repaired and is not well after {RECOVERY_SECONDS:.0f} s"
+            raise NotReady(cause, finding.evidence, finding.next_command)
+        clock.sleep(POLL_SECONDS)
+    return finding.evidence
+
+
+@step(name="repair-component", task_run_name="repair-component {finding.component}", timeout_seconds=400, retries=0)
+def repair_component(stack: str, finding: Finding) -> str:
+    """Bring one component back; one attempt a check, since each counts against its budget."""
+    return repair(stack, finding)
