@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health serve serve-stop test test-fast check bench server-stop images lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health game-day serve serve-stop test test-fast check bench server-stop images lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -77,6 +77,9 @@ logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 
 health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
 	@$(PY) -m flows.health_check $(ARGS)
+
+game-day: $(JARS) ## break the running stack on purpose: make game-day FAULTS=broker-killed,jvm-killed
+	@$(PY) -m flows.game_day $(ARGS)
 
 serve: $(JARS) ## Prefect server, worker, deployments, automations: then work from the UI
 	@$(PY) -m flows.serve $(ARGS)

@@ -28,20 +28,25 @@ def audit(settings: AuditForm) -> AuditReport:
     """Report acknowledged, in log, counted, lost and duplicated; fails unless the last two are 0."""
     stack = settings.name
     zone = open_lab(stack).settings.stream.zone
-    with stack_held(StackPaths.of(stack)):
-        stop_producer(stack)
-        try:
-            report = audit_log(stack, wait_for_catch_up(stack))
-        finally:
-            if settings.resume:
-                launch_producer(stack)
-                wait_for_producer(stack)
+    report = recount(stack, resume=settings.resume)
     page = "```\n" + "\n".join(report.lines(zone)) + "\n```\n"
     create_markdown_artifact(page, key="audit", description="Producer, log and store reconciled")
     if not report.clean:
         tell(report, zone)
     report.require_clean()
     return report
+
+
+def recount(stack: str, *, resume: bool) -> AuditReport:
+    """Stop the producer, let the stream catch up, reconcile; with ``resume`` start the producer again, whatever came of it."""
+    with stack_held(StackPaths.of(stack)):
+        stop_producer(stack)
+        try:
+            return audit_log(stack, wait_for_catch_up(stack))
+        finally:
+            if resume:
+                launch_producer(stack)
+                wait_for_producer(stack)
 
 
 def tell(report: AuditReport, zone: ZoneInfo | None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
+from infra.faults import FaultName
 from infra.stack import DEFAULT_NAME
 from trending.settings import LabSettings, Section
 
@@ -74,6 +75,21 @@ class HealthCheckForm(NamedStack):
     )
 
 
+class GameDayForm(NamedStack):
+    """Break a running stack fault by fault, watch it recover, and prove after each that nothing was lost."""
+
+    faults: list[FaultName] = Field(
+        default_factory=list, description="Which faults, in this order; empty means all that the runtime and the size have."
+    )
+    hold_seconds: float = Field(15.0, ge=1, le=60, description="How long something frozen stays frozen once it was noticed.")
+    limit_seconds: float = Field(180.0, ge=30, le=600, description="How long each fault may take to be noticed, and to recover.")
+
+    @field_validator("faults", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: Any) -> Any:  # noqa: ANN401 - whatever came in
+        return [name for name in value.split(",") if name] if isinstance(value, str) else value
+
+
 class ServeForm(Section):
     """Bring up Prefect's server and worker, and deploy everything."""
 
@@ -113,6 +129,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     SmokeTestForm,
     AuditForm,
     HealthCheckForm,
+    GameDayForm,
     ServeForm,
     SpyForm,
     LogsForm,

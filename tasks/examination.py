@@ -170,8 +170,8 @@ def _freshness(lab: Lab) -> Finding:
     allowed = 2 * max(settings.stream.trigger_seconds, 1.0)
     try:
         beat = fresh_heartbeat(lab, STREAM)
-        due = offsets_at(bootstrap, topic, time.time() - allowed)
-        ends = {part: end for part, (_first, end) in log_ends(bootstrap, topic).items()}
+        due = offsets_at(bootstrap, topic, time.time() - allowed, ANSWER_SECONDS)
+        ends = {part: end for part, (_first, end) in log_ends(bootstrap, topic, ANSWER_SECONDS).items()}
     except LabError as error:
         return _down(FRESHNESS, error)
     done = {part: int(beat.figures.get(f"offset.{part}", 0)) for part in ends}

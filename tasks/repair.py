@@ -41,11 +41,12 @@ def require_wanted(paths: StackPaths) -> None:
         raise Superseded(cause, wanted, "make status")
 
 
-def repair(stack: str, finding: Finding, clock: Clock | None = None) -> str:
+def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: bool = True) -> str:
     """Bring one component back and wait until it is well; returns its evidence.
 
     Raises StackBusy when another command holds the stack, Superseded when it is taken down meanwhile, NotReady when the component
-    is not well in time. The repair is booked before it is done, so that a healer killed in the middle has spent it.
+    is not well in time. Unless the fault was made on purpose, the repair is booked before it is done, so that a healer killed in
+    the middle has spent it.
     """
     clock = clock or SystemClock()
     paths = StackPaths.of(stack)
@@ -53,7 +54,8 @@ def repair(stack: str, finding: Finding, clock: Clock | None = None) -> str:
         require_wanted(paths)
         lab = open_lab(stack)
         say(f"{finding.component}: {finding.repair} because {finding.evidence.splitlines()[0]}")
-        note_repair(paths.health, finding.component)
+        if booked:
+            note_repair(paths.health, finding.component)
         if finding.repair is Repair.RESTART:
             _thaw(lab, finding.component)
         for act in _acts(lab, finding):

@@ -17,7 +17,8 @@ LabError                      exit code 1
 ├── EngineUnavailable         13   no Docker engine answers, or it refuses
 ├── ImageUnavailable          14   an image is neither here nor to be had
 ├── Unhealthy                 15   a health check found a part that is not what is wanted of it
-└── Superseded                16   a take-down was asked for meanwhile, and wins
+├── Superseded                16   a take-down was asked for meanwhile, and wins
+└── NotSurvived               17   a game day found a fault that the stack did not come back from
 Interrupted                   130  a signal; the run undid what it had made
 
 The numbers are the exit codes of every command.
@@ -151,6 +152,12 @@ class Superseded(LabError):
     """Somebody asked for the stack to be taken down while a repair was under way; the repair gives way."""
 
     exit_code = 16
+
+
+class NotSurvived(LabError):
+    """A fault of a game day was not recovered from, or cost messages."""
+
+    exit_code = 17
 
 
 class Interrupted(BaseException):

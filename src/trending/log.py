@@ -39,6 +39,7 @@ def open_consumer(bootstrap: str) -> Consumer:
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 100,
+            "log_level": 0,  # what goes wrong is raised
         },
     )
 

@@ -1,0 +1,116 @@
+"""Break a running stack on purpose, one fault after the other, and prove after each that nothing was lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from pydantic import BaseModel
+
+from flows.audit import recount
+from flows.command_line import run_command
+from flows.forms import GameDayForm
+from flows.serving import with_server
+from infra.health import Verdict
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from tasks.examination import examine_components
+from tasks.faults import faults_of
+from tasks.repair import require_wanted
+from tasks.step import say
+from tasks.trial import Trial, inject_fault
+from trending.errors import InvalidInput, NotSurvived, Unhealthy
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from infra.faults import FaultName
+
+
+class Survival(BaseModel):
+    """A fault's trial and what the audit after it says."""
+
+    trial: Trial
+    acknowledged: int
+    lost: int
+    duplicated: int
+    clean: bool
+
+
+@flow(name="game-day", flow_run_name="game-day {settings.name}")
+def game_day(settings: GameDayForm) -> list[Survival]:
+    """Try every chosen fault; fails when one is not recovered from, or cost or doubled a single message."""
+    stack = settings.name
+    chosen = choose(stack, settings.faults)
+    require_well(stack)
+    progress = cast("UUID", create_progress_artifact(0.0, key=f"game-day-progress-{stack}", description=f"{len(chosen)} faults"))
+    survivals: list[Survival] = []
+    try:
+        for number, fault in enumerate(chosen, 1):
+            say(f"fault {number} of {len(chosen)}: {fault}")
+            trial = inject_fault(stack, fault, settings.hold_seconds, settings.limit_seconds)
+            report = recount(stack, resume=True)
+            survivals.append(
+                Survival(
+                    trial=trial,
+                    acknowledged=report.acknowledged,
+                    lost=report.lost,
+                    duplicated=report.duplicated,
+                    clean=report.clean,
+                )
+            )
+            update_progress_artifact(progress, 100.0 * number / len(chosen))
+    finally:
+        page = to_markdown(stack, survivals, len(chosen))
+        create_markdown_artifact(page, key=f"game-day-{stack}", description=f"{len(survivals)} of {len(chosen)} faults survived")
+    for line in page.splitlines():
+        say(line)
+    costly = [each for each in survivals if not each.clean]
+    if costly:
+        cause = f"{costly[0].trial.fault} cost {costly[0].lost} messages and doubled {costly[0].duplicated}"
+        raise NotSurvived(cause, f"{len(costly)} of {len(survivals)} faults", f"make audit NAME={stack}")
+    return survivals
+
+
+def choose(stack: str, asked: list[FaultName]) -> list[FaultName]:
+    """Return the faults to try; raises StackAbsent or Superseded without a stack of ours, InvalidInput for a fault it lacks."""
+    lab = open_lab(stack)
+    require_wanted(StackPaths.of(stack))
+    possible = [fault.name for fault in faults_of(lab)]
+    strange = [fault for fault in asked if fault not in possible]
+    if strange:
+        cause = f"this stack has no fault {', '.join(strange)}"
+        raise InvalidInput(cause, f"it has {', '.join(possible)}", "make game-day")
+    return asked or possible
+
+
+def require_well(stack: str) -> None:
+    """Raise Unhealthy unless everything is well before the first fault: what was broken before says nothing."""
+    down = [each for each in examine_components(stack) if each.verdict not in {Verdict.HEALTHY, Verdict.WARNING}]
+    if down:
+        cause = f"{down[0].component} of {stack} is not well already"
+        raise Unhealthy(cause, down[0].evidence, f"make health NAME={stack} HEAL=1")
+
+
+def to_markdown(stack: str, survivals: list[Survival], asked: int) -> str:
+    """Return the report as a Markdown table; times are seconds from the injection."""
+    rows = "\n".join(
+        f"| {each.trial.fault} | {each.trial.row} | {each.trial.noticed:.1f} | {each.trial.recovered:.1f} | {each.trial.back_by} "
+        f"| {each.acknowledged} | {each.lost} | {each.duplicated} |"
+        for each in survivals
+    )
+    return (
+        f"# Game day of {stack}: {len(survivals)} of {asked} faults survived\n\n"
+        "| fault | FAULTS.md row | noticed, s | well again, s | back by | acknowledged so far | lost | duplicated |\n"
+        f"|---|---:|---:|---:|---|---:|---:|---:|\n{rows}\n"
+    )
+
+
+def main(settings: GameDayForm) -> None:
+    """Run the flow from a terminal."""
+    with_server(lambda: game_day(settings))
+
+
+if __name__ == "__main__":
+    run_command(GameDayForm, main, "python -m flows.game_day")

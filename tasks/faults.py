@@ -1,0 +1,157 @@
+"""The faults of a game day: what is broken, how, and who brings it back. Rows are those of FAULTS.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from infra import faults as breaking
+from infra.broker import BrokerClient
+from infra.faults import FaultName
+from tasks.examination import SUPERVISOR, TOPIC
+from tasks.producer import NAME as PRODUCER
+from tasks.stream import NAME as STREAM
+from tasks.topic import TOPIC_SETTINGS
+from trending.errors import ConfigurationConflict, LabError
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.lab import Lab
+    from infra.stack import Service
+
+QUORUM = 3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. ``inject`` breaks the component; ``end`` is what takes the fault away after it was held for a while.
+
+    ``restarts`` tells that the component comes back as another process; ``healed`` that nobody restarts it but the healer,
+    ``visible`` that the component is down meanwhile.
+    """
+
+    name: FaultName
+    row: int
+    component: str
+    inject: Callable[[], object]
+    end: Callable[[], object] | None = None
+    restarts: bool = False
+    healed: bool = False
+    visible: bool = True
+    back_by: str = "itself"
+
+
+def faults_of(lab: Lab) -> list[Fault]:
+    """Return the faults that this stack's runtime and size have."""
+    broker = lab.stack.brokers[0]
+    containers = lab.runtime.kind is RuntimeKind.DOCKER
+    owner = "Docker" if containers else "supervisord"
+    return [
+        *(_by_hand(lab, broker) if containers else ()),
+        Fault(
+            FaultName.BROKER_HEAP_EXHAUSTED,
+            10,
+            broker.name,
+            partial(breaking.exhaust_heap, lab, broker),
+            partial(lab.runtime.start, broker),
+            back_by="its declared heap",
+        ),
+        Fault(
+            FaultName.BROKER_KILLED,
+            11,
+            broker.name,
+            lambda: breaking.service_process(lab, broker).kill(),
+            restarts=True,
+            back_by=owner,
+        ),
+        Fault(
+            FaultName.BROKER_FROZEN,
+            12,
+            broker.name,
+            partial(breaking.pause_service, lab, broker),
+            partial(breaking.unpause_service, lab, broker),
+            back_by="thaw",
+        ),
+        *(_of_three(lab, owner) if len(lab.stack.brokers) >= QUORUM else ()),
+        Fault(FaultName.TOPIC_ASKED_FOR_OTHERWISE, 18, TOPIC, partial(_refused, lab), visible=False, back_by="refusal"),
+        _killed(lab, FaultName.PRODUCER_KILLED, 19, PRODUCER),
+        _frozen(lab, FaultName.PRODUCER_FROZEN, 19, PRODUCER),
+        _killed(lab, FaultName.DRIVER_KILLED, 20, STREAM),
+        Fault(
+            FaultName.JVM_KILLED,
+            20,
+            STREAM,
+            lambda: breaking.jvm_of(breaking.program_process(lab, STREAM)).kill(),
+            restarts=True,
+            back_by="supervisord",
+        ),
+        Fault(
+            FaultName.SUPERVISOR_KILLED,
+            25,
+            SUPERVISOR,
+            lambda: breaking.supervisord_process(lab).kill(),
+            restarts=True,
+            healed=True,
+            back_by="healer",
+        ),
+    ]
+
+
+def _by_hand(lab: Lab, broker: Service) -> tuple[Fault, ...]:
+    return (
+        Fault(
+            FaultName.BROKER_KILLED_BY_HAND,
+            10,
+            broker.name,
+            partial(breaking.kill_container, lab, broker),
+            restarts=True,
+            healed=True,
+            back_by="healer",
+        ),
+        Fault(
+            FaultName.BROKER_MEMORY_KILLED,
+            10,
+            broker.name,
+            partial(breaking.exceed_memory, lab, broker),
+            partial(lab.runtime.start, broker),
+            back_by="its declared limit",
+        ),
+    )
+
+
+def _of_three(lab: Lab, owner: str) -> tuple[Fault, ...]:
+    last = lab.stack.brokers[-1]
+    kill = partial(_kill_service, lab, last)
+    return (Fault(FaultName.ONE_BROKER_OF_THREE_KILLED, 13, last.name, kill, restarts=True, back_by=owner),)
+
+
+def _kill_service(lab: Lab, service: Service) -> None:
+    breaking.service_process(lab, service).kill()
+
+
+def _killed(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
+    kill = partial(_kill_program, lab, program)
+    return Fault(name, row, program, kill, restarts=True, back_by="supervisord")
+
+
+def _kill_program(lab: Lab, program: str) -> None:
+    breaking.program_process(lab, program).kill()
+
+
+def _frozen(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
+    process = breaking.program_process(lab, program)
+    return Fault(name, row, program, partial(breaking.freeze, process), partial(breaking.thaw, process), back_by="thaw")
+
+
+def _refused(lab: Lab) -> None:
+    """Ask for the topic with other settings, which must be refused; raises LabError when it was not."""
+    wanted = lab.settings.stack
+    try:
+        BrokerClient(wanted.bootstrap).require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)
+    except ConfigurationConflict:
+        return
+    cause = f"{wanted.topic} was taken for one with {wanted.partitions + 1} partitions"
+    raise LabError(cause, "", "make status")

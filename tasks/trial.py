@@ -1,0 +1,137 @@
+"""One fault of a game day: break, notice, wait until everything is well again, measure both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from infra.budget import BUDGET_FILE, forgive
+from infra.clock import Clock, SystemClock
+from infra.faults import FaultName, supervisord_process
+from infra.health import Finding, Verdict
+from infra.lab import Lab, open_lab
+from tasks.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
+from tasks.faults import Fault, faults_of
+from tasks.producer import NAME as PRODUCER
+from tasks.repair import repair, require_wanted
+from tasks.step import say, step
+from tasks.stream import NAME as STREAM
+from trending.errors import LabError, NotSurvived
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLL_SECONDS = 0.1
+WELL = (SUPERVISOR, CLUSTER, TOPIC, PRODUCER, STREAM, FRESHNESS)
+"""What must be well again after any fault, besides the component that had it."""
+
+
+class Trial(BaseModel):
+    """What a fault did: seconds from the injection to the first sign, and to the last component's being well."""
+
+    fault: FaultName
+    row: int
+    noticed: float
+    recovered: float
+    back_by: str
+
+
+class Watch:
+    """Waits for signs, each within ``limit`` seconds; times are seconds from its making."""
+
+    def __init__(self, lab: Lab, fault: Fault, limit: float, clock: Clock) -> None:
+        self._lab = lab
+        self._fault = fault
+        self._limit = limit
+        self._clock = clock
+        self._looks = looks_of(lab)
+        self._before = identity(lab, fault.component)
+        self._started = clock.monotonic()
+
+    def look(self) -> Finding:
+        """Look once at the component that has the fault."""
+        return self._looks[self._fault.component]()
+
+    def until(self, holds: Callable[[], bool], complaint: str) -> float:
+        """Wait and return the time; raises NotSurvived with the complaint, Superseded when the stack is taken down."""
+        deadline = self._clock.monotonic() + self._limit
+        while not holds():
+            require_wanted(self._lab.paths)
+            if self._clock.monotonic() > deadline:
+                cause = f"{self._fault.name}: {complaint} within {self._limit:.0f} s"
+                raise NotSurvived(cause, self.look().evidence, f"make health NAME={self._lab.paths.name}")
+            self._clock.sleep(POLL_SECONDS)
+        return self._clock.monotonic() - self._started
+
+    def reborn(self) -> bool:
+        """Whether the component runs as another process than before."""
+        return identity(self._lab, self._fault.component) not in {self._before, ""}
+
+    def struck(self) -> bool:
+        """Whether the fault shows: the component is not well, or was restarted before anybody looked."""
+        return self.look().verdict is not Verdict.HEALTHY or identity(self._lab, self._fault.component) != self._before
+
+    def well(self) -> bool:
+        """Whether everything that counts is well, the component that had the fault as another process where it died."""
+        components = dict.fromkeys((self._fault.component, *WELL))
+        return (not self._fault.restarts or self.reborn()) and all(
+            self._looks[each]().verdict is Verdict.HEALTHY for each in components
+        )
+
+
+def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | None = None) -> Trial:
+    """Inject one fault, end it after ``hold`` seconds, and wait at most ``limit`` seconds for each sign.
+
+    Raises NotSurvived when the fault is not noticed or not recovered from. Whatever happens, what can be ended is ended.
+    """
+    clock = clock or SystemClock()
+    watch = Watch(lab, fault, limit, clock)
+    fault.inject()
+    if not fault.visible:
+        return Trial(fault=fault.name, row=fault.row, noticed=0.0, recovered=0.0, back_by=fault.back_by)
+    try:
+        noticed = watch.until(watch.struck, "nobody noticed it")
+        if fault.healed:
+            _heal(lab, watch, clock)
+        if fault.end is not None:
+            clock.sleep(hold)
+    finally:
+        if fault.end is not None:
+            fault.end()
+        for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
+            forgive(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
+    recovered = watch.until(watch.well, "not everything was well again")
+    return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
+
+
+def _heal(lab: Lab, watch: Watch, clock: Clock) -> None:
+    """Call the healer once the end is known: Docker and supervisord note one a moment after it."""
+    watch.until(lambda: bool(watch.look().repair) or watch.reborn(), "it was not known to be down")
+    finding = watch.look()
+    if finding.repair:
+        repair(lab.paths.name, finding, clock, booked=False)
+
+
+def identity(lab: Lab, component: str) -> str:
+    """Return what changes when a component is restarted; empty while there is none, and always for what has no process."""
+    service = next((each for each in lab.stack.services if each.name == component), None)
+    if service is not None:
+        seen = lab.runtime.observe(service)
+        return f"{seen.started_at}" if seen.started_at else ""
+    if component == SUPERVISOR:
+        try:
+            return str(supervisord_process(lab).pid)
+        except LabError:
+            return ""
+    status = lab.supervisor.status(component)
+    return str(status.pid) if status is not None and status.alive and status.pid else ""
+
+
+@step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=1800, retries=0)
+def inject_fault(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
+    """Break one thing and watch it come back; never tried twice, since each attempt is a fault."""
+    lab = open_lab(stack)
+    trial = try_fault(lab, next(each for each in faults_of(lab) if each.name is fault), hold, limit)
+    say(f"{fault}: noticed after {trial.noticed:.1f} s, well after {trial.recovered:.1f} s, back by {trial.back_by}")
+    return trial
