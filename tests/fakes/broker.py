@@ -21,7 +21,7 @@ class FakeBroker:
         self._bootstrap = bootstrap
 
     def _require(self) -> None:
-        if not self._world.services:
+        if not self._world.services or "kafka" in self._world.frozen:
             cause = f"no broker answers at {self._bootstrap}"
             raise NotReady(cause, "_TRANSPORT: Local: Broker transport failure", "make status")
 

@@ -13,7 +13,7 @@ from infra.processes import free_port
 from trending.settings import RuntimeKind, StackSettings
 
 __all__ = ["artifacts", "plain", "world"]
-MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test")
+MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test", "health_check", "game_day")
 
 
 @pytest.fixture
@@ -36,6 +36,13 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
     monkeypatch.setattr("flows.timeline.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.health_check.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.game_day.create_markdown_artifact", keep)
+    monkeypatch.setattr(
+        "flows.health_check.create_table_artifact", lambda table, key, description: keep(str(table), key, description)
+    )
+    monkeypatch.setattr("flows.game_day.create_progress_artifact", lambda *_progress, **_names: "progress")
+    monkeypatch.setattr("flows.game_day.update_progress_artifact", lambda _artifact, percent: pages.update(progress=str(percent)))
     return pages
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from infra.runtime import Observation, Outcome, ServiceState
@@ -37,6 +38,7 @@ class FakeRuntime:
         self._paths.data.joinpath(service.name).mkdir(parents=True, exist_ok=True)
         self._world.cluster_id = self._stack.cluster_id
         self._world.services[service.name] = service.config_hash
+        self._world.started[service.name] = time.time()
         self._world.changed(f"start {service.name}")
         return Outcome.RECREATED if known else Outcome.CREATED
 
@@ -49,6 +51,7 @@ class FakeRuntime:
         self._end(service)
 
     def _end(self, service: Service) -> None:
+        self._world.frozen.discard(service.name)
         if self._world.services.pop(service.name, None) is not None:
             self._world.changed(f"end {service.name}")
 
@@ -56,7 +59,9 @@ class FakeRuntime:
         known = self._world.services.get(service.name)
         if known is None:
             return Observation(service.name, ServiceState.ABSENT)
-        return Observation(service.name, ServiceState.RUNNING, "pid 4711", drifted=known != service.config_hash)
+        drifted = known != service.config_hash
+        started_at = self._world.started.get(service.name)
+        return Observation(service.name, ServiceState.RUNNING, "pid 4711", drifted=drifted, started_at=started_at)
 
     def logs(self, service: Service, lines: int) -> str:
         return "\n".join(f"{service.name} says {number}" for number in range(lines))

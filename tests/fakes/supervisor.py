@@ -46,6 +46,7 @@ class FakeSupervisor:
     def launch(self, program: Program) -> None:
         self._world.do(f"launch {program.name}")
         self._world.ended.pop(program.name, None)
+        self._world.frozen.discard(program.name)
         self._world.programs[program.name] = program
         write_heartbeat(self._paths.heartbeat(program.name), "working", FIGURES)
         (self.logs / f"{program.name}.out.log").write_text(f"{program.name} works\n", encoding="utf-8")
@@ -64,7 +65,7 @@ class FakeSupervisor:
             self._world.changed(f"end {name}")
 
     def status(self, name: str) -> ProgramStatus | None:
-        if name not in self._world.programs:
+        if name not in self._world.programs or not self._world.supervised:
             return None
         if name in self._world.ended:
             return self._world.ended[name]

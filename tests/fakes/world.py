@@ -50,6 +50,9 @@ class World:
         self.cluster_id = ""
         self.slow: dict[str, float] = {}
         self.records: list[Record] = []
+        self.due = 7
+        self.frozen: set[str] = set()
+        self.started: dict[str, float] = {}
         self._failures: dict[str, list[BaseException | Callable[[], object]]] = {}
         self._lock = threading.Lock()
 
@@ -89,6 +92,11 @@ class World:
         world.do(f"ends of {topic}")
         return dict.fromkeys(range(world.topics[topic].partitions), (0, 7))
 
+    def offsets_at(self, bootstrap: str, topic: str, _at: float, _timeout: float = 10.0) -> dict[int, int]:
+        self.bootstraps[bootstrap].do("offsets in time")
+        self.broker(bootstrap).cluster(0.0)  # raises where no broker answers
+        return dict.fromkeys(range(self.bootstraps[bootstrap].topics[topic].partitions), self.due)
+
     def topic_id(self, bootstrap: str, topic: str, _timeout: float = 10.0) -> str | None:
         view = self.bootstraps[bootstrap].topics.get(topic)
         return view.topic_id if view else None
@@ -117,6 +125,11 @@ class World:
         monkeypatch.setattr("infra.lab.engine_answers", lambda: "no Docker engine answers here")
         monkeypatch.setattr("infra.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
+        monkeypatch.setattr("tasks.examination.BrokerClient", self.broker)
+        monkeypatch.setattr("tasks.faults.BrokerClient", self.broker)
+        monkeypatch.setattr("tasks.examination.log_ends", self.log_ends)
+        monkeypatch.setattr("tasks.examination.offsets_at", self.offsets_at)
+        monkeypatch.setattr("tasks.examination.check_memory", lambda _mb: "enough")
         monkeypatch.setattr("tasks.topic.log_ends", self.log_ends)
         monkeypatch.setattr("tasks.stream.log_ends", self.log_ends)
         for module in ("topic", "stream"):

@@ -7,17 +7,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from fakes.clock import FakeClock
 from fakes.plain import lab_stack
+from fakes.stacks import beat, make
 
-from infra.lab import open_lab, record
+from infra.lab import open_lab
 from infra.supervisor import ProgramStatus
 from tasks import audit, heartbeat, infrastructure, producer, stream, topic
 from tasks.undo import present, undo
 from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
-from trending.heartbeat import Heartbeat, write_heartbeat
+from trending.heartbeat import write_heartbeat
 from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
 
 if TYPE_CHECKING:
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from fakes.world import World
 
     from infra.lab import Lab
-
-
-def make(**sections: Any) -> Lab:
-    """Return a stack whose broker runs and whose topic exists."""
-    lab, _why = record(LabSettings(stack=lab_stack(), **sections))
-    lab.supervisor.start()
-    lab.runtime.start(lab.stack.services[0])
-    topic.create_topic.fn("lab")
-    return lab
-
-
-def beat(lab: Lab, program: str, **changes: Any) -> None:
-    fields = {"at": time.time(), "pid": os.getpid(), "phase": "working", "figures": {}, "note": "", **changes}
-    lab.paths.heartbeat(program).write_bytes(msgspec.json.encode(Heartbeat(**fields)))
 
 
 @pytest.fixture

@@ -1,0 +1,118 @@
+"""The game day as a plain function on a machine of pretend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.plain import lab_stack
+from fakes.stacks import make_whole
+from pydantic import ValidationError
+
+from flows import game_day
+from flows.forms import GameDayForm
+from infra.faults import FaultName
+from infra.lab import want
+from infra.state import Wanted
+from tasks import examination
+from tasks.trial import Trial
+from trending.errors import InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
+
+if TYPE_CHECKING:
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+@pytest.fixture(autouse=True)
+def pretended(monkeypatch: pytest.MonkeyPatch, world: World) -> list[FaultName]:
+    """Let every fault be survived; returns those that were injected."""
+    injected: list[FaultName] = []
+
+    def inject(_stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
+        assert hold < limit
+        injected.append(fault)
+        return Trial(fault=fault, row=11, noticed=0.5, recovered=3.25, back_by="supervisord")
+
+    monkeypatch.setattr(game_day, "inject_fault", inject)
+    monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.faults.breaking.program_process", lambda *_program: None)
+    return injected
+
+
+class Report:
+    acknowledged, lost, duplicated, clean = 40, 0, 0, True
+
+
+class Costly(Report):
+    duplicated, clean = 2, False
+
+
+def day(monkeypatch: pytest.MonkeyPatch, report: type[Report] = Report, **settings: Any) -> Any:
+    monkeypatch.setattr(game_day, "recount", lambda _stack, resume: report() if resume else None)
+    return game_day.game_day(GameDayForm(name="lab", **settings))
+
+
+def test_all_faults_are_tried_and_the_report_has_a_row_for_each(
+    monkeypatch: pytest.MonkeyPatch, pretended: list[FaultName], artifacts: dict[str, str], said: list[str]
+) -> None:
+    make_whole()
+    survivals = day(monkeypatch)
+    assert len(survivals) == len(pretended) == 9
+    assert "9 of 9 faults survived" in artifacts["game-day-lab"]
+    assert "| jvm-killed | 11 | 0.5 | 3.2 | supervisord | 40 | 0 | 0 |" in said
+    assert artifacts["progress"] == "100.0"
+
+
+def test_chosen_faults_come_in_their_order(monkeypatch: pytest.MonkeyPatch, pretended: list[FaultName]) -> None:
+    make_whole()
+    day(monkeypatch, faults="jvm-killed,broker-killed")
+    assert pretended == [FaultName.JVM_KILLED, FaultName.BROKER_KILLED]
+
+
+def test_a_costly_fault_fails_the_day_and_the_report_stays(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
+    make_whole()
+    with pytest.raises(NotSurvived, match="broker-killed cost 0 messages and doubled 2"):
+        day(monkeypatch, Costly, faults=["broker-killed"])
+    assert "| 40 | 0 | 2 |" in artifacts["game-day-lab"]
+
+
+def test_a_fault_that_is_not_survived_leaves_the_report_of_those_before(
+    monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]
+) -> None:
+    make_whole()
+    survive = game_day.inject_fault
+
+    def inject(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
+        if fault is FaultName.JVM_KILLED:
+            raise NotSurvived("jvm-killed: not everything was well again within 180 s")
+        return survive(stack, fault, hold, limit)
+
+    monkeypatch.setattr(game_day, "inject_fault", inject)
+    with pytest.raises(NotSurvived, match="jvm-killed"):
+        day(monkeypatch, faults=["broker-killed", "jvm-killed"])
+    assert "1 of 2 faults survived" in artifacts["game-day-lab"]
+
+
+def test_only_a_stack_of_ours_that_is_up_and_well_is_broken(
+    monkeypatch: pytest.MonkeyPatch, world: World, pretended: list[FaultName]
+) -> None:
+    with pytest.raises(StackAbsent):
+        day(monkeypatch)
+    lab = make_whole()
+    with pytest.raises(InvalidInput, match="this stack has no fault broker-killed-by-hand"):
+        day(monkeypatch, faults=["broker-killed-by-hand"])
+    world.programs.pop("stream")
+    with pytest.raises(Unhealthy, match="stream of lab is not well already"):
+        day(monkeypatch)
+    want(lab, Wanted.DOWN)
+    with pytest.raises(Superseded):
+        day(monkeypatch)
+    assert pretended == []
+
+
+def test_an_unknown_fault_is_refused_by_the_form() -> None:
+    with pytest.raises(ValidationError):
+        GameDayForm(name="lab", faults="earthquake")  # type: ignore[arg-type]
+    assert GameDayForm(name="lab", faults="").faults == []  # type: ignore[arg-type]
+    assert lab_stack().name == "lab"

@@ -1,0 +1,148 @@
+"""Looking at a machine of pretend: each thing that can be wrong gets its own verdict."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.stacks import beat, make_whole
+
+from infra.health import Finding, Repair, Verdict
+from infra.supervisor import ProgramStatus
+from tasks import examination
+from trending.errors import PrerequisiteMissing
+
+if TYPE_CHECKING:
+    from fakes.world import World
+
+    from infra.lab import Lab
+
+
+@pytest.fixture
+def lab(world: World) -> Lab:
+    made = make_whole()
+    assert world.running == {"kafka", "producer", "stream"}
+    return made
+
+
+def examined(lab: Lab) -> dict[str, Finding]:
+    return {each.component: each for each in examination.examine(lab, FakeClock())}
+
+
+def ended(world: World, program: str, state: str, code: int = 1, started: float | None = None) -> None:
+    pid = 99 if state == "RUNNING" else 0
+    world.ended[program] = ProgramStatus(program, state, pid, code, "", time.time() if started is None else started)
+
+
+def test_a_whole_stack_is_healthy_with_evidence_for_each_component(lab: Lab) -> None:
+    found = examined(lab)
+    assert list(found) == [
+        "supervisor",
+        "kafka",
+        "cluster",
+        "topic",
+        "producer",
+        "stream",
+        "freshness",
+        "disk",
+        "memory",
+        "versions",
+    ]
+    assert {each.verdict for each in found.values()} == {Verdict.HEALTHY}
+    assert all(each.evidence for each in found.values())
+    assert found["freshness"].evidence.startswith("lag 0 records")
+
+
+def test_a_dead_broker_is_the_one_to_start_and_what_needs_it_is_blocked(world: World, lab: Lab) -> None:
+    world.services.clear()
+    found = examined(lab)
+    assert found["kafka"].verdict is Verdict.UNHEALTHY
+    assert found["kafka"].repair is Repair.START
+    assert found["cluster"].verdict is found["topic"].verdict is found["freshness"].verdict is Verdict.BLOCKED
+    assert found["producer"].verdict is Verdict.HEALTHY
+
+
+def test_a_broker_that_runs_and_does_not_answer_is_restarted_once_it_had_time_to_start(world: World, lab: Lab) -> None:
+    world.frozen.add("kafka")
+    assert examined(lab)["kafka"].verdict is Verdict.WARNING
+    assert "starting for" in examined(lab)["kafka"].evidence
+    world.started["kafka"] -= 60
+    assert examined(lab)["kafka"].verdict is Verdict.UNHEALTHY
+    assert examined(lab)["kafka"].repair is Repair.RESTART
+
+
+def test_a_dead_supervisor_blocks_all_that_it_owns(world: World, lab: Lab) -> None:
+    world.supervised = False
+    found = examined(lab)
+    assert found["supervisor"].repair is Repair.START
+    assert found["producer"].verdict is found["stream"].verdict is Verdict.BLOCKED
+
+
+def test_a_program_that_is_gone_is_started(world: World, lab: Lab) -> None:
+    world.programs.pop("producer")
+    assert examined(lab)["producer"].repair is Repair.START
+
+
+@pytest.mark.parametrize("state", ["FATAL", "EXITED", "STOPPED", "BACKOFF"])
+def test_a_program_that_was_given_up_is_started(world: World, lab: Lab, state: str) -> None:
+    ended(world, "stream", state)
+    found = examined(lab)["stream"]
+    assert found.verdict is Verdict.UNHEALTHY
+    assert found.repair is Repair.START
+
+
+@pytest.mark.parametrize("code", [2, 12])
+def test_a_program_that_can_only_fail_again_is_not_started(world: World, lab: Lab, code: int) -> None:
+    ended(world, "stream", "EXITED", code)
+    found = examined(lab)["stream"]
+    assert found.verdict is Verdict.UNHEALTHY
+    assert found.repair is Repair.NONE
+
+
+def test_a_frozen_program_is_restarted_and_one_that_just_started_is_left_alone(world: World, lab: Lab) -> None:
+    beat(lab, "producer", at=time.time() - 40, figures={"acknowledged": 5.0})
+    assert examined(lab)["producer"].verdict is Verdict.WARNING
+    ended(world, "producer", "RUNNING", started=time.time() - 100)
+    found = examined(lab)["producer"]
+    assert found.verdict is Verdict.UNHEALTHY
+    assert found.repair is Repair.RESTART
+
+
+def test_a_stream_that_lags_behind_two_triggers_is_unhealthy_and_not_restarted(world: World, lab: Lab) -> None:
+    world.due = 8
+    assert examined(lab)["freshness"].verdict is Verdict.WARNING
+    assert "catching up after a start" in examined(lab)["freshness"].evidence
+    beating = lab.supervisor.status("stream")
+    assert beating is not None
+    world.ended["stream"] = ProgramStatus("stream", "RUNNING", beating.pid, 0, "", time.time() - 1000)
+    found = examined(lab)["freshness"]
+    assert found.verdict is Verdict.UNHEALTHY
+    assert found.repair is Repair.NONE
+    assert "partitions [0] stand at {0: 7}, due {0: 8}" in found.evidence
+
+
+def test_a_full_machine_and_a_hole_are_warnings(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_mb: int) -> str:
+        cause = "500 MiB of disk are needed and 3 MiB are free"
+        raise PrerequisiteMissing(cause, "at /", "free some space")
+
+    monkeypatch.setattr(examination, "check_disk", full)
+    monkeypatch.setattr(examination, "kafka_version", lambda *_stack: "3.4.4")
+    found = examined(lab)
+    assert found["disk"].verdict is found["versions"].verdict is Verdict.WARNING
+    assert found["disk"].next_command == "free some space"
+    assert "CVE" in found["versions"].evidence
+
+
+def test_a_component_is_down_only_after_three_looks() -> None:
+    clock = FakeClock()
+    before = clock.monotonic()
+    ill = Finding("kafka", Verdict.UNHEALTHY, "")
+    seen = iter([ill, ill, Finding("kafka", Verdict.HEALTHY, "")])
+    assert examination.look_again(lambda: next(seen), clock).verdict is Verdict.HEALTHY
+    assert clock.monotonic() - before == 2 * examination.PAUSE_SECONDS
+    looks: list[int] = []
+    assert examination.look_again(lambda: looks.append(1) or ill, clock) is ill  # type: ignore[func-returns-value]
+    assert len(looks) == 3

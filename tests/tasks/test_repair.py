@@ -1,0 +1,122 @@
+"""Bringing one component back on a machine of pretend, and giving way."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.stacks import beat, make_whole
+
+from infra.health import Finding, Repair, Verdict, read_record
+from infra.lab import want
+from infra.paths import StackPaths
+from infra.state import Wanted, down_asked_for, stack_held
+from infra.supervisor import ProgramStatus
+from tasks import repair
+from tasks.examination import looks_of
+from trending.errors import NotReady, StackBusy, Superseded
+
+if TYPE_CHECKING:
+    from fakes.world import World
+
+    from infra.lab import Lab
+
+
+@pytest.fixture
+def lab(world: World) -> Lab:
+    made = make_whole()
+    world.forget_history()
+    return made
+
+
+def finding(component: str, kind: Repair = Repair.START) -> Finding:
+    return Finding(component, Verdict.UNHEALTHY, "it is gone\nwith a second line", "make status", kind)
+
+
+def test_a_missing_program_is_launched_and_the_repair_booked(world: World, lab: Lab) -> None:
+    world.programs.pop("producer")
+    evidence = repair.repair("lab", finding("producer"), FakeClock())
+    assert "acknowledged 7" in evidence
+    assert world.changes == ["launch producer"]
+    assert list(read_record(lab.paths.health).repairs) == ["producer"]
+
+
+def test_the_stream_is_submitted_with_the_offsets_of_its_first_start(world: World, lab: Lab) -> None:
+    before = world.programs.pop("stream")
+    repair.repair("lab", finding("stream"), FakeClock())
+    assert world.programs["stream"].drift_hash == before.drift_hash
+
+
+def test_a_frozen_program_ends_first(world: World, lab: Lab) -> None:
+    beat(lab, "producer", at=time.time() - 60)
+    world.ended["producer"] = ProgramStatus("producer", "RUNNING", 99, 0, "", time.time() - 600)
+    repair.repair("lab", finding("producer", Repair.RESTART), FakeClock())
+    assert world.changes == ["end producer", "launch producer"]
+
+
+def test_a_dead_broker_is_started_and_a_frozen_one_stopped_before(world: World, lab: Lab) -> None:
+    world.services.clear()
+    repair.repair("lab", finding("kafka"), FakeClock())
+    assert world.changes == ["start kafka"]
+    world.forget_history()
+    world.frozen.add("kafka")
+    repair.repair("lab", finding("kafka", Repair.RESTART), FakeClock())
+    assert world.changes == ["end kafka", "start kafka"]
+
+
+def test_under_a_new_supervisor_everything_starts_again(world: World, lab: Lab) -> None:
+    world.supervised = False
+    world.programs.clear()
+    world.services.clear()
+    repair.repair("lab", finding("supervisor"), FakeClock())
+    assert world.changes == ["start supervisor", "start kafka", "launch producer", "launch stream"]
+    assert world.running == {"kafka", "producer", "stream"}
+
+
+def test_another_command_on_the_stack_goes_first(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "HELD_SECONDS", 0.05)
+    with stack_held(lab.paths), pytest.raises(StackBusy):
+        repair.repair("lab", finding("producer"), FakeClock())
+    assert world.changes == []
+    assert read_record(lab.paths.health).repairs == {}
+
+
+@pytest.mark.parametrize("wanted", [Wanted.DOWN, Wanted.STOPPED])
+def test_a_stack_that_is_not_wanted_up_is_not_resurrected(world: World, lab: Lab, wanted: Wanted) -> None:
+    want(lab, wanted)
+    with pytest.raises(Superseded, match=f"wanted is {wanted}") as caught:
+        repair.repair("lab", finding("producer"), FakeClock())
+    assert "is being taken down" in caught.value.cause
+    assert world.changes == []
+
+
+def test_a_take_down_that_waits_stops_a_repair_between_its_steps(world: World, lab: Lab) -> None:
+    world.supervised = False
+    world.programs.clear()
+    request = down_asked_for(lab.paths)
+    world.fail("start kafka", request.__enter__)
+    with pytest.raises(Superseded, match="a take-down waits"):
+        repair.repair("lab", finding("supervisor"), FakeClock())
+    assert "launch producer" not in world.changes
+    assert list(read_record(lab.paths.health).repairs) == ["supervisor"], "it was spent"
+    request.__exit__(None, None, None)
+    assert not StackPaths.of("lab").down_request.exists()
+
+
+def test_a_component_that_does_not_become_well_is_a_failed_repair(world: World, lab: Lab) -> None:
+    clock = FakeClock()
+    world.due = 8
+    with pytest.raises(NotReady, match="freshness was repaired and is not well after 150 s"):
+        repair._wait(lab, "freshness", clock)
+
+
+def test_every_component_that_can_be_repaired_can_be_looked_at(lab: Lab) -> None:
+    assert {"supervisor", "kafka", "producer", "stream"} <= looks_of(lab).keys()
+
+
+def test_a_fault_made_on_purpose_is_not_booked(world: World, lab: Lab) -> None:
+    world.programs.pop("producer")
+    repair.repair("lab", finding("producer"), FakeClock(), booked=False)
+    assert read_record(lab.paths.health).repairs == {}
