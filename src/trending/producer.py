@@ -51,11 +51,16 @@ def parse_record_id(value: bytes) -> tuple[str, int] | None:
 
 
 def client_configuration(bootstrap: str) -> dict[str, str | int | bool]:
-    """Return librdkafka's settings: idempotent, lz4, no time limit for a message, quick to come back."""
+    """Return librdkafka's settings: idempotent, lz4, no time limit for a message, quick to come back.
+
+    One request in flight: with more, a leader's change in the wrong moment makes librdkafka write a message twice, idempotent or
+    not (https://github.com/confluentinc/librdkafka/issues/4953, docs/decisions/0015).
+    """
     return {
         "bootstrap.servers": bootstrap,
         "client.id": "trending-producer",
         "enable.idempotence": True,
+        "max.in.flight.requests.per.connection": 1,
         "compression.type": "lz4",
         "linger.ms": 5,
         "message.timeout.ms": 0,

@@ -334,6 +334,7 @@ def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up() -> None
     configuration = client_configuration("broker:1")
     assert configuration["bootstrap.servers"] == "broker:1"
     assert configuration["enable.idempotence"] is True
+    assert configuration["max.in.flight.requests.per.connection"] == 1, "librdkafka 4953: more can write a message twice"
     assert configuration["message.timeout.ms"] == 0
     assert configuration["queue.buffering.max.messages"] == QUEUED_MESSAGES
 

@@ -1,0 +1,234 @@
+"""The lab operated from Prefect: a real server, a real worker, real deployments. FAULTS.md rows 8, 9, 25, 26 and 27."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from real.served import Served, form, serving
+
+from infra.health import read_record
+from infra.paths import CHECKOUT
+from infra.prefect_server import WORKER, current_server, prefect_environment, services_supervisor
+from infra.runtime import ServiceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from uuid import UUID
+
+    from real.harness import RealStack
+
+DEPLOYMENTS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day")
+
+
+@pytest.fixture(scope="module")
+def served(real_home: Path) -> Iterator[Served]:
+    """The session's server with a worker, brought up by the command that a person uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRENDING_HOME", str(real_home))
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.serve"],
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "[ok] worker" in done.stdout
+        server = current_server()
+        assert server is not None
+        yield from serving(server.url)
+
+
+def flow_process(run: UUID) -> psutil.Process:
+    """Return the process that a worker started for a run."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PREFECT__FLOW_RUN_ID") == str(run) and "prefect" in " ".join(process.cmdline()):
+                return process
+        except psutil.Error:
+            continue
+    raise AssertionError(f"no process of run {run}")
+
+
+def test_everything_is_deployed_with_its_form_schedule_and_limits(served: Served) -> None:
+    for name in DEPLOYMENTS:
+        deployment = served.client.read_deployment_by_name(f"{name}/local")
+        assert deployment.description
+        assert deployment.tags
+        schema = deployment.parameter_openapi_schema
+        assert "settings" in schema.properties
+        assert deployment.pull_steps == [{"prefect.deployments.steps.set_working_directory": {"directory": str(CHECKOUT)}}]
+        intervals = [schedule.schedule.interval.total_seconds() for schedule in deployment.schedules]
+        assert intervals == ([300] if name == "health-check" else [])
+    limit = served.client.read_deployment_by_name("health-check/local").global_concurrency_limit
+    assert limit is not None
+    assert limit.limit == 1
+    fields = served.client.read_deployment_by_name("start-up/local").parameter_openapi_schema.definitions
+    rate = fields["ProducerSettings"]["properties"]["rate"]
+    assert rate["description"] == "Tweets per second."
+    assert rate["exclusiveMinimum"] == 0
+    assert rate["default"] == 1.0
+
+
+def test_up_check_smoke_audit_and_down_from_deployments(served: Served, stack: RealStack) -> None:
+    asked = time.monotonic()
+    run = served.start("start-up/local", form(stack))
+    served.wait(run, 30, "Running", "Completed")
+    assert time.monotonic() - asked < 20, "far from the 5 s of PERFORMANCE.md row 12, which the benchmark measures"
+    up = served.wait(run)
+    assert up.state_name == "Completed", up.state
+    check = served.run("health-check/local", {"name": stack.name})
+    assert check.state_name == "Healthy", check.state
+    table = served.artifacts(f"health-{stack.name}")[0]["data"]
+    assert '"component": "freshness", "verdict": "healthy"' in table
+    assert served.run("smoke-test/local", {"name": stack.name}).state_name == "Completed"
+    assert served.run("audit/local", {"name": stack.name}).state_name == "Completed"
+    refused = served.run("tear-down/local", {"name": stack.name, "volumes": True})
+    assert refused.state_name == "Failed"
+    assert "confirm must be" in str(refused.state and refused.state.message)
+    down = served.run("tear-down/local", {"name": stack.name, "volumes": True, "confirm": stack.name})
+    assert down.state_name == "Completed", down.state
+    stack.assert_nothing_left()
+    assert served.run("health-check/local", {"name": stack.name}).state_name == "Absent"
+    assert current_server() is not None
+    worker = services_supervisor().status(WORKER)
+    assert worker is not None
+    assert worker.alive, "the tear-down ended the worker that ran it"
+
+
+def test_the_scheduled_health_check_runs_by_itself(served: Served) -> None:
+    deployment = served.client.read_deployment_by_name("health-check/local")
+    known = {run.id for run in served.client.read_flow_runs(limit=200)}
+    schedule = deployment.schedules[0]
+    change = {"schedule": {"interval": 10}, "active": True}
+    served.client._client.patch(f"/deployments/{deployment.id}/schedules/{schedule.id}", json=change).raise_for_status()
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            fresh = [run for run in served.client.read_flow_runs(limit=50) if run.id not in known and run.auto_scheduled]
+            if any(run.state_name == "Absent" for run in fresh):
+                break
+            assert time.monotonic() < deadline, [(run.name, run.state_name) for run in fresh]
+            time.sleep(1)
+    finally:
+        back = {"schedule": {"interval": 300}, "active": True}
+        served.client._client.patch(f"/deployments/{deployment.id}/schedules/{schedule.id}", json=back).raise_for_status()
+
+
+def test_row_8_a_cancelled_start_up_is_undone(served: Served, stack: RealStack) -> None:
+    run = served.start("start-up/local", form(stack))
+    stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the job is submitted")
+    served.cancel(run)
+    assert served.wait(run, 90).state_name == "Cancelled"
+    stack.wait_until(lambda: stack.running() == set(), 60, "everything is undone")
+    stack.assert_nothing_left()
+
+
+def test_row_9_after_sigkill_of_the_run_the_next_one_adopts_and_down_cleans(served: Served, stack: RealStack) -> None:
+    run = served.start("start-up/local", form(stack))
+    stack.wait_until(lambda: stack.service_state() is ServiceState.RUNNING, 90, "the broker runs")
+    flow_process(run).kill()
+    assert served.wait(run, 90).state_name == "Crashed"
+    broker = stack.service_pid()
+    assert served.run("start-up/local", form(stack)).state_name == "Completed"
+    assert stack.service_pid() == broker
+    stack.audit()
+    assert served.run("tear-down/local", {"name": stack.name}).state_name == "Completed"
+    stack.assert_nothing_left()
+
+
+def test_row_25_a_killed_worker_and_a_locked_database_do_not_touch_the_data_plane(served: Served, stack: RealStack) -> None:
+    stack.up()
+    worker = services_supervisor().status(WORKER)
+    assert worker is not None
+    psutil.Process(worker.pid).kill()
+    database = next(iter(_databases()))
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        stack.wait_progress()
+        down = stack.start("tear_down", f"--name={stack.name}", "--volumes")
+        time.sleep(8)
+        connection.rollback()
+    output, _nothing = down.communicate(timeout=200)
+    assert down.returncode == 0, output
+    stack.assert_nothing_left()
+    stack.wait_until(
+        lambda: (again := services_supervisor().status(WORKER)) is not None and again.alive and again.pid != worker.pid,
+        30,
+        "the worker is back",
+    )
+    assert served.run("health-check/local", {"name": stack.name}).state_name == "Absent"
+
+
+def _databases() -> list[Path]:
+    from pathlib import Path  # noqa: PLC0415
+
+    return list(Path(prefect_environment()["PREFECT_HOME"]).glob("*.db"))
+
+
+def test_row_26_a_take_down_during_a_repair_wins_and_nothing_is_resurrected(served: Served, stack: RealStack) -> None:
+    stack.up()
+    stack.lab.supervisor.remove("stream")  # missing: a repair takes as long as Spark does
+    repair = served.start("health-check/local", {"name": stack.name, "heal": True})
+    stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the repair is under way")
+    down = served.start("tear-down/local", {"name": stack.name})
+    assert served.wait(down, 120).state_name == "Completed"
+    assert served.wait(repair, 120).state_name == "Absent"
+    stack.assert_nothing_left()
+    time.sleep(3)
+    stack.assert_nothing_left()
+
+
+def test_healing_brings_back_each_component_once(served: Served, stack: RealStack) -> None:
+    stack.up()
+
+    def heal() -> str:
+        return str(served.run("health-check/local", {"name": stack.name, "heal": True}).state_name)
+
+    assert heal() in {"Healthy", "Warning"}
+    for component in ("producer", "stream", "kafka"):
+        if component == "kafka":
+            stack.lab.supervisor.stop(component)
+        else:
+            stack.lab.supervisor.remove(component)
+        assert heal() == "Repaired", component
+        assert len(read_record(stack.paths.health).repairs[component]) == 1
+    stack.supervisord().kill()
+    assert heal() == "Repaired"
+    stack.wait_progress()
+    assert heal() in {"Healthy", "Warning"}
+    stack.audit()
+    changed = served.events("trending.health.changed", f"trending.stack.{stack.paths.stack_id}")
+    assert changed == [], "each was well again when its check ended"
+
+
+def test_row_27_a_killed_healer_has_spent_its_repair_and_a_spent_budget_is_told_once(served: Served, stack: RealStack) -> None:
+    stack.up()
+    stack.lab.supervisor.remove("stream")
+    run = served.start("health-check/local", {"name": stack.name, "heal": True})
+    stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the repair is under way")
+    flow_process(run).kill()
+    assert served.wait(run, 90).state_name == "Crashed"
+    assert len(read_record(stack.paths.health).repairs["stream"]) == 1
+    stack.wait_progress()
+    for _repair in range(2):
+        stack.lab.supervisor.remove("stream")
+        assert served.run("health-check/local", {"name": stack.name, "heal": True}).state_name == "Repaired"
+    stack.lab.supervisor.remove("stream")
+    for _check in range(2):
+        spent = served.run("health-check/local", {"name": stack.name, "heal": True})
+        assert spent.state_name == "Failed"
+        assert "was repaired 3 times" in str(spent.state and spent.state.message)
+    assert stack.lab.supervisor.status("stream") is None
+    told = served.events("trending.health.given-up", f"trending.stack.{stack.paths.stack_id}")
+    assert len(told) == 1
