@@ -8,11 +8,12 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from infra.clock import Clock, SystemClock
 from infra.embedded import tail
 from infra.paths import StackPaths, lab_home, short_hash
-from infra.processes import end_processes, free_port, stack_processes
+from infra.processes import end_processes, free_port, port_owner, stack_processes
 from infra.stack import Program
 from infra.supervisor import Supervisor
 from trending.errors import NotReady
@@ -75,8 +76,11 @@ def answers(url: str, timeout: float = 2.0) -> bool:
 
 def current_server() -> PrefectServer | None:
     """Return the server that answers, the user's or ours, or None; starts nothing."""
-    url = os.environ.get("PREFECT_API_URL") or _recorded_url()
-    return PrefectServer(url, started=False) if url and answers(url) else None
+    url = os.environ.get("PREFECT_API_URL")
+    if url:
+        return PrefectServer(url, started=False) if answers(url) else None
+    url = _recorded_url()
+    return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
 
 
 def ensure_server(clock: Clock | None = None) -> PrefectServer:
@@ -92,7 +96,7 @@ def ensure_server(clock: Clock | None = None) -> PrefectServer:
             raise NotReady(cause, "PREFECT_API_URL is set", "start that server, or unset PREFECT_API_URL")
         return PrefectServer(wanted, started=False)
     recorded = _recorded_url()
-    if recorded and answers(recorded):
+    if recorded and answers(recorded) and is_ours(recorded):
         return PrefectServer(recorded, started=False)
     return _start(clock or SystemClock())
 
@@ -115,27 +119,41 @@ def _recorded_url() -> str | None:
     return path.read_text(encoding="ascii").strip() if path.exists() else None
 
 
+def is_ours(url: str) -> bool:
+    """Whether the process that listens there carries our mark: another checkout may take a port at the same moment."""
+    owner = port_owner(urlsplit(url).port or 0)
+    if owner is None or owner.pid is None:
+        return False
+    return any(process.pid == owner.pid for process in stack_processes(_identity()))
+
+
 def _start(clock: Clock) -> PrefectServer:
-    port = free_port(DEFAULT_PORT, 1)
-    url = f"http://127.0.0.1:{port}/api"
     supervisor = services_supervisor()
     if not supervisor.running():
         end_processes(stack_processes(_identity()), END_SECONDS)
     _directory().mkdir(parents=True, exist_ok=True)
     supervisor.start()
-    command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-    supervisor.launch(Program(PROGRAM, command, server_environment(), 20, url))
     deadline = clock.monotonic() + START_SECONDS
+    while True:
+        port = free_port(DEFAULT_PORT, 1)
+        url = f"http://127.0.0.1:{port}/api"
+        command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        supervisor.launch(Program(PROGRAM, command, server_environment(), 20, url))
+        if _wait(supervisor, url, deadline, clock):
+            (_directory() / "url").write_text(url, encoding="ascii")
+            return PrefectServer(url, started=True)
+
+
+def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bool:
+    """Wait until our server answers; returns False when somebody else's answers there. Raises NotReady."""
     while not answers(url):
         status = supervisor.status(PROGRAM)
         if clock.monotonic() > deadline or status is None or not (status.alive or status.state == "BACKOFF"):
             cause = "the local Prefect server did not start"
             log = supervisor.logs / f"{PROGRAM}.err.log"
-            evidence = f"{url}; {log}: {tail(log, 3)}"
-            raise NotReady(cause, evidence, "make server-stop, then once more")
+            raise NotReady(cause, f"{url}; {log}: {tail(log, 3)}", "make server-stop, then once more")
         clock.sleep(0.1)
-    (_directory() / "url").write_text(url, encoding="ascii")
-    return PrefectServer(url, started=True)
+    return is_ours(url)
 
 
 def ensure_worker(server: PrefectServer) -> bool:

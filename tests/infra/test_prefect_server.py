@@ -52,6 +52,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     paths = StackPaths(lab_home(), "prefect-server")
     monkeypatch.setattr(prefect_server, "Supervisor", lambda *_: FakeSupervisor(made, paths))
+    monkeypatch.setattr(prefect_server, "is_ours", lambda _url: True)
     return made
 
 
@@ -148,3 +149,35 @@ def test_the_users_prefect_home_is_respected(home: Path, monkeypatch: pytest.Mon
     assert prefect_environment()["PREFECT_HOME"] == str(home / "prefect")
     monkeypatch.setenv("PREFECT_HOME", "/elsewhere")
     assert prefect_environment()["PREFECT_HOME"] == "/elsewhere"
+
+
+def test_a_port_that_another_checkout_took_meanwhile_is_left_to_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = iter([4711, 4712])
+    monkeypatch.setattr(prefect_server, "free_port", lambda _preferred, _span: next(ports))
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: True)
+    monkeypatch.setattr(prefect_server, "is_ours", lambda url: "4712" in url)
+    assert ensure_server(FakeClock()) == PrefectServer("http://127.0.0.1:4712/api", started=True)
+
+
+def test_somebody_elses_server_at_our_recorded_address_is_not_ours(url: str, home: Path) -> None:
+    (home / "server").mkdir()
+    (home / "server" / "url").write_text(url)
+    assert current_server() is None
+    assert not prefect_server.is_ours("http://127.0.0.1:1/api")
+
+
+def test_the_worker_is_started_once_for_each_server_and_has_the_labs_home(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "somebody:secret")
+    server = PrefectServer(DEAD, started=False)
+    assert not prefect_server.serving()
+    assert prefect_server.ensure_worker(server)
+    assert prefect_server.serving()
+    program: Program = world.programs["prefect-worker"]
+    assert program.environment["TRENDING_HOME"] == str(home)
+    assert program.environment["PREFECT_API_URL"] == DEAD
+    assert program.environment["PREFECT_API_AUTH_STRING"] == "somebody:secret"
+    assert not any("secret" in word for word in program.command)
+    assert not prefect_server.ensure_worker(server)
+    assert prefect_server.ensure_worker(PrefectServer("http://127.0.0.1:2/api", started=False))
