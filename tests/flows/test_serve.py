@@ -1,0 +1,150 @@
+"""What `make serve` puts on a server: pool, automations and deployments, on Prefect's own test server."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from fakes.clock import FakeClock
+from prefect import Flow, get_client
+from prefect.client.schemas.objects import Worker, WorkerStatus
+from pydantic import SecretStr
+
+from flows import serve
+from flows.forms import ServeForm
+from infra.paths import CHECKOUT
+from infra.prefect_server import WORKER, PrefectServer
+from tasks import deployment
+from trending.errors import LabError, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day")
+
+
+def declared() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    return found
+
+
+def flow_of(entry: dict[str, Any]) -> Flow[..., Any]:
+    path, _colon, name = entry["entrypoint"].partition(":")
+    flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+    assert isinstance(flow, Flow)
+    return flow
+
+
+def test_every_deployment_has_a_flow_a_description_tags_and_parameters_that_it_accepts() -> None:
+    entries = declared()
+    assert tuple(flow_of(entry).name for entry in entries) == FLOWS
+    for entry in entries:
+        assert entry["name"] == "local"
+        assert entry["description"]
+        assert entry["tags"]
+        assert flow_of(entry).validate_parameters(entry["parameters"])
+        assert all("name" not in schedule for schedule in entry["schedules"])
+
+
+def test_only_the_health_check_is_scheduled_and_what_changes_a_stack_runs_one_at_a_time() -> None:
+    entries = {flow_of(entry).name: entry for entry in declared()}
+    assert [name for name, entry in entries.items() if entry["schedules"]] == ["health-check"]
+    assert entries["health-check"]["schedules"][0]["interval"] == 300
+    for name in ("start-up", "health-check", "audit", "demo", "game-day"):
+        assert entries[name]["concurrency_limit"]["limit"] == 1
+    assert "concurrency_limit" not in entries["tear-down"], "nothing may keep a take-down waiting"
+
+
+def test_every_flow_that_is_deployed_is_watched_for_zombies() -> None:
+    automations = yaml.safe_load(deployment.AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
+    zombies = next(each for each in automations if each["name"] == "trending-zombies")
+    assert set(FLOWS) <= set(zombies["trigger"]["match_related"]["prefect.resource.name"])
+
+
+@pytest.fixture
+def cleaned(engine: None) -> Iterator[None]:
+    """Automations and blocks of this test are gone afterwards."""
+    yield
+    with get_client(sync_client=True) as client:
+        for name in ("trending-alert", "trending-zombies", "trending-late-checks"):
+            for automation in client.read_automations_by_name(name):
+                client.delete_automation(automation.id)
+
+
+@pytest.mark.usefixtures("cleaned")
+def test_automations_are_created_once_and_updated_afterwards() -> None:
+    for _twice in range(2):
+        assert deployment.apply_automations(None) == ["trending-zombies", "trending-late-checks"]
+    with get_client(sync_client=True) as client:
+        assert len(client.read_automations_by_name("trending-zombies")) == 1
+        assert client.read_automations_by_name("trending-alert") == []
+
+
+@pytest.mark.usefixtures("cleaned")
+def test_an_alert_needs_an_address_which_is_kept_in_a_block_and_nowhere_else() -> None:
+    address = SecretStr("http://127.0.0.1:1/hook?token=hunter2")
+    assert "trending-alert" in deployment.apply_automations(address)
+    assert "trending-alert" in deployment.apply_automations(None), "the block is there from before"
+    with get_client(sync_client=True) as client:
+        automation = client.read_automations_by_name("trending-alert")[0]
+        assert "hunter2" not in automation.model_dump_json()
+        document = next(each for each in client.read_block_documents_by_type("custom-webhook") if each.name == "trending-alert")
+        assert "hunter2" not in str(document.data)
+        client.delete_block_document(document.id)
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_pool_is_created_once() -> None:
+    assert deployment.create_pool()
+    assert not deployment.create_pool()
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool("trending").type == "process"
+
+
+def test_a_worker_that_never_reports_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment, "_workers", list)
+    with pytest.raises(NotReady, match=f"the worker {WORKER} did not report within 60 s"):
+        deployment.wait_for_worker(FakeClock())
+
+
+def test_a_worker_counts_only_when_it_is_online(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([WorkerStatus.OFFLINE, WorkerStatus.OFFLINE, WorkerStatus.ONLINE])
+    clock = FakeClock()
+
+    def workers() -> list[Worker]:
+        return [
+            Worker.model_construct(name=WORKER, status=next(seen)),
+            Worker.model_construct(name="x", status=WorkerStatus.ONLINE),
+        ]
+
+    monkeypatch.setattr(deployment, "_workers", workers)
+    deployment.wait_for_worker(clock)
+    assert clock.naps == 2
+
+
+def test_a_server_that_refuses_the_deployments_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LabError, match="the deployments could not be created") as caught:
+        deployment.deploy({**os.environ, "PREFECT_API_URL": "http://127.0.0.1:1/api", "PREFECT_CLIENT_MAX_RETRIES": "0"})
+    assert "connect" in caught.value.evidence.lower()
+
+
+def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    server = PrefectServer("http://127.0.0.1:4711/api", started=True)
+    given: list[SecretStr | None] = []
+    monkeypatch.setattr(serve, "ensure_server", lambda: server)
+    monkeypatch.setattr(serve, "create_pool", lambda: False)
+    monkeypatch.setattr(serve, "deploy", lambda environment: [environment["PREFECT_API_URL"]] * 7)
+    monkeypatch.setattr(serve, "apply_automations", lambda url: given.append(url) or ["trending-zombies"])
+    monkeypatch.setattr(serve, "ensure_worker", lambda _server: True)
+    monkeypatch.setattr(serve, "wait_for_worker", lambda _clock: None)
+    serve.main(ServeForm(alert_url=SecretStr("http://127.0.0.1:1/?secret")))
+    said = capsys.readouterr().out
+    assert "[ok] 7 deployments" in said
+    assert "UI: http://127.0.0.1:4711/deployments" in said
+    assert "nobody is alerted" in said
+    assert "secret" not in said
+    assert given[0] is not None
+    assert given[0].get_secret_value().endswith("?secret")
