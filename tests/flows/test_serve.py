@@ -91,7 +91,7 @@ def test_an_alert_needs_an_address_which_is_kept_in_a_block_and_nowhere_else() -
     with get_client(sync_client=True) as client:
         automation = client.read_automations_by_name("trending-alert")[0]
         assert "hunter2" not in automation.model_dump_json()
-        document = next(each for each in client.read_block_documents_by_type("custom-webhook") if each.name == "trending-alert")
+        document = client.read_block_document_by_name("trending-alert", "custom-webhook", include_secrets=False)
         assert "hunter2" not in str(document.data)
         client.delete_block_document(document.id)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from real.harness import RealStack
+from real.served import Served, serving
 
 from infra.docker_engine import engine, engine_answers, has_image
 from infra.paths import CHECKOUT, StackPaths
-from infra.prefect_server import ensure_server, stop_server
+from infra.prefect_server import current_server, ensure_server, stop_server
 from infra.stand_ins import STAND_INS
 from infra.state import StackState, Wanted, write_state
 from trending.settings import LabSettings, RuntimeKind, StackSettings
@@ -133,3 +136,24 @@ def live(request: pytest.FixtureRequest, real_home: Path) -> Iterator[RealStack]
     os.environ["TRENDING_HOME"] = str(real_home)
     stack.down()
     stack.assert_nothing_left()
+
+
+@pytest.fixture(scope="session")
+def served(real_home: Path) -> Iterator[Served]:
+    """The session's server with a worker, brought up by the command that a person uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRENDING_HOME", str(real_home))
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.serve"],
+            cwd=CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "[ok] worker" in done.stdout
+        server = current_server()
+        assert server is not None
+        yield from serving(server.url)

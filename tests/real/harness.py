@@ -16,6 +16,7 @@ import psutil
 from infra.docker_engine import engine
 from infra.docker_runtime import STACK_LABEL
 from infra.embedded import tail
+from infra.faults import jvm_of, service_process, supervisord_process
 from infra.lab import Lab, open_lab
 from infra.paths import CHECKOUT, StackPaths
 from infra.processes import port_owner, stack_processes
@@ -68,11 +69,11 @@ class RealStack:
             text=True,
         )
 
-    def command(self, flow: str, *arguments: str, code: int | None = 0) -> str:
+    def command(self, flow: str, *arguments: str, code: int | None = 0, seconds: float = COMMAND_SECONDS) -> str:
         """Run a command to its end, require its exit code (None: any), return its output."""
         process = self.start(flow, *arguments)
         try:
-            output, _nothing = process.communicate(timeout=COMMAND_SECONDS)
+            output, _nothing = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             output, _nothing = process.communicate()
@@ -113,15 +114,8 @@ class RealStack:
 
     def service_pid(self, service: str = "kafka") -> int:
         """Return the pid of a service's process on this machine, in either runtime."""
-        if self.runtime == "docker":
-            with engine() as client:
-                container = client.containers.get(self.lab.stack.qualified(service))
-                init = psutil.Process(container.attrs["State"]["Pid"])
-            java = [child for child in [init, *init.children(recursive=True)] if child.name() == "java"]
-            return next(reversed(java)).pid
-        status = self.lab.supervisor.status(service)
-        assert status is not None
-        return status.pid
+        lab = self.lab
+        return service_process(lab, next(each for each in lab.stack.services if each.name == service)).pid
 
     def program_pid(self, program: str) -> int:
         status = self.lab.supervisor.status(program)
@@ -129,15 +123,10 @@ class RealStack:
         return status.pid
 
     def supervisord(self) -> psutil.Process:
-        """Return the stack's supervisord, the parent of its programs."""
-        parent = psutil.Process(self.program_pid("producer")).parent()
-        assert parent is not None
-        assert any("supervisor.supervisord" in word for word in parent.cmdline())
-        return parent
+        return supervisord_process(self.lab)
 
     def jvm_pid(self) -> int:
-        driver = psutil.Process(self.program_pid("stream"))
-        return next(child.pid for child in driver.children(recursive=True) if child.name() == "java")
+        return jvm_of(psutil.Process(self.program_pid("stream"))).pid
 
     def beat(self, program: str) -> Heartbeat | None:
         return read_heartbeat(self.paths.heartbeat(program))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psutil
-import pytest
-from real.served import Served, form, serving
+from real.served import Served, form
 
 from infra.health import read_record
 from infra.paths import CHECKOUT
@@ -19,7 +16,6 @@ from infra.prefect_server import WORKER, current_server, prefect_environment, se
 from infra.runtime import ServiceState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from uuid import UUID
 
@@ -28,27 +24,6 @@ if TYPE_CHECKING:
 WELL = {"Healthy", "Warning"}
 """A stream that has just started is a warning for a while."""
 DEPLOYMENTS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day")
-
-
-@pytest.fixture(scope="module")
-def served(real_home: Path) -> Iterator[Served]:
-    """The session's server with a worker, brought up by the command that a person uses."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRENDING_HOME", str(real_home))
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.serve"],
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "[ok] worker" in done.stdout
-        server = current_server()
-        assert server is not None
-        yield from serving(server.url)
 
 
 def flow_process(run: UUID) -> psutil.Process:
