@@ -14,6 +14,7 @@ from infra.docker_engine import describe_engine, engine, has_image, pull, taken_
 from infra.embedded import check_cluster_id_text
 from infra.paths import short_hash
 from infra.processes import PortOwner, port_owner
+from infra.profiles import STOP_SECONDS
 from infra.runtime import Observation, Outcome, ServiceState, taken
 from infra.stack import Service, ServiceKind, Stack
 from infra.stand_ins import stand_in_for
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 STACK_LABEL = "trending.stack"
 COMPONENT_LABEL = "trending.component"
 HASH_LABEL = "trending.config"
-STOP_SECONDS = 30
 RESTARTS = 3
 """Docker's own restarts after a failure; a ``docker kill`` suppresses them."""
 PIDS = 512
@@ -75,7 +75,7 @@ class DockerRuntime:
                 self._run(container, service, remove=False)
                 return Outcome.STARTED
             if container is not None:
-                _remove(container)
+                _remove(container, service.stop_seconds)
             self._network(client)
             created = self._create(client, service, image, wanted)
             self._run(created, service, remove=True)
@@ -88,14 +88,14 @@ class DockerRuntime:
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
                     container.unpause()
-                container.stop(timeout=STOP_SECONDS)
+                container.stop(timeout=service.stop_seconds)
 
     def remove(self, service: Service) -> None:
         """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
         with engine() as client:
             container = self._ours(client, service)
             if container is not None:
-                _remove(container)
+                _remove(container, service.stop_seconds)
 
     def observe(self, service: Service) -> Observation:
         """Return what the engine has of the service."""
@@ -126,7 +126,7 @@ class DockerRuntime:
         mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
         with engine() as client:
             for container in client.containers.list(all=True, filters=mine):
-                _remove(container)
+                _remove(container, STOP_SECONDS)
             for network in client.networks.list(filters=mine):
                 network.remove()
             if volumes:
@@ -293,12 +293,12 @@ class DockerRuntime:
             raise LabError(cause, str(error.explanation or error)[:400], "make status") from error
 
 
-def _remove(container: Container) -> None:
+def _remove(container: Container, stop_seconds: int) -> None:
     try:
         if container.status == "paused":
             container.unpause()
         if container.status in {"running", "restarting", "paused"}:
-            container.stop(timeout=STOP_SECONDS)
+            container.stop(timeout=stop_seconds)
         container.remove(v=True, force=True)
     except NotFound:
         return
