@@ -1,4 +1,4 @@
-"""Ours in rows 1 and 2: ``python -m flows.start_up`` with the Prefect server running, until the first complete ranking."""
+"""Ours in rows 1, 2 and 15: ``python -m flows.start_up`` with the Prefect server running, until the first complete ranking."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import sys
 import time
 
 from benchmarks.children import Child, has_block, wait_until
-from benchmarks.contest import Sample
+from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
 from benchmarks.stack import NAME, gone_before_and_after, settings
 from infra.class_archives import BROKER, SPARK, archive
+from infra.docker_engine import engine_answers
+from infra.lab import missing_image
 from infra.paths import StackPaths
 from infra.prefect_server import ensure_server, prefect_environment, stop_server
+from trending.settings import RuntimeKind
 
 TIMEOUT = 300.0
 _STEP = re.compile(r"^\[ *([0-9.]+) s\] ([^:]+):", re.MULTILINE)
@@ -23,6 +26,7 @@ class OurStartUp:
     """The start-up flow, run from a terminal as ``make up`` does."""
 
     name = "start-up flow"
+    runtime = RuntimeKind.EMBEDDED
 
     def __init__(self) -> None:
         made = all(archive(each).exists() for each in (BROKER, SPARK))
@@ -38,8 +42,9 @@ class OurStartUp:
         """Return the seconds from the start of the command to the end of the first block in the job's output."""
         paths = StackPaths.of(NAME)
         with gone_before_and_after():
-            stack = settings().stack
-            command = [sys.executable, "-m", "flows.start_up", "--name", NAME, "--port", str(stack.port), "--runtime", "embedded"]
+            stack = settings(self.runtime).stack
+            chosen = ["--name", NAME, "--port", str(stack.port), "--runtime", str(self.runtime)]
+            command = [sys.executable, "-m", "flows.start_up", *chosen]
             environment = {**os.environ, **prefect_environment(), "PYTHONUNBUFFERED": "1"}
             started = time.monotonic()
             child = Child("start-up", command, bench_directory(), environment)
@@ -56,3 +61,23 @@ class OurStartUp:
         """Stop the Prefect server if it was started here."""
         if self._server_is_ours:
             stop_server()
+
+
+class OurStartUpInDocker(OurStartUp):
+    """The same flow with its broker in a container: ours in row 15, where the embedded one is the peer."""
+
+    name = "start-up flow in Docker"
+    runtime = RuntimeKind.DOCKER
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts = {**self.facts, "class archives": f"{self.facts['class archives']}, the broker's not in the container"}
+
+    def prepare(self) -> None:
+        """Have the image at hand besides; raises Unmeasurable without an engine or the image."""
+        silence = engine_answers()
+        missing = None if silence else missing_image(settings(self.runtime).stack)
+        if silence or missing:
+            message = silence or f"the image {missing} is not here: make images"
+            raise Unmeasurable(message)
+        super().prepare()

@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from benchmarks.bare_parts import BareParts
 from benchmarks.contest import Contest, Row
 from benchmarks.manual_procedure import ManualProcedure
-from benchmarks.our_start_up import OurStartUp
+from benchmarks.our_start_up import OurStartUp, OurStartUpInDocker
 from benchmarks.report import write_results
 
 RANKING = "nothing running but the Prefect server → first complete ranking printed, s"
 ROWS = (
     Row(1, RANKING, ours=OurStartUp.name, peer=ManualProcedure.name, goal=0.25),
     Row(2, RANKING, ours=OurStartUp.name, peer=BareParts.name, goal=1.15),
+    Row(15, f"{RANKING}; containers against local processes", ours=OurStartUpInDocker.name, peer=OurStartUp.name, goal=1.3),
 )
 
 
@@ -31,9 +32,10 @@ def main() -> None:
     if unknown or options.rounds < 1:
         parser.error(f"there are rows {[row.number for row in ROWS]}, and rounds is at least 1")
     with ExitStack() as afterwards:
-        ours = OurStartUp()
+        ours, in_docker = OurStartUp(), OurStartUpInDocker()
         afterwards.callback(ours.close)
-        contest = Contest([ours, BareParts(), ManualProcedure()], [row for row in ROWS if row.number in wanted])
+        afterwards.callback(in_docker.close)
+        contest = Contest([ours, in_docker, BareParts(), ManualProcedure()], [row for row in ROWS if row.number in wanted])
         results = contest.run(options.rounds, lambda line: print(line, flush=True))
     path, table = write_results(results)
     print(table.read_text(encoding="utf-8"), path, sep="\n")

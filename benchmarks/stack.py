@@ -18,9 +18,9 @@ NAME = "bench"
 PORT = 29092
 
 
-def settings() -> LabSettings:
-    """Return default settings but for name, port and runtime: the peers are local processes, so ours are too."""
-    return LabSettings(stack=StackSettings(name=NAME, port=free_port(PORT, 11), runtime=RuntimeKind.EMBEDDED))
+def settings(runtime: RuntimeKind = RuntimeKind.EMBEDDED) -> LabSettings:
+    """Return default settings but for name, port and runtime: most peers are local processes, so ours are too."""
+    return LabSettings(stack=StackSettings(name=NAME, port=free_port(PORT, 11), runtime=runtime))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from prefect import flow
 from flows.command_line import run_command
 from flows.forms import TearDownCommand, TearDownForm
 from flows.serving import run_on
+from infra.compose_stack import compose_stack
 from infra.lab import open_lab, sweep_damaged
 from infra.paths import StackPaths
 from infra.prefect_server import current_server, serving, stop_server
@@ -45,6 +46,8 @@ def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
             return True
         if state is None:
             say(f"there is no stack {stack}: nothing to take down")
+            if (theirs := compose_stack(stack)) is not None:
+                say(f"Docker Compose has one of that name, which is left alone; to take it down: {theirs.way_out}")
             return False
         through(mark_wanted)(stack, Wanted.STOPPED if settings.stop_only else Wanted.DOWN)
         if open_lab(stack).supervisor.running():

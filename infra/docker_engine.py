@@ -23,13 +23,13 @@ WAYS_OUT = "start the engine (systemctl start docker), check DOCKER_HOST, or use
 
 
 @contextmanager
-def engine() -> Iterator[DockerClient]:
-    """Yield a client of the engine that the user's Docker context names, closed at the end.
+def engine(seconds: int = ENGINE_SECONDS) -> Iterator[DockerClient]:
+    """Yield a client of the engine that the user's Docker context names, closed at the end; each answer may take ``seconds``.
 
     Make one inside the task that uses it: clients are neither thread-safe nor serialisable. Raises EngineUnavailable.
     """
     try:
-        client = docker.from_env(timeout=ENGINE_SECONDS)
+        client = docker.from_env(timeout=seconds)
     except DockerException as error:
         raise unavailable(error) from error
     try:

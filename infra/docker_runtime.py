@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import tarfile
-import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
+from infra.containers import observe_container, remove_container
 from infra.docker_engine import describe_engine, engine, has_image, pull, taken_port
 from infra.embedded import check_cluster_id_text
 from infra.paths import short_hash
 from infra.processes import PortOwner, port_owner
+from infra.profiles import STOP_SECONDS
 from infra.runtime import Observation, Outcome, ServiceState, taken
 from infra.stack import Service, ServiceKind, Stack
 from infra.stand_ins import stand_in_for
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 STACK_LABEL = "trending.stack"
 COMPONENT_LABEL = "trending.component"
 HASH_LABEL = "trending.config"
-STOP_SECONDS = 30
 RESTARTS = 3
 """Docker's own restarts after a failure; a ``docker kill`` suppresses them."""
 PIDS = 512
+TMPFS = {"/tmp": "size=64m,mode=1777,exec"}  # noqa: S108 - the container's own
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 _KAFKA_META = "/var/lib/kafka/data/meta.properties"
 
@@ -76,7 +76,7 @@ class DockerRuntime:
                 self._run(container, service, remove=False)
                 return Outcome.STARTED
             if container is not None:
-                _remove(container)
+                remove_container(container, service.stop_seconds)
             self._network(client)
             created = self._create(client, service, image, wanted)
             self._run(created, service, remove=True)
@@ -89,14 +89,14 @@ class DockerRuntime:
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
                     container.unpause()
-                container.stop(timeout=STOP_SECONDS)
+                container.stop(timeout=service.stop_seconds)
 
     def remove(self, service: Service) -> None:
         """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
         with engine() as client:
             container = self._ours(client, service)
             if container is not None:
-                _remove(container)
+                remove_container(container, service.stop_seconds)
 
     def observe(self, service: Service) -> Observation:
         """Return what the engine has of the service."""
@@ -104,19 +104,7 @@ class DockerRuntime:
             container = self._find(client, service)
             if container is None:
                 return Observation(service.name, ServiceState.ABSENT)
-            state = container.attrs["State"]
-            drifted = self._drifted(client, service, container)
-            if state["Status"] == "created":
-                return Observation(service.name, ServiceState.ABSENT, "created and never started", drifted=drifted)
-            if state["Running"] and not state["Restarting"]:
-                detail = "paused" if state["Paused"] else f"pid {state['Pid']}"
-                started = datetime.fromisoformat(state["StartedAt"]).timestamp()
-                seen = f"{container.name}, {detail}"
-                return Observation(service.name, ServiceState.RUNNING, seen, drifted=drifted, started_at=started)
-            code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or _memory_event(client, container)
-            ended = ServiceState.STOPPED if code in {0, 143} else ServiceState.EXITED
-            detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"
-            return Observation(service.name, ended, detail, code, memory, drifted)
+            return observe_container(client, container, service.name, drifted=self._drifted(client, service, container))
 
     def logs(self, service: Service, lines: int) -> str:
         """Return the last lines of the container's output."""
@@ -129,7 +117,7 @@ class DockerRuntime:
         mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
         with engine() as client:
             for container in client.containers.list(all=True, filters=mine):
-                _remove(container)
+                remove_container(container, STOP_SECONDS)
             for network in client.networks.list(filters=mine):
                 network.remove()
             if volumes:
@@ -248,7 +236,7 @@ class DockerRuntime:
             labels=labels,
             ports={f"{port}/tcp": ("127.0.0.1", port) for port in service.ports},
             volumes={self._volume(client, name).name: {"bind": place} for name, place in service.volumes.items()},
-            tmpfs={"/tmp": "size=64m,mode=1777,exec"},  # noqa: S108 - the container's own
+            tmpfs=TMPFS,
             mem_limit=f"{service.memory_mb}m",
             memswap_limit=f"{service.memory_mb}m",
             pids_limit=PIDS,
@@ -294,25 +282,3 @@ class DockerRuntime:
                 raise taken(port_owner(port) or PortOwner(port, None, "another container"), self._stack.name) from error
             cause = f"{container.name} could not be started"
             raise LabError(cause, str(error.explanation or error)[:400], "make status") from error
-
-
-def _remove(container: Container) -> None:
-    try:
-        if container.status == "paused":
-            container.unpause()
-        if container.status in {"running", "restarting", "paused"}:
-            container.stop(timeout=STOP_SECONDS)
-        container.remove(v=True, force=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # noqa: PLR2004 - HTTP's Conflict: somebody else is removing it
-            raise
-
-
-def _memory_event(client: DockerClient, container: Container) -> bool:
-    """Whether the kernel killed something in the container for memory; a killed child shows in no other place."""
-    since = int(time.time()) - 3600
-    filters = {"container": container.id, "event": "oom"}
-    events = client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
-    return any(True for _event in events)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from infra.paths import StackPaths
     from infra.supervisor import ProgramStatus, Supervisor
 
-STOP_SECONDS = 30
 FORMAT_SECONDS = 60
 LOGGING = Path(__file__).with_name("log4j2.yaml")
 JVM_OPTIONS = (
@@ -110,7 +109,7 @@ class EmbeddedRuntime:
         command = broker_command(service.heap_mb, self._paths.run / f"{service.name}.properties")
         drift = short_hash(service.config_hash + " ".join(command))
         mapped = (*command[:1], *archive_options(BROKER), *command[1:])
-        return Program(service.name, mapped, {"JAVA_HOME": str(java.home)}, STOP_SECONDS, drift)
+        return Program(service.name, mapped, {"JAVA_HOME": str(java.home)}, service.stop_seconds, drift)
 
     def _format(self, service: Service) -> None:
         directory = self._directory(service)

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.compose_stack import compose_stack
 from infra.docker_engine import WAYS_OUT, engine, engine_answers, has_image
 from infra.docker_runtime import DockerRuntime
 from infra.embedded import EmbeddedRuntime
@@ -18,7 +19,7 @@ from infra.runtime import ServiceState, taken
 from infra.stand_ins import stand_in_for
 from infra.state import StackState, Wanted, read_state, write_state
 from infra.supervisor import Supervisor
-from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, StackAbsent
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs, StackAbsent
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -148,6 +149,17 @@ def new_cluster_id() -> str:
 def _first_cluster_id(settings: LabSettings) -> str:
     # With ZooKeeper the cluster chooses its own id at its first start; it is recorded then.
     return "" if settings.stack.profile is ProfileName.ZOOKEEPER else new_cluster_id()
+
+
+def require_no_compose_stack(lab: Lab) -> None:
+    """Raise NotOurs where Docker Compose has a stack under the name that our containers would have."""
+    if lab.state.runtime is not RuntimeKind.DOCKER:
+        return
+    theirs = compose_stack(lab.stack.name)
+    if theirs is not None:
+        cause = f"Docker Compose has a stack named {lab.stack.name}; it is left alone"
+        evidence = ", ".join(f"{each.name} ({each.seen.detail})" for each in theirs.services)
+        raise NotOurs(cause, evidence, f"{theirs.way_out}, or make up NAME=another PORT=19092")
 
 
 def require_ports(lab: Lab) -> None:

@@ -23,6 +23,11 @@ INTERNAL_SHIFT = 20
 """A broker on port p talks to controllers on p + 10 and, where there are several, to other brokers on p + 20."""
 
 
+STOP_SECONDS = 30
+LAST_STOP_SECONDS = 10
+"""The last of several KRaft nodes to stop has no quorum left to say goodbye to, and would wait for one for five minutes."""
+
+
 @dataclass(frozen=True)
 class Wiring:
     """How services reach each other: on loopback as processes, by name on the stack's network as containers."""
@@ -122,6 +127,7 @@ def _zookeeper(settings: StackSettings) -> Service:
         memory_mb=ZOOKEEPER_HEAP_MB * 2,
         environment=environment,
         volumes={"zookeeper-data": "/var/lib/zookeeper/data", "zookeeper-log": "/var/lib/zookeeper/log"},
+        stop_seconds=STOP_SECONDS,
     )
 
 
@@ -150,8 +156,15 @@ def _broker(
         memory_mb=settings.heap_mb * 2,
         environment={**as_environment(in_container), "KAFKA_HEAP_OPTS": heap, **environment},
         volumes={f"{broker_name(number)}-data": "/var/lib/kafka/data"},
+        stop_seconds=_stop_seconds(settings, number),
         depends_on=depends_on,
     )
+
+
+def _stop_seconds(settings: StackSettings, number: int) -> int:
+    # Services stop in reverse, so the first broker is the last; ZooKeeper outlives its brokers.
+    last_of_several = number == 1 and settings.brokers > 1 and settings.profile is ProfileName.KRAFT
+    return LAST_STOP_SECONDS if last_of_several else STOP_SECONDS
 
 
 def as_environment(properties: Mapping[str, str]) -> dict[str, str]:

@@ -75,12 +75,26 @@ def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Run
 def cluster_ladder(stack: Stack) -> list[Rung]:
     """Return the rungs that the whole cluster must reach, seen from this machine."""
     client = BrokerClient(stack.bootstrap)
+    metadata, whole, dialled = _watching(client, stack.bootstrap, len(stack.brokers))
+    return [
+        metadata,
+        whole,
+        Rung("cluster id", lambda: _same_cluster(client, stack)),
+        dialled,
+        Rung("record written and read back", lambda: _round_trip(client)),
+    ]
+
+
+def watching_ladder(bootstrap: str, brokers: int) -> list[Rung]:
+    """Return the rungs that a cluster reaches without being written to, seen from this machine."""
+    return _watching(BrokerClient(bootstrap), bootstrap, brokers)
+
+
+def _watching(client: BrokerClient, bootstrap: str, brokers: int) -> list[Rung]:
     return [
         Rung("metadata", lambda: f"cluster {client.cluster(ANSWER_SECONDS).cluster_id}"),
-        Rung("brokers and controller", lambda: _whole(client, stack)),
-        Rung("cluster id", lambda: _same_cluster(client, stack)),
-        Rung("advertised address", lambda: _dialled(client, stack)),
-        Rung("record written and read back", lambda: _round_trip(client)),
+        Rung("brokers and controller", lambda: _whole(client, brokers)),
+        Rung("advertised address", lambda: _dialled(client, bootstrap)),
     ]
 
 
@@ -127,10 +141,10 @@ def require_serving(port: int) -> str:
     return answer.splitlines()[0]
 
 
-def _whole(client: BrokerClient, stack: Stack) -> str:
+def _whole(client: BrokerClient, brokers: int) -> str:
     view = client.cluster(ANSWER_SECONDS)
-    if len(view.brokers) < len(stack.brokers) or view.controller < 0:
-        cause = f"{len(view.brokers)} of {len(stack.brokers)} brokers are there"
+    if len(view.brokers) < brokers or view.controller < 0:
+        cause = f"{len(view.brokers)} of {brokers} brokers are there"
         raise NotReady(cause, f"controller {view.controller}, brokers {view.brokers}", "make status")
     return f"{len(view.brokers)} brokers, controller {view.controller}"
 
@@ -144,9 +158,9 @@ def _same_cluster(client: BrokerClient, stack: Stack) -> str:
     return found
 
 
-def _dialled(client: BrokerClient, stack: Stack) -> str:
+def _dialled(client: BrokerClient, bootstrap: str) -> str:
     advertised = set(client.cluster(ANSWER_SECONDS).brokers)
-    dialled = set(stack.bootstrap.split(","))
+    dialled = set(bootstrap.split(","))
     if not dialled <= advertised:
         cause = "the broker advertises another address than the one that programs dial"
         evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"

@@ -26,7 +26,8 @@ class Service:
 
     ``properties`` are the server's own property names and values, ``environment`` the same for a container's image. ``ports``
     are published on 127.0.0.1, the same number inside and outside. ``memory_mb`` limits a container: the heap is at most half
-    of it, the rest is for threads, buffers and the page cache. ``volumes`` are name → place in the container.
+    of it, the rest is for threads, buffers and the page cache. ``volumes`` are name → place in the container. Past
+    ``stop_seconds`` a service that was asked to stop is killed.
     ``depends_on`` names services that must be *ready* first.
     """
 
@@ -40,6 +41,7 @@ class Service:
     memory_mb: int
     environment: Mapping[str, str]
     volumes: Mapping[str, str]
+    stop_seconds: int
     depends_on: tuple[str, ...] = ()
 
     @property

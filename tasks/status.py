@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.clock import SystemClock
+from infra.compose_stack import ComposeService, ComposeStack, compose_ladder
 from infra.processes import COMPONENT_VARIABLE, stack_processes
 from infra.readiness import climb, service_ladder
 from infra.runtime import ServiceState
@@ -37,6 +38,22 @@ def describe(lab: Lab) -> list[Line]:
     lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
     lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
     return lines + _leftovers(lab)
+
+
+def describe_compose(stack: ComposeStack) -> list[Line]:
+    """Return a line for each container of a stack that Docker Compose brought up; nothing is written to its broker."""
+    return [_compose_service(stack, service) for service in stack.services]
+
+
+def _compose_service(stack: ComposeStack, service: ComposeService) -> Line:
+    ports = ", ".join(map(str, service.ports))
+    if service.seen.state is not ServiceState.RUNNING:
+        return Line(service.name, service.seen.state, "-", ports, service.seen.detail, trouble=True)
+    try:
+        evidence = climb(compose_ladder(stack, service), 0.0, SystemClock())
+    except LabError as error:
+        return Line(service.name, service.seen.state, "unhealthy", ports, str(error), trouble=True)
+    return Line(service.name, service.seen.state, "healthy", ports, "; ".join(evidence.values()), trouble=False)
 
 
 def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:

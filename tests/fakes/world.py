@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pytest
 
     from infra.broker import TopicView
+    from infra.compose_stack import ComposeStack
     from infra.lab import Lab
     from infra.paths import StackPaths
     from infra.stack import Program, Stack
@@ -48,6 +49,7 @@ class World:
         self.topics: dict[str, TopicView] = {}
         self.supervised = False
         self.cluster_id = ""
+        self.compose: ComposeStack | None = None
         self.slow: dict[str, float] = {}
         self.records: list[Record] = []
         self.due = 7
@@ -123,6 +125,8 @@ class World:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assemble", self.assemble)
         monkeypatch.setattr("infra.lab.engine_answers", lambda: "no Docker engine answers here")
+        for module in ("infra.lab", "flows.status", "flows.tear_down"):
+            monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         monkeypatch.setattr("infra.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.examination.BrokerClient", self.broker)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.compose import composed
 from fakes.plain import lab_stack
 
 from flows import logs, serving, smoke_test, spy, start_up, status
@@ -19,6 +20,7 @@ from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.prefect_server import PrefectServer
 from infra.processes import STACK_VARIABLE
+from infra.runtime import ServiceState
 from infra.state import Wanted
 from infra.supervisor import ProgramStatus
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fakes.world import World
+
+    from infra.compose_stack import ComposeStack
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -115,6 +119,39 @@ def test_processes_that_nobody_owns_are_listed_as_left_over(up: World, capsys: p
     assert "1 processes carry the stack's mark" in output
 
 
+def test_a_stack_of_docker_compose_is_shown_and_only_looked_at(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.compose = composed()
+    world.cluster_id = "theirs"
+    world.services["kafka"] = "theirs"
+    world.bootstraps["localhost:9092"] = world
+    status.main(NamedStack(name="lab"))
+    output = capsys.readouterr().out
+    assert "Docker Compose's, not ours: docker compose -p lab down" in output
+    assert re.search(r"kafka +running +healthy +9092 +kafka, pid 4711; its own check: healthy; cluster theirs; 1 brokers", output)
+    assert re.search(r"ui +running +healthy +8080", output)
+    assert not any(call.startswith(("create", "write", "round trip")) for call in world.calls), world.calls
+    assert world.changes == []
+    assert not StackPaths.of("lab").root.exists()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "shown"),
+    [
+        (composed(health="unhealthy"), r"kafka +running +unhealthy .*health check of kafka says unhealthy"),
+        (composed(ServiceState.EXITED), r"kafka +exited +-"),
+    ],
+)
+def test_trouble_in_a_stack_of_docker_compose_ends_with_1(
+    world: World, theirs: ComposeStack, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.compose = theirs
+    with pytest.raises(SystemExit) as caught:
+        status.main(NamedStack(name="lab"))
+    assert caught.value.code == 1
+    assert re.search(shown, capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("world")
 def test_the_status_of_nothing_is_an_error_with_the_command_that_makes_it() -> None:
     with pytest.raises(StackAbsent) as caught:
         status.main(NamedStack(name="lab"))

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.compose import composed
 from fakes.plain import lab_stack
 from prefect import Task
 
@@ -78,6 +79,13 @@ def test_down_with_volumes_leaves_nothing_of_the_stack(world: World, said: list[
     assert not StackPaths.of("lab").root.exists()
     assert world.topics == {}
     assert said[-1] == "stack lab is down and its data deleted"
+
+
+def test_a_stack_of_docker_compose_is_left_alone_with_the_command_for_it(world: World, said: list[str]) -> None:
+    world.compose = composed()
+    assert down(volumes=True) is False
+    assert said[-1].endswith("which is left alone; to take it down: docker compose -p lab down")
+    assert world.changes == []
 
 
 def test_down_twice_and_on_nothing_succeeds(world: World, said: list[str]) -> None:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from fakes.compose import composed
 from fakes.world import World
 
 from infra import lab as module
-from infra.lab import end_orphans, new_cluster_id, open_lab, record, require_ports, sweep, want
+from infra.lab import end_orphans, new_cluster_id, open_lab, record, require_no_compose_stack, require_ports, sweep, want
 from infra.paths import StackPaths
 from infra.processes import STACK_VARIABLE, free_port, stack_processes
 from infra.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, PortTaken, StackAbsent
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs, PortTaken, StackAbsent
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -163,6 +164,19 @@ def test_a_port_that_somebody_has_is_named_with_process_and_pid_before_anything_
     assert caught.value.cause == f"port {port + 10} is taken by {psutil.Process().name()}, pid {os.getpid()}"
     assert "PORT=" in caught.value.next_command
     assert world.changes == []
+
+
+def test_containers_are_not_started_beside_those_of_docker_compose(world: World) -> None:
+    world.compose = composed()
+    made = recorded()
+    require_no_compose_stack(made)
+    in_containers = replace(made, state=made.state.model_copy(update={"runtime": RuntimeKind.DOCKER}))
+    with pytest.raises(NotOurs, match="Docker Compose has a stack named lab; it is left alone") as caught:
+        require_no_compose_stack(in_containers)
+    assert caught.value.next_command.startswith("docker compose -p lab down, or make up NAME=")
+    assert "kafka, pid 4711" in caught.value.evidence
+    world.compose = None
+    require_no_compose_stack(in_containers)
 
 
 @pytest.mark.usefixtures("world")

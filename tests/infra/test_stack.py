@@ -52,6 +52,13 @@ def test_internal_topics_are_replicated_as_the_broker_count_allows(brokers: int,
         assert service.properties["min.insync.replicas"] == in_sync
 
 
+def test_only_the_last_of_several_kraft_nodes_to_stop_is_not_waited_for() -> None:
+    assert [service.stop_seconds for service in declared(brokers=3).services] == [10, 30, 30]
+    assert [service.stop_seconds for service in declared(brokers=1).services] == [30]
+    zookeeper = declared(DOCKER, profile=ProfileName.ZOOKEEPER, brokers=3)
+    assert [service.stop_seconds for service in zookeeper.services] == [30, 30, 30, 30]
+
+
 def test_topics_are_never_created_behind_the_users_back() -> None:
     assert declared().services[0].properties["auto.create.topics.enable"] == "false"
 

@@ -177,11 +177,18 @@ class RealStack:
         assert not self.paths.socket.exists()
         assert not self.paths.lock.exists()
         assert port_owner(self.port) is None
+        assert self.containers() == []
         if self.runtime == "docker":
-            mine = {"label": f"{STACK_LABEL}={self.paths.stack_id}"}
             with engine() as client:
-                assert client.containers.list(all=True, filters=mine) == []
-                assert client.networks.list(filters=mine) == []
+                assert client.networks.list(filters={"label": f"{STACK_LABEL}={self.paths.stack_id}"}) == []
+
+    def containers(self) -> list[str]:
+        """Return the names of the stack's containers, in whatever state; there are none outside the docker runtime."""
+        if self.runtime != "docker":
+            return []
+        with engine() as client:
+            mine = {"label": f"{STACK_LABEL}={self.paths.stack_id}"}
+            return [str(each.name) for each in client.containers.list(all=True, filters=mine)]
 
     def service_state(self, service: str = "kafka") -> ServiceState:
         lab = self.lab

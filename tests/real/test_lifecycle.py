@@ -48,7 +48,8 @@ def run_tester(stack: RealStack) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_up_status_tester_stop_start_down_each_twice(stack: RealStack) -> None:
+def test_up_status_tester_stop_start_down_each_twice(any_stack: RealStack) -> None:
+    stack = any_stack
     first = stack.up()
     assert f"stack {stack.name} is up" in first
     assert [line.split("] ")[1].split(":")[0] for line in first.splitlines() if line.startswith("[")] == [
@@ -101,7 +102,8 @@ def test_up_status_tester_stop_start_down_each_twice(stack: RealStack) -> None:
     assert not stack.paths.root.exists()
 
 
-def test_two_ups_at_once_both_succeed_and_exactly_one_creates(stack: RealStack) -> None:
+def test_two_ups_at_once_both_succeed_and_exactly_one_creates(any_stack: RealStack) -> None:
+    stack = any_stack
     both = [stack.start("start_up", *stack.up_arguments()) for _each in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs

@@ -1,4 +1,7 @@
-"""FAULTS.md rows 3, 6 to 9 and 25 on the embedded runtime: what a failed, interrupted or killed start-up leaves."""
+"""FAULTS.md rows 3, 6 to 9 and 25: what a failed, interrupted or killed start-up leaves.
+
+On both runtimes, but for what has nothing to do with the runtime: a damaged jar of Spark's, a program's restart budget.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from real.harness import RealStack
 
 
-def test_a_taken_port_is_found_before_anything_starts_and_another_one_works(stack: RealStack) -> None:
+def test_a_taken_port_is_found_before_anything_starts_and_another_one_works(any_stack: RealStack) -> None:
+    stack = any_stack
     with socket.socket() as foreign:
         foreign.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         foreign.bind(("127.0.0.1", stack.port))
@@ -31,12 +35,14 @@ def test_a_taken_port_is_found_before_anything_starts_and_another_one_works(stac
         assert f"pid {os.getpid()}" in output
         assert "Traceback" not in output
         assert stack_processes(stack.paths.stack_id) == []
+        assert stack.containers() == []
         assert not stack.paths.data.exists()
         stack.port += 50
         assert f"localhost:{stack.port}" in stack.up()
 
 
-def test_a_failing_producer_step_is_undone_and_what_was_there_before_stays(stack: RealStack) -> None:
+def test_a_failing_producer_step_is_undone_and_what_was_there_before_stays(any_stack: RealStack) -> None:
+    stack = any_stack
     output = stack.up(code=2, catalogue="/nonexistent.json")
     assert "the catalogue /nonexistent.json cannot be used" in output
     assert "undoing what this run has made" in output
@@ -95,9 +101,23 @@ def wait_for_line(process: subprocess.Popen[str], word: str) -> str:
     raise AssertionError(f"{word!r} never came:\n{read}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", ["supervisor:", "producer:"])
-def test_a_signal_undoes_what_the_run_made(stack: RealStack, number: signal.Signals, after: str) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "after", "number"),
+    [
+        ("embedded", "supervisor:", signal.SIGINT),
+        ("embedded", "supervisor:", signal.SIGTERM),
+        ("embedded", "producer:", signal.SIGINT),
+        ("embedded", "producer:", signal.SIGTERM),
+        pytest.param("docker", "supervisor:", signal.SIGTERM, marks=pytest.mark.docker),
+        pytest.param("docker", "producer:", signal.SIGINT, marks=pytest.mark.docker),
+    ],
+)
+def test_a_signal_undoes_what_the_run_made(
+    stack: RealStack, runtime: str, after: str, number: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    if runtime == "docker":
+        request.getfixturevalue("docker_engine")
+    stack.runtime = runtime
     run = stack.start("start_up", *stack.up_arguments())
     wait_for_line(run, after)
     time.sleep(1)
@@ -109,7 +129,8 @@ def test_a_signal_undoes_what_the_run_made(stack: RealStack, number: signal.Sign
 
 
 @pytest.mark.parametrize("after", ["supervisor:", "producer:"])
-def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(stack: RealStack, after: str) -> None:
+def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(any_stack: RealStack, after: str) -> None:
+    stack = any_stack
     run = stack.start("start_up", *stack.up_arguments())
     wait_for_line(run, after)
     stack.wait_until(lambda: stack.service_state() is ServiceState.RUNNING, 60, "the broker's process is there")
@@ -126,7 +147,8 @@ def test_after_sigkill_status_lists_what_is_there_up_adopts_and_down_cleans(stac
     stack.assert_nothing_left()
 
 
-def test_the_data_plane_outlives_the_prefect_server_and_down_needs_none(stack: RealStack) -> None:
+def test_the_data_plane_outlives_the_prefect_server_and_down_needs_none(any_stack: RealStack) -> None:
+    stack = any_stack
     stack.up()
     assert stop_server()
     try:

@@ -1,0 +1,14 @@
+"""A stack that Docker Compose would have brought up."""
+
+from __future__ import annotations
+
+from infra.compose_stack import ComposeService, ComposeStack
+from infra.runtime import Observation, ServiceState
+from infra.stack import ServiceKind
+
+
+def composed(state: ServiceState = ServiceState.RUNNING, health: str = "healthy") -> ComposeStack:
+    """Return one broker on port 9092, and a container that is neither broker nor ZooKeeper."""
+    kafka = ComposeService("kafka", ServiceKind.KAFKA, (9092,), Observation("kafka", state, "kafka, pid 4711"), health)
+    other = ComposeService("ui", None, (8080,), Observation("ui", ServiceState.RUNNING, "ui, pid 4712"), "")
+    return ComposeStack("lab", (kafka, other))
