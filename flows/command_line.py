@@ -93,7 +93,7 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
         filled = _CommandLine()
         return form.model_validate(filled.model_dump())
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        faults = [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in error.errors()]
         raise InvalidInput(faults[0], "; ".join(faults[1:]), f"{program} --help") from error
     except SettingsError as error:
         raise InvalidInput(str(error), " ".join(arguments), f"{program} --help") from error

@@ -125,7 +125,7 @@ class DemoForm(LabSettings):
 
 ALL_FORMS: tuple[type[BaseModel], ...] = (
     StartUpForm,
-    TearDownForm,
+    TearDownCommand,
     SmokeTestForm,
     AuditForm,
     HealthCheckForm,

@@ -14,6 +14,7 @@ from prefect.states import Completed
 from flows.command_line import run_command
 from flows.forms import HealthCheckForm
 from flows.serving import with_server
+from infra.compose_stack import compose_stack
 from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.lab import open_lab
 from infra.paths import StackPaths
@@ -32,6 +33,8 @@ GIVEN_UP = "trending.health.given-up"
 def health_check(settings: HealthCheckForm) -> State[Any]:
     """Complete as Healthy, Warning, Repaired or Absent; fail with the evidence when a component is down."""
     stack = settings.name
+    if read_state(StackPaths.of(stack)) is None and compose_stack(stack):
+        return judge(stack, examine_components(stack), "Docker Compose's, not ours: nothing is repaired", heal=False)
     if not wanted_up(stack):
         return absent(stack)
     findings = examine_components(stack)
@@ -43,13 +46,32 @@ def health_check(settings: HealthCheckForm) -> State[Any]:
     if not wanted_up(stack):
         return absent(stack)
     report(stack, findings, decision, word)
+    repaired = settings.heal and decision.repair is not None
+    return judge(stack, findings, word, heal=settings.heal, name="Repaired" if repaired else "")
+
+
+def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: str = "") -> State[Any]:
+    """Leave the table and return the state that the findings amount to; raises Unhealthy when a component is down."""
     verdict = overall(findings)
+    tell(stack, findings, word)
     if verdict is Verdict.UNHEALTHY:
         down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
         cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
-        raise Unhealthy(cause, down[0].evidence, down[0].next_command if settings.heal else "make health HEAL=1")
-    repaired = settings.heal and decision.repair is not None
-    return Completed(name="Repaired" if repaired else verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
+        raise Unhealthy(cause, down[0].evidence, down[0].next_command if heal or not down[0].repair else "make health HEAL=1")
+    return Completed(name=name or verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
+
+
+def tell(stack: str, findings: list[Finding], word: str) -> None:
+    """Report the findings, as a table artifact and line by line."""
+    table = [
+        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
+        for each in findings
+    ]
+    create_table_artifact(table, key=f"health-{stack}", description=f"{stack} is {overall(findings)}. {word}")
+    for each in findings:
+        say(f"{each.component:12} {each.verdict:10} {each.evidence.splitlines()[0]}")
+    if word:
+        say(word)
 
 
 def wanted_up(stack: str) -> bool:
@@ -77,19 +99,9 @@ def heal(stack: str, finding: Finding) -> str:
 
 
 def report(stack: str, findings: list[Finding], decision: Decision, word: str) -> None:
-    """Report the table and the logs as artifacts, and events only for what changed."""
+    """Book the check, leave the logs of what is down, and send events only for what changed."""
     paths = StackPaths.of(stack)
     changed, given_up = note_findings(paths.health, findings, decision.given_up, time.time())
-    verdict = overall(findings)
-    table = [
-        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
-        for each in findings
-    ]
-    create_table_artifact(table, key=f"health-{stack}", description=f"{stack} is {verdict}. {word}")
-    for each in findings:
-        say(f"{each.component:12} {each.verdict:10} {each.evidence.splitlines()[0]}")
-    if word:
-        say(word)
     down = [each.component for each in findings if each.verdict is Verdict.UNHEALTHY]
     if down:
         page = log_page(open_lab(stack), down)
@@ -97,9 +109,9 @@ def report(stack: str, findings: list[Finding], decision: Decision, word: str) -
     resource = {"prefect.resource.id": f"trending.stack.{paths.stack_id}", "prefect.resource.name": stack}
     if changed:
         payload: dict[str, Any] = {component: {"from": old, "to": new} for component, (old, new) in changed.items()}
-        emit_event(CHANGED, {**resource, "trending.verdict": verdict.value}, payload=payload)
+        emit_event(CHANGED, {**resource, "trending.verdict": overall(findings).value}, payload=payload)
     for component in given_up:
-        emit_event(GIVEN_UP, {**resource, "trending.component": component}, payload={"reason": decision.held_back})
+        emit_event(GIVEN_UP, {**resource, "trending.component": component}, payload={"reason": word})
 
 
 def main(settings: HealthCheckForm) -> None:

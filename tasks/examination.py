@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from infra.broker import BrokerClient
 from infra.clock import Clock, SystemClock
+from infra.compose_stack import ComposeStack, compose_ladder, compose_stack
 from infra.docker_engine import WAYS_OUT, engine_answers
 from infra.health import Finding, Repair, Verdict, block
 from infra.lab import Lab, open_lab
+from infra.paths import StackPaths
 from infra.prerequisites import check_disk, check_memory
 from infra.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
 from infra.runtime import ServiceState
 from infra.stack import Service, ServiceKind
+from infra.state import read_state
 from infra.supervisor import FINAL_EXIT_CODES
 from infra.versions import hole, kafka_version
 from tasks.heartbeat import beating, fresh_heartbeat
@@ -204,7 +207,16 @@ def _versions(lab: Lab) -> Finding:
     return Finding("versions", Verdict.HEALTHY, f"Kafka {version or 'of unknown version'}, no known hole")
 
 
+def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Finding]:
+    """Return a finding for each container of a stack that Compose brought up; none of them is ours to repair."""
+    clock = clock or SystemClock()
+    looks = [partial(look_again, partial(_climbed, each.name, compose_ladder(stack, each)), clock) for each in stack.services]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(lambda look: look(), looks))
+
+
 @step(name="examine-components", timeout_seconds=120)
 def examine_components(stack: str) -> list[Finding]:
-    """Look at every component side by side."""
-    return examine(open_lab(stack))
+    """Look at every component side by side; a name that the lab does not know may be a Compose project's."""
+    theirs = compose_stack(stack) if read_state(StackPaths.of(stack)) is None else None
+    return examine_compose(theirs) if theirs else examine(open_lab(stack))

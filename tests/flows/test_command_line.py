@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
 from flows import start_up
 from flows.command_line import parse, run_command
@@ -19,9 +20,11 @@ from flows.forms import (
     SmokeTestForm,
     SpyForm,
     StartUpForm,
+    TearDownCommand,
     TearDownForm,
     field_sections,
 )
+from infra.faults import FaultName
 from tasks.step import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 
@@ -51,6 +54,12 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),
     "demo_seconds": ("9", 9.0),
     "volumes": ("true", True),
+    "confirm": ("trending", "trending"),
+    "heal": ("true", True),
+    "faults": ("jvm-killed,broker-killed", [FaultName.JVM_KILLED, FaultName.BROKER_KILLED]),
+    "hold_seconds": ("2.5", 2.5),
+    "limit_seconds": ("60", 60.0),
+    "alert_url": ("https://example.invalid/hook", SecretStr("https://example.invalid/hook")),
     "stop_only": ("true", True),
     "timeout_seconds": ("3", 3.0),
     "resume": ("false", False),
@@ -105,7 +114,7 @@ def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_switch_can_be_given_without_a_value() -> None:
-    assert parse(TearDownForm, ["--volumes"], "down").volumes
+    assert parse(TearDownCommand, ["--volumes"], "down").volumes
     assert not parse(AuditForm, ["--no-resume"], "audit").resume
 
 
@@ -148,7 +157,7 @@ def test_every_wrong_value_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("form", "arguments"),
     [
-        (TearDownForm, ["--volumes", "--stop_only"]),
+        (TearDownCommand, ["--volumes", "--stop_only"]),
         (DemoForm, ["--demo_seconds=1"]),
         (SmokeTestForm, ["--timeout_seconds=0"]),
         (SpyForm, ["--limit=-1"]),
@@ -170,7 +179,7 @@ def test_a_variable_that_nobody_knows_is_an_error_that_lists_the_parameters(monk
 
 def test_a_variable_of_another_command_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRENDING_DEMO_SECONDS", "9")
-    assert parse(TearDownForm, [], "down").name == "trending"
+    assert parse(TearDownCommand, [], "down").name == "trending"
 
 
 def run(main: Any, *arguments: str) -> int | str | None:
@@ -267,3 +276,13 @@ def test_every_field_of_every_form_is_described_and_known_by_one_name() -> None:
 
 def test_a_stack_that_does_not_exist_has_no_recorded_settings() -> None:
     assert start_up.recorded_settings(StartUpForm()) == {}
+
+
+def test_a_form_deletes_only_what_is_confirmed_and_a_typed_command_confirms_itself() -> None:
+    with pytest.raises(InvalidInput, match="confirm must be 'lab'") as caught:
+        parse(TearDownForm, ["--name=lab", "--volumes"], "down")
+    assert not caught.value.cause.startswith(":")
+    assert parse(TearDownForm, ["--name=lab", "--volumes", "--confirm=lab"], "down").volumes
+    assert parse(TearDownCommand, ["--name=lab", "--volumes"], "down").confirm == "lab"
+    with pytest.raises(InvalidInput, match="confirm must be 'lab'"):
+        parse(TearDownCommand, ["--name=lab", "--volumes", "--confirm=other"], "down")

@@ -9,9 +9,12 @@ from fakes.stacks import make_whole
 
 from flows import health_check
 from flows.forms import HealthCheckForm
+from infra.compose_stack import ComposeService, ComposeStack
 from infra.health import REPAIRS, read_record
 from infra.lab import want
 from infra.paths import StackPaths
+from infra.runtime import Observation, ServiceState
+from infra.stack import ServiceKind
 from infra.state import Wanted, stack_held
 from tasks import examination, repair
 from trending.errors import StackAbsent, Unhealthy
@@ -34,6 +37,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str], d
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(repair, "HELD_SECONDS", 0.05)
+    monkeypatch.setattr(health_check, "compose_stack", lambda _name: None)
 
 
 def check(*, heal: bool = False) -> Any:
@@ -138,3 +142,26 @@ def test_a_take_down_during_the_check_makes_it_absent(world: World) -> None:
     world.services.clear()
     world.fail("start kafka", lambda: want(lab, Wanted.DOWN))
     assert check(heal=True).name == "Absent"
+
+
+def composed(state: ServiceState) -> ComposeStack:
+    broker = ComposeService("kafka", ServiceKind.KAFKA, (9092,), Observation("kafka", state, "their-kafka-1, pid 7"), "healthy")
+    return ComposeStack("lab", (broker,))
+
+
+def test_a_stack_of_composes_is_looked_at_and_never_repaired(
+    world: World, events: Events, artifacts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.services["kafka"] = "theirs"
+    monkeypatch.setattr("infra.readiness._dialled", lambda _client, _bootstrap: "localhost:9092")
+    for module in (health_check, examination):
+        monkeypatch.setattr(module, "compose_stack", lambda _name: composed(ServiceState.RUNNING))
+    assert check(heal=True).name == "Healthy"
+    assert "'verdict': 'healthy'" in artifacts["health-lab"]
+    for module in (health_check, examination):
+        monkeypatch.setattr(module, "compose_stack", lambda _name: composed(ServiceState.EXITED))
+    with pytest.raises(Unhealthy, match="Docker Compose's, not ours") as caught:
+        check(heal=True)
+    assert caught.value.next_command == "docker logs their-kafka-1"
+    assert world.changes == []
+    assert events == []

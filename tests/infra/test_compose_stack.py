@@ -40,7 +40,7 @@ def container(service: str, *ports: int, health: str = "", status: str = "runnin
         status=status,
         labels={module.PROJECT_LABEL: "lab", module.SERVICE_LABEL: service, **labels},
         attrs={
-            "State": state | ({"Health": {"Status": health}} if health else {}),
+            "State": {"StartedAt": "2026-11-23T06:57:12.123456789Z"} | state | ({"Health": {"Status": health}} if health else {}),
             "RestartCount": 0,
             "NetworkSettings": {"Ports": {**bindings, "9999/tcp": None}},
         },

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psutil
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
 from infra.health import read_record
@@ -83,25 +84,6 @@ def test_up_check_smoke_audit_and_down_from_deployments(served: Served, stack: R
     worker = services_supervisor().status(WORKER)
     assert worker is not None
     assert worker.alive, "the tear-down ended the worker that ran it"
-
-
-def test_the_scheduled_health_check_runs_by_itself(served: Served) -> None:
-    deployment = served.client.read_deployment_by_name("health-check/local")
-    known = {run.id for run in served.client.read_flow_runs(limit=200)}
-    schedule = deployment.schedules[0]
-    change = {"schedule": {"interval": 10}, "active": True}
-    served.client._client.patch(f"/deployments/{deployment.id}/schedules/{schedule.id}", json=change).raise_for_status()
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            fresh = [run for run in served.client.read_flow_runs(limit=50) if run.id not in known and run.auto_scheduled]
-            if any(run.state_name == "Absent" for run in fresh):
-                break
-            assert time.monotonic() < deadline, [(run.name, run.state_name) for run in fresh]
-            time.sleep(1)
-    finally:
-        back = {"schedule": {"interval": 300}, "active": True}
-        served.client._client.patch(f"/deployments/{deployment.id}/schedules/{schedule.id}", json=back).raise_for_status()
 
 
 def test_row_8_a_cancelled_start_up_is_undone(served: Served, stack: RealStack) -> None:
@@ -188,7 +170,8 @@ def test_healing_brings_back_each_component_once(served: Served, stack: RealStac
     assert heal() in WELL
     stack.audit()
     changed = served.events("trending.health.changed", f"trending.stack.{stack.paths.stack_id}")
-    assert changed == [], "each was well again when its check ended"
+    verdicts = [event["resource"]["trending.verdict"] for event in changed]
+    assert "unhealthy" not in verdicts, "each was well again when its check ended"
 
 
 def test_row_27_a_killed_healer_has_spent_its_repair_and_a_spent_budget_is_told_once(served: Served, stack: RealStack) -> None:
@@ -211,3 +194,16 @@ def test_row_27_a_killed_healer_has_spent_its_repair_and_a_spent_budget_is_told_
     assert stack.lab.supervisor.status("stream") is None
     told = served.events("trending.health.given-up", f"trending.stack.{stack.paths.stack_id}")
     assert len(told) == 1
+
+
+def test_the_scheduled_health_check_has_run_by_itself(served: Served) -> None:
+    """Last of its module: the tests before have taken longer than the schedule's five minutes."""
+    deployment = served.client.read_deployment_by_name("health-check/local")
+    wanted = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    deadline = time.monotonic() + 330
+    while True:
+        scheduled = [run for run in served.client.read_flow_runs(deployment_filter=wanted, limit=200) if run.auto_scheduled]
+        if any(run.state_name == "Absent" for run in scheduled):
+            return
+        assert time.monotonic() < deadline, [(run.name, run.state_name) for run in scheduled]
+        time.sleep(2)
