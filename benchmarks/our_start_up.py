@@ -39,7 +39,8 @@ class OurStartUp:
         paths = StackPaths.of(NAME)
         with gone_before_and_after():
             stack = settings().stack
-            command = [sys.executable, "-m", "flows.start_up", "--name", NAME, "--port", str(stack.port), "--runtime", "embedded"]
+            command = [sys.executable, "-m", "flows.start_up", "--name", NAME, "--port", str(stack.port)]
+            command += ["--runtime", "embedded", "--page_port", "0"]
             environment = {**os.environ, **prefect_environment(), "PYTHONUNBUFFERED": "1"}
             started = time.monotonic()
             child = Child("start-up", command, bench_directory(), environment)

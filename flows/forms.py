@@ -59,7 +59,7 @@ class SpyForm(NamedStack):
 class LogsForm(NamedStack):
     """Print the last lines of a service or program."""
 
-    service: str = Field("stream", description="kafka, producer or stream.")
+    service: str = Field("stream", description="kafka, producer, stream or page.")
     lines: int = Field(40, ge=1, le=10_000, description="Lines to print.")
 
 

@@ -48,6 +48,10 @@ class RealStack:
         return StackPaths.of(self.name)
 
     @property
+    def page_port(self) -> int:
+        return self.port + 6
+
+    @property
     def lab(self) -> Lab:
         return open_lab(self.name)
 
@@ -85,6 +89,7 @@ class RealStack:
             "name": self.name,
             "port": str(self.port),
             "zookeeper_port": str(self.port + 5),
+            "page_port": str(self.page_port),
             "runtime": self.runtime,
             "profile": self.profile,
             "trigger_seconds": "2",
@@ -188,6 +193,7 @@ class RealStack:
         assert not self.paths.socket.exists()
         assert not self.paths.lock.exists()
         assert port_owner(self.port) is None
+        assert port_owner(self.page_port) is None
         if self.runtime == "docker":
             mine = {"label": f"{STACK_LABEL}={self.paths.stack_id}"}
             with engine() as client:
