@@ -41,6 +41,7 @@ class Board:
         self._tally, self._pace, self._sent = Tally(), Pace(), Pace()
         self._producer_pid = 0
         self._witness = BrokerWitness()
+        self._began = 0.0
 
     @property
     def readable(self) -> bool:
@@ -49,6 +50,7 @@ class Board:
 
     def look(self, now: float, viewers: int = 0) -> Sections:
         """Return every section as it is now. A store that can't be read is told as such, and tried again at the next look."""
+        self._began = self._began or now
         try:
             self._follow_store()
         except (OperationalError, FileNotFoundError) as error:
@@ -151,7 +153,7 @@ class Board:
             return ""
         # A stream that lives without its broker writes nothing: what is shown is as old as the last batch.
         at = self._seen.at if stream is None or health is Health.TROUBLED else stream.at
-        return self._clock(at) or self._clock(now)
+        return self._clock(at or self._began)
 
     def _clock(self, at: float) -> str:
         return local_time(at, self._spec.zone)[11:] if at else ""

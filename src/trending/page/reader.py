@@ -24,6 +24,8 @@ TOP = 100
 """Hashtags of a window that the page knows by name; an export has all of them."""
 OPEN_WINDOWS = 3
 """Windows read anew at each change: no older one can still grow in time with the watermark at 65 s or less."""
+LARGEST = 2**63 - 1
+"""SQLite's largest integer; the driver refuses to ask for a larger one."""
 
 _ranking = metadata.tables["ranking"]
 _rejects = metadata.tables["rejects"]
@@ -87,6 +89,8 @@ class StoreReader:
 
     def window(self, start: int, limit: int | None = None) -> Window | None:
         """Return the window that starts at ``start``, ranked as a whole unless limited; None where nothing was counted."""
+        if abs(start) > LARGEST:
+            return None
         with self._look() as connection:
             checkpoints = _checkpoints(connection)
             windows = _windows(connection, checkpoints, start, start, limit)
