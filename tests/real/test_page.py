@@ -27,6 +27,12 @@ pytestmark = pytest.mark.browser
 FIRST_PORT = 18600
 SIZES = {"phone": (360, 740), "laptop": (1280, 800), "projector": (1920, 1080)}
 
+COUNT_ANIMATIONS = """() => {
+    const animate = Element.prototype.animate;
+    window.moved = 0;
+    Element.prototype.animate = function (...given) { window.moved += 1; return animate.apply(this, given); };
+}"""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -114,10 +120,7 @@ def hashtags(page: Page) -> list[str]:
 
 def test_the_ranking_moves_when_the_store_changes(page: Page, living: Living) -> None:
     assert hashtags(page) == ["#BigData", "#Spark", "#IA"]
-    page.evaluate(
-        "window.moved = 0; Element.prototype.animate = new Proxy(Element.prototype.animate,"
-        " {apply(animate, row, args) { window.moved += 1; return Reflect.apply(animate, row, args); }})"
-    )
+    page.evaluate(COUNT_ANIMATIONS)
     living.write(Spark=30)
     expect(page.locator("#rows tr").first).to_contain_text("#Spark")
     expect(page.locator("#rows tr").first.locator("[data-f=tweets]")).to_have_text("30")
@@ -132,7 +135,7 @@ def test_nobody_who_wants_less_motion_sees_any(browser: Browser, program: PagePr
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(program.address)
-    page.evaluate("Element.prototype.animate = () => { throw new Error('it moved') }")
+    page.evaluate("() => { Element.prototype.animate = () => { throw new Error('it moved') } }")
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     living.write(Spark=30)
