@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from trending.settings import LabSettings, Section
+from infra.paths import CHECKOUT
+from trending.settings import LabSettings, PageSettings, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RECORDING = str(CHECKOUT / "docs" / "recorded" / "ranking.sqlite")
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
@@ -75,6 +77,13 @@ class DemoForm(LabSettings):
     demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
 
 
+class ReplayForm(Section):
+    """Open the live page on a recorded store, without a broker."""
+
+    store: str = Field(RECORDING, description="Path of a serving store; the default is a recording of a real stack.")
+    page: PageSettings = Field(default_factory=PageSettings, title="Page")
+
+
 ALL_FORMS: tuple[type[BaseModel], ...] = (
     StartUpForm,
     TearDownForm,
@@ -83,6 +92,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     SpyForm,
     LogsForm,
     DemoForm,
+    ReplayForm,
 )
 
 
