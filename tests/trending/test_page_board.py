@@ -264,6 +264,11 @@ def test_without_anything_they_are_stale_since_the_page_began(board: Board) -> N
         assert board.look(T0 + later)["pipeline"]["stale_since"] == "00:11:00"
 
 
+def test_a_time_of_another_day_has_its_date(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    assert board.look(T0 + 90_000)["pipeline"]["stale_since"] == "2025-12-16 00:11:10"
+
+
 def test_a_recorded_store_is_neither_stale_nor_live(home: PageHome) -> None:
     home.write(T0, {"#a": 5}, at=T0 + 10)
     board = Board(home.spec(producer=None, stream=None))

@@ -147,11 +147,15 @@ def test_the_language_is_the_browsers_until_somebody_chooses(web: httpx.Client) 
     assert '<html lang="en">' in web.get("/", params={"lang": "<script>"}).text
 
 
-def test_an_earlier_window_can_be_asked_for_by_address(web: httpx.Client, minute: int) -> None:
+def test_an_earlier_window_can_be_asked_for_by_address(web: httpx.Client, home: PageHome, minute: int) -> None:
     page = Elements(web.get("/", params={"window": str(minute - 180)}).text)
     assert "#old" in page.texts
     assert "final" in page.texts
     assert ("option", {"value": str(minute - 180), "selected": None}) in page.tags
+    home.write(minute - 7200, {"#hours ago": 1})
+    older = Elements(web.get("/", params={"window": str(minute - 7200)}).text)
+    assert "#hours ago" in older.texts
+    assert ("option", {"value": str(minute - 7200), "selected": None}) in older.tags, "a link to it goes on working"
     for nonsense in ("1", "x", "-60", "9" * 30, "²"):
         assert "#a" in Elements(web.get("/", params={"window": nonsense}).text).texts
 

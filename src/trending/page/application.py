@@ -82,17 +82,21 @@ class Pages:
         """Return the whole page with what is known now, so that nothing has to be fetched before there is something to see."""
         asked = request.query_params.get("lang")
         language = choose_language(asked, request.cookies.get("lang"), request.headers.get("accept-language", ""))
-        sections = dict(self._feed.sections)
+        sections, past = dict(self._feed.sections), None
         chosen = request.query_params.get("window", "")
         if chosen.isdecimal() and len(chosen) <= MAX_WINDOW_DIGITS:
             past = await asyncio.to_thread(self._board.past_ranking, int(chosen), time.time())
             sections["ranking"] = past or sections["ranking"]
+        choices = list(sections["history"])
+        if past and past["start"] not in {each["start"] for each in choices}:
+            choices.append({"start": past["start"], "label": f"{past['date']} {past['label'][:5]}"})
         html = self._templates.get_template("page.html").render(
             words=WORDS[language],
             language=language,
             languages=LANGUAGES,
             stack=self._spec.name,
-            chosen=str(sections["ranking"]["start"]) if chosen else "",
+            chosen=str(past["start"]) if past else "",
+            choices=choices,
             number=lambda value, digits=0: number(value, language, digits),
             state={"language": language, "words": WORDS[language], "sections": sections},
             **sections,

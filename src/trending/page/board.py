@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("trending.page")
 
 Sections = dict[str, Any]
+CLOCK_SECONDS = 43_200.0
+"""A time that is longer ago is shown with its date."""
 _NOTHING = Observation((), None, 0.0, 0)
 
 
@@ -129,7 +131,7 @@ class Board:
             "spark": {**_program(stream, now), "rate": round(self._pace.velocity("", now), 1)},
             "store": {
                 "health": store,
-                "written": self._clock(self._seen.at),
+                "written": self._clock(self._seen.at, now),
                 "rejects": self._seen.rejects,
                 "windows": len(self._windows),
             },
@@ -153,10 +155,11 @@ class Board:
             return ""
         # A stream that lives without its broker writes nothing: what is shown is as old as the last batch.
         at = self._seen.at if stream is None or health is Health.TROUBLED else stream.at
-        return self._clock(at or self._began)
+        return self._clock(at or self._began, now)
 
-    def _clock(self, at: float) -> str:
-        return local_time(at, self._spec.zone)[11:] if at else ""
+    def _clock(self, at: float, now: float) -> str:
+        text = local_time(at, self._spec.zone) if at else ""
+        return text if now - at > CLOCK_SECONDS else text[11:]
 
 
 def _program(beat: Heartbeat | None, now: float) -> Sections:

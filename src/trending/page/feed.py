@@ -73,8 +73,9 @@ class Feed:
             while not self._closed:
                 changed = self._changed
                 if self._version > seen:
-                    yield self._event(seen)
-                    seen = self._version
+                    # Both at once: while the event is on its way the next version may come.
+                    event, seen = self._event(seen), self._version
+                    yield event
                     continue
                 try:
                     await asyncio.wait_for(changed.wait(), KEEP_ALIVE_SECONDS)
