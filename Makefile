@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health game-day serve serve-stop test test-fast check bench server-stop images compose lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo images compose lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -46,6 +46,9 @@ archives: jars ## make the class archives that Kafka and Spark start faster with
 JARS := $(VENV)/.complete
 demo: $(JARS) ## start, watch, audit, tear down
 	@$(PY) -m flows.demo $(ARGS)
+
+replay-demo: $(JARS) ## the live page on a recorded store, without broker and Spark
+	@$(PY) -m flows.replay $(ARGS)
 
 up start: $(JARS) ## bring the stack up, or what is missing of it
 	@$(PY) -m flows.start_up $(ARGS)
@@ -89,6 +92,9 @@ serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the l
 
 images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)
 	@$(PY) -m infra.stand_ins
+
+screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
+	@PYTHONPATH=tests $(PY) -m real.screenshots
 
 test: setup ## the whole suite
 	@$(PY) -m pytest --cov --cov-report=term $(ARGS)

@@ -43,7 +43,7 @@ class OurStartUp:
         paths = StackPaths.of(NAME)
         with gone_before_and_after():
             stack = settings(self.runtime).stack
-            chosen = ["--name", NAME, "--port", str(stack.port), "--runtime", str(self.runtime)]
+            chosen = ["--name", NAME, "--port", str(stack.port), "--runtime", str(self.runtime), "--page_port", "0"]
             command = [sys.executable, "-m", "flows.start_up", *chosen]
             environment = {**os.environ, **prefect_environment(), "PYTHONUNBUFFERED": "1"}
             started = time.monotonic()

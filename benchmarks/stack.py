@@ -9,7 +9,7 @@ from flows.forms import TearDownForm
 from flows.tear_down import take_down
 from infra.lab import Lab, record
 from infra.processes import free_port
-from trending.settings import LabSettings, RuntimeKind, StackSettings
+from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +19,8 @@ PORT = 29092
 
 
 def settings(runtime: RuntimeKind = RuntimeKind.EMBEDDED) -> LabSettings:
-    """Return default settings but for name, port and runtime: most peers are local processes, so ours are too."""
-    return LabSettings(stack=StackSettings(name=NAME, port=free_port(PORT, 11), runtime=runtime))
+    """Return default settings but for name, port and runtime: most peers are local processes without a page."""
+    return LabSettings(stack=StackSettings(name=NAME, port=free_port(PORT, 11), runtime=runtime), page=PageSettings(page_port=0))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from infra.state import read_state
 from tasks.step import say
 from tasks.stream import NAME as STREAM
 from trending.audit import AuditReport
-from trending.settings import StackSettings
+from trending.settings import PageSettings, StackSettings
 
 POLL_SECONDS = 0.25
 
@@ -29,11 +29,12 @@ POLL_SECONDS = 0.25
 def demo(settings: DemoForm) -> AuditReport:
     """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
     mine = own_stack(settings.stack)
+    page = own_page(settings.page)
     stack = mine.name
-    if mine != settings.stack:
-        say(f"the usual name or port is in use: this demo is {stack} on port {mine.port}")
+    if mine != settings.stack or page != settings.page:
+        say(f"the usual name or port is in use: this demo is {stack} on port {mine.port}, its page on {page.page_port}")
     try:
-        start_up(StartUpForm(stack=mine, producer=settings.producer, stream=settings.stream))
+        start_up(StartUpForm(stack=mine, producer=settings.producer, stream=settings.stream, page=page))
         watch_rankings(stack, settings.demo.demo_seconds)
         report = audit(AuditForm(name=stack, resume=False))
     finally:
@@ -67,6 +68,14 @@ def own_stack(settings: StackSettings) -> StackSettings:
     if port == StackSettings().port and any(port_owner(each) is not None for each in (port, port + CONTROLLER_SHIFT)):
         port = free_port(port + 100, 100)
     return settings.model_copy(update={"name": name, "port": port})
+
+
+def own_page(settings: PageSettings) -> PageSettings:
+    """Return the usual port for the page when it is free, otherwise a free one; a port that was asked for is kept."""
+    usual = PageSettings().page_port
+    if settings.page_port != usual or port_owner(usual) is None:
+        return settings
+    return PageSettings(page_port=free_port(usual + 1, 1))
 
 
 def main(settings: DemoForm) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from infra.faults import FaultName
+from infra.paths import CHECKOUT
 from infra.stack import DEFAULT_NAME
-from trending.settings import LabSettings, Section
+from trending.settings import LabSettings, PageSettings, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RECORDING = str(CHECKOUT / "docs" / "recorded" / "ranking.sqlite")
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
@@ -107,7 +109,7 @@ class SpyForm(NamedStack):
 class LogsForm(NamedStack):
     """Print the last lines of a service or program."""
 
-    service: str = Field("stream", description="kafka, producer or stream.")
+    service: str = Field("stream", description="kafka, producer, stream or page.")
     lines: int = Field(40, ge=1, le=10_000, description="Lines to print.")
 
 
@@ -123,6 +125,13 @@ class DemoForm(LabSettings):
     demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
 
 
+class ReplayForm(Section):
+    """Open the live page on a recorded store, without a broker."""
+
+    store: str = Field(RECORDING, description="Path of a serving store; the default is a recording of a real stack.")
+    page: PageSettings = Field(default_factory=PageSettings, title="Page")
+
+
 ALL_FORMS: tuple[type[BaseModel], ...] = (
     StartUpForm,
     TearDownCommand,
@@ -134,6 +143,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     SpyForm,
     LogsForm,
     DemoForm,
+    ReplayForm,
 )
 
 

@@ -1,4 +1,4 @@
-"""Bring the stack up in strict order: services, readiness, topic, producer, streaming job; undo on failure."""
+"""Bring the stack up in strict order: services, readiness, topic, producer, streaming job, page; undo on failure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.state import read_state, stack_held
 from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
+from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
@@ -48,6 +49,11 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
             with timeline.step("stream") as done:
                 done(submit_stream(stack, offsets))
                 wait_for_stream(stack)
+            if settings.page.page_port:
+                with timeline.step("page") as done:
+                    done(launch_page(stack), wait_for_page(stack)["answers"])
+            else:
+                stop_page(stack)
         except BaseException:
             undo(stack, before, known)
             raise

@@ -16,6 +16,7 @@ from infra.paths import StackPaths
 from infra.prefect_server import current_server, serving, stop_server
 from infra.state import Wanted, down_asked_for, existing_stacks, read_state, stack_held
 from tasks.infrastructure import mark_wanted, remove_service, stop_service, sweep_stack
+from tasks.page import stop_page
 from tasks.producer import stop_producer
 from tasks.step import say
 from tasks.stream import stop_stream
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @flow(name="tear-down", flow_run_name="tear-down {settings.name}")
 def tear_down(settings: TearDownForm) -> bool:
-    """Stop stream, producer and services, then sweep; returns whether there was anything to take down."""
+    """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down."""
     return take_down(settings, lambda task: task)
 
 
@@ -51,6 +52,7 @@ def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
             return False
         through(mark_wanted)(stack, Wanted.STOPPED if settings.stop_only else Wanted.DOWN)
         if open_lab(stack).supervisor.running():
+            through(stop_page)(stack)
             through(stop_stream)(stack)
             through(stop_producer)(stack)
         for service in reversed(open_lab(stack).stack.services):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from pydantic import BaseModel
 
 from infra.lab import Lab  # noqa: TC001 - imported by the flows in any case
@@ -31,6 +31,7 @@ class StartUpSummary(BaseModel):
     bootstrap: str
     topic: str
     cluster_id: str
+    page: str
     changed: bool
     steps: list[Step]
     seconds: float
@@ -68,13 +69,17 @@ class Timeline:
             bootstrap=lab.stack.bootstrap,
             topic=lab.settings.stack.topic,
             cluster_id=lab.stack.cluster_id,
+            page=lab.settings.page.address,
             changed=changed,
             steps=self._steps,
             seconds=round(time.monotonic() - self._started, 2),
         )
         create_markdown_artifact(to_markdown(summary), key="start-up-timeline", description="What start-up did")
+        if summary.page:
+            create_link_artifact(summary.page, f"Live page of {summary.stack}", key="page", description="The ranking, live")
         word = "is up" if changed else "was up already: nothing was changed"
-        say(f"stack {summary.stack} {word}, {summary.seconds:.1f} s, Kafka at {summary.bootstrap}")
+        page = f", page at {summary.page}" if summary.page else ""
+        say(f"stack {summary.stack} {word}, {summary.seconds:.1f} s, Kafka at {summary.bootstrap}{page}")
         return summary
 
 
@@ -84,6 +89,6 @@ def to_markdown(summary: StartUpSummary) -> str:
     return (
         f"# Stack {summary.stack}\n\n"
         f"Runtime {summary.runtime}, Kafka at `{summary.bootstrap}`, topic `{summary.topic}`, "
-        f"cluster `{summary.cluster_id}`.\n\n"
+        f"cluster `{summary.cluster_id}`{f', page at <{summary.page}>' if summary.page else ''}.\n\n"
         f"| step | outcome | note | seconds |\n|---|---|---|---:|\n{rows}\n| **all** | | | {summary.seconds:.2f} |\n"
     )

@@ -23,7 +23,7 @@ from tasks.stream import NAME as STREAM
 from tasks.stream import stop_stream, submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
 from trending.errors import LabError
-from trending.settings import LabSettings, RuntimeKind, StackSettings
+from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def train() -> list[Path]:
 def bring_up() -> None:
     """Bring the stack up as start-up does, until its first ranking."""
     stack = StackSettings(name=NAME, runtime=RuntimeKind.EMBEDDED, port=free_port(PORT, 11))
-    prepare_stack.fn(LabSettings(stack=stack))
+    prepare_stack.fn(LabSettings(stack=stack, page=PageSettings(page_port=0)))
     start_supervisor.fn(NAME)
     for service in open_lab(NAME).stack.services:
         start_service.fn(NAME, service.name)

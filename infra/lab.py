@@ -19,7 +19,7 @@ from infra.runtime import ServiceState, taken
 from infra.stand_ins import stand_in_for
 from infra.state import StackState, Wanted, read_state, write_state
 from infra.supervisor import Supervisor
-from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs, StackAbsent
+from trending.errors import ConfigurationConflict, EngineUnavailable, InvalidInput, LabError, NotOurs, StackAbsent
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from infra.stack import Stack
 
 END_SECONDS = 5.0
+PAGE = "page"
+"""The program that has a port of its own."""
 
 
 def _silent(_line: str) -> None:
@@ -171,6 +173,20 @@ def require_ports(lab: Lab) -> None:
             owner = port_owner(port)
             if owner is not None:
                 raise taken(owner, lab.stack.name)
+
+
+def require_page_port(lab: Lab) -> None:
+    """Raise PortTaken when somebody else has the page's port, InvalidInput when it is one of the stack's own."""
+    port = lab.settings.page.page_port
+    if not port:
+        return
+    if port in lab.stack.ports:
+        cause = f"page_port {port} is a port of the stack's services too"
+        raise InvalidInput(cause, f"theirs are {lab.stack.ports}", "make up PAGE_PORT=8501")
+    owner = port_owner(port)
+    page = lab.supervisor.status(PAGE)
+    if owner is not None and (page is None or owner.pid != page.pid):
+        raise taken(owner, lab.stack.name, "PAGE_PORT=8502, or PAGE_PORT=0 for a stack without a page")
 
 
 def end_orphans(lab: Lab) -> int:

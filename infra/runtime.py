@@ -47,10 +47,10 @@ class Observation:
     """When the present life began, seconds since the epoch; None where nothing runs."""
 
 
-def taken(owner: PortOwner, stack: str) -> PortTaken:
+def taken(owner: PortOwner, stack: str, instead: str = "PORT=19092") -> PortTaken:
     """Return the error for a taken port, with the process's name and pid and a way out."""
     cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
-    return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", "end that process, or make up PORT=19092")
+    return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"end that process, or make up {instead}")
 
 
 class Runtime(Protocol):

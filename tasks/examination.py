@@ -12,7 +12,7 @@ from infra.clock import Clock, SystemClock
 from infra.compose_stack import ComposeStack, compose_ladder, compose_stack
 from infra.docker_engine import WAYS_OUT, engine_answers
 from infra.health import Finding, Repair, Verdict, block
-from infra.lab import Lab, open_lab
+from infra.lab import PAGE, Lab, open_lab
 from infra.paths import StackPaths
 from infra.prerequisites import check_disk, check_memory
 from infra.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
@@ -22,6 +22,7 @@ from infra.state import read_state
 from infra.supervisor import FINAL_EXIT_CODES
 from infra.versions import hole, kafka_version
 from tasks.heartbeat import beating, fresh_heartbeat
+from tasks.page import page_ladder
 from tasks.producer import NAME as PRODUCER
 from tasks.step import step
 from tasks.stream import NAME as STREAM
@@ -41,8 +42,10 @@ CLUSTER = "cluster"
 TOPIC = "topic"
 FRESHNESS = "freshness"
 SERVICE_STARTING_SECONDS = 20.0
-PROGRAMS = {PRODUCER: ("acknowledged", 20.0), STREAM: ("batches", 90.0)}
-"""Program → the figure of its heartbeat that must be above 0, and how long it may take to start."""
+FIGURES = {PRODUCER: "acknowledged", STREAM: "batches"}
+"""Program → the figure of its heartbeat that must be above 0."""
+STARTING_SECONDS = {PRODUCER: 20.0, STREAM: 90.0, PAGE: 20.0}
+"""Program → how long it may take to start."""
 DISK_MB = 500
 MEMORY_MB = 300
 WORKERS = 12
@@ -80,7 +83,8 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
         **{service.name: partial(_service, lab, service) for service in lab.stack.services},
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
         TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.bootstrap, lab.settings.stack.topic)),
-        **{program: partial(_program, lab, program) for program in PROGRAMS},
+        **{name: partial(_program, lab, name, beating(lab, name, figure)) for name, figure in FIGURES.items()},
+        **({PAGE: partial(_program, lab, PAGE, page_ladder(lab))} if lab.settings.page.page_port else {}),
         FRESHNESS: partial(_freshness, lab),
         "disk": partial(_machine, "disk", lambda: check_disk(DISK_MB)),
         "memory": partial(_machine, "memory", lambda: check_memory(MEMORY_MB)),
@@ -148,10 +152,9 @@ def _answer(service: Service) -> str:
     return f"answers for cluster {view.cluster_id}"
 
 
-def _program(lab: Lab, name: str) -> Finding:
-    figure, starting_seconds = PROGRAMS[name]
+def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
     try:
-        evidence = climb(beating(lab, name, figure), 0.0, SystemClock())
+        evidence = climb(rungs, 0.0, SystemClock())
     except LabError as error:
         status = lab.supervisor.status(name)
         if status is None:
@@ -160,7 +163,7 @@ def _program(lab: Lab, name: str) -> Finding:
             final = status.state == "EXITED" and str(status.exit_code) in FINAL_EXIT_CODES.split(",")
             return _down(name, error, Repair.NONE if final else Repair.START)
         age = time.time() - status.started
-        if age < starting_seconds:
+        if age < STARTING_SECONDS[name]:
             return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return _down(name, error, Repair.RESTART)
     return Finding(name, Verdict.HEALTHY, "; ".join(evidence.values()))
@@ -184,7 +187,7 @@ def _freshness(lab: Lab) -> Finding:
         return Finding(FRESHNESS, Verdict.HEALTHY, f"lag {lag} records; all that is older than {allowed:g} s is counted")
     evidence = f"lag {lag} records; partitions {behind} stand at {done}, due {due} after {allowed:g} s"
     status = lab.supervisor.status(STREAM)
-    if status is not None and time.time() - status.started < PROGRAMS[STREAM][1]:
+    if status is not None and time.time() - status.started < STARTING_SECONDS[STREAM]:
         return Finding(FRESHNESS, Verdict.WARNING, f"catching up after a start: {evidence}", "make status")
     return Finding(FRESHNESS, Verdict.UNHEALTHY, evidence, "make logs SERVICE=stream")
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from infra.clock import SystemClock
-from infra.lab import end_orphans, note_cluster, open_lab, record, require_no_compose_stack, require_ports, sweep, want
+from infra.lab import (
+    end_orphans,
+    note_cluster,
+    open_lab,
+    record,
+    require_no_compose_stack,
+    require_page_port,
+    require_ports,
+    sweep,
+    want,
+)
 from infra.prerequisites import check_java, check_memory
 from infra.readiness import climb, service_ladder
 from infra.runtime import Outcome
@@ -24,6 +34,7 @@ def prepare_stack(settings: LabSettings) -> str:
         say(f"ended {orphans} processes that an earlier supervisor left behind")
     require_no_compose_stack(lab)
     require_ports(lab)
+    require_page_port(lab)
     if not lab.supervisor.running():
         check_memory()
     lab.runtime.prepare()

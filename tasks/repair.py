@@ -9,12 +9,13 @@ import psutil
 
 from infra.clock import Clock, SystemClock
 from infra.health import Finding, Repair, Verdict, note_repair
-from infra.lab import Lab, end_orphans, open_lab
+from infra.lab import PAGE, Lab, end_orphans, open_lab
 from infra.paths import StackPaths
 from infra.processes import stack_processes
 from infra.state import Wanted, read_state, stack_held
 from tasks.examination import SUPERVISOR, looks_of
 from tasks.infrastructure import start_service, start_supervisor, wait_for_service
+from tasks.page import launch_page
 from tasks.producer import NAME as PRODUCER
 from tasks.producer import launch_producer
 from tasks.step import say, step
@@ -91,14 +92,17 @@ def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
         *[lambda name=each.name: service(name) for each in lab.stack.services],
         lambda: _launch(stack, PRODUCER),
         lambda: _launch(stack, STREAM),
+        *([lambda: _launch(stack, PAGE)] if lab.settings.page.page_port else []),
     ]
 
 
 def _launch(stack: str, program: str) -> None:
     if program == STREAM:
         submit_stream.fn(stack, resolve_offsets.fn(stack))
-    else:
+    elif program == PRODUCER:
         launch_producer.fn(stack)
+    else:
+        launch_page.fn(stack)
 
 
 def _thaw(lab: Lab, component: str) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from infra.clock import SystemClock
 from infra.compose_stack import ComposeService, ComposeStack, compose_ladder
+from infra.lab import PAGE
 from infra.processes import COMPONENT_VARIABLE, stack_processes
 from infra.readiness import climb, service_ladder
 from infra.runtime import ServiceState
 from infra.state import Wanted
 from tasks.heartbeat import fresh_heartbeat
+from tasks.page import page_ladder
 from tasks.undo import PROGRAMS
 from trending.errors import LabError
 
@@ -70,14 +72,19 @@ def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
 
 def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
     status = lab.supervisor.status(name)
+    port = lab.settings.page.page_port if name == PAGE else 0
+    shown = str(port or "")
     if status is None:
-        return Line(name, "absent", "-", "", "", wanted_up)
+        unwanted = name == PAGE and not port
+        return Line(name, "absent", "-", shown, "not asked for" if unwanted else "", wanted_up and not unwanted)
     try:
         beat = fresh_heartbeat(lab, name)
+        if name == PAGE:
+            climb(page_ladder(lab), 0.0, SystemClock())
     except LabError as error:
-        return Line(name, status.state.lower(), "unhealthy", "", str(error), wanted_up)
+        return Line(name, status.state.lower(), "unhealthy", shown, str(error), wanted_up)
     figures = ", ".join(f"{figure} {value:g}" for figure, value in beat.figures.items() if not figure.endswith("_at"))
-    return Line(name, status.state.lower(), "healthy", "", f"{beat.phase}; {figures}", trouble=False)
+    return Line(name, status.state.lower(), "healthy", shown, f"{beat.phase}; {figures}", trouble=False)
 
 
 def _leftovers(lab: Lab) -> list[Line]:

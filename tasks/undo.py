@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.lab import Lab, open_lab, sweep
+from infra.lab import PAGE, Lab, open_lab, sweep
 from infra.paths import StackPaths
 from infra.runtime import ServiceState
 from infra.state import StackState, read_state, write_state
@@ -16,7 +16,7 @@ from tasks.stream import NAME as STREAM
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PROGRAMS = (PRODUCER, STREAM)
+PROGRAMS = (PRODUCER, STREAM, PAGE)
 
 
 def present(stack: str) -> frozenset[str]:

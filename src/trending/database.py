@@ -24,3 +24,10 @@ def open_sqlite(path: Path) -> Engine:
         connection.execute("PRAGMA synchronous=FULL")
 
     return engine
+
+
+def open_sqlite_read_only(path: Path) -> Engine:
+    """Return an engine that can read the SQLite file at ``path`` and nothing else; it must exist when it is first asked."""
+    # The address form, which alone has a mode; as_uri escapes what would end the path there.
+    url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+    return create_engine(url, connect_args={"timeout": BUSY_SECONDS})

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 WINDOW_SECONDS = 60
 """Length of a ranking window; windows are aligned to the minute (SPEC, section 4)."""
 
+FIRST_USER_PORT = 1024
+"""Ports below it need privileges that nothing of the lab has."""
 
 IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,250}[a-z0-9]$"
 """A Docker image reference; ``latest`` is refused by the model, since a pinned lab must not move."""
@@ -41,6 +43,12 @@ class WindowTime(StrEnum):
 
     ARRIVAL = "arrival"
     EVENT = "event"
+
+
+WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
+"""How far behind the newest time Spark's watermark stays: a window can still grow until it has passed the window's end.
+
+In event mode 5 s wider than the lateness rule, since an accepted timestamp may lie 5 s ahead (SPEC, section 4)."""
 
 
 class Section(BaseModel):
@@ -138,9 +146,31 @@ class StreamSettings(Section):
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
 
+class PageSettings(Section):
+    """The live page."""
+
+    page_port: int = Field(
+        8501, ge=0, le=65535, description="TCP port of the live page on 127.0.0.1; 0 means a stack without a page."
+    )
+
+    @field_validator("page_port")
+    @classmethod
+    def _not_privileged(cls, value: int) -> int:
+        if 0 < value < FIRST_USER_PORT:
+            msg = f"a port below {FIRST_USER_PORT} is reserved: give 0 or {FIRST_USER_PORT} to 65535"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds the page; empty without one."""
+        return f"http://localhost:{self.page_port}/" if self.page_port else ""
+
+
 class LabSettings(Section):
     """Everything it takes to bring up a stack with its programs."""
 
     stack: StackSettings = Field(default_factory=StackSettings, title="Stack")
     producer: ProducerSettings = Field(default_factory=ProducerSettings, title="Producer")
     stream: StreamSettings = Field(default_factory=StreamSettings, title="Stream")
+    page: PageSettings = Field(default_factory=PageSettings, title="Page")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, ValidationError
 
 from trending.errors import InvalidInput
-from trending.settings import ProducerSettings, Section, StreamSettings
+from trending.settings import PageSettings, ProducerSettings, Section, StreamSettings, WindowTime
 
 
 class ProgramSpec(Section):
@@ -47,3 +48,24 @@ class StreamSpec(ProgramSpec):
     start_offsets: dict[int, int]
     jars: tuple[Path, ...]
     dead_letters: str
+
+
+class PageSpec(ProgramSpec):
+    """The live page's specification. ``stack_id`` is what the page answers with, so that nobody takes another one for it.
+
+    ``producer`` and ``stream`` are the heartbeats of the others; without them the page shows a recorded store.
+    """
+
+    settings: PageSettings
+    stack_id: str
+    name: str
+    store: Path
+    window_time: WindowTime
+    time_zone: str | None
+    producer: Path | None = None
+    stream: Path | None = None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of shown times, or None for the machine's own."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None

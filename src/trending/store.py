@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-_metadata = MetaData()
+metadata = MetaData()
+"""The store's tables by name, for whoever only reads them."""
 _ranking = Table(
     "ranking",
-    _metadata,
+    metadata,
     Column("checkpoint", String, primary_key=True),
     Column("window_start", BigInteger, primary_key=True),
     Column("hashtag", String, primary_key=True),
@@ -33,14 +34,14 @@ _ranking = Table(
 )
 _foreign = Table(
     "foreign_records",
-    _metadata,
+    metadata,
     Column("checkpoint", String, primary_key=True),
     Column("window_start", BigInteger, primary_key=True),
     Column("records", BigInteger, nullable=False),
 )
 _rejects = Table(
     "rejects",
-    _metadata,
+    metadata,
     Column("checkpoint", String, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("offset", BigInteger, primary_key=True),
@@ -48,20 +49,20 @@ _rejects = Table(
 )
 _batches = Table(
     "batches",
-    _metadata,
+    metadata,
     Column("checkpoint", String, primary_key=True),
     Column("batch", BigInteger, primary_key=True),
     Column("at", Float, nullable=False),
 )
 _dead_letters = Table(
     "dead_letters",
-    _metadata,
+    metadata,
     Column("checkpoint", String, primary_key=True),
     Column("next_offset", BigInteger, nullable=False),
 )
 _dropped = Table(
     "dropped",
-    _metadata,
+    metadata,
     Column("checkpoint", String, primary_key=True),
     Column("query_run", String, primary_key=True),
     Column("groups", BigInteger, nullable=False),
@@ -105,7 +106,7 @@ class Store:
         self._path = path
         self._engine = open_sqlite(path)
         try:
-            _metadata.create_all(self._engine)
+            metadata.create_all(self._engine)
         except OperationalError as error:
             cause = f"the serving store {path} cannot be opened"
             raise LabError(cause, str(error.orig), "make status") from error

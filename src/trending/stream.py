@@ -23,7 +23,7 @@ from trending.heartbeat import write_heartbeat
 from trending.log import topic_id
 from trending.program import run_program
 from trending.progress import ProgressListener, committed_offsets
-from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
 from trending.sink import RankingSink
 from trending.specification import StreamSpec
 from trending.store import Store
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trending.stream")
 
-WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
-"""In event mode 5 s wider than the lateness rule, since an accepted timestamp may lie 5 s ahead (SPEC, section 4)."""
 BROKER_OPTIONS = {
     "kafka.default.api.timeout.ms": "10000",
     "kafka.request.timeout.ms": "5000",

@@ -34,7 +34,12 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         assert description
         pages[key] = markdown
 
+    def keep_link(link: str, link_text: str, key: str, description: str) -> None:
+        assert link_text
+        keep(link, key, description)
+
     monkeypatch.setattr("flows.timeline.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.timeline.create_link_artifact", keep_link)
     monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.health_check.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.game_day.create_markdown_artifact", keep)

@@ -10,7 +10,7 @@ import msgspec
 from fakes.plain import lab_stack
 
 from infra.lab import record
-from tasks import producer, stream, topic
+from tasks import page, producer, stream, topic
 from trending.heartbeat import Heartbeat
 from trending.settings import LabSettings
 
@@ -32,6 +32,7 @@ def make_whole() -> Lab:
     lab = make()
     producer.launch_producer.fn("lab")
     stream.submit_stream.fn("lab", topic.resolve_offsets.fn("lab"))
+    page.launch_page.fn("lab")
     return lab
 
 

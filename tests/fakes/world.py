@@ -14,6 +14,8 @@ from fakes.runtime import FakeRuntime
 from fakes.supervisor import FakeSupervisor
 
 import infra.lab
+from infra.processes import port_owner
+from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from infra.compose_stack import ComposeStack
     from infra.lab import Lab
     from infra.paths import StackPaths
+    from infra.processes import PortOwner
     from infra.stack import Program, Stack
     from infra.state import StackState
     from infra.supervisor import ProgramStatus
@@ -55,6 +58,8 @@ class World:
         self.due = 7
         self.frozen: set[str] = set()
         self.started: dict[str, float] = {}
+        self.pages: dict[int, str] = {}
+        self.port_owners: dict[int, PortOwner | None] = {PageSettings().page_port: None}
         self._failures: dict[str, list[BaseException | Callable[[], object]]] = {}
         self._lock = threading.Lock()
 
@@ -114,12 +119,22 @@ class World:
         name = state.settings.stack.name
         world = self if name == self.stack else self.others.setdefault(name, World(name))
         self.bootstraps[lab.stack.bootstrap] = world
+        self.pages[state.settings.page.page_port] = lab.paths.stack_id
         supervisor, runtime = FakeSupervisor(world, lab.paths), FakeRuntime(world, lab.stack, lab.paths)
         return replace(lab, supervisor=supervisor, runtime=runtime)
 
     def broker(self, bootstrap: str) -> FakeBroker:
         """Stand in for infra.broker.BrokerClient."""
         return FakeBroker(self.bootstraps.get(bootstrap, self), bootstrap)
+
+    def ask_whose(self, port: int) -> str:
+        """Stand in for tasks.page.ask_whose: the page of the stack that was opened last."""
+        self.do("ask page")
+        return self.pages[port]
+
+    def port_owner(self, port: int) -> PortOwner | None:
+        """Stand in for infra.lab's: the usual page's port is free, whatever runs on this machine; others are looked at."""
+        return self.port_owners[port] if port in self.port_owners else port_owner(port)
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
@@ -138,6 +153,8 @@ class World:
         monkeypatch.setattr("tasks.stream.log_ends", self.log_ends)
         for module in ("topic", "stream"):
             monkeypatch.setattr(f"tasks.{module}.topic_id", self.topic_id)
+        monkeypatch.setattr("infra.lab.port_owner", self.port_owner)
+        monkeypatch.setattr("tasks.page.ask_whose", self.ask_whose)
         monkeypatch.setattr("tasks.audit.log_ends", self.log_ends)
         monkeypatch.setattr("tasks.audit.read_log", self.read_log)
         monkeypatch.setattr("tasks.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))
@@ -149,4 +166,4 @@ _assemble = infra.lab.assemble
 
 def whole_stack(stack: Stack) -> set[str]:
     """Return the names of everything that a stack which is up runs."""
-    return {service.name for service in stack.services} | {"producer", "stream"}
+    return {service.name for service in stack.services} | {"producer", "stream", "page"}

@@ -52,6 +52,8 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "shuffle_partitions": ("3", 3),
     "driver_mb": ("600", 600),
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),
+    "store": ("/my store.sqlite", "/my store.sqlite"),
+    "page_port": ("18501", 18501),
     "demo_seconds": ("9", 9.0),
     "volumes": ("true", True),
     "confirm": ("trending", "trending"),

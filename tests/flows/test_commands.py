@@ -24,6 +24,7 @@ from infra.runtime import ServiceState
 from infra.state import Wanted
 from infra.supervisor import ProgramStatus
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
+from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,8 @@ def test_the_status_of_a_healthy_stack_has_a_line_for_each_part_and_ends_well(
     assert re.search(r"producer +running +healthy +working; acknowledged 7", table["producer"])
     assert "last_ack_at" not in table["producer"]
     assert re.search(r"stream +running +healthy", table["stream"])
-    assert up.changes[-1] == "launch stream", "looking changes nothing"
+    assert re.search(r"page +running +healthy +8501 +working", table["page"])
+    assert up.changes[-1] == "launch page", "looking changes nothing"
 
 
 def test_the_status_of_a_stack_with_a_missing_part_ends_with_1(up: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +93,24 @@ def test_a_program_that_ended_shows_its_state(up: World, capsys: pytest.CaptureF
     with pytest.raises(SystemExit):
         status.main(NamedStack(name="lab"))
     assert re.search(r"stream +exited +unhealthy", capsys.readouterr().out)
+
+
+def test_a_page_that_answers_as_another_stacks_is_unhealthy(
+    up: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert up.running
+    monkeypatch.setattr("tasks.page.ask_whose", lambda _port: "other-1234")
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    output = capsys.readouterr().out
+    assert re.search(r"page +running +unhealthy +8501 +another page answers on port 8501", output)
+
+
+def test_a_stack_that_wants_no_page_misses_none(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack(), page=PageSettings(page_port=0)))
+    status.main(NamedStack(name="lab"))
+    assert re.search(r"page +absent +- +not asked for", capsys.readouterr().out)
+    assert "page" not in world.running
 
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,7 +191,7 @@ def test_logs_of_a_service_and_of_a_program_are_printed(capsys: pytest.CaptureFi
 def test_logs_of_an_unknown_service_name_those_that_there_are() -> None:
     with pytest.raises(InvalidInput, match="zookeeper is no part of lab") as caught:
         logs.main(LogsForm(name="lab", service="zookeeper"))
-    assert caught.value.evidence == "its parts are kafka, producer, stream"
+    assert caught.value.evidence == "its parts are kafka, producer, stream, page"
 
 
 @pytest.mark.usefixtures("up")

@@ -40,8 +40,10 @@ UP = (
     "watch producer",
     "launch stream",
     "watch stream",
+    "launch page",
+    "watch page",
 )
-DOWN = ("write down what is wanted", "remove stream", "remove producer", "remove kafka", "destroy")
+DOWN = ("write down what is wanted", "remove page", "remove stream", "remove producer", "remove kafka", "destroy")
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +82,9 @@ def test_tasks_that_fail_once_are_retried_and_the_flow_completes(world: World, m
         world.fail(operation, ServiceDied("it was not there for a moment"))
     stack = lab_stack(name="lab")
     assert start_up.start_up(StartUpForm(stack=stack)).changed
-    assert world.running == {"kafka", "producer", "stream"}
-    runs = task_runs("start-up lab", 10)
-    assert [run.run_count for run in runs] == [2] * 10
+    assert world.running == {"kafka", "producer", "stream", "page"}
+    runs = task_runs("start-up lab", 12)
+    assert [run.run_count for run in runs] == [2] * 12
     assert {run.state_type for run in runs} == {StateType.COMPLETED}
     written = infrastructure.want
 
@@ -93,7 +95,7 @@ def test_tasks_that_fail_once_are_retried_and_the_flow_completes(world: World, m
     monkeypatch.setattr(infrastructure, "want", write_in_the_end)
     assert tear_down.tear_down(TearDownForm(name="lab"))
     assert world.running == set()
-    assert [run.run_count for run in task_runs("tear-down lab", 5)] == [2] * 5
+    assert [run.run_count for run in task_runs("tear-down lab", 6)] == [2] * 6
 
 
 def test_a_task_whose_error_is_final_is_tried_once_and_the_flow_fails_with_it(world: World) -> None:

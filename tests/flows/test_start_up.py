@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -15,9 +16,10 @@ from flows.command_line import run_command
 from flows.forms import StartUpForm, TearDownForm
 from infra.lab import open_lab
 from infra.paths import StackPaths
+from infra.processes import PortOwner
 from infra.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, Interrupted, LabError, NotReady, PortTaken
-from trending.settings import ProducerSettings, StreamSettings
+from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError, NotReady, PortTaken
+from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -36,8 +38,11 @@ ORDER = [
     "watch producer",
     "launch stream",
     "watch stream",
+    "launch page",
+    "watch page",
+    "ask page",
 ]
-UNDONE = ["end stream", "end producer", "end kafka", "end supervisor"]
+UNDONE = ["end page", "end stream", "end producer", "end kafka", "end supervisor"]
 MADE_BY = {"start supervisor": "end supervisor", "start kafka": "end kafka", "launch producer": "end producer"}
 
 
@@ -52,7 +57,7 @@ def up(**stack: Any) -> Any:
 def test_every_step_comes_after_the_readiness_of_the_one_before(world: World, said: list[str]) -> None:
     summary = up()
     assert world.calls == ORDER
-    assert [step.name for step in summary.steps] == ["preparation", "supervisor", "kafka", "topic", "producer", "stream"]
+    assert [step.name for step in summary.steps] == ["preparation", "supervisor", "kafka", "topic", "producer", "stream", "page"]
     assert summary.changed
     assert said[-1].startswith("stack lab is up")
 
@@ -64,6 +69,53 @@ def test_the_summary_says_where_to_reach_the_stack(world: World, artifacts: dict
     assert summary.cluster_id == world.cluster_id
     assert "| kafka | created |" in artifacts["start-up-timeline"]
     assert summary.bootstrap in artifacts["start-up-timeline"]
+    assert summary.page == artifacts["page"] == "http://localhost:8501/"
+    assert summary.page in artifacts["start-up-timeline"]
+
+
+def test_the_last_line_says_where_the_page_is(said: list[str]) -> None:
+    up()
+    assert said[-1].endswith("page at http://localhost:8501/")
+
+
+def test_a_stack_without_a_page_has_none_and_says_nothing_of_it(world: World, said: list[str], artifacts: dict[str, str]) -> None:
+    summary = module.start_up(StartUpForm(stack=lab_stack(), page=PageSettings(page_port=0)))
+    assert world.running == {"kafka", "producer", "stream"}
+    assert summary.page == ""
+    assert "page" not in artifacts
+    assert "page" not in said[-1]
+
+
+def test_a_page_that_is_not_wanted_any_more_is_stopped(world: World) -> None:
+    up()
+    world.forget_history()
+    port = open_lab("lab").settings.stack.port
+    module.start_up(StartUpForm(stack=lab_stack(port=port), page=PageSettings(page_port=0)))
+    assert world.changes == ["end page"]
+
+
+def test_a_taken_page_port_stops_everything_before_it_has_begun(world: World) -> None:
+    world.port_owners[8501] = PortOwner(8501, 4711, "streamlit")
+    with pytest.raises(PortTaken, match="port 8501 is taken by streamlit, pid 4711") as caught:
+        up()
+    assert "PAGE_PORT=" in caught.value.next_command
+    assert world.changes == []
+    assert not StackPaths.of("lab").root.exists()
+
+
+def test_the_page_keeps_the_port_that_it_has_itself(world: World) -> None:
+    up()
+    world.port_owners[8501] = PortOwner(8501, os.getpid(), "python")
+    world.forget_history()
+    up(port=open_lab("lab").settings.stack.port)
+    assert world.changes == []
+
+
+def test_a_page_port_that_is_the_brokers_is_refused(world: World) -> None:
+    stack = lab_stack()
+    with pytest.raises(InvalidInput, match="a port of the stack's services too"):
+        module.start_up(StartUpForm(stack=stack, page=PageSettings(page_port=stack.port)))
+    assert world.changes == []
 
 
 def test_three_brokers_are_started_in_order_and_the_cluster_is_probed_after_the_last(world: World) -> None:
@@ -125,7 +177,7 @@ def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     step: str, error: BaseException, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.readiness.POLL_SECONDS", 0)
-    for name in ("infrastructure", "producer", "stream"):
+    for name in ("infrastructure", "producer", "stream", "page"):
         monkeypatch.setattr(f"tasks.{name}.READY_SECONDS", 0.0)
     world.fail(step, error)
     with pytest.raises(type(error)):
@@ -164,7 +216,9 @@ def test_after_a_failure_a_stack_that_has_data_is_what_it_was(step: str, stop_on
 
 
 @pytest.mark.parametrize("error", [ConfigurationConflict("it cannot be"), Interrupted()])
-@pytest.mark.parametrize("step", ["check tweets_topic", "launch producer", "watch producer", "launch stream", "watch stream"])
+@pytest.mark.parametrize(
+    "step", ["check tweets_topic", "launch producer", "watch producer", "launch stream", "watch stream", "ask page"]
+)
 def test_what_was_there_before_stays_when_a_later_step_fails(step: str, error: BaseException, world: World) -> None:
     up()
     world.programs.clear()
@@ -188,7 +242,7 @@ def test_a_program_that_ran_before_stays_when_the_next_one_fails(world: World) -
     world.fail("launch stream", ConfigurationConflict("it cannot be"))
     with pytest.raises(ConfigurationConflict):
         up(port=open_lab("lab").settings.stack.port)
-    assert world.running == {"kafka", "producer"}
+    assert world.running == {"kafka", "producer", "page"}
     assert world.changes == []
 
 
@@ -221,7 +275,7 @@ def test_what_a_killed_run_left_is_adopted_by_the_next_one(world: World) -> None
     assert world.running == {"kafka", "producer"}
     world.forget_history()
     up(port=open_lab("lab").settings.stack.port)
-    assert world.changes == ["launch stream"]
+    assert world.changes == ["launch stream", "launch page"]
 
 
 def test_two_at_once_create_everything_exactly_once(world: World) -> None:
@@ -266,7 +320,7 @@ def test_a_setting_that_was_given_once_is_remembered_by_the_command(
     run_command(*command)
     settings = open_lab("lab").settings
     assert (settings.producer.rate, settings.stack.port, settings.stream.time_zone) == (5.0, port, "Europe/Madrid")
-    assert world.running == {"kafka", "producer", "stream"}
+    assert world.running == whole_stack(open_lab("lab").stack)
 
 
 def test_a_damaged_state_file_stops_the_command_before_it_touches_anything(world: World) -> None:

@@ -20,7 +20,7 @@ from infra.paths import StackPaths
 from infra.prefect_server import PrefectServer
 from infra.processes import STACK_VARIABLE
 from infra.state import Wanted, read_state
-from tasks import infrastructure, producer, stream
+from tasks import infrastructure, page, producer, stream
 from trending.errors import ConfigurationConflict, LabError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("plain")
 def at_exit(monkeypatch: pytest.MonkeyPatch, plain: None) -> list[Callable[[], object]]:
     """What a command leaves for its exit; nothing of it is registered in this process. Its tasks are tasks again."""
     del plain
-    for module in (infrastructure, producer, stream):
+    for module in (infrastructure, producer, stream, page):
         for name, value in vars(module).items():
             if isinstance(value, Task) and hasattr(tear_down, name):
                 monkeypatch.setattr(tear_down, name, value)
@@ -58,7 +58,7 @@ def test_everything_goes_in_the_reverse_of_the_order_in_which_it_came(world: Wor
     world.forget_history()
     assert down()
     went = world.changes
-    assert went == ["end stream", "end producer", "end kafka-3", "end kafka-2", "end kafka", "end supervisor"]
+    assert went == ["end page", "end stream", "end producer", "end kafka-3", "end kafka-2", "end kafka", "end supervisor"]
     assert [change.split()[-1] for change in reversed(went)] == [change.split()[-1] for change in sorted(came, key=came.index)]
 
 
@@ -111,7 +111,7 @@ def test_stop_keeps_everything_for_a_quick_start(world: World, said: list[str]) 
     assert "make start brings it back" in said[-1]
     world.forget_history()
     up(port=open_lab("lab").settings.stack.port)
-    assert world.changes == ["start kafka", "launch producer", "launch stream"]
+    assert world.changes == ["start kafka", "launch producer", "launch stream", "launch page"]
 
 
 def test_down_ends_what_a_killed_supervisor_left_behind(world: World) -> None:

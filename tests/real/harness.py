@@ -49,6 +49,10 @@ class RealStack:
         return StackPaths.of(self.name)
 
     @property
+    def page_port(self) -> int:
+        return self.port + 6
+
+    @property
     def lab(self) -> Lab:
         return open_lab(self.name)
 
@@ -86,6 +90,7 @@ class RealStack:
             "name": self.name,
             "port": str(self.port),
             "zookeeper_port": str(self.port + 5),
+            "page_port": str(self.page_port),
             "runtime": self.runtime,
             "profile": self.profile,
             "trigger_seconds": "2",
@@ -178,6 +183,7 @@ class RealStack:
         assert not self.paths.lock.exists()
         assert port_owner(self.port) is None
         assert self.containers() == []
+        assert port_owner(self.page_port) is None
         if self.runtime == "docker":
             with engine() as client:
                 assert client.networks.list(filters={"label": f"{STACK_LABEL}={self.paths.stack_id}"}) == []

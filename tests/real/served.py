@@ -95,4 +95,5 @@ def form(stack: RealStack, **more: Any) -> dict[str, Any]:
         },
         "producer": {"rate": 20, **more},
         "stream": {"trigger_seconds": 2},
+        "page": {"page_port": stack.page_port},
     }

@@ -298,7 +298,7 @@ def test_row_18_a_topic_with_other_settings_is_refused_and_a_deleted_one_stops_t
     stack.up()
     output = stack.up(code=12, partitions="3")
     assert "partitions is 1, asked for 3" in output
-    assert stack.running() == {"kafka", "producer", "stream"}
+    assert stack.running() == {"kafka", "producer", "stream", "page"}
     stack.up()
     stack.lab.supervisor.remove("producer")
     admin = AdminClient({"bootstrap.servers": f"localhost:{stack.port}"})

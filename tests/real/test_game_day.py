@@ -34,5 +34,5 @@ def test_every_fault_of_the_runtime_is_survived_and_costs_nothing(any_stack: Rea
         assert (recovered > 0) == (name != FaultName.TOPIC_ASKED_FOR_OTHERWISE), name
         assert acknowledged > 0
         assert lost == duplicated == 0, name
-    assert stack.running() == {"kafka", "producer", "stream"}
+    assert stack.running() == {"kafka", "producer", "stream", "page"}
     stack.audit()

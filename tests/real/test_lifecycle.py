@@ -59,6 +59,7 @@ def test_up_status_tester_stop_start_down_each_twice(any_stack: RealStack) -> No
         "topic",
         "producer",
         "stream",
+        "page",
     ]
     pids = stack.service_pid(), stack.program_pid("producer"), stack.program_pid("stream")
     again = stack.up()
@@ -66,7 +67,7 @@ def test_up_status_tester_stop_start_down_each_twice(any_stack: RealStack) -> No
     assert pids == (stack.service_pid(), stack.program_pid("producer"), stack.program_pid("stream"))
 
     status = stack.command("status", f"--name={stack.name}")
-    assert status.count("healthy") == 3
+    assert status.count("healthy") == 4
     assert "unhealthy" not in status
 
     for _twice in range(2):
@@ -170,7 +171,7 @@ def test_several_stacks_live_side_by_side(stack: RealStack, real_home: object) -
     try:
         assert stack.down()
         stack.assert_nothing_left()
-        assert other.running() == {"kafka", "producer", "stream"}
+        assert other.running() == {"kafka", "producer", "stream", "page"}
         other.audit()
     finally:
         other.down()

@@ -13,6 +13,7 @@ import psutil
 from confluent_kafka import Producer
 
 from infra.paths import CHECKOUT
+from tasks.page import ask_whose
 from trending.store import Store
 from trending.tweet import Reason
 
@@ -28,6 +29,18 @@ def test_a_killed_broker_comes_back_and_nothing_is_lost(live: RealStack) -> None
     live.wait_until(lambda: live.service_pid() != old, 30, "the broker has a new pid")
     live.wait_progress()
     live.audit()
+
+
+def test_a_killed_page_comes_back_and_the_stream_never_notices(live: RealStack) -> None:
+    page, driver = live.program_pid("page"), live.program_pid("stream")
+    batches = live.figure("stream", "batches")
+    live.kill(page)
+    live.wait_until(lambda: live.program_pid("page") not in {0, page}, 20, "the page lives again")
+    live.wait_until(lambda: ask_whose(live.page_port) == live.paths.stack_id, 20, "the page answers")
+    live.wait_progress()
+    assert live.program_pid("stream") == driver
+    assert live.figure("stream", "batches") > batches, "the same life of the query went on"
+    assert live.running() == {"kafka", "producer", "stream", "page"}
 
 
 def test_a_frozen_broker_is_seen_as_unhealthy_and_recovers_without_a_duplicate(live: RealStack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from infra.health import Finding, Repair, Verdict
 from infra.supervisor import ProgramStatus
 from tasks import examination
 from trending.errors import PrerequisiteMissing
+from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def lab(world: World) -> Lab:
     made = make_whole()
-    assert world.running == {"kafka", "producer", "stream"}
+    assert world.running == {"kafka", "producer", "stream", "page"}
     return made
 
 
@@ -45,6 +47,7 @@ def test_a_whole_stack_is_healthy_with_evidence_for_each_component(lab: Lab) -> 
         "topic",
         "producer",
         "stream",
+        "page",
         "freshness",
         "disk",
         "memory",
@@ -71,6 +74,15 @@ def test_a_broker_that_runs_and_does_not_answer_is_restarted_once_it_had_time_to
     world.started["kafka"] -= 60
     assert examined(lab)["kafka"].verdict is Verdict.UNHEALTHY
     assert examined(lab)["kafka"].repair is Repair.RESTART
+
+
+def test_a_page_that_does_not_answer_is_started_when_gone_and_a_stack_without_one_has_none(world: World, lab: Lab) -> None:
+    world.programs.pop("page")
+    found = examined(lab)["page"]
+    assert found.verdict is Verdict.UNHEALTHY
+    assert found.repair is Repair.START
+    settings = lab.settings.model_copy(update={"page": PageSettings(page_port=0)})
+    assert "page" not in examined(replace(lab, state=lab.state.model_copy(update={"settings": settings})))
 
 
 def test_a_dead_supervisor_blocks_all_that_it_owns(world: World, lab: Lab) -> None:

@@ -71,8 +71,8 @@ def test_under_a_new_supervisor_everything_starts_again(world: World, lab: Lab) 
     world.programs.clear()
     world.services.clear()
     repair.repair("lab", finding("supervisor"), FakeClock())
-    assert world.changes == ["start supervisor", "start kafka", "launch producer", "launch stream"]
-    assert world.running == {"kafka", "producer", "stream"}
+    assert world.changes == ["start supervisor", "start kafka", "launch producer", "launch stream", "launch page"]
+    assert world.running == {"kafka", "producer", "stream", "page"}
 
 
 def test_another_command_on_the_stack_goes_first(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

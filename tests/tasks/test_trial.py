@@ -94,7 +94,7 @@ def test_a_dead_supervisor_is_brought_back_by_the_healer(world: World, lab: Lab,
     dead = fault(lab, FaultName.SUPERVISOR_KILLED, inject=kill)
     done = trial.try_fault(lab, dead, 1.0, 60.0, FakeClock())
     assert done.back_by == "healer"
-    assert world.running == {"kafka", "producer", "stream"}
+    assert world.running == {"kafka", "producer", "stream", "page"}
     assert not lab.paths.health.exists(), "a repair of a fault on purpose is not booked"
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trending.settings import (
     LabSettings,
+    PageSettings,
     ProducerSettings,
     ProfileName,
     RuntimeKind,
@@ -41,6 +42,7 @@ BOUNDS: list[tuple[type[Section], str, list[Any], list[Any]]] = [
     (StreamSettings, "window_time", ["arrival", "event"], ["now"]),
     (StreamSettings, "trigger_seconds", [0, 0.5, 60], [-0.1, 60.1, float("nan"), INFINITY]),
     (StreamSettings, "shuffle_partitions", [1, 200], [0, 201]),
+    (PageSettings, "page_port", [0, 1024, 65535], [-1, 1, 1023, 65536, "x"]),
     (StreamSettings, "driver_mb", [384, 16384], [383, 16385]),
     (StreamSettings, "time_zone", [None, "UTC", "Europe/Madrid"], ["Mars/Olympus", "../etc/passwd", "europe madrid"]),
 ]
@@ -62,7 +64,7 @@ def test_a_value_out_of_its_bounds_is_refused_by_name(section: type[Section], fi
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
 
 
-@pytest.mark.parametrize("section", [StackSettings, ProducerSettings, StreamSettings, LabSettings])
+@pytest.mark.parametrize("section", [StackSettings, ProducerSettings, StreamSettings, PageSettings, LabSettings])
 def test_unknown_names_are_refused(section: type[Section]) -> None:
     with pytest.raises(ValidationError, match="prot"):
         section.model_validate({"prot": 9092})
@@ -80,12 +82,14 @@ def test_settings_cannot_change_afterwards(settings: Section, field: str) -> Non
 
 
 def test_every_field_name_is_unique_over_all_sections() -> None:
-    names = Counter(name for section in (StackSettings, ProducerSettings, StreamSettings) for name in section.model_fields)
+    names = Counter(
+        name for section in (StackSettings, ProducerSettings, StreamSettings, PageSettings) for name in section.model_fields
+    )
     assert {name for name, times in names.items() if times > 1} == set()
 
 
 def test_every_field_says_what_it_means() -> None:
-    sections = (StackSettings, ProducerSettings, StreamSettings)
+    sections = (StackSettings, ProducerSettings, StreamSettings, PageSettings)
     assert [name for section in sections for name, field in section.model_fields.items() if not field.description] == []
 
 

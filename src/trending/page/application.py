@@ -1,0 +1,175 @@
+"""The page's web application: the first paint, the events, the exports, the static files, and what a browser may do with them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from trending.page.export import to_csv, to_json
+from trending.page.reader import StoreReader
+from trending.page.window import status
+from trending.page.words import LANGUAGES, WORDS, choose_language, number
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from trending.page.board import Board
+    from trending.page.feed import Feed
+    from trending.page.reader import Window
+    from trending.page.window import Status
+    from trending.specification import PageSpec
+
+HOSTS = ["localhost", "127.0.0.1"]
+"""Names under which the page answers: a foreign name that points here is another site's attempt to read it."""
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+MAX_WINDOW_DIGITS = 12
+
+
+class SecurityHeaders:
+    """Adds the same headers to every response, errors and static files too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name.lower() for name, _value in message["headers"]}
+                more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in given)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class Pages:
+    """The endpoints of one stack's page."""
+
+    def __init__(self, spec: PageSpec, board: Board, feed: Feed) -> None:
+        self._spec, self._board, self._feed = spec, board, feed
+        self._templates = Environment(
+            loader=PackageLoader("trending.page"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    async def first_paint(self, request: Request) -> Response:
+        """Return the whole page with what is known now, so that nothing has to be fetched before there is something to see."""
+        asked = request.query_params.get("lang")
+        language = choose_language(asked, request.cookies.get("lang"), request.headers.get("accept-language", ""))
+        sections, past = dict(self._feed.sections), None
+        chosen = request.query_params.get("window", "")
+        if chosen.isdecimal() and len(chosen) <= MAX_WINDOW_DIGITS:
+            past = await asyncio.to_thread(self._board.past_ranking, int(chosen), time.time())
+            sections["ranking"] = past or sections["ranking"]
+        choices = list(sections["history"])
+        if past and past["start"] not in {each["start"] for each in choices}:
+            choices.append({"start": past["start"], "label": f"{past['date']} {past['label'][:5]}"})
+        html = self._templates.get_template("page.html").render(
+            words=WORDS[language],
+            language=language,
+            languages=LANGUAGES,
+            stack=self._spec.name,
+            chosen=str(past["start"]) if past else "",
+            choices=choices,
+            number=lambda value, digits=0: number(value, language, digits),
+            state={"language": language, "words": WORDS[language], "sections": sections},
+            **sections,
+        )
+        response = HTMLResponse(html, headers={"Vary": "Accept-Language, Cookie", "Content-Language": language})
+        if asked in LANGUAGES:
+            response.set_cookie("lang", language, max_age=31_536_000, httponly=True, samesite="strict")
+        return response
+
+    async def events(self, request: Request) -> Response:
+        """Stream server-sent events; a browser that comes back says with Last-Event-ID what it has."""
+        stream = self._feed.events(request.headers.get("last-event-id"))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def past(self, request: Request) -> Response:
+        """Return the ranking section of an earlier window, for the page's own script."""
+        section = await asyncio.to_thread(self._board.past_ranking, request.path_params["start"], time.time())
+        return _absent() if section is None else JSONResponse(section)
+
+    async def csv(self, request: Request) -> Response:
+        """Return a window as CSV."""
+        return await self._export(request, "csv")
+
+    async def json(self, request: Request) -> Response:
+        """Return a window as JSON."""
+        return await self._export(request, "json")
+
+    async def health(self, _request: Request) -> Response:
+        """Tell whose page this is, and whether it sees its store."""
+        answer = {"stack_id": self._spec.stack_id, "store": self._board.readable, "version": self._feed.version}
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    async def _export(self, request: Request, kind: str) -> Response:
+        start = request.path_params["start"]
+        found = await asyncio.to_thread(self._read, start)
+        if found is None:
+            return _absent()
+        name = f"ranking-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(start))}.{kind}"
+        content = to_csv(*found) if kind == "csv" else to_json(*found)
+        media_type = "text/csv" if kind == "csv" else "application/json"
+        return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+    def _read(self, start: int) -> tuple[Window, Status] | None:
+        if not self._board.readable:
+            return None
+        reader = StoreReader(self._spec.store)
+        try:
+            latest, window = reader.latest(), reader.window(start)
+        finally:
+            reader.close()
+        if latest is None or window is None:
+            return None
+        return window, status(start, latest, time.time(), self._spec.window_time)
+
+
+def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
+    """Return the application; the feed must have been given its first sections, since the first paint shows them."""
+    pages = Pages(spec, board, feed)
+
+    static = StaticFiles(directory=Path(__file__).parent / "static")
+    routes = [
+        Route("/", pages.first_paint),
+        Route("/events", pages.events),
+        Route("/windows/{start:int}.csv", pages.csv),
+        Route("/windows/{start:int}.json", pages.json),
+        Route("/past/{start:int}", pages.past),
+        Route("/health", pages.health),
+        Mount("/static", static),
+    ]
+    middleware = [Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]
+    return Starlette(routes=routes, middleware=middleware)
+
+
+def _absent() -> Response:
+    body: dict[str, Any] = {"error": "nothing was counted in this window"}
+    return JSONResponse(body, status_code=404)

@@ -1,0 +1,177 @@
+"""What the page shows at a moment, as plain sections, the same for the first paint and every later one."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import OperationalError
+
+from trending.block import local_time
+from trending.heartbeat import Heartbeat, read_heartbeat
+from trending.page.health import BrokerWitness, Health, program_health
+from trending.page.pace import Pace, Tally, seed
+from trending.page.reader import OPEN_WINDOWS, SHOWN_WINDOWS, Observation, StoreReader, Window
+from trending.page.sections import history_section, ranking_section, trends_section
+from trending.page.window import preceding
+from trending.settings import WINDOW_SECONDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trending.specification import PageSpec
+
+log = logging.getLogger("trending.page")
+
+Sections = dict[str, Any]
+CLOCK_SECONDS = 43_200.0
+"""A time that is longer ago is shown with its date."""
+_NOTHING = Observation((), None, 0.0, 0)
+
+
+class Board:
+    """Looks at store and heartbeats; for one thread at a time. ``now`` is always handed in, in seconds since the epoch."""
+
+    def __init__(self, spec: PageSpec) -> None:
+        self._spec = spec
+        self._reader: StoreReader | None = None
+        self._inode = 0
+        self._version = -1
+        self._seen = _NOTHING
+        self._windows: dict[int, Window] = {}
+        self._readable = False
+        self._tally, self._pace, self._sent = Tally(), Pace(), Pace()
+        self._producer_pid = 0
+        self._witness = BrokerWitness()
+        self._began = 0.0
+
+    @property
+    def readable(self) -> bool:
+        """Whether the store could be read at the last look."""
+        return self._readable
+
+    def look(self, now: float, viewers: int = 0) -> Sections:
+        """Return every section as it is now. A store that can't be read is told as such, and tried again at the next look."""
+        self._began = self._began or now
+        try:
+            self._follow_store()
+        except (OperationalError, FileNotFoundError) as error:
+            if self._readable:
+                log.warning("the serving store cannot be read: %s", error)
+            self.close()
+        return {
+            "ranking": self._live_ranking(now),
+            "trends": trends_section(self._ordered(), now, self._spec.zone),
+            "pipeline": self._pipeline(now, viewers),
+            "history": history_section(self._ordered(), self._spec.zone),
+        }
+
+    def past_ranking(self, start: int, now: float) -> Sections | None:
+        """Return the ranking section of an earlier window, or None where nothing was counted in it. For any thread."""
+        reader = StoreReader(self._spec.store)
+        try:
+            latest = reader.latest()
+            window = reader.window(start)
+            if latest is None or window is None:
+                return None
+            earlier = reader.observe(start - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS).windows
+        except OperationalError:
+            return None
+        finally:
+            reader.close()
+        until = [each for each in earlier if each.start <= start]
+        return ranking_section(window, preceding(until, start), latest, now, self._spec, until)
+
+    def close(self) -> None:
+        """Release the store."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader, self._readable, self._version = None, False, -1
+
+    def _ordered(self) -> list[Window]:
+        return [self._windows[start] for start in sorted(self._windows)]
+
+    def _follow_store(self) -> None:
+        inode = _inode(self._spec.store)
+        if self._reader is None or inode != self._inode:
+            self.close()
+            self._reader, self._inode = StoreReader(self._spec.store), inode
+        version = self._reader.version()
+        if version == self._version:
+            return
+        if self._version == -1:
+            self._windows.clear()
+            self._tally, self._pace = Tally(), Pace()
+            self._seen = self._reader.observe()
+            seed(self._pace, self._tally, self._seen.windows, self._seen.at)
+        else:
+            newest = max(self._windows, default=None)
+            since = None if newest is None else newest - (OPEN_WINDOWS - 1) * WINDOW_SECONDS
+            self._seen = self._reader.observe(since)
+            self._pace.observe(self._seen.at, self._tally.add(self._seen.windows))
+        self._windows.update((window.start, window) for window in self._seen.windows)
+        for start in sorted(self._windows)[:-SHOWN_WINDOWS]:
+            del self._windows[start]
+        self._version, self._readable = version, True
+
+    def _live_ranking(self, now: float) -> Sections:
+        windows = self._ordered()
+        if not windows:
+            return ranking_section(None, None, 0, now, self._spec)
+        window = windows[-1]
+        return ranking_section(window, preceding(windows, window.start), window.start, now, self._spec, windows, self._pace)
+
+    def _pipeline(self, now: float, viewers: int) -> Sections:
+        producer, stream = _beat(self._spec.producer), _beat(self._spec.stream)
+        recorded = self._spec.stream is None
+        store = Health.WELL if self._readable else Health.ABSENT
+        return {
+            "producer": {**_program(producer, now), "rate": self._sending(producer, now)},
+            "kafka": {"health": self._witness.judge(producer, stream, now), "topic": self._spec.topic},
+            "spark": {**_program(stream, now), "rate": round(self._pace.velocity("", now), 1)},
+            "store": {
+                "health": store,
+                "written": self._clock(self._seen.at, now),
+                "rejects": self._seen.rejects,
+                "windows": len(self._windows),
+            },
+            "page": {"health": Health.WELL, "viewers": viewers},
+            "recorded": recorded,
+            "stale_since": "" if recorded else self._stale_since(stream, now),
+        }
+
+    def _sending(self, producer: Heartbeat | None, now: float) -> float:
+        if producer is None:
+            return 0.0
+        if producer.pid != self._producer_pid:
+            self._sent.forget()
+            self._producer_pid = producer.pid
+        self._sent.observe(producer.at, {"": producer.figures.get("acknowledged", 0.0)})
+        return round(self._sent.velocity("", now), 1)
+
+    def _stale_since(self, stream: Heartbeat | None, now: float) -> str:
+        health = program_health(stream, now)
+        if health in {Health.WELL, Health.STARTING}:
+            return ""
+        # A stream that lives without its broker writes nothing: what is shown is as old as the last batch.
+        at = self._seen.at if stream is None or health is Health.TROUBLED else stream.at
+        return self._clock(at or self._began, now)
+
+    def _clock(self, at: float, now: float) -> str:
+        text = local_time(at, self._spec.zone) if at else ""
+        return text if now - at > CLOCK_SECONDS else text[11:]
+
+
+def _program(beat: Heartbeat | None, now: float) -> Sections:
+    """Return a program's health and those of its figures that the page shows."""
+    figures = beat.figures if beat else {}
+    shown = {name: figures.get(name, 0.0) for name in ("acknowledged", "queued", "batch", "batch_seconds", "behind")}
+    return {"health": program_health(beat, now), "phase": beat.phase if beat else "", **shown}
+
+
+def _beat(path: Path | None) -> Heartbeat | None:
+    return read_heartbeat(path) if path else None
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino

@@ -1,0 +1,29 @@
+"""Lines as points of an SVG polyline. Made here, so that the first paint has them and no script draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SPARK = (96, 24)
+TRENDS = (600, 160)
+"""Width and height of the two drawings' own coordinates; the page stretches them."""
+MARGIN = 2.0
+
+
+def polyline(values: Sequence[float], size: tuple[int, int], highest: float | None = None, slots: int | None = None) -> str:
+    """Return ``x,y x,y …`` for values at equal distances, 0 at the bottom and ``highest`` (or the largest value) at the top.
+
+    With ``slots`` the values are the last ones of that many places, so that a short series stands at the right.
+    """
+    width, height = size
+    top = highest or max(values, default=0.0) or 1.0
+    places = max(slots or len(values), 2)
+    step = (width - 2 * MARGIN) / (places - 1)
+    first = places - len(values)
+    return " ".join(
+        f"{MARGIN + (first + number) * step:.1f},{height - MARGIN - value / top * (height - 2 * MARGIN):.1f}"
+        for number, value in enumerate(values)
+    )

@@ -1,0 +1,47 @@
+"""A window as a file: CSV for a spreadsheet, JSON for a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from trending.page.reader import Window
+    from trending.page.window import Status
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that begins with one of these for a formula and runs it."""
+
+
+def to_csv(window: Window, status: Status) -> str:
+    """Return a line for each hashtag. One that a spreadsheet would run gets an apostrophe before it; JSON has it as it is."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["window_start", "window_end", "status", "rank", "hashtag", "tweets"])
+    span = [_utc(window.start), _utc(window.end), status]
+    for place, (hashtag, tweets) in enumerate(window.ranked, 1):
+        writer.writerow([*span, place, f"'{hashtag}" if hashtag.startswith(_FORMULA) else hashtag, tweets])
+    return text.getvalue()
+
+
+def to_json(window: Window, status: Status) -> bytes:
+    """Return the window with every hashtag exactly as it was counted."""
+    ranking = [{"rank": place, "hashtag": hashtag, "tweets": tweets} for place, (hashtag, tweets) in enumerate(window.ranked, 1)]
+    return msgspec.json.encode(
+        {
+            "window_start": _utc(window.start),
+            "window_end": _utc(window.end),
+            "status": status,
+            "tweets": window.tweets,
+            "hashtags": window.hashtags,
+            "ranking": ranking,
+        }
+    )
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

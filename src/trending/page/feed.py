@@ -1,0 +1,102 @@
+"""The one loop that looks, and what it tells the viewers: only sections that changed, at most four times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trending.page.board import Board, Sections
+
+LOOK_SECONDS = 0.25
+"""Between two looks, and so between two updates."""
+KEEP_ALIVE_SECONDS = 2.0
+"""A silent stream gets a sign of life this often, by which the browser knows that the connection lives."""
+RETRY_MILLISECONDS = 1000
+
+
+class Feed:
+    """The current sections, numbered by version. A viewer gets what is newer than what it has, so none can fall behind."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        # A part of every event's id: an id of an earlier life says nothing about this one's versions.
+        self._life = secrets.token_hex(4)
+        self._encoded: dict[str, bytes] = {}
+        self._versions: dict[str, int] = {}
+        self._version = 0
+        self._changed = asyncio.Event()
+        self._closed = False
+        self.sections: Sections = {}
+        self.viewers = 0
+
+    @property
+    def version(self) -> int:
+        """Number of updates so far."""
+        return self._version
+
+    async def follow(self) -> None:
+        """Look again and again until closed."""
+        while not self._closed:
+            started = time.monotonic()
+            await self.look()
+            await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - started)))
+
+    async def look(self) -> None:
+        """Look once."""
+        self.publish(await asyncio.to_thread(self._board.look, time.time(), self.viewers))
+
+    def publish(self, sections: Sections) -> None:
+        """Take what was seen; those viewers who wait hear of it if anything differs."""
+        encoded = {name: msgspec.json.encode(section) for name, section in sections.items()}
+        different = [name for name, text in encoded.items() if self._encoded.get(name) != text]
+        self.sections = sections
+        if not different:
+            return
+        self._version += 1
+        self._encoded = encoded
+        self._versions.update(dict.fromkeys(different, self._version))
+        self._wake()
+
+    async def events(self, last_id: str | None) -> AsyncIterator[bytes]:
+        """Yield server-sent events: what is newer than ``last_id``, all of it for a new viewer, then each change."""
+        seen = self._version_of(last_id)
+        self.viewers += 1
+        try:
+            yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+            while not self._closed:
+                changed = self._changed
+                if self._version > seen:
+                    # Both at once: while the event is on its way the next version may come.
+                    event, seen = self._event(seen), self._version
+                    yield event
+                    continue
+                try:
+                    await asyncio.wait_for(changed.wait(), KEEP_ALIVE_SECONDS)
+                except TimeoutError:
+                    yield b"event: beat\ndata: {}\n\n"
+        finally:
+            self.viewers -= 1
+
+    def close(self) -> None:
+        """End every viewer's stream and the loop."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _version_of(self, last_id: str | None) -> int:
+        life, _separator, number = (last_id or "").partition("-")
+        return int(number) if life == self._life and number.isdecimal() and len(number) < 16 else 0  # noqa: PLR2004
+
+    def _event(self, seen: int) -> bytes:
+        newer = {name: msgspec.Raw(self._encoded[name]) for name, version in self._versions.items() if version > seen}
+        return b"id: %b-%d\nevent: update\ndata: %b\n\n" % (self._life.encode(), self._version, msgspec.json.encode(newer))

@@ -1,0 +1,63 @@
+"""How producer, stream and broker are doing, told from two heartbeats alone: the page asks nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trending.heartbeat import Heartbeat
+
+FRESH_SECONDS = 10.0
+"""A heartbeat older than this is that of a frozen or dead program; programs beat every half second."""
+SILENT_SECONDS = 5.0
+"""With tweets waiting and none acknowledged for so long, the broker is silent."""
+
+
+class Health(StrEnum):
+    """What is known of a part."""
+
+    WELL = "well"
+    STARTING = "starting"
+    TROUBLED = "troubled"
+    STALE = "stale"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+def program_health(beat: Heartbeat | None, now: float) -> Health:
+    """Return the health of a program with this last heartbeat."""
+    if beat is None:
+        return Health.ABSENT
+    if beat.phase == "stopped":
+        return Health.ABSENT
+    if beat.age(now) > FRESH_SECONDS:
+        return Health.STALE
+    if beat.phase == "running":
+        return Health.WELL
+    return Health.STARTING if beat.phase.startswith("starting") else Health.TROUBLED
+
+
+@dataclass
+class BrokerWitness:
+    """Remembers when the broker last acknowledged a tweet, as the producer tells it."""
+
+    _acknowledged: float = -1.0
+    _moved: float = 0.0
+
+    def judge(self, producer: Heartbeat | None, stream: Heartbeat | None, now: float) -> Health:
+        """Return what producer and stream together say of the broker."""
+        producing = program_health(producer, now) in {Health.WELL, Health.TROUBLED}
+        streaming = program_health(stream, now) in {Health.WELL, Health.TROUBLED}
+        if not producing and not streaming:
+            return Health.UNKNOWN
+        if stream and streaming and stream.phase == "broker lost":
+            return Health.TROUBLED
+        if producer and producing:
+            acknowledged = producer.figures.get("acknowledged", 0.0)
+            if acknowledged != self._acknowledged or not producer.figures.get("queued"):
+                self._acknowledged, self._moved = acknowledged, now
+            if now - self._moved > SILENT_SECONDS:
+                return Health.TROUBLED
+        return Health.WELL

@@ -1,0 +1,116 @@
+"""How fast something grows: counts that were seen at a few moments, made into tweets a second."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, deque
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from trending.page.reader import Window
+
+SPAN_SECONDS = 20.0
+"""Velocity is measured over the last seconds that have two samples at least this far apart, or over one interval."""
+PATIENCE_SECONDS = 5.0
+KEPT_SECONDS = 300.0
+SAMPLE_SECONDS = 1.0
+"""Samples closer than this are thinned out: with batches back to back there would be a thousand."""
+KEPT_WINDOWS = 8
+"""Windows whose hashtags keep their sums; longer than the samples are kept, so that nobody misses the others."""
+
+Point = tuple[float, float]
+"""A moment in seconds since the epoch, and a count that only grows."""
+
+
+def velocity(points: Sequence[Point], now: float, span: float = SPAN_SECONDS) -> float:
+    """Return the growth a second between the newest point and the last one at least ``span`` older, or the oldest.
+
+    Measured from sample to sample, so that it does not depend on where ``now`` falls between two batches. When the next sample
+    is overdue, nothing has come since: the velocity sinks.
+    """
+    if len(points) < 2:  # noqa: PLR2004 - a difference needs two
+        return 0.0
+    gap = points[-1][0] - points[-2][0]
+    end = points[-1]
+    if now - end[0] > max(2 * gap, PATIENCE_SECONDS):
+        end = (now, end[1])
+    older = bisect_right(points, end[0] - span, hi=len(points) - 1, key=lambda point: point[0])
+    start = points[max(0, older - 1)]
+    seconds = end[0] - start[0]
+    return max(0.0, (end[1] - start[1]) / seconds) if seconds > 0 else 0.0
+
+
+def rates(points: Sequence[Point]) -> list[float]:
+    """Return the growth a second from each point to the next."""
+    return [max(0.0, (late[1] - early[1]) / (late[0] - early[0])) for early, late in pairwise(points) if late[0] > early[0]]
+
+
+class Pace:
+    """Samples of many growing counts, the last five minutes of them."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, Mapping[str, float]]] = deque()
+
+    def observe(self, at: float, counts: Mapping[str, float]) -> None:
+        """Add a sample; one that is not newer than the last takes its place, since clocks are stepped."""
+        while self._samples and self._samples[-1][0] >= at:
+            self._samples.pop()
+        if len(self._samples) > 1 and self._samples[-1][0] - self._samples[-2][0] < SAMPLE_SECONDS:
+            self._samples.pop()
+        self._samples.append((at, dict(counts)))
+        while self._samples[0][0] < at - KEPT_SECONDS:
+            self._samples.popleft()
+
+    def forget(self) -> None:
+        """Begin anew, as after a restart of what is counted."""
+        self._samples.clear()
+
+    def points(self, name: str) -> list[Point]:
+        """Return the samples of one count; it was 0 where it was not seen yet."""
+        return [(at, counts.get(name, 0.0)) for at, counts in self._samples]
+
+    def velocity(self, name: str, now: float) -> float:
+        """Return how fast one count grows."""
+        return velocity(self.points(name), now)
+
+
+class Tally:
+    """Counts by window made into counts that only grow: the sum over all windows seen."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, Window] = {}
+        self._sum: Counter[str] = Counter()
+
+    def add(self, windows: Iterable[Window]) -> Mapping[str, float]:
+        """Take windows, each new or grown, and return the sums by hashtag, and the sum of all under the empty name."""
+        for window in windows:
+            before = self._seen.get(window.start)
+            known = dict(before.ranked) if before else {}
+            # A hashtag that was below the ranked ones had at most the last one's count.
+            least = before.ranked[-1][1] if before and before.hashtags > len(before.ranked) else 0
+            for hashtag, tweets in window.ranked:
+                self._sum[hashtag] += max(0, tweets - known.get(hashtag, least))
+            self._sum[""] += max(0, window.tweets - (before.tweets if before else 0))
+            self._seen[window.start] = window
+        self._prune()
+        return self._sum
+
+    def _prune(self) -> None:
+        old = sorted(self._seen)[:-KEPT_WINDOWS]
+        for start in old:
+            del self._seen[start]
+        if old:
+            alive = {hashtag for window in self._seen.values() for hashtag, _tweets in window.ranked} | {""}
+            self._sum = Counter({name: tweets for name, tweets in self._sum.items() if name in alive})
+
+
+def seed(pace: Pace, tally: Tally, windows: Sequence[Window], at: float) -> None:
+    """Fill the samples from the store, as far as it knows: a sum at each window's start and end, the last one at ``at``."""
+    sums: Mapping[str, float] = {}
+    for window in windows:
+        pace.observe(window.start, sums)
+        sums = tally.add([window])
+        pace.observe(min(window.end, at), sums)

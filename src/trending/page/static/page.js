@@ -1,0 +1,246 @@
+// The page's script: hears what changed, draws it. Hashtags are only ever set as text.
+"use strict";
+
+const LOST_AFTER = 6000; // the server gives a sign of life every two seconds
+const ERROR_GRACE = 1500; // a connection that is made anew at once is no news
+const ANNOUNCE_AFTER = 10000;
+const REFRESH_PAST = 5000;
+
+const state = JSON.parse(document.body.dataset.state);
+const { words, language, sections } = state;
+const find = (id) => document.getElementById(id);
+const reduced = matchMedia("(prefers-reduced-motion: reduce)");
+const formats = [0, 1, 2].map(
+  (digits) => new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+);
+const number = (value, digits = 0) => formats[digits].format(value);
+const setText = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
+const show = (element, visible) => {
+  if (element.hidden === visible) element.hidden = !visible;
+};
+
+let paused = false;
+let past = null; // the ranking section of an earlier window, while one is looked at
+let drawn = new Map(); // hashtag → row
+
+// --- drawing -------------------------------------------------------------------------------------------------------------
+
+function movement(line) {
+  if (line.new) return ["new", words.new, words.new];
+  if (line.change === null) return ["", "", ""];
+  if (line.change > 0) return ["up", `▲${line.change}`, words.up.replace("{n}", line.change)];
+  if (line.change < 0) return ["down", `▼${-line.change}`, words.down.replace("{n}", -line.change)];
+  return ["same", "", words.same];
+}
+
+function fill(row, line) {
+  const part = (name) => row.querySelector(`[data-f="${name}"]`);
+  const [kind, arrow, moved] = movement(line);
+  setText(part("rank"), String(line.rank));
+  part("arrow").className = kind;
+  setText(part("arrow"), arrow);
+  setText(part("moved"), moved);
+  setText(part("shown"), line.shown);
+  setText(part("tweets"), number(line.tweets));
+  part("bar").setAttribute("width", `${line.width}%`);
+  setText(part("velocity"), number(line.velocity, 2));
+  part("spark").setAttribute("points", line.spark);
+}
+
+function drawRows(lines) {
+  const body = find("rows");
+  const before = new Map([...drawn].map(([tag, row]) => [tag, row.getBoundingClientRect().top]));
+  const rows = new Map();
+  for (const line of lines) {
+    const row = drawn.get(line.tag) ?? find("row").content.firstElementChild.cloneNode(true);
+    fill(row, line);
+    rows.set(line.tag, row);
+  }
+  const order = [...rows.values()];
+  if (order.length !== body.children.length || order.some((row, place) => body.children[place] !== row)) {
+    body.replaceChildren(...order);
+  }
+  drawn = rows;
+  if (reduced.matches) return;
+  for (const [tag, row] of rows) {
+    const moved = before.has(tag) ? before.get(tag) - row.getBoundingClientRect().top : 0;
+    if (Math.abs(moved) > 1) {
+      row.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 400, easing: "ease-out" });
+    }
+  }
+}
+
+function drawRanking(ranking) {
+  setText(find("window-date"), ranking.date);
+  setText(find("window-label"), ranking.label);
+  const badge = find("window-status");
+  badge.dataset.state = ranking.status;
+  setText(badge, words[ranking.status]);
+  setText(find("window-hint"), words[`${ranking.status}_hint`]);
+  setText(find("sum-tweets"), number(ranking.tweets));
+  setText(find("sum-hashtags"), number(ranking.hashtags));
+  for (const kind of ["csv", "json"]) find(kind).href = `/windows/${ranking.start}.${kind}`;
+  show(document.querySelector(".downloads"), ranking.start !== null);
+  show(find("waiting"), ranking.rows.length === 0);
+  show(document.querySelector("#ranking table"), ranking.rows.length > 0);
+  drawRows(ranking.rows);
+}
+
+function drawTrends(trends) {
+  show(find("trends-empty"), trends.lines.length === 0);
+  show(find("trends"), trends.lines.length > 0);
+  setText(find("trends-highest"), number(trends.highest));
+  setText(find("trends-from"), trends.from);
+  setText(find("trends-to"), trends.to);
+  const lines = document.querySelectorAll(".chart polyline");
+  [...find("legend").rows].forEach((row, place) => {
+    const line = trends.lines[place];
+    lines[place].setAttribute("points", line ? line.points : "");
+    show(row, Boolean(line));
+    if (!line) return;
+    setText(row.querySelector("bdi"), line.shown);
+    ["last", "most", "total"].forEach((name, cell) => setText(row.cells[cell + 1], number(line[name])));
+  });
+}
+
+function drawPipeline(pipeline) {
+  for (const element of document.querySelectorAll("[data-p]")) {
+    const [stage, figure] = element.dataset.p.split(".");
+    const value = pipeline[stage][figure];
+    setText(element, typeof value === "number" ? number(value, Number(element.dataset.digits)) : value || "–");
+  }
+  for (const element of document.querySelectorAll("[data-health]")) {
+    const health = pipeline[element.dataset.health].health;
+    element.dataset.state = health;
+    setText(element, words[health === "stale" ? "stale_part" : health]);
+  }
+}
+
+function drawHistory(history) {
+  const select = find("window");
+  const wanted = ["", ...history.map((each) => String(each.start))];
+  // A window that is looked at stays, though it is older than an hour by now.
+  if (!wanted.includes(select.value)) wanted.push(select.value);
+  const known = new Map([...select.options].map((option) => [option.value, option]));
+  for (const each of history) {
+    if (!known.has(String(each.start))) known.set(String(each.start), new Option(each.label, each.start));
+  }
+  const chosen = select.value;
+  select.replaceChildren(...wanted.map((value) => known.get(value)));
+  select.value = chosen;
+}
+
+function drawStale(since) {
+  show(find("stale"), since !== "");
+  if (since) setText(find("stale"), words.stale.replace("{time}", since));
+}
+
+const draw = {
+  ranking: () => {
+    if (!past) drawRanking(sections.ranking);
+  },
+  trends: () => drawTrends(sections.trends),
+  pipeline: () => drawPipeline(sections.pipeline),
+  history: () => drawHistory(sections.history),
+};
+
+// --- what is said aloud ----------------------------------------------------------------------------------------------------
+
+let announced = "";
+let announcedAt = 0;
+
+function announce() {
+  const [leader] = sections.ranking.rows;
+  const { status, label } = sections.ranking;
+  const news = `${leader?.tag}|${status}|${label}`;
+  if (paused || past || !leader || news === announced || Date.now() - announcedAt < ANNOUNCE_AFTER) return;
+  announced = news;
+  announcedAt = Date.now();
+  const leads = words.leader.replace("{tag}", leader.shown).replace("{n}", number(leader.tweets));
+  setText(find("announcement"), `${label}, ${words[status]}: ${leads}`);
+}
+
+// --- pause and history -----------------------------------------------------------------------------------------------------
+
+function pause(stand) {
+  paused = stand;
+  setText(find("pause"), paused ? words.resume : words.pause);
+  show(find("paused"), paused);
+  if (!paused) for (const name of Object.keys(draw)) draw[name]();
+}
+
+let fetchedAt = 0;
+
+async function lookBack() {
+  const start = find("window").value;
+  if (start === "") {
+    past = null;
+    drawRanking(sections.ranking);
+    return;
+  }
+  fetchedAt = Date.now();
+  const answer = await fetch(`/past/${start}`).catch(() => null);
+  if (!answer?.ok || find("window").value !== start) return;
+  past = await answer.json();
+  drawRanking(past);
+}
+
+function changeWindow() {
+  const start = find("window").value;
+  history.replaceState(null, "", start ? `?window=${start}` : location.pathname);
+  lookBack();
+}
+
+// --- the connection --------------------------------------------------------------------------------------------------------
+
+let heard = Date.now();
+let failing = 0; // since when, while there is no connection
+
+function alive() {
+  heard = Date.now();
+  failing = 0;
+  show(find("lost"), false);
+}
+
+function watch() {
+  const now = Date.now();
+  if (now - heard > LOST_AFTER || (failing && now - failing > ERROR_GRACE)) {
+    const time = new Date(heard).toLocaleTimeString(language);
+    setText(find("lost"), words.lost.replace("{time}", time));
+    show(find("lost"), true);
+  }
+}
+
+function update(event) {
+  alive();
+  const changed = JSON.parse(event.data);
+  Object.assign(sections, changed);
+  drawStale(sections.pipeline.stale_since);
+  if (paused) return;
+  for (const name of Object.keys(changed)) draw[name]?.();
+  announce();
+  if (past && past.status !== "final" && Date.now() - fetchedAt > REFRESH_PAST) lookBack();
+}
+
+function connect() {
+  const events = new EventSource("/events");
+  events.addEventListener("open", alive);
+  events.addEventListener("beat", alive);
+  events.addEventListener("update", update);
+  events.addEventListener("error", () => {
+    failing ||= Date.now();
+    if (events.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
+  });
+}
+
+// The select acts at once, so its button is for those without script only.
+show(find("show"), false);
+show(find("pause"), true);
+find("pause").addEventListener("click", () => pause(!paused));
+find("window").addEventListener("change", changeWindow);
+if (find("window").value === "") drawRanking(sections.ranking);
+else lookBack();
+setInterval(watch, 500);
+connect();

@@ -1,0 +1,106 @@
+"""A store and two heartbeats for the page to read, and the page served on a port of its own in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from trending.heartbeat import Heartbeat
+from trending.page.__main__ import listen, serve
+from trending.settings import PageSettings, WindowTime
+from trending.specification import PageSpec
+from trending.store import Batch, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from trending.store import Reject
+
+HOSTILE = (
+    "<img src=x onerror=document.title='owned'>",
+    "#\u202eevil",
+    '"><script>alert(1)</script>',
+    "=1+1",
+    "#مرحبا",
+    "{{ 7 * 7 }}",
+)
+"""Hashtags that would be markup, reordered text, a formula or a template, if anybody let them."""
+
+
+class PageHome:
+    """What a page reads. Windows are given by their start, counts are absolute."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / "serving.sqlite"
+        self._store: Store | None = None
+        self._batch = 0
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            self._store = Store(self.path)
+        return self._store
+
+    def write(self, window: int, counts: Mapping[str, int], at: float | None = None, rejects: tuple[Reject, ...] = ()) -> None:
+        self._batch += 1
+        rows = {(window, hashtag): tweets for hashtag, tweets in counts.items()}
+        self.store.write("checkpoint", Batch(self._batch, time.time() if at is None else at, rows, {}, rejects))
+
+    def beat(self, program: str, phase: str = "running", at: float | None = None, pid: int = 1, **figures: float) -> None:
+        beat = Heartbeat(time.time() if at is None else at, pid, phase, figures)
+        fresh = self.root / f"{program}.fresh"
+        fresh.write_bytes(msgspec.json.encode(beat))
+        fresh.replace(self.root / f"{program}.json")
+
+    def spec(self, **changes: Any) -> PageSpec:
+        fields: dict[str, Any] = {
+            "bootstrap": "localhost:9092",
+            "topic": "tweets_topic",
+            "heartbeat": self.root / "page.json",
+            "settings": PageSettings(page_port=0),
+            "stack_id": "lab-1234",
+            "name": "lab",
+            "store": self.path,
+            "window_time": WindowTime.ARRIVAL,
+            "time_zone": "UTC",
+            "producer": self.root / "producer.json",
+            "stream": self.root / "stream.json",
+        }
+        return PageSpec(**{**fields, **changes})
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+
+@contextmanager
+def served(spec: PageSpec) -> Iterator[str]:
+    """Serve the page and give its address; whatever it raised is raised at the end."""
+    stop = threading.Event()
+    raised: list[BaseException] = []
+    listening = listen(0)
+    address = f"http://localhost:{listening.getsockname()[1]}"
+
+    def run() -> None:
+        try:
+            asyncio.run(serve(spec, listening, stop))
+        except BaseException as error:  # noqa: BLE001 - handed over to the test
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield address
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive(), "the page did not end"
+    if raised:
+        raise raised[0]
