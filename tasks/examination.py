@@ -60,7 +60,8 @@ def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
         **{service.name: (*below, *service.depends_on) for service in lab.stack.services},
         CLUSTER: brokers,
         TOPIC: (CLUSTER,),
-        **dict.fromkeys(PROGRAMS, (SUPERVISOR, TOPIC)),
+        **dict.fromkeys(FIGURES, (SUPERVISOR, TOPIC)),
+        PAGE: (SUPERVISOR,),
         FRESHNESS: (STREAM, TOPIC),
     }
 
