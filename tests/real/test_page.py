@@ -225,6 +225,15 @@ def test_an_earlier_window_stays_on_show_until_somebody_goes_back_to_live(page: 
     expect(page.locator("#rows tr").first).to_contain_text("#Spark")
 
 
+def test_the_live_ranking_does_not_flash_up_while_an_earlier_window_is_on_its_way(page: Page, living: Living) -> None:
+    page.route("**/past/*", lambda _route: None)  # it never comes
+    page.goto(f"{page.url}?window={living.minute - 180}")
+    assert hashtags(page) == ["#old", "#ärger"]
+    living.write(Spark=30)
+    page.wait_for_timeout(1000)
+    assert hashtags(page) == ["#old", "#ärger"]
+
+
 def test_without_script_there_is_a_ranking_all_the_same(browser: Browser, program: PageProcess, living: Living) -> None:
     context = browser.new_context(java_script_enabled=False, locale="es-ES")
     page = context.new_page()

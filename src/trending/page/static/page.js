@@ -22,8 +22,10 @@ const show = (element, visible) => {
 };
 
 let paused = false;
-let past = null; // the ranking section of an earlier window, while one is looked at
+let past = null; // the ranking section of the earlier window that is looked at, once it is here
 let drawn = new Map(); // hashtag → row
+// The choice and not what was fetched for it: the live ranking must not flash up while that is on its way.
+const lookingBack = () => find("window").value !== "";
 
 // --- drawing -------------------------------------------------------------------------------------------------------------
 
@@ -139,7 +141,7 @@ function drawStale(since) {
 
 const draw = {
   ranking: () => {
-    if (!past) drawRanking(sections.ranking);
+    if (!lookingBack()) drawRanking(sections.ranking);
   },
   trends: () => drawTrends(sections.trends),
   pipeline: () => drawPipeline(sections.pipeline),
@@ -155,7 +157,7 @@ function announce() {
   const [leader] = sections.ranking.rows;
   const { status, label } = sections.ranking;
   const news = `${leader?.tag}|${status}|${label}`;
-  if (paused || past || !leader || news === announced || Date.now() - announcedAt < ANNOUNCE_AFTER) return;
+  if (paused || lookingBack() || !leader || news === announced || Date.now() - announcedAt < ANNOUNCE_AFTER) return;
   announced = news;
   announcedAt = Date.now();
   const leads = words.leader.replace("{tag}", leader.shown).replace("{n}", number(leader.tweets));
@@ -175,7 +177,7 @@ let fetchedAt = 0;
 
 async function lookBack() {
   const start = find("window").value;
-  if (start === "") {
+  if (!lookingBack()) {
     past = null;
     drawRanking(sections.ranking);
     return;
@@ -240,7 +242,7 @@ show(find("show"), false);
 show(find("pause"), true);
 find("pause").addEventListener("click", () => pause(!paused));
 find("window").addEventListener("change", changeWindow);
-if (find("window").value === "") drawRanking(sections.ranking);
-else lookBack();
+if (lookingBack()) lookBack();
+else drawRanking(sections.ranking);
 setInterval(watch, 500);
 connect();
