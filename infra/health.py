@@ -46,16 +46,25 @@ class Finding:
     evidence: str
     next_command: str = ""
     repair: Repair = Repair.NONE
+    version: str = ""
+    """The broker's version, where the look was for it."""
 
 
 class HealthRecord(BaseModel):
-    """What is kept between checks. ``repairs`` are times in seconds since the epoch; ``alerted`` had their budget spent."""
+    """What is kept between checks. ``repairs`` are times in seconds since the epoch; ``alerted`` had their budget spent.
+
+    ``at`` is when the last check was booked, 0 before the first; ``repaired`` counts the repairs since there is a record;
+    ``kafka`` is the broker's version. The live page reads the file for its metrics.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     verdicts: dict[str, Verdict] = {}
     since: dict[str, float] = {}
     repairs: dict[str, list[float]] = {}
     alerted: list[str] = []
+    at: float = 0.0
+    repaired: dict[str, int] = {}
+    kafka: str = ""
 
     def recent_repairs(self, component: str, now: float) -> list[float]:
         """Return the repairs of ``component`` that still count against its budget at ``now``."""
@@ -167,7 +176,8 @@ def note_repair(path: Path, component: str, now: float | None = None) -> None:
     with record_held(path):
         record = read_record(path)
         repairs = {**record.repairs, component: [*record.recent_repairs(component, now), now]}
-        write_record(path, record.model_copy(update={"repairs": repairs}))
+        repaired = {**record.repaired, component: record.repaired.get(component, 0) + 1}
+        write_record(path, record.model_copy(update={"repairs": repairs, "repaired": repaired}))
 
 
 def note_findings(
@@ -186,6 +196,9 @@ def note_findings(
             },
             repairs=before.repairs,
             alerted=[component for component in [*before.alerted, *fresh] if component not in healthy],
+            at=now,
+            repaired=before.repaired,
+            kafka=next((each.version for each in findings if each.version), before.kafka),
         )
         write_record(path, record)
         return changed, fresh

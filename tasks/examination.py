@@ -207,8 +207,8 @@ def _versions(lab: Lab) -> Finding:
         return _down("versions", error)
     if holes := hole(version):
         evidence = f"Kafka {version} has {holes}; its ports are on 127.0.0.1 only"
-        return Finding("versions", Verdict.WARNING, evidence, "make up PROFILE=kraft NAME=another")
-    return Finding("versions", Verdict.HEALTHY, f"Kafka {version or 'of unknown version'}, no known hole")
+        return Finding("versions", Verdict.WARNING, evidence, "make up PROFILE=kraft NAME=another", version=version)
+    return Finding("versions", Verdict.HEALTHY, f"Kafka {version or 'of unknown version'}, no known hole", version=version)
 
 
 def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Finding]:

@@ -39,6 +39,7 @@ def page_spec(lab: Lab) -> PageSpec:
         time_zone=lab.settings.stream.time_zone,
         producer=lab.paths.heartbeat(PRODUCER),
         stream=lab.paths.heartbeat(STREAM),
+        health=lab.paths.health,
     )
 
 

@@ -12,14 +12,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_STARTED = time.time()
+"""When this process began to be a program; every beat carries it, so that a reader tells a new life from an old one."""
+
+
 class Heartbeat(msgspec.Struct, frozen=True):
-    """One beat of a program. ``at`` is in seconds since the epoch; ``figures`` are the program's own numbers."""
+    """One beat of a program. ``at`` and ``started`` are in seconds since the epoch; ``figures`` are the program's own numbers."""
 
     at: float
     pid: int
     phase: str
     figures: dict[str, float] = {}
     note: str = ""
+    started: float = 0.0
 
     def age(self, now: float) -> float:
         """Seconds between this beat and ``now``; never negative, since clocks are stepped."""
@@ -28,7 +33,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 def write_heartbeat(path: Path, phase: str, figures: dict[str, float] | None = None, note: str = "") -> None:
     """Replace the heartbeat at ``path`` with one of this process and this moment."""
-    beat = Heartbeat(time.time(), os.getpid(), phase, figures or {}, note)
+    beat = Heartbeat(time.time(), os.getpid(), phase, figures or {}, note, _STARTED)
     fresh = path.with_suffix(f".{os.getpid()}")
     fresh.write_bytes(msgspec.json.encode(beat))
     fresh.replace(path)

@@ -81,6 +81,7 @@ class TweetProducer:
         self._producer = Producer({**client_configuration(spec.bootstrap), "error_cb": self._error}, logger=log)
         self._sent = 0
         self._waits = 0
+        self._ends: dict[int, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors."""
@@ -137,6 +138,7 @@ class TweetProducer:
         elif offset is not None and offset >= 0 and partition is not None:
             # A duplicate that the broker recognised comes without offset: it is in the log, its place unknown.
             self._ledger.acknowledge(sequence, partition, offset, message.timestamp()[1] / 1000, hashtag)
+            self._ends[partition] = offset + 1
 
     def _error(self, error: KafkaError) -> None:
         log.warning("%s", error.str())
@@ -151,6 +153,8 @@ class TweetProducer:
             "failed": self._ledger.failed,
             "queued": len(self._producer),
             "waits": self._waits,
+            # Behind the last acknowledged record: with the stream's own offsets the lag, and nobody has to ask the broker.
+            **{f"offset.{partition}": end for partition, end in sorted(self._ends.items())},
         }
         write_heartbeat(self._spec.heartbeat, phase, figures, self._run)
 

@@ -30,6 +30,8 @@ class ProgressListener(StreamingQueryListener):
         self._lock = threading.Lock()
         self._figures: dict[str, float] = {f"offset.{partition}": offset for partition, offset in offsets.items()}
         self._dropped: Counter[str] = Counter()
+        self._rows = 0
+        self._seconds = 0.0
         self.batches = 0
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:
@@ -51,14 +53,20 @@ class ProgressListener(StreamingQueryListener):
         with self._lock:
             self.batches += 1
             self._dropped[run] += dropped
-            self._figures.update(figures_of(progress))
-            self._figures["batches"] = self.batches
+            figures = figures_of(progress)
+            self._rows += int(figures["input_rows"])
+            self._seconds += figures["batch_seconds"]
+            self._figures.update(figures)
+            self._figures.update({"batches": self.batches, "rows_total": self._rows, "seconds_total": self._seconds})
             total = self._dropped[run]
         if dropped:
             self._note_dropped(run, total)
 
     def figures(self) -> dict[str, float]:
-        """Return the latest figures: batch, input_rows, batch_seconds, state_rows, behind and offset.<partition>."""
+        """Return the latest batch's figures, and the sums over all batches of this process.
+
+        batch, input_rows, batch_seconds, state_rows, behind, offset.<partition>; batches, rows_total, seconds_total.
+        """
         with self._lock:
             return dict(self._figures)
 

@@ -53,7 +53,8 @@ class StreamSpec(ProgramSpec):
 class PageSpec(ProgramSpec):
     """The live page's specification. ``stack_id`` is what the page answers with, so that nobody takes another one for it.
 
-    ``producer`` and ``stream`` are the heartbeats of the others; without them the page shows a recorded store.
+    ``producer`` and ``stream`` are the heartbeats of the others; without them the page shows a recorded store. ``health`` is the
+    record that health checks leave.
     """
 
     settings: PageSettings
@@ -64,6 +65,7 @@ class PageSpec(ProgramSpec):
     time_zone: str | None
     producer: Path | None = None
     stream: Path | None = None
+    health: Path | None = None
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -53,8 +53,16 @@ class PageHome:
         rows = {(window, hashtag): tweets for hashtag, tweets in counts.items()}
         self.store.write("checkpoint", Batch(self._batch, time.time() if at is None else at, rows, {}, rejects))
 
-    def beat(self, program: str, phase: str = "running", at: float | None = None, pid: int = 1, **figures: float) -> None:
-        beat = Heartbeat(time.time() if at is None else at, pid, phase, figures)
+    def beat(
+        self,
+        program: str,
+        phase: str = "running",
+        at: float | None = None,
+        pid: int = 1,
+        started: float = 0.0,
+        **figures: float,
+    ) -> None:
+        beat = Heartbeat(time.time() if at is None else at, pid, phase, figures, started=started)
         fresh = self.root / f"{program}.fresh"
         fresh.write_bytes(msgspec.json.encode(beat))
         fresh.replace(self.root / f"{program}.json")

@@ -121,6 +121,18 @@ def test_repairs_are_kept_through_checks_and_old_ones_forgotten(tmp_path: Path) 
     assert read_record(path).repairs == {"kafka": [NOW, NOW + 2], "producer": [NOW + 3]}
     note_repair(path, "kafka", NOW + PERIOD_SECONDS + 1)
     assert read_record(path).repairs["kafka"] == [NOW + 2, NOW + PERIOD_SECONDS + 1]
+    note_findings(path, [finding("kafka")], (), NOW + PERIOD_SECONDS + 2)
+    assert read_record(path).repaired == {"kafka": 3, "producer": 1}, "the sum forgets none"
+
+
+def test_a_check_leaves_when_it_was_and_which_broker_it_found(tmp_path: Path) -> None:
+    path = tmp_path / "health.json"
+    note_repair(path, "kafka", NOW)
+    assert (read_record(path).at, read_record(path).kafka) == (0.0, ""), "a repair is no check"
+    note_findings(path, [Finding("versions", Verdict.HEALTHY, "Kafka 4.4.0", version="4.4.0")], (), NOW + 1)
+    assert (read_record(path).at, read_record(path).kafka) == (NOW + 1, "4.4.0")
+    note_findings(path, [finding("versions")], (), NOW + 2)
+    assert (read_record(path).at, read_record(path).kafka) == (NOW + 2, "4.4.0"), "what can't be told now was told before"
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"repairs": 7}', '{"verdicts": {"kafka": "splendid"}}'])

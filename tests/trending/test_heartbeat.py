@@ -20,6 +20,7 @@ def test_a_beat_says_who_when_and_how(tmp_path: Path) -> None:
     beat = read_heartbeat(path)
     assert beat is not None
     assert before <= beat.at <= time.time()
+    assert 0 < beat.started <= before, "the process began before it beat"
     assert (beat.pid, beat.phase, beat.figures, beat.note) == (os.getpid(), "running", {"sent": 3, "queued": 0.5}, "run 1")
 
 

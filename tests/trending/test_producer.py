@@ -185,7 +185,9 @@ def test_sigterm_flushes_and_the_last_beat_has_the_final_figures(bench: Bench) -
     bench.run(seconds=10, rate=50)
     sent = len(bench.log_ids())
     assert bench.beat.phase == "stopped"
-    assert bench.beat.figures == {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0}
+    ends = {name: end for name, end in bench.beat.figures.items() if name.startswith("offset.")}
+    assert ends == {"offset.0": sent}, "behind the last acknowledged record"
+    assert bench.beat.figures == {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, **ends}
 
 
 def test_sigterm_sends_what_a_frozen_broker_left_in_the_queue(bench: Bench) -> None:

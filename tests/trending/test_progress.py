@@ -104,6 +104,7 @@ def test_every_batch_is_counted_and_the_latest_is_told() -> None:
     figures = wire.listener.figures()
     assert (figures["batches"], figures["batch"], figures["input_rows"], figures["offset.0"]) == (2, 13, 0, 400)
     assert wire.listener.batches == 2
+    assert (figures["rows_total"], figures["seconds_total"]) == (340, 2.5), "sums, so that no batch between two looks is missed"
 
 
 def test_dropped_groups_are_summed_over_operators_and_batches_of_a_run() -> None:

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from trending.page.export import to_csv, to_json
+from trending.page.metrics import expose, metrics_registry
 from trending.page.reader import StoreReader
 from trending.page.window import status
 from trending.page.words import LANGUAGES, WORDS, choose_language, number
@@ -70,6 +71,7 @@ class Pages:
 
     def __init__(self, spec: PageSpec, board: Board, feed: Feed) -> None:
         self._spec, self._board, self._feed = spec, board, feed
+        self._metrics = metrics_registry(spec, board, feed)
         self._templates = Environment(
             loader=PackageLoader("trending.page"),
             autoescape=True,
@@ -129,6 +131,11 @@ class Pages:
         answer = {"stack_id": self._spec.stack_id, "store": self._board.readable, "version": self._feed.version}
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
+    async def metrics(self, request: Request) -> Response:
+        """Return the stack's figures for Prometheus, in the format that the scraper asks for."""
+        text, content_type = await asyncio.to_thread(expose, self._metrics, request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
     async def _export(self, request: Request, kind: str) -> Response:
         start = request.path_params["start"]
         found = await asyncio.to_thread(self._read, start)
@@ -164,6 +171,7 @@ def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
         Route("/windows/{start:int}.json", pages.json),
         Route("/past/{start:int}", pages.past),
         Route("/health", pages.health),
+        Route("/metrics", pages.metrics),
         Mount("/static", static),
     ]
     middleware = [Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]

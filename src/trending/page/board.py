@@ -50,6 +50,11 @@ class Board:
         """Whether the store could be read at the last look."""
         return self._readable
 
+    @property
+    def seen(self) -> Observation:
+        """What the last look saw of the store; nothing where it can't be read."""
+        return self._seen if self._readable else _NOTHING
+
     def look(self, now: float, viewers: int = 0) -> Sections:
         """Return every section as it is now. A store that can't be read is told as such, and tried again at the next look."""
         self._began = self._began or now

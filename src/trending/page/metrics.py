@@ -1,0 +1,279 @@
+"""The stack's figures for Prometheus, made at each scrape from what the page reads anyway: heartbeats, store, health record.
+
+Every family is always there with its help, its samples only where they are known: an unknown figure is absent and never 0.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import exposition as plain
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from trending.heartbeat import Heartbeat, read_heartbeat
+from trending.page.health import Health, program_health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from prometheus_client.core import Metric
+
+    from trending.page.board import Board
+    from trending.page.feed import Feed
+    from trending.specification import PageSpec
+
+TOP_HASHTAGS = 10
+"""Hashtags that get a label; all others of the window are one sample, so that no traffic makes the number of series grow."""
+VERDICTS = ("healthy", "warning", "blocked", "unhealthy")
+"""What a health check says of a component (infra.health.Verdict, which this side of the house does not import)."""
+_UP = {Health.WELL, Health.STARTING, Health.TROUBLED}
+_OFFSET = "offset."
+
+_COUNTERS = {
+    "producer": {
+        "sent": ("trending_producer_sent_tweets", "Tweets handed to the Kafka client by this life of the producer."),
+        "acknowledged": (
+            "trending_producer_acknowledged_tweets",
+            "Tweets that the broker acknowledged to this life of the producer.",
+        ),
+        "failed": ("trending_producer_failed_tweets", "Tweets that the broker refused for good."),
+        "waits": ("trending_producer_queue_full", "Times that the producer waited because its queue was full."),
+    },
+    "stream": {
+        "rows_total": ("trending_stream_input_records", "Records read from the topic by this life of the job."),
+    },
+}
+_GAUGES = {
+    "producer": {
+        "queued": ("trending_producer_queued_tweets", "Tweets sent and not yet acknowledged."),
+    },
+    "stream": {
+        "batch": ("trending_stream_last_batch_id", "Number of the last finished batch; it goes on over restarts."),
+        "batch_seconds": ("trending_stream_last_batch_duration_seconds", "Duration of the last finished batch."),
+        "input_rows": ("trending_stream_last_batch_input_records", "Records that the last finished batch read."),
+        "state_rows": ("trending_stream_state_rows", "Rows that Spark keeps between batches."),
+        "progress_at": (
+            "trending_stream_last_progress_timestamp_seconds",
+            "When the query last finished a batch or found nothing to do, in seconds since the epoch.",
+        ),
+    },
+}
+
+
+class HealthNote(msgspec.Struct, frozen=True):
+    """What the page reads of the record that a health check leaves; infra.health.HealthRecord writes it."""
+
+    at: float = 0.0
+    verdicts: dict[str, str] = {}
+    repaired: dict[str, int] = {}
+    kafka: str = ""
+
+
+def read_health(path: Path | None) -> HealthNote:
+    """Return what the last health check noted; nothing where there was none or its record can't be read."""
+    if path is None:
+        return HealthNote()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=HealthNote)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return HealthNote()
+
+
+class StackCollector(Collector):
+    """Collects one stack's figures. It keeps nothing: a counter is the program's own, so it restarts with that program."""
+
+    def __init__(self, spec: PageSpec, board: Board, feed: Feed) -> None:
+        self._spec, self._board, self._feed = spec, board, feed
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        info = GaugeMetricFamily("trending_stack_info", "Always 1; whose page this is.", labels=["name", "stack_id", "topic"])
+        info.add_metric([self._spec.name, self._spec.stack_id, self._spec.topic], 1)
+        yield info
+        beats = {"producer": _beat(self._spec.producer), "stream": _beat(self._spec.stream)}
+        now = time.time()
+        yield from _programs({**beats, "page": _beat(self._spec.heartbeat)}, now)
+        for program, beat in beats.items():
+            yield from _figures(program, beat.figures if beat else {})
+        yield from _batches(beats["stream"])
+        yield from _offsets(beats["producer"], beats["stream"])
+        yield from self._broker()
+        yield from self._store()
+        yield from self._ranking()
+        yield from _health(read_health(self._spec.health))
+        viewers = GaugeMetricFamily("trending_page_viewers", "Browsers that follow the live page.", value=self._feed.viewers)
+        yield viewers
+        yield CounterMetricFamily("trending_page_updates", "Updates of the live page so far.", value=self._feed.version)
+
+    def _broker(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "trending_broker_up",
+            "1 while producer and job say that the broker answers them, 0 while it does not; absent if unknown.",
+        )
+        pipeline = self._feed.sections.get("pipeline")
+        health = pipeline["kafka"]["health"] if pipeline else Health.UNKNOWN
+        if health is not Health.UNKNOWN:
+            family.add_metric([], float(health is Health.WELL))
+        yield family
+
+    def _store(self) -> Iterator[Metric]:
+        seen, readable = self._board.seen, self._board.readable
+        yield GaugeMetricFamily("trending_store_readable", "1 if the page can read the serving store.", value=float(readable))
+        batch = GaugeMetricFamily(
+            "trending_store_last_batch_timestamp_seconds", "When the last batch was written, in seconds since the epoch."
+        )
+        rejects = CounterMetricFamily(
+            "trending_dead_letter_records", "Records that went to the dead letters, as the store has them."
+        )
+        size = GaugeMetricFamily("trending_store_size_bytes", "Size of the store's file and its write-ahead log.")
+        if readable:
+            rejects.add_metric([], seen.rejects)
+            size.add_metric([], _size(self._spec.store))
+            if seen.at:
+                batch.add_metric([], seen.at)
+        yield from (batch, rejects, size)
+
+    def _ranking(self) -> Iterator[Metric]:
+        windows = self._board.seen.windows
+        start = GaugeMetricFamily(
+            "trending_ranking_window_start_timestamp_seconds", "Start of the latest window, in seconds since the epoch."
+        )
+        hashtags = GaugeMetricFamily("trending_ranking_window_hashtags", "Different hashtags of the latest window.")
+        # Two labels, since a hashtag may well be called "other".
+        tweets = GaugeMetricFamily(
+            "trending_ranking_window_tweets",
+            f'Tweets of the latest window: its first {TOP_HASHTAGS} hashtags (part="top"), all others together (part="other").',
+            labels=["part", "hashtag"],
+        )
+        if windows:
+            latest = windows[-1]
+            top = latest.ranked[:TOP_HASHTAGS]
+            start.add_metric([], latest.start)
+            hashtags.add_metric([], latest.hashtags)
+            for hashtag, count in top:
+                tweets.add_metric(["top", hashtag], count)
+            tweets.add_metric(["other", "other"], latest.tweets - sum(count for _hashtag, count in top))
+        yield from (start, hashtags, tweets)
+
+
+def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Return the figures and their content type: OpenMetrics for whoever accepts it, the classic text for everybody else.
+
+    The library's own choice raises on a version that is no number; a wrong header is no reason to answer with an error.
+    """
+    if "application/openmetrics-text" in accept:
+        text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call] - the library types only the other one
+        return text, openmetrics.CONTENT_TYPE_LATEST
+    return plain.generate_latest(registry), plain.CONTENT_TYPE_PLAIN_0_0_4
+
+
+def metrics_registry(spec: PageSpec, board: Board, feed: Feed) -> CollectorRegistry:
+    """Return what ``/metrics`` shows: the stack's figures and the page program's own memory and processor time."""
+    registry = CollectorRegistry()
+    registry.register(StackCollector(spec, board, feed))
+    ProcessCollector(registry=registry)
+    return registry
+
+
+def _beat(path: Path | None) -> Heartbeat | None:
+    return read_heartbeat(path) if path else None
+
+
+def _programs(beats: Mapping[str, Heartbeat | None], now: float) -> Iterator[Metric]:
+    up = GaugeMetricFamily("trending_program_up", "1 if the program beats, 0 if it stopped or is silent.", labels=["program"])
+    last = GaugeMetricFamily(
+        "trending_program_last_heartbeat_timestamp_seconds", "The last beat, in seconds since the epoch.", labels=["program"]
+    )
+    start = GaugeMetricFamily(
+        "trending_program_start_time_seconds",
+        "Start of the program's present life, in seconds since the epoch.",
+        labels=["program"],
+    )
+    for program, beat in beats.items():
+        if beat is None:
+            continue
+        health = Health.WELL if beat.phase == "serving" else program_health(beat, now)
+        up.add_metric([program], float(health in _UP))
+        last.add_metric([program], beat.at)
+        if beat.started:
+            start.add_metric([program], beat.started)
+    yield from (up, last, start)
+
+
+def _figures(program: str, figures: Mapping[str, float]) -> Iterator[Metric]:
+    for figure, (name, text) in _COUNTERS.get(program, {}).items():
+        yield CounterMetricFamily(name, text, value=figures.get(figure))
+    for figure, (name, text) in _GAUGES.get(program, {}).items():
+        yield GaugeMetricFamily(name, text, value=figures.get(figure))
+
+
+def _batches(stream: Heartbeat | None) -> Iterator[Metric]:
+    family = SummaryMetricFamily(
+        "trending_stream_batch_duration_seconds", "Finished batches of this life of the job, and their time."
+    )
+    figures = stream.figures if stream else {}
+    if "batches" in figures and "seconds_total" in figures:
+        family.add_metric([], int(figures["batches"]), figures["seconds_total"])
+    yield family
+
+
+def _offsets(producer: Heartbeat | None, stream: Heartbeat | None) -> Iterator[Metric]:
+    end = GaugeMetricFamily(
+        "trending_producer_end_offset", "Offset behind the last acknowledged tweet of the partition.", labels=["partition"]
+    )
+    done = GaugeMetricFamily(
+        "trending_stream_offset", "Offset up to which the job has counted the partition.", labels=["partition"]
+    )
+    lag = GaugeMetricFamily(
+        "trending_stream_lag_records", "Acknowledged tweets that the job has not counted yet.", labels=["partition"]
+    )
+    ends, counted = _by_partition(producer), _by_partition(stream)
+    for partition, offset in ends.items():
+        end.add_metric([partition], offset)
+    for partition, offset in counted.items():
+        done.add_metric([partition], offset)
+    for partition in sorted(ends.keys() & counted.keys(), key=int):
+        lag.add_metric([partition], max(0.0, ends[partition] - counted[partition]))
+    yield from (end, done, lag)
+
+
+def _by_partition(beat: Heartbeat | None) -> dict[str, float]:
+    figures = beat.figures if beat else {}
+    return {name.removeprefix(_OFFSET): value for name, value in figures.items() if name.startswith(_OFFSET)}
+
+
+def _health(note: HealthNote) -> Iterator[Metric]:
+    verdict = GaugeMetricFamily(
+        "trending_health_verdict", "1 for what the last health check said of the component.", labels=["component", "verdict"]
+    )
+    at = GaugeMetricFamily("trending_health_last_check_timestamp_seconds", "The last health check, in seconds since the epoch.")
+    repairs = CounterMetricFamily("trending_health_repairs", "Repairs of the component so far.", labels=["component"])
+    broker = GaugeMetricFamily(
+        "trending_broker_info", "Always 1; Kafka's version as the last health check found it.", labels=["version"]
+    )
+    for component, said in note.verdicts.items():
+        for each in VERDICTS:
+            verdict.add_metric([component, each], float(each == said))
+    if note.at:
+        at.add_metric([], note.at)
+    for component, count in note.repaired.items():
+        repairs.add_metric([component], count)
+    if note.kafka:
+        broker.add_metric([note.kafka], 1)
+    yield from (verdict, at, repairs, broker)
+
+
+def _size(store: Path) -> int:
+    found = 0
+    for path in (store, store.with_name(f"{store.name}-wal")):
+        try:
+            found += path.stat().st_size
+        except FileNotFoundError:
+            continue  # the log is folded into the file when its last writer leaves
+    return found
