@@ -12,7 +12,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
 from infra.health import Finding, HealthRecord, Verdict, note_findings, note_repair, write_record
-from trending.page.metrics import TOP_HASHTAGS, VERDICTS, HealthNote, read_health
+from trending.page.health_note import VERDICTS, HealthNote, read_health
+from trending.page.metrics import TOP_HASHTAGS
 from trending.store import Reject
 
 if TYPE_CHECKING:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client import exposition as plain
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from trending.heartbeat import Heartbeat, read_heartbeat
 from trending.page.health import Health, program_health
+from trending.page.health_note import health_families, read_health
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
 
 TOP_HASHTAGS = 10
 """Hashtags that get a label; all others of the window are one sample, so that no traffic makes the number of series grow."""
-VERDICTS = ("healthy", "warning", "blocked", "unhealthy")
-"""What a health check says of a component (infra.health.Verdict, which this side of the house does not import)."""
 _UP = {Health.WELL, Health.STARTING, Health.TROUBLED}
 _OFFSET = "offset."
+_OPENMETRICS = "application/openmetrics-text"
 
 _COUNTERS = {
     "producer": {
@@ -66,25 +64,6 @@ _GAUGES = {
 }
 
 
-class HealthNote(msgspec.Struct, frozen=True):
-    """What the page reads of the record that a health check leaves; infra.health.HealthRecord writes it."""
-
-    at: float = 0.0
-    verdicts: dict[str, str] = {}
-    repaired: dict[str, int] = {}
-    kafka: str = ""
-
-
-def read_health(path: Path | None) -> HealthNote:
-    """Return what the last health check noted; nothing where there was none or its record can't be read."""
-    if path is None:
-        return HealthNote()
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=HealthNote)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
-        return HealthNote()
-
-
 class StackCollector(Collector):
     """Collects one stack's figures. It keeps nothing: a counter is the program's own, so it restarts with that program."""
 
@@ -106,7 +85,7 @@ class StackCollector(Collector):
         yield from self._broker()
         yield from self._store()
         yield from self._ranking()
-        yield from _health(read_health(self._spec.health))
+        yield from health_families(read_health(self._spec.health))
         viewers = GaugeMetricFamily("trending_page_viewers", "Browsers that follow the live page.", value=self._feed.viewers)
         yield viewers
         yield CounterMetricFamily("trending_page_updates", "Updates of the live page so far.", value=self._feed.version)
@@ -165,12 +144,10 @@ class StackCollector(Collector):
 def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     """Return the figures and their content type: OpenMetrics for whoever accepts it, the classic text for everybody else.
 
-    The library's own choice raises on a version that is no number; a wrong header is no reason to answer with an error.
+    The library's own choice raises on a version that is no number; it is asked without one.
     """
-    if "application/openmetrics-text" in accept:
-        text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call] - the library types only the other one
-        return text, openmetrics.CONTENT_TYPE_LATEST
-    return plain.generate_latest(registry), plain.CONTENT_TYPE_PLAIN_0_0_4
+    encode, content_type = choose_encoder(_OPENMETRICS if _OPENMETRICS in accept else "")
+    return encode(registry), content_type
 
 
 def metrics_registry(spec: PageSpec, board: Board, feed: Feed) -> CollectorRegistry:
@@ -246,27 +223,6 @@ def _offsets(producer: Heartbeat | None, stream: Heartbeat | None) -> Iterator[M
 def _by_partition(beat: Heartbeat | None) -> dict[str, float]:
     figures = beat.figures if beat else {}
     return {name.removeprefix(_OFFSET): value for name, value in figures.items() if name.startswith(_OFFSET)}
-
-
-def _health(note: HealthNote) -> Iterator[Metric]:
-    verdict = GaugeMetricFamily(
-        "trending_health_verdict", "1 for what the last health check said of the component.", labels=["component", "verdict"]
-    )
-    at = GaugeMetricFamily("trending_health_last_check_timestamp_seconds", "The last health check, in seconds since the epoch.")
-    repairs = CounterMetricFamily("trending_health_repairs", "Repairs of the component so far.", labels=["component"])
-    broker = GaugeMetricFamily(
-        "trending_broker_info", "Always 1; Kafka's version as the last health check found it.", labels=["version"]
-    )
-    for component, said in note.verdicts.items():
-        for each in VERDICTS:
-            verdict.add_metric([component, each], float(each == said))
-    if note.at:
-        at.add_metric([], note.at)
-    for component, count in note.repaired.items():
-        repairs.add_metric([component], count)
-    if note.kafka:
-        broker.add_metric([note.kafka], 1)
-    yield from (verdict, at, repairs, broker)
 
 
 def _size(store: Path) -> int:
