@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo images compose lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo images compose lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -80,6 +80,12 @@ logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 
 health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
 	@$(PY) -m flows.health_check $(ARGS)
+
+observe: $(JARS) ## files and commands for Prometheus and Grafana, for every stack that is up
+	@$(PY) -m flows.observe $(ARGS)
+
+dashboard: $(JARS) ## write the Grafana dashboard from its panels
+	@$(PY) -m infra.observability.dashboard
 
 game-day: $(JARS) ## break the running stack on purpose: make game-day FAULTS=broker-killed,jvm-killed
 	@$(PY) -m flows.game_day $(ARGS)

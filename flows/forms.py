@@ -113,6 +113,10 @@ class LogsForm(NamedStack):
     lines: int = Field(40, ge=1, le=10_000, description="Lines to print.")
 
 
+class ObserveForm(Section):
+    """Put the files for Prometheus and Grafana in place, for every stack that is up."""
+
+
 class DemoOptions(Section):
     """How long to watch."""
 
@@ -142,6 +146,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     ServeForm,
     SpyForm,
     LogsForm,
+    ObserveForm,
     DemoForm,
     ReplayForm,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from fakes.observed import PRODUCER, STREAM
 from fakes.page import HOSTILE, PageHome, served
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
@@ -21,20 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-PRODUCER = {"sent": 120, "acknowledged": 110, "failed": 2, "queued": 8, "waits": 3, "offset.0": 100, "offset.10": 40}
-STREAM = {
-    "batch": 41,
-    "batches": 7,
-    "seconds_total": 3.5,
-    "batch_seconds": 0.25,
-    "input_rows": 20,
-    "rows_total": 900,
-    "state_rows": 31,
-    "progress_at": 1_700_000_000.5,
-    "behind": 0,
-    "offset.0": 70,
-    "offset.10": 44,
-}
 
 
 @pytest.fixture
