@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _numbers = count(1)
-FIRST_PORT = 21000 + os.getpid() % 3 * 3600
-"""Two runs of the suite on one machine should not meet; below 32768, where the kernel takes ports for outgoing connections."""
+SLOT = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid() % 3}").removeprefix("gw")) % 3
+"""Two workers of the suite, and with luck two runs of it, use names and ports of their own."""
+FIRST_PORT = 21000 + SLOT * 3600
+"""Below 32768, where the kernel takes ports for outgoing connections."""
 REQUIRED = frozenset(filter(None, os.environ.get("TRENDING_REQUIRE", "").split(",")))
 
 
@@ -87,7 +89,7 @@ def missing_stand_ins() -> str | None:
 def new_stack(runtime: str = "embedded", profile: str = "kraft") -> RealStack:
     """Return a stack of its own name and ports; nothing is started."""
     number = next(_numbers)
-    return RealStack(f"t{number}", FIRST_PORT + 100 * number, runtime, profile)
+    return RealStack(f"t{SLOT}{number:02}", FIRST_PORT + 100 * number, runtime, profile)
 
 
 @pytest.fixture
