@@ -103,7 +103,7 @@ screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots
 
 test: setup ## the whole suite
-	@$(PY) -m pytest --cov --cov-report=term $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 test-fast: $(JARS) ## what needs neither network nor Java, under a minute
 	@$(PY) -m pytest -m "not real" --ignore=tests/real -n 2 --dist loadfile $(ARGS)

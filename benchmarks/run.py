@@ -10,12 +10,15 @@ from benchmarks.bare_parts import BareParts
 from benchmarks.contest import Contest, Row
 from benchmarks.manual_procedure import ManualProcedure
 from benchmarks.our_start_up import OurStartUp, OurStartUpInDocker
+from benchmarks.prefect_costs import Asked, BareProbes, DefaultWorker, HealthCheck, OnAStack, OurWorker
 from benchmarks.report import write_results
 
 RANKING = "nothing running but the Prefect server → first complete ranking printed, s"
 ROWS = (
     Row(1, RANKING, ours=OurStartUp.name, peer=ManualProcedure.name, goal=0.25),
     Row(2, RANKING, ours=OurStartUp.name, peer=BareParts.name, goal=1.15),
+    Row(11, "health check, s", ours=HealthCheck.name, peer=BareProbes.name, goal=1.5),
+    Row(12, "a deployment's run asked for → running, s", ours=OurWorker.name, peer=DefaultWorker.name, goal=0.3),
     Row(15, f"{RANKING}; containers against local processes", ours=OurStartUpInDocker.name, peer=OurStartUp.name, goal=1.3),
 )
 
@@ -35,7 +38,12 @@ def main() -> None:
         ours, in_docker = OurStartUp(), OurStartUpInDocker()
         afterwards.callback(ours.close)
         afterwards.callback(in_docker.close)
-        contest = Contest([ours, in_docker, BareParts(), ManualProcedure()], [row for row in ROWS if row.number in wanted])
+        costs: list[OnAStack | Asked] = [HealthCheck(), BareProbes(), OurWorker(), DefaultWorker()]
+        for cost in costs:
+            afterwards.callback(cost.close)
+        contest = Contest(
+            [ours, in_docker, BareParts(), ManualProcedure(), *costs], [row for row in ROWS if row.number in wanted]
+        )
         results = contest.run(options.rounds, lambda line: print(line, flush=True))
     path, table = write_results(results)
     print(table.read_text(encoding="utf-8"), path, sep="\n")

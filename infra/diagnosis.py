@@ -16,6 +16,8 @@ class Diagnosis:
     remedy: str
     seen: bool = True
     """False where the row was read about and not reproduced."""
+    final: bool = False
+    """True where neither waiting nor a restart heals it."""
 
 
 TABLE: tuple[Diagnosis, ...] = (
@@ -78,12 +80,14 @@ TABLE: tuple[Diagnosis, ...] = (
         r"No space left on device|Disk quota exceeded",
         "the disk that holds the data is full",
         "free some space, or set TRENDING_HOME to a larger disk",
+        final=True,
     ),
     Diagnosis(
         "Read-only file system, permission denied on the data directory",
-        r"Read-only file system|AccessDeniedException|Permission denied",
+        r"[Rr]ead-only file system|AccessDeniedException|Permission denied",
         "the data directory cannot be written",
         "make it writable, or set TRENDING_HOME to a directory that is",
+        final=True,
     ),
     Diagnosis(
         "Failed to resolve 'kafka:…'",

@@ -10,6 +10,7 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from infra.containers import observe_container, remove_container
+from infra.diagnosis import diagnose
 from infra.docker_engine import describe_engine, engine, has_image, pull, taken_port
 from infra.embedded import check_cluster_id_text
 from infra.paths import short_hash
@@ -18,7 +19,7 @@ from infra.profiles import STOP_SECONDS
 from infra.runtime import Observation, Outcome, ServiceState, taken
 from infra.stack import Service, ServiceKind, Stack
 from infra.stand_ins import stand_in_for
-from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs
+from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs, ServiceBroken
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class DockerRuntime:
         with engine() as client:
             container = self._find(client, service)
             return container.logs(tail=lines).decode("utf-8", "replace") if container is not None else ""
+
+    def data_place(self, service: Service) -> str:
+        """Return the volumes and where the container has them."""
+        return ", ".join(f"volume {self._stack.name}_{name} at {place}" for name, place in service.volumes.items())
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
@@ -228,7 +233,9 @@ class DockerRuntime:
                 "com.docker.compose.config-hash": wanted,
             },
         )
-        container = client.containers.create(
+        container = self._make(
+            client,
+            service,
             image,
             name=self.container_name(service),
             hostname=service.name,
@@ -255,6 +262,18 @@ class DockerRuntime:
             container.remove(v=True, force=True)
             raise
         return container
+
+    def _make(self, client: DockerClient, service: Service, image: str, **options: Any) -> Container:  # noqa: ANN401 - the SDK's own
+        """Create the container; raises ServiceBroken where the engine cannot give it its volume."""
+        try:
+            return client.containers.create(image, **options)
+        except APIError as error:
+            said = str(error.explanation or error)
+            found = diagnose(said)
+            if found is None or not found.final:
+                raise
+            cause = f"{options['name']} cannot be made: {found.cause}"
+            raise ServiceBroken(cause, f"{self.data_place(service)}: {said[:400]}", found.remedy) from error
 
     def _check_cluster(self, container: Container, service: Service) -> None:
         """Read the volume's cluster id before the broker does: it would only say so in its log and die."""

@@ -92,6 +92,10 @@ class EmbeddedRuntime:
         """Return the last lines of the broker's output."""
         return tail(self._supervisor.logs / f"{service.name}.out.log", lines)
 
+    def data_place(self, service: Service) -> str:
+        """Return the broker's directory."""
+        return str(self._directory(service))
+
     def destroy(self, *, volumes: bool) -> None:
         """Delete the data when asked to; nothing else is left once supervisord is down."""
         if volumes:

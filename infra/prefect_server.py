@@ -55,10 +55,11 @@ def prefect_environment() -> dict[str, str]:
     }
 
 
-def server_environment() -> dict[str, str]:
-    """Return the server's environment: a database that stays small, and services that react within seconds."""
+def server_environment(url: str) -> dict[str, str]:
+    """Return the environment of the server at ``url``: its UI asks that server, its database stays small."""
     return {
         **prefect_environment(),
+        "PREFECT_UI_API_URL": url,  # by default the UI asks port 4200, whatever port it came from
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(KEPT_SECONDS),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT_SECONDS}S",  # ISO 8601, the only form it takes
@@ -138,7 +139,7 @@ def _start(clock: Clock) -> PrefectServer:
         port = free_port(DEFAULT_PORT, 1)
         url = f"http://127.0.0.1:{port}/api"
         command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-        supervisor.launch(Program(PROGRAM, command, server_environment(), 20, url))
+        supervisor.launch(Program(PROGRAM, command, server_environment(url), 20, url))
         if _wait(supervisor, url, deadline, clock):
             (_directory() / "url").write_text(url, encoding="ascii")
             return PrefectServer(url, started=True)

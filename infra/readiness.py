@@ -13,12 +13,13 @@ from infra.broker import BrokerClient
 from infra.diagnosis import diagnose, diagnose_exit
 from infra.runtime import ServiceState
 from infra.stack import ServiceKind
-from trending.errors import BudgetSpent, ConfigurationConflict, LabError, NotReady, ServiceDied
+from trending.errors import BudgetSpent, ConfigurationConflict, LabError, NotReady, ServiceBroken, ServiceDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.clock import Clock
+    from infra.diagnosis import Diagnosis
     from infra.runtime import Runtime
     from infra.stack import Service, Stack
 
@@ -49,7 +50,7 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock) -> dict[str, str]:
             for rung in rungs:
                 current = rung.name
                 evidence[rung.name] = rung.check()
-        except (ServiceDied, BudgetSpent):
+        except (ServiceDied, ServiceBroken, BudgetSpent):
             raise
         except NotReady as error:
             if clock.monotonic() >= deadline:
@@ -64,7 +65,15 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock) -> dict[str, str]:
 
 def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Rung]:
     """Return the rungs of one service."""
-    running = Rung("running", lambda: require_running(runtime, service))
+    lives: list[str] = []
+
+    def runs() -> str:
+        lives.append(require_running(runtime, service))
+        if lives[-1] != lives[0]:
+            require_healable(runtime, service)
+        return lives[-1]
+
+    running = Rung("running", runs)
     if service.kind is ServiceKind.ZOOKEEPER:
         return [running, Rung("serving", lambda: require_serving(service.ports[0]))]
     if service == stack.brokers[-1]:
@@ -112,17 +121,34 @@ def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
     return [Rung("partition leaders", leaders)]
 
 
+def require_healable(runtime: Runtime, service: Service) -> None:
+    """Raise ServiceBroken when the service, which runs once more, died of something that no restart heals."""
+    logs = runtime.logs(service, SEARCHED_LINES)
+    found = diagnose(logs)
+    if found is not None and found.final:
+        raise _broken(runtime, service, f"{service.name} died and was started again: {found.cause}", logs, found)
+
+
 def require_running(runtime: Runtime, service: Service) -> str:
-    """Return the detail of a running service; raises ServiceDied with its last log lines and the reason otherwise."""
+    """Return the detail of a running service; raises ServiceDied, or ServiceBroken, with its last words and the reason."""
     seen = runtime.observe(service)
     if seen.state is ServiceState.RUNNING:
         return seen.detail
     logs = runtime.logs(service, SEARCHED_LINES)
     found = diagnose_exit(seen.exit_code, logs, memory_killed=seen.memory_killed)
     cause = f"{service.name} is {seen.state}" + (f": {found.cause}" if found else "")
+    if found is not None and found.final:
+        raise _broken(runtime, service, cause, logs, found)
+    raise ServiceDied(cause, _last_words(seen.detail, logs), found.remedy if found else f"make logs SERVICE={service.name}")
+
+
+def _broken(runtime: Runtime, service: Service, cause: str, logs: str, found: Diagnosis) -> ServiceBroken:
+    return ServiceBroken(cause, _last_words(f"its data is in {runtime.data_place(service)}", logs), found.remedy)
+
+
+def _last_words(detail: str, logs: str) -> str:
     last = "\n".join(logs.splitlines()[-LOG_LINES:])
-    evidence = f"{seen.detail}; last lines:\n{last}"
-    raise ServiceDied(cause, evidence, found.remedy if found else f"make logs SERVICE={service.name}")
+    return f"{detail}; last lines:\n{last}"
 
 
 def require_serving(port: int) -> str:

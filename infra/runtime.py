@@ -85,6 +85,10 @@ class Runtime(Protocol):
         """Return the last lines of the service's output."""
         ...
 
+    def data_place(self, service: Service) -> str:
+        """Return where the service's data lies, in words that a person finds it by."""
+        ...
+
     def destroy(self, *, volumes: bool) -> None:
         """Remove everything of the stack that the other operations leave; with ``volumes``, the data as well."""
         ...

@@ -7,6 +7,7 @@ LabError                      exit code 1
 ├── NotOurs                   5    the thing exists and belongs to somebody else
 ├── NotReady                  6    a rung of the readiness ladder was not reached in time
 │   ├── ServiceDied           6    the process or container exited while we waited
+│   ├── ServiceBroken         6    it cannot run here, and no restart heals it: a full or read-only disk
 │   └── BudgetSpent           6    it died again and again and is not restarted any more
 ├── AuditFailed               7    something was lost or counted twice, or could not be recounted
 ├── ProbeFailed               8    the five messages did not come back
@@ -86,6 +87,12 @@ class NotReady(LabError):
 
 class ServiceDied(NotReady):
     """The process or container exited while somebody waited for it."""
+
+
+class ServiceBroken(NotReady):
+    """The service cannot run here and no restart heals it, such as on a full or read-only disk."""
+
+    retriable = False
 
 
 class BudgetSpent(NotReady):

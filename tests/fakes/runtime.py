@@ -66,6 +66,9 @@ class FakeRuntime:
     def logs(self, service: Service, lines: int) -> str:
         return "\n".join(f"{service.name} says {number}" for number in range(lines))
 
+    def data_place(self, service: Service) -> str:
+        return f"the data of {service.name}"
+
     def destroy(self, *, volumes: bool) -> None:
         self._world.do("destroy")
         if volumes:

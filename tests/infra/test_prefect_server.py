@@ -99,6 +99,8 @@ def test_without_a_server_one_is_started_and_waited_for(world: World, home: Path
     assert program.command[-4:] == ("--host", "127.0.0.1", "--port", "4711")
     assert program.environment["PREFECT_HOME"] == str(home / "prefect")
     assert program.environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert program.environment["PREFECT_UI_API_URL"] == "http://127.0.0.1:4711/api", "else the UI asks port 4200"
+    assert program.environment["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"] == "events,flow_runs"
     assert current_server() == PrefectServer("http://127.0.0.1:4711/api", started=False)
 
 

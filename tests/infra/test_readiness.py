@@ -16,7 +16,7 @@ from infra.paths import StackPaths
 from infra.profiles import declare
 from infra.readiness import Rung, climb, explain, service_ladder, topic_ladder
 from infra.runtime import Observation, ServiceState
-from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceDied
+from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -119,7 +119,13 @@ def test_the_remedy_of_a_known_symptom_is_printed_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ServiceDied("it died"), BudgetSpent("again and again"), ConfigurationConflict("other cluster")]
+    "error",
+    [
+        ServiceDied("it died"),
+        ServiceBroken("disk full"),
+        BudgetSpent("again and again"),
+        ConfigurationConflict("other cluster"),
+    ],
 )
 def test_what_waiting_cannot_heal_fails_at_once(error: Exception) -> None:
     clock = FakeClock()
@@ -167,6 +173,46 @@ def test_a_dead_service_fails_at_once_with_its_last_lines_and_the_verdict(
     assert "kafka says 199" in caught.value.evidence
     assert "kafka says 184\n" not in caught.value.evidence
     assert "HEAP_MB" in caught.value.next_command
+
+
+@pytest.mark.parametrize("said", ["java.io.IOException: No space left on device", "x.ts: Read-only file system"])
+def test_a_service_dead_of_its_disk_is_not_tried_again_and_its_data_is_named(
+    stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(runtime, "observe", lambda service: Observation(service.name, ServiceState.EXITED, "exit code 1", 1))
+    monkeypatch.setattr(runtime, "logs", lambda _service, _lines: said)
+    with pytest.raises(ServiceBroken, match="kafka is exited: the d") as caught:
+        climb(rungs(runtime, stack), 60, FakeClock())
+    assert not caught.value.retriable
+    assert "the data of kafka" in caught.value.evidence
+    assert said in caught.value.evidence
+
+
+def lives(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """Have the service die between any two looks, restarted each time before anybody sees it dead."""
+    pids = iter(range(1000))
+    monkeypatch.setattr(runtime, "observe", lambda service: Observation(service.name, ServiceState.RUNNING, f"pid {next(pids)}"))
+    monkeypatch.setattr(runtime, "logs", lambda _service, _lines: said)
+
+
+def test_a_service_restarted_on_a_full_disk_while_nobody_looked_is_broken_all_the_same(
+    stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives(runtime, monkeypatch, "No space left on device")
+    clock = FakeClock()
+    with pytest.raises(ServiceBroken, match="kafka died and was started again: the disk that holds the data is full"):
+        climb(rungs(runtime, stack), 60, clock)
+    assert clock.naps == 1
+
+
+def test_a_service_restarted_for_a_reason_that_heals_is_waited_for(
+    stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives(runtime, monkeypatch, "Error while creating ephemeral at /brokers/ids/1, node already exists")
+    clock = FakeClock()
+    with pytest.raises(NotReady, match="not ready after 1 s at the rung 'metadata'"):
+        climb(rungs(runtime, stack), 1, clock)
+    assert clock.naps > 1
 
 
 def test_a_dead_service_without_verdict_points_at_its_log(stack: Stack, runtime: FakeRuntime) -> None:

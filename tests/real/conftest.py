@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _numbers = count(1)
-FIRST_PORT = 21000 + os.getpid() % 3 * 3600
-"""Two runs of the suite on one machine should not meet; below 32768, where the kernel takes ports for outgoing connections."""
+SLOT = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid() % 3}").removeprefix("gw")) % 3
+"""Two workers of the suite, and with luck two runs of it, use names and ports of their own."""
+FIRST_PORT = 21000 + SLOT * 3600
+"""Below 32768, where the kernel takes ports for outgoing connections."""
+HOMES = ("TRENDING_HOME", "PREFECT_HOME")
+"""Each worker of the suite has a server with a database of its own, whatever make has set."""
 REQUIRED = frozenset(filter(None, os.environ.get("TRENDING_REQUIRE", "").split(",")))
 
 
@@ -44,8 +48,8 @@ def real_home() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="trending-test-"))
     real = Path(os.environ.get("TRENDING_REAL_HOME") or CHECKOUT / ".trending")
     (home / "jars").symlink_to(real / "jars")
-    before = os.environ.get("TRENDING_HOME")
-    os.environ["TRENDING_HOME"] = str(home)
+    before = {name: os.environ.get(name) for name in HOMES}
+    os.environ |= {"TRENDING_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
     ensure_server()
     # A stack that is wanted up keeps the server for the whole session: `down` stops it with the last such stack.
     keeper = StackSettings(name="keeper", port=20999)
@@ -54,10 +58,11 @@ def real_home() -> Iterator[Path]:
     yield home
     os.environ["TRENDING_HOME"] = str(home)
     stop_server()
-    if before is None:
-        del os.environ["TRENDING_HOME"]
-    else:
-        os.environ["TRENDING_HOME"] = before
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -87,7 +92,7 @@ def missing_stand_ins() -> str | None:
 def new_stack(runtime: str = "embedded", profile: str = "kraft") -> RealStack:
     """Return a stack of its own name and ports; nothing is started."""
     number = next(_numbers)
-    return RealStack(f"t{number}", FIRST_PORT + 100 * number, runtime, profile)
+    return RealStack(f"t{SLOT}{number:02}", FIRST_PORT + 100 * number, runtime, profile)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from trending.errors import LabError
 from trending.heartbeat import Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from infra.runtime import ServiceState
@@ -142,6 +143,25 @@ class RealStack:
 
     def kill(self, pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
+
+    @contextmanager
+    def frozen(self, service: str = "kafka") -> Iterator[None]:
+        """Freeze a service: ``docker pause`` for a container, SIGSTOP for a process."""
+        if self.runtime == "docker":
+            with engine() as client:
+                container = client.containers.get(self.lab.stack.qualified(service))
+                container.pause()
+                try:
+                    yield
+                finally:
+                    container.unpause()
+            return
+        pid = self.service_pid(service)
+        self.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.kill(pid, signal.SIGCONT)
 
     def wait_until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from prefect.client.schemas.objects import Artifact, FlowRun
+    from prefect.client.schemas.objects import FlowRun
     from real.harness import RealStack
 
 POLL_SECONDS = 0.2
@@ -56,13 +56,13 @@ class Served:
         """Return the runs of that name."""
         return self.client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
 
-    def artifacts(self, key: str) -> list[Artifact]:
+    def artifacts(self, key: str) -> list[dict[str, Any]]:
         """Return the artifacts of a key, newest first."""
         reply = self.client._client.post(
             "/artifacts/filter", json={"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC"}
         )
         reply.raise_for_status()
-        found: list[Artifact] = reply.json()
+        found: list[dict[str, Any]] = reply.json()
         return found
 
     def events(self, name: str, resource: str = "") -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from fakes.page import HOSTILE, PageHome
 from playwright.sync_api import expect
 from real.browser import PageProcess, chromium, missing_chromium
-from real.conftest import REQUIRED
+from real.conftest import REQUIRED, SLOT
 
 from infra.processes import free_port
 from trending.settings import PageSettings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
-FIRST_PORT = 18600
+FIRST_PORT = 18600 + SLOT * 100
 SIZES = {"phone": (360, 740), "laptop": (1280, 800), "projector": (1920, 1080)}
 
 COUNT_ANIMATIONS = """() => {

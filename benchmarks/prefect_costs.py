@@ -1,0 +1,200 @@
+"""Rows 11 and 12: what Prefect costs. A health check against its bare probes; a run asked for until it runs, against defaults."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from benchmarks.children import Child
+from benchmarks.contest import Sample, Unmeasurable
+from benchmarks.kafka_tools import bench_directory
+from flows.forms import TearDownForm
+from flows.tear_down import take_down
+from infra.paths import CHECKOUT
+from infra.prefect_server import PrefectServer, ensure_server, ensure_worker, prefect_environment, serving, stop_server
+from infra.processes import free_port
+from tasks.deployment import create_pool, deploy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHECKED = "bench-check"
+PORT = 29392
+COMMAND_SECONDS = 300
+RUN_SECONDS = 120.0
+DEFAULT_POOL = "bench-defaults"
+PROBES = "from infra.lab import open_lab; from tasks.examination import examine; examine(open_lab('{name}'))"
+
+
+def run_command(command: Sequence[str], **environment: str) -> float:
+    """Return the seconds that a command takes; raises RuntimeError with its last words when it fails."""
+    started = time.monotonic()
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, **prefect_environment(), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError((done.stdout + done.stderr)[-600:])
+    return time.monotonic() - started
+
+
+class OnAStack:
+    """A participant whose work is done on a stack that is up; the stack is shared by all that need one."""
+
+    name = ""
+    _users = 0
+
+    def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Bring the stack up, unless the other one has."""
+        if not OnAStack._users:
+            take_away()
+            chosen = ["--name", CHECKED, "--port", str(free_port(PORT, 11)), "--runtime", "embedded", "--page_port", "0"]
+            run_command([sys.executable, "-m", "flows.start_up", *chosen])
+        OnAStack._users += 1
+        self.measure()
+
+    def measure(self) -> Sample:
+        """Do the work once."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Take the stack down with the last of those who used it."""
+        OnAStack._users -= OnAStack._users > 0
+        if not OnAStack._users:
+            take_away()
+
+
+def take_away() -> None:
+    """Take the checked stack down with its data; fine where there is none."""
+    take_down(TearDownForm(name=CHECKED, volumes=True, confirm=CHECKED), lambda task: task.fn)
+
+
+class HealthCheck(OnAStack):
+    """The flow, as ``make health`` runs it, from the start of the command to its end."""
+
+    name = "health-check flow"
+
+    def measure(self) -> Sample:
+        """Return the seconds of one check."""
+        return Sample(run_command([sys.executable, "-m", "flows.health_check", "--name", CHECKED]))
+
+
+class BareProbes(OnAStack):
+    """The same probes by the same function, in a process of their own, without server, run, table and events."""
+
+    name = "probes run bare"
+
+    def measure(self) -> Sample:
+        """Return the seconds of the process."""
+        return Sample(run_command([sys.executable, "-c", PROBES.format(name=CHECKED)]))
+
+
+class Asked:
+    """``prefect deployment run`` of the health check until the run is running, on a worker of some kind."""
+
+    name = ""
+    deployment = ""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
+        self.server: PrefectServer | None = None
+
+    def prepare(self) -> None:
+        """Have server, worker and deployment there."""
+        raise NotImplementedError
+
+    def measure(self) -> Sample:
+        """Return the seconds from the start of the command to the beginning of the run's own process."""
+        if self.server is None:
+            message = "there is no server"
+            raise Unmeasurable(message)
+        with temporary_settings({PREFECT_API_URL: self.server.url}), get_client(sync_client=True) as client:
+            asked = time.time()
+            run_command([sys.executable, "-m", "prefect", "deployment", "run", self.deployment], PREFECT_API_URL=self.server.url)
+            begun = began(client, self.deployment, asked)
+        return Sample(begun - asked)
+
+    def close(self) -> None:
+        """End what was started for it."""
+        raise NotImplementedError
+
+
+def began(client: SyncPrefectClient, deployment: str, asked: float) -> float:
+    """Wait for the run asked for at ``asked`` and return when it began, seconds since the epoch; raises TimeoutError."""
+    wanted = client.read_deployment_by_name(deployment).id
+    deadline = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < deadline:
+        for run in client.read_flow_runs(limit=20):
+            ours = run.deployment_id == wanted and run.created is not None and run.created.timestamp() >= asked
+            if ours and not run.auto_scheduled and run.start_time is not None:
+                return run.start_time.timestamp()
+        time.sleep(0.1)
+    raise TimeoutError(deployment)
+
+
+class OurWorker(Asked):
+    """The worker of ``make serve``."""
+
+    name = "make serve's worker"
+    deployment = "health-check/local"
+
+    def prepare(self) -> None:
+        """Serve as ``make serve`` does."""
+        if serving():
+            message = "make serve is running: make serve-stop first"
+            raise Unmeasurable(message)
+        self.server = ensure_server()
+        with temporary_settings({PREFECT_API_URL: self.server.url}):
+            create_pool()
+            deploy({**os.environ, **prefect_environment(), "PREFECT_API_URL": self.server.url})
+        ensure_worker(self.server)
+        self.measure()
+
+    def close(self) -> None:
+        """End worker and server."""
+        if self.server is not None:
+            stop_server()
+
+
+class DefaultWorker(Asked):
+    """A worker with Prefect's defaults, on a pool and a deployment of its own, of the same flow."""
+
+    name = "Prefect's defaults"
+    deployment = "health-check/defaults"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._worker: Child | None = None
+
+    def prepare(self) -> None:
+        """Start the worker and deploy the flow to its pool."""
+        self.server = ensure_server()
+        url = {"PREFECT_API_URL": self.server.url}
+        prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+        run_command([*prefect, "work-pool", "create", DEFAULT_POOL, "--type", "process", "--overwrite"], **url)
+        entrypoint = "flows/health_check.py:health_check"
+        parameters = ["--params", '{"settings": {}}', "--prefect-file", os.devnull]
+        run_command([*prefect, "deploy", entrypoint, "--name", "defaults", "--pool", DEFAULT_POOL, *parameters], **url)
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", DEFAULT_POOL, "--install-policy", "never"]
+        self._worker = Child("default-worker", command, bench_directory(), {**prefect_environment(), **url})
+        self.measure()
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.end()
