@@ -184,7 +184,7 @@ def runner(mark: str) -> Run:
                 raise
         if process.returncode:
             cause = f"{command} ended with exit code {process.returncode}"
-            raise LabError(cause, last, "read its lines above; README.es.md has the exit codes")
+            raise LabError(cause, last, "read its lines above; docs/troubleshooting.md has the exit codes")
 
     return run
 
