@@ -26,6 +26,7 @@ DRAWING = (640, 200)
 """Width and height of a drawing's own coordinates."""
 LABEL_WIDTH = 150
 LABEL_HEIGHT = 20
+LABEL_LETTERS = 16
 COLOURS = ("#2f6fde", "#d1495b", "#2a9d60", "#b07d12", "#8a4fbf")
 DASHES = ("none", "8 3", "2 3", "12 3 2 3", "5 5")
 """A line is told from another by its dashes too: not everybody sees the colours."""
@@ -85,7 +86,7 @@ def count_lines(samples: Sequence[Sample]) -> str:
         shapes.append(
             f"<polyline fill='none' {look} points='{points}'/>"
             f"<line x1='{width + 8}' x2='{width + 32}' y1='{y - 4}' y2='{y - 4}' {look}/>"
-            f"<text x='{width + 38}' y='{y}'>{_safe(hashtag)} {number(last[hashtag], 'es')}</text>"
+            f"<text x='{width + 38}' y='{y}'>{_safe(_short(hashtag))} {number(last[hashtag], 'es')}</text>"
         )
     seconds = samples[-1].at - samples[0].at
     title = f"Tuits contados en {seconds:.0f} s, hashtag por hashtag"
@@ -120,6 +121,10 @@ def _drawing(title: str, width: int, height: int, shapes: str) -> str:
         f"<svg role='img' aria-label='{title}' viewBox='0 0 {width} {height}' width='{width}' height='{height}' "
         f"style='max-width:100%;font:12px sans-serif' fill='currentColor'>{shapes}</svg></figure>"
     )
+
+
+def _short(hashtag: str) -> str:
+    return hashtag if len(hashtag) <= LABEL_LETTERS else f"{hashtag[: LABEL_LETTERS - 1]}…"
 
 
 def _safe(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flows import manual
 from flows.forms import ALL_FORMS, field_sections
 from flows.manual import COMMANDS, PAGES, all_errors, settings, troubleshooting
 from infra.diagnosis import TABLE
@@ -22,6 +23,13 @@ MANUALS = ("README.md", "README.es.md", *(f"docs/{path.name}" for path in (CHECK
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_the_committed_page_is_what_its_source_says(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == PAGES[path](), "make docs"
+
+
+def test_the_command_writes_every_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(manual, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(manual, "PAGES", {tmp_path / "one.md": lambda: "one\n", tmp_path / "two.md": lambda: "two\n"})
+    manual.main()
+    assert [(tmp_path / name).read_text(encoding="utf-8") for name in ("one.md", "two.md")] == ["one\n", "two\n"]
 
 
 def test_every_row_of_the_diagnosis_is_in_the_page_with_its_remedy() -> None:
@@ -61,17 +69,17 @@ def test_bounds_defaults_and_choices_are_those_that_are_enforced() -> None:
     assert "of this machine" in rows["stream.shuffle_partitions"]
 
 
-@pytest.mark.parametrize("manual", MANUALS)
-def test_every_link_of_the_manual_leads_somewhere(manual: str) -> None:
-    page = CHECKOUT / manual
+@pytest.mark.parametrize("name", MANUALS)
+def test_every_link_of_the_manual_leads_somewhere(name: str) -> None:
+    page = CHECKOUT / name
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("manual", MANUALS)
-def test_every_make_target_that_a_manual_names_exists(manual: str) -> None:
+@pytest.mark.parametrize("name", MANUALS)
+def test_every_make_target_that_a_manual_names_exists(name: str) -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     targets = {target for line in re.findall(r"^([a-z][a-z -]*):", makefile, re.MULTILINE) for target in line.split()}
-    named = set(re.findall(r"`make ([a-z]+(?:-[a-z]+)*)", (CHECKOUT / manual).read_text(encoding="utf-8")))
+    named = set(re.findall(r"`make ([a-z]+(?:-[a-z]+)*)", (CHECKOUT / name).read_text(encoding="utf-8")))
     assert named - targets == set()

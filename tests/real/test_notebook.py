@@ -46,7 +46,7 @@ def notebook() -> Any:
 
 
 class Kernel:
-    """A kernel that executes the notebook's cells up to a point; those that start a part may be skipped, since a later one does."""
+    """A kernel that executes the cells up to a point; one that starts a part may be skipped, since a later one does it too."""
 
     def __init__(self) -> None:
         self.client = NotebookClient(notebook(), timeout=CELL_SECONDS, resources={"metadata": {"path": str(CHECKOUT)}})

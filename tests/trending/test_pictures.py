@@ -51,6 +51,12 @@ def test_the_leaders_get_a_line_and_the_largest_count_ends_at_the_top() -> None:
     assert "en 5 s" in picture
 
 
+def test_a_long_hashtag_is_cut_beside_its_line_and_whole_in_the_table() -> None:
+    long = "#" + "a" * 40
+    assert f">#{'a' * 14}… 3<" in count_lines([Sample(0.0, {long: 1}), Sample(5.0, {long: 3})])
+    assert long in ranking_table(window(0, (long, 3)), 0.0, UTC)
+
+
 def test_a_column_is_as_tall_as_its_window_is_full() -> None:
     picture = ET.fromstring(minute_columns([window(0, ("#A", 5)), window(60, ("#A", 10))], UTC))  # noqa: S314
     assert [each.get("height") for each in picture.iter("rect")] == ["80.0", "160.0"]
