@@ -33,6 +33,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     forms.HealthCheckForm: "make health",
     forms.GameDayForm: "make game-day",
     forms.ServeForm: "make serve",
+    forms.ObserveForm: "make observe",
     forms.SpyForm: "make spy",
     forms.LogsForm: "make logs",
     forms.DemoForm: "make demo",
