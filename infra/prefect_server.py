@@ -60,6 +60,9 @@ def server_environment(url: str) -> dict[str, str]:
     return {
         **prefect_environment(),
         "PREFECT_UI_API_URL": url,  # by default the UI asks port 4200, whatever port it came from
+        # The newer UI of 3.8.8 asks Amplitude's host for its session replay even where analytics are off.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(KEPT_SECONDS),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT_SECONDS}S",  # ISO 8601, the only form it takes

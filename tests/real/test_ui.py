@@ -65,7 +65,7 @@ def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: 
     base = served.url.removesuffix("/api")
     deployment = served.client.read_deployment_by_name("start-up/local")
 
-    page.goto(f"{base}/v2/deployments/deployment/{deployment.id}/run")
+    page.goto(f"{base}/deployments/deployment/{deployment.id}/run")
     for words in (
         "The broker and its surroundings.",
         "JVM heap of each broker, MiB.",
@@ -76,18 +76,18 @@ def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: 
         page.get_by_text(words).first.wait_for()
     keep(page, "prefect-form")
 
-    page.goto(f"{base}/v2/runs/flow-run/{up.id}")
+    page.goto(f"{base}/runs/flow-run/{up.id}")
     page.get_by_text(f"start-up {stack.name}").first.wait_for()
     page.get_by_text("stream: created").first.wait_for()
     keep(page, "prefect-run")
 
-    page.goto(f"{base}/v2/runs/flow-run/{check.id}")
+    page.goto(f"{base}/runs/flow-run/{check.id}")
     page.get_by_text(str(check.state_name)).first.wait_for()
 
-    page.goto(f"{base}/v2/artifacts/key/health-{stack.name}")
+    page.goto(f"{base}/artifacts/key/health-{stack.name}")
     page.get_by_text(f"health-{stack.name}").first.wait_for()
     artifact = served.artifacts(f"health-{stack.name}")[0]
-    page.goto(f"{base}/v2/artifacts/artifact/{artifact['id']}")
+    page.goto(f"{base}/artifacts/artifact/{artifact['id']}")
     for words in ("freshness", "cluster", "healthy"):
         page.get_by_text(words).first.wait_for()
     keep(page, "prefect-health")
