@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo images compose lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -119,6 +119,9 @@ bench: setup ## measure against the peers of PERFORMANCE.md
 
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.compose --write
+
+docs: $(JARS) ## write docs/troubleshooting.md and docs/settings.md from their sources
+	@$(PY) -m flows.manual
 
 lock: ## make requirements.lock anew
 	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml

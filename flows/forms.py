@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
@@ -18,8 +19,24 @@ RECORDING = str(CHECKOUT / "docs" / "recorded" / "ranking.sqlite")
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
+class LastStep(StrEnum):
+    """Where a start-up may end, in start-up's own order."""
+
+    TOPIC = "topic"
+    PRODUCER = "producer"
+    STREAM = "stream"
+    PAGE = "page"
+
+
 class StartUpForm(LabSettings):
     """Bring up the stack in strict order, or reconcile one that is there."""
+
+    until: LastStep = Field(LastStep.PAGE, description="Last step to take; what comes after it is left as it is.")
+
+    def reaches(self, step: LastStep) -> bool:
+        """Whether this start-up takes the step."""
+        order = list(LastStep)
+        return order.index(step) <= order.index(self.until)
 
 
 class NamedStack(Section):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prefect import flow
 
 from flows.command_line import run_command
-from flows.forms import StartUpForm
+from flows.forms import LastStep, StartUpForm
 from flows.serving import with_server
 from flows.timeline import StartUpSummary, Timeline
 from infra.lab import open_lab
@@ -43,16 +43,18 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
             with timeline.step("topic") as done:
                 done(create_topic(stack))
                 offsets = resolve_offsets(stack)
-            with timeline.step("producer") as done:
-                done(launch_producer(stack))
-                wait_for_producer(stack)
-            with timeline.step("stream") as done:
-                done(submit_stream(stack, offsets))
-                wait_for_stream(stack)
-            if settings.page.page_port:
+            if settings.reaches(LastStep.PRODUCER):
+                with timeline.step("producer") as done:
+                    done(launch_producer(stack))
+                    wait_for_producer(stack)
+            if settings.reaches(LastStep.STREAM):
+                with timeline.step("stream") as done:
+                    done(submit_stream(stack, offsets))
+                    wait_for_stream(stack)
+            if settings.reaches(LastStep.PAGE) and settings.page.page_port:
                 with timeline.step("page") as done:
                     done(launch_page(stack), wait_for_page(stack)["answers"])
-            else:
+            elif settings.reaches(LastStep.PAGE):
                 stop_page(stack)
         except BaseException:
             undo(stack, before, known)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from pydantic import BaseModel
 
-from infra.lab import Lab  # noqa: TC001 - imported by the flows in any case
+from infra.lab import PAGE, Lab
 from infra.runtime import Outcome
 from tasks.step import say
 
@@ -69,7 +69,7 @@ class Timeline:
             bootstrap=lab.stack.bootstrap,
             topic=lab.settings.stack.topic,
             cluster_id=lab.stack.cluster_id,
-            page=lab.settings.page.address,
+            page=lab.settings.page.address if any(step.name == PAGE for step in self._steps) else "",
             changed=changed,
             steps=self._steps,
             seconds=round(time.monotonic() - self._started, 2),

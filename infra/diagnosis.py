@@ -190,6 +190,11 @@ KILLED = frozenset({137, -9, -1})
 """128 + SIGKILL as a container reports it, -9 as Python does, -1 as supervisord does for any signal."""
 
 
+MEMORY_KILLED = Diagnosis("exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024")
+KILLED_BY_HAND = Diagnosis("exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up")
+"""The two verdicts that come from how something ended, whatever it wrote before."""
+
+
 def diagnose(text: str) -> Diagnosis | None:
     """Return the first row whose pattern occurs in ``text``, most specific rows first, or None."""
     return next((row for row in TABLE if re.search(row.pattern, text)), None)
@@ -198,9 +203,9 @@ def diagnose(text: str) -> Diagnosis | None:
 def diagnose_exit(exit_code: int | None, tail: str, *, memory_killed: bool = False) -> Diagnosis | None:
     """Return why something ended, from its exit code (negative for a signal), log tail and the engine's word on memory."""
     if memory_killed:
-        return Diagnosis("exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024")
+        return MEMORY_KILLED
     if exit_code == HEAP_EXHAUSTED:
         return next(row for row in TABLE if row.symptom == "OutOfMemoryError")
     if exit_code in KILLED:
-        return Diagnosis("exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up")
+        return KILLED_BY_HAND
     return diagnose(tail)

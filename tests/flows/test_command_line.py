@@ -16,6 +16,7 @@ from flows.forms import (
     ALL_FORMS,
     AuditForm,
     DemoForm,
+    LastStep,
     LogsForm,
     SmokeTestForm,
     SpyForm,
@@ -68,6 +69,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "limit": ("3", 3),
     "service": ("kafka", "kafka"),
     "lines": ("3", 3),
+    "until": ("producer", LastStep.PRODUCER),
 }
 EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
 NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]

@@ -13,7 +13,7 @@ from fakes.world import whole_stack
 from flows import start_up as module
 from flows import tear_down
 from flows.command_line import run_command
-from flows.forms import StartUpForm, TearDownForm
+from flows.forms import LastStep, StartUpForm, TearDownForm
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.processes import PortOwner
@@ -60,6 +60,24 @@ def test_every_step_comes_after_the_readiness_of_the_one_before(world: World, sa
     assert [step.name for step in summary.steps] == ["preparation", "supervisor", "kafka", "topic", "producer", "stream", "page"]
     assert summary.changed
     assert said[-1].startswith("stack lab is up")
+
+
+def test_it_ends_after_the_step_that_was_asked_for_and_goes_on_from_there(world: World) -> None:
+    parts = {LastStep.TOPIC: {"kafka"}, LastStep.PRODUCER: {"producer"}, LastStep.STREAM: {"stream"}, LastStep.PAGE: {"page"}}
+    expected: set[str] = set()
+    for last, more in parts.items():
+        expected |= more
+        for _twice in range(2):
+            assert module.start_up(form().model_copy(update={"until": last})).changed is (not _twice)
+            assert world.running == expected
+    before = set(world.running)
+    assert not module.start_up(form().model_copy(update={"until": LastStep.TOPIC})).changed
+    assert world.running == before, "what comes after the last step was touched"
+
+
+def test_where_it_ends_is_not_remembered() -> None:
+    module.start_up(form().model_copy(update={"until": LastStep.TOPIC}))
+    assert "until" not in module.recorded_settings(form())
 
 
 def test_the_summary_says_where_to_reach_the_stack(world: World, artifacts: dict[str, str]) -> None:

@@ -1,0 +1,161 @@
+"""Notebook.ipynb, executed by a real kernel on a real stack: from top to bottom, and ended at the worst moments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import psutil
+import pytest
+from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+from real.harness import RealStack
+
+from flows.notebook_keeper import UNDO_SECONDS
+from infra.paths import CHECKOUT, StackPaths
+from infra.processes import stack_processes
+from infra.state import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CELL_SECONDS = 300
+PARAMETERS = {"RUNTIME": '"embedded"', "TRIGGER_SECONDS": "2", "WATCH_SECONDS": "11"}
+
+
+@pytest.fixture(autouse=True)
+def _as_a_person_starts_jupyter(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("PREFECT_", "PYTEST_")) or (name.startswith("TRENDING_") and name != "TRENDING_HOME"):
+            monkeypatch.delenv(name)
+
+
+def notebook() -> Any:
+    """Return the committed notebook, its parameters set for a small embedded stack."""
+    read = nbformat.read(CHECKOUT / "Notebook.ipynb", as_version=4)
+    cell = next(each for each in read.cells if "parameters" in each.metadata.get("tags", []))
+    for name, value in PARAMETERS.items():
+        assert f"\n{name} = " in f"\n{cell.source}"
+        cell.source += f"\n{name} = {value}"
+    return read
+
+
+class Kernel:
+    """A kernel that executes the cells up to a point; one that starts a part may be skipped, since a later one does it too."""
+
+    def __init__(self) -> None:
+        self.client = NotebookClient(notebook(), timeout=CELL_SECONDS, resources={"metadata": {"path": str(CHECKOUT)}})
+
+    @property
+    def pid(self) -> int:
+        pid: int = self.client.km.provisioner.pid  # type: ignore[union-attr]
+        return pid
+
+    @property
+    def paths(self) -> StackPaths:
+        return StackPaths.of(f"notebook-{self.pid}")
+
+    def run(self, last: str, skip: tuple[str, ...] = ()) -> None:
+        for index, cell in enumerate(self.client.nb.cells):
+            if cell.id not in skip:
+                self.client.execute_cell(cell, index)
+            if cell.id == last:
+                return
+
+    def texts(self, kind: str) -> str:
+        """Return everything that the cells showed: ``stream`` for printed lines, ``text/html`` for pictures."""
+        outputs = [output for cell in self.client.nb.cells for output in cell.get("outputs", [])]
+        return "\n".join(
+            str(each.get("text", "") if kind == "stream" else each.get("data", {}).get(kind, "")) for each in outputs
+        )
+
+
+@pytest.fixture
+def kernel(real_home: object) -> Iterator[Kernel]:
+    made = Kernel()
+    with made.client.setup_kernel():
+        yield made
+
+
+def keepers(name: str) -> list[psutil.Process]:
+    return [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] and name in each.info["cmdline"]]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        time.sleep(0.1)
+
+
+def assert_nothing_left(paths: StackPaths, port: int) -> None:
+    wait_until(lambda: keepers(paths.name) == [], UNDO_SECONDS + 120, "the keeper is done")
+    RealStack(paths.name, port).assert_nothing_left()
+    assert not paths.root.exists()
+    assert list(paths.home.glob("notebook-*.log")) == []
+
+
+def port_of(paths: StackPaths) -> int:
+    state = read_state(paths)
+    assert state is not None
+    return state.settings.stack.port
+
+
+def test_it_runs_from_top_to_bottom_proves_the_count_and_leaves_nothing(kernel: Kernel) -> None:
+    paths, pid = kernel.paths, kernel.pid
+    kernel.run("prueba")
+    port = port_of(paths)
+    printed, pictures = kernel.texts("stream"), kernel.texts("text/html")
+    assert "lost 0, duplicated 0" in printed
+    assert '"hashtag_principal":"#' in printed
+    assert "Top hashtags en este minuto:" in printed
+    table = next(cell for cell in kernel.client.nb.cells if cell.id == "tabla")
+    (shown,) = [output for output in table.outputs if "text/html" in output.get("data", {})]
+    assert shown.data["text/html"].count("<tr>") >= 3, "a heading and at least two hashtags"
+    assert pictures.count("<svg") == 2
+    index, close = next((index, cell) for index, cell in enumerate(kernel.client.nb.cells) if cell.id == "final")
+    kernel.client.execute_cell(close, index)
+    assert psutil.pid_exists(pid), "the kernel lives and has taken its stack down all the same"
+    assert_nothing_left(paths, port)
+
+
+def test_a_kernel_killed_while_it_starts_kafka_leaves_nothing(kernel: Kernel) -> None:
+    paths, pid = kernel.paths, kernel.pid
+    ports: list[int] = []
+
+    def strike() -> None:
+        wait_until(lambda: bool(stack_processes(paths.stack_id, "kafka")), 120, "Kafka's process is there")
+        ports.append(port_of(paths))
+        os.kill(pid, signal.SIGKILL)
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    with pytest.raises(DeadKernelError):
+        kernel.run("infraestructura")
+    striker.join()
+    assert_nothing_left(paths, ports[0])
+
+
+def test_a_kernel_shut_down_after_the_producer_leaves_nothing(kernel: Kernel) -> None:
+    paths = kernel.paths
+    kernel.run("productor", skip=("infraestructura",))
+    port = port_of(paths)
+    assert stack_processes(paths.stack_id, "producer")
+    run_sync(kernel.client.km.shutdown_kernel)()  # type: ignore[union-attr]
+    assert_nothing_left(paths, port)
+
+
+def test_a_kernel_killed_while_it_shows_the_table_leaves_nothing(kernel: Kernel) -> None:
+    paths, pid = kernel.paths, kernel.pid
+    kernel.run("spark", skip=("infraestructura", "productor", "tema"))
+    port = port_of(paths)
+    threading.Timer(3.0, lambda: os.kill(pid, signal.SIGKILL)).start()
+    index, cell = next((index, cell) for index, cell in enumerate(kernel.client.nb.cells) if cell.id == "tabla")
+    with pytest.raises(DeadKernelError):
+        kernel.client.execute_cell(cell, index)
+    assert_nothing_left(paths, port)
