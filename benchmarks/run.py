@@ -12,6 +12,7 @@ from benchmarks.manual_procedure import ManualProcedure
 from benchmarks.our_start_up import OurStartUp, OurStartUpInDocker
 from benchmarks.prefect_costs import Asked, BareProbes, DefaultWorker, HealthCheck, OnAStack, OurWorker
 from benchmarks.report import write_results
+from benchmarks.viewers import Following, Unwatched, Watched
 
 RANKING = "nothing running but the Prefect server → first complete ranking printed, s"
 ROWS = (
@@ -20,6 +21,7 @@ ROWS = (
     Row(11, "health check, s", ours=HealthCheck.name, peer=BareProbes.name, goal=1.5),
     Row(12, "a deployment's run asked for → running, s", ours=OurWorker.name, peer=DefaultWorker.name, goal=0.3),
     Row(15, f"{RANKING}; containers against local processes", ours=OurStartUpInDocker.name, peer=OurStartUp.name, goal=1.3),
+    Row(16, "a batch, s; 50 viewers of the page against none", ours=Watched.name, peer=Unwatched.name, goal=1.1),
 )
 
 
@@ -38,7 +40,14 @@ def main() -> None:
         ours, in_docker = OurStartUp(), OurStartUpInDocker()
         afterwards.callback(ours.close)
         afterwards.callback(in_docker.close)
-        costs: list[OnAStack | Asked] = [HealthCheck(), BareProbes(), OurWorker(), DefaultWorker()]
+        costs: list[OnAStack | Asked | Following] = [
+            HealthCheck(),
+            BareProbes(),
+            OurWorker(),
+            DefaultWorker(),
+            Watched(),
+            Unwatched(),
+        ]
         for cost in costs:
             afterwards.callback(cost.close)
         contest = Contest(
