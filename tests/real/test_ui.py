@@ -1,6 +1,6 @@
 """Prefect's UI in a real Chromium: the runs, the form's fields, the artifacts.
 
-With TRENDING_SCREENSHOTS=docs/screenshots the pages are kept as pictures.
+With LAB_SCREENSHOTS=docs/screenshots the pages are kept as pictures.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def page(served: Served) -> Iterator[Page]:
 
 def keep(page: Page, name: str) -> None:
     """Keep a picture where the run asks for them."""
-    if place := os.environ.get("TRENDING_SCREENSHOTS"):
+    if place := os.environ.get("LAB_SCREENSHOTS"):
         page.wait_for_timeout(SETTLED_MILLISECONDS)
         page.screenshot(path=Path(place) / f"{name}.png")
 
