@@ -54,6 +54,9 @@ DRIVER_OPTIONS = (
 """No collection while classes are still being loaded, and the optimising compiler only for what runs ten times as often as
 it would ask for: start-up code is not worth its time, what runs for every record still gets there within seconds."""
 MAX_BACKOFF_SECONDS = 10.0
+ABSENT_LOOKS = 4
+ABSENT_PAUSE_SECONDS = 2.0
+"""All looks together take less than a heartbeat may be old."""
 LOST_BROKER = ("TimeoutException", "DisconnectException", "UnknownTopicOrPartition", "LeaderNotAvailable")
 """Kafka exceptions that a restart of the query can heal; everything else ends the job with its cause."""
 
@@ -133,15 +136,21 @@ def is_lost_broker(error: StreamingQueryException) -> bool:
     return any(name in text for name in LOST_BROKER) and "changed from" not in text
 
 
-def require_same_topic(spec: StreamSpec) -> None:
+def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
     """Raise ConfigurationConflict when the topic was deleted or made anew: its offsets mean nothing any more.
 
-    The job stops then and never starts from the beginning by itself. A broker that does not answer says nothing either way.
+    The job stops then and never starts from the beginning by itself. A broker that does not answer says nothing either way; one
+    that denies the topic is asked again for a while: a restarted broker answers before its controller has told it what exists.
     """
-    try:
-        found = topic_id(spec.bootstrap, spec.topic)
-    except NotReady:
-        return
+    for look in range(ABSENT_LOOKS):
+        if look and stop.wait(ABSENT_PAUSE_SECONDS):
+            return
+        try:
+            found = topic_id(spec.bootstrap, spec.topic)
+        except NotReady:
+            return
+        if found is not None:
+            break
     if found != spec.topic_id:
         cause = f"the topic {spec.topic} was deleted" + (" and made anew" if found else "") + " while the stream ran"
         evidence = f"topic id {found}, the checkpoint's is {spec.topic_id}"
@@ -164,7 +173,7 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
             counts = count_hashtags(session, spec)
             watch(start_query(spec, counts, sink), progress, spec, stop)
         except StreamingQueryException as error:
-            require_same_topic(spec)
+            require_same_topic(spec, stop)
             if not is_lost_broker(error):
                 cause = "the streaming query failed"
                 raise LabError(cause, str(error), "make status") from error

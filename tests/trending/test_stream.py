@@ -247,7 +247,18 @@ def test_a_topic_that_is_another_one_stops_the_job_and_says_so(
     assert cause in caught.value.cause
     assert spec.topic_id in caught.value.evidence
     assert "VOLUMES=1" in caught.value.next_command
-    assert (session.started, stop.waits) == (1, [])
+    assert session.started == 1
+    assert len(stop.waits) == (0 if anew else stream.ABSENT_LOOKS - 1), "a topic that is denied is looked for again"
+
+
+def test_a_broker_that_denies_the_topic_for_a_moment_after_its_start_is_believed_later(
+    session: Session, spec: StreamSpec, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, None])
+    monkeypatch.setattr(stream, "topic_id", lambda *_topic: next(answers, spec.topic_id))
+    session.queries = [Query(0, LOST), Query(9)]
+    run(spec, store, CountedStop(9))
+    assert session.started == 2
 
 
 def test_a_broker_that_does_not_answer_is_no_sign_of_another_topic(
