@@ -42,6 +42,8 @@ def health_check(settings: HealthCheckForm) -> State[Any]:
     word = decision.held_back
     if settings.heal and decision.repair is not None:
         word = heal(stack, decision.repair)
+        if not wanted_up(stack):
+            return absent(stack)
         findings = examine_components(stack)
     if not wanted_up(stack):
         return absent(stack)
@@ -75,9 +77,10 @@ def tell(stack: str, findings: list[Finding], word: str) -> None:
 
 
 def wanted_up(stack: str) -> bool:
-    """Whether somebody wants the stack up: only then is there anything to check."""
-    state = read_state(StackPaths.of(stack))
-    return state is not None and state.wanted is Wanted.UP
+    """Whether somebody wants the stack up, and nobody is taking it down: only then is there anything to check."""
+    paths = StackPaths.of(stack)
+    state = read_state(paths)
+    return not paths.down_request.exists() and state is not None and state.wanted is Wanted.UP
 
 
 def absent(stack: str) -> State[Any]:

@@ -146,7 +146,7 @@ class Supervisor:
         try:
             info = self._call("supervisor.getProcessInfo", name)
         except xmlrpc.client.Fault as fault:
-            if fault.faultCode == Faults.BAD_NAME:
+            if fault.faultCode in {Faults.BAD_NAME, Faults.SHUTDOWN_STATE}:
                 return None
             raise
         except OSError:

@@ -15,7 +15,7 @@ from infra.lab import want
 from infra.paths import StackPaths
 from infra.runtime import Observation, ServiceState
 from infra.stack import ServiceKind
-from infra.state import Wanted, stack_held
+from infra.state import Wanted, down_asked_for, stack_held
 from tasks import examination, repair
 from trending.errors import StackAbsent, Unhealthy
 
@@ -143,6 +143,14 @@ def test_a_take_down_during_the_check_makes_it_absent(world: World) -> None:
     world.services.clear()
     world.fail("start kafka", lambda: want(lab, Wanted.DOWN))
     assert check(heal=True).name == "Absent"
+
+
+def test_a_stack_that_is_being_taken_down_is_absent(world: World) -> None:
+    lab = make_whole()
+    world.services.clear()
+    with down_asked_for(lab.paths):
+        assert check(heal=True).name == "Absent"
+    assert world.services == {}
 
 
 def composed(state: ServiceState) -> ComposeStack:

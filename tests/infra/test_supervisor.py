@@ -289,7 +289,7 @@ def test_a_fault_that_nobody_expected_is_not_swallowed(
     alone: tuple[Supervisor, FakeClock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, _clock = alone
-    monkeypatch.setattr(mine, "_call", FakeRpc(Faults.SHUTDOWN_STATE))
+    monkeypatch.setattr(mine, "_call", FakeRpc(Faults.FAILED))
     for ask in (mine.stop, mine.status):
         with pytest.raises(xmlrpc.client.Fault):
             ask("stream")
