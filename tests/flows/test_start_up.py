@@ -75,7 +75,7 @@ def test_it_ends_after_the_step_that_was_asked_for_and_goes_on_from_there(world:
     assert world.running == before, "what comes after the last step was touched"
 
 
-def test_where_it_ends_is_not_remembered() -> None:
+def test_where_it_ends_is_not_remembered(world: World) -> None:
     module.start_up(form().model_copy(update={"until": LastStep.TOPIC}))
     assert "until" not in module.recorded_settings(form())
 
@@ -91,7 +91,7 @@ def test_the_summary_says_where_to_reach_the_stack(world: World, artifacts: dict
     assert summary.page in artifacts["start-up-timeline"]
 
 
-def test_the_last_line_says_where_the_page_is(said: list[str]) -> None:
+def test_the_last_line_says_where_the_page_is(world: World, said: list[str]) -> None:
     up()
     assert said[-1].endswith("page at http://localhost:8501/")
 
