@@ -14,7 +14,7 @@ from trending.settings import PageSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("world", "plain")
 
 
 def test_it_prints_the_commands_that_watch_what_is_up(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
