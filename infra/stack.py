@@ -69,6 +69,17 @@ class Stack:
         """Return a service's name among all stacks: the contract's for the default stack, a prefixed one for others."""
         return service if self.name == DEFAULT_NAME else f"{self.name}-{service}"
 
+    def find(self, name: str) -> Service | None:
+        """Return the service of that name, or None for what is none: a program, or a stranger's name."""
+        return next((service for service in self.services if service.name == name), None)
+
+    def service(self, name: str) -> Service:
+        """Return the service of that name; raises KeyError where there is none."""
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
     @property
     def brokers(self) -> tuple[Service, ...]:
         """The Kafka brokers."""

@@ -51,7 +51,7 @@ def start_supervisor(stack: str) -> Outcome:
 def start_service(stack: str, service: str) -> Outcome:
     """Start one service of the stack; returns what had to be done."""
     lab = open_lab(stack)
-    declared = next(each for each in lab.stack.services if each.name == service)
+    declared = lab.stack.service(service)
     return lab.runtime.start(declared)
 
 
@@ -59,7 +59,7 @@ def start_service(stack: str, service: str) -> Outcome:
 def wait_for_service(stack: str, service: str) -> dict[str, str]:
     """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
     lab = open_lab(stack)
-    declared = next(each for each in lab.stack.services if each.name == service)
+    declared = lab.stack.service(service)
     evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock())
     if declared is lab.stack.brokers[-1]:
         note_cluster(lab, evidence["cluster id"])
@@ -70,14 +70,14 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
 def stop_service(stack: str, service: str) -> None:
     """Stop one service, keeping it and its data."""
     lab = open_lab(stack)
-    lab.runtime.stop(next(each for each in lab.stack.services if each.name == service))
+    lab.runtime.stop(lab.stack.service(service))
 
 
 @step(name="remove-service", task_run_name="remove-service {service}", timeout_seconds=120)
 def remove_service(stack: str, service: str) -> None:
     """Remove one service, keeping its data."""
     lab = open_lab(stack)
-    lab.runtime.remove(next(each for each in lab.stack.services if each.name == service))
+    lab.runtime.remove(lab.stack.service(service))
 
 
 @step(name="sweep-stack", timeout_seconds=180)

@@ -16,7 +16,7 @@ PAGE_LINES = 40
 
 def log_tail(lab: Lab, component: str, lines: int) -> str:
     """Return the last lines of a service's output, or of a program's two streams; empty for what writes none."""
-    service = next((each for each in lab.stack.services if each.name == component), None)
+    service = lab.stack.find(component)
     if service is not None:
         return lab.runtime.logs(service, lines)
     parts = (tail(lab.supervisor.logs / f"{component}.{stream}.log", lines) for stream in ("err", "out"))

@@ -66,9 +66,9 @@ def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: 
 
 
 def _acts(lab: Lab, finding: Finding) -> list[Callable[[], object]]:
-    stack, component = lab.state.settings.stack.name, finding.component
+    stack, component = lab.paths.name, finding.component
     restart = finding.repair is Repair.RESTART
-    service = next((each for each in lab.stack.services if each.name == component), None)
+    service = lab.stack.find(component)
     if service is not None:
         ending: list[Callable[[], object]] = [lambda: lab.runtime.stop(service)] if restart else []
         return [*ending, lambda: lab.runtime.start(service)]
@@ -80,7 +80,7 @@ def _acts(lab: Lab, finding: Finding) -> list[Callable[[], object]]:
 
 def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
     """Return what a dead supervisord asks for: programs without an owner end, and start again under a new one."""
-    stack = lab.state.settings.stack.name
+    stack = lab.paths.name
 
     def service(name: str) -> None:
         start_service.fn(stack, name)

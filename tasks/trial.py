@@ -115,7 +115,7 @@ def _heal(lab: Lab, watch: Watch, clock: Clock) -> None:
 
 def identity(lab: Lab, component: str) -> str:
     """Return what changes when a component is restarted; empty while there is none, and always for what has no process."""
-    service = next((each for each in lab.stack.services if each.name == component), None)
+    service = lab.stack.find(component)
     if service is not None:
         seen = lab.runtime.observe(service)
         return f"{seen.started_at}" if seen.started_at else ""

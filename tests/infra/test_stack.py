@@ -118,3 +118,11 @@ def test_the_default_stack_has_the_contracts_bare_names_and_others_are_prefixed(
     other = declare(StackSettings(name="other"), DOCKER, StackPaths.of("other"), "abc")
     assert other.qualified("kafka") == "other-kafka"
     assert other.network != declared().network
+
+
+def test_a_service_is_found_by_its_name_and_a_program_is_none() -> None:
+    stack = declared(DOCKER, brokers=3)
+    assert stack.service("kafka-2") == stack.find("kafka-2") == stack.services[1]
+    assert stack.find("producer") is None
+    with pytest.raises(KeyError, match="producer"):
+        stack.service("producer")

@@ -121,7 +121,7 @@ class RealStack:
     def service_pid(self, service: str = "kafka") -> int:
         """Return the pid of a service's process on this machine, in either runtime."""
         lab = self.lab
-        return service_process(lab, next(each for each in lab.stack.services if each.name == service)).pid
+        return service_process(lab, lab.stack.service(service)).pid
 
     def program_pid(self, program: str) -> int:
         status = self.lab.supervisor.status(program)
@@ -218,7 +218,7 @@ class RealStack:
 
     def service_state(self, service: str = "kafka") -> ServiceState:
         lab = self.lab
-        return lab.runtime.observe(next(each for each in lab.stack.services if each.name == service)).state
+        return lab.runtime.observe(lab.stack.service(service)).state
 
 
 def python(code: str, *arguments: str, cwd: Path = CHECKOUT) -> subprocess.Popen[str]:
