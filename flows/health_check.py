@@ -18,7 +18,7 @@ from infra.compose_stack import compose_stack
 from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.state import Wanted, read_state
+from infra.state import read_state, still_wanted
 from tasks.examination import examine_components
 from tasks.logs import log_page
 from tasks.repair import repair_component
@@ -32,20 +32,20 @@ GIVEN_UP = "trending.health.given-up"
 @flow(name="health-check", flow_run_name="health-check {settings.name}")
 def health_check(settings: HealthCheckForm) -> State[Any]:
     """Complete as Healthy, Warning, Repaired or Absent; fail with the evidence when a component is down."""
-    stack = settings.name
-    if read_state(StackPaths.of(stack)) is None and compose_stack(stack):
+    stack, paths = settings.name, StackPaths.of(settings.name)
+    if read_state(paths) is None and compose_stack(stack):
         return judge(stack, examine_components(stack), "Docker Compose's, not ours: nothing is repaired", heal=False)
-    if not wanted_up(stack):
+    if not still_wanted(paths):
         return absent(stack)
     findings = examine_components(stack)
-    decision = decide(findings, read_record(StackPaths.of(stack).health), time.time())
+    decision = decide(findings, read_record(paths.health), time.time())
     word = decision.held_back
     if settings.heal and decision.repair is not None:
         word = heal(stack, decision.repair)
-        if not wanted_up(stack):
+        if not still_wanted(paths):
             return absent(stack)
         findings = examine_components(stack)
-    if not wanted_up(stack):
+    if not still_wanted(paths):
         return absent(stack)
     report(stack, findings, decision, word)
     repaired = settings.heal and decision.repair is not None
@@ -74,13 +74,6 @@ def tell(stack: str, findings: list[Finding], word: str) -> None:
         say(f"{each.component:12} {each.verdict:10} {each.evidence.splitlines()[0]}")
     if word:
         say(word)
-
-
-def wanted_up(stack: str) -> bool:
-    """Whether somebody wants the stack up, and nobody is taking it down: only then is there anything to check."""
-    paths = StackPaths.of(stack)
-    state = read_state(paths)
-    return not paths.down_request.exists() and state is not None and state.wanted is Wanted.UP
 
 
 def absent(stack: str) -> State[Any]:

@@ -44,6 +44,12 @@ def read_state(paths: StackPaths) -> StackState | None:
         raise ConfigurationConflict(cause, str(error), f"make down NAME={paths.name} VOLUMES=1") from error
 
 
+def still_wanted(paths: StackPaths) -> bool:
+    """Whether the stack is wanted up and nobody waits to take it down: only then is it checked, repaired or broken on purpose."""
+    state = read_state(paths)
+    return not paths.down_request.exists() and state is not None and state.wanted is Wanted.UP
+
+
 def write_state(paths: StackPaths, state: StackState) -> None:
     """Replace the state file as a whole."""
     paths.state.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from infra.health import Finding, Repair, Verdict, note_repair
 from infra.lab import PAGE, Lab, end_orphans, open_lab
 from infra.paths import StackPaths
 from infra.processes import stack_processes
-from infra.state import Wanted, read_state, stack_held
+from infra.state import read_state, stack_held, still_wanted
 from tasks.examination import SUPERVISOR, looks_of
 from tasks.infrastructure import start_service, start_supervisor, wait_for_service
 from tasks.page import launch_page
@@ -35,11 +35,12 @@ POLL_SECONDS = 0.25
 
 def require_wanted(paths: StackPaths) -> None:
     """Raise Superseded when the stack is not wanted up any more, or somebody waits to take it down."""
+    if still_wanted(paths):
+        return
     state = read_state(paths)
-    if paths.down_request.exists() or state is None or state.wanted is not Wanted.UP:
-        wanted = "a take-down waits" if paths.down_request.exists() else f"wanted is {state.wanted if state else 'nothing'}"
-        cause = f"the stack {paths.name} is being taken down: nothing is repaired"
-        raise Superseded(cause, wanted, "make status")
+    wanted = "a take-down waits" if paths.down_request.exists() else f"wanted is {state.wanted if state else 'nothing'}"
+    cause = f"the stack {paths.name} is being taken down: nothing is repaired"
+    raise Superseded(cause, wanted, "make status")
 
 
 def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: bool = True) -> str:
