@@ -19,7 +19,7 @@ from infra.health import Decision, Finding, Verdict, decide, note_findings, over
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.state import read_state, still_wanted
-from tasks.examination import examine_components
+from tasks.examination import examine_components, examine_compose_services
 from tasks.logs import log_page
 from tasks.repair import repair_component
 from tasks.step import say
@@ -33,23 +33,24 @@ GIVEN_UP = "trending.health.given-up"
 def health_check(settings: HealthCheckForm) -> State[Any]:
     """Complete as Healthy, Warning, Repaired or Absent; fail with the evidence when a component is down."""
     stack, paths = settings.name, StackPaths.of(settings.name)
-    if read_state(paths) is None and compose_stack(stack):
-        return judge(stack, examine_components(stack), "Docker Compose's, not ours: nothing is repaired", heal=False)
+    theirs = compose_stack(stack) if read_state(paths) is None else None
+    if theirs is not None:
+        return judge(stack, examine_compose_services(theirs), "Docker Compose's, not ours: nothing is repaired", heal=False)
     if not still_wanted(paths):
         return absent(stack)
     findings = examine_components(stack)
     decision = decide(findings, read_record(paths.health), time.time())
     word = decision.held_back
+    name = ""
     if settings.heal and decision.repair is not None:
-        word = heal(stack, decision.repair)
+        name, word = "Repaired", heal(stack, decision.repair)
         if not still_wanted(paths):
             return absent(stack)
         findings = examine_components(stack)
     if not still_wanted(paths):
         return absent(stack)
     report(stack, findings, decision, word)
-    repaired = settings.heal and decision.repair is not None
-    return judge(stack, findings, word, heal=settings.heal, name="Repaired" if repaired else "")
+    return judge(stack, findings, word, heal=settings.heal, name=name)
 
 
 def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: str = "") -> State[Any]:

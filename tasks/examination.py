@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 
 from infra.broker import BrokerClient
 from infra.clock import Clock, SystemClock
-from infra.compose_stack import ComposeStack, compose_ladder, compose_stack
+from infra.compose_stack import ComposeStack, compose_ladder
 from infra.docker_engine import WAYS_OUT, engine_answers
 from infra.health import Finding, Repair, Verdict, block
 from infra.lab import PAGE, Lab, open_lab
-from infra.paths import StackPaths
 from infra.prerequisites import check_disk, check_memory
 from infra.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
 from infra.runtime import ServiceState
 from infra.stack import Service, ServiceKind
-from infra.state import read_state
 from infra.supervisor import FINAL_EXIT_CODES
 from infra.versions import hole, kafka_version
 from tasks.heartbeat import beating, fresh_heartbeat
@@ -221,6 +219,11 @@ def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Fin
 
 @step(name="examine-components", timeout_seconds=120)
 def examine_components(stack: str) -> list[Finding]:
-    """Look at every component side by side; a name that the lab does not know may be a Compose project's."""
-    theirs = compose_stack(stack) if read_state(StackPaths.of(stack)) is None else None
-    return examine_compose(theirs) if theirs else examine(open_lab(stack))
+    """Look at every component side by side."""
+    return examine(open_lab(stack))
+
+
+@step(name="examine-compose-services", timeout_seconds=120)
+def examine_compose_services(stack: ComposeStack) -> list[Finding]:
+    """Look at every container of a Compose project side by side."""
+    return examine_compose(stack)

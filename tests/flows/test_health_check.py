@@ -163,12 +163,10 @@ def test_a_stack_of_composes_is_looked_at_and_never_repaired(
 ) -> None:
     world.services["kafka"] = "theirs"
     monkeypatch.setattr("infra.readiness._dialled", lambda _client, _bootstrap: "localhost:9092")
-    for module in (health_check, examination):
-        monkeypatch.setattr(module, "compose_stack", lambda _name: composed(ServiceState.RUNNING))
+    monkeypatch.setattr(health_check, "compose_stack", lambda _name: composed(ServiceState.RUNNING))
     assert check(heal=True).name == "Healthy"
     assert "'verdict': 'healthy'" in artifacts["health-lab"]
-    for module in (health_check, examination):
-        monkeypatch.setattr(module, "compose_stack", lambda _name: composed(ServiceState.EXITED))
+    monkeypatch.setattr(health_check, "compose_stack", lambda _name: composed(ServiceState.EXITED))
     with pytest.raises(Unhealthy, match="Docker Compose's, not ours") as caught:
         check(heal=True)
     assert caught.value.next_command == "docker logs their-kafka-1"
