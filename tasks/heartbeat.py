@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 from infra.programs import require_program
 from infra.readiness import Rung
 from trending.errors import NotReady
-from trending.heartbeat import Heartbeat, read_heartbeat
+from trending.heartbeat import FRESH_SECONDS, Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
     from infra.lab import Lab
-
-FRESH_SECONDS = 10.0
-"""A heartbeat older than this is that of a frozen program; programs beat every half second."""
 
 
 def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
@@ -30,15 +27,18 @@ def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
     return beat
 
 
-def beating(lab: Lab, program: str, figure: str) -> list[Rung]:
-    """Return the rungs of a program; the last one holds when ``figure`` of its heartbeat is above 0."""
+def living(lab: Lab, program: str) -> list[Rung]:
+    """Return the rungs that every program must reach: supervisord runs it, and its own heartbeat is fresh."""
 
     def runs() -> str:
         status = require_program(lab.supervisor, program)
         return f"{status.state}, pid {status.pid}"
 
-    def beats() -> str:
-        return fresh_heartbeat(lab, program).phase
+    return [Rung("running", runs), Rung("heartbeat", lambda: fresh_heartbeat(lab, program).phase)]
+
+
+def beating(lab: Lab, program: str, figure: str) -> list[Rung]:
+    """Return the rungs of a program; the last one holds when ``figure`` of its heartbeat is above 0."""
 
     def works() -> str:
         beat = fresh_heartbeat(lab, program)
@@ -47,4 +47,4 @@ def beating(lab: Lab, program: str, figure: str) -> list[Rung]:
             raise NotReady(cause, beat.note, "make status")
         return f"{figure} {beat.figures[figure]:.0f}"
 
-    return [Rung("running", runs), Rung("heartbeat", beats), Rung(figure, works)]
+    return [*living(lab, program), Rung(figure, works)]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from infra.clock import SystemClock
 from infra.lab import PAGE as NAME
 from infra.lab import open_lab
-from infra.programs import declare_program, require_program, start_program
+from infra.programs import declare_program, start_program
 from infra.readiness import ANSWER_SECONDS, Rung, climb
 from infra.runtime import Outcome
-from tasks.heartbeat import fresh_heartbeat
+from tasks.heartbeat import living
 from tasks.producer import NAME as PRODUCER
 from tasks.step import step
 from tasks.stream import NAME as STREAM
@@ -60,10 +60,6 @@ def page_ladder(lab: Lab) -> list[Rung]:
     """Return the rungs of the page: it runs, it beats, and what answers at its address is this stack's."""
     port = lab.settings.page.page_port
 
-    def runs() -> str:
-        status = require_program(lab.supervisor, NAME)
-        return f"{status.state}, pid {status.pid}"
-
     def answers() -> str:
         found = ask_whose(port)
         if found != lab.paths.stack_id:
@@ -73,7 +69,7 @@ def page_ladder(lab: Lab) -> list[Rung]:
             )
         return lab.settings.page.address
 
-    return [Rung("running", runs), Rung("heartbeat", lambda: fresh_heartbeat(lab, NAME).phase), Rung("answers", answers)]
+    return [*living(lab, NAME), Rung("answers", answers)]
 
 
 @step(name="launch-page", timeout_seconds=60)

@@ -11,7 +11,8 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
-
+FRESH_SECONDS = 10.0
+"""A heartbeat older than this is that of a frozen or dead program; programs beat every half second."""
 _STARTED = time.time()
 """When this process began to be a program; every beat carries it, so that a reader tells a new life from an old one."""
 

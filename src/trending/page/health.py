@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from trending.heartbeat import FRESH_SECONDS
+
 if TYPE_CHECKING:
     from trending.heartbeat import Heartbeat
 
-FRESH_SECONDS = 10.0
-"""A heartbeat older than this is that of a frozen or dead program; programs beat every half second."""
 SILENT_SECONDS = 5.0
 """With tweets waiting and none acknowledged for so long, the broker is silent."""
 
