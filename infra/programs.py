@@ -49,6 +49,11 @@ def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, s
     return Outcome.CREATED if status is None else Outcome.RECREATED
 
 
+def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specification: str, *, java: bool = False) -> Outcome:
+    """Declare the program ``trending.<name>`` and reconcile it towards running with this specification."""
+    return start_program(supervisor, paths, declare_program(paths, name, specification, java=java), specification)
+
+
 def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
     """Return the status of a living program; raises ServiceDied, or BudgetSpent, with its last words otherwise."""
     status = supervisor.status(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.clock import SystemClock
 from infra.lab import PAGE as NAME
 from infra.lab import open_lab
-from infra.programs import declare_program, start_program
+from infra.programs import launch_program
 from infra.readiness import ANSWER_SECONDS, Rung, climb
 from infra.runtime import Outcome
 from tasks.heartbeat import living
@@ -76,9 +76,7 @@ def page_ladder(lab: Lab) -> list[Rung]:
 def launch_page(stack: str) -> Outcome:
     """Start the live page under supervision; returns what had to be done."""
     lab = open_lab(stack)
-    specification = page_spec(lab).model_dump_json()
-    program = declare_program(lab.paths, NAME, specification, java=False)
-    return start_program(lab.supervisor, lab.paths, program, specification)
+    return launch_program(lab.supervisor, lab.paths, NAME, page_spec(lab).model_dump_json())
 
 
 @step(name="wait-for-page", timeout_seconds=60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.clock import SystemClock
 from infra.lab import Lab, open_lab
-from infra.programs import declare_program, start_program
+from infra.programs import launch_program
 from infra.readiness import climb
 from infra.runtime import Outcome
 from tasks.heartbeat import beating
@@ -32,9 +32,7 @@ def producer_spec(lab: Lab) -> ProducerSpec:
 def launch_producer(stack: str) -> Outcome:
     """Start the producer under supervision; returns what had to be done."""
     lab = open_lab(stack)
-    specification = producer_spec(lab).model_dump_json()
-    program = declare_program(lab.paths, NAME, specification, java=False)
-    return start_program(lab.supervisor, lab.paths, program, specification)
+    return launch_program(lab.supervisor, lab.paths, NAME, producer_spec(lab).model_dump_json())
 
 
 @step(name="wait-for-producer", timeout_seconds=60)

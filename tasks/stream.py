@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.clock import SystemClock
 from infra.jars import ensure_jars
 from infra.lab import Lab, open_lab
-from infra.programs import declare_program, start_program
+from infra.programs import launch_program
 from infra.readiness import Rung, climb
 from infra.runtime import Outcome
 from tasks.heartbeat import beating, fresh_heartbeat
@@ -41,9 +41,7 @@ def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
 def submit_stream(stack: str, start_offsets: dict[int, int]) -> Outcome:
     """Submit the streaming job under supervision; returns what had to be done."""
     lab = open_lab(stack)
-    specification = stream_spec(lab, start_offsets).model_dump_json()
-    program = declare_program(lab.paths, NAME, specification, java=True)
-    return start_program(lab.supervisor, lab.paths, program, specification)
+    return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, start_offsets).model_dump_json(), java=True)
 
 
 @step(name="wait-for-stream", timeout_seconds=180)

@@ -8,7 +8,7 @@ from fakes.world import World
 
 from infra.budget import BUDGET_FILE, DEATHS, note_death, read_budget
 from infra.paths import StackPaths
-from infra.programs import declare_program, require_program, start_program
+from infra.programs import declare_program, launch_program, require_program
 from infra.runtime import Outcome
 from infra.supervisor import ProgramStatus
 from trending.errors import BudgetSpent, ServiceDied
@@ -35,8 +35,7 @@ def supervisor(world: World, paths: StackPaths) -> FakeSupervisor:
 
 
 def start(supervisor: FakeSupervisor, paths: StackPaths, specification: str) -> Outcome:
-    program = declare_program(paths, "producer", specification, java=False)
-    return start_program(supervisor, paths, program, specification)
+    return launch_program(supervisor, paths, "producer", specification)
 
 
 def test_a_program_is_created_then_adopted_then_made_anew_when_its_specification_changed(
