@@ -18,7 +18,11 @@ from tasks.undo import PROGRAMS
 from trending.errors import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from infra.lab import Lab
+    from infra.readiness import Rung
+    from infra.runtime import Observation
     from infra.stack import Service
 
 
@@ -48,26 +52,23 @@ def describe_compose(stack: ComposeStack) -> list[Line]:
 
 
 def _compose_service(stack: ComposeStack, service: ComposeService) -> Line:
-    ports = ", ".join(map(str, service.ports))
-    if service.seen.state is not ServiceState.RUNNING:
-        return Line(service.name, service.seen.state, "-", ports, service.seen.detail, trouble=True)
-    try:
-        evidence = climb(compose_ladder(stack, service), 0.0, SystemClock())
-    except LabError as error:
-        return Line(service.name, service.seen.state, "unhealthy", ports, str(error), trouble=True)
-    return Line(service.name, service.seen.state, "healthy", ports, "; ".join(evidence.values()), trouble=False)
+    return _service_line(service.seen, service.ports, lambda: compose_ladder(stack, service), wanted_up=True)
 
 
 def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
     seen = lab.runtime.observe(service)
-    ports = ", ".join(str(port) for port in service.ports)
+    return _service_line(seen, service.ports, lambda: service_ladder(lab.runtime, lab.stack, service), wanted_up=wanted_up)
+
+
+def _service_line(seen: Observation, ports: Iterable[int], ladder: Callable[[], list[Rung]], *, wanted_up: bool) -> Line:
+    shown = ", ".join(map(str, ports))
     if seen.state is not ServiceState.RUNNING:
-        return Line(service.name, seen.state, "-", ports, seen.detail, wanted_up)
+        return Line(seen.name, seen.state, "-", shown, seen.detail, wanted_up)
     try:
-        evidence = climb(service_ladder(lab.runtime, lab.stack, service), 0.0, SystemClock())
+        evidence = climb(ladder(), 0.0, SystemClock())
     except LabError as error:
-        return Line(service.name, seen.state, "unhealthy", ports, str(error), trouble=True)
-    return Line(service.name, seen.state, "healthy", ports, "; ".join(evidence.values()), trouble=not wanted_up)
+        return Line(seen.name, seen.state, "unhealthy", shown, str(error), trouble=True)
+    return Line(seen.name, seen.state, "healthy", shown, "; ".join(evidence.values()), trouble=not wanted_up)
 
 
 def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
