@@ -56,9 +56,7 @@ _QUESTIONS = {
 
 def compose(profile: ProfileName) -> dict[str, Any]:
     """Return the Compose model of a profile with default settings."""
-    settings = StackSettings(name=DEFAULT_NAME, profile=profile, runtime=RuntimeKind.DOCKER)
-    stack = declare(settings, RuntimeKind.DOCKER, StackPaths.of(settings.name), CLUSTER_ID)
-    variables = _variables(settings, stack)
+    stack, variables = _declared(profile)
     volumes: dict[str, dict[str, str]] = {VOLUME_PREFIX + name: {} for service in stack.services for name in service.volumes}
     services = {service.name: _service(service) for service in stack.services}
     model: dict[str, Any] = _substituted({"services": services, "volumes": volumes}, variables)
@@ -67,9 +65,8 @@ def compose(profile: ProfileName) -> dict[str, Any]:
 
 def render(profile: ProfileName) -> str:
     """Return the text of the profile's file."""
-    settings = StackSettings(profile=profile)
-    stack = declare(settings, RuntimeKind.DOCKER, StackPaths.of(settings.name), CLUSTER_ID)
-    names = re.findall(r"\$\{(\w+)", " ".join(_variables(settings, stack).values()))
+    _stack, variables = _declared(profile)
+    names = re.findall(r"\$\{(\w+)", " ".join(variables.values()))
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -79,13 +76,15 @@ def render(profile: ProfileName) -> str:
     return header + text.getvalue()
 
 
-def _variables(settings: StackSettings, stack: Stack) -> dict[str, str]:
-    """Return what is declared → the variable that stands in for it; the first that matches wins."""
+def _declared(profile: ProfileName) -> tuple[Stack, dict[str, str]]:
+    """Return the stack, and what it declares → the variable that stands in for it; the first that matches wins."""
+    settings = StackSettings(name=DEFAULT_NAME, profile=profile, runtime=RuntimeKind.DOCKER)
+    stack = declare(settings, RuntimeKind.DOCKER, StackPaths.of(settings.name), CLUSTER_ID)
     ports = {settings.port: "TRENDING_PORT"}
     if settings.profile is ProfileName.ZOOKEEPER:
         ports[settings.zookeeper_port] = "TRENDING_ZOOKEEPER_PORT"
     images = {service.image: f"${{{_VARIABLES[service.kind]}:-{service.image}}}" for service in stack.services}
-    return images | {str(port): f"${{{name}:-{port}}}" for port, name in ports.items()}
+    return stack, images | {str(port): f"${{{name}:-{port}}}" for port, name in ports.items()}
 
 
 def _substituted(value: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401 - a tree of YAML
