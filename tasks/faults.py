@@ -63,7 +63,7 @@ def faults_of(lab: Lab) -> list[Fault]:
             FaultName.BROKER_KILLED,
             11,
             broker.name,
-            lambda: breaking.service_process(lab, broker).kill(),
+            partial(_kill_service, lab, broker),
             restarts=True,
             back_by=owner,
         ),
