@@ -10,7 +10,7 @@ from flows.forms import ServeForm
 from flows.serving import run_on
 from infra.clock import SystemClock
 from infra.prefect_server import PrefectServer, ensure_server, ensure_worker, prefect_environment
-from tasks.deployment import apply_automations, create_pool, deploy, wait_for_worker
+from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_worker
 
 
 def main(settings: ServeForm) -> None:
@@ -31,7 +31,7 @@ def serve(server: PrefectServer, settings: ServeForm) -> None:
     tell(f"[ok] {len(lines)} deployments")
     applied = apply_automations(settings.alert_url)
     tell(f"[ok] automations {', '.join(applied)}")
-    if "trending-alert" not in applied:
+    if ALERT not in applied:
         tell("[--] nobody is alerted by message: give an address with ALERT_URL=https://…")
     started = ensure_worker(server)
     wait_for_worker(SystemClock())

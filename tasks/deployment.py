@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 DEPLOY_SECONDS = 180
 WORKER_SECONDS = 60.0
 AUTOMATIONS = CHECKOUT / "automations.yaml"
-ALERT_BLOCK = "trending-alert"
+ALERT = "trending-alert"
+"""Name of the automation that tells somebody, and of the block that it tells by."""
 _ALERT_ACTION = "send-notification"
 
 
@@ -121,11 +122,11 @@ def _alert_block(url: SecretStr | None) -> str | None:
     if url is None:
         with get_client(sync_client=True) as client:
             documents = client.read_block_documents_by_type("custom-webhook")
-        return next((str(document.id) for document in documents if document.name == ALERT_BLOCK), None)
+        return next((str(document.id) for document in documents if document.name == ALERT), None)
     webhook = CustomWebhookNotificationBlock(
-        name=ALERT_BLOCK,
+        name=ALERT,
         url="{{address}}",  # substituted: an address such as Slack's is a secret
         json_data={"title": "{{subject}}", "text": "{{body}}"},
         secrets=SecretDict({"address": url.get_secret_value()}),
     )
-    return str(webhook.save(ALERT_BLOCK, overwrite=True))
+    return str(webhook.save(ALERT, overwrite=True))
