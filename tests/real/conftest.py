@@ -35,6 +35,15 @@ HOMES = ("TRENDING_HOME", "PREFECT_HOME")
 REQUIRED = frozenset(filter(None, os.environ.get("TRENDING_REQUIRE", "").split(",")))
 
 
+def skip_or_fail(word: str, silence: str | None) -> None:
+    """Skip for the reason in ``silence``, if any; where TRENDING_REQUIRE names ``word``, fail instead."""
+    if silence is None:
+        return
+    if word in REQUIRED:
+        pytest.fail(f"TRENDING_REQUIRE names {word} and {silence}")
+    pytest.skip(silence)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
@@ -74,12 +83,7 @@ def _at_home(real_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """Skip without a Docker engine and images, unless TRENDING_REQUIRE names docker: then fail."""
-    silence = engine_answers() or missing_stand_ins()
-    if silence is None:
-        return
-    if "docker" in REQUIRED:
-        pytest.fail(f"TRENDING_REQUIRE names docker and {silence}")
-    pytest.skip(silence)
+    skip_or_fail("docker", engine_answers() or missing_stand_ins())
 
 
 def missing_stand_ins() -> str | None:

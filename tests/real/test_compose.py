@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from real.conftest import REQUIRED
+from real.conftest import skip_or_fail
 
 from infra.broker import BrokerClient
 from infra.compose import FILES
@@ -72,8 +72,7 @@ class Compose:
 def compose(request: pytest.FixtureRequest, docker_stack: RealStack) -> Iterator[Compose]:
     """A stack brought up by docker-compose, with its data deleted afterwards."""
     if shutil.which("docker-compose") is None:
-        missing = "docker-compose is not on the path: apt-get install docker-compose"
-        pytest.fail(missing) if "docker" in REQUIRED else pytest.skip(missing)
+        skip_or_fail("docker", "docker-compose is not on the path: apt-get install docker-compose")
     made = Compose(docker_stack, request.param)
     try:
         made.run("up", "-d")

@@ -15,7 +15,7 @@ from fakes.observed import PRODUCER, STREAM, observed
 from fakes.page import HOSTILE, PageHome
 from prometheus_client.parser import text_string_to_metric_families
 from real.browser import PageProcess
-from real.conftest import REQUIRED
+from real.conftest import skip_or_fail
 from real.prometheus import PrometheusProcess, missing_prometheus, promtool
 
 from infra.health import Verdict
@@ -39,11 +39,7 @@ STACK = "lab"
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> None:
     """Skip without Prometheus, unless TRENDING_REQUIRE names it: then fail."""
-    silence = missing_prometheus()
-    if silence is not None:
-        if "prometheus" in REQUIRED:
-            pytest.fail(f"TRENDING_REQUIRE names prometheus and {silence}")
-        pytest.skip(silence)
+    skip_or_fail("prometheus", missing_prometheus())
 
 
 class Living:

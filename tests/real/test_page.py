@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from fakes.page import HOSTILE, PageHome
 from playwright.sync_api import expect
 from real.browser import PageProcess, chromium, missing_chromium
-from real.conftest import REQUIRED, SLOT
+from real.conftest import SLOT, skip_or_fail
 
 from infra.processes import free_port
 from trending.settings import PageSettings
@@ -37,11 +37,7 @@ COUNT_ANIMATIONS = """() => {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Skip without Chromium, unless TRENDING_REQUIRE names browser: then fail."""
-    silence = missing_chromium()
-    if silence is not None:
-        if "browser" in REQUIRED:
-            pytest.fail(f"TRENDING_REQUIRE names browser and {silence}")
-        pytest.skip(silence)
+    skip_or_fail("browser", missing_chromium())
     with chromium() as launched:
         yield launched
 

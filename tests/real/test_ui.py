@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from real.browser import chromium, missing_chromium
-from real.conftest import REQUIRED
+from real.conftest import skip_or_fail
 from real.served import Served, form
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ SETTLED_MILLISECONDS = 1500
 @pytest.fixture
 def page(served: Served) -> Iterator[Page]:
     """A browser's page that may talk to the server and to nobody else."""
-    silence = missing_chromium()
-    if silence is not None:
-        if "browser" in REQUIRED:
-            pytest.fail(f"TRENDING_REQUIRE names browser and {silence}")
-        pytest.skip(silence)
+    skip_or_fail("browser", missing_chromium())
     strangers: list[str] = []
     ours = urlsplit(served.url).netloc
 
