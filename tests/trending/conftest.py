@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes.kafka import FakeKafka, FakeTime
 from fakes.memory import folder_in_memory
+from fakes.page import PageHome
 
 from trending import dead_letters, log, probe, producer
 
@@ -20,6 +22,20 @@ def tmp_path() -> Iterator[Path]:
     """Pytest's own fixture, in memory."""
     with folder_in_memory() as folder:
         yield Path(folder).resolve()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[PageHome]:
+    """What a page reads: a store and heartbeats that the test writes."""
+    made = PageHome(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def minute() -> int:
+    """The start of the present minute, seconds since the epoch."""
+    return int(time.time()) // 60 * 60
 
 
 @pytest.fixture

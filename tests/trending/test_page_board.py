@@ -22,13 +22,6 @@ T0 = 1_765_843_860  # 2025-12-16 00:11:00 UTC, the start of a minute
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[PageHome]:
-    made = PageHome(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def board(home: PageHome) -> Iterator[Board]:
     made = Board(home.spec())
     yield made

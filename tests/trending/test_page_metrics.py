@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,22 +17,9 @@ from trending.page.metrics import TOP_HASHTAGS
 from trending.store import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[PageHome]:
-    made = PageHome(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def minute() -> int:
-    return int(time.time()) // 60 * 60
 
 
 def scrape(home: PageHome) -> str:

@@ -22,19 +22,6 @@ from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[PageHome]:
-    made = PageHome(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def minute() -> int:
-    return int(time.time()) // 60 * 60
 
 
 @pytest.fixture
