@@ -144,8 +144,12 @@ def note_cluster(lab: Lab, cluster_id: str) -> None:
 
 
 def new_cluster_id() -> str:
-    """Return a new cluster id: 16 random bytes in URL-safe base64 without padding, as Kafka's Uuid has it."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode("ascii")
+    """Return a new cluster id: 16 random bytes in URL-safe base64 without padding, as Kafka's ``Uuid.randomUuid`` has it.
+
+    Like Kafka's, it never begins with a hyphen: kafka-storage takes such an id for an option.
+    """
+    ids = iter(lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode("ascii"), "")
+    return next(each for each in ids if not each.startswith("-"))
 
 
 def _first_cluster_id(settings: LabSettings) -> str:
