@@ -89,7 +89,7 @@ class Notebook:
         return ranking_table(seen.windows[-1] if seen.windows else None, now, self.settings.stream.zone)
 
     def _observe(self) -> Observation:
-        store = self.paths.data / "serving.sqlite"
+        store = self.paths.store
         if not store.exists():
             cause = "nothing was counted yet: the Spark job has not been started"
             raise LabError(cause, str(store), "run the cells above, from the top")

@@ -8,6 +8,7 @@ from prefect import flow
 
 from flows.command_line import run_command
 from flows.forms import LastStep, StartUpForm
+from flows.pages import last_lines, leave_logs
 from flows.serving import with_server
 from flows.timeline import StartUpSummary, Timeline
 from infra.lab import open_lab
@@ -19,6 +20,7 @@ from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
 from tasks.undo import present, undo
+from trending.errors import LabError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,6 +58,11 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                     done(launch_page(stack), wait_for_page(stack)["answers"])
             elif settings.reaches(LastStep.PAGE):
                 stop_page(stack)
+        except LabError:
+            logs = last_lines(stack)  # before they go with the rest
+            undo(stack, before, known)
+            leave_logs(stack, logs, "Last lines of everything when start-up failed")
+            raise
         except BaseException:
             undo(stack, before, known)
             raise

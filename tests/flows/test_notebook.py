@@ -74,7 +74,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 
 def count(paths: StackPaths, tweets: dict[tuple[int, str], int], batch: int = 1) -> None:
     paths.data.mkdir(parents=True, exist_ok=True)
-    store = Store(paths.data / "serving.sqlite")
+    store = Store(paths.store)
     store.write("one", Batch(number=batch, at=60.0, tweets=tweets, foreign={}))
     store.close()
 

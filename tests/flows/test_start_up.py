@@ -208,6 +208,23 @@ def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     assert not world.supervised
 
 
+def test_a_failed_step_leaves_the_logs_of_everything_with_the_run(world: World, artifacts: dict[str, str]) -> None:
+    world.fail("launch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    page = artifacts["logs-lab"]
+    assert "kafka says 39" in page, "read before it was undone"
+    assert "## producer" in page
+    assert world.running == set()
+
+
+def test_an_interrupted_start_leaves_no_page_since_somebody_waits(world: World, artifacts: dict[str, str]) -> None:
+    world.fail("launch stream", Interrupted())
+    with pytest.raises(Interrupted):
+        up()
+    assert "logs-lab" not in artifacts
+
+
 @pytest.mark.parametrize("step", ORDER)
 def test_after_a_failure_a_stack_that_nobody_knew_before_leaves_nothing(step: str, world: World) -> None:
     world.fail(step, ConfigurationConflict("it cannot be"))
