@@ -13,7 +13,7 @@ import psutil
 import pytest
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from real.harness import RealStack
 
 from flows.notebook_keeper import UNDO_SECONDS
@@ -66,6 +66,25 @@ class Kernel:
                 self.client.execute_cell(cell, index)
             if cell.id == last:
                 return
+
+    def interrupt(self, name: str, after: float) -> bool:
+        """Execute a cell and press Jupyter's interrupt button ``after`` so many seconds; returns whether it was still running."""
+        index, cell = next((index, cell) for index, cell in enumerate(self.client.nb.cells) if cell.id == name)
+        button = threading.Timer(after, lambda: os.kill(self.pid, signal.SIGINT))
+        button.start()
+        failed: CellExecutionError | None = None
+        try:
+            self.client.execute_cell(cell, index)
+        except CellExecutionError as error:
+            failed = error
+        finally:
+            button.join()
+        assert failed is None or failed.ename in {"KeyboardInterrupt", "Interrupted"}, failed
+        return failed is not None
+
+    def shut_down(self) -> None:
+        """End the kernel as closing its tab does."""
+        run_sync(self.client.km.shutdown_kernel)()  # type: ignore[union-attr]
 
     def texts(self, kind: str) -> str:
         """Return everything that the cells showed: ``stream`` for printed lines, ``text/html`` for pictures."""
@@ -146,7 +165,35 @@ def test_a_kernel_shut_down_after_the_producer_leaves_nothing(kernel: Kernel) ->
     kernel.run("productor", skip=("infraestructura",))
     port = port_of(paths)
     assert stack_processes(paths.stack_id, "producer")
-    run_sync(kernel.client.km.shutdown_kernel)()  # type: ignore[union-attr]
+    kernel.shut_down()
+    assert_nothing_left(paths, port)
+
+
+@pytest.mark.parametrize("cell", ["infraestructura", "productor", "spark"])
+def test_interrupted_in_a_cell_that_starts_something_and_closed_it_leaves_nothing(kernel: Kernel, cell: str) -> None:
+    paths = kernel.paths
+    kernel.run("abrir")
+    assert kernel.interrupt(cell, after=4.0), "it takes longer than that"
+    kernel.shut_down()
+    wait_until(lambda: keepers(paths.name) == [], UNDO_SECONDS + 120, "the keeper is done")
+    assert stack_processes(paths.stack_id) == []
+    assert not paths.root.exists()
+    assert list(paths.home.glob("notebook-*.log")) == []
+
+
+def test_interrupted_in_each_of_the_cells_that_look_it_goes_on_and_interrupted_in_the_last_it_leaves_nothing(
+    kernel: Kernel,
+) -> None:
+    paths = kernel.paths
+    kernel.run("spark", skip=("infraestructura", "productor", "tema"))
+    port = port_of(paths)
+    for cell in ("tema", "tabla", "lineas", "columnas", "consola", "prueba"):
+        kernel.interrupt(cell, after=1.5)
+    assert kernel.interrupt("tabla", after=1.5), "the table is shown for longer than that"
+    kernel.run("prueba", skip=tuple(each.id for each in kernel.client.nb.cells if each.id != "prueba"))
+    assert "lost 0, duplicated 0" in kernel.texts("stream")
+    kernel.interrupt("final", after=1.0)
+    kernel.shut_down()
     assert_nothing_left(paths, port)
 
 
