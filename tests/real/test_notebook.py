@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -14,6 +18,7 @@ import pytest
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from packaging.requirements import Requirement
 from real.harness import RealStack
 
 from flows.notebook_keeper import UNDO_SECONDS
@@ -205,4 +210,53 @@ def test_a_kernel_killed_while_it_shows_the_table_leaves_nothing(kernel: Kernel)
     index, cell = next((index, cell) for index, cell in enumerate(kernel.client.nb.cells) if cell.id == "tabla")
     with pytest.raises(DeadKernelError):
         kernel.client.execute_cell(cell, index)
+    assert_nothing_left(paths, port)
+
+
+def bare_kernel(place: Path) -> str:
+    """Make a kernel of another environment, which has ipykernel and nothing of the project; return its specification's name."""
+    venv.create(place / "other", symlinks=True)
+    site_packages = next((place / "other" / "lib").glob("python*/site-packages"))
+    for name in needs_of("ipykernel", set()):
+        for file in distribution(name).files or ():
+            top = file.parts[0]
+            if top != ".." and not (site_packages / top).exists():
+                (site_packages / top).symlink_to(Path(str(distribution(name).locate_file(top))))
+    specification = {
+        "argv": [str(place / "other" / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "another",
+        "language": "python",
+    }
+    (place / "kernels" / "another").mkdir(parents=True)
+    (place / "kernels" / "another" / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
+    return "another"
+
+
+def needs_of(name: str, known: set[str]) -> set[str]:
+    """Return the distribution's name and those of all that it needs here."""
+    if name not in known:
+        known.add(name)
+        for each in map(Requirement, distribution(name).requires or ()):
+            if each.marker is None or each.marker.evaluate({"extra": ""}):
+                needs_of(each.name, known)
+    return known
+
+
+def test_a_kernel_of_another_environment_takes_the_projects(
+    real_home: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Jupyter that was there before is, and Colab but for git, apt and a Python of its own."""
+    name = bare_kernel(tmp_path)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", "")
+    made = Kernel()
+    made.client.kernel_name = name
+    with made.client.setup_kernel():
+        paths = made.paths
+        with pytest.raises(CellExecutionError, match="ModuleNotFoundError"):
+            made.run("abrir", skip=("entorno",))
+        made.run("infraestructura")
+        port = port_of(paths)
+        assert "topic: created" in made.texts("stream")
+        made.shut_down()
     assert_nothing_left(paths, port)
