@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @flow(name="start-up", flow_run_name="start-up {settings.stack.name}")
 def start_up(settings: StartUpForm) -> StartUpSummary:
     """Start what is missing, adopt what is right; every step waits for the observed readiness of the one before."""
+    settings = completed(settings)
     stack = settings.stack.name
     timeline = Timeline(stack)
     with stack_held(StackPaths.of(stack)):
@@ -75,6 +76,13 @@ def recorded_settings(settings: StartUpForm) -> dict[str, Any]:
     """Return what this stack was last asked for, so that a setting that is not given keeps its value."""
     state = read_state(StackPaths.of(settings.stack.name))
     return state.settings.model_dump(mode="json") if state else {}
+
+
+def completed(settings: StartUpForm) -> StartUpForm:
+    """Return the settings with what this stack was last asked for in the place of each that was not given."""
+    recorded, given = recorded_settings(settings), settings.model_dump(mode="json", exclude_unset=True)
+    sections = {name: {**known, **given.pop(name, {})} for name, known in recorded.items()}
+    return StartUpForm.model_validate({**sections, **given})
 
 
 def main(settings: StartUpForm) -> None:

@@ -358,6 +358,18 @@ def test_a_setting_that_was_given_once_is_remembered_by_the_command(
     assert world.running == whole_stack(open_lab("lab").stack)
 
 
+def test_a_deployment_that_is_run_without_a_setting_keeps_its_value(world: World) -> None:
+    given = form()
+    module.start_up(StartUpForm(stack=given.stack, producer=ProducerSettings(rate=7), page=PageSettings(page_port=0)))
+    world.forget_history()
+    for parameters in ({"stack": {"name": "lab"}}, {"stack": {"name": "lab"}, "producer": {"rate": 7.0}, "until": "stream"}):
+        assert not module.start_up(StartUpForm.model_validate(parameters)).changed
+        assert world.changes == []
+    module.start_up(StartUpForm.model_validate({"stack": {"name": "lab"}, "producer": {"rate": 9}}))
+    settings = open_lab("lab").settings
+    assert (settings.producer.rate, settings.stack, settings.page.page_port) == (9.0, given.stack, 0)
+
+
 def test_a_damaged_state_file_stops_the_command_before_it_touches_anything(world: World) -> None:
     up()
     StackPaths.of("lab").state.write_text("{")
