@@ -28,7 +28,7 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
 	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(PY) -c 'import site, sys; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{sys.argv[1]}\n{sys.argv[1]}/src\n")' "$(CURDIR)"
 	@touch $@
 
