@@ -70,9 +70,7 @@ def facts(**changes: Any) -> Facts:
 def measured(**changes: Any) -> Measured:
     leaders = (Counted(hashtag="#BigData", stream=412, batch=413), Counted(hashtag="#Spark", stream=301, batch=302))
     fields: dict[str, Any] = {
-        "totals": Totals(
-            windows=2, tweets=1290, hashtags=4, pairs=8, differing=3, seconds=75.25, tweets_per_second=17.14
-        ),
+        "totals": Totals(windows=2, tweets=1290, hashtags=4, pairs=8, differing=3, seconds=75.25, tweets_per_second=17.14),
         "minutes": (
             Minute(start=MIDNIGHT, stream=577, batch=578, hashtags=5, differing=1, leaders=()),
             Minute(start=MIDNIGHT + 60, stream=713, batch=715, hashtags=6, differing=2, leaders=leaders),

@@ -21,8 +21,8 @@ def chapters(report: Report) -> tuple[Chapter, ...]:
             "Arquitectura",
             (
                 Text(
-                    "Cada servicio y programa de la figura corrió de verdad; la figura sale de la declaración de la pila. Nada de "
-                    "lo que cuenta es hijo de Prefect: si mueren su servidor o su ejecución, la cuenta sigue."
+                    "Cada servicio y programa de la figura corrió de verdad; la figura sale de la declaración de la pila. Nada "
+                    "de lo que cuenta es hijo de Prefect: si mueren su servidor o su ejecución, la cuenta sigue."
                 ),
                 passages.house_picture(report),
                 _components(report),
@@ -41,7 +41,7 @@ def chapters(report: Report) -> tuple[Chapter, ...]:
 
 
 def summary(report: Report) -> tuple[Block, ...]:
-    """The run in four sentences."""
+    """Return the run in a few sentences."""
     totals, stack = report.measured.totals, report.facts.stack
     whose = (
         f"Este informe levantó una pila propia, {stack}, la dejó correr y la quitó."
@@ -52,9 +52,11 @@ def summary(report: Report) -> tuple[Block, ...]:
         Text(f"{whose} Hecho el {day(report.made, report.zone)}. Toda cifra sale de esa ejecución y está en datos.json."),
         Points(
             (
-                f"{number(totals.tweets)} tuits de {number(totals.hashtags)} hashtags en {number(totals.windows)} ventanas de "
-                f"{number(report.facts.window_seconds)} s, durante {seconds(totals.seconds)}: "
-                f"{number(totals.tweets_per_second, 2)} tuits por segundo.",
+                (
+                    f"{number(totals.tweets)} tuits de {number(totals.hashtags)} hashtags en {number(totals.windows)} ventanas "
+                    f"de {number(report.facts.window_seconds)} s, durante {seconds(totals.seconds)}: "
+                    f"{number(totals.tweets_per_second, 2)} tuits por segundo."
+                ),
                 passages.audit_words(report).words,
                 passages.same_count_words(report).words,
             )
@@ -63,14 +65,16 @@ def summary(report: Report) -> tuple[Block, ...]:
 
 
 def _components(report: Report) -> Table:
-    rows = tuple((each.name, each.kind, each.way, ", ".join(map(str, each.ports)) or "ninguno") for each in report.facts.components)
+    rows = tuple(
+        (each.name, each.kind, each.way, ", ".join(map(str, each.ports)) or "ninguno") for each in report.facts.components
+    )
     return Table("Servicios y programas de la pila", ("nombre", "clase", "cómo corre", "puertos"), rows)
 
 
 def _start_up(report: Report) -> tuple[Block, ...]:
     words = Text(
-        "Un puerto abierto no prueba nada: cada paso espera a lo que observa del anterior. En el broker, un mensaje escrito y leído "
-        "de vuelta; en el productor, un tuit confirmado; en Spark, un lote terminado."
+        "Un puerto abierto no prueba nada: cada paso espera a lo que observa del anterior. En el broker, un mensaje escrito y "
+        "leído de vuelta; en el productor, un tuit confirmado; en Spark, un lote terminado."
     )
     known = report.facts.start_up
     if known is None:
@@ -83,11 +87,14 @@ def _start_up(report: Report) -> tuple[Block, ...]:
 
 
 def _rankings(report: Report) -> tuple[Block, ...]:
-    printed = [Code(f"Bloque {place} de los últimos que imprimió el trabajo", block) for place, block in enumerate(report.measured.blocks, 1)]
-    charts = [passages.ranking_picture(report, minute) for minute in report.measured.minutes]
+    printed = [
+        Code(f"Un bloque, tal como lo imprimió el trabajo de Spark: {block.splitlines()[1]}", block)
+        for block in report.measured.blocks
+    ]
+    charts: list[Block] = [passages.ranking_picture(report, minute) for minute in report.measured.minutes]
     words = Text(
-        "La clasificación es la ventana entera, leída del almacén: un lote en modo update solo trae lo que cambió, y clasificar un "
-        "lote suelto pierde hashtags en silencio."
+        "La clasificación es la ventana entera, leída del almacén: un lote en modo update solo trae lo que cambió, y clasificar "
+        "un lote suelto pierde hashtags en silencio."
     )
     return (words, *(charts or [passages.ranking_block(report)]), *printed)
 
@@ -101,10 +108,10 @@ def _comparison(report: Report) -> tuple[Block, ...]:
     heads = ("ventana", "hashtags", "tuits, flujo", "tuits, lote", "hashtags distintos")
     return (
         Text(
-            "La misma cuenta hecha dos veces. El flujo: las cuentas por ventana que Spark escribió en el almacén mientras los tuits "
-            "llegaban. El lote: el registro de Kafka leído de nuevo, de principio a fin, con el productor parado."
+            "La misma cuenta hecha dos veces. El flujo: las cuentas por ventana que Spark escribió en el almacén mientras los "
+            "tuits llegaban. El lote: el registro de Kafka leído de nuevo, de principio a fin, con el productor parado."
         ),
-        Table(f"Las últimas ventanas ({number(len(rows))}), contadas de las dos maneras", heads, rows, frozenset({1, 2, 3, 4})),
+        Table("Las últimas ventanas, contadas de las dos maneras", heads, rows, frozenset({1, 2, 3, 4})),
         passages.same_count_table(report),
         passages.same_count_words(report),
         passages.ages_block(report),
@@ -134,8 +141,8 @@ def _performance(report: Report) -> tuple[Block, ...]:
     return (
         Table("Cifras de rendimiento de esta ejecución", ("qué", "cuánto"), rows, frozenset({1})),
         Text(
-            "La edad de un tuit al contarse va desde que el productor lo escribió hasta que el lote que lo contó empezó a escribir en "
-            "el almacén; para el recuento, hasta que terminó de leer el registro."
+            "La edad de un tuit al contarse va desde que el productor lo escribió hasta que el lote que lo contó empezó "
+            "a escribir en el almacén; para el recuento, hasta que terminó de leer el registro."
         ),
     )
 

@@ -45,7 +45,9 @@ def house(facts: Facts) -> str:
     height = TOP + tallest * (BOX[1] + 26)
     drawing = Drawing(WIDTH, height, f"Arquitectura: {', '.join(ran)} y el almacén serving.sqlite")
     drawing.frame(2, 2, WIDTH - 4, 46)
-    drawing.text(WIDTH / 2, 31, "Prefect arranca, observa y detiene; supervisord mantiene vivo lo que corre", size=18, anchor="middle")
+    drawing.text(
+        WIDTH / 2, 31, "Prefect arranca, observa y detiene; supervisord mantiene vivo lo que corre", size=18, anchor="middle"
+    )
     left = (WIDTH - len(used) * BOX[0] - (len(used) - 1) * GAP) / 2
     for place, column in enumerate(used):
         x = left + place * (BOX[0] + GAP)
@@ -61,7 +63,7 @@ def house(facts: Facts) -> str:
 
 def _words(component: Component | None) -> tuple[str, ...]:
     if component is None:
-        return "serving.sqlite", "almacén: ventana × hashtag"
+        return "serving.sqlite", "ventanas y hashtags"
     ports = f"puertos {', '.join(map(str, component.ports))}" if len(component.ports) > 1 else ""
     ports = ports or (f"puerto {component.ports[0]}" if component.ports else "")
     role = ROLES.get(component.name) or ROLES.get(component.kind, "")

@@ -1,5 +1,7 @@
-"""SVG by the standard library's XML writer, which escapes every word. Looks are attributes, so that a PDF shows them without a
-style sheet, and classes, so that a page can have them dark."""
+"""SVG by the standard library's XML writer, which escapes every word.
+
+Looks are attributes, so that a PDF shows them without a style sheet, and classes, so that a page can have them dark.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from trending.report.chapters import chapters
 from trending.report.slides import slides
-from trending.report.wording import day
+from trending.report.wording import clean, day
 
 if TYPE_CHECKING:
     from trending.report.data import Report
@@ -38,9 +38,10 @@ def _render(template: str, report: Report, place: Path, style: str, script: str 
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,
     )
     # Styles, scripts and drawings are ours: the drawings were escaped by the XML writer that made them.
-    environment.filters["ours"] = lambda text: Markup(text)  # noqa: S704
+    environment.filters["ours"] = Markup
     environment.filters["inlined"] = lambda name: _inlined(place / name)
     return environment.get_template(template).render(
         report=report,

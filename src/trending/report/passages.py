@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def house_picture(report: Report) -> Picture:
-    """The components that ran."""
+    """Return the components that ran."""
     facts = report.facts
-    parts = "; ".join(
-        f"{each.name} ({', '.join(filter(None, (each.way, *map(str, each.ports))))})" for each in facts.components
+    parts = "; ".join(f"{each.name} ({', '.join(filter(None, (each.way, *map(str, each.ports))))})" for each in facts.components)
+    caption = (
+        f"Lo que corrió en la pila {facts.stack}: entorno {facts.runtime}, perfil {facts.profile}, Kafka en {facts.bootstrap}"
     )
-    caption = f"Lo que corrió en la pila {facts.stack}: entorno {facts.runtime}, perfil {facts.profile}, Kafka en {facts.bootstrap}"
     return Picture(caption, house(facts), f"De izquierda a derecha, lo que atraviesa un tuit. Componentes y puertos: {parts}.")
 
 
 def way_block(report: Report) -> Block:
-    """One real tweet from its writing to its count, or why there is none."""
+    """Return one real tweet from its writing to its count, or why there is none."""
     tweet = report.measured.tweet
     if tweet is None:
         return Text("En el tramo del registro que se pudo seguir no hay ningún tuit, así que no hay camino que dibujar.")
@@ -39,7 +39,7 @@ def way_block(report: Report) -> Block:
 
 
 def start_up_block(report: Report) -> Block:
-    """The start-up as bars one after the other, or that nobody kept its times."""
+    """Return the start-up as bars one after the other, or that nobody kept its times."""
     known = report.facts.start_up
     if known is None:
         return Text("Los tiempos del arranque de esta pila no constan: la levantó una versión anterior, que no los guardaba.")
@@ -53,7 +53,7 @@ def start_up_block(report: Report) -> Block:
 
 
 def ranking_picture(report: Report, minute: Minute) -> Picture:
-    """The first hashtags of a window as bars."""
+    """Return the first hashtags of a window as bars."""
     rows = [Bar(line.hashtag, line.stream, number(line.stream)) for line in minute.leaders]
     title = f"Clasificación de la ventana {span(minute.start, report.zone)}: {number(minute.stream)} tuits"
     return Picture(title, bars(title, rows), "; ".join(f"{row.label}: {row.shown}" for row in rows) + ".")
@@ -64,8 +64,8 @@ def fullest(report: Report) -> Minute | None:
     return max(report.measured.minutes, key=lambda minute: (minute.stream, -minute.start), default=None)
 
 
-def ranking_block(report: Report) -> Block:
-    """The ranking of the fullest window, or that there is none."""
+def ranking_block(report: Report) -> Picture | Text:
+    """Return the ranking of the fullest window, or that there is none."""
     minute = fullest(report)
     if minute is None:
         return Text("Todavía no había ninguna ventana con tuits.")
@@ -73,29 +73,32 @@ def ranking_block(report: Report) -> Block:
 
 
 def same_count_table(report: Report) -> Block:
-    """The fullest window counted both ways, hashtag by hashtag."""
+    """Return the fullest window counted both ways, hashtag by hashtag."""
     minute = fullest(report)
     if minute is None:
         return Text("Sin ventanas no hay nada que comparar.")
-    rows = [(line.hashtag, number(line.stream), number(line.batch), number(line.stream - line.batch)) for line in minute.leaders]
-    rows.append(
-        ("todos los de la ventana", number(minute.stream), number(minute.batch), number(minute.stream - minute.batch))
-    )
+    rows = [(line.hashtag, number(line.stream), number(line.batch), _same(line.stream, line.batch)) for line in minute.leaders]
+    rows.append(("toda la ventana", number(minute.stream), number(minute.batch), _same(minute.stream, minute.batch)))
     caption = f"La ventana {span(minute.start, report.zone)} contada de las dos maneras"
-    return Table(caption, ("hashtag", "flujo", "lote", "diferencia"), tuple(rows), frozenset({1, 2, 3}))
+    return Table(caption, ("hashtag", "flujo", "lote", "¿lo mismo?"), tuple(rows), frozenset({1, 2}))
+
+
+def _same(stream: int, batch: int) -> str:
+    return "sí" if stream == batch else "NO"
 
 
 def same_count_words(report: Report) -> Text:
-    """How much was compared, and on how much the two disagree."""
+    """Return how much was compared, and on how much the two disagree."""
     totals = report.measured.totals
     verdict = "ninguna difiere" if totals.differing == 0 else f"difieren {number(totals.differing)}"
     return Text(
-        f"Se compararon {number(totals.pairs)} cuentas, una por ventana y hashtag, en {number(totals.windows)} ventanas: {verdict}."
+        f"Se compararon {number(totals.pairs)} cuentas, una por ventana y hashtag, en {number(totals.windows)} "
+        f"ventanas: {verdict}."
     )
 
 
 def ages_block(report: Report) -> Block:
-    """How old tweets were when either way had counted them."""
+    """Return how old tweets were when either way had counted them."""
     stream, batch = report.measured.stream.ages, report.measured.batch.ages
     if stream is None or batch is None:
         return Text("La edad de los tuits al contarse no consta: el trabajo de Spark ya no guarda los lotes en que se contaron.")
@@ -112,20 +115,29 @@ def ages_block(report: Report) -> Block:
 
 
 def why_streaming(report: Report) -> Points:
-    """Why streaming: what this run shows of it."""
+    """Return why streaming: what this run shows of it."""
     measured, facts = report.measured, report.facts
     stream, batch, totals = measured.stream, measured.batch, measured.totals
     return Points(
         (
-            f"El flujo actualiza la respuesta cada {seconds(facts.trigger_seconds)}; cada actualización le costó "
-            f"{seconds(stream.mean_seconds)} de media, por mucho registro que haya detrás.",
-            f"El lote leyó el registro entero, {number(batch.records)} mensajes en {seconds(batch.seconds)}, y respondió una sola "
-            f"vez, después de {seconds(totals.seconds)} de tráfico: {_median(batch.ages)} tenía entonces el tuit mediano, "
-            f"y {_median(stream.ages)} cuando lo contó el flujo.",
-            f"A cambio, el flujo guarda estado ({number(stream.state_rows)} filas) y necesita decidir cuándo cerrar una ventana: "
-            f"{number(facts.window_seconds)} s de ventana y {number(facts.watermark_seconds)} s de margen para los rezagados.",
-            "El lote no guarda nada y puede repetirse: por eso aquí es el auditor. Lee el registro de nuevo, sin mirar lo que Spark "
-            "dice de sí mismo, y demuestra que la respuesta rápida era también la exacta.",
+            (
+                f"El flujo actualiza la respuesta cada {seconds(facts.trigger_seconds)}; cada actualización le costó "
+                f"{seconds(stream.mean_seconds)} de media, por mucho registro que haya detrás."
+            ),
+            (
+                f"El lote leyó el registro entero, {number(batch.records)} mensajes en {seconds(batch.seconds)}, y respondió "
+                f"una sola vez, después de {seconds(totals.seconds)} de tráfico: {_median(batch.ages)} tenía entonces el tuit "
+                f"mediano, y {_median(stream.ages)} cuando lo contó el flujo."
+            ),
+            (
+                f"A cambio, el flujo guarda estado ({number(stream.state_rows)} filas) y necesita decidir cuándo cerrar una "
+                f"ventana: {number(facts.window_seconds)} s de ventana y {number(facts.watermark_seconds)} s de margen para "
+                "los rezagados."
+            ),
+            (
+                "El lote no guarda nada y puede repetirse: por eso aquí es el auditor. Lee el registro de nuevo, sin mirar "
+                "lo que Spark dice de sí mismo, y demuestra que la respuesta rápida era también la exacta."
+            ),
         )
     )
 
@@ -135,12 +147,12 @@ def _median(ages: Ages | None) -> str:
 
 
 def audit_code(report: Report) -> Code:
-    """The audit's own lines."""
+    """Return the audit's own lines."""
     return Code("La auditoría, tal como se imprimió", "\n".join(report.measured.audit.lines))
 
 
 def audit_words(report: Report) -> Text:
-    """The audit in a sentence."""
+    """Return the audit in a sentence."""
     audit = report.measured.audit
     verdict = "La cuenta cuadra" if audit.clean else "LA CUENTA NO CUADRA"
     return Text(
@@ -151,7 +163,7 @@ def audit_words(report: Report) -> Text:
 
 
 def photo_block(report: Report) -> Block:
-    """The live page as it looked during this run, or the chart in its place and why."""
+    """Return the live page as it looked during this run, or the chart in its place and why."""
     if report.photo:
         caption = f"La página en directo, fotografiada durante esta ejecución en {report.page}"
         return Photo(caption, report.photo, "Captura de la página: la clasificación del minuto y cada etapa del recorrido.")
@@ -159,13 +171,15 @@ def photo_block(report: Report) -> Block:
 
 
 def plan(report: Report) -> tuple[Block, ...]:
-    """What to do when the live demo fails: the recorded store, with no broker at all."""
+    """Return what to do when the live demo fails: the recorded store, with no broker at all."""
     return (
         Points(
             (
                 "No arregle nada delante del tribunal: lo que sigue no necesita Kafka, ni Spark, ni red.",
-                "Abra la página en directo sobre el almacén grabado de esta ejecución, con la primera orden, y enseñe las mismas "
-                "ventanas que hay en este informe. Se cierra con Ctrl-C.",
+                (
+                    "Abra la página en directo sobre el almacén grabado de esta ejecución, con la primera orden, y enseñe las "
+                    "mismas ventanas que hay en este informe. Se cierra con Ctrl-C."
+                ),
                 "Si tampoco hay Python, abra las diapositivas en PDF, o en HTML con cualquier navegador.",
                 "Después, con calma, las dos últimas órdenes dicen qué falló y lo reparan.",
             ),

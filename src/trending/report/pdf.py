@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typst
 
-from trending.block import printable
 from trending.errors import LabError
 from trending.report.slides import slides
-from trending.report.wording import day
+from trending.report.wording import clean, day
 
 if TYPE_CHECKING:
     from trending.report.blocks import Block
     from trending.report.data import Report
 
 TEMPLATE = Path(__file__).parent / "templates" / "slides.typ"
-STANDARD = "ua-1"
+STANDARD: Final = "ua-1"
 """PDF/UA-1: Typst refuses to write a PDF that a screen reader could not follow, such as a picture without words."""
 
 
@@ -45,9 +44,6 @@ def _plain(block: Block) -> dict[str, object]:
 
 
 def _clean(value: object) -> object:
-    # Escapes what no font has a sign for, as everywhere else; line ends within code stay.
     if isinstance(value, str):
-        return "\n".join(printable(line) for line in value.split("\n"))
+        return clean(value)
     return [_clean(each) for each in value] if isinstance(value, list | tuple) else value
-
-

@@ -49,10 +49,14 @@ def _question(report: Report) -> tuple[Points]:
         Points(
             (
                 "¿De qué se habla ahora mismo? No ayer: en este minuto, mientras aún corre.",
-                f"Entran {number(totals.tweets_per_second, 2)} tuits por segundo: {number(totals.tweets)} en "
-                f"{seconds(totals.seconds)}, de {number(totals.hashtags)} hashtags.",
-                f"Sale una clasificación por ventana de {number(facts.window_seconds)} s, actualizada cada "
-                f"{seconds(facts.trigger_seconds)}: {number(totals.windows)} ventanas en esta ejecución.",
+                (
+                    f"Entran {number(totals.tweets_per_second, 2)} tuits por segundo: {number(totals.tweets)} en "
+                    f"{seconds(totals.seconds)}, de {number(totals.hashtags)} hashtags."
+                ),
+                (
+                    f"Sale una clasificación por ventana de {number(facts.window_seconds)} s, actualizada cada "
+                    f"{seconds(facts.trigger_seconds)}: {number(totals.windows)} ventanas en esta ejecución."
+                ),
                 "Y una condición: que al final se pueda demostrar que no se perdió ni se contó dos veces ningún tuit.",
             )
         ),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from trending.block import local_time
+from trending.block import local_time, printable
 from trending.page.words import number as localised
 from trending.settings import WINDOW_SECONDS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
-
-    from trending.report.data import Minute
 
 UNKNOWN = "no consta"
 OUTCOMES = {"created": "creado", "recreated": "hecho de nuevo", "adopted": "ya estaba"}
@@ -42,6 +40,11 @@ def named(name: str) -> str:
     return NAMES.get(name, name)
 
 
+def clean(words: str) -> str:
+    """Return words with everything that a terminal or a browser would obey shown as an escape; line ends stay."""
+    return "\n".join(printable(line) for line in words.split("\n"))
+
+
 def day(at: float, zone: ZoneInfo | None) -> str:
     """Return date and time to the second."""
     return local_time(at, zone)
@@ -51,11 +54,6 @@ def clock(at: float, zone: ZoneInfo | None) -> str:
     """Return the time of day to the millisecond."""
     thousandths = datetime.fromtimestamp(at, UTC).microsecond // 1000
     return f"{local_time(at, zone)[11:]},{thousandths:03}"
-
-
-def window(minute: Minute, zone: ZoneInfo | None) -> str:
-    """Return a window by the times of day of its start and end."""
-    return span(minute.start, zone)
 
 
 def span(start: int, zone: ZoneInfo | None) -> str:
