@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from trending.report.data import Component, Facts, TweetWay
 
 WIDTH = 960
-BOX = (152, 74)
-GAP = 50
-TOP = 84
-LETTERS = 24
+BOX = (156, 104)
+GAP = 44
+TOP = 88
+LETTERS = 21
 ZOOKEEPER = "zookeeper"
 ROLES = {
     "producer": "tuits de prueba",
     "kafka": "registro",
     ZOOKEEPER: "coordina a Kafka",
-    "stream": "Spark cuenta por minuto",
-    "page": "clasificación en directo",
+    "stream": "cuenta por minuto",
+    "page": "en directo",
 }
 
 
@@ -64,8 +64,9 @@ def house(facts: Facts) -> str:
 def _words(component: Component | None) -> tuple[str, ...]:
     if component is None:
         return "serving.sqlite", "ventanas y hashtags"
-    ports = f"puertos {', '.join(map(str, component.ports))}" if len(component.ports) > 1 else ""
-    ports = ports or (f"puerto {component.ports[0]}" if component.ports else "")
+    # Three ports of five digits just fit.
+    ports = ", ".join(map(str, component.ports))
+    ports = f"puerto {ports}" if len(component.ports) == 1 else ports
     role = ROLES.get(component.name) or ROLES.get(component.kind, "")
     return tuple(filter(None, (component.name, role, ports or component.way)))
 
@@ -73,8 +74,8 @@ def _words(component: Component | None) -> tuple[str, ...]:
 def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
     drawing.frame(x, y, *BOX)
     for row, words in enumerate(lines):
-        look, size = ("ink", 17.0) if row == 0 else ("muted", 13.0)
-        drawing.text(x + BOX[0] / 2, y + 25 + row * 19, short(words, LETTERS), look, size, "middle")
+        look, size = ("ink", 22.0) if row == 0 else ("muted", 15.5)
+        drawing.text(x + BOX[0] / 2, y + 34 + row * 26, short(words, LETTERS), look, size, "middle")
 
 
 def way(tweet: TweetWay, zone: ZoneInfo | None) -> str:
@@ -100,15 +101,15 @@ def way(tweet: TweetWay, zone: ZoneInfo | None) -> str:
             f"{seconds(tweet.seconds)} después de escribirse el tuit",
         ),
     )
-    tall, step = 58, 84
+    tall, step = 72, 100
     drawing = Drawing(WIDTH, step * len(stations) - 20, f"El camino del tuit {tweet.record_id}")
     for row, (at, name, first, second) in enumerate(stations):
         y = row * step + 3
         if row:
-            drawing.arrow((250, y - 24), (250, y - 3))
-        drawing.text(118, y + 34, at, size=18, anchor="end")
+            drawing.arrow((250, y - 26), (250, y - 3))
+        drawing.text(122, y + 43, at, size=20, anchor="end")
         drawing.frame(136, y, WIDTH - 140, tall)
-        drawing.text(152, y + 34, name, size=18)
-        drawing.text(300, y + 24, short(first, 78), size=17)
-        drawing.text(300, y + 46, short(second, 84), "muted", 15)
+        drawing.text(152, y + 43, name, size=21)
+        drawing.text(300, y + 31, short(first, 62), size=20)
+        drawing.text(300, y + 57, short(second, 70), "muted", 17)
     return drawing.svg()

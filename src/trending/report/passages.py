@@ -192,7 +192,7 @@ def plan(report: Report) -> tuple[Block, ...]:
                     f"make replay-demo STORE={report.store}",
                     f"xdg-open {report.slides}",
                     f"make status NAME={report.facts.stack}",
-                    f"make health HEAL=1 NAME={report.facts.stack}",
+                    f"make health HEAL=true NAME={report.facts.stack}",
                 )
             ),
         ),
