@@ -10,11 +10,11 @@ from trending.report.drawing import Drawing, short
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH = 760
-LABELS = 180
-FIGURES = 170
+WIDTH = 800
+LABELS = 205
+FIGURES = 180
 ROW = 32
-LETTERS = 24
+LETTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
     for place, row in enumerate(rows):
         top = place * ROW + 4
         begin, length = max(row.start, 0.0) * scale, max(row.length, 0.0) * scale
-        drawing.text(LABELS - 10, top + 21, short(row.label, LETTERS), anchor="end", size=17)
+        drawing.text(LABELS - 10, top + 21, short(row.label, LETTERS), anchor="end", size=16)
         drawing.rect(LABELS + begin, top + 4, max(length, 1.0), ROW - 10, row.look)
-        drawing.text(LABELS + begin + length + 8, top + 21, row.shown, size=17)
+        drawing.text(LABELS + begin + length + 8, top + 21, row.shown, size=16)
     return drawing.svg()

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from trending.report.data import Component, Facts, TweetWay
 
 WIDTH = 960
-BOX = (156, 104)
-GAP = 44
+BOX = (168, 104)
+GAP = 29
 TOP = 88
 LETTERS = 21
+"""What fits a box in a wide font: pages are shown in the reader's own."""
 ZOOKEEPER = "zookeeper"
 ROLES = {
     "producer": "tuits de prueba",
@@ -74,7 +75,7 @@ def _words(component: Component | None) -> tuple[str, ...]:
 def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
     drawing.frame(x, y, *BOX)
     for row, words in enumerate(lines):
-        look, size = ("ink", 22.0) if row == 0 else ("muted", 15.5)
+        look, size = ("ink", 19.0) if row == 0 else ("muted", 14.5)
         drawing.text(x + BOX[0] / 2, y + 34 + row * 26, short(words, LETTERS), look, size, "middle")
 
 
@@ -107,9 +108,9 @@ def way(tweet: TweetWay, zone: ZoneInfo | None) -> str:
         y = row * step + 3
         if row:
             drawing.arrow((250, y - 26), (250, y - 3))
-        drawing.text(122, y + 43, at, size=20, anchor="end")
-        drawing.frame(136, y, WIDTH - 140, tall)
-        drawing.text(152, y + 43, name, size=21)
-        drawing.text(300, y + 31, short(first, 62), size=20)
-        drawing.text(300, y + 57, short(second, 70), "muted", 17)
+        drawing.text(152, y + 43, at, size=20, anchor="end")
+        drawing.frame(164, y, WIDTH - 168, tall)
+        drawing.text(178, y + 43, name, size=19)
+        drawing.text(348, y + 31, short(first, 56), size=19)
+        drawing.text(348, y + 57, short(second, 66), "muted", 16)
     return drawing.svg()

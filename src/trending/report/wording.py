@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 UNKNOWN = "no consta"
-OUTCOMES = {"created": "creado", "recreated": "hecho de nuevo", "adopted": "ya estaba"}
+OUTCOMES = {"created": "creado", "recreated": "rehecho", "adopted": "ya estaba"}
 NAMES = {
     "preparation": "preparación",
     "supervisor": "supervisor",

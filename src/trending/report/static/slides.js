@@ -6,12 +6,13 @@ function show(number, focus) {
   shown = Math.max(0, Math.min(slides.length - 1, number));
   slides.forEach((slide, index) => { slide.hidden = index !== shown; });
   place.textContent = `${shown + 1} / ${slides.length}`;
-  history.replaceState(null, "", `#${slides[shown].id}`);
+  history.replaceState(null, "", `#${shown + 1}`);
   window.scrollTo(0, 0);
   if (focus) slides[shown].querySelector("h2").focus();
 }
 function asked() {
-  return slides.findIndex((slide) => `#${slide.id}` === location.hash);
+  // A number and no id: nothing for the browser to scroll to by itself.
+  return Number(location.hash.slice(1) || 1) - 1 || 0;
 }
 const keys = {
   ArrowRight: () => shown + 1, ArrowDown: () => shown + 1, PageDown: () => shown + 1, " ": () => shown + 1,
