@@ -24,6 +24,7 @@ endif
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
 $(VENV)/.complete: requirements.lock pyproject.toml
 	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
 	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"

@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.command_line import run_command
 from flows.forms import AuditForm
+from flows.pages import leave_ranking
 from flows.serving import with_server
 from infra.lab import open_lab
 from infra.paths import StackPaths
@@ -34,6 +35,7 @@ def audit(settings: AuditForm) -> AuditReport:
     report = recount(stack, resume=settings.resume)
     page = "```\n" + "\n".join(report.lines(zone)) + "\n```\n"
     create_markdown_artifact(page, key="audit", description="Producer, log and store reconciled")
+    leave_ranking(stack)
     if not report.clean:
         tell(report, zone)
     report.require_clean()

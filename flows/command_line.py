@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,7 +68,7 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
 
     class _CommandLine(form, BaseSettings):  # type: ignore[misc, valid-type]
         model_config = SettingsConfigDict(
-            cli_parse_args=arguments,
+            cli_parse_args=[_as_declared(argument) for argument in arguments],
             cli_prog_name=program,
             cli_shortcuts=shortcuts,
             cli_avoid_json=True,
@@ -97,6 +98,15 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
         raise InvalidInput(faults[0], "; ".join(faults[1:]), f"{program} --help") from error
     except SettingsError as error:
         raise InvalidInput(str(error), " ".join(arguments), f"{program} --help") from error
+
+
+def _as_declared(argument: str) -> str:
+    """Return an option with the underscores of its field: ``--page-port=1`` is typed as readily as ``--page_port=1``."""
+    option = re.match(r"--(no-)?[^=]*", argument)
+    if option is None:
+        return argument
+    prefix = f"--{option[1] or ''}"
+    return prefix + option[0].removeprefix(prefix).replace("-", "_") + argument[option.end() :]
 
 
 class _Terminal(logging.Handler):

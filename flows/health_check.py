@@ -6,21 +6,20 @@ import time
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
 from flows.command_line import run_command
 from flows.forms import HealthCheckForm
+from flows.pages import last_lines, leave_logs, leave_ranking
 from flows.serving import with_server
 from infra.compose_stack import compose_stack
 from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
-from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.state import read_state, still_wanted
 from tasks.examination import examine_components, examine_compose_services
-from tasks.logs import log_page
 from tasks.repair import repair_component
 from tasks.step import say
 from trending.errors import LabError, StackBusy, Superseded, Unhealthy
@@ -96,13 +95,13 @@ def heal(stack: str, finding: Finding) -> str:
 
 
 def report(stack: str, findings: list[Finding], decision: Decision, word: str) -> None:
-    """Book the check, leave the logs of what is down, and send events only for what changed."""
+    """Book the check, leave the ranking and the logs of what is down, and send events only for what changed."""
     paths = StackPaths.of(stack)
     changed, given_up = note_findings(paths.health, findings, decision.given_up, time.time())
     down = [each.component for each in findings if each.verdict is Verdict.UNHEALTHY]
+    leave_ranking(stack)
     if down:
-        page = log_page(open_lab(stack), down)
-        create_markdown_artifact(page, key=f"logs-{stack}", description="Last lines of what is down")
+        leave_logs(stack, last_lines(stack, down), "Last lines of what is down")
     resource = {"prefect.resource.id": f"trending.stack.{paths.stack_id}", "prefect.resource.name": stack}
     if changed:
         payload: dict[str, Any] = {component: {"from": old, "to": new} for component, (old, new) in changed.items()}

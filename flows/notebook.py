@@ -89,7 +89,7 @@ class Notebook:
         return ranking_table(seen.windows[-1] if seen.windows else None, now, self.settings.stream.zone)
 
     def _observe(self) -> Observation:
-        store = self.paths.data / "serving.sqlite"
+        store = self.paths.store
         if not store.exists():
             cause = "nothing was counted yet: the Spark job has not been started"
             raise LabError(cause, str(store), "run the cells above, from the top")
@@ -161,12 +161,18 @@ def arguments_of(settings: StartUpForm) -> list[str]:
     return [f"--{name}={value}" for fields in sections.values() for name, value in fields.items() if value is not None]
 
 
+def interpreter() -> str:
+    """Return the project's own Python where it has been made: the kernel's may be another, as on Colab."""
+    ours = CHECKOUT / ".venv" / "bin" / "python"
+    return str(ours) if ours.exists() else sys.executable
+
+
 def runner(mark: str) -> Run:
     """Return what runs a command as a child process of this kernel, its output shown as it comes."""
 
     def run(command: str, arguments: list[str]) -> None:
         with subprocess.Popen(
-            [sys.executable, "-m", f"flows.{command}", *arguments],
+            [interpreter(), "-m", f"flows.{command}", *arguments],
             cwd=CHECKOUT,
             env={**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1", "FORCE_COLOR": ""},  # a kernel sets it, and frames get dim
             stdin=subprocess.DEVNULL,
@@ -203,7 +209,7 @@ def relay(process: subprocess.Popen[str]) -> str:
 def start_keeper(name: str, mark: str) -> Callable[[], None]:
     """Start what takes the stack down when this kernel ends, and return what tells it that this was done."""
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "flows.notebook_keeper", name, mark],
+        [interpreter(), "-m", "flows.notebook_keeper", name, mark],
         cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from flows.forms import ServeForm
 from flows.serving import run_on
 from infra.clock import SystemClock
 from infra.prefect_server import PrefectServer, ensure_server, ensure_worker, prefect_environment
-from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_worker
+from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
 
 
 def main(settings: ServeForm) -> None:
@@ -36,6 +36,7 @@ def serve(server: PrefectServer, settings: ServeForm) -> None:
     started = ensure_worker(server)
     wait_for_worker(SystemClock())
     tell(f"[ok] worker {'started' if started else 'is there'}")
+    tell(f"[ok] the next scheduled health check is at {wait_for_schedule(SystemClock()).astimezone():%H:%M:%S}")
 
 
 def tell(line: str) -> None:

@@ -8,6 +8,7 @@ from prefect import flow
 
 from flows.command_line import run_command
 from flows.forms import LastStep, StartUpForm
+from flows.pages import last_lines, leave_logs
 from flows.serving import with_server
 from flows.timeline import Timeline
 from infra.lab import open_lab
@@ -20,6 +21,7 @@ from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
 from tasks.undo import present, undo
+from trending.errors import LabError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @flow(name="start-up", flow_run_name="start-up {settings.stack.name}")
 def start_up(settings: StartUpForm) -> StartUpSummary:
     """Start what is missing, adopt what is right; every step waits for the observed readiness of the one before."""
+    settings = completed(settings)
     stack = settings.stack.name
     timeline = Timeline(stack)
     with stack_held(StackPaths.of(stack)):
@@ -57,6 +60,11 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                     done(launch_page(stack), wait_for_page(stack)["answers"])
             elif settings.reaches(LastStep.PAGE):
                 stop_page(stack)
+        except LabError:
+            logs = last_lines(stack)  # before they go with the rest
+            undo(stack, before, known)
+            leave_logs(stack, logs, "Last lines of everything when start-up failed")
+            raise
         except BaseException:
             undo(stack, before, known)
             raise
@@ -69,6 +77,13 @@ def recorded_settings(settings: StartUpForm) -> dict[str, Any]:
     """Return what this stack was last asked for, so that a setting that is not given keeps its value."""
     state = read_state(StackPaths.of(settings.stack.name))
     return state.settings.model_dump(mode="json") if state else {}
+
+
+def completed(settings: StartUpForm) -> StartUpForm:
+    """Return the settings with what this stack was last asked for in the place of each that was not given."""
+    recorded, given = recorded_settings(settings), settings.model_dump(mode="json", exclude_unset=True)
+    sections = {name: {**known, **given.pop(name, {})} for name, known in recorded.items()}
+    return StartUpForm.model_validate({**sections, **given})
 
 
 def main(settings: StartUpForm) -> None:

@@ -56,7 +56,7 @@ def locked(group: str) -> list[Jar]:
 
 def jar_directory(group: str) -> Path:
     """Return where the jars of a set lie."""
-    return lab_home() / "jars" / group
+    return (lab_home() / "jars").resolve() / group
 
 
 def ensure_jars(group: str) -> tuple[Path, ...]:

@@ -49,6 +49,11 @@ class StackPaths:
         return self.root / "data"
 
     @property
+    def store(self) -> Path:
+        """The serving store: rankings and counts, dead letters, the batches written."""
+        return self.data / "serving.sqlite"
+
+    @property
     def run(self) -> Path:
         """Configuration, logs and heartbeats of what runs."""
         return self.root / "run"

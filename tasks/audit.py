@@ -60,7 +60,7 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
     dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]
     places = {place for headers in dead if (place := letter_place(headers)) is not None}
-    store = Store(lab.paths.data / "serving.sqlite")
+    store = Store(lab.paths.store)
     try:
         stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
     finally:

@@ -10,7 +10,15 @@ import yaml
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import Worker, WorkerStatus
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType, Worker, WorkerStatus
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.types import SecretDict
@@ -20,6 +28,7 @@ from infra.prefect_server import POOL, WORKER
 from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -29,6 +38,10 @@ if TYPE_CHECKING:
 
 DEPLOY_SECONDS = 180
 WORKER_SECONDS = 60.0
+SCHEDULE_SECONDS = 30.0
+"""The server plans the runs of a new deployment every 5 s."""
+SCHEDULED = "health-check/local"
+"""The deployment that runs by itself."""
 AUTOMATIONS = CHECKOUT / "automations.yaml"
 ALERT = "trending-alert"
 """Name of the automation that tells somebody, and of the block that it tells by."""
@@ -81,6 +94,30 @@ def wait_for_worker(clock: Clock) -> None:
             cause = f"the worker {WORKER} did not report within {WORKER_SECONDS:.0f} s"
             raise NotReady(cause, f"work pool {POOL}", "make serve-stop, then make serve")
         clock.sleep(0.2)
+
+
+def wait_for_schedule(clock: Clock) -> dt.datetime:
+    """Return when the scheduled health check runs next; raises NotReady when the server plans none: nobody would watch."""
+    deadline = clock.monotonic() + SCHEDULE_SECONDS
+    while (planned := _next_planned()) is None:
+        if clock.monotonic() > deadline:
+            cause = f"the server planned no run of {SCHEDULED} within {SCHEDULE_SECONDS:.0f} s"
+            evidence = "its schedule is active; the server's scheduler does not run, or fails"
+            raise NotReady(cause, evidence, "read server/logs/prefect-server.err.log in the lab's home, or your own server's log")
+        clock.sleep(0.5)
+    return planned
+
+
+def _next_planned() -> dt.datetime | None:
+    waiting = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(SCHEDULED)
+        runs = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+            flow_run_filter=FlowRunFilter(state=waiting),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        )
+    return next((run.expected_start_time for run in runs if run.auto_scheduled), None)
 
 
 def _workers() -> list[Worker]:

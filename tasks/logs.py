@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.embedded import tail
+from trending.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,15 @@ def log_tail(lab: Lab, component: str, lines: int) -> str:
 
 
 def log_page(lab: Lab, components: Iterable[str]) -> str:
-    """Return a Markdown page with the last lines of each component; four back quotes, since a log may have three."""
-    sections = [
-        f"## {component}\n\n````\n{log_tail(lab, component, PAGE_LINES) or '(nothing)'}\n````\n" for component in components
-    ]
-    return "\n".join(sections)
+    """Return a Markdown page with the last lines of each component; four back quotes, since a log may have three.
+
+    A log that can't be read is told in its place: the page is made when something has failed already.
+    """
+    return "\n".join(f"## {component}\n\n````\n{_told(lab, component) or '(nothing)'}\n````\n" for component in components)
+
+
+def _told(lab: Lab, component: str) -> str:
+    try:
+        return log_tail(lab, component, PAGE_LINES)
+    except LabError as error:
+        return f"(cannot be read: {error.cause})"

@@ -34,7 +34,7 @@ def page_spec(lab: Lab) -> PageSpec:
         settings=lab.settings.page,
         stack_id=lab.paths.stack_id,
         name=lab.paths.name,
-        store=lab.paths.data / "serving.sqlite",
+        store=lab.paths.store,
         window_time=lab.settings.stream.window_time,
         time_zone=lab.settings.stream.time_zone,
         producer=lab.paths.heartbeat(PRODUCER),

@@ -161,9 +161,9 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     answered = time.time()
     copy = Path(place) / STORE
     copy.unlink(missing_ok=True)  # of an attempt that failed
-    copy_sqlite(lab.paths.data / STORE, copy)
+    copy_sqlite(lab.paths.store, copy)
     checkpoint = checkpoint_path(lab)
-    store = Store(lab.paths.data / STORE)
+    store = Store(lab.paths.store)
     try:
         counts, written = store.counts(), store.written(checkpoint.name)
     finally:

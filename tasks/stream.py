@@ -27,7 +27,7 @@ def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.stream,
-        store=lab.paths.data / "serving.sqlite",
+        store=lab.paths.store,
         checkpoint=checkpoint,
         checkpoint_id=checkpoint.name,
         topic_id=topic_id(lab.settings.stack.bootstrap, lab.settings.stack.topic) or "",

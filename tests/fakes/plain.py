@@ -41,12 +41,13 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr("flows.timeline.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.timeline.create_link_artifact", keep_link)
     monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
-    monkeypatch.setattr("flows.health_check.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.report.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.pages.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.game_day.create_markdown_artifact", keep)
-    monkeypatch.setattr(
-        "flows.health_check.create_table_artifact", lambda table, key, description: keep(str(table), key, description)
-    )
+    for module in ("health_check", "pages"):
+        monkeypatch.setattr(
+            f"flows.{module}.create_table_artifact", lambda table, key, description: keep(str(table), key, description)
+        )
     monkeypatch.setattr("flows.game_day.create_progress_artifact", lambda *_progress, **_names: "progress")
     monkeypatch.setattr("flows.game_day.update_progress_artifact", lambda _artifact, percent: pages.update(progress=str(percent)))
     return pages

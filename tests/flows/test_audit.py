@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from flows.forms import AuditForm, StartUpForm
 from infra.paths import StackPaths
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.log import Record
+from trending.store import Batch, Store
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -44,6 +46,20 @@ def test_the_producer_is_stopped_the_log_read_and_the_producer_started_again(wor
     assert order.index("read tweets_topic") > order.index("ends of tweets_topic")
     assert "lost 0, duplicated 0" in artifacts["audit"]
     assert "producer" in world.programs
+
+
+def test_the_ranking_is_left_as_a_table_once_there_is_one(artifacts: dict[str, str]) -> None:
+    audit()
+    assert "ranking-lab" not in artifacts
+    window = 1_800_000_000
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        tweets = {(window, "#Kafka"): 3, (window, "#Spark"): 5, (window - 60, "#Old"): 9}
+        store.write("checkpoint", Batch(number=0, at=60.0, tweets=tweets, foreign={}))
+    with pytest.raises(AuditFailed):
+        audit()
+    assert artifacts["ranking-lab"] == str(
+        [{"rank": 1, "hashtag": "#Spark", "tweets": 5}, {"rank": 2, "hashtag": "#Kafka", "tweets": 3}]
+    )
 
 
 def test_the_producer_stays_stopped_when_asked_for(world: World) -> None:

@@ -113,6 +113,12 @@ def test_what_is_recorded_is_looked_up_for_the_stack_that_was_named() -> None:
     assert asked == ["other"]
 
 
+@pytest.mark.parametrize("name", ["demo_seconds", "demo-seconds", "demo.demo-seconds"])
+def test_a_hyphen_is_as_good_as_an_underscore_in_a_name_and_stays_in_a_value(name: str) -> None:
+    form = parse(DemoForm, [f"--{name}=7", "--name=my-lab", "--topic", "a-b"], "demo")
+    assert (form.demo.demo_seconds, form.stack.name, form.stack.topic) == (7, "my-lab", "a-b")
+
+
 def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRENDING_RATE", "")
     assert parse(StartUpForm, [], "up").producer.rate == 1.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from fakes.clock import FakeClock
+from IPython.core.inputtransformer2 import TransformerManager
 
 from flows import notebook as module
 from flows import notebook_keeper
@@ -74,7 +75,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 
 def count(paths: StackPaths, tweets: dict[tuple[int, str], int], batch: int = 1) -> None:
     paths.data.mkdir(parents=True, exist_ok=True)
-    store = Store(paths.data / "serving.sqlite")
+    store = Store(paths.store)
     store.write("one", Batch(number=batch, at=60.0, tweets=tweets, foreign={}))
     store.close()
 
@@ -85,7 +86,8 @@ def test_the_notebook_is_committed_without_outputs_and_with_valid_cells() -> Non
     for cell in CODE:
         assert cell.outputs == []
         assert cell.execution_count is None
-        assert len(cell.source.splitlines()) <= 5, "what a cell does belongs into flows/notebook.py"
+        if cell.id != "entorno":  # it runs before flows/notebook.py can be imported
+            assert len(cell.source.splitlines()) <= 5, "what a cell does belongs into flows/notebook.py"
 
 
 def test_every_cell_runs_on_a_machine_of_pretend_and_the_order_is_start_ups(commands: Commands) -> None:
@@ -94,7 +96,8 @@ def test_every_cell_runs_on_a_machine_of_pretend_and_the_order_is_start_ups(comm
         source = cell.source.replace("WATCH_SECONDS = 30", "WATCH_SECONDS = 0")
         if "show_ranking" in source:
             count(scope["lab"].paths, {(0, "#Spark"): 3})
-        exec(compile(source, cell.id, "exec"), scope)  # noqa: S102 - the notebook's own cells
+        plain = TransformerManager().transform_cell(source)
+        exec(compile(plain, cell.id, "exec"), scope)  # noqa: S102 - the notebook's own cells
     assert commands.names == ["start_up", "start_up", "spy", "start_up", "status", "audit", "tear_down", "keeper told"]
     lasts = [arguments[-1] for name, arguments in commands.calls if name == "start_up"]
     assert lasts == ["--until=topic", "--until=producer", "--until=page"]
@@ -280,6 +283,6 @@ def test_a_take_down_that_fails_leaves_its_words(home: Path, monkeypatch: pytest
 
 
 def test_a_keeper_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sys, "executable", "/bin/false")
+    monkeypatch.setattr(module, "interpreter", lambda: "/bin/false")
     with pytest.raises(LabError, match="could not be started"):
         start_keeper("notebook-0", "m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ import pytest
 import yaml
 from fakes.clock import FakeClock
 from prefect import Flow, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import Worker, WorkerStatus
+from prefect.client.schemas.schedules import IntervalSchedule
 from pydantic import SecretStr
 
 from flows import serve
@@ -125,6 +128,22 @@ def test_a_worker_counts_only_when_it_is_online(monkeypatch: pytest.MonkeyPatch)
     assert clock.naps == 2
 
 
+@pytest.mark.usefixtures("engine")
+def test_the_next_scheduled_check_is_told_and_a_scheduler_that_plans_none_is_an_error() -> None:
+    clock = FakeClock()
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("health-check")
+        schedule = IntervalSchedule(interval=dt.timedelta(minutes=5))
+        made = client.create_deployment(flow, "local", schedules=[DeploymentScheduleCreate(schedule=schedule, active=True)])
+        with pytest.raises(NotReady, match=r"planned no run of health-check/local within 30 s"):
+            deployment.wait_for_schedule(clock)
+        # What the server's scheduler does in its loop: its bulk insert fails with SQLAlchemy 2.1.
+        client._client.post(f"/deployments/{made}/schedule").raise_for_status()
+        planned = deployment.wait_for_schedule(clock)
+        assert 0 <= (planned - dt.datetime.now(dt.UTC)).total_seconds() <= 300
+        client.delete_deployment(made)
+
+
 def test_a_server_that_refuses_the_deployments_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LabError, match="the deployments could not be created") as caught:
         deployment.deploy({**os.environ, "PREFECT_API_URL": "http://127.0.0.1:1/api", "PREFECT_CLIENT_MAX_RETRIES": "0"})
@@ -140,11 +159,13 @@ def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(serve, "apply_automations", lambda url: given.append(url) or ["trending-zombies"])
     monkeypatch.setattr(serve, "ensure_worker", lambda _server: True)
     monkeypatch.setattr(serve, "wait_for_worker", lambda _clock: None)
+    monkeypatch.setattr(serve, "wait_for_schedule", lambda _clock: dt.datetime.now(dt.UTC))
     serve.main(ServeForm(alert_url=SecretStr("http://127.0.0.1:1/?secret")))
     said = capsys.readouterr().out
     assert "[ok] 7 deployments" in said
     assert "UI: http://127.0.0.1:4711/deployments" in said
     assert "nobody is alerted" in said
+    assert "[ok] the next scheduled health check is at " in said
     assert "secret" not in said
     assert given[0] is not None
     assert given[0].get_secret_value().endswith("?secret")

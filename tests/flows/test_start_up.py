@@ -208,6 +208,23 @@ def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     assert not world.supervised
 
 
+def test_a_failed_step_leaves_the_logs_of_everything_with_the_run(world: World, artifacts: dict[str, str]) -> None:
+    world.fail("launch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    page = artifacts["logs-lab"]
+    assert "kafka says 39" in page, "read before it was undone"
+    assert "## producer" in page
+    assert world.running == set()
+
+
+def test_an_interrupted_start_leaves_no_page_since_somebody_waits(world: World, artifacts: dict[str, str]) -> None:
+    world.fail("launch stream", Interrupted())
+    with pytest.raises(Interrupted):
+        up()
+    assert "logs-lab" not in artifacts
+
+
 @pytest.mark.parametrize("step", ORDER)
 def test_after_a_failure_a_stack_that_nobody_knew_before_leaves_nothing(step: str, world: World) -> None:
     world.fail(step, ConfigurationConflict("it cannot be"))
@@ -339,6 +356,18 @@ def test_a_setting_that_was_given_once_is_remembered_by_the_command(
     settings = open_lab("lab").settings
     assert (settings.producer.rate, settings.stack.port, settings.stream.time_zone) == (5.0, port, "Europe/Madrid")
     assert world.running == whole_stack(open_lab("lab").stack)
+
+
+def test_a_deployment_that_is_run_without_a_setting_keeps_its_value(world: World) -> None:
+    given = form()
+    module.start_up(StartUpForm(stack=given.stack, producer=ProducerSettings(rate=7), page=PageSettings(page_port=0)))
+    world.forget_history()
+    for parameters in ({"stack": {"name": "lab"}}, {"stack": {"name": "lab"}, "producer": {"rate": 7.0}, "until": "stream"}):
+        assert not module.start_up(StartUpForm.model_validate(parameters)).changed
+        assert world.changes == []
+    module.start_up(StartUpForm.model_validate({"stack": {"name": "lab"}, "producer": {"rate": 9}}))
+    settings = open_lab("lab").settings
+    assert (settings.producer.rate, settings.stack, settings.page.page_port) == (9.0, given.stack, 0)
 
 
 def test_a_damaged_state_file_stops_the_command_before_it_touches_anything(world: World) -> None:

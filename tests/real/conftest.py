@@ -53,10 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def real_home() -> Iterator[Path]:
-    """A lab home of the session, in which the checkout's jars are linked."""
+    """A lab home of the session, in which the checkout's jars and class archives are linked."""
     home = Path(tempfile.mkdtemp(prefix="trending-test-"))
     real = Path(os.environ.get("TRENDING_REAL_HOME") or CHECKOUT / ".trending")
-    (home / "jars").symlink_to(real / "jars")
+    for shared in ("jars", "cds"):
+        (home / shared).symlink_to(real / shared)
     before = {name: os.environ.get(name) for name in HOMES}
     os.environ |= {"TRENDING_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
     ensure_server()

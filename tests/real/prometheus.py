@@ -34,7 +34,8 @@ class PrometheusProcess:
     def __init__(self, place: Path, port: int) -> None:
         self._place, self._port = place, port
         self._process: subprocess.Popen[bytes] | None = None
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self.address = f"http://127.0.0.1:{port}"
+        self._client = httpx.Client(base_url=self.address, timeout=10)
 
     def start(self) -> None:
         command = [

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -13,7 +17,8 @@ import psutil
 import pytest
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from packaging.requirements import Requirement
 from real.harness import RealStack
 
 from flows.notebook_keeper import UNDO_SECONDS
@@ -66,6 +71,25 @@ class Kernel:
                 self.client.execute_cell(cell, index)
             if cell.id == last:
                 return
+
+    def interrupt(self, name: str, after: float) -> bool:
+        """Execute a cell and press Jupyter's interrupt button ``after`` so many seconds; returns whether it was still running."""
+        index, cell = next((index, cell) for index, cell in enumerate(self.client.nb.cells) if cell.id == name)
+        button = threading.Timer(after, lambda: os.kill(self.pid, signal.SIGINT))
+        button.start()
+        failed: CellExecutionError | None = None
+        try:
+            self.client.execute_cell(cell, index)
+        except CellExecutionError as error:
+            failed = error
+        finally:
+            button.join()
+        assert failed is None or failed.ename in {"KeyboardInterrupt", "Interrupted"}, failed
+        return failed is not None
+
+    def shut_down(self) -> None:
+        """End the kernel as closing its tab does."""
+        run_sync(self.client.km.shutdown_kernel)()  # type: ignore[union-attr]
 
     def texts(self, kind: str) -> str:
         """Return everything that the cells showed: ``stream`` for printed lines, ``text/html`` for pictures."""
@@ -146,7 +170,35 @@ def test_a_kernel_shut_down_after_the_producer_leaves_nothing(kernel: Kernel) ->
     kernel.run("productor", skip=("infraestructura",))
     port = port_of(paths)
     assert stack_processes(paths.stack_id, "producer")
-    run_sync(kernel.client.km.shutdown_kernel)()  # type: ignore[union-attr]
+    kernel.shut_down()
+    assert_nothing_left(paths, port)
+
+
+@pytest.mark.parametrize("cell", ["infraestructura", "productor", "spark"])
+def test_interrupted_in_a_cell_that_starts_something_and_closed_it_leaves_nothing(kernel: Kernel, cell: str) -> None:
+    paths = kernel.paths
+    kernel.run("abrir")
+    assert kernel.interrupt(cell, after=4.0), "it takes longer than that"
+    kernel.shut_down()
+    wait_until(lambda: keepers(paths.name) == [], UNDO_SECONDS + 120, "the keeper is done")
+    assert stack_processes(paths.stack_id) == []
+    assert not paths.root.exists()
+    assert list(paths.home.glob("notebook-*.log")) == []
+
+
+def test_interrupted_in_each_of_the_cells_that_look_it_goes_on_and_interrupted_in_the_last_it_leaves_nothing(
+    kernel: Kernel,
+) -> None:
+    paths = kernel.paths
+    kernel.run("spark", skip=("infraestructura", "productor", "tema"))
+    port = port_of(paths)
+    for cell in ("tema", "tabla", "lineas", "columnas", "consola", "prueba"):
+        kernel.interrupt(cell, after=1.5)
+    assert kernel.interrupt("tabla", after=1.5), "the table is shown for longer than that"
+    kernel.run("prueba", skip=tuple(each.id for each in kernel.client.nb.cells if each.id != "prueba"))
+    assert "lost 0, duplicated 0" in kernel.texts("stream")
+    kernel.interrupt("final", after=1.0)
+    kernel.shut_down()
     assert_nothing_left(paths, port)
 
 
@@ -158,4 +210,53 @@ def test_a_kernel_killed_while_it_shows_the_table_leaves_nothing(kernel: Kernel)
     index, cell = next((index, cell) for index, cell in enumerate(kernel.client.nb.cells) if cell.id == "tabla")
     with pytest.raises(DeadKernelError):
         kernel.client.execute_cell(cell, index)
+    assert_nothing_left(paths, port)
+
+
+def bare_kernel(place: Path) -> str:
+    """Make a kernel of another environment, which has ipykernel and nothing of the project; return its specification's name."""
+    venv.create(place / "other", symlinks=True)
+    site_packages = next((place / "other" / "lib").glob("python*/site-packages"))
+    for name in needs_of("ipykernel", set()):
+        for file in distribution(name).files or ():
+            top = file.parts[0]
+            if top != ".." and not (site_packages / top).exists():
+                (site_packages / top).symlink_to(Path(str(distribution(name).locate_file(top))))
+    specification = {
+        "argv": [str(place / "other" / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "another",
+        "language": "python",
+    }
+    (place / "kernels" / "another").mkdir(parents=True)
+    (place / "kernels" / "another" / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
+    return "another"
+
+
+def needs_of(name: str, known: set[str]) -> set[str]:
+    """Return the distribution's name and those of all that it needs here."""
+    if name not in known:
+        known.add(name)
+        for each in map(Requirement, distribution(name).requires or ()):
+            if each.marker is None or each.marker.evaluate({"extra": ""}):
+                needs_of(each.name, known)
+    return known
+
+
+def test_a_kernel_of_another_environment_takes_the_projects(
+    real_home: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Jupyter that was there before is, and Colab but for git, apt and a Python of its own."""
+    name = bare_kernel(tmp_path)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", "")
+    made = Kernel()
+    made.client.kernel_name = name
+    with made.client.setup_kernel():
+        paths = made.paths
+        with pytest.raises(CellExecutionError, match="ModuleNotFoundError"):
+            made.run("abrir", skip=("entorno",))
+        made.run("infraestructura")
+        port = port_of(paths)
+        assert "topic: created" in made.texts("stream")
+        made.shut_down()
     assert_nothing_left(paths, port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 import time
@@ -13,7 +12,6 @@ import pytest
 import yaml
 from fakes.observed import PRODUCER, STREAM, observed
 from fakes.page import HOSTILE, PageHome
-from prometheus_client.parser import text_string_to_metric_families
 from real.browser import PageProcess
 from real.conftest import skip_or_fail
 from real.prometheus import PrometheusProcess, missing_prometheus, promtool
@@ -22,14 +20,12 @@ from infra.health import Verdict
 from infra.observability.panels import PANELS
 from infra.observability.placing import SOURCE, place_files
 from infra.processes import free_port
-from infra.versions import kafka_version
-from trending.settings import PageSettings, RuntimeKind
+from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from real.harness import RealStack
 
 pytestmark = pytest.mark.prometheus
 FIRST_PORT = 18900
@@ -206,34 +202,3 @@ def test_silent_programs_and_a_killed_page_raise_theirs(prometheus: PrometheusPr
     page.start()
     living.working = True
     wait_until(lambda: not firing(prometheus), 60, "everything is well again")
-
-
-def test_a_real_stack_tells_all_that_dashboard_and_rules_ask_for(stack: RealStack) -> None:
-    stack.up()
-    stack.wait_progress()
-    stack.command("health_check", f"--name={stack.name}")
-    text = httpx.get(f"http://127.0.0.1:{stack.page_port}/metrics").text
-    promtool("check", "metrics", given=text)
-    told = {
-        (sample.name, *sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    queries = [query.expression for panel in PANELS for query in panel.queries]
-    asked = set(re.findall(r"\b(?:trending|process)_\w+", " ".join([*queries, *(rule["expr"] for rule in rules())])))
-    # Nothing was repaired in so short a life.
-    assert asked - {name for name, *_labels in told} == {"trending_health_repairs_total"}
-    acknowledged, end = (
-        told["trending_producer_acknowledged_tweets_total",],
-        told["trending_producer_end_offset", ("partition", "0")],
-    )
-    counted, lag = told["trending_stream_offset", ("partition", "0")], told["trending_stream_lag_records", ("partition", "0")]
-    assert acknowledged == end > 0, "a new topic has the producer's tweets and no others"
-    assert lag == max(0, end - counted)
-    assert told["trending_stream_input_records_total",] <= counted
-    assert told["trending_broker_up",] == 1
-    assert told["trending_health_verdict", ("component", "kafka"), ("verdict", "healthy")] == 1
-    ranked = [number for (name, *_labels), number in told.items() if name == "trending_ranking_window_tweets"]
-    assert sum(ranked) > 0
-    assert told["trending_broker_info", ("version", kafka_version(stack.lab.stack, RuntimeKind.EMBEDDED))] == 1
-    assert stack.command("observe").count(f"http://127.0.0.1:{stack.page_port}/metrics") == 1

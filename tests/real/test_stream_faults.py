@@ -150,7 +150,7 @@ def test_a_driver_killed_between_store_write_and_commit_counts_nothing_twice(liv
     assert "killed after batch" in job.stdout
     live.up()
     output = live.audit()
-    rejected = len(Store(live.paths.data / "serving.sqlite").rejects())
+    rejected = len(Store(live.paths.store).rejects())
     assert f"dead letters: {rejected}" in output
 
 
@@ -164,7 +164,7 @@ def send(stack: RealStack, *values: bytes | None) -> None:
 
 
 def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_stream_goes_on(live: RealStack) -> None:
-    before = len(Store(live.paths.data / "serving.sqlite").rejects())
+    before = len(Store(live.paths.store).rejects())
     hostile = b'{"hashtag_principal":"#\\u202e<script>\\u001b[2J","timestamp":1.0,"usuario":"@x","texto":"y"}'
     expected: list[tuple[bytes | None, str | None]] = [
         (b"{not json", Reason.BAD_JSON),
@@ -187,7 +187,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_stream_goes_on(
     send(live, *(value for value, _reason in expected))
     live.wait_progress()
     output = live.audit()
-    rejects = Store(live.paths.data / "serving.sqlite").rejects()[before:]
+    rejects = Store(live.paths.store).rejects()[before:]
     assert sorted(reject.reason for reject in rejects) == sorted(reason for _value, reason in expected if reason)
     assert "tweets of other producers: 4" in output
     assert "foreign records: 1" in output

@@ -1,0 +1,126 @@
+"""The database of Prefect's server after thousands of health checks: as large as its days of retention, and no larger.
+
+A week of checks can't be waited for. One real check's rows, from every table, are copied as often as the schedule would have run,
+with their times shifted into the past; then a real server starts on that database and its own vacuum does the rest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import sqlite3
+import uuid
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from infra.prefect_server import KEPT_SECONDS, ensure_server, prefect_environment, stop_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    import pytest
+    from real.harness import RealStack
+    from real.served import Served
+
+CHECKS = 2000
+EVERY = dt.timedelta(minutes=5)
+"""The schedule of the deployment."""
+KEPT_CHECKS = int(KEPT_SECONDS / EVERY.total_seconds())
+OWNERS = {
+    "flow_run": "id = :run",
+    "flow_run_state": "flow_run_id = :run",
+    "task_run": "flow_run_id = :run",
+    "task_run_state": "task_run_id IN (SELECT id FROM task_run WHERE flow_run_id = :run)",
+    "log": "flow_run_id = :run",
+    "artifact": "flow_run_id = :run",
+    "events": "id IN (SELECT event_id FROM event_resources WHERE resource_id = 'prefect.flow-run.' || :run)",
+    "event_resources": "event_id IN (SELECT event_id FROM event_resources WHERE resource_id = 'prefect.flow-run.' || :run)",
+}
+"""The tables that a run writes to, and which of their rows are the run's."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
+
+Row = dict[str, Any]
+
+
+def rows_of(connection: sqlite3.Connection, run: UUID) -> dict[str, list[Row]]:
+    """Return every row that the run has left, by table."""
+    connection.row_factory = sqlite3.Row
+    found = {}
+    for table, owned in OWNERS.items():
+        rows = connection.execute(f"SELECT * FROM {table} WHERE {owned}", {"run": str(run)})  # noqa: S608 - our constants
+        found[table] = [dict(row) for row in rows]
+    return found
+
+
+def copy_of(row: Row, ids: dict[str, str], age: dt.timedelta) -> Row:
+    """Return the row with new ids in the place of the old ones, ``age`` older."""
+
+    def value(old: object) -> object:
+        if not isinstance(old, str):
+            return old
+        if _TIME.fullmatch(old):
+            return (dt.datetime.fromisoformat(old) - age).isoformat(sep=" ", timespec="microseconds")
+        for known, new in ids.items():
+            if known in old:
+                old = old.replace(known, new)
+        return old
+
+    return {column: value(each) for column, each in row.items()}
+
+
+def add_older_checks(connection: sqlite3.Connection, pattern: dict[str, list[Row]]) -> None:
+    """Add the checks that the schedule would have run before the one in ``pattern``."""
+    known = {row["id"] for rows in pattern.values() for row in rows}
+    connection.execute("PRAGMA synchronous = OFF")
+    for number in range(1, CHECKS):
+        ids = {each: str(uuid.uuid4()) for each in known}
+        for table, rows in pattern.items():
+            columns = ", ".join(f":{column}" for column in rows[0])
+            copies = [copy_of(row, ids, number * EVERY) for row in rows]
+            connection.executemany(f"INSERT INTO {table} VALUES ({columns})", copies)  # noqa: S608 - our constants
+    connection.commit()
+
+
+def sizes(database: Path) -> dict[str, int]:
+    """Return the number of rows by table."""
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in OWNERS}  # noqa: S608
+
+
+def test_two_thousand_health_checks_leave_the_rows_of_two_days(
+    served: Served, stack: RealStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.up()
+    check = served.run("health-check/local", {"name": stack.name})
+    stack.wait_until(
+        lambda: bool(served.events("prefect.flow-run." + str(check.state_name), f"prefect.flow-run.{check.id}")),
+        30,
+        "its events are kept",
+    )
+    copy = tmp_path / "prefect" / "prefect.db"
+    copy.parent.mkdir()
+    with (
+        closing(sqlite3.connect(f"{prefect_environment()['PREFECT_HOME']}/prefect.db", timeout=30)) as theirs,
+        closing(sqlite3.connect(copy)) as ours,
+    ):
+        theirs.backup(ours)
+        pattern = rows_of(ours, check.id)
+        assert all(pattern.values()), "a check writes to each of these tables"
+        before = sizes(copy)
+        add_older_checks(ours, pattern)
+    full = sizes(copy)
+    assert full == {table: before[table] + (CHECKS - 1) * len(pattern[table]) for table in OWNERS}
+
+    monkeypatch.setenv("TRENDING_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_HOME", str(copy.parent))
+    # An hour is the usual time between two vacuums.
+    monkeypatch.setenv("PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS", "5")
+    ensure_server()
+    try:
+        most = {table: before[table] + (KEPT_CHECKS + 1) * len(pattern[table]) for table in OWNERS}
+        stack.wait_until(lambda: all(sizes(copy)[table] <= most[table] for table in OWNERS), 120, f"no more than {most}")
+        left = sizes(copy)
+    finally:
+        stop_server()
+    assert left["flow_run"] >= KEPT_CHECKS, "what is younger than the retention stays"
