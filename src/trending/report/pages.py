@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,24 @@ def slides_page(report: Report, place: Path) -> str:
 
 
 def _render(template: str, report: Report, place: Path, style: str, script: str = "", **parts: object) -> str:
-    environment = Environment(
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            report=report,
+            day=day(report.made, report.zone),
+            style=style,
+            script=script,
+            policy=policy(style, script),
+            inlined=lambda name: _inlined(place / name),
+            **parts,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
         loader=PackageLoader("trending.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -41,16 +59,8 @@ def _render(template: str, report: Report, place: Path, style: str, script: str 
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
     # Styles, scripts and drawings are ours: the drawings were escaped by the XML writer that made them.
-    environment.filters["ours"] = Markup
-    environment.filters["inlined"] = lambda name: _inlined(place / name)
-    return environment.get_template(template).render(
-        report=report,
-        day=day(report.made, report.zone),
-        style=style,
-        script=script,
-        policy=policy(style, script),
-        **parts,
-    )
+    made.filters["ours"] = Markup
+    return made
 
 
 def policy(style: str, script: str) -> str:
