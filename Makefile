@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -47,6 +47,9 @@ archives: jars ## make the class archives that Kafka and Spark start faster with
 JARS := $(VENV)/.complete
 demo: $(JARS) ## start, watch, audit, tear down
 	@$(PY) -m flows.demo $(ARGS)
+
+report: $(JARS) ## HTML report and slides of the running stack, or of one brought up for it: OUT=directory
+	@$(PY) -m flows.report $(ARGS)
 
 replay-demo: $(JARS) ## the live page on a recorded store, without broker and Spark
 	@$(PY) -m flows.replay $(ARGS)

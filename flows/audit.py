@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -21,7 +21,10 @@ from tasks.stream import wait_for_catch_up
 from trending.audit import AuditReport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from zoneinfo import ZoneInfo
+
+Seen = TypeVar("Seen")
 
 
 @flow(name="audit", flow_run_name="audit {settings.name}")
@@ -41,10 +44,15 @@ def audit(settings: AuditForm) -> AuditReport:
 
 def recount(stack: str, *, resume: bool) -> AuditReport:
     """Stop the producer, let the stream catch up, reconcile; with ``resume`` start the producer again, whatever came of it."""
+    return with_producer_stopped(stack, audit_log, resume=resume)
+
+
+def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen], *, resume: bool) -> Seen:
+    """Return what ``look`` sees of a stack whose stream has caught up, given the log's ends."""
     with stack_held(StackPaths.of(stack)):
         stop_producer(stack)
         try:
-            return audit_log(stack, wait_for_catch_up(stack))
+            return look(stack, wait_for_catch_up(stack))
         finally:
             if resume:
                 launch_producer(stack)

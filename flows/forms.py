@@ -146,6 +146,18 @@ class DemoForm(LabSettings):
     demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
 
 
+class ReportOptions(Section):
+    """Where the report goes."""
+
+    out: str = Field("", description="New or empty directory for the report; empty means reports/NAME-TIME in the checkout.")
+
+
+class ReportForm(DemoForm):
+    """Make report and slides of a stack that runs, or of one brought up for it, watched, audited and taken down."""
+
+    report: ReportOptions = Field(default_factory=ReportOptions, title="Report")
+
+
 class ReplayForm(Section):
     """Open the live page on a recorded store, without a broker."""
 
@@ -165,6 +177,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     LogsForm,
     ObserveForm,
     DemoForm,
+    ReportForm,
     ReplayForm,
 )
 

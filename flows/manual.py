@@ -37,6 +37,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     forms.SpyForm: "make spy",
     forms.LogsForm: "make logs",
     forms.DemoForm: "make demo",
+    forms.ReportForm: "make report",
     forms.ReplayForm: "make replay-demo",
 }
 """Form → the commands that take it."""

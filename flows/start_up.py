@@ -10,10 +10,11 @@ from flows.command_line import run_command
 from flows.forms import LastStep, StartUpForm
 from flows.pages import last_lines, leave_logs
 from flows.serving import with_server
-from flows.timeline import StartUpSummary, Timeline
+from flows.timeline import Timeline
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.state import read_state, stack_held
+from infra.timeline import StartUpSummary
 from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer

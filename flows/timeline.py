@@ -1,4 +1,4 @@
-"""The start-up's timeline: what each step did and how long it took; the typed summary and the Markdown artifact."""
+"""The start-up's timeline: what each step did and how long it took; the summary kept with the stack, the Markdown artifact."""
 
 from __future__ import annotations
 
@@ -7,34 +7,11 @@ from collections.abc import Callable, Iterator  # noqa: TC003 - the context mana
 from contextlib import contextmanager
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
-from pydantic import BaseModel
 
 from infra.lab import PAGE, Lab
 from infra.runtime import Outcome
+from infra.timeline import StartUpSummary, Step, keep_summary
 from tasks.step import say
-
-
-class Step(BaseModel):
-    """One step: its name, what had to be done, the evidence, its time in seconds."""
-
-    name: str
-    outcome: str
-    note: str
-    seconds: float
-
-
-class StartUpSummary(BaseModel):
-    """What start-up returns: where to reach the stack, and the time of each step."""
-
-    stack: str
-    runtime: str
-    bootstrap: str
-    topic: str
-    cluster_id: str
-    page: str
-    changed: bool
-    steps: list[Step]
-    seconds: float
 
 
 class Timeline:
@@ -61,7 +38,7 @@ class Timeline:
         say(f"[{step.seconds:6.2f} s] {step.name}: {words or 'ok'}")
 
     def finish(self, lab: Lab) -> StartUpSummary:
-        """Return the summary, leave the artifact and report the end."""
+        """Return the summary, keep it with the stack, leave the artifact and report the end."""
         changed = any(step.outcome not in {"", Outcome.ADOPTED} for step in self._steps)
         summary = StartUpSummary(
             stack=self._stack,
@@ -74,6 +51,7 @@ class Timeline:
             steps=self._steps,
             seconds=round(time.monotonic() - self._started, 2),
         )
+        keep_summary(lab.paths, summary)
         create_markdown_artifact(to_markdown(summary), key="start-up-timeline", description="What start-up did")
         if summary.page:
             create_link_artifact(summary.page, f"Live page of {summary.stack}", key="page", description="The ranking, live")

@@ -84,6 +84,11 @@ class StackPaths:
         return self.root / "health.json"
 
     @property
+    def timeline(self) -> Path:
+        """What the last start-up that changed something did, step by step."""
+        return self.root / "start-up.json"
+
+    @property
     def socket(self) -> Path:
         """Supervisor's socket; hashed and in the temporary directory, since paths over 107 bytes fail."""
         return Path(tempfile.gettempdir()) / f"trending-{os.getuid()}-{short_hash(str(self.root))}.sock"

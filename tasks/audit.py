@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 from infra.lab import Lab, open_lab
 from tasks.step import say, step
 from tasks.topic import dead_letter_topic, read_start
-from trending.audit import AuditReport, StreamFigures, reconcile, recount
+from trending.audit import AuditReport, Recount, StreamFigures, reconcile, recount
 from trending.dead_letters import letter_place
 from trending.errors import AuditFailed
 from trending.ledger import read_ledger
@@ -23,10 +26,24 @@ def range_start(lab: Lab) -> dict[int, int]:
     return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
 
 
+@dataclass(frozen=True)
+class Examined:
+    """An audit with what it rests on: where its range began, the recount of the log and the seconds that this took."""
+
+    report: AuditReport
+    start: dict[int, int]
+    recounted: Recount
+    seconds: float
+
+
 @step(name="audit-log", timeout_seconds=1800)
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
     """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed where that can't be done."""
-    lab = open_lab(stack)
+    return examine_log(open_lab(stack), ends).report
+
+
+def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
+    """Do what ``audit_log`` does and return more of it."""
     settings = lab.settings
     bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
     start = range_start(lab)
@@ -35,7 +52,10 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
         cause = "the beginning of the range is not in the log any more"
         raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
     ledger = read_ledger(lab.paths.data / "ledger.sqlite")
-    log = recount(read_log(bootstrap, topic, start, ends), settings.stream.window_time, ledger.acknowledged_ids(start))
+    acknowledged = ledger.acknowledged_ids(start)
+    began = time.monotonic()
+    log = recount(read_log(bootstrap, topic, start, ends), settings.stream.window_time, acknowledged)
+    seconds = time.monotonic() - began
     letters = dead_letter_topic(topic)
     letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
     dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]
@@ -45,7 +65,7 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
         stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
     finally:
         store.close()
-    return reconcile(ledger, start, log, stream, places)
+    return Examined(reconcile(ledger, start, log, stream, places), start, log, seconds)
 
 
 @step(name="send-probe", retries=0, timeout_seconds=120)

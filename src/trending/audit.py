@@ -5,6 +5,7 @@ Each number is obtained in its own way: acknowledged from the producer's ledger,
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,9 +39,17 @@ class Recount:
     foreign: int = 0
     rejects: dict[tuple[int, int], str] = field(default_factory=dict)
     rejected_runs: set[str] = field(default_factory=set)
+    first: float = math.inf
+    last: float = -math.inf
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first append to the last; 0 without records."""
+        return max(0.0, self.last - self.first)
 
     def add(self, record: Record, window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> None:
         """Count one record of the log."""
+        self.first, self.last = min(self.first, record.append_time), max(self.last, record.append_time)
         verdict = classify(record.value, record.append_time, window_time)
         header = record.headers.get(ID_HEADER)
         identity = parse_record_id(header) if header else None

@@ -31,3 +31,11 @@ def open_sqlite_read_only(path: Path) -> Engine:
     # The address form, which alone has a mode; as_uri escapes what would end the path there.
     url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     return create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Write what is committed in ``source`` into the new file ``target``: one moment of it, whole, without a WAL beside it."""
+    engine = open_sqlite_read_only(source)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("VACUUM INTO ?", (str(target),))
+    engine.dispose()

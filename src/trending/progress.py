@@ -12,7 +12,6 @@ from pyspark.sql.streaming.listener import StreamingQueryListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pyspark.sql.streaming.listener import (
         QueryIdleEvent,
@@ -86,17 +85,3 @@ def figures_of(progress: dict[str, Any]) -> dict[str, float]:
         for partition, offset in partitions.items():
             figures[f"offset.{partition}"] = offset
     return figures
-
-
-def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
-    """Return partition → offset that the checkpoint's last committed batch ended at; empty for a new checkpoint.
-
-    A query that finds nothing new after a restart reports no progress, so where it stands is only written there. Format: Spark's
-    OffsetSeqLog, a version line, a line of metadata, then a line of JSON for each source.
-    """
-    commits = [int(path.name) for path in (checkpoint / "commits").glob("[0-9]*") if path.name.isdecimal()]
-    if not commits:
-        return {}
-    lines = (checkpoint / "offsets" / str(max(commits))).read_text(encoding="utf-8").splitlines()
-    offsets: dict[str, int] = json.loads(lines[2]).get(topic, {})
-    return {int(partition): offset for partition, offset in offsets.items()}

@@ -196,6 +196,12 @@ class Store:
             number: int | None = connection.execute(query).scalar_one()
             return number
 
+    def written(self, checkpoint: str) -> dict[int, float]:
+        """Return batch → when it was written under ``checkpoint``, seconds since the epoch; only the last ones are kept."""
+        query = select(_batches.c.batch, _batches.c.at).where(_batches.c.checkpoint == checkpoint)
+        with self._engine.connect() as connection:
+            return {row.batch: row.at for row in connection.execute(query)}
+
     def dead_letter_offset(self, checkpoint: str) -> int:
         """Return the dead-letter topic's offset up to which every letter belongs to a written batch."""
         query = select(_dead_letters.c.next_offset).where(_dead_letters.c.checkpoint == checkpoint)

@@ -16,13 +16,14 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer knows
 
+from trending.checkpoint import committed_offsets
 from trending.dead_letters import DeadLetters
 from trending.decoder import SCHEMA, decode_batches
 from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.heartbeat import write_heartbeat
 from trending.log import topic_id
 from trending.program import run_program
-from trending.progress import ProgressListener, committed_offsets
+from trending.progress import ProgressListener
 from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
 from trending.sink import RankingSink
 from trending.specification import StreamSpec

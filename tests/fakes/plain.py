@@ -13,7 +13,7 @@ from infra.processes import free_port
 from trending.settings import RuntimeKind, StackSettings
 
 __all__ = ["artifacts", "plain", "world"]
-MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test", "health_check", "game_day")
+MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test", "health_check", "game_day", "report")
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr("flows.timeline.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.timeline.create_link_artifact", keep_link)
     monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.report.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.pages.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.game_day.create_markdown_artifact", keep)
     for module in ("health_check", "pages"):

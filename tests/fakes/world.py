@@ -156,7 +156,9 @@ class World:
         monkeypatch.setattr("infra.lab.port_owner", self.port_owner)
         monkeypatch.setattr("tasks.page.ask_whose", self.ask_whose)
         monkeypatch.setattr("tasks.audit.log_ends", self.log_ends)
-        monkeypatch.setattr("tasks.audit.read_log", self.read_log)
+        for module in ("audit", "report"):
+            monkeypatch.setattr(f"tasks.{module}.read_log", self.read_log)
+        monkeypatch.setattr("tasks.report.find_browser", lambda: None)
         monkeypatch.setattr("tasks.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))
         monkeypatch.setattr("tasks.infrastructure.check_memory", lambda: "enough")
 

@@ -54,6 +54,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "driver_mb": ("600", 600),
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),
     "store": ("/my store.sqlite", "/my store.sqlite"),
+    "out": ("/my report", "/my report"),
     "page_port": ("18501", 18501),
     "demo_seconds": ("9", 9.0),
     "volumes": ("true", True),

@@ -26,7 +26,7 @@ from trending.errors import LabError, NotReady
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day")
+FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report")
 
 
 def declared() -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def test_only_the_health_check_is_scheduled_and_what_changes_a_stack_runs_one_at
     entries = {flow_of(entry).name: entry for entry in declared()}
     assert [name for name, entry in entries.items() if entry["schedules"]] == ["health-check"]
     assert entries["health-check"]["schedules"][0]["interval"] == 300
-    for name in ("start-up", "health-check", "audit", "demo", "game-day"):
+    for name in ("start-up", "health-check", "audit", "demo", "game-day", "report"):
         assert entries[name]["concurrency_limit"]["limit"] == 1
     assert "concurrency_limit" not in entries["tear-down"], "nothing may keep a take-down waiting"
 

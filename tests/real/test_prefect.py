@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WELL = {"Healthy", "Warning"}
 """A stream that has just started is a warning for a while."""
-DEPLOYMENTS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day")
+DEPLOYMENTS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report")
 
 
 def flow_process(run: UUID) -> psutil.Process:

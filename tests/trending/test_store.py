@@ -101,6 +101,8 @@ def test_batches_are_numbered_by_checkpoint(store: Store) -> None:
     store.write("second", batch(0, {}))
     store.write("first", batch(4, {}))
     assert (store.last_batch("first"), store.last_batch("second"), store.last_batch("third")) == (9, 0, None)
+    assert set(store.written("second")) == {0}
+    assert store.written("third") == {}
 
 
 def test_of_batches_only_the_last_thousand_are_kept(store: Store, path: Path) -> None:

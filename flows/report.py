@@ -1,0 +1,129 @@
+"""Report and slides of a real run: of the stack that runs, or of one brought up for it; every figure comes from that run."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows.audit import with_producer_stopped
+from flows.command_line import run_command
+from flows.demo import own_page, own_stack, watch_rankings
+from flows.forms import ReportForm, StartUpForm, TearDownForm
+from flows.serving import with_server
+from flows.start_up import start_up
+from flows.tear_down import tear_down
+from infra.lab import open_lab
+from infra.paths import CHECKOUT, StackPaths
+from infra.state import Wanted, read_state
+from tasks.report import gather_facts, photograph_page, survey_log, write_report
+from tasks.step import say
+from trending.errors import InvalidInput, NotReady
+from trending.report.data import Report
+from trending.report.writing import DATA, PDF, PHOTO, REPORT, SLIDES, STORE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trending.audit import AuditReport
+
+
+@flow(name="report", flow_run_name="report {settings.stack.name}")
+def report(settings: ReportForm) -> str:
+    """Return the directory with report, slides and recorded store; fails after writing them if the audit is not clean."""
+    stack = settings.stack.name
+    state = read_state(StackPaths.of(stack))
+    if state is not None and state.wanted is not Wanted.UP:
+        cause = f"the stack {stack} exists and does not run, so there is nothing to report on"
+        raise NotReady(cause, f"it is wanted {state.wanted}", f"make start NAME={stack}, or make report NAME=another")
+    with new_place(settings.report.out, stack) as place:
+        if state is not None:
+            say(f"the stack {stack} runs: this report is of it, and it goes on afterwards")
+            audit = collect(stack, place, own=False)
+        else:
+            audit = report_on_own_stack(settings, place)
+    create_markdown_artifact(to_markdown(place, audit), key="report", description="Report, slides and the recorded store")
+    audit.require_clean()
+    return str(place)
+
+
+def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
+    """Bring up a stack as the demo does, watch it, collect, take it down with its data."""
+    mine, page = own_stack(settings.stack), own_page(settings.page)
+    stack, seconds = mine.name, settings.demo.demo_seconds
+    say(f"there is no stack {stack}: this report brings one up, watches it for {seconds:g} s and takes it down")
+    try:
+        start_up(StartUpForm(stack=mine, producer=settings.producer, stream=settings.stream, page=page))
+        watch_rankings(stack, seconds)
+        return collect(stack, place, own=True)
+    finally:
+        tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
+
+
+def collect(stack: str, place: Path, *, own: bool) -> AuditReport:
+    """Write the report of a stack that runs into ``place``; its producer pauses meanwhile, and stays stopped if it is our own."""
+    facts = gather_facts(stack)
+    note = photograph_page(stack, str(place))
+    measured, audit = with_producer_stopped(stack, partial(survey_log, place=str(place)), resume=not own)
+    data = Report(
+        made=round(time.time(), 3),
+        own_stack=own,
+        store=shown(place / STORE),
+        slides=shown(place / PDF),
+        page=open_lab(stack).settings.page.address,
+        photo="" if note else PHOTO,
+        photo_note=note,
+        facts=facts,
+        measured=measured,
+    )
+    write_report(data, str(place))
+    for line in (*measured.audit.lines, f"report: {shown(place / REPORT)}", f"slides: {shown(place / PDF)}"):
+        say(line)
+    return audit
+
+
+@contextmanager
+def new_place(out: str, stack: str) -> Iterator[Path]:
+    """Make the report's directory; one that exists must be empty. Whatever fails in it, nothing of it stays."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    place = Path(out).absolute() if out else CHECKOUT / "reports" / f"{stack}-{stamp}"
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        cause = f"{place} is there and is no empty directory"
+        raise InvalidInput(cause, "a report is never written over something else", "make report OUT=another")
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        yield place
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+def shown(path: Path) -> str:
+    """Return a path as it is typed in the checkout."""
+    return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
+
+
+def to_markdown(place: Path, audit: AuditReport) -> str:
+    """Return the artifact: the files with their sizes, how to open them, the audit's headline."""
+    files = [place / name for name in (REPORT, SLIDES, PDF, STORE, DATA)]
+    rows = "\n".join(f"| [{path.name}]({path.as_uri()}) | {path.stat().st_size / 1024:.0f} |" for path in files)
+    return (
+        f"# Report\n\n`{place}`\n\n| file | KiB |\n|---|---:|\n{rows}\n\n```\n{audit.lines(None)[-1]}\n```\n\n"
+        f"The recorded store without a broker: `make replay-demo STORE={shown(place / STORE)}`\n"
+    )
+
+
+def main(settings: ReportForm) -> None:
+    """Run the flow from a terminal; a server started for a stack of the report's own is stopped with it."""
+    running = read_state(StackPaths.of(settings.stack.name)) is not None
+    with_server(lambda: report(settings), leave=running)
+
+
+if __name__ == "__main__":
+    run_command(ReportForm, main, "python -m flows.report")

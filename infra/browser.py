@@ -1,0 +1,46 @@
+"""A browser of this machine, used for one picture and gone: nothing of it is installed, and nothing is left of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SECONDS = 40.0
+SIZE = (1440, 900)
+
+
+def find_browser() -> str | None:
+    """Return the first Chromium on the path, or None."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def take_picture(browser: str, address: str, target: Path) -> str:
+    """Write a PNG of the page at ``address`` and return an empty string, or why there is none.
+
+    The browser gets a profile of its own that is deleted afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="trending-browser-", ignore_cleanup_errors=True) as profile:
+        command = [
+            browser,
+            "--headless=new",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--no-first-run",
+            # Chromium refuses its sandbox to root; the page is ours, on loopback.
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            f"--user-data-dir={profile}",
+            f"--window-size={SIZE[0]},{SIZE[1]}",
+            f"--screenshot={target}",
+            address,
+        ]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{Path(browser).name}: {type(error).__name__}"
+    if done.returncode or not target.is_file():
+        return f"{Path(browser).name} terminó con el código {done.returncode}"
+    return ""

@@ -1,0 +1,39 @@
+"""What Spark's checkpoint says of its batches, read from its own files."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
+    """Return partition → offset that the checkpoint's last committed batch ended at; empty for a new checkpoint.
+
+    A query that finds nothing new after a restart reports no progress, so where it stands is only written there.
+    """
+    commits = _numbered(checkpoint / "commits")
+    return _ends(checkpoint / "offsets" / str(max(commits)), topic) if commits else {}
+
+
+def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:
+    """Return batch → partition → offset that it ended at (exclusive), of the batches that Spark still keeps: the last hundred."""
+    ends = {}
+    for number in sorted(_numbered(checkpoint / "offsets")):
+        with suppress(FileNotFoundError):  # Spark removes old ones while it runs
+            ends[number] = _ends(checkpoint / "offsets" / str(number), topic)
+    return ends
+
+
+def _numbered(directory: Path) -> list[int]:
+    return [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()]
+
+
+def _ends(path: Path, topic: str) -> dict[int, int]:
+    # Spark's OffsetSeqLog: a version line, a line of metadata, then a line of JSON for each source.
+    lines = path.read_text(encoding="utf-8").splitlines()
+    offsets: dict[str, int] = json.loads(lines[2]).get(topic, {})
+    return {int(partition): offset for partition, offset in offsets.items()}

@@ -1,0 +1,74 @@
+"""What chapters and slides are made of: plain blocks that HTML and PDF each show in their way. Texts are text, never markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "text"
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A list; ``numbered`` where the order matters."""
+
+    kind: ClassVar[str] = "points"
+    lines: tuple[str, ...]
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; ``figures`` are the columns (from 0) that hold numbers and are set to the right."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    figures: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines exactly as a terminal shows them."""
+
+    kind: ClassVar[str] = "code"
+    caption: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing: SVG that holds its own words, and the words for whoever cannot see it."""
+
+    kind: ClassVar[str] = "picture"
+    caption: str
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture as PNG, by the name of its file beside the report."""
+
+    kind: ClassVar[str] = "photo"
+    caption: str
+    name: str
+    alt: str
+
+
+Block = Text | Points | Table | Code | Picture | Photo
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the report or one slide."""
+
+    title: str
+    blocks: tuple[Block, ...]

@@ -1,0 +1,148 @@
+"""Stream against batch: the same windows counted both ways, and how old each tweet was when either had counted it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec import DecodeError
+
+from trending.producer import ID_HEADER
+from trending.report.data import Ages, Counted, Minute, Totals, TweetWay
+from trending.tweet import Kind, classify, decode, window_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from trending.log import Record
+    from trending.settings import WindowTime
+    from trending.tweet import Tweet
+
+SHOWN_MINUTES = 6
+SHOWN_LEADERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch that the store has: where it ended in each partition (exclusive), and when it was written, in epoch seconds."""
+
+    number: int
+    ends: Mapping[int, int]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A tweet of the log whose batch is known."""
+
+    record: Record
+    tweet: Tweet
+    window: int
+    batch: int
+    served: float
+
+
+def minutes(stream: Mapping[tuple[int, str], int], batch: Mapping[tuple[int, str], int]) -> tuple[Minute, ...]:
+    """Return the last windows of either count in order of time, each with its leaders by the stream's count, ties by name."""
+    windows: dict[int, set[str]] = {}
+    for start, hashtag in stream.keys() | batch.keys():
+        windows.setdefault(start, set()).add(hashtag)
+    found = []
+    for start in sorted(windows)[-SHOWN_MINUTES:]:
+        counted = [
+            Counted(hashtag=hashtag, stream=stream.get((start, hashtag), 0), batch=batch.get((start, hashtag), 0))
+            for hashtag in windows[start]
+        ]
+        counted.sort(key=lambda line: (-line.stream, line.hashtag))
+        found.append(
+            Minute(
+                start=start,
+                stream=sum(line.stream for line in counted),
+                batch=sum(line.batch for line in counted),
+                hashtags=len(counted),
+                differing=sum(line.stream != line.batch for line in counted),
+                leaders=tuple(counted[:SHOWN_LEADERS]),
+            )
+        )
+    return tuple(found)
+
+
+def totals(stream: Mapping[tuple[int, str], int], batch: Mapping[tuple[int, str], int], seconds: float) -> Totals:
+    """Return the sums over all windows; ``seconds`` are from the first tweet of the log to the last."""
+    pairs = stream.keys() | batch.keys()
+    tweets = sum(stream.values())
+    return Totals(
+        windows=len({start for start, _hashtag in pairs}),
+        tweets=tweets,
+        hashtags=len({hashtag for _start, hashtag in pairs}),
+        pairs=len(pairs),
+        differing=sum(stream.get(pair, 0) != batch.get(pair, 0) for pair in pairs),
+        seconds=round(seconds, 2),
+        tweets_per_second=round(tweets / seconds, 2) if seconds > 0 else 0.0,
+    )
+
+
+def follow(records: Iterable[Record], batches: Sequence[Written], window_time: WindowTime) -> list[Followed]:
+    """Return the tweets among the records that one of the batches counted, each with the first batch that ended behind it."""
+    ends: dict[int, list[tuple[int, Written]]] = {}
+    for batch in sorted(batches, key=lambda each: each.number):
+        for partition, end in batch.ends.items():
+            ends.setdefault(partition, []).append((end, batch))
+    followed = []
+    for record in records:
+        verdict = classify(record.value, record.append_time, window_time)
+        known = ends.get(record.partition, [])
+        place = bisect_right(known, record.offset, key=lambda entry: entry[0])
+        tweet = _whole(record) if verdict.kind is Kind.TWEET and place < len(known) else None
+        if tweet is not None:
+            batch = known[place][1]
+            followed.append(Followed(record, tweet, window_start(verdict.time), batch.number, batch.at))
+    return followed
+
+
+def _whole(record: Record) -> Tweet | None:
+    """Return a tweet with all its fields; one of another producer may lack some and is counted all the same."""
+    try:
+        return decode(record.value or b"")
+    except (DecodeError, UnicodeDecodeError):
+        return None
+
+
+def ages(seconds: Iterable[float]) -> Ages | None:
+    """Return the middle, the 95th percentile and the largest of the ages, in seconds; None without any."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return None
+    last = len(ordered) - 1
+    return Ages(
+        tweets=len(ordered),
+        median=round(ordered[last // 2], 3),
+        p95=round(ordered[round(last * 0.95)], 3),
+        longest=round(ordered[last], 3),
+    )
+
+
+def tweet_way(followed: Sequence[Followed], counts: Mapping[tuple[int, str], int]) -> TweetWay | None:
+    """Return the way of the last tweet that carries an id and that the store has counted, or None where there is none."""
+    for each in reversed(followed):
+        header = each.record.headers.get(ID_HEADER)
+        tweet = each.tweet
+        count = counts.get((each.window, tweet.hashtag_principal), 0)
+        if header and count:
+            return TweetWay(
+                record_id=header.decode("utf-8", "replace"),
+                user=tweet.usuario,
+                text=tweet.texto,
+                hashtag=tweet.hashtag_principal,
+                sent=round(tweet.timestamp, 3),
+                partition=each.record.partition,
+                offset=each.record.offset,
+                appended=round(each.record.append_time, 3),
+                window_start=each.window,
+                batch=each.batch,
+                served=round(each.served, 3),
+                seconds=round(each.served - tweet.timestamp, 3),
+                count=count,
+            )
+    return None

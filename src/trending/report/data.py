@@ -1,0 +1,206 @@
+"""Every figure of a report, typed: ``datos.json`` is this, and everything else is rendered from it."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict
+
+# Times are in seconds since the epoch; durations and ages in seconds.
+
+
+class Part(BaseModel):
+    """A part of the report's data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Machine(Part):
+    """Where the run took place."""
+
+    system: str
+    cores: int
+    memory_gib: float
+
+
+class Version(Part):
+    """What ran in which version."""
+
+    name: str
+    version: str
+
+
+class Component(Part):
+    """A service or program that really ran. ``kind`` is a service's kind, or ``program``; ``way`` is an image or a process."""
+
+    name: str
+    kind: str
+    ports: tuple[int, ...]
+    way: str
+
+
+class Setting(Part):
+    """One setting of the stack, as ``section.field``."""
+
+    name: str
+    value: str
+
+
+class StartStep(Part):
+    """One step of the start-up and its time."""
+
+    name: str
+    outcome: str
+    seconds: float
+
+
+class StartUp(Part):
+    """The start-up that brought the stack up."""
+
+    steps: tuple[StartStep, ...]
+    seconds: float
+
+
+class Facts(Part):
+    """What is known of a stack before anything is counted. ``start_up`` is None where nobody kept it."""
+
+    stack: str
+    runtime: str
+    profile: str
+    bootstrap: str
+    topic: str
+    time_zone: str | None
+    window_time: str
+    window_seconds: int
+    watermark_seconds: int
+    trigger_seconds: float
+    machine: Machine
+    versions: tuple[Version, ...]
+    components: tuple[Component, ...]
+    settings: tuple[Setting, ...]
+    start_up: StartUp | None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of shown times, or None for the machine's own."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
+
+
+class Counted(Part):
+    """A hashtag's count in a window: by the stream, and by the recount of the log."""
+
+    hashtag: str
+    stream: int
+    batch: int
+
+
+class Minute(Part):
+    """One window, counted both ways; ``leaders`` are its first hashtags, ``differing`` the hashtags on which the two disagree."""
+
+    start: int
+    stream: int
+    batch: int
+    hashtags: int
+    differing: int
+    leaders: tuple[Counted, ...]
+
+
+class Totals(Part):
+    """The whole run; ``pairs`` are the windows and hashtags compared. ``minutes`` has only the last of the windows."""
+
+    windows: int
+    tweets: int
+    hashtags: int
+    pairs: int
+    differing: int
+    seconds: float
+    tweets_per_second: float
+
+
+class Ages(Part):
+    """How old tweets were when their count was there; over the last ``tweets`` of them."""
+
+    tweets: int
+    median: float
+    p95: float
+    longest: float
+
+
+class Stream(Part):
+    """The speed layer. The times are those of the job's present life; None where it has not said."""
+
+    batches: int | None
+    mean_seconds: float | None
+    last_seconds: float | None
+    state_rows: int | None
+    ages: Ages | None
+
+
+class Batch(Part):
+    """The batch layer: one reading of the log, from its first record to its last."""
+
+    records: int
+    seconds: float
+    records_per_second: float
+    ages: Ages | None
+
+
+class TweetWay(Part):
+    """One real tweet, from its writing to its count: sent by the producer, appended by the broker, served by the store."""
+
+    record_id: str
+    user: str
+    text: str
+    hashtag: str
+    sent: float
+    partition: int
+    offset: int
+    appended: float
+    window_start: int
+    batch: int
+    served: float
+    seconds: float
+    count: int
+
+
+class Audit(Part):
+    """The audit's verdict, headline figures and lines."""
+
+    clean: bool
+    acknowledged: int
+    in_log: int
+    counted: int
+    lost: int
+    duplicated: int
+    lines: tuple[str, ...]
+
+
+class Measured(Part):
+    """What was counted while the producer was stopped. ``blocks`` are the last rankings as the job printed them."""
+
+    totals: Totals
+    minutes: tuple[Minute, ...]
+    stream: Stream
+    batch: Batch
+    tweet: TweetWay | None
+    audit: Audit
+    blocks: tuple[str, ...]
+
+
+class Report(Part):
+    """All of it. ``photo`` is the picture's file beside ``datos.json``, empty without one, and then ``photo_note`` says why."""
+
+    made: float
+    own_stack: bool
+    store: str
+    slides: str
+    page: str
+    photo: str
+    photo_note: str
+    facts: Facts
+    measured: Measured
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of shown times."""
+        return self.facts.zone

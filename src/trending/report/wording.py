@@ -1,0 +1,61 @@
+"""Figures, times and names as the report writes them, in Spanish."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from trending.block import local_time, printable
+from trending.page.words import number as localised
+from trending.settings import WINDOW_SECONDS
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+UNKNOWN = "no consta"
+OUTCOMES = {"created": "creado", "recreated": "rehecho", "adopted": "ya estaba"}
+NAMES = {
+    "preparation": "preparación",
+    "supervisor": "supervisor",
+    "topic": "tema",
+    "producer": "productor",
+    "stream": "trabajo de Spark",
+    "page": "página",
+}
+"""Steps and programs in Spanish; a service keeps its name."""
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Return a number with so many decimals, or the word for one that nobody knows."""
+    return UNKNOWN if value is None else localised(value, "es", digits)
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration in seconds, to the hundredth."""
+    return UNKNOWN if value is None else f"{number(value, 2)} s"
+
+
+def named(name: str) -> str:
+    """Return the Spanish name of a step or program."""
+    return NAMES.get(name, name)
+
+
+def clean(words: str) -> str:
+    """Return words with everything that a terminal or a browser would obey shown as an escape; line ends stay."""
+    return "\n".join(printable(line) for line in words.split("\n"))
+
+
+def day(at: float, zone: ZoneInfo | None) -> str:
+    """Return date and time to the second."""
+    return local_time(at, zone)
+
+
+def clock(at: float, zone: ZoneInfo | None) -> str:
+    """Return the time of day to the millisecond."""
+    thousandths = datetime.fromtimestamp(at, UTC).microsecond // 1000
+    return f"{local_time(at, zone)[11:]},{thousandths:03}"
+
+
+def span(start: int, zone: ZoneInfo | None) -> str:
+    """Return the window that starts at ``start`` by its times of day; its end does not belong to it."""
+    return f"[{local_time(start, zone)[11:]}, {local_time(start + WINDOW_SECONDS, zone)[11:]})"
