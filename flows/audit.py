@@ -11,10 +11,11 @@ from flows.command_line import run_command
 from flows.forms import AuditForm
 from flows.pages import leave_ranking
 from flows.serving import with_server
-from infra.lab import open_lab
+from infra.lab import open_lab, rest
 from infra.paths import StackPaths
 from infra.state import stack_held
 from tasks.audit import audit_log
+from tasks.producer import NAME as PRODUCER
 from tasks.producer import launch_producer, stop_producer, wait_for_producer
 from tasks.step import say
 from tasks.stream import wait_for_catch_up
@@ -54,9 +55,11 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
         try:
             return look(stack, wait_for_catch_up(stack))
         finally:
+            resting = open_lab(stack).state.resting
             if resume:
                 launch_producer(stack)
                 wait_for_producer(stack)
+            rest(StackPaths.of(stack), resting - {PRODUCER} if resume else resting | {PRODUCER})
 
 
 def tell(report: AuditReport, zone: ZoneInfo | None) -> None:

@@ -38,6 +38,12 @@ class StartUpForm(LabSettings):
         order = list(LastStep)
         return order.index(step) <= order.index(self.until)
 
+    @property
+    def programs(self) -> frozenset[str]:
+        """The programs that this start-up starts."""
+        steps = (LastStep.PRODUCER, LastStep.STREAM, LastStep.PAGE)
+        return frozenset(step.value for step in steps if self.reaches(step))
+
 
 class NamedStack(Section):
     """Choose one stack that exists."""

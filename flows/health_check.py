@@ -13,12 +13,12 @@ from prefect.states import Completed
 
 from flows.command_line import run_command
 from flows.forms import HealthCheckForm
-from flows.pages import last_lines, leave_logs, leave_ranking
+from flows.pages import as_evidence, last_lines, leave_logs, leave_ranking
 from flows.serving import with_server
 from infra.compose_stack import compose_stack
 from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.paths import StackPaths
-from infra.state import read_state, still_wanted
+from infra.state import busy, read_state, still_wanted
 from tasks.examination import examine_components, examine_compose_services
 from tasks.repair import repair_component
 from tasks.step import say
@@ -26,11 +26,23 @@ from trending.errors import LabError, StackBusy, Superseded, Unhealthy
 
 CHANGED = "trending.health.changed"
 GIVEN_UP = "trending.health.given-up"
+NOT_DONE = "trending.health.not-done"
 
 
 @flow(name="health-check", flow_run_name="health-check {settings.name}")
 def health_check(settings: HealthCheckForm) -> State[Any]:
-    """Complete as Healthy, Warning, Repaired or Absent; fail with the evidence when a component is down."""
+    """Complete as Healthy, Warning, Repaired, Busy or Absent; fail with the evidence when a component is down."""
+    try:
+        return checked(settings)
+    except Unhealthy:
+        raise
+    except Exception as error:
+        emit_event(NOT_DONE, resource_of(settings.name), payload={"reason": f"{type(error).__name__}: {error}"})
+        raise
+
+
+def checked(settings: HealthCheckForm) -> State[Any]:
+    """Look, repair when asked to, book what was found, leave the evidence, judge."""
     stack, paths = settings.name, StackPaths.of(settings.name)
     theirs = compose_stack(stack) if read_state(paths) is None else None
     if theirs is not None:
@@ -38,42 +50,47 @@ def health_check(settings: HealthCheckForm) -> State[Any]:
     if not still_wanted(paths):
         return absent(stack)
     findings = examine_components(stack)
+    if overall(findings) is Verdict.UNHEALTHY and busy(paths):
+        return held(stack, findings)
     decision = decide(findings, read_record(paths.health), time.time())
-    word = decision.held_back
-    name = ""
+    name, word = "", decision.held_back
     if settings.heal and decision.repair is not None:
-        name, word = "Repaired", heal(stack, decision.repair)
+        name, word = heal(stack, decision.repair)
         if not still_wanted(paths):
             return absent(stack)
         findings = examine_components(stack)
     if not still_wanted(paths):
         return absent(stack)
-    report(stack, findings, decision, word)
+    book(stack, findings, decision, word)
     return judge(stack, findings, word, heal=settings.heal, name=name)
 
 
 def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: str = "") -> State[Any]:
-    """Leave the table and return the state that the findings amount to; raises Unhealthy when a component is down."""
+    """Leave the evidence and return the state that the findings amount to; raises Unhealthy when a component is down."""
     verdict = overall(findings)
+    down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
     tell(stack, findings, word)
+    leave_ranking(stack)
+    if down:
+        leave_logs(stack, last_lines(stack, [each.component for each in down]), "Last lines of what is down")
     if verdict is Verdict.UNHEALTHY:
-        down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
         cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
         raise Unhealthy(cause, down[0].evidence, down[0].next_command if heal or not down[0].repair else "make health HEAL=1")
     return Completed(name=name or verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
 
 
 def tell(stack: str, findings: list[Finding], word: str) -> None:
-    """Report the findings, as a table artifact and line by line."""
-    table = [
-        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
-        for each in findings
-    ]
-    create_table_artifact(table, key=f"health-{stack}", description=f"{stack} is {overall(findings)}. {word}")
+    """Report the findings, line by line and as a table artifact."""
     for each in findings:
         say(f"{each.component:12} {each.verdict:10} {each.evidence.splitlines()[0]}")
     if word:
         say(word)
+    table = [
+        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
+        for each in findings
+    ]
+    with as_evidence("the table"):
+        create_table_artifact(table, key=f"health-{stack}", description=f"{stack} is {overall(findings)}. {word}")
 
 
 def absent(stack: str) -> State[Any]:
@@ -82,32 +99,40 @@ def absent(stack: str) -> State[Any]:
     return Completed(name="Absent", message=f"{stack} is not wanted up")
 
 
-def heal(stack: str, finding: Finding) -> str:
-    """Repair one component and return what came of it; a failed repair shows in the findings that follow."""
+def held(stack: str, findings: list[Finding]) -> State[Any]:
+    """Return the state of a check while another command works on the stack: what it stops or has not started is no fault."""
+    word = "another command holds the stack: what is down may be its doing, so nothing is booked, told or repaired"
+    tell(stack, findings, word)
+    return Completed(name="Busy", message=word)
+
+
+def heal(stack: str, finding: Finding) -> tuple[str, str]:
+    """Repair one component; returns the check's name if it succeeded, and what came of it."""
     try:
         evidence = repair_component(stack, finding)
     except (StackBusy, Superseded) as error:
-        return error.cause
+        return "", error.cause
     except LabError as error:
-        return f"the repair of {finding.component} failed: {error.cause}"
+        return "", f"the repair of {finding.component} failed: {error.cause}"
     say(f"{finding.component} is repaired: {evidence}")
-    return f"{finding.component} was repaired"
+    return "Repaired", f"{finding.component} was repaired"
 
 
-def report(stack: str, findings: list[Finding], decision: Decision, word: str) -> None:
-    """Book the check, leave the ranking and the logs of what is down, and send events only for what changed."""
+def book(stack: str, findings: list[Finding], decision: Decision, word: str) -> None:
+    """Book the check and send events for what changed, at once: what is booked is never sent again."""
     paths = StackPaths.of(stack)
     changed, given_up = note_findings(paths.health, findings, decision.given_up, time.time())
-    down = [each.component for each in findings if each.verdict is Verdict.UNHEALTHY]
-    leave_ranking(stack)
-    if down:
-        leave_logs(stack, last_lines(stack, down), "Last lines of what is down")
-    resource = {"prefect.resource.id": f"trending.stack.{paths.stack_id}", "prefect.resource.name": stack}
+    resource = resource_of(stack)
     if changed:
         payload: dict[str, Any] = {component: {"from": old, "to": new} for component, (old, new) in changed.items()}
         emit_event(CHANGED, {**resource, "trending.verdict": overall(findings).value}, payload=payload)
     for component in given_up:
         emit_event(GIVEN_UP, {**resource, "trending.component": component}, payload={"reason": word})
+
+
+def resource_of(stack: str) -> dict[str, str]:
+    """Return what the events of a stack are about."""
+    return {"prefect.resource.id": f"trending.stack.{StackPaths.of(stack).stack_id}", "prefect.resource.name": stack}
 
 
 def main(settings: HealthCheckForm) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -11,32 +11,46 @@ from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.state import read_state
 from tasks.logs import log_page
+from tasks.step import say
 from tasks.undo import PROGRAMS
 from trending.block import local_time
-from trending.store import Store
+from trending.page.reader import TOP, StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+
+@contextmanager
+def as_evidence(what: str) -> Iterator[None]:
+    """Tell what keeps a piece of evidence from being left, and go on: it must not hide what it is evidence of."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - Prefect's server, the store or a log: whichever fails
+        say(f"{what} could not be left with the run: {type(error).__name__}: {error}")
 
 
 def leave_ranking(stack: str) -> None:
-    """Leave the ranking of the latest window that has tweets, all of it, under ``ranking-STACK``; nothing before the first."""
-    lab = open_lab(stack)
-    if not lab.paths.store.exists():
-        return
-    with closing(Store(lab.paths.store)) as store:
-        ranking = store.latest_ranking()
-    if not ranking:
-        return
-    table = [{"rank": place, "hashtag": each.hashtag, "tweets": each.tweets} for place, each in enumerate(ranking, 1)]
-    start = local_time(ranking[0].window_start, lab.settings.stream.zone)
-    create_table_artifact(table, key=f"ranking-{stack}", description=f"The minute from {start}, as the store has it")
+    """Leave the ranking of the latest window that has tweets, its first hundred hashtags, under ``ranking-STACK``."""
+    with as_evidence("the ranking"):
+        lab = open_lab(stack)
+        if not lab.paths.store.exists():
+            return
+        with closing(StoreReader(lab.paths.store)) as reader:
+            latest = reader.latest()
+            window = None if latest is None else reader.window(latest, TOP)
+        if window is None:
+            return
+        table = [{"rank": place, "hashtag": name, "tweets": tweets} for place, (name, tweets) in enumerate(window.ranked, 1)]
+        start = local_time(window.start, lab.settings.stream.zone)
+        told = f"The minute from {start}: {window.tweets} tweets, {window.hashtags} hashtags, as the store has them"
+        create_table_artifact(table, key=f"ranking-{stack}", description=told)
 
 
 def leave_logs(stack: str, page: str, description: str) -> None:
     """Leave the page made by ``last_lines`` under ``logs-STACK``; nothing where it is empty."""
-    if page:
-        create_markdown_artifact(page, key=f"logs-{stack}", description=description)
+    with as_evidence("the last lines of the logs"):
+        if page:
+            create_markdown_artifact(page, key=f"logs-{stack}", description=description)
 
 
 def last_lines(stack: str, components: Iterable[str] = ()) -> str:

@@ -11,7 +11,8 @@ from flows.forms import LastStep, StartUpForm
 from flows.pages import last_lines, leave_logs
 from flows.serving import with_server
 from flows.timeline import Timeline
-from infra.lab import open_lab
+from infra.health import forgive_repairs
+from infra.lab import open_lab, rest
 from infra.paths import StackPaths
 from infra.state import read_state, stack_held
 from infra.timeline import StartUpSummary
@@ -20,7 +21,7 @@ from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
-from tasks.undo import present, undo
+from tasks.undo import PROGRAMS, present, undo
 from trending.errors import LabError
 
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
 @flow(name="start-up", flow_run_name="start-up {settings.stack.name}")
 def start_up(settings: StartUpForm) -> StartUpSummary:
     """Start what is missing, adopt what is right; every step waits for the observed readiness of the one before."""
-    settings = completed(settings)
     stack = settings.stack.name
     timeline = Timeline(stack)
     with stack_held(StackPaths.of(stack)):
+        settings = completed(settings)  # not before: whoever held the stack may have changed what it remembers
         before, known = present(stack), read_state(StackPaths.of(stack))
         try:
             with timeline.step("preparation") as done:
                 done(note=prepare_stack(settings))
+                rest(StackPaths.of(stack), set(PROGRAMS) - before - settings.programs)
             with timeline.step("supervisor") as done:
                 done(start_supervisor(stack))
             for service in open_lab(stack).stack.services:
@@ -60,16 +62,17 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                     done(launch_page(stack), wait_for_page(stack)["answers"])
             elif settings.reaches(LastStep.PAGE):
                 stop_page(stack)
-        except LabError:
-            logs = last_lines(stack)  # before they go with the rest
-            undo(stack, before, known)
+        except BaseException as error:
+            logs = ""
+            try:
+                if isinstance(error, LabError):  # somebody waits for the end of an interrupted one
+                    logs = last_lines(stack)  # before they go with the rest
+            finally:
+                undo(stack, before, known)
             leave_logs(stack, logs, "Last lines of everything when start-up failed")
             raise
-        except BaseException:
-            undo(stack, before, known)
-            raise
     # Whoever asked for it anew forgives the repairs so far.
-    StackPaths.of(stack).health.unlink(missing_ok=True)
+    forgive_repairs(StackPaths.of(stack).health)
     return timeline.finish(open_lab(stack))
 
 

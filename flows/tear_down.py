@@ -6,6 +6,7 @@ import atexit
 from typing import TYPE_CHECKING
 
 from prefect import flow
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.command_line import run_command
 from flows.forms import TearDownCommand, TearDownForm
@@ -20,11 +21,14 @@ from tasks.page import stop_page
 from tasks.producer import stop_producer
 from tasks.step import say
 from tasks.stream import stop_stream
-from trending.errors import ConfigurationConflict
+from trending.errors import ConfigurationConflict, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+REQUEST_SECONDS = 15.0
+"""How long a take-down waits for an answer of Prefect's server before it goes on without."""
 
 
 @flow(name="tear-down", flow_run_name="tear-down {settings.name}")
@@ -71,8 +75,16 @@ def main(settings: TearDownForm) -> None:
     server = current_server()
     if server is None:
         take_down(settings, lambda task: task.fn)
-    else:
-        run_on(server, lambda: tear_down(settings))
+        return
+    impatient = {PREFECT_API_REQUEST_TIMEOUT: REQUEST_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 1}
+    try:
+        with temporary_settings(impatient):
+            run_on(server, lambda: tear_down(settings))
+    except LabError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a locked database, a refused key, another version: whatever Prefect died of
+        say(f"Prefect at {server.url} could not run it ({type(error).__name__}: {error}): going on without")
+        take_down(settings, lambda task: task.fn)
 
 
 def _stop_server_with_last_stack() -> None:

@@ -180,6 +180,12 @@ def note_repair(path: Path, component: str, now: float | None = None) -> None:
         write_record(path, record.model_copy(update={"repairs": repairs, "repaired": repaired}))
 
 
+def forgive_repairs(path: Path) -> None:
+    """Give every component its budget back; what was found stays, so that its end is noticed."""
+    with record_held(path):
+        write_record(path, read_record(path).model_copy(update={"repairs": {}, "alerted": []}))
+
+
 def note_findings(
     path: Path, findings: Sequence[Finding], given_up: tuple[str, ...], now: float
 ) -> tuple[dict[str, tuple[str, str]], list[str]]:

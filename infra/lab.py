@@ -23,7 +23,7 @@ from trending.errors import ConfigurationConflict, EngineUnavailable, InvalidInp
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from infra.runtime import Runtime
     from infra.stack import Stack
@@ -135,6 +135,13 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent) -> tupl
 def want(lab: Lab, wanted: Wanted) -> None:
     """Record what is wanted of the stack from now on."""
     write_state(lab.paths, lab.state.model_copy(update={"wanted": wanted}))
+
+
+def rest(paths: StackPaths, programs: Iterable[str]) -> None:
+    """Record which programs are left out on purpose, these and no others: a health check does not miss them."""
+    state = read_state(paths)
+    if state is not None:
+        write_state(paths, state.model_copy(update={"resting": frozenset(programs)}))
 
 
 def note_cluster(lab: Lab, cluster_id: str) -> None:

@@ -75,7 +75,7 @@ class StackPaths:
 
     @property
     def down_request(self) -> Path:
-        """Exists while a take-down waits for the lock or works."""
+        """Locked while a take-down waits for the stack's lock or works."""
         return self.home / "stacks" / f".{self.name}.down"
 
     @property

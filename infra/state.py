@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from infra.paths import StackPaths, lab_home
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 class Wanted(StrEnum):
@@ -24,13 +30,14 @@ class Wanted(StrEnum):
 
 
 class StackState(BaseModel):
-    """The state file. ``cluster_id`` is the id that the stack's data was made with."""
+    """The state file. ``cluster_id`` is the id that the stack's data was made with, ``resting`` programs left out on purpose."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     wanted: Wanted
     runtime: RuntimeKind
     cluster_id: str
     settings: LabSettings
+    resting: frozenset[str] = frozenset()
 
 
 def read_state(paths: StackPaths) -> StackState | None:
@@ -47,7 +54,7 @@ def read_state(paths: StackPaths) -> StackState | None:
 def still_wanted(paths: StackPaths) -> bool:
     """Whether the stack is wanted up and nobody waits to take it down: only then is it checked, repaired or broken on purpose."""
     state = read_state(paths)
-    return not paths.down_request.exists() and state is not None and state.wanted is Wanted.UP
+    return not take_down_waits(paths) and state is not None and state.wanted is Wanted.UP
 
 
 def write_state(paths: StackPaths, state: StackState) -> None:
@@ -84,10 +91,51 @@ def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
 
 @contextmanager
 def down_asked_for(paths: StackPaths) -> Iterator[None]:
-    """Say that a take-down waits for the stack's lock, so that whoever heals it gives way; unsaid at the end."""
+    """Say that a take-down waits for the stack's lock, so that healers give way; unsaid at the end, or by the kernel."""
     paths.down_request.parent.mkdir(parents=True, exist_ok=True)
-    paths.down_request.touch()
+    file = _request_held(paths)
     try:
         yield
     finally:
-        paths.down_request.unlink(missing_ok=True)
+        with file, suppress(BlockingIOError):  # another take-down may wait: then its request stays
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            paths.down_request.unlink(missing_ok=True)
+
+
+def _request_held(paths: StackPaths) -> BinaryIO:
+    while True:
+        file = paths.down_request.open("ab")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):
+            if paths.down_request.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        file.close()  # deleted between opening and locking: nobody would see the request
+
+
+def take_down_waits(paths: StackPaths) -> bool:
+    """Whether a take-down waits for the stack or works on it. One that was killed does not: its lock died with it."""
+    try:
+        file = paths.down_request.open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # somebody else is looking at this moment
+        return True
+
+
+def busy(paths: StackPaths) -> bool:
+    """Whether another command holds the stack's lock at this moment."""
+    try:
+        with stack_held(paths, timeout=0):
+            return False
+    except StackBusy:
+        return True

@@ -67,7 +67,7 @@ def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
 def examine(lab: Lab, clock: Clock | None = None) -> list[Finding]:
     """Return a finding for each component, those blocked by another one told apart. Takes what its slowest component takes."""
     clock = clock or SystemClock()
-    looks = [partial(look_again, look, clock) for look in looks_of(lab).values()]
+    looks = [partial(look_again, partial(_seen, component, look), clock) for component, look in looks_of(lab).items()]
     with ThreadPoolExecutor(WORKERS) as pool:
         findings = list(pool.map(lambda look: look(), looks))
     return block(findings, needs(lab))
@@ -82,13 +82,23 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
         **{service.name: partial(_service, lab, service) for service in lab.stack.services},
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
         TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.bootstrap, lab.settings.stack.topic)),
-        **{name: partial(_program, lab, name, beating(lab, name, figure)) for name, figure in FIGURES.items()},
-        **({PAGE: partial(_program, lab, PAGE, page_ladder(lab))} if lab.settings.page.page_port else {}),
-        FRESHNESS: partial(_freshness, lab),
+        **{
+            name: partial(_program, lab, name, beating(lab, name, figure))
+            for name, figure in FIGURES.items()
+            if name in programs_of(lab)
+        },
+        **({PAGE: partial(_program, lab, PAGE, page_ladder(lab))} if PAGE in programs_of(lab) else {}),
+        **({FRESHNESS: partial(_freshness, lab)} if STREAM in programs_of(lab) else {}),
         "disk": partial(_machine, "disk", lambda: check_disk(DISK_MB)),
         "memory": partial(_machine, "memory", lambda: check_memory(MEMORY_MB)),
         "versions": partial(_versions, lab),
     }
+
+
+def programs_of(lab: Lab) -> tuple[str, ...]:
+    """Return the programs that are wanted of the stack, in the order of their start."""
+    pages = (PAGE,) if lab.settings.page.page_port else ()
+    return tuple(name for name in (PRODUCER, STREAM, *pages) if name not in lab.state.resting)
 
 
 def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
@@ -100,6 +110,17 @@ def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
         clock.sleep(PAUSE_SECONDS)
         finding = look()
     return finding
+
+
+def _seen(component: str, look: Callable[[], Finding]) -> Finding:
+    """Return what the look finds; one that fails itself is a finding too, and the others keep theirs."""
+    try:
+        return look()
+    except LabError as error:
+        return _down(component, error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its component
+        evidence = f"it could not be looked at: {type(error).__name__}: {error}"
+        return Finding(component, Verdict.UNHEALTHY, evidence, "make status")
 
 
 def _climbed(component: str, rungs: list[Rung]) -> Finding:
@@ -133,7 +154,7 @@ def _service(lab: Lab, service: Service) -> Finding:
         seen = lab.runtime.observe(service)
         evidence = require_running(lab.runtime, service)
     except LabError as error:
-        return _down(service.name, error, Repair.START if isinstance(error, NotReady) else Repair.NONE)
+        return _down(service.name, error, Repair.START if error.retriable else Repair.NONE)
     try:
         said = _answer(service)
     except NotReady as error:

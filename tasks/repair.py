@@ -9,11 +9,11 @@ import psutil
 
 from infra.clock import Clock, SystemClock
 from infra.health import Finding, Repair, Verdict, note_repair
-from infra.lab import PAGE, Lab, end_orphans, open_lab
+from infra.lab import Lab, end_orphans, open_lab
 from infra.paths import StackPaths
 from infra.processes import stack_processes
-from infra.state import read_state, stack_held, still_wanted
-from tasks.examination import SUPERVISOR, looks_of
+from infra.state import read_state, stack_held, still_wanted, take_down_waits
+from tasks.examination import SUPERVISOR, looks_of, programs_of
 from tasks.infrastructure import start_service, start_supervisor, wait_for_service
 from tasks.page import launch_page
 from tasks.producer import NAME as PRODUCER
@@ -38,7 +38,7 @@ def require_wanted(paths: StackPaths) -> None:
     if still_wanted(paths):
         return
     state = read_state(paths)
-    wanted = "a take-down waits" if paths.down_request.exists() else f"wanted is {state.wanted if state else 'nothing'}"
+    wanted = "a take-down waits" if take_down_waits(paths) else f"wanted is {state.wanted if state else 'nothing'}"
     cause = f"the stack {paths.name} is being taken down: nothing is repaired"
     raise Superseded(cause, wanted, "make status")
 
@@ -55,6 +55,13 @@ def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: 
     with stack_held(paths, timeout=HELD_SECONDS):
         require_wanted(paths)
         lab = open_lab(stack)
+        # Somebody may have repaired it between the finding and the lock.
+        finding = looks_of(lab)[finding.component]()
+        if finding.verdict is not Verdict.UNHEALTHY:
+            return _wait(lab, finding.component, clock)
+        if not finding.repair:
+            cause = f"{finding.component} can't be repaired by starting it again"
+            raise NotReady(cause, finding.evidence, finding.next_command)
         say(f"{finding.component}: {finding.repair} because {finding.evidence.splitlines()[0]}")
         if booked:
             note_repair(paths.health, finding.component)
@@ -91,9 +98,7 @@ def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
         lambda: end_orphans(lab),
         lambda: start_supervisor.fn(stack),
         *[lambda name=each.name: service(name) for each in lab.stack.services],
-        lambda: _launch(stack, PRODUCER),
-        lambda: _launch(stack, STREAM),
-        *([lambda: _launch(stack, PAGE)] if lab.settings.page.page_port else []),
+        *[lambda name=name: _launch(stack, name) for name in programs_of(lab)],
     ]
 
 

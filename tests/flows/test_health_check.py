@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.plain import lab_stack
 from fakes.stacks import make_whole
 
-from flows import health_check
-from flows.forms import HealthCheckForm
+from flows import audit, health_check, start_up
+from flows.forms import AuditForm, HealthCheckForm, LastStep, StartUpForm
 from infra.compose_stack import ComposeService, ComposeStack
 from infra.health import REPAIRS, read_record
 from infra.lab import want
@@ -17,7 +18,7 @@ from infra.runtime import Observation, ServiceState
 from infra.stack import ServiceKind
 from infra.state import Wanted, down_asked_for, stack_held
 from tasks import examination, repair
-from trending.errors import StackAbsent, Unhealthy
+from trending.errors import ConfigurationConflict, StackAbsent, StackBusy, Unhealthy
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -97,6 +98,129 @@ def test_healing_repairs_once_and_tells_of_it(world: World, events: Events, said
     assert "kafka was repaired" in said
 
 
+def test_a_take_down_that_was_killed_does_not_silence_the_checks_for_ever(world: World) -> None:
+    lab = make_whole()
+    lab.paths.down_request.touch()
+    world.services.clear()
+    with pytest.raises(Unhealthy):
+        check()
+
+
+def test_what_changed_is_told_though_the_evidence_cannot_be_left(
+    world: World, events: Events, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_whole()
+    world.services.clear()
+
+    def gone(*_artifact: object, **_names: object) -> None:
+        raise ConnectionError("server gone")
+
+    monkeypatch.setattr("flows.pages.create_markdown_artifact", gone)
+    monkeypatch.setattr("flows.health_check.create_table_artifact", gone)
+    with pytest.raises(Unhealthy):
+        check()
+    assert [event for event, *_rest in events] == ["trending.health.changed"]
+    assert "the table could not be left with the run: ConnectionError: server gone" in said
+
+
+def test_a_damaged_store_does_not_hide_what_is_down(world: World, said: list[str]) -> None:
+    lab = make_whole()
+    world.services.clear()
+    lab.paths.data.mkdir(parents=True, exist_ok=True)
+    lab.paths.store.write_bytes(b"this is no database" * 100)
+    with pytest.raises(Unhealthy):
+        check()
+    assert any(line.startswith("the ranking could not be left with the run: DatabaseError") for line in said)
+
+
+def test_a_look_that_fails_leaves_the_other_findings(
+    world: World, artifacts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_whole()
+    world.services.clear()
+
+    def broken(_wanted: int) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(examination, "check_disk", broken)
+    with pytest.raises(Unhealthy, match="kafka, disk of lab is down"):
+        check()
+    assert "could not be looked at: OSError" in artifacts["health-lab"]
+
+
+def test_a_check_that_could_not_be_done_is_told(world: World, events: Events) -> None:
+    make_whole().paths.state.write_text("{")
+    assert world.running
+    with pytest.raises(ConfigurationConflict):
+        check()
+    assert [(event, resource["prefect.resource.name"]) for event, resource, _payload in events] == [
+        ("trending.health.not-done", "lab")
+    ]
+
+
+def test_a_check_while_another_command_works_on_the_stack_is_busy_and_tells_nobody(
+    world: World, events: Events, artifacts: dict[str, str]
+) -> None:
+    lab = make_whole()
+    world.services.clear()
+    with stack_held(lab.paths):
+        assert check(heal=True).name == "Busy"
+    assert world.services == {}
+    assert events == []
+    assert "unhealthy" in artifacts["health-lab"]
+    assert read_record(lab.paths.health).verdicts == {}
+
+
+def test_a_start_up_in_the_middle_is_no_alarm(world: World, events: Events) -> None:
+    seen: list[str] = []
+    world.fail("start kafka", lambda: seen.append(check().name))
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+    assert seen == ["Busy"]
+    assert events == []
+
+
+def test_what_was_left_out_on_purpose_is_not_missed_and_what_was_asked_for_later_is(world: World) -> None:
+    stack = lab_stack()
+    start_up.start_up(StartUpForm(stack=stack, until=LastStep.STREAM))
+    world.forget_history()
+    assert check(heal=True).name in {"Healthy", "Warning"}
+    assert world.changes == []
+    start_up.start_up(StartUpForm(stack=stack))
+    world.programs.pop("page")
+    assert check(heal=True).name == "Repaired"
+    audit.audit(AuditForm(name="lab", resume=False))
+    world.forget_history()
+    assert check(heal=True).name in {"Healthy", "Warning"}
+    assert "launch producer" not in world.changes
+    audit.audit(AuditForm(name="lab"))
+    world.programs.pop("producer")
+    assert check(heal=True).name == "Repaired"
+
+
+def test_a_repair_that_failed_is_not_called_repaired(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_whole()
+    saved = world.programs.pop("producer")
+
+    def busy(_stack: str, _finding: object) -> str:
+        world.programs["producer"] = saved
+        raise StackBusy("another command has held the stack lab for 1 s")
+
+    monkeypatch.setattr(health_check, "repair_component", busy)
+    state = check(heal=True)
+    assert (state.name, state.message) == ("Healthy", "another command has held the stack lab for 1 s")
+
+
+def test_the_way_back_is_told_after_a_start_up_too(world: World, events: Events) -> None:
+    lab = make_whole()
+    world.services.clear()
+    with pytest.raises(Unhealthy):
+        check()
+    start_up.start_up(StartUpForm(stack=lab_stack(port=lab.settings.stack.port)))
+    check()
+    assert [resource["trending.verdict"] for _event, resource, _payload in events] == ["unhealthy", "healthy"]
+    assert read_record(lab.paths.health).repairs == {}
+
+
 def test_several_at_once_are_left_alone(world: World) -> None:
     make_whole()
     world.programs.pop("producer")
@@ -128,14 +252,6 @@ def test_a_repair_that_fails_is_told_and_the_check_fails(world: World) -> None:
     with pytest.raises(Unhealthy, match="the repair of kafka failed: the jars are gone"):
         check(heal=True)
     assert list(read_record(StackPaths.of("lab").health).repairs) == ["kafka"]
-
-
-def test_a_check_beside_another_command_repairs_nothing(world: World) -> None:
-    lab = make_whole()
-    world.services.clear()
-    with stack_held(lab.paths), pytest.raises(Unhealthy, match="another command has held the stack"):
-        check(heal=True)
-    assert world.services == {}
 
 
 def test_a_take_down_during_the_check_makes_it_absent(world: World) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +15,10 @@ from flows import start_up as module
 from flows import tear_down
 from flows.command_line import run_command
 from flows.forms import LastStep, StartUpForm, TearDownForm
-from infra.lab import open_lab
+from infra.lab import open_lab, record
 from infra.paths import StackPaths
 from infra.processes import PortOwner
-from infra.state import Wanted, read_state
+from infra.state import Wanted, read_state, stack_held
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError, NotReady, PortTaken
 from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
@@ -216,6 +217,49 @@ def test_a_failed_step_leaves_the_logs_of_everything_with_the_run(world: World, 
     assert "kafka says 39" in page, "read before it was undone"
     assert "## producer" in page
     assert world.running == set()
+
+
+def test_a_failed_start_is_undone_though_the_reading_of_its_logs_is_interrupted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fail("launch stream", ConfigurationConflict("it cannot be"))
+
+    def interrupted(*_: object) -> str:
+        raise Interrupted
+
+    monkeypatch.setattr(module, "last_lines", interrupted)
+    with pytest.raises(Interrupted):
+        up()
+    assert world.running == set()
+
+
+def test_logs_that_cannot_be_left_do_not_hide_the_cause(world: World, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fail("launch stream", ConfigurationConflict("it cannot be"))
+
+    def gone(*_artifact: object, **_names: object) -> None:
+        raise ConnectionError("server gone")
+
+    monkeypatch.setattr("flows.pages.create_markdown_artifact", gone)
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert "the last lines of the logs could not be left with the run: ConnectionError: server gone" in said
+
+
+def test_a_start_that_waited_for_another_keeps_what_that_one_was_asked_for(world: World) -> None:
+    given = form()
+    results: list[Any] = []
+    paths = StackPaths.of("lab")
+    with stack_held(paths):
+        waiting = threading.Thread(
+            target=lambda: results.append(module.start_up(StartUpForm.model_validate({"stack": {"name": "lab"}})))
+        )
+        waiting.start()
+        time.sleep(0.3)  # it waits for the lock
+        record(StartUpForm(stack=given.stack, producer=ProducerSettings(rate=50)))
+    waiting.join(30)
+    assert results
+    settings = open_lab("lab").settings
+    assert (settings.stack.port, settings.producer.rate) == (given.stack.port, 50)
 
 
 def test_an_interrupted_start_leaves_no_page_since_somebody_waits(world: World, artifacts: dict[str, str]) -> None:

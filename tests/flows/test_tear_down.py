@@ -144,6 +144,22 @@ def test_main_with_a_server_runs_the_flow_on_it(world: World, monkeypatch: pytes
     assert world.running == set()
 
 
+def test_a_server_that_answers_and_can_do_nothing_does_not_keep_a_stack_up(
+    world: World, said: list[str], at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+
+    def refused(_server: PrefectServer, _run: Callable[[], object]) -> None:
+        raise RuntimeError("503 Service Unavailable")
+
+    monkeypatch.setattr(tear_down, "current_server", lambda: PrefectServer("http://127.0.0.1:1/api", started=False))
+    monkeypatch.setattr(tear_down, "run_on", refused)
+    tear_down.main(TearDownForm(name="lab"))
+    assert world.running == set()
+    assert any("503 Service Unavailable" in line and "going on without" in line for line in said)
+    assert at_exit
+
+
 @pytest.mark.usefixtures("world")
 def test_the_last_stack_takes_our_server_along_and_no_other_does(
     at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch

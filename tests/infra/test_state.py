@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from infra import state as module
 from infra.paths import CHECKOUT, StackPaths, lab_home
-from infra.state import StackState, Wanted, existing_stacks, read_state, stack_held, write_state
+from infra.state import StackState, Wanted, down_asked_for, existing_stacks, read_state, stack_held, take_down_waits, write_state
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
@@ -119,3 +120,32 @@ def test_stacks_of_one_name_in_two_homes_have_different_marks_and_sockets(home: 
     one, other = StackPaths(home / "a", "lab"), StackPaths(home / "b", "lab")
     assert one.stack_id != other.stack_id
     assert one.socket != other.socket
+
+
+def test_a_request_to_take_down_dies_with_its_process_and_one_of_two_does_not_withdraw_the_others(tmp_path: Path) -> None:
+    paths = StackPaths(tmp_path, "lab")
+    assert not take_down_waits(paths)
+    with down_asked_for(paths):
+        with down_asked_for(paths):
+            assert take_down_waits(paths)
+        assert take_down_waits(paths), "the other one still waits"
+    assert not take_down_waits(paths)
+    assert not paths.down_request.exists()
+    code = "import sys; from pathlib import Path; from infra.paths import StackPaths; from infra.state import *\n"
+    code += "with down_asked_for(StackPaths(Path(sys.argv[1]), 'lab')): print('asked', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == b"asked\n"
+        assert take_down_waits(paths)
+        asking.kill()
+    assert paths.down_request.exists()
+    assert not take_down_waits(paths)
+
+
+def test_two_who_look_at_once_do_not_take_each_other_for_a_request(tmp_path: Path) -> None:
+    paths = StackPaths(tmp_path, "lab")
+    paths.down_request.parent.mkdir(parents=True)
+    paths.down_request.touch()
+    with paths.down_request.open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        assert not take_down_waits(paths)

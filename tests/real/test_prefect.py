@@ -118,10 +118,10 @@ def test_row_25_a_killed_worker_and_a_locked_database_do_not_touch_the_data_plan
         connection.execute("BEGIN EXCLUSIVE")
         stack.wait_progress()
         down = stack.start("tear_down", f"--name={stack.name}", "--volumes")
-        time.sleep(8)
+        output, _nothing = down.communicate(timeout=200)
         connection.rollback()
-    output, _nothing = down.communicate(timeout=200)
     assert down.returncode == 0, output
+    assert "going on without" in output
     stack.assert_nothing_left()
     stack.wait_until(
         lambda: (again := services_supervisor().status(WORKER)) is not None and again.alive and again.pid != worker.pid,
@@ -144,7 +144,8 @@ def test_row_26_a_take_down_during_a_repair_wins_and_nothing_is_resurrected(serv
     stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the repair is under way")
     down = served.start("tear-down/local", {"name": stack.name})
     assert served.wait(down, 120).state_name == "Completed"
-    assert served.wait(repair, 120).state_name == "Absent"
+    # It gives way between two steps, or was done before the take-down's own process had started.
+    assert served.wait(repair, 120).state_name in {"Absent", "Repaired"}
     stack.assert_nothing_left()
     time.sleep(3)
     stack.assert_nothing_left()

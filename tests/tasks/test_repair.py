@@ -62,6 +62,7 @@ def test_a_dead_broker_is_started_and_a_frozen_one_stopped_before(world: World, 
     assert world.changes == ["start kafka"]
     world.forget_history()
     world.frozen.add("kafka")
+    world.started["kafka"] = time.time() - 600
     repair.repair("lab", finding("kafka", Repair.RESTART), FakeClock())
     assert world.changes == ["end kafka", "start kafka"]
 
@@ -114,6 +115,16 @@ def test_a_component_that_does_not_become_well_is_a_failed_repair(world: World, 
 
 def test_every_component_that_can_be_repaired_can_be_looked_at(lab: Lab) -> None:
     assert {"supervisor", "kafka", "producer", "stream"} <= looks_of(lab).keys()
+
+
+def test_what_somebody_else_has_repaired_meanwhile_is_left_alone(world: World, lab: Lab) -> None:
+    world.programs.pop("producer")
+    stale = finding("producer", Repair.RESTART)
+    repair.repair("lab", stale, FakeClock())
+    world.forget_history()
+    repair.repair("lab", stale, FakeClock())
+    assert world.changes == []
+    assert read_record(lab.paths.health).repaired == {"producer": 1}
 
 
 def test_a_fault_made_on_purpose_is_not_booked(world: World, lab: Lab) -> None:
