@@ -22,7 +22,7 @@ endif
 
 .PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 # The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
 $(VENV)/.complete: requirements.lock pyproject.toml
@@ -31,6 +31,7 @@ $(VENV)/.complete: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(PY) -c 'import site, sys; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{sys.argv[1]}\n{sys.argv[1]}/src\n")' "$(CURDIR)"
+	@$(PY) -m infra.jars
 	@touch $@
 
 setup: $(VENV)/.complete jars archives ## virtual environment, jars, class archives
@@ -118,7 +119,7 @@ check: $(JARS) ## lint, format, types, import rules
 	@mypy
 	@lint-imports --no-cache
 
-bench: setup ## measure against the peers of PERFORMANCE.md
+bench: setup ## measure start-up, Prefect and page against their peers; results in benchmarks/results
 	@$(PY) -m benchmarks.run $(ARGS)
 
 compose: $(JARS) ## write the Docker Compose files from the declaration

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from infra.faults import FaultName
 from infra.paths import CHECKOUT
 from infra.stack import DEFAULT_NAME
+from trending.errors import InvalidInput
 from trending.settings import LabSettings, PageSettings, Section
 
 if TYPE_CHECKING:
@@ -63,10 +64,16 @@ class TearDownForm(NamedStack):
         if self.volumes and self.stop_only:
             msg = "volumes and stop_only exclude each other"
             raise ValueError(msg)
-        if self.volumes and self.confirm != self.name:
-            msg = f"volumes deletes the data of {self.name}: confirm must be {self.name!r} and is {self.confirm!r}"
-            raise ValueError(msg)
         return self
+
+    def require_confirmed(self) -> None:
+        """Raise InvalidInput when the data is to go and nobody has said so twice.
+
+        Not a validator: in Prefect's UI the run would fail before it is the flow's, with Prefect's words.
+        """
+        if self.volumes and self.confirm != self.name:
+            cause = f"volumes deletes the data of {self.name}: confirm must be {self.name!r} and is {self.confirm!r}"
+            raise InvalidInput(cause, "nothing was touched", "run it again with confirm, or without volumes")
 
 
 class TearDownCommand(TearDownForm):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import sys
 from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from infra.prefect_server import PrefectServer, ensure_server, prefect_environment, stop_server
+from infra.prefect_server import PrefectServer, current_server, ensure_server, prefect_environment, stop_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,9 @@ def with_server(run: Callable[[], object], *, leave: bool = True) -> None:
     With ``leave`` a server started here stays for the stacks that are up, and ``make down`` stops it with the last of them.
     Otherwise it is stopped at exit: handlers run last registered first, so Prefect has then sent its last logs and events.
     """
+    if current_server() is None:
+        sys.stdout.write("starting a Prefect server for this\n")
+        sys.stdout.flush()
     server = ensure_server()
     if server.started and not leave:
         atexit.register(stop_server)

@@ -32,6 +32,7 @@ def main(settings: NamedStack) -> None:
     width = None if sys.stdout.isatty() else UNFOLDED
     Console(width=width, highlight=False).print(render(lines, settings.name, title))
     if any(line.trouble for line in lines):
+        sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
         sys.exit(1)
 
 

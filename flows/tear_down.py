@@ -39,6 +39,7 @@ def tear_down(settings: TearDownForm) -> bool:
 
 def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
     """Take the stack down, each task passed ``through`` something: itself in a flow, its plain function without a server."""
+    settings.require_confirmed()
     stack, paths = settings.name, StackPaths.of(settings.name)
     with down_asked_for(paths), stack_held(paths):
         try:

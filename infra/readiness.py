@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infra.stack import Service, Stack
 
 POLL_SECONDS = 0.05
+TOLD_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 LOG_LINES = 15
 SEARCHED_LINES = 200
@@ -38,12 +39,13 @@ class Rung:
     check: Callable[[], str]
 
 
-def climb(rungs: list[Rung], timeout: float, clock: Clock) -> dict[str, str]:
-    """Climb until every rung holds in one go and return the evidence of each.
+def climb(rungs: list[Rung], timeout: float, clock: Clock, show: Callable[[str], None] | None = None) -> dict[str, str]:
+    """Climb until every rung holds in one go and return the evidence of each; ``show`` is told every 10 s what is waited for.
 
     Raises NotReady naming the rung that failed last when ``timeout`` seconds are over; errors that waiting can't heal at once.
     """
-    deadline = clock.monotonic() + timeout
+    started = told = clock.monotonic()
+    deadline = started + timeout
     while True:
         evidence: dict[str, str] = {}
         try:
@@ -56,8 +58,12 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock) -> dict[str, str]:
             if clock.monotonic() >= deadline:
                 cause = f"not ready after {timeout:.0f} s at the rung '{current}': {error.cause}"
                 found = diagnose(error.evidence)
-                remedy = f"{found.remedy}; {error.next_command}" if found else error.next_command
-                raise NotReady(cause, error.evidence, remedy) from error
+                remedies = [found.remedy if found else "", error.next_command]
+                remedy = remedies[0] if remedies[1] in remedies[0] else "; ".join(filter(None, remedies))
+                raise NotReady(cause, error.evidence, remedy or error.next_command) from error
+            if show is not None and clock.monotonic() - told >= TOLD_SECONDS:
+                told = clock.monotonic()
+                show(f"... waiting for {told - started:.0f} s: {error.cause}")
             clock.sleep(POLL_SECONDS)
         else:
             return evidence

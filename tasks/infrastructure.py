@@ -60,7 +60,7 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
     """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
     lab = open_lab(stack)
     declared = lab.stack.service(service)
-    evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock())
+    evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock(), say)
     if declared is lab.stack.brokers[-1]:
         note_cluster(lab, evidence["cluster id"])
     return evidence

@@ -14,7 +14,7 @@ from infra.readiness import ANSWER_SECONDS, Rung, climb
 from infra.runtime import Outcome
 from tasks.heartbeat import living
 from tasks.producer import NAME as PRODUCER
-from tasks.step import step
+from tasks.step import say, step
 from tasks.stream import NAME as STREAM
 from trending.errors import ConfigurationConflict, NotReady
 from trending.specification import PageSpec
@@ -82,7 +82,7 @@ def launch_page(stack: str) -> Outcome:
 @step(name="wait-for-page", timeout_seconds=60)
 def wait_for_page(stack: str) -> dict[str, str]:
     """Wait until the page answers; returns the evidence of each rung."""
-    return climb(page_ladder(open_lab(stack)), READY_SECONDS, SystemClock())
+    return climb(page_ladder(open_lab(stack)), READY_SECONDS, SystemClock(), say)
 
 
 @step(name="stop-page", timeout_seconds=90)

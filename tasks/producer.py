@@ -8,7 +8,7 @@ from infra.programs import launch_program
 from infra.readiness import climb
 from infra.runtime import Outcome
 from tasks.heartbeat import beating
-from tasks.step import step
+from tasks.step import say, step
 from trending.simulator import load_catalogue
 from trending.specification import ProducerSpec
 
@@ -39,7 +39,7 @@ def launch_producer(stack: str) -> Outcome:
 def wait_for_producer(stack: str) -> dict[str, str]:
     """Wait until the producer beats and the broker has acknowledged a tweet."""
     lab = open_lab(stack)
-    return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock())
+    return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock(), say)
 
 
 @step(name="stop-producer", timeout_seconds=90)

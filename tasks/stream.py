@@ -9,7 +9,7 @@ from infra.programs import launch_program
 from infra.readiness import Rung, climb
 from infra.runtime import Outcome
 from tasks.heartbeat import beating, fresh_heartbeat
-from tasks.step import step
+from tasks.step import say, step
 from tasks.topic import checkpoint_path, dead_letter_topic
 from trending.errors import NotReady
 from trending.log import log_ends, topic_id
@@ -48,7 +48,7 @@ def submit_stream(stack: str, start_offsets: dict[int, int]) -> Outcome:
 def wait_for_stream(stack: str) -> dict[str, str]:
     """Wait until the query has finished its first batch."""
     lab = open_lab(stack)
-    return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock())
+    return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock(), say)
 
 
 @step(name="wait-for-catch-up", timeout_seconds=300)
@@ -66,7 +66,7 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, i
             raise NotReady(cause, f"log ends {ends}, stream {figures}", "make status")
         return f"offsets {ends}"
 
-    climb([Rung("caught up", caught_up)], timeout_seconds, SystemClock())
+    climb([Rung("caught up", caught_up)], timeout_seconds, SystemClock(), say)
     return ends
 
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 WINDOW_SECONDS = 60
 """Length of a ranking window; windows are aligned to the minute (SPEC, section 4)."""
@@ -51,10 +56,24 @@ WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
 In event mode 5 s wider than the lateness rule, since an accepted timestamp may lie 5 s ahead (SPEC, section 4)."""
 
 
+_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
+"""Keywords of JSON Schema for a number's bounds, and how a person says them."""
+
+
 class Section(BaseModel):
     """A group of settings: unknown names are refused, values cannot change afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema with each field's bounds in its description: Prefect's form shows that and not the bounds."""
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            bounds = [f"{words} {field[key]:,.10g}" for key, words in _BOUNDS.items() if key in field]
+            if bounds and "description" in field:
+                field["description"] = f"{field['description'].rstrip('.')}; {', '.join(bounds)}."
+        return schema
 
 
 class StackSettings(Section):

@@ -25,6 +25,7 @@ from flows.forms import (
     TearDownForm,
     field_sections,
 )
+from flows.tear_down import take_down
 from infra.faults import FaultName
 from tasks.step import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
@@ -285,15 +286,20 @@ def test_every_field_of_every_form_is_described_and_known_by_one_name() -> None:
     assert numbers(DemoForm.model_json_schema()).keys() >= {"port", "rate", "seed", "demo_seconds", "driver_mb"}
 
 
+def test_the_forms_of_prefects_ui_say_the_bounds_with_the_help() -> None:
+    fields = DemoForm.model_json_schema()["$defs"]["ProducerSettings"]["properties"]
+    assert fields["rate"]["description"] == "Tweets per second; more than 0, at most 1,000,000."
+
+
 def test_a_stack_that_does_not_exist_has_no_recorded_settings() -> None:
     assert start_up.recorded_settings(StartUpForm()) == {}
 
 
 def test_a_form_deletes_only_what_is_confirmed_and_a_typed_command_confirms_itself() -> None:
-    with pytest.raises(InvalidInput, match="confirm must be 'lab'") as caught:
-        parse(TearDownForm, ["--name=lab", "--volumes"], "down")
-    assert not caught.value.cause.startswith(":")
-    assert parse(TearDownForm, ["--name=lab", "--volumes", "--confirm=lab"], "down").volumes
-    assert parse(TearDownCommand, ["--name=lab", "--volumes"], "down").confirm == "lab"
-    with pytest.raises(InvalidInput, match="confirm must be 'lab'"):
-        parse(TearDownCommand, ["--name=lab", "--volumes", "--confirm=other"], "down")
+    for form, arguments in ((TearDownForm, []), (TearDownForm, ["--confirm=other"]), (TearDownCommand, ["--confirm=other"])):
+        filled = parse(form, ["--name=lab", "--volumes", *arguments], "down")
+        with pytest.raises(InvalidInput, match="confirm must be 'lab'"):
+            take_down(filled, lambda task: task.fn)
+    parse(TearDownForm, ["--name=lab", "--volumes", "--confirm=lab"], "down").require_confirmed()
+    parse(TearDownCommand, ["--name=lab", "--volumes"], "down").require_confirmed()
+    parse(TearDownForm, ["--name=lab"], "down").require_confirmed()

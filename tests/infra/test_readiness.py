@@ -115,7 +115,19 @@ def test_the_remedy_of_a_known_symptom_is_printed_first() -> None:
     with pytest.raises(NotReady) as caught:
         climb([Rung("metadata", fails(error))], 0, FakeClock())
     assert caught.value.next_command.startswith("compare the advertised address")
-    assert caught.value.next_command.endswith("; make status")
+    assert caught.value.next_command.count("make status") == 1
+    error = NotReady("no broker answers", "Failed to resolve 'kafka:9092'", "make logs")
+    with pytest.raises(NotReady) as caught:
+        climb([Rung("metadata", fails(error))], 0, FakeClock())
+    assert caught.value.next_command.endswith("; make logs")
+
+
+def test_a_long_wait_says_what_for() -> None:
+    said: list[str] = []
+    error = NotReady("no batch yet", "nothing at all", "make status")
+    with pytest.raises(NotReady):
+        climb([Rung("works", fails(error))], 25, FakeClock(), said.append)
+    assert said == ["... waiting for 10 s: no batch yet", "... waiting for 20 s: no batch yet"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_everything_is_deployed_with_its_form_schedule_and_limits(served: Served
     assert limit.limit == 1
     fields = served.client.read_deployment_by_name("start-up/local").parameter_openapi_schema["definitions"]
     rate = fields["ProducerSettings"]["properties"]["rate"]
-    assert rate["description"] == "Tweets per second."
+    assert rate["description"] == "Tweets per second; more than 0, at most 1,000,000."
     assert rate["exclusiveMinimum"] == 0
     assert rate["default"] == 1.0
 

@@ -66,7 +66,7 @@ def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: 
         "The broker and its surroundings.",
         "JVM heap of each broker, MiB.",
         "The tweet simulator.",
-        "Tweets per second.",
+        "Tweets per second; more than 0, at most 1,000,000.",
         "Bring up the stack in strict order, or reconcile one that is there.",
     ):
         page.get_by_text(words).first.wait_for()
