@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from infra.docker_engine import engine
-from infra.processes import stack_processes
+from infra.supervisor_socket import supervisords
 from trending.errors import LabError
 from trending.settings import RuntimeKind
 
@@ -84,12 +84,8 @@ def jvm_of(process: psutil.Process) -> psutil.Process:
 
 def supervisord_process(lab: Lab) -> psutil.Process:
     """Return the stack's supervisord, the parent of its programs; raises LabError where there is none."""
-    for process in stack_processes(lab.paths.stack_id):
-        try:
-            if any("supervisor.supervisord" in word for word in process.cmdline()):
-                return process
-        except psutil.NoSuchProcess:
-            continue
+    if found := supervisords(lab.paths.stack_id):
+        return found[0]
     cause = "no supervisord of the stack is to be seen"
     raise LabError(cause, lab.paths.stack_id, "make status")
 
