@@ -95,7 +95,11 @@ class Supervisor:
         if silent := supervisords(self._stack_id):
             # Started beside it, a second one would have every program run twice once the first goes on.
             cause = f"supervisord of {self._stack_id} is there and does not answer"
-            raise NotReady(cause, f"pid {silent[0].pid}, socket {self._socket}", "make down, then make up")
+            raise NotReady(
+                cause,
+                f"pid {silent[0].pid}, socket {self._socket}",
+                "make down, or make server-stop for Prefect's; then once more",
+            )
         self.logs.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         configuration = write_configuration(self._directory, self._socket, self._stack_id)
