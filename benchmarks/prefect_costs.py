@@ -17,7 +17,8 @@ from benchmarks.kafka_tools import bench_directory
 from flows.forms import TearDownForm
 from flows.tear_down import take_down
 from infra.paths import CHECKOUT
-from infra.prefect_server import PrefectServer, ensure_server, ensure_worker, prefect_environment, serving, stop_server
+from infra.prefect_server import PrefectServer, ensure_server, prefect_environment, serving, stop_server
+from infra.prefect_worker import ensure_worker
 from infra.processes import free_port
 from tasks.deployment import create_pool, deploy
 

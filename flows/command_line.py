@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -97,7 +98,22 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
         faults = [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in error.errors()]
         raise InvalidInput(faults[0], "; ".join(faults[1:]), f"{program} --help") from error
     except SettingsError as error:
-        raise InvalidInput(str(error), " ".join(arguments), f"{program} --help") from error
+        # Neither in the message nor as its cause: a mistyped option's value may be an address with a token.
+        raise InvalidInput(_without_values(str(error), arguments), _options(arguments), f"{program} --help") from None
+
+
+def _options(arguments: list[str]) -> str:
+    """Return the names of the options that were given."""
+    return " ".join(argument.partition("=")[0] for argument in arguments if argument.startswith("-"))
+
+
+def _without_values(message: str, arguments: list[str]) -> str:
+    """Return the parser's message, which quotes what it does not know, with … for every option's value."""
+    values = {argument.partition("=")[2] for argument in arguments if argument.startswith("-")}
+    values |= {word for option, word in pairwise(arguments) if option.startswith("-") and not word.startswith("-")}
+    for value in sorted(values - {""}, key=len, reverse=True):
+        message = re.sub(rf"(?<=[=\s'\"]){re.escape(value)}(?=[\s'\"]|$)", "…", message)
+    return message
 
 
 def _as_declared(argument: str) -> str:

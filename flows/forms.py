@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from infra.faults import FaultName
+from infra.faults import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.paths import CHECKOUT
 from infra.stack import DEFAULT_NAME
 from trending.errors import InvalidInput
@@ -113,8 +113,12 @@ class GameDayForm(NamedStack):
     faults: list[FaultName] = Field(
         default_factory=list, description="Which faults, in this order; empty means all that the runtime and the size have."
     )
-    hold_seconds: float = Field(15.0, ge=1, le=60, description="How long something frozen stays frozen once it was noticed.")
-    limit_seconds: float = Field(180.0, ge=30, le=600, description="How long each fault may take to be noticed, and to recover.")
+    hold_seconds: float = Field(
+        15.0, ge=1, le=LONGEST_HOLD_SECONDS, description="How long something frozen stays frozen once it was noticed."
+    )
+    limit_seconds: float = Field(
+        180.0, ge=30, le=LONGEST_LIMIT_SECONDS, description="How long each fault may take to be noticed, and to recover."
+    )
 
     @field_validator("faults", mode="before")
     @classmethod

@@ -20,7 +20,7 @@ from tasks.faults import faults_of
 from tasks.repair import require_wanted
 from tasks.step import say
 from tasks.trial import Trial, inject_fault
-from trending.errors import InvalidInput, NotSurvived, Unhealthy
+from trending.errors import AuditFailed, InvalidInput, LabError, NotSurvived, Unhealthy
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -46,6 +46,7 @@ def game_day(settings: GameDayForm) -> list[Survival]:
     require_well(stack)
     progress = cast("UUID", create_progress_artifact(0.0, key=f"game-day-progress-{stack}", description=f"{len(chosen)} faults"))
     survivals: list[Survival] = []
+    broken = ""
     try:
         for number, fault in enumerate(chosen, 1):
             say(f"fault {number} of {len(chosen)}: {fault}")
@@ -61,11 +62,11 @@ def game_day(settings: GameDayForm) -> list[Survival]:
                 )
             )
             update_progress_artifact(progress, 100.0 * number / len(chosen))
+    except BaseException as error:
+        broken = failed_row(chosen[len(survivals)], error) if len(survivals) < len(chosen) else ""
+        raise
     finally:
-        page = to_markdown(stack, survivals, len(chosen))
-        create_markdown_artifact(page, key=f"game-day-{stack}", description=f"{len(survivals)} of {len(chosen)} faults survived")
-    for line in page.splitlines():
-        say(line)
+        leave_report(stack, to_markdown(stack, survivals, len(chosen), broken), f"{survived(survivals)} of {len(chosen)}")
     costly = [each for each in survivals if not each.clean]
     if costly:
         cause = f"{costly[0].trial.fault} cost {costly[0].lost} messages and doubled {costly[0].duplicated}"
@@ -93,18 +94,40 @@ def require_well(stack: str) -> None:
         raise Unhealthy(cause, down[0].evidence, f"make health NAME={stack} HEAL=1")
 
 
-def to_markdown(stack: str, survivals: list[Survival], asked: int) -> str:
-    """Return the report as a Markdown table; times are seconds from the injection."""
-    rows = "\n".join(
+def survived(survivals: list[Survival]) -> int:
+    """Return how many faults cost nothing: the stack's being well again is half of it."""
+    return sum(each.clean for each in survivals)
+
+
+def failed_row(fault: FaultName, error: BaseException) -> str:
+    """Return the row of the fault at which the day ended."""
+    cause = error.cause if isinstance(error, LabError) else f"{type(error).__name__} {error}"
+    outcome = "not survived" if isinstance(error, NotSurvived | AuditFailed) else "not finished"
+    return f"| {fault} | | | | {outcome}: {' '.join(cause.split()).replace('|', '/')} | | | |\n"
+
+
+def to_markdown(stack: str, survivals: list[Survival], asked: int, failed: str = "") -> str:
+    """Return the report as a Markdown table, with the ``failed`` row last; times are seconds from the injection."""
+    rows = "".join(
         f"| {each.trial.fault} | {each.trial.row} | {each.trial.noticed:.1f} | {each.trial.recovered:.1f} | {each.trial.back_by} "
-        f"| {each.acknowledged} | {each.lost} | {each.duplicated} |"
+        f"| {each.acknowledged} | {each.lost} | {each.duplicated} |\n"
         for each in survivals
     )
     return (
-        f"# Game day of {stack}: {len(survivals)} of {asked} faults survived\n\n"
+        f"# Game day of {stack}: {survived(survivals)} of {asked} faults survived\n\n"
         "| fault | FAULTS.md row | noticed, s | well again, s | back by | acknowledged so far | lost | duplicated |\n"
-        f"|---|---:|---:|---:|---|---:|---:|---:|\n{rows}\n"
+        f"|---|---:|---:|---:|---|---:|---:|---:|\n{rows}{failed}"
     )
+
+
+def leave_report(stack: str, page: str, count: str) -> None:
+    """Say the report and leave it in Prefect's UI; in a ``finally``, so a server that is gone does not hide the outcome."""
+    for line in page.splitlines():
+        say(line)
+    try:
+        create_markdown_artifact(page, key=f"game-day-{stack}", description=f"{count} faults survived")
+    except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises, the report was said
+        say(f"the report could not be left in Prefect's UI: {type(error).__name__} {error}")
 
 
 def main(settings: GameDayForm) -> None:

@@ -9,7 +9,8 @@ from flows.command_line import run_command
 from flows.forms import ServeForm
 from flows.serving import run_on
 from infra.clock import SystemClock
-from infra.prefect_server import PrefectServer, ensure_server, ensure_worker, prefect_environment
+from infra.prefect_server import PrefectServer, ensure_server, prefect_environment
+from infra.prefect_worker import ensure_worker
 from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
 
 

@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import psutil
+from docker.errors import NotFound
 
 from infra.docker_engine import engine
-from infra.processes import stack_processes
-from trending.errors import LabError
+from infra.docker_runtime import STACK_LABEL
+from infra.supervisor_socket import supervisords
+from trending.errors import LabError, NotOurs
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
+    from docker import DockerClient
     from docker.models.containers import Container
 
     from infra.lab import Lab
@@ -38,6 +41,9 @@ class FaultName(StrEnum):
     SUPERVISOR_KILLED = "supervisor-killed"
 
 
+LONGEST_HOLD_SECONDS = 60
+LONGEST_LIMIT_SECONDS = 600
+"""The form's bounds, of which the task's own limit is made."""
 TOO_SMALL_HEAP_MB = 24
 LIMIT_MB = 200
 HEAP_ABOVE_LIMIT_MB = 400
@@ -51,7 +57,7 @@ def service_process(lab: Lab, service: Service) -> psutil.Process:
             return psutil.Process(status.pid)
     else:
         with engine() as client:
-            pid = int(client.containers.get(lab.stack.qualified(service.name)).attrs["State"]["Pid"])
+            pid = int(_container(client, lab, service).attrs["State"]["Pid"])
         try:
             init = psutil.Process(pid)
             family = [init, *init.children(recursive=True)]
@@ -84,12 +90,8 @@ def jvm_of(process: psutil.Process) -> psutil.Process:
 
 def supervisord_process(lab: Lab) -> psutil.Process:
     """Return the stack's supervisord, the parent of its programs; raises LabError where there is none."""
-    for process in stack_processes(lab.paths.stack_id):
-        try:
-            if any("supervisor.supervisord" in word for word in process.cmdline()):
-                return process
-        except psutil.NoSuchProcess:
-            continue
+    if found := supervisords(lab.paths.stack_id):
+        return found[0]
     cause = "no supervisord of the stack is to be seen"
     raise LabError(cause, lab.paths.stack_id, "make status")
 
@@ -111,7 +113,7 @@ def pause_service(lab: Lab, service: Service) -> None:
         freeze(service_process(lab, service))
     else:
         with engine() as client:
-            _container(client.containers.get(lab.stack.qualified(service.name)), lab).pause()
+            _container(client, lab, service).pause()
 
 
 def unpause_service(lab: Lab, service: Service) -> None:
@@ -120,7 +122,7 @@ def unpause_service(lab: Lab, service: Service) -> None:
         thaw(service_process(lab, service))
         return
     with engine() as client:
-        container = _container(client.containers.get(lab.stack.qualified(service.name)), lab)
+        container = _container(client, lab, service)
         if container.status == "paused":
             container.unpause()
 
@@ -128,7 +130,7 @@ def unpause_service(lab: Lab, service: Service) -> None:
 def kill_container(lab: Lab, service: Service) -> None:
     """Kill a container as a person does, which Docker does not undo by itself."""
     with engine() as client:
-        _container(client.containers.get(lab.stack.qualified(service.name)), lab).kill("SIGKILL")
+        _container(client, lab, service).kill("SIGKILL")
 
 
 def exhaust_heap(lab: Lab, service: Service) -> None:
@@ -148,9 +150,15 @@ def _start_broken(lab: Lab, broken: Service) -> None:
     lab.runtime.start(broken)
 
 
-def _container(container: Container, lab: Lab) -> Container:
-    """Return the container if it is the stack's; raises LabError for anybody else's."""
-    if lab.paths.stack_id not in container.labels.values():
-        cause = f"the container {container.name} is not of {lab.stack.name}: it is left alone"
-        raise LabError(cause, container.short_id, "make status")
+def _container(client: DockerClient, lab: Lab, service: Service) -> Container:
+    """Return the service's container; raises LabError where there is none, NotOurs for anybody else's of that name."""
+    name = lab.stack.qualified(service.name)
+    try:
+        container = client.containers.get(name)
+    except NotFound as error:
+        cause = f"there is no container {name}"
+        raise LabError(cause, str(error.explanation or error), "make status") from error
+    if container.labels.get(STACK_LABEL) != lab.paths.stack_id:
+        cause = f"the container {name} is not of {lab.stack.name}: it is left alone"
+        raise NotOurs(cause, container.short_id, "make status")
     return container

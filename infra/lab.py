@@ -201,11 +201,13 @@ def require_page_port(lab: Lab) -> None:
 
 
 def end_orphans(lab: Lab) -> int:
-    """End processes of the stack that no supervisord owns any more; returns their number."""
+    """End processes of the stack that no supervisord owns any more, or a frozen one; returns their number."""
     if lab.supervisor.running():
         return 0
     orphans = stack_processes(lab.paths.stack_id)
-    require_gone(lab, end_processes(orphans, END_SECONDS))
+    if orphans:
+        lab.supervisor.shutdown()  # a frozen one goes on, and ends its programs in order
+        require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
     return len(orphans)
 
 

@@ -1,4 +1,4 @@
-"""The local Prefect server and worker: reused where they are, otherwise started under a supervisord of their own."""
+"""The local Prefect server: reused where it is, otherwise started under a supervisord of its own, which has the worker too."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from filelock import FileLock, Timeout
+
 from infra.clock import Clock, SystemClock
 from infra.embedded import tail
 from infra.paths import StackPaths, lab_home, short_hash
+from infra.private import write_private
 from infra.processes import end_processes, free_port, port_owner, stack_processes
 from infra.stack import Program
 from infra.supervisor import Supervisor
-from trending.errors import NotReady
+from trending.errors import NotReady, StackBusy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +29,10 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 4200
 START_SECONDS = 90.0
 END_SECONDS = 5.0
+HELD_SECONDS = 2 * START_SECONDS
+"""How long a command waits for another that starts or stops the server."""
 PROGRAM = "prefect-server"
 WORKER = "prefect-worker"
-POOL = "trending"
-RUNS_AT_ONCE = 5
-WORKER_STOP_SECONDS = 40
-"""A worker passes SIGTERM on to its runs, which undo what they made."""
-HEARTBEAT_SECONDS = 30
-"""Prefect's shortest; a run that misses three is a zombie."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,7 @@ def current_server() -> PrefectServer | None:
     url = os.environ.get("PREFECT_API_URL")
     if url:
         return PrefectServer(url, started=False) if answers(url) else None
-    url = _recorded_url()
-    return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
+    return _recorded_server()
 
 
 def ensure_server(clock: Clock | None = None) -> PrefectServer:
@@ -99,28 +99,51 @@ def ensure_server(clock: Clock | None = None) -> PrefectServer:
             cause = f"no Prefect server answers at {wanted}"
             raise NotReady(cause, "PREFECT_API_URL is set", "start that server, or unset PREFECT_API_URL")
         return PrefectServer(wanted, started=False)
-    recorded = _recorded_url()
-    if recorded and answers(recorded) and is_ours(recorded):
-        return PrefectServer(recorded, started=False)
-    return _start(clock or SystemClock())
+    if recorded := _recorded_server():
+        return recorded
+    with services_held():
+        # Whoever held it may have started one meanwhile; a second would take the first one's place under its supervisord.
+        return _recorded_server() or _start(clock or SystemClock())
 
 
-def _directory() -> Path:
+def services_directory() -> Path:
+    """Return where server and worker have their configuration and logs."""
     return lab_home() / "server"
 
 
 def services_supervisor() -> Supervisor:
     """Return the supervisord of Prefect's server and worker: none of a stack's, so that a take-down can't end who runs it."""
-    return Supervisor(_directory(), StackPaths(lab_home(), PROGRAM).socket, _identity())
+    return Supervisor(services_directory(), StackPaths(lab_home(), PROGRAM).socket, _identity())
 
 
 def _identity() -> str:
     return f"{PROGRAM}-{short_hash(str(lab_home()), 8)}"
 
 
-def _recorded_url() -> str | None:
-    path = _directory() / "url"
-    return path.read_text(encoding="ascii").strip() if path.exists() else None
+@contextmanager
+def services_held() -> Iterator[None]:
+    """Hold what starts and stops server and worker; raises StackBusy when another command does for too long."""
+    path = services_directory() / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=HELD_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        cause = f"another command has been starting or stopping the Prefect server for {HELD_SECONDS:.0f} s"
+        raise StackBusy(cause, str(path), "make server-stop, then once more") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _recorded_server() -> PrefectServer | None:
+    """Return the server that the lab started earlier, where it still answers and is still ours."""
+    try:
+        url = (services_directory() / "url").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
 
 
 def is_ours(url: str) -> bool:
@@ -135,7 +158,6 @@ def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
     if not supervisor.running():
         end_processes(stack_processes(_identity()), END_SECONDS)
-    _directory().mkdir(parents=True, exist_ok=True)
     supervisor.start()
     deadline = clock.monotonic() + START_SECONDS
     while True:
@@ -144,7 +166,7 @@ def _start(clock: Clock) -> PrefectServer:
         command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
         supervisor.launch(Program(PROGRAM, command, server_environment(url), 20, url))
         if _wait(supervisor, url, deadline, clock):
-            (_directory() / "url").write_text(url, encoding="ascii")
+            write_private(services_directory() / "url", url)
             return PrefectServer(url, started=True)
 
 
@@ -160,36 +182,6 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
     return is_ours(url)
 
 
-def ensure_worker(server: PrefectServer) -> bool:
-    """Start the lab's worker for ``server`` unless it runs; returns whether it was started. Waiting for it is not done here."""
-    supervisor = services_supervisor()
-    _directory().mkdir(parents=True, exist_ok=True)
-    supervisor.start()
-    drift = short_hash(server.url)
-    status = supervisor.status(WORKER)
-    marker = _directory() / "worker.drift"
-    if status is not None and status.alive and marker.exists() and marker.read_text(encoding="ascii") == drift:
-        return False
-    worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER, "--limit", str(RUNS_AT_ONCE))
-    command = (sys.executable, "-m", "prefect", *worker, "--install-policy", "never")
-    supervisor.launch(Program(WORKER, command, worker_environment(server), WORKER_STOP_SECONDS, drift))
-    marker.write_text(drift, encoding="ascii")
-    return True
-
-
-def worker_environment(server: PrefectServer) -> dict[str, str]:
-    """Return the worker's environment, which its flow runs inherit: server, credentials, the lab's home, quick polling."""
-    credentials = {name: os.environ[name] for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING") if name in os.environ}
-    return {
-        **prefect_environment(),
-        **credentials,
-        "PREFECT_API_URL": server.url,
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-        "TRENDING_HOME": str(lab_home()),
-    }
-
-
 def serving() -> bool:
     """Whether the lab's worker is there: then the server is not a single command's to stop."""
     return services_supervisor().status(WORKER) is not None
@@ -197,11 +189,13 @@ def serving() -> bool:
 
 def stop_server() -> bool:
     """Stop server and worker that the lab started; returns whether there was any. Someone else's server is never touched."""
-    supervisor = services_supervisor()
-    running = supervisor.running()
-    supervisor.shutdown()
-    end_processes(stack_processes(_identity()), END_SECONDS)
-    (_directory() / "url").unlink(missing_ok=True)
+    with services_held():
+        supervisor = services_supervisor()
+        running = supervisor.running()
+        supervisor.shutdown()
+        end_processes(stack_processes(_identity()), END_SECONDS)
+        for left in ("url", "worker.drift"):
+            (services_directory() / left).unlink(missing_ok=True)
     return running
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read at run time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from infra.paths import short_hash
@@ -101,3 +101,5 @@ class Program:
     stop_seconds: int
     drift_hash: str
     """Changes when the program must be started anew: hash of its declaration and specification."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """More of its environment, which stands in no configuration."""

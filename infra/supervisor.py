@@ -6,8 +6,6 @@ Unix socket. https://supervisord.org/configuration.html and https://supervisord.
 
 from __future__ import annotations
 
-import os
-import shlex
 import subprocess
 import sys
 import xmlrpc.client
@@ -15,12 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults
 
-from infra.budget import BUDGET_FILE
 from infra.clock import Clock, SystemClock
-from infra.processes import COMPONENT_VARIABLE, STACK_VARIABLE
-from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotReady
+from infra.processes import end_processes
+from infra.supervisor_files import (
+    FINAL_EXIT_CODES,
+    clean_environment,
+    forget_program,
+    forget_programs,
+    write_configuration,
+    write_program,
+)
+from infra.supervisor_socket import ask, supervisords
+from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +34,18 @@ if TYPE_CHECKING:
 
     from infra.stack import Program
 
+__all__ = ["FINAL_EXIT_CODES", "ProgramStatus", "Supervisor", "clean_environment"]
+
 START_SECONDS = 20.0
 STOPPING_SECONDS = 60.0
 """Longer than any program's own stop time, after which supervisord kills it."""
-LOG_BYTES = "10MB"
-FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
-"""Exits after which a restart could only fail again; any other one, 0 included, is unexpected of a program that runs for ever."""
+QUESTION_SECONDS = 5.0
+"""supervisord answers within milliseconds; one that takes longer is frozen, or the machine is."""
+IMPATIENT_SECONDS = 0.5
+"""How long one that was silent is asked again: a health check asks a dozen questions."""
+ENDING_SECONDS = STOPPING_SECONDS + 5.0
+_ENDINGS = frozenset({"supervisor.stopProcess", "supervisor.shutdown"})
+"""Calls that end something, which takes its time."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +73,7 @@ class Supervisor:
         self._socket = socket
         self._stack_id = stack_id
         self._clock = clock or SystemClock()
-
-    @property
-    def _configuration(self) -> Path:
-        return self._directory / "supervisord.conf"
+        self._patience = QUESTION_SECONDS
 
     @property
     def logs(self) -> Path:
@@ -72,10 +81,10 @@ class Supervisor:
         return self._directory / "logs"
 
     def running(self) -> bool:
-        """Whether the supervisord answers."""
+        """Whether the supervisord answers. A frozen one does not: it is ended, never joined by another."""
         try:
             self._call("supervisor.getState")
-        except (OSError, xmlrpc.client.Error):
+        except (OSError, NotReady, xmlrpc.client.Error):
             return False
         return True
 
@@ -83,14 +92,18 @@ class Supervisor:
         """Start the supervisord unless it runs; returns whether it was started. Raises NotReady when it does not answer."""
         if self.running():
             return False
+        if silent := supervisords(self._stack_id):
+            # Started beside it, a second one would have every program run twice once the first goes on.
+            cause = f"supervisord of {self._stack_id} is there and does not answer"
+            raise NotReady(
+                cause,
+                f"pid {silent[0].pid}, socket {self._socket}",
+                "make down, or make server-stop for Prefect's; then once more",
+            )
         self.logs.mkdir(parents=True, exist_ok=True)
-        programs = self._directory / "programs"
-        programs.mkdir(exist_ok=True)
-        for leftover in programs.glob("*.conf"):
-            leftover.unlink()
         self._socket.unlink(missing_ok=True)
-        self._configuration.write_text(self._render(), encoding="utf-8")
-        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)]
+        configuration = write_configuration(self._directory, self._socket, self._stack_id)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
         done = subprocess.run(
             command,
             env=clean_environment(self._stack_id),
@@ -112,10 +125,15 @@ class Supervisor:
     def launch(self, program: Program) -> None:
         """Declare the program (anew, if it was declared before) and start it without waiting for it."""
         self.remove(program.name)
-        (self._directory / "programs" / f"{program.name}.conf").write_text(self._section(program), encoding="utf-8")
+        write_program(self._directory, program)
         self._call("supervisor.reloadConfig")
         self._call("supervisor.addProcessGroup", program.name)
-        self._call("supervisor.startProcess", program.name, False)  # noqa: FBT003 - XML-RPC has no keywords
+        try:
+            self._call("supervisor.startProcess", program.name, False)  # noqa: FBT003 - XML-RPC has no keywords
+        except xmlrpc.client.Fault as fault:
+            # Dead before supervisord answered, which is a matter of luck: whoever waits for it sees the same a moment later.
+            if fault.faultCode not in {Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION}:
+                raise
 
     def stop(self, name: str) -> None:
         """Stop a program and wait for its end; a program that does not run, or is not known, is fine."""
@@ -138,7 +156,7 @@ class Supervisor:
             return
         self.stop(name)
         self._call("supervisor.removeProcessGroup", name)
-        (self._directory / "programs" / f"{name}.conf").unlink(missing_ok=True)
+        forget_program(self._directory, name)
         self._call("supervisor.reloadConfig")
 
     def status(self, name: str) -> ProgramStatus | None:
@@ -149,14 +167,20 @@ class Supervisor:
             if fault.faultCode in {Faults.BAD_NAME, Faults.SHUTDOWN_STATE}:
                 return None
             raise
-        except OSError:
+        except (OSError, NotReady):
             return None
         return _to_status(info)
 
     def shutdown(self) -> None:
-        """Shut supervisord down with everything it still runs; nothing happens where none answers."""
-        if not self.running():
-            return
+        """Shut supervisord down with everything it still runs and forget it; nothing happens where there is none."""
+        if self.running():
+            self._shut_down()
+        else:
+            # A frozen one goes on to end its programs in order; one that does not is killed, and leaves them to the caller.
+            end_processes(supervisords(self._stack_id), STOPPING_SECONDS)
+        forget_programs(self._directory)
+
+    def _shut_down(self) -> None:
         pid = int(self._call("supervisor.getPID"))
         self._call("supervisor.shutdown")
         deadline = self._clock.monotonic() + 60
@@ -167,70 +191,14 @@ class Supervisor:
             self._clock.sleep(0.05)
 
     def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC answers anything
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
-            return getattr(proxy, method)(*arguments)
-
-    def _render(self) -> str:
-        return f"""[supervisord]
-identifier={self._stack_id}
-directory={_escape(str(self._directory))}
-logfile=supervisord.log
-logfile_maxbytes={LOG_BYTES}
-logfile_backups=1
-pidfile=supervisord.pid
-childlogdir=logs
-umask=077
-
-[unix_http_server]
-file={_escape(str(self._socket))}
-chmod=0600
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-
-[eventlistener:budget]
-command={_escape(shlex.join([sys.executable, "-m", "infra.budget", str(self._directory / BUDGET_FILE)]))}
-events=PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF
-environment={COMPONENT_VARIABLE}="budget"
-stderr_logfile=logs/budget.err.log
-
-[include]
-files=programs/*.conf
-"""
-
-    def _section(self, program: Program) -> str:
-        environment = {**program.environment, COMPONENT_VARIABLE: program.name, "TRENDING_DRIFT": program.drift_hash}
-        pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in environment.items())
-        return f"""[program:{program.name}]
-command={_escape(shlex.join(program.command))}
-environment={pairs}
-autostart=false
-autorestart=unexpected
-exitcodes={FINAL_EXIT_CODES}
-startsecs=1
-startretries=3
-stopsignal=TERM
-stopwaitsecs={program.stop_seconds}
-stopasgroup=false
-killasgroup=true
-stdout_logfile=logs/{program.name}.out.log
-stderr_logfile=logs/{program.name}.err.log
-stdout_logfile_maxbytes={LOG_BYTES}
-stderr_logfile_maxbytes={LOG_BYTES}
-stdout_logfile_backups=2
-stderr_logfile_backups=2
-"""
-
-
-def clean_environment(stack_id: str) -> Mapping[str, str]:
-    """Return the environment of programs: ours without Prefect's and the settings' variables, UTF-8, marked with the stack."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "TRENDING_"))}
-    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", STACK_VARIABLE: stack_id}
-
-
-def _escape(value: str) -> str:
-    return value.replace("%", "%%")
+        seconds = ENDING_SECONDS if method in _ENDINGS else self._patience
+        try:
+            answer = ask(self._socket, seconds, method, *arguments)
+        except NotReady:
+            self._patience = min(self._patience, IMPATIENT_SECONDS)
+            raise
+        self._patience = QUESTION_SECONDS
+        return answer
 
 
 def _to_status(info: Mapping[str, Any]) -> ProgramStatus:

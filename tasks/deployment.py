@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -23,23 +25,28 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.types import SecretDict
 
+from infra.embedded import tail
 from infra.paths import CHECKOUT
-from infra.prefect_server import POOL, WORKER
+from infra.prefect_server import WORKER
+from infra.prefect_worker import POOL, worker_log, worker_status
 from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
     from pathlib import Path
 
     from pydantic import SecretStr
 
     from infra.clock import Clock
+    from infra.supervisor import ProgramStatus
 
 DEPLOY_SECONDS = 180
 WORKER_SECONDS = 60.0
 SCHEDULE_SECONDS = 30.0
 """The server plans the runs of a new deployment every 5 s."""
+LATE_SECONDS = 5.0
+"""How long ago a run may have been planned for: older ones were never started, and tell nothing of the scheduler."""
+LOG_LINES = 5
 SCHEDULED = "health-check/local"
 """The deployment that runs by itself."""
 AUTOMATIONS = CHECKOUT / "automations.yaml"
@@ -87,13 +94,31 @@ def deploy(environment: Mapping[str, str]) -> list[str]:
 
 
 def wait_for_worker(clock: Clock) -> None:
-    """Wait until the lab's worker has reported to the server; raises NotReady after a minute."""
+    """Wait until the worker that runs now has reported to the server; raises NotReady after a minute, at once where it gave up.
+
+    The server shows a worker as online for a while after its death, so only a beat of the living process counts.
+    """
     deadline = clock.monotonic() + WORKER_SECONDS
-    while not any(worker.name == WORKER and worker.status is WorkerStatus.ONLINE for worker in _workers()):
-        if clock.monotonic() > deadline:
-            cause = f"the worker {WORKER} did not report within {WORKER_SECONDS:.0f} s"
-            raise NotReady(cause, f"work pool {POOL}", "make serve-stop, then make serve")
+    old = _beats()
+    while not _reports(status := worker_status(), old):
+        given_up = status is not None and status.state in {"FATAL", "STOPPED"}
+        if given_up or clock.monotonic() > deadline:
+            cause = f"the worker {WORKER} " + ("died" if given_up else f"did not report within {WORKER_SECONDS:.0f} s")
+            state = status.state.lower() if status else "not there"
+            evidence = f"work pool {POOL}, {state}; {worker_log()}: {tail(worker_log(), LOG_LINES)}"
+            raise NotReady(cause, evidence, "make serve-stop, then make serve")
         clock.sleep(0.2)
+
+
+def _reports(status: ProgramStatus | None, old: set[dt.datetime | None]) -> bool:
+    """Whether the server has heard of the process that runs; by its own clock, or by another beat than the ``old`` ones."""
+    if status is None or not status.alive:
+        return False
+    return any(beat is not None and (beat.timestamp() >= status.started or beat not in old) for beat in _beats())
+
+
+def _beats() -> set[dt.datetime | None]:
+    return {each.last_heartbeat_time for each in _workers() if each.name == WORKER and each.status is WorkerStatus.ONLINE}
 
 
 def wait_for_schedule(clock: Clock) -> dt.datetime:
@@ -109,12 +134,13 @@ def wait_for_schedule(clock: Clock) -> dt.datetime:
 
 
 def _next_planned() -> dt.datetime | None:
+    recent = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LATE_SECONDS)
     waiting = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name(SCHEDULED)
         runs = client.read_flow_runs(
             deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
-            flow_run_filter=FlowRunFilter(state=waiting),
+            flow_run_filter=FlowRunFilter(state=waiting, expected_start_time=FlowRunFilterExpectedStartTime(after_=recent)),
             sort=FlowRunSort.EXPECTED_START_TIME_ASC,
         )
     return next((run.expected_start_time for run in runs if run.auto_scheduled), None)

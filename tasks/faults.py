@@ -30,7 +30,8 @@ class Fault:
     """One fault. ``inject`` breaks the component; ``end`` is what takes the fault away after it was held for a while.
 
     ``restarts`` tells that the component comes back as another process; ``healed`` that nobody restarts it but the healer,
-    ``visible`` that the component is down meanwhile.
+    ``visible`` that the component is down meanwhile, ``revives`` that ``end`` starts something, which only a stack that is still
+    wanted may have.
     """
 
     name: FaultName
@@ -41,6 +42,7 @@ class Fault:
     restarts: bool = False
     healed: bool = False
     visible: bool = True
+    revives: bool = False
     back_by: str = "itself"
 
 
@@ -57,6 +59,7 @@ def faults_of(lab: Lab) -> list[Fault]:
             broker.name,
             partial(breaking.exhaust_heap, lab, broker),
             partial(lab.runtime.start, broker),
+            revives=True,
             back_by="its declared heap",
         ),
         Fault(
@@ -117,6 +120,7 @@ def _by_hand(lab: Lab, broker: Service) -> tuple[Fault, ...]:
             broker.name,
             partial(breaking.exceed_memory, lab, broker),
             partial(lab.runtime.start, broker),
+            revives=True,
             back_by="its declared limit",
         ),
     )

@@ -8,13 +8,14 @@ from pydantic import BaseModel
 
 from infra.budget import BUDGET_FILE, forgive
 from infra.clock import Clock, SystemClock
-from infra.faults import FaultName, supervisord_process
+from infra.faults import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName, supervisord_process
 from infra.health import Finding, Verdict
 from infra.lab import Lab, open_lab
+from infra.state import stack_held, still_wanted
 from tasks.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
 from tasks.faults import Fault, faults_of
 from tasks.producer import NAME as PRODUCER
-from tasks.repair import repair, require_wanted
+from tasks.repair import RECOVERY_SECONDS, repair, require_wanted
 from tasks.step import say, step
 from tasks.stream import NAME as STREAM
 from trending.errors import LabError, NotSurvived
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 POLL_SECONDS = 0.1
+HELD_SECONDS = 300.0
+"""How long a trial waits for the stack's lock, once to break it and once to end what broke."""
+INJECTION_SECONDS = 300.0
+"""For what a trial does besides waiting: a broker is stopped in order and started anew, twice."""
+LONGEST_SECONDS = 3 * LONGEST_LIMIT_SECONDS + LONGEST_HOLD_SECONDS + RECOVERY_SECONDS + 2 * HELD_SECONDS + INJECTION_SECONDS
+"""Noticed, known to be down, well again: three waits of the form's limit; a trial that is cut off would not tell what it saw."""
 WELL = (SUPERVISOR, CLUSTER, TOPIC, PRODUCER, STREAM, FRESHNESS)
 """What must be well again after any fault, besides the component that had it."""
 
@@ -83,26 +90,49 @@ class Watch:
 def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | None = None) -> Trial:
     """Inject one fault, end it after ``hold`` seconds, and wait at most ``limit`` seconds for each sign.
 
-    Raises NotSurvived when the fault is not noticed or not recovered from. Whatever happens, what can be ended is ended.
+    Raises NotSurvived when the fault is not noticed or not recovered from, Superseded when the stack is not wanted up any more.
+    Whatever happens, what was begun is ended.
     """
     clock = clock or SystemClock()
     watch = Watch(lab, fault, limit, clock)
-    fault.inject()
-    if not fault.visible:
-        return Trial(fault=fault.name, row=fault.row, noticed=0.0, recovered=0.0, back_by=fault.back_by)
+    begun = False
     try:
+        with stack_held(lab.paths, timeout=HELD_SECONDS):
+            require_wanted(lab.paths)
+            begun = True  # an injection that fails half-way has broken something
+            fault.inject()
+        if not fault.visible:
+            return Trial(fault=fault.name, row=fault.row, noticed=0.0, recovered=0.0, back_by=fault.back_by)
         noticed = watch.until(watch.struck, "nobody noticed it")
         if fault.healed:
             _heal(lab, watch, clock)
         if fault.end is not None:
             clock.sleep(hold)
     finally:
-        if fault.end is not None:
-            fault.end()
-        for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
-            forgive(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
+        if begun:
+            _end(lab, fault)
+            for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
+                forgive(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
     recovered = watch.until(watch.well, "not everything was well again")
     return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
+
+
+def _end(lab: Lab, fault: Fault) -> None:
+    """Take the fault away; called in a ``finally``, so what goes wrong is said and the cause stays.
+
+    Whatever is frozen goes on in any case, which helps a take-down too. But nothing is started in a stack that is not wanted up.
+    """
+    if fault.end is None:
+        return
+    try:
+        if not fault.revives:
+            fault.end()
+        elif still_wanted(lab.paths):  # before the lock too: a take-down may hold it for long
+            with stack_held(lab.paths, timeout=HELD_SECONDS):
+                if still_wanted(lab.paths):
+                    fault.end()
+    except Exception as error:  # noqa: BLE001 - the trial's own outcome goes first
+        say(f"{fault.name}: this could not be ended, make up does it: {error}")
 
 
 def _heal(lab: Lab, watch: Watch, clock: Clock) -> None:
@@ -128,7 +158,7 @@ def identity(lab: Lab, component: str) -> str:
     return str(status.pid) if status is not None and status.alive and status.pid else ""
 
 
-@step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=1800, retries=0)
+@step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=LONGEST_SECONDS, retries=0)
 def inject_fault(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
     """Break one thing and watch it come back; never tried twice, since each attempt is a fault."""
     lab = open_lab(stack)

@@ -18,6 +18,7 @@ from flows.forms import (
     DemoForm,
     LastStep,
     LogsForm,
+    ServeForm,
     SmokeTestForm,
     SpyForm,
     StartUpForm,
@@ -157,6 +158,23 @@ def test_a_wrong_value_is_named_in_one_error(arguments: list[str], named: str) -
         parse(StartUpForm, arguments, "up")
     assert named in caught.value.cause
     assert caught.value.next_command == "up --help"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--alert-url=https://hooks/SECRET", "--bogus=1"],
+        ["--alert_ulr=https://hooks/SECRET"],
+        ["--alert-ulr", "https://hooks/SECRET"],
+        ["--alert-url", "https://hooks/SECRET", "--alert-ulr", "https://hooks/SECRET?a=b"],
+    ],
+)
+def test_a_mistyped_option_is_named_without_anybodys_value(arguments: list[str]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(ServeForm, arguments, "serve")
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__suppress_context__, "the parser's own error quotes it"
+    assert all(option.partition("=")[0] in caught.value.evidence for option in arguments if option.startswith("--"))
 
 
 def test_every_wrong_value_is_told_at_once() -> None:

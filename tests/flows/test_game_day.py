@@ -16,7 +16,7 @@ from infra.lab import want
 from infra.state import Wanted
 from tasks import examination
 from tasks.trial import Trial
-from trending.errors import InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
+from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -75,6 +75,7 @@ def test_a_costly_fault_fails_the_day_and_the_report_stays(monkeypatch: pytest.M
     with pytest.raises(NotSurvived, match="broker-killed cost 0 messages and doubled 2"):
         day(monkeypatch, Costly, faults=["broker-killed"])
     assert "| 40 | 0 | 2 |" in artifacts["game-day-lab"]
+    assert "0 of 1 faults survived" in artifacts["game-day-lab"]
 
 
 def test_a_fault_that_is_not_survived_leaves_the_report_of_those_before(
@@ -92,6 +93,35 @@ def test_a_fault_that_is_not_survived_leaves_the_report_of_those_before(
     with pytest.raises(NotSurvived, match="jvm-killed"):
         day(monkeypatch, faults=["broker-killed", "jvm-killed"])
     assert "1 of 2 faults survived" in artifacts["game-day-lab"]
+    row = "| jvm-killed | | | | not survived: jvm-killed: not everything was well again within 180 s | | | |"
+    assert artifacts["game-day-lab"].splitlines()[-1] == row
+
+
+@pytest.mark.parametrize(
+    ("error", "row"),
+    [
+        (Superseded("the stack lab is being\ntaken down"), "not finished: the stack lab is being taken down"),
+        (AuditFailed("the log | could not be read"), "not survived: the log / could not be read"),
+        (ConnectionError("gone"), "not finished: ConnectionError gone"),
+    ],
+)
+def test_the_row_of_the_fault_at_which_the_day_ended_tells_why(error: Exception, row: str) -> None:
+    assert game_day.failed_row(FaultName.JVM_KILLED, error) == f"| jvm-killed | | | | {row} | | | |\n"
+
+
+def test_a_report_that_cannot_be_left_is_said_and_the_outcome_stays(
+    monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str], said: list[str]
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise ConnectionError("server gone")
+
+    make_whole()
+    monkeypatch.setattr(game_day, "create_markdown_artifact", gone)
+    with pytest.raises(NotSurvived, match="doubled 2"):
+        day(monkeypatch, Costly, faults=["broker-killed"])
+    assert said[-1] == "the report could not be left in Prefect's UI: ConnectionError server gone"
+    assert "# Game day of lab: 0 of 1 faults survived" in said
+    assert len(day(monkeypatch, faults=["broker-killed"])) == 1
 
 
 def test_only_a_stack_of_ours_that_is_up_and_well_is_broken(

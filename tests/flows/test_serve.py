@@ -20,6 +20,8 @@ from flows import serve
 from flows.forms import ServeForm
 from infra.paths import CHECKOUT
 from infra.prefect_server import WORKER, PrefectServer
+from infra.prefect_worker import worker_log
+from infra.supervisor import ProgramStatus
 from tasks import deployment
 from trending.errors import LabError, NotReady
 
@@ -107,29 +109,80 @@ def test_the_pool_is_created_once() -> None:
         assert client.read_work_pool("trending").type == "process"
 
 
-def test_a_worker_that_never_reports_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+class Later(dt.datetime):
+    """A clock that is an hour ahead, and more."""
+
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> Later:
+        return super().now(tz) + dt.timedelta(days=30)
+
+
+BORN = 1_700_000_000.0
+
+
+def beat(seconds: float, status: WorkerStatus = WorkerStatus.ONLINE, name: str = WORKER) -> Worker:
+    when = dt.datetime.fromtimestamp(BORN + seconds, dt.UTC)
+    return Worker.model_construct(name=name, status=status, last_heartbeat_time=when)
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> list[ProgramStatus]:
+    """What supervisord says of the worker, the last again and again; it was started at BORN."""
+    states = [ProgramStatus(WORKER, "RUNNING", 4711, 0, "", BORN)]
+    monkeypatch.setattr(deployment, "worker_status", lambda: states.pop(0) if len(states) > 1 else states[0])
+    return states
+
+
+def test_a_worker_that_never_reports_is_told(monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]) -> None:
     monkeypatch.setattr(deployment, "_workers", list)
     with pytest.raises(NotReady, match=f"the worker {WORKER} did not report within 60 s"):
         deployment.wait_for_worker(FakeClock())
 
 
-def test_a_worker_counts_only_when_it_is_online(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = iter([WorkerStatus.OFFLINE, WorkerStatus.OFFLINE, WorkerStatus.ONLINE])
+def test_a_worker_counts_only_when_it_is_online(monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]) -> None:
+    seen = iter([WorkerStatus.OFFLINE, WorkerStatus.OFFLINE, WorkerStatus.OFFLINE, WorkerStatus.ONLINE])
     clock = FakeClock()
-
-    def workers() -> list[Worker]:
-        return [
-            Worker.model_construct(name=WORKER, status=next(seen)),
-            Worker.model_construct(name="x", status=WorkerStatus.ONLINE),
-        ]
-
-    monkeypatch.setattr(deployment, "_workers", workers)
+    monkeypatch.setattr(deployment, "_workers", lambda: [beat(2, next(seen)), beat(2, name="x")])
     deployment.wait_for_worker(clock)
     assert clock.naps == 2
 
 
+def test_a_worker_of_an_earlier_life_does_not_count_though_the_server_shows_it_online(
+    monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]
+) -> None:
+    monkeypatch.setattr(deployment, "_workers", lambda: [beat(-20)])
+    with pytest.raises(NotReady, match="did not report within 60 s"):
+        deployment.wait_for_worker(FakeClock())
+    beats = iter([beat(-20), beat(-20), beat(3)])
+    monkeypatch.setattr(deployment, "_workers", lambda: [next(beats)])
+    clock = FakeClock()
+    deployment.wait_for_worker(clock)
+    assert clock.naps == 1
+
+
+def test_the_servers_clock_may_be_behind(monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]) -> None:
+    beats = iter([beat(-3600), beat(-3600), beat(-3590)])
+    monkeypatch.setattr(deployment, "_workers", lambda: [next(beats)])
+    deployment.wait_for_worker(FakeClock())
+
+
+@pytest.mark.parametrize("state", ["FATAL", "STOPPED"])
+def test_a_worker_that_gave_up_is_told_at_once_with_its_last_words(
+    state: str, monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]
+) -> None:
+    worker_log().parent.mkdir(parents=True)
+    worker_log().write_text("Unauthorized\n", encoding="utf-8")
+    process[0] = ProgramStatus(WORKER, state, 0, 1, "exited too quickly", BORN)
+    monkeypatch.setattr(deployment, "_workers", lambda: [beat(-20)])
+    clock = FakeClock()
+    with pytest.raises(NotReady, match=f"the worker {WORKER} died") as caught:
+        deployment.wait_for_worker(clock)
+    assert clock.naps == 0
+    assert "Unauthorized" in caught.value.evidence
+
+
 @pytest.mark.usefixtures("engine")
-def test_the_next_scheduled_check_is_told_and_a_scheduler_that_plans_none_is_an_error() -> None:
+def test_the_next_scheduled_check_is_told_and_a_scheduler_that_plans_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     with get_client(sync_client=True) as client:
         flow = client.create_flow_from_name("health-check")
@@ -141,6 +194,10 @@ def test_the_next_scheduled_check_is_told_and_a_scheduler_that_plans_none_is_an_
         client._client.post(f"/deployments/{made}/schedule").raise_for_status()
         planned = deployment.wait_for_schedule(clock)
         assert 0 <= (planned - dt.datetime.now(dt.UTC)).total_seconds() <= 300
+        # An hour later nobody has started any of them, and nobody plans more.
+        monkeypatch.setattr(deployment.dt, "datetime", Later)
+        with pytest.raises(NotReady, match="planned no run"):
+            deployment.wait_for_schedule(clock)
         client.delete_deployment(made)
 
 

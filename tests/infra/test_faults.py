@@ -8,22 +8,25 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from docker.errors import NotFound
 from fakes.plain import lab_stack
 
 from infra import faults
+from infra.docker_runtime import STACK_LABEL
 from infra.lab import Lab, assemble
 from infra.processes import STACK_VARIABLE
 from infra.state import StackState, Wanted
 from infra.supervisor import ProgramStatus
-from trending.errors import LabError
+from trending.errors import LabError, NotOurs
 from trending.settings import LabSettings, RuntimeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from infra.stack import Service
@@ -115,6 +118,47 @@ def test_the_supervisord_is_known_by_mark_and_command(home: Path) -> None:
             except LabError:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
+
+
+def docker_lab(monkeypatch: pytest.MonkeyPatch, **labels: str) -> Lab:
+    """A stack in containers, and an engine in which its broker's name belongs to a container with these labels, or to none."""
+
+    def get(name: str) -> SimpleNamespace:
+        if not labels:
+            raise NotFound(f"no such container: {name}")
+        state = {"State": {"Pid": os.getpid()}}
+        return SimpleNamespace(name=name, short_id="4711", labels=labels, attrs=state, status="running")
+
+    @contextmanager
+    def one_engine() -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(containers=SimpleNamespace(get=get))
+
+    monkeypatch.setattr(faults, "engine", one_engine)
+    settings = LabSettings(stack=lab_stack(runtime=RuntimeKind.DOCKER))
+    return assemble(StackState(wanted=Wanted.UP, runtime=RuntimeKind.DOCKER, cluster_id="id", settings=settings))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [faults.service_process, faults.pause_service, faults.unpause_service, faults.kill_container],
+    ids=lambda act: act.__name__,
+)
+def test_a_container_that_is_not_ours_is_left_alone(
+    act: Callable[[Lab, Service], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = docker_lab(monkeypatch, **{STACK_LABEL: "somebody else's"})
+    with pytest.raises(NotOurs, match="is not of lab: it is left alone"):
+        act(lab, lab.stack.services[0])
+    lab = docker_lab(monkeypatch)
+    with pytest.raises(LabError, match="there is no container lab-kafka"):
+        act(lab, lab.stack.services[0])
+
+
+def test_the_process_in_a_container_is_the_java_below_its_init(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = docker_lab(monkeypatch)
+    lab = docker_lab(monkeypatch, **{STACK_LABEL: lab.paths.stack_id})
+    with pytest.raises(LabError, match="is not to be seen on this machine"):
+        faults.service_process(lab, lab.stack.services[0])
 
 
 class _Broken:

@@ -13,7 +13,7 @@ from infra import prefect_server
 from infra.paths import StackPaths, lab_home
 from infra.prefect_server import PrefectServer, answers, current_server, ensure_server, prefect_environment, stop_server
 from infra.supervisor import ProgramStatus
-from trending.errors import NotReady
+from trending.errors import NotReady, StackBusy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,18 +168,34 @@ def test_somebody_elses_server_at_our_recorded_address_is_not_ours(url: str, hom
     assert not prefect_server.is_ours("http://127.0.0.1:1/api")
 
 
-def test_the_worker_is_started_once_for_each_server_and_has_the_labs_home(
-    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "somebody:secret")
-    server = PrefectServer(DEAD, started=False)
-    assert not prefect_server.serving()
-    assert prefect_server.ensure_worker(server)
-    assert prefect_server.serving()
-    program: Program = world.programs["prefect-worker"]
-    assert program.environment["TRENDING_HOME"] == str(home)
-    assert program.environment["PREFECT_API_URL"] == DEAD
-    assert program.environment["PREFECT_API_AUTH_STRING"] == "somebody:secret"
-    assert not any("secret" in word for word in program.command)
-    assert not prefect_server.ensure_worker(server)
-    assert prefect_server.ensure_worker(PrefectServer("http://127.0.0.1:2/api", started=False))
+def test_two_commands_at_once_start_one_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one waits, and finds the first one's."""
+    world.slow["launch prefect-server"] = 0.3
+    monkeypatch.setattr(prefect_server, "free_port", lambda _preferred, _span: 4711)
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: "prefect-server" in world.programs)
+    found: list[PrefectServer] = []
+    commands = [threading.Thread(target=lambda: found.append(ensure_server())) for _ in range(2)]
+    for command in commands:
+        command.start()
+    for command in commands:
+        command.join(20)
+    assert sorted(server.started for server in found) == [False, True]
+    assert world.changes.count("launch prefect-server") == 1
+
+
+def test_whoever_waits_too_long_for_another_command_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefect_server, "HELD_SECONDS", 0.05)
+    told: list[str] = []
+
+    def another() -> None:
+        try:
+            stop_server()
+        except StackBusy as error:
+            told.append(error.cause)
+
+    with prefect_server.services_held():
+        command = threading.Thread(target=another)
+        command.start()
+        command.join(20)
+    assert "another command has been starting or stopping the Prefect server" in told[0]
+    assert world.calls == []

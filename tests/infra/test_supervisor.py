@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import socket as socketlib
+import stat
 import subprocess
 import sys
 import time
@@ -13,13 +16,16 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from fakes.clock import FakeClock
+from supervisor.options import ServerOptions
 from supervisor.xmlrpc import Faults
 
+from infra import private
 from infra.budget import BUDGET_FILE, note_death, read_budget
 from infra.paths import short_hash
 from infra.processes import STACK_VARIABLE, stack_processes
 from infra.stack import Program
 from infra.supervisor import ProgramStatus, Supervisor, clean_environment
+from infra.supervisor_files import write_configuration, write_program
 from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
@@ -197,6 +203,94 @@ def test_a_shutdown_leaves_no_process_and_no_socket_and_works_twice(supervisor: 
     supervisor.shutdown()
 
 
+def frozen(supervisor: Supervisor) -> psutil.Process:
+    process = psutil.Process(supervisor._call("supervisor.getPID"))
+    process.suspend()
+    eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+    return process
+
+
+def test_a_frozen_supervisord_is_not_waited_for_not_joined_by_another_and_ended_by_its_mark(
+    supervisor: Supervisor, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor.start()
+    supervisor.launch(Program("steady", ("sleep", "60"), {}, 5, "d", {"KEY": "pnu_secret"}))
+    eventually(lambda: len(stack_processes(STACK)) >= 3)
+    process = frozen(supervisor)
+    supervisor._patience = 0.2
+    monkeypatch.setattr("infra.supervisor.ENDING_SECONDS", 0.2)
+    started = time.monotonic()
+    assert not supervisor.running()
+    assert supervisor.status("steady") is None
+    with pytest.raises(NotReady, match="is there and does not answer") as caught:
+        supervisor.start()
+    with pytest.raises(NotReady, match="supervisord does not answer"):
+        supervisor.stop("steady")
+    assert time.monotonic() - started < 5
+    assert f"pid {process.pid}" in caught.value.evidence
+    supervisor.shutdown()
+    assert stack_processes(STACK) == []
+    assert list((directory / "programs").iterdir()) == [], "the declarations may hold secrets"
+
+
+def test_a_supervisord_that_accepts_and_never_answers_is_asked_shorter_and_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.supervisor.QUESTION_SECONDS", 0.3)
+    monkeypatch.setattr("infra.supervisor.IMPATIENT_SECONDS", 0.01)
+    (tmp_path / "programs").mkdir()
+    with socketlib.socket(socketlib.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen(1)
+        mute = Supervisor(tmp_path, tmp_path / "s", f"{STACK}-mute")
+        started = time.monotonic()
+        assert not mute.running()
+        assert time.monotonic() - started >= 0.3
+        assert mute.status("stream") is None
+        assert not mute.running()  # its queue is full by now, which is silence as well
+        assert not mute.running()
+        with pytest.raises(NotReady, match="does not answer"):
+            mute.launch(sh("steady", "exec sleep 60"))
+        assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    "value", ["plain", "pa #ss", "pa;ss", "pa ;ss", 'pa"ss', "'p' \"a\"", "p%ss %(x)s", "two\nlines", "ñ\\ "]
+)
+def test_a_program_gets_every_character_of_its_environment_and_its_secrets(
+    tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As supervisord reads it, without one: its own parser on the file, then what the command does first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    write_configuration(tmp_path, tmp_path / "s", STACK)
+    write_program(tmp_path, Program("worker", ("the", "command"), {"SHOWN": value}, 3, "x", {"KEY": value}))
+    options = ServerOptions()
+    options.realize(["-c", str(tmp_path / "supervisord.conf")])
+    (section,) = [each for group in options.process_group_configs for each in group.process_configs if each.name == "worker"]
+    assert "KEY" not in section.environment
+    for name, shown in section.environment.items():
+        monkeypatch.setenv(name, shown)
+    monkeypatch.setenv("KEY", "of an earlier life")
+    argv = shlex.split(section.command)[3:]
+    became: list[str] = []
+    monkeypatch.setattr("sys.argv", ["private", *argv])
+    monkeypatch.setattr("os.execvp", lambda _file, words: became.extend(words))
+    private.main()
+    assert became == ["the", "command"]
+    assert (os.environ["SHOWN"], os.environ["KEY"]) == (value, value)
+
+
+def test_what_supervisord_reads_is_for_the_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "programs").mkdir(mode=0o755)
+    configuration = write_configuration(tmp_path, tmp_path / "s", STACK)
+    write_program(tmp_path, Program("worker", ("it",), {}, 3, "x", {"PREFECT_API_KEY": "pnu_secret"}))
+    assert "pnu_secret" not in (tmp_path / "programs" / "worker.conf").read_text()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (configuration, *(tmp_path / "programs").iterdir())}
+    assert modes == {0o600}
+    assert stat.S_IMODE((tmp_path / "programs").stat().st_mode) == 0o700
+
+
 def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path) -> None:
     broken = Supervisor(tmp_path, tmp_path / ("s" * 120), STACK)
     with pytest.raises(NotReady, match="did not start") as caught:
@@ -242,6 +336,21 @@ def test_the_environment_of_programs_is_utf8_whatever_the_users_is(monkeypatch: 
     assert "PREFECT__FLOW_RUN_ID" not in environment
 
 
+def test_the_environment_of_programs_has_nothing_of_makes_and_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "https://hooks.example/SECRET"
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS", "ALERT_URL", "TRENDING_ALERT_URL"):
+        monkeypatch.setenv(name, address)
+    monkeypatch.setenv("RATE", "5")  # a setting, though nobody gave it by its full name
+    monkeypatch.setenv("FAULTS", "jvm-killed")
+    monkeypatch.setenv("TRENDING_FAULTS", "jvm-killed")
+    monkeypatch.setenv("TRENDING_HOME", "/lab")
+    monkeypatch.setenv("HOME", "/root")
+    environment = clean_environment("mark")
+    assert address not in environment.values()
+    assert not {"MAKELEVEL", "RATE", "FAULTS", "TRENDING_HOME"} & set(environment)
+    assert environment["HOME"] == "/root"
+
+
 def info(name: str, word: str) -> dict[str, object]:
     return {"name": name, "statename": word, "pid": 5, "exitstatus": 0, "spawnerr": "", "start": 0}
 
@@ -283,6 +392,22 @@ def test_a_program_that_stays_in_stopping_is_named_in_the_end(
     with pytest.raises(LabError, match="the program stream does not end"):
         mine.stop("stream")
     assert 60 <= clock.now - 1000 < 61
+
+
+def test_a_program_that_dies_at_once_is_launched_all_the_same(
+    alone: tuple[Supervisor, FakeClock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _clock = alone
+    (tmp_path / "programs").mkdir()
+
+    def call(method: str, *_arguments: object) -> None:
+        if method == "supervisor.getProcessInfo":
+            raise xmlrpc.client.Fault(Faults.BAD_NAME, "unknown")
+        if method == "supervisor.startProcess":
+            raise xmlrpc.client.Fault(Faults.SPAWN_ERROR, "it was dead before supervisord answered")
+
+    monkeypatch.setattr(mine, "_call", call)
+    mine.launch(sh("frail", "exit 1"))
 
 
 def test_a_fault_that_nobody_expected_is_not_swallowed(

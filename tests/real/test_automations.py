@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from real.served import Served, form
 
 from infra.health import Finding, Verdict, note_findings
-from infra.prefect_server import WORKER, PrefectServer, ensure_worker, services_supervisor
+from infra.prefect_server import WORKER, PrefectServer, services_supervisor
+from infra.prefect_worker import ensure_worker
 from infra.runtime import ServiceState
 from tasks.deployment import AUTOMATIONS, apply_automations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +10,24 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import make_whole
 
+from flows.forms import GameDayForm
 from infra import faults as breaking
 from infra.budget import BUDGET_FILE, note_death, read_budget
 from infra.faults import FaultName
-from infra.lab import open_lab
-from infra.state import down_asked_for
+from infra.lab import open_lab, want
+from infra.state import Wanted, down_asked_for, stack_held
 from tasks import faults, trial
-from trending.errors import LabError, NotSurvived, Superseded
+from trending.errors import LabError, NotSurvived, StackBusy, Superseded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fakes.world import World
 
     from infra.lab import Lab
     from tasks.faults import Fault
+
+FORM = ("limit_seconds", "hold_seconds")
 
 
 @pytest.fixture
@@ -115,9 +121,109 @@ def test_the_deaths_of_a_game_day_are_forgiven(world: World, lab: Lab) -> None:
     assert read_budget(budget) == {}
 
 
-def test_a_take_down_ends_a_trial(world: World, lab: Lab) -> None:
+def broker_down(world: World, lab: Lab) -> Fault:
+    """A fault whose end starts the broker."""
+    return fault(lab, FaultName.BROKER_HEAP_EXHAUSTED, inject=lambda: world.services.pop("kafka"))
+
+
+def test_a_take_down_that_waits_is_given_way_before_anything_is_broken(world: World, lab: Lab) -> None:
     with down_asked_for(lab.paths), pytest.raises(Superseded):
-        trial.try_fault(lab, fault(lab, FaultName.BROKER_FROZEN, inject=lambda: None, end=lambda: None), 1.0, 60.0, FakeClock())
+        trial.try_fault(lab, broker_down(world, lab), 1.0, 60.0, FakeClock())
+    assert "kafka" in world.running
+    assert world.changes == []
+
+
+def test_a_stack_that_was_stopped_during_a_trial_stays_stopped(world: World, lab: Lab) -> None:
+    class Clock(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            if seconds == 15.0:
+                want(lab, Wanted.STOPPED)
+                world.services.clear()
+                world.programs.clear()
+            super().sleep(seconds)
+
+    with pytest.raises(Superseded):
+        trial.try_fault(lab, broker_down(world, lab), 15.0, 60.0, Clock())
+    assert world.running == set()
+
+
+def test_a_take_down_ends_a_trial_and_what_is_frozen_goes_on(world: World, lab: Lab) -> None:
+    ended: list[str] = []
+
+    def inject() -> None:
+        lab.paths.down_request.touch()
+
+    frozen = fault(lab, FaultName.BROKER_FROZEN, inject=inject, end=lambda: ended.append("thawed"))
+    with pytest.raises(Superseded), stack_freed(lab):
+        trial.try_fault(lab, frozen, 1.0, 60.0, FakeClock())
+    assert ended == ["thawed"]
+    ended.clear()
+    starved = fault(lab, FaultName.BROKER_HEAP_EXHAUSTED, inject=inject, end=lambda: ended.append("started"))
+    with pytest.raises(Superseded), stack_freed(lab):
+        trial.try_fault(lab, starved, 1.0, 60.0, FakeClock())
+    assert ended == []
+
+
+@contextmanager
+def stack_freed(lab: Lab) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        lab.paths.down_request.unlink()
+
+
+def test_a_stack_is_broken_and_brought_back_under_its_lock(world: World, lab: Lab) -> None:
+    held: list[bool] = []
+
+    def note() -> None:
+        with pytest.raises(StackBusy), stack_held(lab.paths, timeout=0.01):
+            pass
+        held.append(True)
+
+    def inject() -> None:
+        note()
+        world.services.pop("kafka")
+
+    def end() -> None:
+        note()
+        lab.runtime.start(lab.stack.services[0])
+
+    trial.try_fault(lab, fault(lab, FaultName.BROKER_HEAP_EXHAUSTED, inject=inject, end=end), 1.0, 60.0, FakeClock())
+    assert held == [True, True]
+
+
+def test_an_injection_that_fails_half_way_is_ended(world: World, lab: Lab) -> None:
+    def half() -> None:
+        world.services.pop("kafka")
+        raise TimeoutError("cut off")
+
+    with pytest.raises(TimeoutError):
+        trial.try_fault(lab, fault(lab, FaultName.BROKER_HEAP_EXHAUSTED, inject=half), 1.0, 60.0, FakeClock())
+    assert "kafka" in world.running
+
+
+def test_an_end_that_fails_is_said_and_the_cause_stays(world: World, lab: Lab, said: list[str]) -> None:
+    def fails() -> None:
+        raise LabError("the broker has gone")
+
+    quiet = fault(lab, FaultName.BROKER_FROZEN, inject=lambda: None, end=fails)
+    with pytest.raises(NotSurvived, match="nobody noticed it"):
+        trial.try_fault(lab, quiet, 1.0, 60.0, FakeClock())
+    assert said == ["broker-frozen: this could not be ended, make up does it: the broker has gone"]
+
+
+def test_every_fault_whose_end_starts_something_says_so(lab: Lab) -> None:
+    with_end = [*faults.faults_of(lab), *faults._by_hand(lab, lab.stack.brokers[0])]
+    assert {each.name for each in with_end if each.revives} == {
+        FaultName.BROKER_HEAP_EXHAUSTED,
+        FaultName.BROKER_MEMORY_KILLED,
+    }
+
+
+def test_the_task_may_last_as_long_as_the_form_allows() -> None:
+    limit, hold = (next(each.le for each in GameDayForm.model_fields[name].metadata if hasattr(each, "le")) for name in FORM)
+    assert trial.inject_fault.timeout_seconds is not None
+    assert trial.inject_fault.timeout_seconds > 3 * limit + hold
 
 
 def test_a_topic_asked_for_otherwise_is_refused(world: World, lab: Lab) -> None:
