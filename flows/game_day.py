@@ -115,7 +115,7 @@ def to_markdown(stack: str, survivals: list[Survival], asked: int, failed: str =
     )
     return (
         f"# Game day of {stack}: {survived(survivals)} of {asked} faults survived\n\n"
-        "| fault | FAULTS.md row | noticed, s | well again, s | back by | acknowledged so far | lost | duplicated |\n"
+        "| fault | no. | noticed, s | well again, s | back by | acknowledged so far | lost | duplicated |\n"
         f"|---|---:|---:|---:|---|---:|---:|---:|\n{rows}{failed}"
     )
 

@@ -39,9 +39,9 @@ __all__ = ["FINAL_EXIT_CODES", "ProgramStatus", "Supervisor", "clean_environment
 START_SECONDS = 20.0
 STOPPING_SECONDS = 60.0
 """Longer than any program's own stop time, after which supervisord kills it."""
-QUESTION_SECONDS = 5.0
+QUESTION_SECONDS = 15.0
 """supervisord answers within milliseconds; one that takes longer is frozen, or the machine is."""
-IMPATIENT_SECONDS = 0.5
+IMPATIENT_SECONDS = 2.0
 """How long one that was silent is asked again: a health check asks a dozen questions."""
 ENDING_SECONDS = STOPPING_SECONDS + 5.0
 _ENDINGS = frozenset({"supervisor.stopProcess", "supervisor.shutdown"})

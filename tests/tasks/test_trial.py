@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,8 +21,6 @@ from tasks import faults, trial
 from trending.errors import LabError, NotSurvived, StackBusy, Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fakes.world import World
 
     from infra.lab import Lab
@@ -149,27 +148,18 @@ def test_a_stack_that_was_stopped_during_a_trial_stays_stopped(world: World, lab
 
 def test_a_take_down_ends_a_trial_and_what_is_frozen_goes_on(world: World, lab: Lab) -> None:
     ended: list[str] = []
-
-    def inject() -> None:
-        lab.paths.down_request.touch()
-
-    frozen = fault(lab, FaultName.BROKER_FROZEN, inject=inject, end=lambda: ended.append("thawed"))
-    with pytest.raises(Superseded), stack_freed(lab):
-        trial.try_fault(lab, frozen, 1.0, 60.0, FakeClock())
-    assert ended == ["thawed"]
-    ended.clear()
-    starved = fault(lab, FaultName.BROKER_HEAP_EXHAUSTED, inject=inject, end=lambda: ended.append("started"))
-    with pytest.raises(Superseded), stack_freed(lab):
-        trial.try_fault(lab, starved, 1.0, 60.0, FakeClock())
-    assert ended == []
-
-
-@contextmanager
-def stack_freed(lab: Lab) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        lab.paths.down_request.unlink()
+    for name, word, expected in (
+        (FaultName.BROKER_FROZEN, "thawed", ["thawed"]),
+        (FaultName.BROKER_HEAP_EXHAUSTED, "started", []),
+    ):
+        ended.clear()
+        with ExitStack() as asked:
+            broken = fault(
+                lab, name, inject=partial(asked.enter_context, down_asked_for(lab.paths)), end=partial(ended.append, word)
+            )
+            with pytest.raises(Superseded):
+                trial.try_fault(lab, broken, 1.0, 60.0, FakeClock())
+        assert ended == expected
 
 
 def test_a_stack_is_broken_and_brought_back_under_its_lock(world: World, lab: Lab) -> None:
