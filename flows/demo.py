@@ -14,7 +14,7 @@ from flows.start_up import start_up
 from flows.tear_down import tear_down
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.processes import free_port, port_owner
+from infra.processes import free_port, port_owner, usual_or_free
 from infra.profiles import CONTROLLER_SHIFT
 from infra.state import read_state
 from tasks.step import say
@@ -72,10 +72,7 @@ def own_stack(settings: StackSettings) -> StackSettings:
 
 def own_page(settings: PageSettings) -> PageSettings:
     """Return the usual port for the page when it is free, otherwise a free one; a port that was asked for is kept."""
-    usual = PageSettings().page_port
-    if settings.page_port != usual or port_owner(usual) is None:
-        return settings
-    return PageSettings(page_port=free_port(usual + 1, 1))
+    return PageSettings(page_port=usual_or_free(settings.page_port, PageSettings().page_port))
 
 
 def main(settings: DemoForm) -> None:

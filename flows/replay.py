@@ -8,10 +8,11 @@ from pathlib import Path
 
 from flows.command_line import run_command
 from flows.forms import ReplayForm
-from trending.errors import InvalidInput
+from infra.processes import free_port, port_owner, usual_or_free
+from trending.errors import InvalidInput, PortTaken
 from trending.page.__main__ import main as show
 from trending.program import stop_on_signals
-from trending.settings import StackSettings, WindowTime
+from trending.settings import PageSettings, StackSettings, WindowTime
 from trending.specification import PageSpec
 
 
@@ -21,20 +22,25 @@ def main(settings: ReplayForm) -> None:
     if not store.is_file():
         cause = f"there is no recorded store {settings.store}"
         raise InvalidInput(cause, "a stack's own is data/serving.sqlite in its directory", "make replay-demo STORE=…")
+    page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
+    if (owner := port_owner(page.page_port)) is not None:
+        cause = f"the page's port is taken ({owner})"
+        free = free_port(page.page_port + 1, 1)
+        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={settings.store} PAGE_PORT={free}")
     stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="trending-replay-") as place:
         spec = PageSpec(
             bootstrap="",
             topic=StackSettings().topic,
             heartbeat=Path(place) / "page.json",
-            settings=settings.page,
+            settings=page,
             stack_id="replay",
             name=store.stem,
             store=store,
             window_time=WindowTime.ARRIVAL,
             time_zone=None,
         )
-        sys.stdout.write(f"the recorded store is shown at {settings.page.address}; Ctrl-C ends it\n")
+        sys.stdout.write(f"the recorded store is shown at {page.address}; Ctrl-C ends it\n")
         show(spec, stop)
 
 

@@ -20,9 +20,8 @@ def main(settings: ServeForm) -> None:
     tell(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
     run_on(server, lambda: serve(server, settings))
     tell(f"\nUI: {server.url.removesuffix('/api')}/deployments")
-    tell("start the stack there, or: prefect deployment run 'start-up/local' --watch")
-    tell("make serve-stop ends server and worker, and no stack")
-    tell(f"the prefect command finds this server with: export PREFECT_API_URL={server.url}")
+    tell("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
+    tell(f"PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
 
 
 def serve(server: PrefectServer, settings: ServeForm) -> None:

@@ -94,6 +94,13 @@ def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
     return RuntimeKind.DOCKER, "a Docker engine answers"
 
 
+def image_in_use(image: str) -> str:
+    """Return the image that containers are made from where ``image`` is asked for: itself, or its local stand-in."""
+    stand_in = stand_in_for(image)
+    with engine() as client:
+        return stand_in.image if stand_in is not None and not has_image(client, image) else image
+
+
 def missing_image(settings: StackSettings) -> str | None:
     """Return the first image of the stack that is neither on this machine nor stands in for one, or None."""
     with engine() as client:

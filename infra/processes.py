@@ -99,6 +99,11 @@ def _listener(port: int) -> PortOwner:
     return unknown
 
 
+def usual_or_free(port: int, usual: int) -> int:
+    """Return the port, or a free one above it where it is the ``usual`` one and taken; one that was asked for is kept."""
+    return port if port != usual or port_owner(usual) is None else free_port(usual + 1, 1)
+
+
 def free_port(preferred: int, span: int, limit: int = 50) -> int:
     """Return the first port from ``preferred`` upwards at which none of the next ``span`` ports is taken."""
     for start in range(preferred, preferred + limit * span, span):

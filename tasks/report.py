@@ -15,7 +15,7 @@ import psutil
 from infra.browser import NAMES, find_browser, take_picture
 from infra.embedded import tail
 from infra.java import find_java
-from infra.lab import PAGE, Lab, open_lab
+from infra.lab import PAGE, Lab, image_in_use, open_lab
 from infra.timeline import kept_summary
 from infra.versions import kafka_version
 from tasks.audit import Examined, examine_log
@@ -120,7 +120,7 @@ def _components(lab: Lab) -> tuple[Component, ...]:
 
 
 def _service(lab: Lab, service: Service) -> Component:
-    way = f"imagen {service.image}" if lab.runtime.kind is RuntimeKind.DOCKER else "proceso Java"
+    way = f"imagen {image_in_use(service.image)}" if lab.runtime.kind is RuntimeKind.DOCKER else "proceso Java"
     return Component(name=service.name, kind=service.kind, ports=service.ports, way=way)
 
 

@@ -89,7 +89,7 @@ def count_lines(samples: Sequence[Sample]) -> str:
             f"<text x='{width + 38}' y='{y}'>{_safe(_short(hashtag))} {number(last[hashtag], 'es')}</text>"
         )
     seconds = samples[-1].at - samples[0].at
-    title = f"Tuits contados en {seconds:.0f} s, hashtag por hashtag"
+    title = f"Tuits contados desde el arranque, en los {seconds:.0f} s en que se miró la tabla"
     return _drawing(title, width + LABEL_WIDTH, height, "".join(shapes))
 
 

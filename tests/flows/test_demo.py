@@ -108,12 +108,11 @@ def test_a_taken_page_port_is_replaced_by_a_free_one_and_one_that_was_asked_for_
     def owner(port: int) -> PortOwner | None:
         return PortOwner(port, 1, "streamlit") if port in {8501, 8502, 7000} else None
 
-    monkeypatch.setattr(module, "port_owner", owner)
     monkeypatch.setattr("infra.processes.port_owner", owner)
     assert own_page(PageSettings()).page_port == 8503
     for asked in (0, 7000):
         assert own_page(PageSettings(page_port=asked)).page_port == asked
-    monkeypatch.setattr(module, "port_owner", lambda _port: None)
+    monkeypatch.setattr("infra.processes.port_owner", lambda _port: None)
     assert own_page(PageSettings()) == PageSettings()
 
 

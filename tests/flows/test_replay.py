@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from flows import replay
 from flows.forms import ReplayForm
 from infra.processes import free_port
-from trending.errors import InvalidInput
+from trending.errors import InvalidInput, PortTaken
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -54,3 +55,14 @@ def test_a_recorded_store_is_shown_without_a_broker_and_stays_as_it_is(address: 
 def test_without_a_store_there_is_one_clear_error() -> None:
     with pytest.raises(InvalidInput, match="there is no recorded store /nowhere"):
         replay.main(ReplayForm(store="/nowhere"))
+
+
+def test_a_taken_port_is_one_clear_error_with_the_command_that_works() -> None:
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        port = foreign.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"the page's port is taken \\(port {port}: ") as caught:
+            replay.main(ReplayForm(page=PageSettings(page_port=port)))
+    assert caught.value.next_command.startswith("make replay-demo STORE=")
+    assert " PAGE_PORT=" in caught.value.next_command

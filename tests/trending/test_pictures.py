@@ -48,7 +48,7 @@ def test_the_leaders_get_a_line_and_the_largest_count_ends_at_the_top() -> None:
     assert len(lines) == 5
     assert lines[0].get("points", "").endswith(",2.0")
     assert lines[1].get("points", "").endswith(",100.0")
-    assert "en 5 s" in picture
+    assert "en los 5 s" in picture
 
 
 def test_a_long_hashtag_is_cut_beside_its_line_and_whole_in_the_table() -> None:

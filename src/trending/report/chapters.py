@@ -105,7 +105,7 @@ def _comparison(report: Report) -> tuple[Block, ...]:
         (span(each.start, zone), number(each.hashtags), number(each.stream), number(each.batch), number(each.differing))
         for each in report.measured.minutes
     )
-    heads = ("ventana", "hashtags", "tuits, flujo", "tuits, lote", "hashtags distintos")
+    heads = ("ventana", "hashtags", "tuits, flujo", "tuits, lote", "cuentas que difieren")
     return (
         Text(
             "La misma cuenta hecha dos veces. El flujo: las cuentas por ventana que Spark escribió en el almacén mientras los "

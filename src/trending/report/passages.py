@@ -110,7 +110,10 @@ def ages_block(report: Report) -> Block:
         Bar("lote, percentil 95", batch.p95, seconds(batch.p95), look="second"),
         Bar("lote, el peor", batch.longest, seconds(batch.longest), look="second"),
     ]
-    title = f"Edad de cada tuit cuando su cuenta estuvo lista: los últimos {number(stream.tweets)} tuits"
+    title = (
+        f"Edad de cada tuit cuando su cuenta estuvo lista: los últimos {number(stream.tweets)} tuits, "
+        "los que esperaron al arranque de Spark incluidos"
+    )
     return Picture(title, bars(title, rows), "; ".join(f"{row.label}: {row.shown}" for row in rows) + ".")
 
 
@@ -122,7 +125,7 @@ def why_streaming(report: Report) -> Points:
         (
             (
                 f"El flujo actualiza la respuesta cada {seconds(facts.trigger_seconds)}; cada actualización le costó "
-                f"{seconds(stream.mean_seconds)} de media, por mucho registro que haya detrás."
+                f"{seconds(stream.mean_seconds)} de media, porque lee solo lo nuevo."
             ),
             (
                 f"El lote leyó el registro entero, {number(batch.records)} mensajes en {seconds(batch.seconds)}, y respondió "

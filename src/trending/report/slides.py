@@ -26,8 +26,8 @@ def slides(report: Report) -> tuple[Chapter, ...]:
         Chapter("Streaming y lotes: la misma cuenta", (passages.same_count_table(report), passages.same_count_words(report))),
         Chapter("Streaming y lotes: no a la misma hora", (passages.ages_block(report),)),
         Chapter("Por qué streaming", (passages.why_streaming(report),)),
-        Chapter("Nada se perdió", (passages.audit_words(report), passages.audit_code(report))),
         Chapter("Si la demostración en directo falla", passages.plan(report)),
+        Chapter("Nada se perdió", (passages.audit_words(report), passages.audit_code(report))),
     )
 
 

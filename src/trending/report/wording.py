@@ -31,8 +31,8 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration in seconds, to the hundredth."""
-    return UNKNOWN if value is None else f"{number(value, 2)} s"
+    """Return a duration in seconds: to the hundredth, unless it is whole."""
+    return UNKNOWN if value is None else f"{number(value, 0 if value == int(value) else 2)} s"
 
 
 def named(name: str) -> str:
