@@ -93,7 +93,7 @@ def test_there_are_about_a_dozen_slides_and_each_is_one_page_whatever_the_run_br
         pages = pdf_pages(slides_pdf(made, tmp_path))
         assert [title for title, page in zip(titles, pages, strict=True) if title not in page.replace("\n", " ")] == []
     assert "LA CUENTA NO CUADRA" in pages[11]
-    assert "#hashtag59" in pages[10]
+    assert "#hashtag59" in pages[11]
 
 
 def test_a_photo_is_in_the_files_and_without_one_the_chart_takes_its_place_and_says_why(tmp_path: Path) -> None:
