@@ -30,6 +30,8 @@ SLOT = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid() % 3}").removep
 """Two workers of the suite, and with luck two runs of it, use names and ports of their own."""
 FIRST_PORT = 21000 + SLOT * 3600
 """Below 32768, where the kernel takes ports for outgoing connections."""
+PLACES = 35
+"""Stacks that a worker's ports have room for; the one after takes the first one's place, which is down by then."""
 HOMES = ("TRENDING_HOME", "PREFECT_HOME")
 """Each worker of the suite has a server with a database of its own, whatever make has set."""
 REQUIRED = frozenset(filter(None, os.environ.get("TRENDING_REQUIRE", "").split(",")))
@@ -97,7 +99,7 @@ def missing_stand_ins() -> str | None:
 def new_stack(runtime: str = "embedded", profile: str = "kraft") -> RealStack:
     """Return a stack of its own name and ports; nothing is started."""
     number = next(_numbers)
-    return RealStack(f"t{SLOT}{number:02}", FIRST_PORT + 100 * number, runtime, profile)
+    return RealStack(f"t{SLOT}{number:02}", FIRST_PORT + 100 * (1 + (number - 1) % PLACES), runtime, profile)
 
 
 @pytest.fixture
