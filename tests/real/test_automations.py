@@ -15,11 +15,12 @@ from prefect.client.schemas.objects import StateType
 from pydantic import SecretStr
 from real.served import Served, form
 
+from infra.clock import SystemClock
 from infra.health import Finding, Verdict, note_findings
 from infra.prefect_server import WORKER, PrefectServer, services_supervisor
 from infra.prefect_worker import ensure_worker
 from infra.runtime import ServiceState
-from tasks.deployment import AUTOMATIONS, apply_automations
+from tasks.deployment import AUTOMATIONS, apply_automations, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +98,7 @@ def test_a_run_whose_worker_died_with_it_is_marked_crashed(served: Served, stack
     finally:
         apply_automations(None)
         ensure_worker(PrefectServer(served.url, started=False))
+        wait_for_worker(SystemClock())
     stack.up()
     stack.audit()
 
@@ -109,4 +111,5 @@ def test_a_health_check_that_finds_no_worker_is_cancelled(served: Served) -> Non
         assert served.wait(run, 120).state_name == "Cancelled"
     finally:
         ensure_worker(PrefectServer(served.url, started=False))
+        wait_for_worker(SystemClock())
     assert served.run("health-check/local", {"name": "nobody"}).state_name == "Absent"

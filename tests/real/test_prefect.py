@@ -11,10 +11,12 @@ import psutil
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
+from infra.clock import SystemClock
 from infra.health import read_record
 from infra.paths import CHECKOUT
 from infra.prefect_server import WORKER, current_server, prefect_environment, services_supervisor
 from infra.runtime import ServiceState
+from tasks.deployment import wait_for_worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +130,7 @@ def test_row_25_a_killed_worker_and_a_locked_database_do_not_touch_the_data_plan
         30,
         "the worker is back",
     )
+    wait_for_worker(SystemClock())  # a check that waits for it longer than some seconds is late, and cancelled
     assert served.run("health-check/local", {"name": stack.name}).state_name == "Absent"
 
 
