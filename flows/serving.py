@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from infra.prefect_server import PrefectServer, current_server, ensure_server, prefect_environment, stop_server
+from infra.prefect_server import PrefectServer, ensure_server, prefect_environment, stop_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +20,16 @@ def with_server(run: Callable[[], object], *, leave: bool = True) -> None:
     With ``leave`` a server started here stays for the stacks that are up, and ``make down`` stops it with the last of them.
     Otherwise it is stopped at exit: handlers run last registered first, so Prefect has then sent its last logs and events.
     """
-    if current_server() is None:
-        sys.stdout.write("starting a Prefect server for this\n")
-        sys.stdout.flush()
-    server = ensure_server()
+    server = ensure_server(show=tell)
     if server.started and not leave:
         atexit.register(stop_server)
     run_on(server, run)
+
+
+def tell(line: str) -> None:
+    """Print one line at once: no flow run is there yet that could log it."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def run_on(server: PrefectServer, run: Callable[[], object]) -> None:

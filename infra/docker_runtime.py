@@ -11,14 +11,14 @@ from docker.types import LogConfig
 
 from infra.containers import observe_container, remove_container
 from infra.diagnosis import diagnose
-from infra.docker_engine import describe_engine, engine, has_image, pull, taken_port
+from infra.docker_engine import describe_engine, engine, pull, taken_port
 from infra.embedded import check_cluster_id_text
 from infra.paths import short_hash
 from infra.processes import PortOwner, port_owner
 from infra.profiles import STOP_SECONDS
 from infra.runtime import Observation, Outcome, ServiceState, taken
 from infra.stack import Service, ServiceKind, Stack
-from infra.stand_ins import stand_in_for
+from infra.stand_ins import image_at_hand
 from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs, ServiceBroken
 from trending.settings import RuntimeKind
 
@@ -163,13 +163,11 @@ class DockerRuntime:
 
     def _image(self, client: DockerClient, service: Service, *, fetch: bool) -> str:
         """Return the image to run: as declared when it is here, else its stand-in, else pulled."""
-        if has_image(client, service.image):
-            return service.image
-        stand_in = stand_in_for(service.image)
-        if stand_in is not None and has_image(client, stand_in.image):
-            if fetch:
-                self._show(f"{service.image} is not here: using the local stand-in {stand_in.image}")
-            return stand_in.image
+        found = image_at_hand(client, service.image)
+        if found is not None:
+            if fetch and found != service.image:
+                self._show(f"{service.image} is not here: using the local stand-in {found}")
+            return found
         if not fetch:
             cause = f"the image {service.image} is not here any more"
             raise ImageUnavailable(cause, "", f"docker pull {service.image}, or make images")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra.kept import write_model
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -156,13 +158,6 @@ def read_record(path: Path) -> HealthRecord:
         return HealthRecord()
 
 
-def write_record(path: Path, record: HealthRecord) -> None:
-    """Replace the record as a whole."""
-    fresh = path.with_suffix(".fresh")
-    fresh.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path)
-
-
 @contextmanager
 def record_held(path: Path) -> Iterator[None]:
     """Hold the record's own lock, so that of two checks at once only one sees a change as its own."""
@@ -177,13 +172,13 @@ def note_repair(path: Path, component: str, now: float | None = None) -> None:
         record = read_record(path)
         repairs = {**record.repairs, component: [*record.recent_repairs(component, now), now]}
         repaired = {**record.repaired, component: record.repaired.get(component, 0) + 1}
-        write_record(path, record.model_copy(update={"repairs": repairs, "repaired": repaired}))
+        write_model(path, record.model_copy(update={"repairs": repairs, "repaired": repaired}))
 
 
 def forgive_repairs(path: Path) -> None:
     """Give every component its budget back; what was found stays, so that its end is noticed."""
     with record_held(path):
-        write_record(path, read_record(path).model_copy(update={"repairs": {}, "alerted": []}))
+        write_model(path, read_record(path).model_copy(update={"repairs": {}, "alerted": []}))
 
 
 def note_findings(
@@ -206,5 +201,5 @@ def note_findings(
             repaired=before.repaired,
             kafka=next((each.version for each in findings if each.version), before.kafka),
         )
-        write_record(path, record)
+        write_model(path, record)
         return changed, fresh

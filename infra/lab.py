@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.compose_stack import compose_stack
-from infra.docker_engine import WAYS_OUT, engine, engine_answers, has_image
+from infra.docker_engine import WAYS_OUT, engine, engine_answers
 from infra.docker_runtime import DockerRuntime
 from infra.embedded import EmbeddedRuntime
 from infra.paths import StackPaths
 from infra.processes import end_processes, port_owner, stack_processes
 from infra.profiles import declare, images_of
 from infra.runtime import ServiceState, taken
-from infra.stand_ins import stand_in_for
+from infra.stand_ins import image_at_hand
 from infra.state import StackState, Wanted, read_state, write_state
 from infra.supervisor import Supervisor
 from trending.errors import ConfigurationConflict, EngineUnavailable, InvalidInput, LabError, NotOurs, StackAbsent
@@ -94,21 +94,10 @@ def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
     return RuntimeKind.DOCKER, "a Docker engine answers"
 
 
-def image_in_use(image: str) -> str:
-    """Return the image that containers are made from where ``image`` is asked for: itself, or its local stand-in."""
-    stand_in = stand_in_for(image)
-    with engine() as client:
-        return stand_in.image if stand_in is not None and not has_image(client, image) else image
-
-
 def missing_image(settings: StackSettings) -> str | None:
     """Return the first image of the stack that is neither on this machine nor stands in for one, or None."""
     with engine() as client:
-        for image in images_of(settings):
-            stand_in = stand_in_for(image)
-            if not has_image(client, image) and not (stand_in and has_image(client, stand_in.image)):
-                return image
-    return None
+        return next((image for image in images_of(settings) if image_at_hand(client, image) is None), None)
 
 
 def record(settings: LabSettings, show: Callable[[str], None] = _silent) -> tuple[Lab, str]:

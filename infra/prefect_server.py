@@ -6,7 +6,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from collections.abc import Callable, Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,11 +87,11 @@ def current_server() -> PrefectServer | None:
     return _recorded_server()
 
 
-def ensure_server(clock: Clock | None = None) -> PrefectServer:
+def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None = None) -> PrefectServer:
     """Return a server that answers, starting a local one if need be.
 
     ``PREFECT_API_URL`` is the user's word: when it is set and nothing answers there, that is an error and not a reason to start
-    another. Raises NotReady when no server answers in time.
+    another. ``show`` is told before one is started, which takes some seconds. Raises NotReady when no server answers in time.
     """
     wanted = os.environ.get("PREFECT_API_URL")
     if wanted:
@@ -103,7 +103,11 @@ def ensure_server(clock: Clock | None = None) -> PrefectServer:
         return recorded
     with services_held():
         # Whoever held it may have started one meanwhile; a second would take the first one's place under its supervisord.
-        return _recorded_server() or _start(clock or SystemClock())
+        if recorded := _recorded_server():
+            return recorded
+        if show is not None:
+            show("starting a Prefect server for this")
+        return _start(clock or SystemClock())
 
 
 def services_directory() -> Path:

@@ -61,6 +61,12 @@ def stand_in_for(image: str) -> StandIn | None:
     return next((each for each in STAND_INS if each.stands_for == name), None)
 
 
+def image_at_hand(client: DockerClient, image: str) -> str | None:
+    """Return the image that containers are made from where ``image`` is asked for: itself, or its stand-in; None for neither."""
+    stand_in = stand_in_for(image)
+    return next((each for each in (image, stand_in.image if stand_in else "") if each and has_image(client, each)), None)
+
+
 def build_all() -> list[str]:
     """Build the base and every stand-in that is missing or out of date; returns the names of the images."""
     with engine() as client:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra.kept import write_model
 from infra.paths import StackPaths, lab_home
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
@@ -60,9 +61,7 @@ def still_wanted(paths: StackPaths) -> bool:
 def write_state(paths: StackPaths, state: StackState) -> None:
     """Replace the state file as a whole."""
     paths.state.parent.mkdir(parents=True, exist_ok=True)
-    fresh = paths.state.with_suffix(".fresh")
-    fresh.write_text(state.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    fresh.replace(paths.state)
+    write_model(paths.state, state)
 
 
 def existing_stacks() -> list[str]:

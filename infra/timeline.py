@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
+from infra.kept import write_model
+
 if TYPE_CHECKING:
     from infra.paths import StackPaths
 
@@ -37,9 +39,7 @@ def keep_summary(paths: StackPaths, summary: StartUpSummary) -> None:
     """Keep the summary with the stack; one that changed nothing does not take the place of one that did."""
     if not summary.changed and kept_summary(paths) is not None:
         return
-    fresh = paths.timeline.with_suffix(".fresh")
-    fresh.write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    fresh.replace(paths.timeline)
+    write_model(paths.timeline, summary)
 
 
 def kept_summary(paths: StackPaths) -> StartUpSummary | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from infra.lab import Lab, open_lab
 from tasks.step import say, step
@@ -15,6 +16,9 @@ from trending.ledger import read_ledger
 from trending.log import log_ends, read_log
 from trending.probe import run_probe
 from trending.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def range_start(lab: Lab) -> dict[int, int]:
@@ -28,12 +32,13 @@ def range_start(lab: Lab) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Examined:
-    """An audit with what it rests on: where its range began, the recount of the log and the seconds that this took."""
+    """An audit with what it rests on: where its range began, the recount of the log and its seconds, the store's counts."""
 
     report: AuditReport
     start: dict[int, int]
     recounted: Recount
     seconds: float
+    counts: Mapping[tuple[int, str], int]
 
 
 @step(name="audit-log", timeout_seconds=1800)
@@ -65,7 +70,7 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
         stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
     finally:
         store.close()
-    return Examined(reconcile(ledger, start, log, stream, places), start, log, seconds)
+    return Examined(reconcile(ledger, start, log, stream, places), start, log, seconds, stream.counts)
 
 
 @step(name="send-probe", retries=0, timeout_seconds=120)

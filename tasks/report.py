@@ -6,6 +6,7 @@ import platform
 import re
 import sqlite3
 import time
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING
 import psutil
 
 from infra.browser import NAMES, find_browser, take_picture
+from infra.docker_engine import engine
 from infra.embedded import tail
 from infra.java import find_java
-from infra.lab import PAGE, Lab, image_in_use, open_lab
+from infra.lab import PAGE, Lab, open_lab
+from infra.stand_ins import image_at_hand
 from infra.timeline import kept_summary
 from infra.versions import kafka_version
 from tasks.audit import Examined, examine_log
@@ -120,7 +123,10 @@ def _components(lab: Lab) -> tuple[Component, ...]:
 
 
 def _service(lab: Lab, service: Service) -> Component:
-    way = f"imagen {image_in_use(service.image)}" if lab.runtime.kind is RuntimeKind.DOCKER else "proceso Java"
+    way = "proceso Java"
+    if lab.runtime.kind is RuntimeKind.DOCKER:
+        with engine() as client:
+            way = f"imagen {image_at_hand(client, service.image) or service.image}"
     return Component(name=service.name, kind=service.kind, ports=service.ports, way=way)
 
 
@@ -163,11 +169,9 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     copy.unlink(missing_ok=True)  # of an attempt that failed
     copy_sqlite(lab.paths.store, copy)
     checkpoint = checkpoint_path(lab)
-    store = Store(lab.paths.store)
-    try:
-        counts, written = store.counts(), store.written(checkpoint.name)
-    finally:
-        store.close()
+    with closing(Store(lab.paths.store)) as store:
+        written = store.written(checkpoint.name)
+    counts = examined.counts
     followed = _follow(lab, examined, ends, checkpoint, written)
     recounted, audit = examined.recounted, examined.report
     records = sum(recounted.tweets.values()) + recounted.foreign + len(recounted.rejects)

@@ -269,7 +269,7 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     server = PrefectServer("http://127.0.0.1:1/api", started=True)
     left: list[object] = []
     seen: list[tuple[str | None, Path]] = []
-    monkeypatch.setattr(serving, "ensure_server", lambda: server)
+    monkeypatch.setattr(serving, "ensure_server", lambda **_show: server)
     monkeypatch.setattr("atexit.register", left.append)
     serving.with_server(lambda: seen.append((PREFECT_API_URL.value(), PREFECT_HOME.value())))
     assert seen == [(server.url, home / "prefect")]

@@ -21,8 +21,8 @@ from infra.health import (
     note_repair,
     overall,
     read_record,
-    write_record,
 )
+from infra.kept import write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,5 +145,5 @@ def test_a_damaged_record_is_a_fresh_one(tmp_path: Path, text: str) -> None:
 def test_a_record_survives_its_file(tmp_path: Path) -> None:
     path = tmp_path / "health.json"
     record = HealthRecord(verdicts={"kafka": Verdict.BLOCKED}, since={"kafka": 1.5}, repairs={"kafka": [1.0]}, alerted=["kafka"])
-    write_record(path, record)
+    write_model(path, record)
     assert read_record(path) == record

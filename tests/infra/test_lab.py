@@ -105,7 +105,7 @@ def images(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     here: set[str] = set()
     monkeypatch.setattr(module, "engine_answers", lambda: None)
     monkeypatch.setattr(module, "engine", lambda: nullcontext("a client"))
-    monkeypatch.setattr(module, "has_image", lambda _client, image: image in here)
+    monkeypatch.setattr("infra.stand_ins.has_image", lambda _client, image: image in here)
     return here
 
 

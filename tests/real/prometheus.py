@@ -8,6 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import yaml
+
+from infra.observability.placing import SOURCE, place_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +29,20 @@ def promtool(*arguments: str, given: str | None = None) -> str:
     done = subprocess.run(["promtool", *arguments], input=given, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def alert_rules() -> list[dict[str, Any]]:
+    """Return the alert rules as the file has them."""
+    found: list[dict[str, Any]] = yaml.safe_load((SOURCE / "rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    return found
+
+
+def place_quick_files(place: Path, stacks: dict[str, str]) -> None:
+    """Write the files as ``make observe`` does, but for a scrape and an evaluation every second."""
+    place_files(place, stacks)
+    config = yaml.safe_load((place / "prometheus.yml").read_text(encoding="utf-8"))
+    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    (place / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 class PrometheusProcess:

@@ -15,14 +15,12 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from real.browser import chromium, missing_chromium
 from real.conftest import new_stack, skip_or_fail
-from real.prometheus import PrometheusProcess, missing_prometheus, promtool
+from real.prometheus import PrometheusProcess, alert_rules, missing_prometheus, place_quick_files, promtool
 
 from infra.observability.panels import PANELS, Panel
-from infra.observability.placing import SOURCE, place_files
 from infra.processes import free_port
 from infra.versions import kafka_version
 from trending.settings import RuntimeKind
@@ -58,10 +56,7 @@ def scraped(real_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     stack = new_stack()
     stack.up()
     place = tmp_path_factory.mktemp("prometheus")
-    place_files(place, {stack.name: f"127.0.0.1:{stack.page_port}"})
-    config = yaml.safe_load((place / "prometheus.yml").read_text(encoding="utf-8"))
-    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    (place / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    place_quick_files(place, {stack.name: f"127.0.0.1:{stack.page_port}"})
     prometheus = PrometheusProcess(place, free_port(FIRST_PORT, 1))
     prometheus.start()
     stack.wait_progress()
@@ -88,12 +83,6 @@ def page() -> Iterator[Page]:
         opened = browser.new_page(viewport={"width": 1000, "height": 640})
         opened.set_default_timeout(DRAWN_MILLISECONDS)
         yield opened
-
-
-def rules() -> list[dict[str, Any]]:
-    """Return the alert rules as the file has them."""
-    found: list[dict[str, Any]] = yaml.safe_load((SOURCE / "rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
-    return found
 
 
 def draw(page: Page, prometheus: PrometheusProcess, expressions: list[str], name: str) -> list[int]:
@@ -126,7 +115,7 @@ def test_every_query_of_the_dashboard_draws_its_graph(scraped: Scraped, page: Pa
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", alert_rules(), ids=lambda rule: rule["alert"])
 def test_every_rule_draws_the_graph_of_its_condition(scraped: Scraped, page: Page, rule: dict[str, Any]) -> None:
     condition = re.sub(r"(==|>) ", r"\1 bool ", rule["expr"], count=1)  # 0 or 1 instead of nothing while all is well
     assert condition != rule["expr"]
@@ -145,7 +134,7 @@ def test_a_real_stack_tells_all_that_dashboard_and_rules_ask_for(scraped: Scrape
         for sample in family.samples
     }
     queries = [query.expression for panel in PANELS for query in panel.queries]
-    asked = set(re.findall(r"\b(?:trending|process)_\w+", " ".join([*queries, *(rule["expr"] for rule in rules())])))
+    asked = set(re.findall(r"\b(?:trending|process)_\w+", " ".join([*queries, *(rule["expr"] for rule in alert_rules())])))
     assert asked <= {name for name, *_labels in told}
     assert told["trending_health_repairs_total", ("component", "page")] == 1
     acknowledged, end = (

@@ -14,7 +14,7 @@ from fakes.observed import PRODUCER, STREAM, observed
 from fakes.page import HOSTILE, PageHome
 from real.browser import PageProcess
 from real.conftest import skip_or_fail
-from real.prometheus import PrometheusProcess, missing_prometheus, promtool
+from real.prometheus import PrometheusProcess, alert_rules, missing_prometheus, place_quick_files, promtool
 
 from infra.health import Verdict
 from infra.observability.panels import PANELS
@@ -92,10 +92,7 @@ def page(living: Living) -> Iterator[PageProcess]:
 def prometheus(page: PageProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusProcess]:
     """Prometheus on the files as ``make observe`` puts them, only faster: every second, and every alert after one."""
     place = tmp_path_factory.mktemp("prometheus")
-    place_files(place, {STACK: page.address.removeprefix("http://").rstrip("/")})
-    config = yaml.safe_load((place / "prometheus.yml").read_text(encoding="utf-8"))
-    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    (place / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    place_quick_files(place, {STACK: page.address.removeprefix("http://").rstrip("/")})
     rules = yaml.safe_load((place / "rules.yml").read_text(encoding="utf-8"))
     for rule in rules["groups"][0]["rules"]:
         rule["for"] = "1s"
@@ -118,13 +115,8 @@ def firing(prometheus: PrometheusProcess) -> set[str]:
     return {each["labels"]["alertname"] for each in prometheus.ask("alerts")["alerts"] if each["state"] == "firing"}
 
 
-def rules() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load((SOURCE / "rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
-    return found
-
-
 def test_promtool_finds_nothing_wrong_with_the_rules_and_their_tests_pass() -> None:
-    assert f"{len(rules())} rules found" in promtool("check", "rules", str(SOURCE / "rules.yml"))
+    assert f"{len(alert_rules())} rules found" in promtool("check", "rules", str(SOURCE / "rules.yml"))
     assert "SUCCESS" in promtool("test", "rules", str(SOURCE / "rules_test.yml"))
 
 
@@ -160,7 +152,7 @@ def test_every_panel_has_something_to_show(prometheus: PrometheusProcess, panel:
         assert prometheus.query(query.expression.replace("$stack", "another")) == []
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+@pytest.mark.parametrize("rule", alert_rules(), ids=lambda rule: rule["alert"])
 def test_every_rule_is_evaluated_and_none_fires_while_all_is_well(prometheus: PrometheusProcess, rule: dict[str, Any]) -> None:
     def known() -> dict[str, Any]:
         return next(each for each in prometheus.ask("rules")["groups"][0]["rules"] if each["name"] == rule["alert"])

@@ -11,7 +11,8 @@ from fakes.page import HOSTILE, PageHome, served
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-from infra.health import Finding, HealthRecord, Verdict, note_findings, note_repair, write_record
+from infra.health import Finding, HealthRecord, Verdict, note_findings, note_repair
+from infra.kept import write_model
 from trending.page.health_note import VERDICTS, HealthNote, read_health
 from trending.page.metrics import TOP_HASHTAGS
 from trending.store import Reject
@@ -228,7 +229,7 @@ def test_both_sides_of_the_house_mean_the_same_record(tmp_path: Path) -> None:
     record = HealthRecord(
         verdicts={"kafka": Verdict.WARNING}, repairs={"kafka": [1.0]}, at=2.5, repaired={"kafka": 4}, kafka="4.4.0"
     )
-    write_record(path, record)
+    write_model(path, record)
     assert read_health(path) == HealthNote(2.5, {"kafka": "warning"}, {"kafka": 4}, "4.4.0")
 
 
