@@ -64,7 +64,7 @@ def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: 
     page.goto(f"{base}/deployments/deployment/{deployment.id}/run")
     for words in (
         "The broker and its surroundings.",
-        "JVM heap of each broker, MiB.",
+        "JVM heap of each broker, MiB; at least 192, at most 8,192.",
         "The tweet simulator.",
         "Tweets per second; more than 0, at most 1,000,000.",
         "Bring up the stack in strict order, or reconcile one that is there.",

@@ -45,7 +45,7 @@ def test_a_viewer_ends_with_the_last_state_however_slow_it_reads_and_often_it_re
         last_id: str | None = None
         events = made.events(None)
         for state in states:
-            made.publish(state)
+            made.publish(state, 0)
             if data.draw(st.booleans()):
                 last_id, changed = parsed(await asyncio.wait_for(next_event(events), 1))
                 seen.update(changed)
@@ -54,8 +54,8 @@ def test_a_viewer_ends_with_the_last_state_however_slow_it_reads_and_often_it_re
                 events = made.events(last_id)
             # A state that is the same as the last one read is no event: wait for none.
             if seen == state:
-                made.publish({"a": -1, "b": -1})
-        made.publish({"a": 9, "b": 9})
+                made.publish({"a": -1, "b": -1}, 0)
+        made.publish({"a": 9, "b": 9}, 0)
         _id, changed = parsed(await asyncio.wait_for(next_event(events), 1))
         assert {**seen, **changed} == {"a": 9, "b": 9}
 
@@ -65,10 +65,10 @@ def test_a_viewer_ends_with_the_last_state_however_slow_it_reads_and_often_it_re
 def test_what_changes_while_an_event_is_on_its_way_comes_with_the_next_one() -> None:
     async def view() -> None:
         made = feed()
-        made.publish({"a": 1, "b": 1})
+        made.publish({"a": 1, "b": 1}, 0)
         events = made.events(None)
         assert parsed(await next_event(events))[1] == {"a": 1, "b": 1}
-        made.publish({"a": 2, "b": 1})  # the viewer has not come back for more yet
+        made.publish({"a": 2, "b": 1}, 0)  # the viewer has not come back for more yet
         assert parsed(await asyncio.wait_for(next_event(events), 1))[1] == {"a": 2}
 
     asyncio.run(view())
@@ -76,17 +76,17 @@ def test_what_changes_while_an_event_is_on_its_way_comes_with_the_next_one() -> 
 
 def test_only_sections_that_differ_are_sent_and_nothing_when_none_does() -> None:
     made = feed()
-    made.publish({"a": 1, "b": [1, 2]})
-    made.publish({"a": 1, "b": [1, 2]})
+    made.publish({"a": 1, "b": [1, 2]}, 0)
+    made.publish({"a": 1, "b": [1, 2]}, 0)
     assert made.version == 1
-    made.publish({"a": 1, "b": [1, 3]})
+    made.publish({"a": 1, "b": [1, 3]}, 0)
     assert made.version == 2
 
 
 def test_closing_ends_those_who_watch_and_they_are_counted_out() -> None:
     async def view() -> None:
         made = feed()
-        made.publish({"a": 1})
+        made.publish({"a": 1}, 0)
         events = made.events(None)
         await next_event(events)
         assert made.viewers == 1
@@ -95,5 +95,33 @@ def test_closing_ends_those_who_watch_and_they_are_counted_out() -> None:
         made.close()
         assert await asyncio.wait_for(waiting, 1) is None
         assert made.viewers == 0
+
+    asyncio.run(view())
+
+
+def test_figures_that_drift_are_told_once_a_second_and_with_whatever_else_changes() -> None:
+    made = feed()
+    made.publish({"ranking": 1, "pipeline": 1}, 10.0)
+    made.publish({"ranking": 1, "pipeline": 2}, 10.25)
+    assert made.version == 1
+    assert made.sections["pipeline"] == 2, "who comes now is shown the newest"
+    made.publish({"ranking": 2, "pipeline": 3}, 10.5)
+    assert made.version == 2
+    made.publish({"ranking": 2, "pipeline": 4}, 11.25)
+    assert made.version == 2
+    made.publish({"ranking": 2, "pipeline": 4}, 11.5)
+    assert made.version == 3, "what waited is not forgotten"
+
+
+def test_viewers_who_have_seen_the_same_are_sent_the_same_bytes_and_others_what_they_lack() -> None:
+    async def view() -> None:
+        made = feed()
+        made.publish({"a": 1, "b": 1}, 0)
+        one, two = made.events(None), made.events(None)
+        assert await next_event(one) is await next_event(two)
+        made.publish({"a": 2, "b": 1}, 0)
+        late = made.events(None)
+        assert parsed(await next_event(one))[1] == {"a": 2}
+        assert parsed(await next_event(late))[1] == {"a": 2, "b": 1}
 
     asyncio.run(view())

@@ -1,4 +1,4 @@
-"""The one loop that looks, and what it tells the viewers: only sections that changed, at most four times a second."""
+"""The one loop that looks, and what it tells the viewers: only sections that changed, as few events as they can be told by."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.25
 """Between two looks, and so between two updates."""
+UNHURRIED = frozenset({"pipeline"})
+"""Sections whose figures drift at every look: alone they are told of once a second, and with any other that changes."""
+UNHURRIED_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 2.0
 """A silent stream gets a sign of life this often, by which the browser knows that the connection lives."""
 RETRY_MILLISECONDS = 1000
@@ -31,6 +34,8 @@ class Feed:
         self._encoded: dict[str, bytes] = {}
         self._versions: dict[str, int] = {}
         self._version = 0
+        self._published = -UNHURRIED_SECONDS
+        self._events: dict[int, bytes] = {}
         self._changed = asyncio.Event()
         self._closed = False
         self.sections: Sections = {}
@@ -50,16 +55,18 @@ class Feed:
 
     async def look(self) -> None:
         """Look once."""
-        self.publish(await asyncio.to_thread(self._board.look, time.time(), self.viewers))
+        self.publish(await asyncio.to_thread(self._board.look, time.time(), self.viewers), time.monotonic())
 
-    def publish(self, sections: Sections) -> None:
-        """Take what was seen; those viewers who wait hear of it if anything differs."""
+    def publish(self, sections: Sections, now: float) -> None:
+        """Take what was seen at ``now``, monotonic seconds; those viewers who wait hear of what differs, unless it can wait."""
         encoded = {name: msgspec.json.encode(section) for name, section in sections.items()}
         different = [name for name, text in encoded.items() if self._encoded.get(name) != text]
         self.sections = sections
-        if not different:
+        if not different or (UNHURRIED.issuperset(different) and now - self._published < UNHURRIED_SECONDS):
             return
+        self._published = now
         self._version += 1
+        self._events.clear()
         self._encoded = encoded
         self._versions.update(dict.fromkeys(different, self._version))
         self._wake()
@@ -98,5 +105,9 @@ class Feed:
         return int(number) if life == self._life and number.isdecimal() and len(number) < 16 else 0  # noqa: PLR2004
 
     def _event(self, seen: int) -> bytes:
+        if seen in self._events:
+            return self._events[seen]
         newer = {name: msgspec.Raw(self._encoded[name]) for name, version in self._versions.items() if version > seen}
-        return b"id: %b-%d\nevent: update\ndata: %b\n\n" % (self._life.encode(), self._version, msgspec.json.encode(newer))
+        event = b"id: %b-%d\nevent: update\ndata: %b\n\n" % (self._life.encode(), self._version, msgspec.json.encode(newer))
+        self._events[seen] = event
+        return event
