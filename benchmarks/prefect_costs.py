@@ -9,6 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterStartTime
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from benchmarks.children import Child
@@ -137,11 +139,14 @@ class Asked:
 
 def began(client: SyncPrefectClient, deployment: str, asked: float) -> float:
     """Wait for the run asked for at ``asked`` and return when it began, seconds since the epoch; raises TimeoutError."""
-    wanted = client.read_deployment_by_name(deployment).id
+    running = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[client.read_deployment_by_name(deployment).id]),
+        start_time=FlowRunFilterStartTime(is_null_=False),
+    )
     deadline = time.monotonic() + RUN_SECONDS
     while time.monotonic() < deadline:
-        for run in client.read_flow_runs(limit=20):
-            ours = run.deployment_id == wanted and run.created is not None and run.created.timestamp() >= asked
+        for run in client.read_flow_runs(flow_run_filter=running, sort=FlowRunSort.START_TIME_DESC, limit=20):
+            ours = run.created is not None and run.created.timestamp() >= asked
             if ours and not run.auto_scheduled and run.start_time is not None:
                 return run.start_time.timestamp()
         time.sleep(0.1)

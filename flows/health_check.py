@@ -137,7 +137,7 @@ def resource_of(stack: str) -> dict[str, str]:
 
 def main(settings: HealthCheckForm) -> None:
     """Run the flow from a terminal."""
-    with_server(lambda: health_check(settings))
+    with_server(lambda: health_check(settings), heartbeat=None)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from infra.paths import lab_home, short_hash
 from infra.prefect_server import (
+    HEARTBEAT_SECONDS,
     WORKER,
     PrefectServer,
     prefect_environment,
@@ -28,8 +29,6 @@ POOL = "trending"
 RUNS_AT_ONCE = 5
 STOP_SECONDS = 40
 """A worker passes SIGTERM on to its runs, which undo what they made."""
-HEARTBEAT_SECONDS = 30
-"""Prefect's shortest; a run that misses three is a zombie."""
 
 
 def ensure_worker(server: PrefectServer) -> bool:

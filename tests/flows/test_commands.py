@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from fakes.compose import composed
 from fakes.plain import lab_stack
 
@@ -18,11 +19,13 @@ from flows import logs, serving, smoke_test, spy, start_up, status
 from flows.forms import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.prefect_server import PrefectServer
+from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer
+from infra.prefect_worker import worker_environment
 from infra.processes import STACK_VARIABLE
 from infra.runtime import ServiceState
 from infra.state import Wanted
 from infra.supervisor import ProgramStatus
+from tasks.deployment import AUTOMATIONS
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
 from trending.settings import PageSettings
 
@@ -264,7 +267,7 @@ def test_the_tester_with_an_impossible_name_ends_with_2_and_one_message(
 
 
 def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME  # noqa: PLC0415
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME  # noqa: PLC0415
 
     server = PrefectServer("http://127.0.0.1:1/api", started=True)
     left: list[object] = []
@@ -277,3 +280,15 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     serving.with_server(lambda: None, leave=False)
     assert left == [serving.stop_server]
     assert PREFECT_API_URL.value() != server.url
+    beats: list[int | None] = []
+    serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()))
+    serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()), heartbeat=None)
+    assert beats == [HEARTBEAT_SECONDS, None]
+
+
+def test_no_living_run_is_silent_as_long_as_the_automation_waits() -> None:
+    declared = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
+    within = next(each for each in declared if each["name"] == "trending-zombies")["trigger"]["within"]
+    server = PrefectServer("http://127.0.0.1:1/api", started=False)
+    assert within >= 3 * HEARTBEAT_SECONDS
+    assert worker_environment(server)["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
