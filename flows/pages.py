@@ -14,7 +14,6 @@ from tasks.logs import log_page
 from tasks.step import say
 from tasks.undo import PROGRAMS
 from trending.block import local_time
-from trending.page.reader import TOP, StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +30,8 @@ def as_evidence(what: str) -> Iterator[None]:
 
 def leave_ranking(stack: str) -> None:
     """Leave the ranking of the latest window that has tweets, its first hundred hashtags, under ``ranking-STACK``."""
+    from trending.page.reader import TOP, StoreReader  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every run would wait for
+
     with as_evidence("the ranking"):
         lab = open_lab(stack)
         if not lab.paths.store.exists():

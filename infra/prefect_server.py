@@ -44,7 +44,7 @@ class PrefectServer:
 
 
 HEARTBEAT_SECONDS = 30
-"""A flow run gives a sign of life this often, Prefect's shortest: the automation marks crashed who is silent for three of them."""
+"""A flow run gives a sign of life this often, Prefect's shortest: the automation marks crashed who misses three."""
 KEPT_SECONDS = 2 * 24 * 3600
 """Flow runs, their logs and artifacts, and events are deleted when they are older."""
 

@@ -59,7 +59,7 @@ def worker_environment(server: PrefectServer) -> dict[str, str]:
     return {
         **prefect_environment(),
         "PREFECT_API_URL": server.url,
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "0.5",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "TRENDING_HOME": str(lab_home()),
     }
