@@ -5,6 +5,8 @@ Values come from the command line, then ``TRENDING_<NAME>`` variables, then the 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import re
@@ -145,6 +147,8 @@ def run_command(
 ) -> None:
     """Fill in the form, run ``main`` and exit: 0, or the code of the error that it raised, told in one clear message."""
     _quieten_prefect()
+    # What has been imported is not walked through once more at exit: 0.5 s of every command.
+    atexit.register(gc.freeze)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         main(parse(form, sys.argv[1:], program, recorded))
