@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- from benchmarks/results/latest.md: make bench -->\n", "<!-- end of the results -->"
 
 
 def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> tuple[Path, Path]:
-    """Write today's JSON and the table; rows measured earlier today, and not now, are kept. Returns both paths."""
+    """Write today's JSON and the table, also into the README; rows measured earlier today, and not now, are kept.
+
+    Returns the paths of JSON and table.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     path = directory / f"{now:%Y-%m-%d}.json"
@@ -26,7 +31,18 @@ def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> 
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     table = directory / "latest.md"
     table.write_text(to_markdown(content["rows"]), encoding="utf-8")
+    show_in_readme(table.read_text(encoding="utf-8"))
     return path, table
+
+
+def show_in_readme(table: str, readme: Path = README) -> None:
+    """Put the table between the README's two marks; raises ValueError where they are missing."""
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not mark or not end:
+        message = f"{readme} has no place for the results"
+        raise ValueError(message)
+    readme.write_text(f"{before}{mark}{table}{end}{after}", encoding="utf-8")
 
 
 def _earlier(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,55 @@
+"""What `make bench` writes: the README shows what was measured, and says so where something was not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.report import BEGIN, END, README, RESULTS, show_in_readme, to_markdown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEASURED: dict[str, Any] = {
+    "row": 1,
+    "work": "up",
+    "goal": 0.25,
+    "goal_is": "at most",
+    "measured": True,
+    "ours": 18.0,
+    "peer": 90.0,
+    "ratio": 0.2,
+    "met": True,
+    "n": 5,
+    "spread": {"ratio": [0.19, 0.22]},
+    "load": [1.0, 2.5],
+    "at": "2026-11-23T12:00:00Z",
+    "versions": {"kafka": "4.4.0"},
+    "machine": {"cores": 2, "memory_mb": 24000, "system": "Linux"},
+}
+
+
+def test_the_readme_shows_the_results_that_are_kept() -> None:
+    shown = README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert shown == (RESULTS / "latest.md").read_text(encoding="utf-8")
+
+
+def test_a_row_tells_its_figures_and_one_that_failed_tells_why() -> None:
+    failed = {"row": 2, "work": "down", "goal": 3, "goal_is": "at least", "measured": False, "why": "no\nJava | none"}
+    table = to_markdown([MEASURED, failed])
+    assert "| 1 | up | 18 | 90 | 0.2 (0.19 to 0.22) | at most 0.25 | yes |" in table
+    assert "| 2 | down | | | not measured: no Java / none | at least 3 | |" in table
+    assert "Medians of 5 or more rounds; 2026-11-23T12:00:00Z, 2 cores" in table
+    assert "| no |" in to_markdown([{**MEASURED, "met": False}])
+
+
+def test_the_table_takes_the_place_of_the_last_one_and_of_nothing_else(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}old\n{END}\nafter\n", encoding="utf-8")
+    show_in_readme("new\n", readme)
+    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}new\n{END}\nafter\n"
+    readme.write_text("no mark\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no place for the results"):
+        show_in_readme("new\n", readme)
+    assert readme.read_text(encoding="utf-8") == "no mark\n"
