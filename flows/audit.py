@@ -51,6 +51,7 @@ def recount(stack: str, *, resume: bool) -> AuditReport:
 def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen], *, resume: bool) -> Seen:
     """Return what ``look`` sees of a stack whose stream has caught up, given the log's ends."""
     with stack_held(StackPaths.of(stack)):
+        say("the producer rests while the stream catches up and the log is counted anew")
         stop_producer(stack)
         try:
             return look(stack, wait_for_catch_up(stack))

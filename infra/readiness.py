@@ -122,7 +122,7 @@ def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
         if view is None or view.leaderless:
             cause = f"{topic} has partitions without leader"
             raise NotReady(cause, str(view), "make status")
-        return f"{view.partitions} partitions have leaders"
+        return f"partitions with a leader: {view.partitions}"
 
     return [Rung("partition leaders", leaders)]
 
@@ -178,7 +178,7 @@ def _whole(client: BrokerClient, brokers: int) -> str:
     if len(view.brokers) < brokers or view.controller < 0:
         cause = f"{len(view.brokers)} of {brokers} brokers are there"
         raise NotReady(cause, f"controller {view.controller}, brokers {view.brokers}", "make status")
-    return f"{len(view.brokers)} brokers, controller {view.controller}"
+    return f"brokers: {len(view.brokers)}, controller: {view.controller}"
 
 
 def _same_cluster(client: BrokerClient, stack: Stack) -> str:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.clock import Clock, SystemClock
 from infra.lab import Lab, open_lab
 from tasks.step import say, step
 from tasks.topic import dead_letter_topic, read_start
@@ -18,7 +19,12 @@ from trending.probe import run_probe
 from trending.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from trending.log import Record
+
+TOLD_SECONDS = 5.0
+"""A recount that takes longer says how far it is, this often."""
 
 
 def range_start(lab: Lab) -> dict[int, int]:
@@ -59,7 +65,9 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     ledger = read_ledger(lab.paths.data / "ledger.sqlite")
     acknowledged = ledger.acknowledged_ids(start)
     began = time.monotonic()
-    log = recount(read_log(bootstrap, topic, start, ends), settings.stream.window_time, acknowledged)
+    records = sum(max(0, end - start.get(part, 0)) for part, end in ends.items())
+    reading = followed(read_log(bootstrap, topic, start, ends), records, SystemClock())
+    log = recount(reading, settings.stream.window_time, acknowledged)
     seconds = time.monotonic() - began
     letters = dead_letter_topic(topic)
     letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
@@ -71,6 +79,16 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     finally:
         store.close()
     return Examined(reconcile(ledger, start, log, stream, places), start, log, seconds, stream.counts)
+
+
+def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:
+    """Yield the records, and report every 5 s how many of about ``total`` have been read."""
+    told = clock.monotonic()
+    for number, record in enumerate(records, 1):
+        yield record
+        if clock.monotonic() - told >= TOLD_SECONDS:
+            told = clock.monotonic()
+            say(f"counted anew: {number:,} of {total:,} records of the log")
 
 
 @step(name="send-probe", retries=0, timeout_seconds=120)

@@ -6,17 +6,21 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 
 from flows import audit as module
 from flows import start_up
 from flows.forms import AuditForm, StartUpForm
 from infra.paths import StackPaths
+from tasks.audit import followed
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.log import Record
 from trending.store import Batch, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fakes.world import World
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -46,6 +50,19 @@ def test_the_producer_is_stopped_the_log_read_and_the_producer_started_again(wor
     assert order.index("read tweets_topic") > order.index("ends of tweets_topic")
     assert "lost 0, duplicated 0" in artifacts["audit"]
     assert "producer" in world.programs
+
+
+def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.audit.say", said.append)
+    clock = FakeClock()
+
+    def slow() -> Iterator[Record]:
+        for _record in range(8):
+            clock.sleep(2)
+            yield lost_tweet()
+
+    assert len(list(followed(slow(), 1_008, clock))) == 8
+    assert said == [f"counted anew: {number} of 1,008 records of the log" for number in (3, 6)]
 
 
 def test_the_ranking_is_left_as_a_table_once_there_is_one(artifacts: dict[str, str]) -> None:

@@ -277,7 +277,7 @@ def test_a_topic_is_ready_when_every_partition_has_a_leader(world: World, stack:
     with pytest.raises(NotReady, match="partitions without leader"):
         climb(ladder, 1, FakeClock())
     world.topics["tweets_topic"] = replace(view, leaderless=())
-    assert climb(ladder, 1, FakeClock()) == {"partition leaders": "3 partitions have leaders"}
+    assert climb(ladder, 1, FakeClock()) == {"partition leaders": "partitions with a leader: 3"}
 
 
 def test_an_error_is_explained_by_the_diagnosis_of_its_evidence() -> None:

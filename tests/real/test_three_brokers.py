@@ -42,7 +42,7 @@ def test_one_of_three_brokers_killed_loses_nothing_and_pauses_no_longer_than_the
     stack = any_stack
     stack.settings |= {"brokers": "3", "replication": "3", "partitions": "3", "rate": "50"}
     stack.up()
-    assert "3 brokers" in stack.command("status", f"--name={stack.name}")
+    assert "brokers: 3" in stack.command("status", f"--name={stack.name}")
     victim = leaders(stack, without="")[0]
     name = broker_name(victim)
 

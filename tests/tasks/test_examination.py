@@ -56,6 +56,7 @@ def test_a_whole_stack_is_healthy_with_evidence_for_each_component(lab: Lab) -> 
     assert {each.verdict for each in found.values()} == {Verdict.HEALTHY}
     assert all(each.evidence for each in found.values())
     assert found["freshness"].evidence.startswith("lag 0 records")
+    assert found["cluster"].evidence.count(lab.state.cluster_id) == 1, "what one rung has said, the next does not say again"
 
 
 def test_a_dead_broker_is_the_one_to_start_and_what_needs_it_is_blocked(world: World, lab: Lab) -> None:
