@@ -174,4 +174,6 @@ def test_the_plan_for_a_failed_demo_works_with_no_broker_at_all(reported: Report
         replay.communicate(timeout=20)
     assert f'<bdi data-f="shown">{reported.leader}</bdi>' in page
     assert "Un almacén grabado" in page
+    assert "sin grabar" in page
+    assert "En directo</option>" not in page
     assert hashlib.sha256(recorded.read_bytes()).hexdigest() == before

@@ -268,7 +268,8 @@ def test_a_recorded_store_is_neither_stale_nor_live(home: PageHome) -> None:
     pipeline = board.look(T0 + 1e6)["pipeline"]
     assert pipeline["recorded"]
     assert pipeline["stale_since"] == ""
-    assert pipeline["spark"]["health"] == "absent"
+    assert {pipeline[part]["health"] for part in ("producer", "kafka", "spark")} == {"unrecorded"}, "nothing is missing"
+    assert pipeline["store"]["health"] == "well"
     board.close()
 
 

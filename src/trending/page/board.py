@@ -130,7 +130,7 @@ class Board:
         producer, stream = _beat(self._spec.producer), _beat(self._spec.stream)
         recorded = self._spec.stream is None
         store = Health.WELL if self._readable else Health.ABSENT
-        return {
+        sections: Sections = {
             "producer": {**_program(producer, now), "rate": self._sending(producer, now)},
             "kafka": {"health": self._witness.judge(producer, stream, now), "topic": self._spec.topic},
             "spark": {**_program(stream, now), "rate": round(self._pace.velocity("", now), 1)},
@@ -144,6 +144,10 @@ class Board:
             "recorded": recorded,
             "stale_since": "" if recorded else self._stale_since(stream, now),
         }
+        if recorded:
+            for part in ("producer", "kafka", "spark"):
+                sections[part]["health"] = Health.UNRECORDED
+        return sections
 
     def _sending(self, producer: Heartbeat | None, now: float) -> float:
         if producer is None:

@@ -24,6 +24,7 @@ class Health(StrEnum):
     STALE = "stale"
     ABSENT = "absent"
     UNKNOWN = "unknown"
+    UNRECORDED = "unrecorded"
 
 
 def program_health(beat: Heartbeat | None, now: float) -> Health:

@@ -97,7 +97,7 @@ class StackCollector(Collector):
         )
         pipeline = self._feed.sections.get("pipeline")
         health = pipeline["kafka"]["health"] if pipeline else Health.UNKNOWN
-        if health is not Health.UNKNOWN:
+        if health not in {Health.UNKNOWN, Health.UNRECORDED}:
             family.add_metric([], float(health is Health.WELL))
         yield family
 

@@ -21,6 +21,7 @@ _EN: Final = {
     "hashtags": "hashtags",
     "window": "Window",
     "live": "Live",
+    "newest": "Last one recorded",
     "show": "Show",
     "pause": "Pause",
     "resume": "Resume",
@@ -70,6 +71,7 @@ _EN: Final = {
     "stale_part": "silent",
     "absent": "absent",
     "unknown": "not known",
+    "unrecorded": "not recorded",
     "noscript": "Without JavaScript this page does not move: load it again to see what is new.",
 }
 _ES: Final = {
@@ -86,6 +88,7 @@ _ES: Final = {
     "hashtags": "hashtags",
     "window": "Ventana",
     "live": "En directo",
+    "newest": "La última grabada",
     "show": "Mostrar",
     "pause": "Pausar",
     "resume": "Continuar",
@@ -135,6 +138,7 @@ _ES: Final = {
     "stale_part": "en silencio",
     "absent": "ausente",
     "unknown": "no se sabe",
+    "unrecorded": "sin grabar",
     "noscript": "Sin JavaScript esta página no se mueve: cárguela otra vez para ver lo nuevo.",
 }
 WORDS: Final = {"en": _EN, "es": _ES}
