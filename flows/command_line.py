@@ -15,11 +15,11 @@ import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from rich.console import Console
 
-from flows.forms import ALL_FORMS, field_sections
+from flows.forms import ALL_FORMS, NamedStack, field_sections
 from trending.errors import Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ Form = TypeVar("Form", bound=BaseModel)
 _PREFIX = "TRENDING_"
 _RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "COMPONENT", "DRIFT"})
 """TRENDING_ variables that are no settings: the test suite's, the lab's directory, the marks on processes."""
+
+
+class _Whose(BaseModel):
+    """Whose settings are asked for: all of a command line that must be right before what is recorded can complete it."""
+
+    stack: NamedStack = Field(default_factory=NamedStack)
 
 
 class _FlatEnvironment(PydanticBaseSettingsSource):
@@ -51,10 +57,11 @@ class _FlatEnvironment(PydanticBaseSettingsSource):
         return values
 
 
-def parse(form: type[Form], arguments: list[str], program: str, recorded: Callable[[Form], dict[str, Any]] | None = None) -> Form:
+def parse(form: type[Form], arguments: list[str], program: str, recorded: Callable[[str], dict[str, Any]] | None = None) -> Form:
     """Return the form filled in from the arguments and the environment; raises InvalidInput naming every wrong field.
 
-    ``recorded`` gives what was asked for earlier: it stands in for the defaults, so ``make up PORT=19092`` is remembered.
+    ``recorded`` gives what was asked for earlier of the stack with this name: it stands in for the defaults, so
+    ``make up PORT=19092`` is remembered.
     """
     known = {name.upper() for each in ALL_FORMS for name in field_sections(each)} | _RESERVED
     strangers = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known)
@@ -62,11 +69,16 @@ def parse(form: type[Form], arguments: list[str], program: str, recorded: Callab
         cause = f"unknown parameter {', '.join(strangers)}"
         settings = ", ".join(sorted(name.lower() for name in known - _RESERVED))
         raise InvalidInput(cause, f"the parameters are: {settings}", f"{program} --help")
-    filled = _fill(form, arguments, program, {})
-    return _fill(form, arguments, program, recorded(filled)) if recorded else filled
+    return _fill(form, arguments, program, recorded(_name(arguments, program)) if recorded else {})
 
 
-def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, Any]) -> Form:
+def _name(arguments: list[str], program: str) -> str:
+    """Return the stack that the arguments name, whatever else they say."""
+    asked = [argument for argument in arguments if argument not in {"-h", "--help"}]
+    return _fill(_Whose, asked, program, {}, whole=False).stack.name
+
+
+def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, Any], *, whole: bool = True) -> Form:
     shortcuts = {f"{section}.{name}": name for name, section in field_sections(form).items() if section}
 
     class _CommandLine(form, BaseSettings):  # type: ignore[misc, valid-type]
@@ -78,6 +90,7 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
             cli_implicit_flags=True,
             cli_exit_on_error=False,
             cli_hide_none_type=True,
+            cli_ignore_unknown_args=not whole,
             extra="forbid",
         )
 
@@ -143,7 +156,7 @@ def run_command(
     form: type[Form],
     main: Callable[[Form], None],
     program: str,
-    recorded: Callable[[Form], dict[str, Any]] | None = None,
+    recorded: Callable[[str], dict[str, Any]] | None = None,
 ) -> None:
     """Fill in the form, run ``main`` and exit: 0, or the code of the error that it raised, told in one clear message."""
     _quieten_prefect()

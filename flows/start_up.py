@@ -76,15 +76,15 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
     return timeline.finish(open_lab(stack))
 
 
-def recorded_settings(settings: StartUpForm) -> dict[str, Any]:
+def recorded_settings(name: str) -> dict[str, Any]:
     """Return what this stack was last asked for, so that a setting that is not given keeps its value."""
-    state = read_state(StackPaths.of(settings.stack.name))
+    state = read_state(StackPaths.of(name))
     return state.settings.model_dump(mode="json") if state else {}
 
 
 def completed(settings: StartUpForm) -> StartUpForm:
     """Return the settings with what this stack was last asked for in the place of each that was not given."""
-    recorded, given = recorded_settings(settings), settings.model_dump(mode="json", exclude_unset=True)
+    recorded, given = recorded_settings(settings.stack.name), settings.model_dump(mode="json", exclude_unset=True)
     sections = {name: {**known, **given.pop(name, {})} for name, known in recorded.items()}
     return StartUpForm.model_validate({**sections, **given})
 

@@ -95,7 +95,7 @@ def test_every_parameter_can_be_given_as_argument_and_as_variable(
 
 
 def test_an_argument_goes_before_a_variable_and_a_variable_before_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def recorded(_filled: StartUpForm) -> dict[str, Any]:
+    def recorded(_name: str) -> dict[str, Any]:
         return {"producer": {"rate": 2.0, "seed": 4}, "stack": {"port": 12000}}
 
     monkeypatch.setenv("TRENDING_RATE", "5")
@@ -104,15 +104,43 @@ def test_an_argument_goes_before_a_variable_and_a_variable_before_what_is_record
     assert parse(StartUpForm, ["--rate", "6"], "up", recorded).producer.rate == 6.0
 
 
-def test_what_is_recorded_is_looked_up_for_the_stack_that_was_named() -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [["--name=other"], ["--name", "other"], ["--stack.name=other"], ["--rate", "5", "--name", "other", "--partitions=2"]],
+)
+def test_what_is_recorded_is_looked_up_for_the_stack_that_was_named(arguments: list[str]) -> None:
     asked: list[str] = []
 
-    def recorded(filled: StartUpForm) -> dict[str, Any]:
-        asked.append(filled.stack.name)
+    def recorded(name: str) -> dict[str, Any]:
+        asked.append(name)
         return {}
 
-    parse(StartUpForm, ["--name=other"], "up", recorded)
+    parse(StartUpForm, arguments, "up", recorded)
     assert asked == ["other"]
+
+
+def test_what_is_recorded_is_looked_up_for_the_stack_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_NAME", "other")
+    monkeypatch.setenv("TRENDING_RATE", "5")
+    asked: list[str] = []
+    parse(StartUpForm, [], "up", lambda name: asked.append(name) or {})  # type: ignore[func-returns-value]
+    assert asked == ["other"]
+
+
+def test_what_is_given_is_judged_together_with_what_is_recorded() -> None:
+    def recorded(_name: str) -> dict[str, Any]:
+        return {"stack": {"brokers": 3, "replication": 3}}
+
+    stack = parse(StartUpForm, ["--replication=2"], "up", recorded).stack
+    assert (stack.brokers, stack.replication) == (3, 2)
+    with pytest.raises(InvalidInput, match="replication 3 needs as many brokers"):
+        parse(StartUpForm, ["--brokers=2"], "up", recorded)
+
+
+def test_help_is_about_the_whole_form_where_something_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(StartUpForm, ["--help"], "up", lambda _name: {})
+    assert "--rate" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["demo_seconds", "demo-seconds", "demo.demo-seconds"])
@@ -310,7 +338,7 @@ def test_the_forms_of_prefects_ui_say_the_bounds_with_the_help() -> None:
 
 
 def test_a_stack_that_does_not_exist_has_no_recorded_settings() -> None:
-    assert start_up.recorded_settings(StartUpForm()) == {}
+    assert start_up.recorded_settings("trending") == {}
 
 
 def test_a_form_deletes_only_what_is_confirmed_and_a_typed_command_confirms_itself() -> None:

@@ -78,7 +78,7 @@ def test_it_ends_after_the_step_that_was_asked_for_and_goes_on_from_there(world:
 
 def test_where_it_ends_is_not_remembered(world: World) -> None:
     module.start_up(form().model_copy(update={"until": LastStep.TOPIC}))
-    assert "until" not in module.recorded_settings(form())
+    assert "until" not in module.recorded_settings("lab")
 
 
 def test_the_summary_says_where_to_reach_the_stack(world: World, artifacts: dict[str, str]) -> None:
