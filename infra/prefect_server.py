@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 4200
 START_SECONDS = 90.0
 END_SECONDS = 5.0
+BUSY_SECONDS = 60.0
+"""How long a server of ours that listens may take to answer before another takes its place."""
+BUSY_PAUSE_SECONDS = 0.5
 HELD_SECONDS = 2 * START_SECONDS
 """How long a command waits for another that starts or stops the server."""
 PROGRAM = "prefect-server"
@@ -103,13 +106,14 @@ def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None
         return PrefectServer(wanted, started=False)
     if recorded := _recorded_server():
         return recorded
+    clock = clock or SystemClock()
     with services_held():
         # Whoever held it may have started one meanwhile; a second would take the first one's place under its supervisord.
-        if recorded := _recorded_server():
+        if recorded := _recorded_server(clock):
             return recorded
         if show is not None:
             show("starting a Prefect server for this")
-        return _start(clock or SystemClock())
+        return _start(clock)
 
 
 def services_directory() -> Path:
@@ -143,13 +147,23 @@ def services_held() -> Iterator[None]:
         lock.release()
 
 
-def _recorded_server() -> PrefectServer | None:
-    """Return the server that the lab started earlier, where it still answers and is still ours."""
+def _recorded_server(clock: Clock | None = None) -> PrefectServer | None:
+    """Return the server that the lab started earlier, where it still answers and is still ours.
+
+    With a clock, one of ours that listens and does not answer is waited for: it is busy, and whoever works with it would lose it.
+    """
     try:
         url = (services_directory() / "url").read_text(encoding="ascii").strip()
     except FileNotFoundError:
         return None
-    return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
+    deadline = clock.monotonic() + BUSY_SECONDS if clock else 0.0
+    while url and is_ours(url):
+        if answers(url):
+            return PrefectServer(url, started=False)
+        if clock is None or clock.monotonic() > deadline:
+            break
+        clock.sleep(BUSY_PAUSE_SECONDS)
+    return None
 
 
 def is_ours(url: str) -> bool:
@@ -164,6 +178,7 @@ def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
     if not supervisor.running():
         end_processes(stack_processes(_identity()), END_SECONDS)
+        worker_note().unlink(missing_ok=True)  # of a worker that a restart of the machine has ended
     supervisor.start()
     deadline = clock.monotonic() + START_SECONDS
     while True:
@@ -189,8 +204,16 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
 
 
 def serving() -> bool:
-    """Whether the lab's worker is there: then the server is not a single command's to stop."""
-    return services_supervisor().status(WORKER) is not None
+    """Whether a worker was asked for: then the server is not a single command's to stop.
+
+    By the note of it and not by asking supervisord, whose silence on a busy machine had a take-down stop a server that served.
+    """
+    return worker_note().exists()
+
+
+def worker_note() -> Path:
+    """Return where it is noted what the worker was started for, from its start until server and worker are stopped."""
+    return services_directory() / "worker.drift"
 
 
 def stop_server() -> bool:

@@ -13,9 +13,9 @@ from infra.prefect_server import (
     WORKER,
     PrefectServer,
     prefect_environment,
-    services_directory,
     services_held,
     services_supervisor,
+    worker_note,
 )
 from infra.private import write_private
 from infra.stack import Program
@@ -35,17 +35,18 @@ def ensure_worker(server: PrefectServer) -> bool:
     """Start the lab's worker for ``server`` unless it runs; returns whether it was started. Waiting for it is not done here."""
     credentials = worker_credentials()
     drift = short_hash(json.dumps([server.url, credentials], sort_keys=True))
-    marker = services_directory() / "worker.drift"
+    note = worker_note()
     with services_held():
         supervisor = services_supervisor()
         supervisor.start()
         status = supervisor.status(WORKER)
-        if status is not None and status.alive and marker.exists() and marker.read_text(encoding="utf-8") == drift:
+        if status is not None and status.alive and note.exists() and note.read_text(encoding="utf-8") == drift:
             return False
+        write_private(note, "")  # from here on the server is not a single command's to stop
         worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER, "--limit", str(RUNS_AT_ONCE))
         command = (sys.executable, "-m", "prefect", *worker, "--install-policy", "never")
         supervisor.launch(Program(WORKER, command, worker_environment(server), STOP_SECONDS, drift, credentials))
-        write_private(marker, drift)
+        write_private(note, drift)
     return True
 
 
@@ -60,6 +61,7 @@ def worker_environment(server: PrefectServer) -> dict[str, str]:
         **prefect_environment(),
         "PREFECT_API_URL": server.url,
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "TRENDING_HOME": str(lab_home()),
     }

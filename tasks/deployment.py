@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from infra.supervisor import ProgramStatus
 
 DEPLOY_SECONDS = 180
-WORKER_SECONDS = 60.0
+WORKER_SECONDS = 120.0
 SCHEDULE_SECONDS = 30.0
 """The server plans the runs of a new deployment every 5 s."""
 LATE_SECONDS = 5.0
@@ -94,7 +94,7 @@ def deploy(environment: Mapping[str, str]) -> list[str]:
 
 
 def wait_for_worker(clock: Clock) -> None:
-    """Wait until the worker that runs now has reported to the server; raises NotReady after a minute, at once where it gave up.
+    """Wait until the worker that runs now has reported to the server; raises NotReady after 120 s, at once where it gave up.
 
     The server shows a worker as online for a while after its death, so only a beat of the living process counts.
     """

@@ -135,7 +135,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> list[ProgramStatus]:
 
 def test_a_worker_that_never_reports_is_told(monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]) -> None:
     monkeypatch.setattr(deployment, "_workers", list)
-    with pytest.raises(NotReady, match=f"the worker {WORKER} did not report within 60 s"):
+    with pytest.raises(NotReady, match=f"the worker {WORKER} did not report within 120 s"):
         deployment.wait_for_worker(FakeClock())
 
 
@@ -151,7 +151,7 @@ def test_a_worker_of_an_earlier_life_does_not_count_though_the_server_shows_it_o
     monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]
 ) -> None:
     monkeypatch.setattr(deployment, "_workers", lambda: [beat(-20)])
-    with pytest.raises(NotReady, match="did not report within 60 s"):
+    with pytest.raises(NotReady, match="did not report within 120 s"):
         deployment.wait_for_worker(FakeClock())
     beats = iter([beat(-20), beat(-20), beat(3)])
     monkeypatch.setattr(deployment, "_workers", lambda: [next(beats)])

@@ -90,6 +90,31 @@ def test_a_server_that_the_lab_started_earlier_is_used_again(url: str, world: Wo
     assert world.calls == []
 
 
+def test_a_server_of_ours_that_is_busy_is_waited_for_and_not_replaced(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "server").mkdir()
+    (home / "server" / "url").write_text(DEAD)
+    clock = FakeClock()
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: clock.naps >= 5)
+    assert current_server() is None, "who only asks does not wait"
+    assert ensure_server(clock) == PrefectServer(DEAD, started=False)
+    assert world.calls == []
+
+
+def test_a_server_of_ours_that_never_answers_again_is_replaced_after_a_minute(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "server").mkdir()
+    (home / "server" / "url").write_text(DEAD)
+    clock = FakeClock()
+    monkeypatch.setattr(prefect_server, "answers", lambda url: url != DEAD)
+    made = ensure_server(clock)
+    assert made.started
+    assert 60 <= clock.now - 1000 < 62
+    assert "prefect-server" in world.programs
+
+
 def test_without_a_server_one_is_started_and_waited_for(world: World, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     monkeypatch.setattr(prefect_server, "free_port", lambda _preferred, _span: 4711)

@@ -8,9 +8,9 @@ import pytest
 from fakes.supervisor import FakeSupervisor
 from fakes.world import World
 
-from infra import prefect_server, prefect_worker
+from infra import prefect_server
 from infra.paths import StackPaths, lab_home
-from infra.prefect_server import PrefectServer, serving, stop_server
+from infra.prefect_server import PrefectServer, ensure_server, serving, stop_server, worker_note
 from infra.prefect_worker import ensure_worker, worker_status
 
 if TYPE_CHECKING:
@@ -47,6 +47,28 @@ def test_the_worker_is_started_once_for_each_server_and_has_the_labs_home(
     assert ensure_worker(PrefectServer("http://127.0.0.1:2/api", started=False))
 
 
+def test_a_supervisord_that_does_not_answer_is_no_reason_to_take_the_server_from_those_it_serves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ensure_worker(SERVER)
+    monkeypatch.setattr(FakeSupervisor, "status", lambda _self, _name: None)
+    assert serving()
+    assert stop_server()
+    assert not serving()
+
+
+def test_a_server_started_after_the_machine_was_does_not_serve_because_one_did_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ensure_worker(SERVER)
+    world.supervised = False
+    world.programs.clear()
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: True)
+    monkeypatch.setattr(prefect_server, "is_ours", lambda _url: True)
+    assert ensure_server().started
+    assert not serving()
+
+
 def test_a_rotated_key_asks_for_another_worker_and_a_stopped_server_leaves_nothing_of_the_old_one(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,7 +79,7 @@ def test_a_rotated_key_asks_for_another_worker_and_a_stopped_server_leaves_nothi
     assert world.programs["prefect-worker"].secrets == {"PREFECT_API_KEY": "pnu_new"}
     assert not ensure_worker(SERVER)
     marker = home / "server" / "worker.drift"
-    assert prefect_worker.services_directory() == marker.parent
+    assert worker_note() == marker
     assert "pnu" not in marker.read_text()
     stop_server()
     assert not marker.exists()
