@@ -1,4 +1,4 @@
-"""The results: one JSON file a day in the format of PERFORMANCE.md, and the table that the README shows."""
+"""The results: a JSON file for each day of measuring, in the format of PERFORMANCE.md, and the table that the README shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEGIN, END = "<!-- from benchmarks/results/latest.md: make bench -->\n", "<!-- e
 
 
 def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> tuple[Path, Path]:
-    """Write today's JSON and the table, also into the README; rows measured earlier today, and not now, are kept.
+    """Write today's JSON and the table, also into the README; rows measured earlier, and not now, are kept.
 
     Returns the paths of JSON and table.
     """
@@ -26,7 +26,7 @@ def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> 
     now = datetime.now(UTC)
     path = directory / f"{now:%Y-%m-%d}.json"
     fresh = [{**row, "at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "versions": versions(), "machine": machine()} for row in rows]
-    merged = {row["row"]: row for row in (*_earlier(path), *fresh)}
+    merged = {row["row"]: row for row in (*_earlier(directory), *fresh)}
     content = {"rows": [merged[number] for number in sorted(merged)]}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     table = directory / "latest.md"
@@ -45,10 +45,10 @@ def show_in_readme(table: str, readme: Path = README) -> None:
     readme.write_text(f"{before}{mark}{table}{end}{after}", encoding="utf-8")
 
 
-def _earlier(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"]
+def _earlier(directory: Path) -> list[dict[str, Any]]:
+    """Return the rows of the latest file, which has those of the ones before it."""
+    files = sorted(directory.glob("????-??-??.json"))
+    rows: list[dict[str, Any]] = json.loads(files[-1].read_text(encoding="utf-8"))["rows"] if files else []
     return rows
 
 
@@ -66,9 +66,13 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
             lines.append(f"| {row['row']} | {row['work']} | | | not measured: {why} | {goal} | |")
     measured = [row for row in rows if row["measured"]]
     if measured:
-        last = measured[-1]
+        last = max(measured, key=lambda row: str(row["at"]))
+        when = f"{min(str(row['at']) for row in measured)} to {last['at']}"
         loads = f"load {min(row['load'][0] for row in measured):g} to {max(row['load'][1] for row in measured):g}"
         about = ", ".join(f"{name} {each}" for name, each in last["versions"].items())
         where = f"{last['machine']['cores']} cores, {last['machine']['memory_mb']} MiB, {last['machine']['system']}"
-        lines += ["", f"Medians of {min(row['n'] for row in measured)} or more rounds; {last['at']}, {where}, {loads}; {about}."]
+        lines += [
+            "",
+            f"Medians of {min(row['n'] for row in measured)} or more rounds, each row by turns; {when}, {where}, {loads}; {about}.",
+        ]
     return "\n".join(lines) + "\n"

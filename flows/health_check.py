@@ -18,6 +18,7 @@ from flows.serving import with_server
 from infra.compose_stack import compose_stack
 from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.paths import StackPaths
+from infra.prefect_server import HEARTBEAT_SECONDS
 from infra.state import busy, read_state, still_wanted
 from tasks.examination import examine_components, examine_compose_services
 from tasks.repair import repair_component
@@ -137,7 +138,7 @@ def resource_of(stack: str) -> dict[str, str]:
 
 def main(settings: HealthCheckForm) -> None:
     """Run the flow from a terminal."""
-    with_server(lambda: health_check(settings), heartbeat=None)
+    with_server(lambda: health_check(settings), heartbeat=HEARTBEAT_SECONDS if settings.heal else None)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from flows.command_line import run_command
 from flows.forms import ServeForm
 from flows.serving import run_on
 from infra.clock import SystemClock
-from infra.prefect_server import PrefectServer, ensure_server, prefect_environment
+from infra.prefect_server import PrefectServer, ensure_server, note_serving, prefect_environment
 from infra.prefect_worker import ensure_worker
 from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
 
@@ -18,6 +18,7 @@ def main(settings: ServeForm) -> None:
     """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
     server = ensure_server()
     tell(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
+    note_serving()  # before the deployments are made: a command that ends meanwhile must not take the server along
     run_on(server, lambda: serve(server, settings))
     tell(f"\nUI: {server.url.removesuffix('/api')}/deployments")
     tell("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")

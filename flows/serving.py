@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
-from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, stop_server
+from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, serving, stop_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +18,20 @@ def with_server(run: Callable[[], object], *, leave: bool = True, heartbeat: int
     """Run a flow against a Prefect server that answers, started here if need be.
 
     With ``leave`` a server started here stays for the stacks that are up, and ``make down`` stops it with the last of them.
-    Otherwise it is stopped at exit: handlers run last registered first, so Prefect has then sent its last logs and events.
+    Otherwise it is stopped at exit, unless ``make serve`` has meanwhile made it its own: handlers run last registered first, so
+    Prefect has then sent its last logs and events.
     ``heartbeat``, in seconds, is how often the run gives a sign of life. None spares a run of a few seconds the last of them,
     which Prefect 3.8.8 sleeps out for up to a second at the end of every run.
     """
     server = ensure_server(show=tell)
     if server.started and not leave:
-        atexit.register(stop_server)
+        atexit.register(_stop_unless_serving)
     run_on(server, run, heartbeat)
+
+
+def _stop_unless_serving() -> None:
+    if not serving():
+        stop_server()
 
 
 def tell(line: str) -> None:

@@ -32,7 +32,7 @@ END_SECONDS = 5.0
 BUSY_SECONDS = 60.0
 """How long a server of ours that listens may take to answer before another takes its place."""
 BUSY_PAUSE_SECONDS = 0.5
-HELD_SECONDS = 2 * START_SECONDS
+HELD_SECONDS = 2 * START_SECONDS + BUSY_SECONDS
 """How long a command waits for another that starts or stops the server."""
 PROGRAM = "prefect-server"
 WORKER = "prefect-worker"
@@ -98,19 +98,20 @@ def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None
     ``PREFECT_API_URL`` is the user's word: when it is set and nothing answers there, that is an error and not a reason to start
     another. ``show`` is told before one is started, which takes some seconds. Raises NotReady when no server answers in time.
     """
+    clock = clock or SystemClock()
     wanted = os.environ.get("PREFECT_API_URL")
     if wanted:
-        if not answers(wanted):
+        if not answers(wanted) and not _wait_for_busy(wanted, clock, show):
             cause = f"no Prefect server answers at {wanted}"
             raise NotReady(cause, "PREFECT_API_URL is set", "start that server, or unset PREFECT_API_URL")
         return PrefectServer(wanted, started=False)
     if recorded := _recorded_server():
         return recorded
-    clock = clock or SystemClock()
     with services_held():
         # Whoever held it may have started one meanwhile; a second would take the first one's place under its supervisord.
-        if recorded := _recorded_server(clock):
-            return recorded
+        url = _recorded_url()
+        if url and _wait_for_busy(url, clock, show):
+            return PrefectServer(url, started=False)
         if show is not None:
             show("starting a Prefect server for this")
         return _start(clock)
@@ -147,23 +148,35 @@ def services_held() -> Iterator[None]:
         lock.release()
 
 
-def _recorded_server(clock: Clock | None = None) -> PrefectServer | None:
-    """Return the server that the lab started earlier, where it still answers and is still ours.
-
-    With a clock, one of ours that listens and does not answer is waited for: it is busy, and whoever works with it would lose it.
-    """
+def _recorded_url() -> str:
     try:
-        url = (services_directory() / "url").read_text(encoding="ascii").strip()
+        return (services_directory() / "url").read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        return None
-    deadline = clock.monotonic() + BUSY_SECONDS if clock else 0.0
-    while url and is_ours(url):
+        return ""
+
+
+def _recorded_server() -> PrefectServer | None:
+    """Return the server that the lab started earlier, where it still answers and is still ours."""
+    url = _recorded_url()
+    return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
+
+
+def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -> bool:
+    """Wait for a server of ours that listens and does not answer; returns whether it did.
+
+    It is busy, and whoever works with it would lose it to another one's start.
+    """
+    deadline, told = clock.monotonic() + BUSY_SECONDS, False
+    while is_ours(url):
         if answers(url):
-            return PrefectServer(url, started=False)
-        if clock is None or clock.monotonic() > deadline:
+            return True
+        if clock.monotonic() > deadline:
             break
+        if show is not None and not told:
+            show(f"the Prefect server at {url} is busy: waiting for it")
+            told = True
         clock.sleep(BUSY_PAUSE_SECONDS)
-    return None
+    return False
 
 
 def is_ours(url: str) -> bool:
@@ -180,6 +193,7 @@ def _start(clock: Clock) -> PrefectServer:
         end_processes(stack_processes(_identity()), END_SECONDS)
         worker_note().unlink(missing_ok=True)  # of a worker that a restart of the machine has ended
     supervisor.start()
+    supervisor.remove(PROGRAM)  # one that does not answer gives its port back: the worker and bookmarks know no other
     deadline = clock.monotonic() + START_SECONDS
     while True:
         port = free_port(DEFAULT_PORT, 1)
@@ -209,6 +223,13 @@ def serving() -> bool:
     By the note of it and not by asking supervisord, whose silence on a busy machine had a take-down stop a server that served.
     """
     return worker_note().exists()
+
+
+def note_serving() -> None:
+    """Note that somebody is about to be served; a note that says more is left as it is."""
+    if not worker_note().exists():
+        worker_note().parent.mkdir(parents=True, exist_ok=True)
+        write_private(worker_note(), "")
 
 
 def worker_note() -> Path:

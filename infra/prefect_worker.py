@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.paths import lab_home, short_hash
@@ -12,6 +13,7 @@ from infra.prefect_server import (
     HEARTBEAT_SECONDS,
     WORKER,
     PrefectServer,
+    note_serving,
     prefect_environment,
     services_held,
     services_supervisor,
@@ -21,8 +23,6 @@ from infra.private import write_private
 from infra.stack import Program
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infra.supervisor import ProgramStatus
 
 POOL = "trending"
@@ -42,7 +42,7 @@ def ensure_worker(server: PrefectServer) -> bool:
         status = supervisor.status(WORKER)
         if status is not None and status.alive and note.exists() and note.read_text(encoding="utf-8") == drift:
             return False
-        write_private(note, "")  # from here on the server is not a single command's to stop
+        note_serving()
         worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER, "--limit", str(RUNS_AT_ONCE))
         command = (sys.executable, "-m", "prefect", *worker, "--install-policy", "never")
         supervisor.launch(Program(WORKER, command, worker_environment(server), STOP_SECONDS, drift, credentials))
@@ -57,8 +57,11 @@ def worker_credentials() -> dict[str, str]:
 
 def worker_environment(server: PrefectServer) -> dict[str, str]:
     """Return the worker's environment, which its flow runs inherit: server, the lab's home, quick polling."""
+    ours = str(Path(sys.executable).parent)
     return {
         **prefect_environment(),
+        # The deployments' command is `python`: this one, wherever the virtual environment lies.
+        "PATH": os.pathsep.join([ours, *filter(None, [os.environ.get("PATH")])]),
         "PREFECT_API_URL": server.url,
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",

@@ -19,7 +19,7 @@ from flows import logs, serving, smoke_test, spy, start_up, status
 from flows.forms import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer
+from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
 from infra.prefect_worker import worker_environment
 from infra.processes import STACK_VARIABLE
 from infra.runtime import ServiceState
@@ -278,7 +278,16 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     assert seen == [(server.url, home / "prefect")]
     assert left == []
     serving.with_server(lambda: None, leave=False)
-    assert left == [serving.stop_server]
+    stopped: list[bool] = []
+    monkeypatch.setattr(serving, "stop_server", lambda: stopped.append(True))
+    (stop,) = left
+    assert callable(stop)
+    note_serving()
+    stop()
+    assert stopped == [], "make serve has made it its own"
+    worker_note().unlink()
+    stop()
+    assert stopped == [True]
     assert PREFECT_API_URL.value() != server.url
     beats: list[int | None] = []
     serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()))

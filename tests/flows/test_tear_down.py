@@ -17,7 +17,7 @@ from flows.forms import StartUpForm, TearDownForm
 from flows.tear_down import wanted_up
 from infra.lab import open_lab
 from infra.paths import StackPaths
-from infra.prefect_server import PrefectServer
+from infra.prefect_server import PrefectServer, note_serving, worker_note
 from infra.processes import STACK_VARIABLE
 from infra.state import Wanted, read_state
 from tasks import infrastructure, page, producer, stream
@@ -172,7 +172,12 @@ def test_the_last_stack_takes_our_server_along_and_no_other_does(
     at_exit.pop()()
     assert stopped == []
     tear_down.main(TearDownForm(name="other"))
-    at_exit.pop()()
+    last = at_exit.pop()
+    note_serving()
+    last()
+    assert stopped == [], "a worker is served by it"
+    worker_note().unlink()
+    last()
     assert stopped == [True]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.report import BEGIN, END, README, RESULTS, show_in_readme, to_markdown
+from benchmarks.report import BEGIN, END, README, RESULTS, show_in_readme, to_markdown, write_results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +41,17 @@ def test_a_row_tells_its_figures_and_one_that_failed_tells_why() -> None:
     table = to_markdown([MEASURED, failed])
     assert "| 1 | up | 18 | 90 | 0.2 (0.19 to 0.22) | at most 0.25 | yes |" in table
     assert "| 2 | down | | | not measured: no Java / none | at least 3 | |" in table
-    assert "Medians of 5 or more rounds; 2026-11-23T12:00:00Z, 2 cores" in table
+    assert "Medians of 5 or more rounds, each row by turns; 2026-11-23T12:00:00Z to 2026-11-23T12:00:00Z, 2 cores" in table
     assert "| no |" in to_markdown([{**MEASURED, "met": False}])
+
+
+def test_rows_of_an_earlier_day_are_kept_until_they_are_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.report.show_in_readme", lambda _table: None)
+    (tmp_path / "2026-01-01.json").write_text(json.dumps({"rows": [MEASURED, {**MEASURED, "row": 2}]}), encoding="utf-8")
+    path, table = write_results([{**MEASURED, "row": 2, "ours": 7.0}], tmp_path)
+    rows = {row["row"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
+    assert (rows[1]["at"], rows[1]["ours"], rows[2]["ours"]) == (MEASURED["at"], 18.0, 7.0)
+    assert "2026-11-23T12:00:00Z to 20" in table.read_text(encoding="utf-8")
 
 
 def test_the_table_takes_the_place_of_the_last_one_and_of_nothing_else(tmp_path: Path) -> None:

@@ -269,6 +269,7 @@ def test_a_recorded_store_is_neither_stale_nor_live(home: PageHome) -> None:
     assert pipeline["recorded"]
     assert pipeline["stale_since"] == ""
     assert {pipeline[part]["health"] for part in ("producer", "kafka", "spark")} == {"unrecorded"}, "nothing is missing"
+    assert pipeline["producer"]["acknowledged"] is pipeline["spark"]["batch"] is pipeline["kafka"]["topic"] is None, "and not 0"
     assert pipeline["store"]["health"] == "well"
     board.close()
 

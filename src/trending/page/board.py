@@ -146,7 +146,7 @@ class Board:
         }
         if recorded:
             for part in ("producer", "kafka", "spark"):
-                sections[part]["health"] = Health.UNRECORDED
+                sections[part] = dict.fromkeys(sections[part], None) | {"health": Health.UNRECORDED}
         return sections
 
     def _sending(self, producer: Heartbeat | None, now: float) -> float:
