@@ -67,12 +67,13 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
     measured = [row for row in rows if row["measured"]]
     if measured:
         last = max(measured, key=lambda row: str(row["at"]))
+        rounds = min(row["n"] for row in measured)
         when = f"{min(str(row['at']) for row in measured)} to {last['at']}"
         loads = f"load {min(row['load'][0] for row in measured):g} to {max(row['load'][1] for row in measured):g}"
         about = ", ".join(f"{name} {each}" for name, each in last["versions"].items())
         where = f"{last['machine']['cores']} cores, {last['machine']['memory_mb']} MiB, {last['machine']['system']}"
         lines += [
             "",
-            f"Medians of {min(row['n'] for row in measured)} or more rounds, each row by turns; {when}, {where}, {loads}; {about}.",
+            f"Medians of {rounds} or more rounds, each row by turns; {when}, {where}, {loads}; {about}.",
         ]
     return "\n".join(lines) + "\n"
