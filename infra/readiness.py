@@ -193,6 +193,9 @@ def _same_cluster(client: BrokerClient, stack: Stack) -> str:
 def _dialled(client: BrokerClient, bootstrap: str) -> str:
     advertised = set(client.cluster(ANSWER_SECONDS).brokers)
     dialled = set(bootstrap.split(","))
+    if dialled > advertised:
+        cause = f"{len(dialled - advertised)} of {len(dialled)} brokers are missing"
+        raise NotReady(cause, f"missing {sorted(dialled - advertised)}", "make status")
     if not dialled <= advertised:
         cause = "the broker advertises another address than the one that programs dial"
         evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"

@@ -14,7 +14,7 @@ from infra import readiness
 from infra.broker import ClusterView, TopicView
 from infra.paths import StackPaths
 from infra.profiles import declare
-from infra.readiness import Rung, climb, explain, service_ladder, topic_ladder
+from infra.readiness import Rung, climb, cluster_ladder, explain, service_ladder, topic_ladder
 from infra.runtime import Observation, ServiceState
 from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
 from trending.settings import ProfileName, RuntimeKind, StackSettings
@@ -253,6 +253,25 @@ def test_a_wrong_advertised_address_is_exactly_that_diagnosis(
         climb(rungs(runtime, stack), 60, FakeClock())
     assert "kafka:9092" in caught.value.evidence
     assert "localhost:19092" in caught.value.evidence
+
+
+def test_a_broker_that_is_missing_for_a_moment_is_waited_for_and_no_wrong_address(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = declare(StackSettings(brokers=3), RuntimeKind.EMBEDDED, StackPaths.of("trending"), "our-cluster")
+    addresses = tuple(stack.bootstrap.split(","))
+    broker = world.broker(stack.bootstrap)
+    asked: list[tuple[str, ...]] = []
+
+    def fenced_at_the_third_question(_timeout: float) -> ClusterView:
+        asked.append(addresses[1:] if len(asked) == 3 else addresses)
+        return ClusterView("our-cluster", 2, asked[-1])
+
+    monkeypatch.setattr(broker, "cluster", fenced_at_the_third_question)
+    monkeypatch.setattr(broker, "round_trip", lambda _timeout: None)
+    monkeypatch.setattr(readiness, "BrokerClient", lambda _bootstrap: broker)
+    assert climb(cluster_ladder(stack), 60, FakeClock())["advertised address"] == ", ".join(addresses)
+    assert addresses[1:] in asked
 
 
 @pytest.mark.parametrize("view", [ClusterView("our-cluster", -1, ("localhost:19092",)), ClusterView("our-cluster", 1, ())])
