@@ -13,13 +13,14 @@ import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from infra.prefect_server import KEPT_SECONDS, ensure_server, prefect_environment, stop_server
 
 if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    import pytest
     from real.harness import RealStack
     from real.served import Served
 
@@ -88,9 +89,7 @@ def sizes(database: Path) -> dict[str, int]:
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in OWNERS}  # noqa: S608
 
 
-def test_two_thousand_health_checks_leave_the_rows_of_two_days(
-    served: Served, stack: RealStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_thousand_health_checks_leave_the_rows_of_two_days(served: Served, stack: RealStack, tmp_path: Path) -> None:
     stack.up()
     check = served.run("health-check/local", {"name": stack.name})
     stack.wait_until(
@@ -112,15 +111,17 @@ def test_two_thousand_health_checks_leave_the_rows_of_two_days(
     full = sizes(copy)
     assert full == {table: before[table] + (CHECKS - 1) * len(pattern[table]) for table in OWNERS}
 
-    monkeypatch.setenv("TRENDING_HOME", str(tmp_path))
-    monkeypatch.setenv("PREFECT_HOME", str(copy.parent))
-    # An hour is the usual time between two vacuums.
-    monkeypatch.setenv("PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS", "5")
-    ensure_server()
-    try:
-        most = {table: before[table] + (KEPT_CHECKS + 1) * len(pattern[table]) for table in OWNERS}
-        stack.wait_until(lambda: all(sizes(copy)[table] <= most[table] for table in OWNERS), 120, f"no more than {most}")
-        left = sizes(copy)
-    finally:
-        stop_server()
+    # Undone before the stack is taken down, which must be looked for in its own home.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRENDING_HOME", str(tmp_path))
+        patch.setenv("PREFECT_HOME", str(copy.parent))
+        # An hour is the usual time between two vacuums.
+        patch.setenv("PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS", "5")
+        ensure_server()
+        try:
+            most = {table: before[table] + (KEPT_CHECKS + 1) * len(pattern[table]) for table in OWNERS}
+            stack.wait_until(lambda: all(sizes(copy)[table] <= most[table] for table in OWNERS), 120, f"no more than {most}")
+            left = sizes(copy)
+        finally:
+            stop_server()
     assert left["flow_run"] >= KEPT_CHECKS, "what is younger than the retention stays"
