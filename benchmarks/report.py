@@ -30,8 +30,9 @@ def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> 
     content = {"rows": [merged[number] for number in sorted(merged)]}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     table = directory / "latest.md"
-    table.write_text(to_markdown(content["rows"]), encoding="utf-8")
-    show_in_readme(table.read_text(encoding="utf-8"))
+    text = to_markdown(content["rows"])
+    table.write_text(text, encoding="utf-8")
+    show_in_readme(text)
     return path, table
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
-from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, serving, stop_server
+from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, stop_idle_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +25,8 @@ def with_server(run: Callable[[], object], *, leave: bool = True, heartbeat: int
     """
     server = ensure_server(show=tell)
     if server.started and not leave:
-        atexit.register(_stop_unless_serving)
+        atexit.register(stop_idle_server)
     run_on(server, run, heartbeat)
-
-
-def _stop_unless_serving() -> None:
-    if not serving():
-        stop_server()
 
 
 def tell(line: str) -> None:

@@ -14,7 +14,7 @@ from flows.serving import run_on
 from infra.compose_stack import compose_stack
 from infra.lab import open_lab, sweep_damaged
 from infra.paths import StackPaths
-from infra.prefect_server import current_server, serving, stop_server
+from infra.prefect_server import current_server, stop_idle_server
 from infra.state import Wanted, down_asked_for, existing_stacks, read_state, stack_held
 from tasks.infrastructure import mark_wanted, remove_service, stop_service, sweep_stack
 from tasks.page import stop_page
@@ -89,8 +89,8 @@ def main(settings: TearDownForm) -> None:
 
 
 def _stop_server_with_last_stack() -> None:
-    if not serving() and not any(wanted_up(name) for name in existing_stacks()):
-        stop_server()
+    if not any(wanted_up(name) for name in existing_stacks()):
+        stop_idle_server()
 
 
 def wanted_up(name: str) -> bool:

@@ -237,6 +237,12 @@ def worker_note() -> Path:
     return services_directory() / "worker.drift"
 
 
+def stop_idle_server() -> None:
+    """Stop the server that the lab started, unless somebody is served by it."""
+    if not serving():
+        stop_server()
+
+
 def stop_server() -> bool:
     """Stop server and worker that the lab started; returns whether there was any. Someone else's server is never touched."""
     with services_held():

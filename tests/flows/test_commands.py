@@ -150,7 +150,8 @@ def test_a_stack_of_docker_compose_is_shown_and_only_looked_at(world: World, cap
     status.main(NamedStack(name="lab"))
     output = capsys.readouterr().out
     assert "Docker Compose's, not ours: docker compose -p lab down" in output
-    assert re.search(r"kafka +running +healthy +9092 +kafka, pid 4711; its own check: healthy; cluster theirs; brok", output)
+    seen = "kafka, pid 4711; its own check: healthy; cluster theirs; brokers: 1, controller: "
+    assert re.search(rf"kafka +running +healthy +9092 +{seen}", output)
     assert re.search(r"ui +running +healthy +8080", output)
     assert not any(call.startswith(("create", "write", "round trip")) for call in world.calls), world.calls
     assert world.changes == []
@@ -279,7 +280,7 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     assert left == []
     serving.with_server(lambda: None, leave=False)
     stopped: list[bool] = []
-    monkeypatch.setattr(serving, "stop_server", lambda: stopped.append(True))
+    monkeypatch.setattr("infra.prefect_server.stop_server", lambda: stopped.append(True))
     (stop,) = left
     assert callable(stop)
     note_serving()

@@ -165,7 +165,7 @@ def test_the_last_stack_takes_our_server_along_and_no_other_does(
     at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[bool] = []
-    monkeypatch.setattr(tear_down, "stop_server", lambda: stopped.append(True))
+    monkeypatch.setattr("infra.prefect_server.stop_server", lambda: stopped.append(True))
     up()
     start_up.start_up(StartUpForm(stack=lab_stack(name="other", brokers=2)))
     tear_down.main(TearDownForm(name="lab"))
@@ -210,7 +210,7 @@ def test_the_remedy_for_a_damaged_state_file_works(world: World, at_exit: list[C
 def test_a_damaged_state_file_of_another_stack_is_no_reason_to_stop_the_server(
     at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tear_down, "stop_server", lambda: pytest.fail("another stack may still need it"))
+    monkeypatch.setattr("infra.prefect_server.stop_server", lambda: pytest.fail("another stack may still need it"))
     damaged = StackPaths.of("another").state
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")

@@ -56,6 +56,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
+def record(home: Path, url: str) -> None:
+    """Note a server as one that the lab started earlier."""
+    (home / "server").mkdir()
+    (home / "server" / "url").write_text(url)
+
+
 def test_only_a_healthy_api_answers(url: str) -> None:
     assert answers(url)
     assert not answers(url + "/elsewhere")
@@ -83,8 +89,7 @@ def test_a_server_that_the_user_named_and_that_does_not_answer_is_an_error_and_n
 
 def test_a_server_that_the_lab_started_earlier_is_used_again(url: str, world: World, home: Path) -> None:
     assert current_server() is None
-    (home / "server").mkdir()
-    (home / "server" / "url").write_text(url)
+    record(home, url)
     assert current_server() == PrefectServer(url, started=False)
     assert ensure_server() == PrefectServer(url, started=False)
     assert world.calls == []
@@ -93,8 +98,7 @@ def test_a_server_that_the_lab_started_earlier_is_used_again(url: str, world: Wo
 def test_a_server_of_ours_that_is_busy_is_waited_for_and_not_replaced(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "server").mkdir()
-    (home / "server" / "url").write_text(DEAD)
+    record(home, DEAD)
     clock = FakeClock()
     monkeypatch.setattr(prefect_server, "answers", lambda _url: clock.naps >= 5)
     assert current_server() is None, "who only asks does not wait"
@@ -105,8 +109,7 @@ def test_a_server_of_ours_that_is_busy_is_waited_for_and_not_replaced(
 def test_a_server_of_ours_that_never_answers_again_is_replaced_after_a_minute(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "server").mkdir()
-    (home / "server" / "url").write_text(DEAD)
+    record(home, DEAD)
     clock = FakeClock()
     monkeypatch.setattr(prefect_server, "answers", lambda url: url != DEAD)
     made = ensure_server(clock)
@@ -150,8 +153,7 @@ def test_a_server_that_dies_at_once_is_not_waited_for(world: World, monkeypatch:
 
 
 def test_stopping_says_whether_there_was_a_server_and_works_twice(world: World, home: Path) -> None:
-    (home / "server").mkdir()
-    (home / "server" / "url").write_text(DEAD)
+    record(home, DEAD)
     world.supervised = True
     assert stop_server()
     assert not world.supervised
@@ -187,8 +189,7 @@ def test_a_port_that_another_checkout_took_meanwhile_is_left_to_it(world: World,
 
 
 def test_somebody_elses_server_at_our_recorded_address_is_not_ours(url: str, home: Path) -> None:
-    (home / "server").mkdir()
-    (home / "server" / "url").write_text(url)
+    record(home, url)
     assert current_server() is None
     assert not prefect_server.is_ours("http://127.0.0.1:1/api")
 
