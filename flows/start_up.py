@@ -21,7 +21,7 @@ from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
-from tasks.undo import PROGRAMS, present, undo
+from tasks.undo import PROGRAMS, found_before, undo
 from trending.errors import LabError
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
     timeline = Timeline(stack)
     with stack_held(StackPaths.of(stack)):
         settings = completed(settings)  # not before: whoever held the stack may have changed what it remembers
-        before, known = present(stack), read_state(StackPaths.of(stack))
+        before = found_before(stack)
         try:
             with timeline.step("preparation") as done:
                 done(note=prepare_stack(settings))
-                rest(StackPaths.of(stack), set(PROGRAMS) - before - settings.programs)
+                rest(StackPaths.of(stack), set(PROGRAMS) - before.running - settings.programs)
             with timeline.step("supervisor") as done:
                 done(start_supervisor(stack))
             for service in open_lab(stack).stack.services:
@@ -68,7 +68,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                 if isinstance(error, LabError):  # somebody waits for the end of an interrupted one
                     logs = last_lines(stack)  # before they go with the rest
             finally:
-                undo(stack, before, known)
+                undo(stack, before)
             leave_logs(stack, logs, "Last lines of everything when start-up failed")
             raise
     # Whoever asked for it anew forgives the repairs so far.

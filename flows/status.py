@@ -13,8 +13,11 @@ from infra.compose_stack import compose_stack
 from infra.lab import open_lab
 from infra.paths import StackPaths
 from infra.processes import stack_processes
+from infra.remains import remains_of
 from infra.state import read_state
-from tasks.status import Line, describe, describe_compose
+from tasks.audit import earlier_records
+from tasks.status import Line, describe, describe_compose, describe_remains
+from trending.audit import not_audited
 
 UNFOLDED = 10_000
 """Columns of a line that is never folded."""
@@ -25,12 +28,22 @@ def main(settings: NamedStack) -> None:
 
     A name that the lab does not know may be that of a Docker Compose project, which is only looked at.
     """
-    theirs = compose_stack(settings.name) if read_state(StackPaths.of(settings.name)) is None else None
+    paths = StackPaths.of(settings.name)
+    recorded = read_state(paths) is not None
+    found = None if recorded else remains_of(paths)
+    theirs = None if recorded or found else compose_stack(settings.name)
     title = f"{settings.name} (Docker Compose's, not ours: {theirs.way_out})" if theirs else settings.name
-    lines = describe_compose(theirs) if theirs else describe(open_lab(settings.name))
+    if found:
+        title, lines = f"{settings.name} (no state file: {found.ways(settings.name)})", describe_remains(found)
+    else:
+        lines = describe_compose(theirs) if theirs else describe(open_lab(settings.name))
     # A pipe has no width: nothing may be folded there, since somebody will search in it.
     width = None if sys.stdout.isatty() else UNFOLDED
     Console(width=width, highlight=False).print(render(lines, settings.name, title))
+    for partition, offset in sorted(earlier_records(open_lab(settings.name)).items()) if recorded else ():
+        sys.stdout.write(f"{not_audited(partition, offset)}\n")
+    if found:
+        sys.exit(1)
     if any(line.trouble for line in lines):
         sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
         sys.exit(1)

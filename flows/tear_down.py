@@ -12,9 +12,10 @@ from flows.command_line import run_command
 from flows.forms import TearDownCommand, TearDownForm
 from flows.serving import run_on
 from infra.compose_stack import compose_stack
-from infra.lab import open_lab, sweep_damaged
+from infra.lab import open_lab, sweep_by_mark
 from infra.paths import StackPaths
 from infra.prefect_server import current_server, stop_idle_server
+from infra.remains import remains_of
 from infra.state import Wanted, down_asked_for, existing_stacks, read_state, stack_held
 from tasks.infrastructure import mark_wanted, remove_service, stop_service, sweep_stack
 from tasks.page import stop_page
@@ -47,14 +48,11 @@ def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
         except ConfigurationConflict:
             if not settings.volumes:
                 raise
-            sweep_damaged(stack)
+            sweep_by_mark(stack, volumes=True)
             say(f"the state of {stack} could not be read: everything that carries its mark is gone, its data too")
             return True
         if state is None:
-            say(f"there is no stack {stack}: nothing to take down")
-            if (theirs := compose_stack(stack)) is not None:
-                say(f"Docker Compose has one of that name, which is left alone; to take it down: {theirs.way_out}")
-            return False
+            return take_down_unrecorded(settings)
         through(mark_wanted)(stack, Wanted.STOPPED if settings.stop_only else Wanted.DOWN)
         if open_lab(stack).supervisor.running():
             through(stop_page)(stack)
@@ -66,6 +64,25 @@ def take_down(settings: TearDownForm, through: Callable[[Any], Any]) -> bool:
             through(sweep_stack)(stack, volumes=settings.volumes)
     words = "stopped; make start brings it back" if settings.stop_only else "down; its data is kept"
     say(f"stack {stack} is {'down and its data deleted' if settings.volumes else words}")
+    return True
+
+
+def take_down_unrecorded(settings: TearDownForm) -> bool:
+    """Take down by its mark what no state file remembers; data stays unless it is asked for."""
+    stack = settings.name
+    found = remains_of(StackPaths.of(stack))
+    if found.unseen and found.things:
+        say(f"what the engine has of it could not be seen: {found.unseen}")
+    if settings.stop_only or not (found.things or (found.data and settings.volumes)):
+        say(f"there is no stack {stack}: nothing to {'stop' if settings.stop_only else 'take down'}")
+        if found:
+            say(f"but this carries its mark: {found.words()}; {found.ways(stack)}")
+        elif (theirs := compose_stack(stack)) is not None:
+            say(f"Docker Compose has one of that name, which is left alone; to take it down: {theirs.way_out}")
+        return False
+    sweep_by_mark(stack, volumes=settings.volumes)
+    kept = "its data is gone too" if settings.volumes else "its data is kept" if found.data else "it had no data"
+    say(f"stack {stack} had no state file: what carried its mark is gone ({found.words()}); {kept}")
     return True
 
 

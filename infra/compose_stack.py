@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.containers import observe_container
+from infra.containers import STACK_LABEL, observe_container
 from infra.docker_engine import engine
-from infra.docker_runtime import STACK_LABEL
 from infra.readiness import Rung, require_serving, watching_ladder
 from infra.runtime import Observation, ServiceState
 from infra.stack import ServiceKind

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+STACK_LABEL = "trending.stack"
+COMPONENT_LABEL = "trending.component"
 CLEAN_EXITS = frozenset({0, 143})
 """Ended by itself, or by SIGTERM, which a JVM reports as 128 + 15."""
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
-from infra.containers import observe_container, remove_container
+from infra.cluster_id import check_cluster_id, require_one_cluster
+from infra.containers import COMPONENT_LABEL, STACK_LABEL, observe_container, remove_container
 from infra.diagnosis import diagnose
 from infra.docker_engine import describe_engine, engine, pull, taken_port
-from infra.embedded import check_cluster_id_text
+from infra.docker_volumes import (
+    KAFKA_META,
+    check_volumes,
+    cluster_id_inside,
+    cluster_label,
+    ensure_volume,
+    find_volume,
+    meta_in,
+)
 from infra.paths import short_hash
 from infra.processes import PortOwner, port_owner
 from infra.profiles import STOP_SECONDS
-from infra.runtime import Observation, Outcome, ServiceState, taken
+from infra.runtime import KeptData, Observation, Outcome, ServiceState, taken
 from infra.stack import Service, ServiceKind, Stack
 from infra.stand_ins import image_at_hand
-from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs, ServiceBroken
+from trending.errors import ImageUnavailable, LabError, NotOurs, ServiceBroken
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -32,15 +39,12 @@ if TYPE_CHECKING:
 
     from infra.paths import StackPaths
 
-STACK_LABEL = "trending.stack"
-COMPONENT_LABEL = "trending.component"
 HASH_LABEL = "trending.config"
 RESTARTS = 3
 """Docker's own restarts after a failure; a ``docker kill`` suppresses them."""
 PIDS = 512
 TMPFS = {"/tmp": "size=64m,mode=1777,exec"}  # noqa: S108 - the container's own
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
-_KAFKA_META = "/var/lib/kafka/data/meta.properties"
 
 
 class DockerRuntime:
@@ -63,7 +67,7 @@ class DockerRuntime:
             for service in self._stack.services:
                 self._find(client, service)
                 self._image(client, service, fetch=True)
-            self._check_volumes(client)
+            check_volumes(client, self._stack)
 
     def start(self, service: Service) -> Outcome:
         """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
@@ -116,6 +120,29 @@ class DockerRuntime:
     def data_place(self, service: Service) -> str:
         """Return the volumes and where the container has them."""
         return ", ".join(f"volume {self._stack.name}_{name} at {place}" for name, place in service.volumes.items())
+
+    def kept_data(self) -> KeptData:
+        """Return the brokers' volumes; their cluster is read from their label, otherwise from the data itself."""
+        places, found = [], {}
+        with engine() as client:
+            check_volumes(client, self._stack)
+            for service in self._stack.brokers:
+                for name in service.volumes:
+                    volume = find_volume(client, self._stack, name)
+                    if volume is None:
+                        continue
+                    place = f"volume {volume.name}"
+                    places.append(place)
+                    known = self._made_for(client, service, volume)
+                    if known is not None:
+                        found[place] = known
+        return KeptData(tuple(places), require_one_cluster(found, self._stack.name))
+
+    def _made_for(self, client: DockerClient, service: Service, volume: Volume) -> str | None:
+        """Return the cluster id of a broker's volume, empty where it can't be read; None for a volume without data."""
+        return cluster_label(volume) or cluster_id_inside(
+            client, volume, self._image(client, service, fetch=True), self._labels("look")
+        )
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
@@ -196,27 +223,6 @@ class DockerRuntime:
         labels = self._labels("network", **{"com.docker.compose.network": "default"})
         return client.networks.create(name, driver="bridge", labels=labels, check_duplicate=True)
 
-    def _volume(self, client: DockerClient, volume: str) -> Volume:
-        name = f"{self._stack.name}_{volume}"
-        try:
-            found = client.volumes.get(name)
-        except NotFound:
-            labels = self._labels("volume", **{"com.docker.compose.volume": volume})
-            return client.volumes.create(name, labels=labels)
-        if (found.attrs.get("Labels") or {}).get(STACK_LABEL) != self._stack.stack_id:
-            cause = f"a volume named {name} exists that this stack did not make; it is left alone"
-            raise NotOurs(cause, name, "make up NAME=another")
-        return found
-
-    def _check_volumes(self, client: DockerClient) -> None:
-        """Refuse a stack of which only some volumes are left: broker and ZooKeeper know each other by what is on both."""
-        found = {volume.name for volume in client.volumes.list(filters={"name": f"{self._stack.name}_"})}
-        wanted = {f"{self._stack.name}_{name}" for service in self._stack.services for name in service.volumes}
-        if found & wanted and wanted - found:
-            cause = f"the stack {self._stack.name} has data and one of its volumes is missing"
-            evidence = f"missing {sorted(wanted - found)}, there {sorted(found & wanted)}"
-            raise ConfigurationConflict(cause, evidence, f"bring it back, or make down NAME={self._stack.name} VOLUMES=1")
-
     def _create(self, client: DockerClient, service: Service, image: str, wanted: str) -> Container:
         options: dict[str, Any] = {}
         if client.images.get(image).labels.get("trending.read-only") == "true":
@@ -240,7 +246,7 @@ class DockerRuntime:
             environment=dict(service.environment),
             labels=labels,
             ports={f"{port}/tcp": ("127.0.0.1", port) for port in service.ports},
-            volumes={self._volume(client, name).name: {"bind": place} for name, place in service.volumes.items()},
+            volumes=self._mounts(client, service),
             tmpfs=TMPFS,
             mem_limit=f"{service.memory_mb}m",
             memswap_limit=f"{service.memory_mb}m",
@@ -261,6 +267,11 @@ class DockerRuntime:
             raise
         return container
 
+    def _mounts(self, client: DockerClient, service: Service) -> dict[str, dict[str, str]]:
+        labels = self._labels("volume")
+        volumes = {name: ensure_volume(client, self._stack, name, labels) for name in service.volumes}
+        return {volume.name: {"bind": service.volumes[name]} for name, volume in volumes.items()}
+
     def _make(self, client: DockerClient, service: Service, image: str, **options: Any) -> Container:  # noqa: ANN401 - the SDK's own
         """Create the container; raises ServiceBroken where the engine cannot give it its volume."""
         try:
@@ -275,16 +286,10 @@ class DockerRuntime:
 
     def _check_cluster(self, container: Container, service: Service) -> None:
         """Read the volume's cluster id before the broker does: it would only say so in its log and die."""
-        if service.kind is not ServiceKind.KAFKA:
-            return
-        try:
-            chunks, _stat = container.get_archive(_KAFKA_META)
-        except NotFound:
-            return
-        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-            member = tar.extractfile("meta.properties")
-            text = member.read().decode() if member is not None else ""
-        check_cluster_id_text(text, self._stack.cluster_id, f"volume of {container.name}:{_KAFKA_META}")
+        meta = meta_in(container) if service.kind is ServiceKind.KAFKA else None
+        if meta is not None:
+            where = f"volume of {container.name}:{KAFKA_META}"
+            check_cluster_id(meta, self._stack.cluster_id, where, self._stack.name)
 
     def _run(self, container: Container, service: Service, *, remove: bool) -> None:
         try:

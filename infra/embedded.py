@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from infra.budget import BUDGET_FILE, Deaths, forgive, read_budget
 from infra.class_archives import BROKER, archive_options
+from infra.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
 from infra.diagnosis import diagnose
 from infra.jars import ensure_jars, jar_directory
 from infra.java import find_java
 from infra.paths import short_hash
-from infra.runtime import Observation, Outcome, ServiceState
+from infra.runtime import KeptData, Observation, Outcome, ServiceState
 from infra.stack import Program, Service, Stack
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
@@ -96,6 +97,10 @@ class EmbeddedRuntime:
         """Return the broker's directory."""
         return str(self._directory(service))
 
+    def kept_data(self) -> KeptData:
+        """Return the brokers' directories; raises ConfigurationConflict where they don't fit this stack or tell no cluster."""
+        return kept_directories(self._stack, self._paths)
+
     def destroy(self, *, volumes: bool) -> None:
         """Delete the data when asked to; nothing else is left once supervisord is down."""
         if volumes:
@@ -121,9 +126,10 @@ class EmbeddedRuntime:
         self._paths.run.mkdir(parents=True, exist_ok=True)
         properties = self._paths.run / f"{service.name}.properties"
         properties.write_text(render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii")
-        meta = directory / "meta.properties"
+        meta = directory / META
         if meta.exists():
-            check_cluster_id(meta, self._stack.cluster_id)
+            text = meta.read_text(encoding="utf-8")
+            check_cluster_id(text, self._stack.cluster_id, str(meta), self._stack.name)
             return
         command = format_command(self._stack.cluster_id, properties)
         done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
@@ -132,6 +138,29 @@ class EmbeddedRuntime:
             found = diagnose(said)
             cause = f"the storage of {service.name} cannot be formatted" + (f": {found.cause}" if found else "")
             raise ConfigurationConflict(cause, f"{directory}: {said[-400:]}", found.remedy if found else "make status")
+
+
+def broker_directories(paths: StackPaths) -> dict[str, Path]:
+    """Return broker → its directory, of those below the stack's data that hold anything."""
+    return {place.name: place for place in sorted(paths.data.glob("kafka*")) if place.is_dir() and any(place.iterdir())}
+
+
+def kept_directories(stack: Stack, paths: StackPaths) -> KeptData:
+    """Return the brokers' directories with their cluster, read from ``meta.properties``; raises ConfigurationConflict."""
+    kept = broker_directories(paths)
+    if kept.keys() - {service.name for service in stack.services}:
+        cause = f"stack {stack.name} has data of more brokers than were asked for"
+        ways = f"make up with the BROKERS that it was made with; or {ways_past(stack.name)}"
+        raise ConfigurationConflict(cause, ", ".join(map(str, kept.values())), ways)
+    found = {str(place): _formatted_for(place) for place in kept.values()}
+    return KeptData(tuple(found), require_one_cluster(found, stack.name))
+
+
+def _formatted_for(directory: Path) -> str:
+    try:
+        return cluster_id_in((directory / META).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def broker_command(heap_mb: int, properties: Path) -> tuple[str, ...]:
@@ -189,24 +218,6 @@ def render_properties(properties: dict[str, str]) -> str:
         for key, value in properties.items()
     )
     return "".join(f"{key}={value}\n" for key, value in escaped)
-
-
-def check_cluster_id(meta: Path, expected: str) -> None:
-    """Raise ConfigurationConflict unless the data directory was made for the cluster ``expected``."""
-    check_cluster_id_text(meta.read_text(encoding="utf-8"), expected, str(meta))
-
-
-def check_cluster_id_text(text: str, expected: str, where: str) -> None:
-    """Raise ConfigurationConflict unless the ``meta.properties`` in ``text`` names the cluster ``expected``.
-
-    An empty expectation holds for any: in the zookeeper profile the cluster chooses its own id at its first start.
-    """
-    lines = text.splitlines()
-    found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")).get("cluster.id")
-    if expected and found != expected:
-        cause = "the data belongs to another cluster"
-        evidence = f"{where}: cluster.id {found}, the stack's is {expected}"
-        raise ConfigurationConflict(cause, evidence, "put the right data back, or make down VOLUMES=1, then make up")
 
 
 def tail(path: Path, lines: int) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 from docker.errors import NotFound
 
+from infra.containers import STACK_LABEL
 from infra.docker_engine import engine
-from infra.docker_runtime import STACK_LABEL
 from infra.supervisor_socket import supervisords
 from trending.errors import LabError, NotOurs
 from trending.settings import RuntimeKind

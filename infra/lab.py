@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.cluster_id import new_cluster_id, ways_past
 from infra.compose_stack import compose_stack
 from infra.docker_engine import WAYS_OUT, engine, engine_answers
+from infra.docker_marks import docker_marks
 from infra.docker_runtime import DockerRuntime
-from infra.embedded import EmbeddedRuntime
+from infra.embedded import EmbeddedRuntime, broker_directories
 from infra.paths import StackPaths
 from infra.processes import end_processes, port_owner, stack_processes
 from infra.profiles import declare, images_of
+from infra.remains import LOOK_SECONDS
 from infra.runtime import ServiceState, taken
 from infra.stand_ins import image_at_hand
 from infra.state import StackState, Wanted, read_state, write_state
@@ -56,7 +57,7 @@ class Lab:
 def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     """Return the lab of a recorded state."""
     paths = StackPaths.of(state.settings.stack.name)
-    supervisor = Supervisor(paths.run, paths.socket, paths.stack_id)
+    supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
     stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
     runtime: Runtime
     if state.runtime is RuntimeKind.DOCKER:
@@ -73,6 +74,24 @@ def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
         cause = f"there is no stack {name}"
         raise StackAbsent(cause, str(StackPaths.of(name).state), f"make up NAME={name}")
     return assemble(state, show)
+
+
+def _runtime_of_data(settings: StackSettings, paths: StackPaths) -> tuple[RuntimeKind, str] | None:
+    """Return the runtime that the stack's kept data belongs to, and why; None where no broker has data."""
+    embedded = [str(place) for place in broker_directories(paths).values()]
+    docker = [f"volume {name}" for name in docker_marks(paths.stack_id, LOOK_SECONDS).volumes]
+    places = ", ".join(embedded + docker)
+    if embedded and docker:
+        cause = f"stack {paths.name} has data in both runtimes and no state file says which is in use"
+        raise ConfigurationConflict(cause, places, ways_past(paths.name))
+    if not places:
+        return None
+    kind = RuntimeKind.EMBEDDED if embedded else RuntimeKind.DOCKER
+    if settings.runtime not in {RuntimeKind.AUTO, kind}:
+        cause = f"stack {paths.name} has data of the {kind} runtime"
+        ways = f"make up NAME={paths.name} RUNTIME={kind}; or {ways_past(paths.name)}"
+        raise ConfigurationConflict(cause, f"{places}; asked for {settings.runtime}", ways)
+    return kind, f"its data is there ({places})"
 
 
 def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
@@ -103,13 +122,20 @@ def missing_image(settings: StackSettings) -> str | None:
 def record(settings: LabSettings, show: Callable[[str], None] = _silent) -> tuple[Lab, str]:
     """Record that the stack is wanted up with these settings and return it, with a word on its runtime.
 
-    A stack that has data keeps its runtime and cluster id; raises ConfigurationConflict when asked for another runtime.
+    A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
+    machine before anything is recorded. Raises ConfigurationConflict when asked for another runtime.
     """
     paths = StackPaths.of(settings.stack.name)
     known = read_state(paths)
     if known is None:
-        runtime, why = choose_runtime(settings.stack)
-        state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id=_first_cluster_id(settings), settings=settings)
+        runtime, why = _runtime_of_data(settings.stack, paths) or choose_runtime(settings.stack)
+        state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id="", settings=settings)
+        kept = assemble(state, show).runtime.kept_data()
+        if kept.places:
+            of = f"of cluster {kept.cluster_id} " if kept.cluster_id else ""
+            show(f"stack {paths.name} has data {of}that no state file remembers: it is adopted ({', '.join(kept.places)})")
+        first = kept.cluster_id or _first_cluster_id(settings)
+        state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places)})
     else:
         runtime, why = known.runtime, "as recorded for this stack"
         if settings.stack.runtime not in {RuntimeKind.AUTO, runtime}:
@@ -144,15 +170,6 @@ def note_cluster(lab: Lab, cluster_id: str) -> None:
     """Record the id that the cluster chose for itself, so that its data is known again."""
     if not lab.state.cluster_id:
         write_state(lab.paths, lab.state.model_copy(update={"cluster_id": cluster_id}))
-
-
-def new_cluster_id() -> str:
-    """Return a new cluster id: 16 random bytes in URL-safe base64 without padding, as Kafka's ``Uuid.randomUuid`` has it.
-
-    Like Kafka's, it never begins with a hyphen: kafka-storage takes such an id for an option.
-    """
-    ids = iter(lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode("ascii"), "")
-    return next(each for each in ids if not each.startswith("-"))
 
 
 def _first_cluster_id(settings: LabSettings) -> str:
@@ -197,34 +214,47 @@ def require_page_port(lab: Lab) -> None:
 
 
 def end_orphans(lab: Lab) -> int:
-    """End processes of the stack that no supervisord owns any more, or a frozen one; returns their number."""
+    """End processes of the stack that no supervisord owns any more; returns their number.
+
+    Raises SupervisorUnreachable where one lives and can't be asked: its programs are no orphans.
+    """
+    lab.supervisor.require_reachable()
     if lab.supervisor.running():
         return 0
     orphans = stack_processes(lab.paths.stack_id)
-    if orphans:
-        lab.supervisor.shutdown()  # a frozen one goes on, and ends its programs in order
-        require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
+    require_gone(lab, end_processes(orphans, END_SECONDS))
     return len(orphans)
 
 
+def end_unreachable(lab: Lab) -> None:
+    """End what can't be ended through supervisord, for a take-down: orphans, or a supervisord that can't be asked and its own."""
+    if not lab.supervisor.running():
+        lab.supervisor.shutdown()  # a frozen one goes on, and ends its programs in order
+        require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
+
+
 def sweep(lab: Lab, *, volumes: bool) -> None:
-    """Leave nothing: supervisord, stray processes, socket, run directory; with ``volumes`` also data and state."""
-    lab.supervisor.shutdown()
-    require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
-    lab.paths.socket.unlink(missing_ok=True)
-    lab.runtime.destroy(volumes=volumes)
-    if volumes:
-        shutil.rmtree(lab.paths.root, ignore_errors=True)
-    else:
+    """Leave nothing: supervisord, stray processes, containers, networks; with ``volumes`` also data and state."""
+    _clear(lab, volumes=volumes)
+    if not volumes:
         want(lab, Wanted.DOWN)
 
 
-def sweep_damaged(name: str) -> None:
-    """Delete the stack ``name`` with its data where its state file cannot be read, whatever its runtime was."""
+def sweep_by_mark(name: str, *, volumes: bool) -> None:
+    """Take down the stack ``name`` where no state file can say what it is, by its mark alone, whatever its runtime was."""
     kinds = [RuntimeKind.EMBEDDED] if engine_answers() else [RuntimeKind.EMBEDDED, RuntimeKind.DOCKER]
     for kind in kinds:
         settings = LabSettings(stack=StackSettings(name=name))
-        sweep(assemble(StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)), volumes=True)
+        unknown = StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)
+        _clear(assemble(unknown), volumes=volumes)
+
+
+def _clear(lab: Lab, *, volumes: bool) -> None:
+    lab.supervisor.shutdown()
+    require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
+    lab.runtime.destroy(volumes=volumes)
+    if volumes:
+        shutil.rmtree(lab.paths.root, ignore_errors=True)
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,11 +86,6 @@ class StackPaths:
     def timeline(self) -> Path:
         """What the last start-up that changed something did, step by step."""
         return self.root / "start-up.json"
-
-    @property
-    def socket(self) -> Path:
-        """Supervisor's socket; hashed and in the temporary directory, since paths over 107 bytes fail."""
-        return Path(tempfile.gettempdir()) / f"trending-{os.getuid()}-{short_hash(str(self.root))}.sock"
 
     def heartbeat(self, program: str) -> Path:
         """Heartbeat file of a program."""

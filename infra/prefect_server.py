@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from infra.clock import Clock, SystemClock
 from infra.embedded import tail
-from infra.paths import StackPaths, lab_home, short_hash
+from infra.paths import lab_home, short_hash
 from infra.private import write_private
 from infra.processes import end_processes, free_port, port_owner, stack_processes
 from infra.stack import Program
@@ -124,7 +124,7 @@ def services_directory() -> Path:
 
 def services_supervisor() -> Supervisor:
     """Return the supervisord of Prefect's server and worker: none of a stack's, so that a take-down can't end who runs it."""
-    return Supervisor(services_directory(), StackPaths(lab_home(), PROGRAM).socket, _identity())
+    return Supervisor(services_directory(), _identity(), "make server-stop")
 
 
 def _identity() -> str:
@@ -189,6 +189,7 @@ def is_ours(url: str) -> bool:
 
 def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
+    supervisor.require_reachable()
     if not supervisor.running():
         end_processes(stack_processes(_identity()), END_SECONDS)
         worker_note().unlink(missing_ok=True)  # of a worker that a restart of the machine has ended
@@ -247,7 +248,7 @@ def stop_server() -> bool:
     """Stop server and worker that the lab started; returns whether there was any. Someone else's server is never touched."""
     with services_held():
         supervisor = services_supervisor()
-        running = supervisor.running()
+        running = supervisor.running() or bool(supervisor.unreachable())
         supervisor.shutdown()
         end_processes(stack_processes(_identity()), END_SECONDS)
         for left in ("url", "worker.drift"):

@@ -47,6 +47,14 @@ class Observation:
     """When the present life began, seconds since the epoch; None where nothing runs."""
 
 
+@dataclass(frozen=True)
+class KeptData:
+    """Data of a stack's brokers: where it lies, and the id of the cluster that it was made for; empty where it holds none yet."""
+
+    places: tuple[str, ...]
+    cluster_id: str
+
+
 def taken(owner: PortOwner, stack: str, instead: str = "PORT=19092") -> PortTaken:
     """Return the error for a taken port, with the process's name and pid and a way out."""
     cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
@@ -87,6 +95,13 @@ class Runtime(Protocol):
 
     def data_place(self, service: Service) -> str:
         """Return where the service's data lies, in words that a person finds it by."""
+        ...
+
+    def kept_data(self) -> KeptData:
+        """Return the data that this machine keeps of the stack's brokers, read without starting anything.
+
+        Raises ConfigurationConflict where it can't tell its cluster or does not fit the declaration, NotOurs for a stranger's.
+        """
         ...
 
     def destroy(self, *, volumes: bool) -> None:

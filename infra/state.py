@@ -31,7 +31,11 @@ class Wanted(StrEnum):
 
 
 class StackState(BaseModel):
-    """The state file. ``cluster_id`` is the id that the stack's data was made with, ``resting`` programs left out on purpose."""
+    """The state file.
+
+    ``cluster_id`` is the id that the stack's data was made with, ``resting`` programs left out on purpose. ``adopted`` tells that
+    the data was on the machine before this file was.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     wanted: Wanted
@@ -39,6 +43,7 @@ class StackState(BaseModel):
     cluster_id: str
     settings: LabSettings
     resting: frozenset[str] = frozenset()
+    adopted: bool = False
 
 
 def read_state(paths: StackPaths) -> StackState | None:

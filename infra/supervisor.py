@@ -16,7 +16,7 @@ import psutil
 from supervisor.xmlrpc import Faults
 
 from infra.clock import Clock, SystemClock
-from infra.processes import end_processes
+from infra.processes import end_processes, stack_processes
 from infra.supervisor_files import (
     FINAL_EXIT_CODES,
     clean_environment,
@@ -25,8 +25,8 @@ from infra.supervisor_files import (
     write_configuration,
     write_program,
 )
-from infra.supervisor_socket import ask, supervisords
-from trending.errors import LabError, NotReady
+from infra.supervisor_socket import ask, release_socket, socket_of, supervisords
+from trending.errors import LabError, NotReady, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,11 +66,14 @@ class ProgramStatus:
 
 
 class Supervisor:
-    """The supervisord of one directory: started on demand, given programs one by one, shut down at the end."""
+    """The supervisord of one directory: started on demand, given programs one by one, shut down at the end.
 
-    def __init__(self, directory: Path, socket: Path, stack_id: str, clock: Clock | None = None) -> None:
+    ``end_command`` is what a person runs to end it with all that it owns.
+    """
+
+    def __init__(self, directory: Path, stack_id: str, end_command: str, clock: Clock | None = None) -> None:
         self._directory = directory
-        self._socket = socket
+        self._end_command = end_command
         self._stack_id = stack_id
         self._clock = clock or SystemClock()
         self._patience = QUESTION_SECONDS
@@ -81,28 +84,44 @@ class Supervisor:
         return self._directory / "logs"
 
     def running(self) -> bool:
-        """Whether the supervisord answers. A frozen one does not: it is ended, never joined by another."""
+        """Whether the supervisord answers. One that does not may live all the same: ``unreachable`` tells."""
         try:
             self._call("supervisor.getState")
-        except (OSError, NotReady, xmlrpc.client.Error):
+        except (NotReady, xmlrpc.client.Error):
             return False
         return True
 
+    def unreachable(self) -> str:
+        """Return the evidence of a supervisord that lives and can't be asked; empty where one answers or none lives.
+
+        It is frozen, or very busy, or its socket's file is gone. Its programs run on and may be well.
+        """
+        if self.running():
+            return ""
+        silent = supervisords(self._stack_id)
+        if not silent:
+            return ""
+        socket = socket_of(self._directory)
+        return f"supervisord, pid {silent[0].pid}, " + (
+            f"does not answer at {socket}" if socket.exists() else f"runs and its socket {socket} is gone"
+        )
+
+    def require_reachable(self) -> None:
+        """Raise SupervisorUnreachable where a supervisord lives and can't be asked; its programs may be well."""
+        if silent := self.unreachable():
+            cause = f"supervisord of {self._stack_id} is there and can't be asked"
+            way = f"{self._end_command} ends it by its mark and keeps the data; then once more"
+            raise SupervisorUnreachable(cause, silent, way)
+
     def start(self) -> bool:
-        """Start the supervisord unless it runs; returns whether it was started. Raises NotReady when it does not answer."""
+        """Start the supervisord unless it runs; returns whether it was started. Raises NotReady when it does not start."""
         if self.running():
             return False
-        if silent := supervisords(self._stack_id):
-            # Started beside it, a second one would have every program run twice once the first goes on.
-            cause = f"supervisord of {self._stack_id} is there and does not answer"
-            raise NotReady(
-                cause,
-                f"pid {silent[0].pid}, socket {self._socket}",
-                "make down, or make server-stop for Prefect's; then once more",
-            )
+        # Started beside one that lives, a second one would have every program run twice once the first goes on.
+        self.require_reachable()
         self.logs.mkdir(parents=True, exist_ok=True)
-        self._socket.unlink(missing_ok=True)
-        configuration = write_configuration(self._directory, self._socket, self._stack_id)
+        socket_of(self._directory).unlink(missing_ok=True)
+        configuration = write_configuration(self._directory, self._stack_id)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
         done = subprocess.run(
             command,
@@ -160,16 +179,28 @@ class Supervisor:
         self._call("supervisor.reloadConfig")
 
     def status(self, name: str) -> ProgramStatus | None:
-        """Return what is known of a program, or None where it is not declared or no supervisord answers."""
+        """Return what is known of a program, or None where it is not declared or no supervisord lives.
+
+        Where one lives and can't be asked, its program is what carries its mark on the machine.
+        """
         try:
             info = self._call("supervisor.getProcessInfo", name)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in {Faults.BAD_NAME, Faults.SHUTDOWN_STATE}:
                 return None
             raise
-        except (OSError, NotReady):
-            return None
+        except NotReady:
+            return self._seen(name)
         return _to_status(info)
+
+    def _seen(self, name: str) -> ProgramStatus | None:
+        if not supervisords(self._stack_id):
+            return None
+        found = [(process.create_time(), process.pid) for process in stack_processes(self._stack_id, name)]
+        if not found:
+            return None
+        started, pid = min(found)  # the others are its children
+        return ProgramStatus(name, "RUNNING", pid, 0, "", started)
 
     def shutdown(self) -> None:
         """Shut supervisord down with everything it still runs and forget it; nothing happens where there is none."""
@@ -179,6 +210,8 @@ class Supervisor:
             # A frozen one goes on to end its programs in order; one that does not is killed, and leaves them to the caller.
             end_processes(supervisords(self._stack_id), STOPPING_SECONDS)
         forget_programs(self._directory)
+        if not supervisords(self._stack_id):
+            release_socket(self._directory)
 
     def _shut_down(self) -> None:
         pid = int(self._call("supervisor.getPID"))
@@ -187,13 +220,13 @@ class Supervisor:
         while self.running() or _exists(pid):
             if self._clock.monotonic() > deadline:
                 cause = f"supervisord {pid} of {self._stack_id} does not end"
-                raise LabError(cause, f"socket {self._socket}", f"kill -9 {pid}")
+                raise LabError(cause, f"socket {socket_of(self._directory)}", f"kill -9 {pid}")
             self._clock.sleep(0.05)
 
     def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC answers anything
         seconds = ENDING_SECONDS if method in _ENDINGS else self._patience
         try:
-            answer = ask(self._socket, seconds, method, *arguments)
+            answer = ask(socket_of(self._directory), seconds, method, *arguments)
         except NotReady:
             self._patience = min(self._patience, IMPATIENT_SECONDS)
             raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from infra.budget import BUDGET_FILE
 from infra.private import write_environment, write_private
 from infra.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.supervisor_socket import CONFIGURATION, place_socket
 from trending.errors import ConfigurationConflict, InvalidInput
 from trending.settings import LabSettings
 
@@ -33,13 +34,16 @@ _TOO_MUCH = re.compile(r"""["'\r\n]|\s[;#]""")
 """What the configuration's syntax cannot hold in a value: quotes have no escape, and a comment begins within quotes too."""
 
 
-def write_configuration(directory: Path, socket: Path, stack_id: str) -> Path:
-    """Write supervisord's own configuration and an empty directory for its programs; returns the configuration's path."""
+def write_configuration(directory: Path, stack_id: str) -> Path:
+    """Write supervisord's own configuration and an empty directory for its programs; returns the configuration's path.
+
+    The configuration records where the socket lies.
+    """
     programs(directory).mkdir(mode=0o700, exist_ok=True)
     programs(directory).chmod(0o700)
     forget_programs(directory)
-    path = directory / "supervisord.conf"
-    write_private(path, _render(directory, socket, stack_id))
+    path = directory / CONFIGURATION
+    write_private(path, _render(directory, place_socket(directory), stack_id))
     return path
 
 

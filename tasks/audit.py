@@ -27,13 +27,24 @@ TOLD_SECONDS = 5.0
 """A recount that takes longer says how far it is, this often."""
 
 
-def range_start(lab: Lab) -> dict[int, int]:
-    """Return where the range begins: the offsets recorded before the first submission, never those of a checkpoint."""
+def recorded_start(lab: Lab) -> dict[int, int]:
+    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted."""
     starts = [read_start(path) for path in (lab.paths.data / "checkpoints").glob("*.start.json")]
-    if not starts:
+    return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
+
+
+def earlier_records(lab: Lab) -> dict[int, int]:
+    """Return partition → offset before which records belong to an earlier life of the topic; without those that have none."""
+    return {part: offset for part, offset in recorded_start(lab).items() if offset}
+
+
+def range_start(lab: Lab) -> dict[int, int]:
+    """Return where the audit's range begins; raises AuditFailed where nothing was ever submitted."""
+    start = recorded_start(lab)
+    if not start:
         cause = "nothing was ever submitted on this stack: there is no range to audit"
         raise AuditFailed(cause, str(lab.paths.data / "checkpoints"), "make up")
-    return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
+    return start
 
 
 @dataclass(frozen=True)

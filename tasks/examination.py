@@ -148,7 +148,11 @@ def _engine() -> Finding:
 def _supervisor(lab: Lab) -> Finding:
     if lab.supervisor.running():
         return Finding(SUPERVISOR, Verdict.HEALTHY, "answers")
-    return Finding(SUPERVISOR, Verdict.UNHEALTHY, f"no supervisord answers at {lab.paths.socket}", "make up", Repair.START)
+    try:
+        lab.supervisor.require_reachable()
+    except LabError as error:
+        return _down(SUPERVISOR, error)  # starting another one would end programs that may be well
+    return Finding(SUPERVISOR, Verdict.UNHEALTHY, f"no supervisord of {lab.paths.stack_id} runs", "make up", Repair.START)
 
 
 def _service(lab: Lab, service: Service) -> Finding:

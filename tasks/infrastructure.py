@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.clock import SystemClock
 from infra.lab import (
     end_orphans,
+    end_unreachable,
     note_cluster,
     open_lab,
     record,
@@ -70,7 +71,7 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
 def stop_service(stack: str, service: str) -> None:
     """Stop one service, keeping it and its data; without a supervisord that answers, all that is left of the stack is ended."""
     lab = open_lab(stack)
-    end_orphans(lab)  # what a dead or frozen supervisord owned can't be stopped through it
+    end_unreachable(lab)
     lab.runtime.stop(lab.stack.service(service))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from infra.lab import Lab
     from infra.readiness import Rung
+    from infra.remains import Remains
     from infra.runtime import Observation
     from infra.stack import Service
 
@@ -49,6 +50,12 @@ def describe(lab: Lab) -> list[Line]:
 def describe_compose(stack: ComposeStack) -> list[Line]:
     """Return a line for each container of a stack that Docker Compose brought up; nothing is written to its broker."""
     return [_compose_service(stack, service) for service in stack.services]
+
+
+def describe_remains(found: Remains) -> list[Line]:
+    """Return a line for each thing and each place of data of a stack that no state file remembers."""
+    things = [Line(thing.component, "left over", "-", "", f"{thing.kind} {thing.detail}", trouble=True) for thing in found.things]
+    return things + [Line("data", "kept", "-", "", place, trouble=False) for place in found.data]
 
 
 def _compose_service(stack: ComposeStack, service: ComposeService) -> Line:
@@ -91,6 +98,9 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
 def _leftovers(lab: Lab) -> list[Line]:
     if lab.supervisor.running():
         return []
+    if silent := lab.supervisor.unreachable():
+        way = f"its programs are shown as the machine has them; make down NAME={lab.paths.name} ends it by its mark"
+        return [Line("supervisord", "silent", "-", "", f"{silent}; {way}", trouble=True)]
     return [
         Line(
             process.environ().get(COMPONENT_VARIABLE, "supervisord"),

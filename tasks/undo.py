@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.lab import PAGE, Lab, open_lab, sweep
 from infra.paths import StackPaths
+from infra.remains import SUPERVISORD, remains_of
 from infra.runtime import ServiceState
 from infra.state import StackState, read_state, write_state
 from tasks.producer import NAME as PRODUCER
@@ -19,10 +21,34 @@ if TYPE_CHECKING:
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 
 
-def present(stack: str) -> frozenset[str]:
-    """Return the names of the stack's services and programs that run now; empty for a stack that does not exist."""
-    state = read_state(StackPaths.of(stack))
-    return running(open_lab(stack)) if state else frozenset()
+@dataclass(frozen=True)
+class Before:
+    """What the machine had of a stack before a run, which the run's undo must leave: read before anything is recorded.
+
+    ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``state``
+    what was recorded.
+    """
+
+    running: frozenset[str]
+    supervised: bool
+    data: tuple[str, ...]
+    state: StackState | None
+
+    @property
+    def nothing_ran(self) -> bool:
+        """Whether all that runs of the stack afterwards was started by the run."""
+        return not self.running and not self.supervised
+
+
+def found_before(stack: str) -> Before:
+    """Return what there is of the stack now."""
+    paths = StackPaths.of(stack)
+    state = read_state(paths)
+    if state is not None:
+        lab = open_lab(stack)
+        return Before(running(lab), lab.supervisor.running() or bool(lab.supervisor.unreachable()), (), state)
+    found = remains_of(paths)
+    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, None)
 
 
 def running(lab: Lab) -> frozenset[str]:
@@ -32,28 +58,32 @@ def running(lab: Lab) -> frozenset[str]:
     return frozenset(services | {name for name, status in statuses.items() if status and status.alive})
 
 
-def undo(stack: str, before: frozenset[str], known: StackState | None) -> None:
-    """Take away what runs now and did not run ``before``, and forget the settings that failed for those ``known`` before.
+def undo(stack: str, before: Before) -> None:
+    """Take away what runs now and did not run ``before``, and forget what was recorded since.
 
-    A stack that nobody knew before goes altogether: its data was made by this run too. Called from an ``except``: it must not
+    Data that this run made goes too, but only where there was none of the stack before. Called from an ``except``: it must not
     raise over the cause.
     """
     if read_state(StackPaths.of(stack)) is None:
         return
     lab = open_lab(stack)
     say("start-up failed: undoing what this run has made")
-    for take_away in _undoing(lab, before, known):
+    for take_away in _undoing(lab, before):
         try:
             take_away()
         except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
             say(f"this could not be undone, make down does it: {error}")
 
 
-def _undoing(lab: Lab, before: frozenset[str], known: StackState | None) -> Iterator[Callable[[], object]]:
+def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
     if lab.supervisor.running():
-        yield from (partial(lab.supervisor.remove, program) for program in reversed(PROGRAMS) if program not in before)
-    yield from (partial(lab.runtime.remove, service) for service in reversed(lab.stack.services) if service.name not in before)
-    if not before:
-        yield partial(sweep, lab, volumes=known is None)
-    if known is not None:
-        yield partial(write_state, lab.paths, known)
+        yield from (partial(lab.supervisor.remove, program) for program in reversed(PROGRAMS) if program not in before.running)
+    made = [service for service in reversed(lab.stack.services) if service.name not in before.running]
+    yield from (partial(lab.runtime.remove, service) for service in made)
+    fresh = before.state is None and not before.data and not lab.state.adopted
+    if before.nothing_ran:
+        yield partial(sweep, lab, volumes=fresh)
+    if before.state is not None:
+        yield partial(write_state, lab.paths, before.state)
+    elif not fresh:
+        yield partial(lab.paths.state.unlink, missing_ok=True)

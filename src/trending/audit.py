@@ -80,9 +80,17 @@ class Difference:
     witness: str
 
 
+def not_audited(partition: int, offset: int) -> str:
+    """Return the line on the records that were in the topic before this stack began to count."""
+    return f"records before offset {offset} of partition {partition} belong to an earlier life and are not audited"
+
+
 @dataclass(frozen=True)
 class AuditReport:
-    """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement."""
+    """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
+
+    ``start`` is partition → offset at which the audited range begins.
+    """
 
     acknowledged: int
     in_log: int
@@ -98,6 +106,7 @@ class AuditReport:
     dead_letters: int
     dropped_by_spark: int
     differences: tuple[Difference, ...]
+    start: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -111,6 +120,7 @@ class AuditReport:
         late, future = self.rejected.get(Reason.LATE, 0), self.rejected.get(Reason.FUTURE, 0)
         others = sum(self.rejected.values()) - late - future
         lines = [
+            *(f"audit: {not_audited(part, offset)}" for part, offset in sorted(self.start.items()) if offset),
             f"audit: unknown outcome, arrived: {self.unknown_arrived}",
             f"audit: given up by the producer: {self.given_up}",
             f"audit: tweets of other producers: {self.without_id}",
@@ -192,6 +202,7 @@ def reconcile(
         dead_letters=len(dead_letters & log.rejects.keys()),
         dropped_by_spark=stream.dropped,
         differences=tuple(differences),
+        start=start,
     )
 
 

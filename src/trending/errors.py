@@ -8,6 +8,7 @@ LabError                      exit code 1
 ├── NotReady                  6    a rung of the readiness ladder was not reached in time
 │   ├── ServiceDied           6    the process or container exited while we waited
 │   ├── ServiceBroken         6    it cannot run here, and no restart heals it: a full or read-only disk
+│   ├── SupervisorUnreachable 6    supervisord runs and can't be asked; its programs may be well
 │   └── BudgetSpent           6    it died again and again and is not restarted any more
 ├── AuditFailed               7    something was lost or counted twice, or could not be recounted
 ├── ProbeFailed               8    the five messages did not come back
@@ -91,6 +92,12 @@ class ServiceDied(NotReady):
 
 class ServiceBroken(NotReady):
     """The service cannot run here and no restart heals it, such as on a full or read-only disk."""
+
+    retriable = False
+
+
+class SupervisorUnreachable(NotReady):
+    """The supervisord of the stack runs and can't be asked: frozen, or its socket's file is gone. Nothing of it is ended."""
 
     retriable = False
 

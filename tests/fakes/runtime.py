@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from infra.runtime import Observation, Outcome, ServiceState
+from infra.cluster_id import META, require_one_cluster
+from infra.embedded import kept_directories
+from infra.runtime import KeptData, Observation, Outcome, ServiceState
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
 class FakeRuntime:
     """Services are entries of ``world.services``: name → the declaration's hash."""
 
-    def __init__(self, world: World, stack: Stack, paths: StackPaths) -> None:
+    def __init__(self, world: World, stack: Stack, paths: StackPaths, kind: RuntimeKind = RuntimeKind.EMBEDDED) -> None:
         self._world = world
+        self._kind = kind
         self._stack = stack
         self._paths = paths
 
     @property
     def kind(self) -> RuntimeKind:
-        return RuntimeKind.EMBEDDED
+        return self._kind
 
     def prepare(self) -> None:
         self._world.do("prepare")
@@ -35,7 +38,12 @@ class FakeRuntime:
         known = self._world.services.get(service.name)
         if known == service.config_hash:
             return Outcome.ADOPTED
-        self._paths.data.joinpath(service.name).mkdir(parents=True, exist_ok=True)
+        if self._kind is RuntimeKind.DOCKER:
+            self._world.volumes.setdefault(f"{self._stack.name}_{service.name}-data", self._stack.cluster_id)
+        else:
+            directory = self._paths.data / service.name
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / META).write_text(f"cluster.id={self._stack.cluster_id}\n", encoding="utf-8")
         self._world.cluster_id = self._stack.cluster_id
         self._world.services[service.name] = service.config_hash
         self._world.started[service.name] = time.time()
@@ -69,7 +77,15 @@ class FakeRuntime:
     def data_place(self, service: Service) -> str:
         return f"the data of {service.name}"
 
+    def kept_data(self) -> KeptData:
+        """As the real ones do: volumes of the world, or directories of the home."""
+        if self._kind is not RuntimeKind.DOCKER:
+            return kept_directories(self._stack, self._paths)
+        return KeptData(tuple(self._world.volumes), require_one_cluster(self._world.volumes, self._stack.name))
+
     def destroy(self, *, volumes: bool) -> None:
         self._world.do("destroy")
         if volumes:
             self._world.delete_data(self._paths)
+            if self._kind is RuntimeKind.DOCKER:
+                self._world.volumes.clear()

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from infra.supervisor import ProgramStatus
+from trending.errors import SupervisorUnreachable
 from trending.heartbeat import write_heartbeat
 
 if TYPE_CHECKING:
@@ -32,10 +33,18 @@ class FakeSupervisor:
         return self._paths.logs
 
     def running(self) -> bool:
-        return self._world.supervised
+        return self._world.supervised and not self._world.unreachable
+
+    def unreachable(self) -> str:
+        return self._world.unreachable
+
+    def require_reachable(self) -> None:
+        if self._world.unreachable:
+            raise SupervisorUnreachable("supervisord can't be asked", self._world.unreachable, "make down NAME=lab ends it")
 
     def start(self) -> bool:
         self._world.do("start supervisor")
+        self.require_reachable()
         if self._world.supervised:
             return False
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -74,6 +83,7 @@ class FakeSupervisor:
 
     def shutdown(self) -> None:
         self._world.do("shut down supervisor")
+        self._world.unreachable = ""
         for name in list(self._world.programs):
             self._end(name)
         if self._world.supervised:

@@ -14,6 +14,8 @@ from fakes.runtime import FakeRuntime
 from fakes.supervisor import FakeSupervisor
 
 import infra.lab
+from infra.docker_marks import DockerMarks, MarkedContainer
+from infra.paths import StackPaths
 from infra.processes import port_owner
 from trending.settings import PageSettings
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from infra.broker import TopicView
     from infra.compose_stack import ComposeStack
     from infra.lab import Lab
-    from infra.paths import StackPaths
     from infra.processes import PortOwner
     from infra.stack import Program, Stack
     from infra.state import StackState
@@ -37,7 +38,8 @@ class World:
     """What the fakes of one stack share; other stacks have a world of their own in ``others``.
 
     ``calls`` is every operation in order, ``changes`` those that changed something. ``fail`` makes the next call of an operation
-    raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program.
+    raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program. ``volumes`` is
+    name → cluster id of Docker's volumes, ``marked`` its containers, ``unreachable`` why a living supervisord can't be asked.
     """
 
     def __init__(self, stack: str = "lab") -> None:
@@ -51,7 +53,10 @@ class World:
         self.ended: dict[str, ProgramStatus] = {}
         self.topics: dict[str, TopicView] = {}
         self.supervised = False
+        self.unreachable = ""
         self.cluster_id = ""
+        self.volumes: dict[str, str] = {}
+        self.marked: tuple[MarkedContainer, ...] = ()
         self.compose: ComposeStack | None = None
         self.slow: dict[str, float] = {}
         self.records: list[Record] = []
@@ -120,7 +125,7 @@ class World:
         world = self if name == self.stack else self.others.setdefault(name, World(name))
         self.bootstraps[lab.stack.bootstrap] = world
         self.pages[state.settings.page.page_port] = lab.paths.stack_id
-        supervisor, runtime = FakeSupervisor(world, lab.paths), FakeRuntime(world, lab.stack, lab.paths)
+        supervisor, runtime = FakeSupervisor(world, lab.paths), FakeRuntime(world, lab.stack, lab.paths, state.runtime)
         return replace(lab, supervisor=supervisor, runtime=runtime)
 
     def broker(self, bootstrap: str) -> FakeBroker:
@@ -136,12 +141,19 @@ class World:
         """Stand in for infra.lab's: the usual page's port is free, whatever runs on this machine; others are looked at."""
         return self.port_owners[port] if port in self.port_owners else port_owner(port)
 
+    def docker_marks(self, stack_id: str, _seconds: int) -> DockerMarks:
+        """Stand in for infra.docker_marks.docker_marks: the stack's volumes and containers."""
+        known = stack_id == StackPaths.of(self.stack).stack_id
+        return DockerMarks(self.marked, volumes=tuple(self.volumes)) if known else DockerMarks()
+
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assemble", self.assemble)
         monkeypatch.setattr("infra.lab.engine_answers", lambda: "no Docker engine answers here")
         for module in ("infra.lab", "flows.status", "flows.tear_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
+        for module in ("infra.lab", "infra.remains"):
+            monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.examination.BrokerClient", self.broker)

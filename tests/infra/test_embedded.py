@@ -10,7 +10,8 @@ from fakes.world import World
 
 from infra import embedded
 from infra.budget import BUDGET_FILE, DEATHS, note_death, read_budget
-from infra.embedded import EmbeddedRuntime, check_cluster_id, render_properties, tail
+from infra.cluster_id import check_cluster_id
+from infra.embedded import EmbeddedRuntime, render_properties, tail
 from infra.paths import StackPaths
 from infra.profiles import declare
 from infra.runtime import Outcome, ServiceState
@@ -62,14 +63,15 @@ def test_properties_with_foreign_letters_and_backslashes_are_escaped_for_java() 
     assert text.isascii()
 
 
-def test_data_of_another_cluster_is_refused_with_both_ids(tmp_path: Path) -> None:
-    meta = tmp_path / "meta.properties"
-    meta.write_text("#comment\nversion=1\ncluster.id=theirs\n")
-    check_cluster_id(meta, "theirs")
+def test_data_of_another_cluster_is_refused_with_both_ids() -> None:
+    meta = "#comment\nversion=1\ncluster.id=theirs\n"
+    check_cluster_id(meta, "theirs", "/data/meta.properties", "lab")
+    check_cluster_id(meta, "", "/data/meta.properties", "lab")
     with pytest.raises(ConfigurationConflict, match="the data belongs to another cluster") as caught:
-        check_cluster_id(meta, "ours")
+        check_cluster_id(meta, "ours", "/data/meta.properties", "lab")
     assert "cluster.id theirs, the stack's is ours" in caught.value.evidence
-    assert str(meta) in caught.value.evidence
+    assert "/data/meta.properties" in caught.value.evidence
+    assert "make down NAME=lab VOLUMES=1" in caught.value.next_command
 
 
 def test_a_first_start_formats_the_storage_and_launches_the_broker(world: World, log: Path) -> None:

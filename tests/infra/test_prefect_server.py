@@ -13,7 +13,7 @@ from infra import prefect_server
 from infra.paths import StackPaths, lab_home
 from infra.prefect_server import PrefectServer, answers, current_server, ensure_server, prefect_environment, stop_server
 from infra.supervisor import ProgramStatus
-from trending.errors import NotReady, StackBusy
+from trending.errors import NotReady, StackBusy, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,3 +225,18 @@ def test_whoever_waits_too_long_for_another_command_is_told(world: World, monkey
         command.join(20)
     assert "another command has been starting or stopping the Prefect server" in told[0]
     assert world.calls == []
+
+
+def test_a_living_supervisord_that_cannot_be_asked_keeps_its_server_and_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that runs somebody's flow is not ended because its supervisord's socket was deleted."""
+    ended: list[object] = []
+    monkeypatch.setattr(prefect_server, "end_processes", lambda processes, _grace: ended.append(processes))
+    world.supervised = True
+    world.unreachable = "supervisord, pid 4711, runs and its socket is gone"
+    with pytest.raises(SupervisorUnreachable, match="can't be asked"):
+        ensure_server(FakeClock())
+    assert (ended, world.changes) == ([], [])
+    assert stop_server(), "a person who asks for its end gets it"
+    assert not world.supervised

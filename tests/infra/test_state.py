@@ -3,8 +3,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock, Timeout
@@ -14,6 +13,9 @@ from infra.paths import CHECKOUT, StackPaths, lab_home
 from infra.state import StackState, Wanted, down_asked_for, existing_stacks, read_state, stack_held, take_down_waits, write_state
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOLDER = """
 from infra.paths import StackPaths
@@ -109,17 +111,9 @@ def test_the_home_is_that_of_the_variable_or_in_the_checkout(home: Path, monkeyp
     assert lab_home() == CHECKOUT / ".trending"
 
 
-def test_the_socket_has_a_short_path_however_long_the_home_is(home: Path) -> None:
-    deep = StackPaths(home / ("ñandú " * 40), "lab")
-    assert len(str(deep.socket).encode()) <= 107
-    assert deep.socket.parent == Path(tempfile.gettempdir())
-    assert deep.socket != StackPaths(home, "lab").socket
-
-
-def test_stacks_of_one_name_in_two_homes_have_different_marks_and_sockets(home: Path) -> None:
+def test_stacks_of_one_name_in_two_homes_have_different_marks(home: Path) -> None:
     one, other = StackPaths(home / "a", "lab"), StackPaths(home / "b", "lab")
     assert one.stack_id != other.stack_id
-    assert one.socket != other.socket
 
 
 def test_a_request_to_take_down_dies_with_its_process_and_one_of_two_does_not_withdraw_the_others(tmp_path: Path) -> None:

@@ -21,18 +21,19 @@ from supervisor.xmlrpc import Faults
 
 from infra import private
 from infra.budget import BUDGET_FILE, note_death, read_budget
-from infra.paths import short_hash
 from infra.processes import STACK_VARIABLE, stack_processes
 from infra.stack import Program
 from infra.supervisor import ProgramStatus, Supervisor, clean_environment
 from infra.supervisor_files import write_configuration, write_program
-from trending.errors import LabError, NotReady
+from infra.supervisor_socket import socket_of
+from trending.errors import LabError, NotReady, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 STACK = f"test-supervisor-{os.getpid()}"
+END = "make down NAME=lab"
 SHOW = "import os,sys,time; [print(f'{k}={v}') for k, v in os.environ.items()]; print(sys.argv[1:], flush=True); time.sleep(60)"
 
 
@@ -63,14 +64,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def socket(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp().parent / f"{short_hash(str(directory))}.sock"
-
-
-@pytest.fixture(scope="module")
-def supervisor(directory: Path, socket: Path) -> Iterator[Supervisor]:
+def supervisor(directory: Path) -> Iterator[Supervisor]:
     """One supervisord for the module, with every program launched at once, since each needs a second to settle."""
-    mine = Supervisor(directory, socket, STACK)
+    mine = Supervisor(directory, STACK, END)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
         patch.setenv("TRENDING_RATE", "5")
@@ -190,14 +186,14 @@ def test_a_spent_budget_stops_the_program_even_after_a_restart_of_supervisord(su
     eventually(lambda: "frail died more than 5 times" in log.read_text())
 
 
-def test_a_shutdown_leaves_no_process_and_no_socket_and_works_twice(supervisor: Supervisor, socket: Path) -> None:
+def test_a_shutdown_leaves_no_process_and_no_socket_and_works_twice(supervisor: Supervisor, directory: Path) -> None:
     supervisor.start()
     supervisor.launch(sh("steady", "exec sleep 60"))
     # supervisord, its listener and the program, which is invisible for the moment in which it becomes `sleep`
     eventually(lambda: len(stack_processes(STACK)) >= 3)
     supervisor.shutdown()
     assert stack_processes(STACK) == []
-    assert not socket.exists()
+    assert not socket_of(directory).exists()
     assert not supervisor.running()
     assert supervisor.status("steady") is None
     supervisor.shutdown()
@@ -221,9 +217,10 @@ def test_a_frozen_supervisord_is_not_waited_for_not_joined_by_another_and_ended_
     monkeypatch.setattr("infra.supervisor.ENDING_SECONDS", 0.2)
     started = time.monotonic()
     assert not supervisor.running()
-    assert supervisor.status("steady") is None
-    with pytest.raises(NotReady, match="is there and does not answer") as caught:
+    assert state(supervisor, "steady").pid in {each.pid for each in stack_processes(STACK, "steady")}
+    with pytest.raises(SupervisorUnreachable, match="is there and can't be asked") as caught:
         supervisor.start()
+    assert f"{END} ends it by its mark" in caught.value.next_command
     with pytest.raises(NotReady, match="supervisord does not answer"):
         supervisor.stop("steady")
     assert time.monotonic() - started < 5
@@ -233,6 +230,62 @@ def test_a_frozen_supervisord_is_not_waited_for_not_joined_by_another_and_ended_
     assert list((directory / "programs").iterdir()) == [], "the declarations may hold secrets"
 
 
+def test_a_supervisord_whose_socket_is_gone_is_neither_joined_nor_ended_and_its_programs_are_seen_by_mark(
+    supervisor: Supervisor, directory: Path
+) -> None:
+    """A cleaner of temporary files, or a person, has deleted the socket: its programs are well."""
+    supervisor.start()
+    supervisor.launch(sh("steady", "exec sleep 60"))
+    eventually(lambda: state(supervisor, "steady").state == "RUNNING")
+    before, living = state(supervisor, "steady"), {process.pid for process in stack_processes(STACK)}
+    socket_of(directory).unlink()
+    with pytest.raises(SupervisorUnreachable, match="can't be asked") as caught:
+        supervisor.start()
+    assert "its socket" in caught.value.evidence
+    assert "is gone" in caught.value.evidence
+    seen = state(supervisor, "steady")
+    assert (seen.pid, seen.alive) == (before.pid, True)
+    assert abs(seen.started - before.started) < 2
+    assert supervisor.status("nobody") is None
+    with pytest.raises(NotReady, match="no supervisord listens"):
+        supervisor.launch(sh("steady", "exec sleep 60"))
+    assert {process.pid for process in stack_processes(STACK)} == living
+    supervisor.shutdown()
+    assert stack_processes(STACK) == []
+    assert supervisor.unreachable() == ""
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "XDG_RUNTIME_DIR", "HOME"])
+def test_a_supervisord_is_found_whatever_the_shell_exports(
+    supervisor: Supervisor, directory: Path, tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor.start()
+    monkeypatch.setenv(variable, str(tmp_path))
+    another = Supervisor(directory, STACK, END)
+    assert another.running()
+    assert not another.start()
+
+
+def test_a_supervisord_in_a_path_too_long_for_a_socket_has_one_in_a_directory_for_the_user_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("ñandú " * 20) / "run"
+    deep.mkdir(parents=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "gone"))
+    mine = Supervisor(deep, f"{STACK}-deep", END)
+    assert mine.start()
+    socket = socket_of(deep)
+    assert socket.parent != deep
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert Supervisor(deep, f"{STACK}-deep", END).running()
+    mine.shutdown()
+    assert not socket.parent.exists()
+    assert mine.start(), "its record names a place that is gone"
+    mine.shutdown()
+    assert not socket_of(deep).parent.exists()
+
+
 def test_a_supervisord_that_accepts_and_never_answers_is_asked_shorter_and_shorter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,9 +293,9 @@ def test_a_supervisord_that_accepts_and_never_answers_is_asked_shorter_and_short
     monkeypatch.setattr("infra.supervisor.IMPATIENT_SECONDS", 0.01)
     (tmp_path / "programs").mkdir()
     with socketlib.socket(socketlib.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
+        listener.bind(str(socket_of(tmp_path)))
         listener.listen(1)
-        mute = Supervisor(tmp_path, tmp_path / "s", f"{STACK}-mute")
+        mute = Supervisor(tmp_path, f"{STACK}-mute", END)
         started = time.monotonic()
         assert not mute.running()
         assert time.monotonic() - started >= 0.3
@@ -263,7 +316,7 @@ def test_a_program_gets_every_character_of_its_environment_and_its_secrets(
     """As supervisord reads it, without one: its own parser on the file, then what the command does first."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "logs").mkdir()
-    write_configuration(tmp_path, tmp_path / "s", STACK)
+    write_configuration(tmp_path, STACK)
     write_program(tmp_path, Program("worker", ("the", "command"), {"SHOWN": value}, 3, "x", {"KEY": value}))
     options = ServerOptions()
     options.realize(["-c", str(tmp_path / "supervisord.conf")])
@@ -283,7 +336,7 @@ def test_a_program_gets_every_character_of_its_environment_and_its_secrets(
 
 def test_what_supervisord_reads_is_for_the_user_alone(tmp_path: Path) -> None:
     (tmp_path / "programs").mkdir(mode=0o755)
-    configuration = write_configuration(tmp_path, tmp_path / "s", STACK)
+    configuration = write_configuration(tmp_path, STACK)
     write_program(tmp_path, Program("worker", ("it",), {}, 3, "x", {"PREFECT_API_KEY": "pnu_secret"}))
     assert "pnu_secret" not in (tmp_path / "programs" / "worker.conf").read_text()
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (configuration, *(tmp_path / "programs").iterdir())}
@@ -291,8 +344,9 @@ def test_what_supervisord_reads_is_for_the_user_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "programs").stat().st_mode) == 0o700
 
 
-def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path) -> None:
-    broken = Supervisor(tmp_path, tmp_path / ("s" * 120), STACK)
+def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.supervisor_files.place_socket", lambda _directory: tmp_path / ("s" * 120))
+    broken = Supervisor(tmp_path, f"{STACK}-broken", END)
     with pytest.raises(NotReady, match="did not start") as caught:
         broken.start()
     assert caught.value.evidence
@@ -300,7 +354,7 @@ def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 def test_a_supervisord_that_does_not_end_is_named_with_its_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        frozen = Supervisor(tmp_path, tmp_path / "s", STACK, FakeClock())
+        frozen = Supervisor(tmp_path, STACK, END, FakeClock())
         monkeypatch.setattr(frozen, "_call", lambda method: child.pid if method == "supervisor.getPID" else None)
         with pytest.raises(LabError) as caught:
             frozen.shutdown()
@@ -310,11 +364,11 @@ def test_a_supervisord_that_does_not_end_is_named_with_its_pid(tmp_path: Path, m
 
 def test_a_supervisord_that_is_a_zombie_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        dead = Supervisor(tmp_path, tmp_path / "s", STACK, FakeClock())
+        dead = Supervisor(tmp_path, STACK, END, FakeClock())
 
         def call(method: str) -> int | None:
             if psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE:
-                raise ConnectionRefusedError
+                raise NotReady("no supervisord listens")
             if method == "supervisor.shutdown":
                 os.kill(child.pid, signal.SIGKILL)
                 eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
@@ -372,7 +426,7 @@ class FakeRpc:
 def alone(tmp_path: Path) -> tuple[Supervisor, FakeClock]:
     """A supervisor that talks to nobody, on a clock of pretend."""
     clock = FakeClock()
-    return Supervisor(tmp_path, tmp_path / "s", STACK, clock), clock
+    return Supervisor(tmp_path, STACK, END, clock), clock
 
 
 def test_a_program_that_somebody_else_is_stopping_is_waited_for(

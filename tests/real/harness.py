@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.containers import STACK_LABEL
 from infra.docker_engine import engine
-from infra.docker_runtime import STACK_LABEL
 from infra.embedded import tail
 from infra.faults import jvm_of, service_process, supervisord_process
 from infra.lab import Lab, open_lab
 from infra.paths import CHECKOUT, StackPaths
 from infra.processes import port_owner, stack_processes
-from tasks.undo import present
+from infra.supervisor_socket import socket_of
+from tasks.undo import found_before
 from trending.errors import LabError
 from trending.heartbeat import Heartbeat, read_heartbeat
 
@@ -190,7 +191,7 @@ class RealStack:
         self.wait_until(lambda: self.figure("stream", "offset.0") > before, seconds, "the stream moves")
 
     def running(self) -> set[str]:
-        return set(present(self.name))
+        return set(found_before(self.name).running)
 
     def log_tails(self) -> str:
         logs = sorted(self.paths.logs.glob("*.log"))
@@ -199,7 +200,7 @@ class RealStack:
     def assert_nothing_left(self) -> None:
         """Require that no process, socket, lock, container, network or port of the stack is left."""
         assert stack_processes(self.paths.stack_id) == []
-        assert not self.paths.socket.exists()
+        assert not socket_of(self.paths.run).exists()
         assert not self.paths.lock.exists()
         assert port_owner(self.port) is None
         assert self.containers() == []

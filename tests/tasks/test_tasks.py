@@ -15,7 +15,7 @@ from fakes.stacks import beat, make
 from infra.lab import open_lab
 from infra.supervisor import ProgramStatus
 from tasks import audit, heartbeat, infrastructure, producer, stream, topic
-from tasks.undo import present, undo
+from tasks.undo import found_before, undo
 from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
 from trending.heartbeat import write_heartbeat
 from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
@@ -91,7 +91,7 @@ def test_preparing_without_java_records_nothing(world: World, tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteMissing):
         infrastructure.prepare_stack.fn(LabSettings(stack=lab_stack()))
-    assert present("lab") == frozenset()
+    assert found_before("lab").running == frozenset()
     assert world.calls == []
 
 
@@ -198,16 +198,16 @@ def test_an_audit_whose_beginning_was_deleted_from_the_log_is_refused(monkeypatc
 
 @pytest.mark.usefixtures("world")
 def test_what_runs_is_present_and_a_stack_that_nobody_made_has_nothing() -> None:
-    assert present("lab") == frozenset()
+    assert found_before("lab").running == frozenset()
     lab = make()
-    assert present("lab") == {"kafka"}
+    assert found_before("lab").running == {"kafka"}
     producer.launch_producer.fn("lab")
-    assert present("lab") == {"kafka", "producer"}
+    assert found_before("lab").running == {"kafka", "producer"}
     assert lab.supervisor.running()
 
 
 def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[str]) -> None:
-    undo("lab", frozenset(), None)
+    undo("lab", found_before("lab"))
     assert world.calls == []
     assert said == []
 

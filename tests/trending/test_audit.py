@@ -122,6 +122,20 @@ def test_the_report_reads_from_the_details_to_the_headline(lab: Lab) -> None:
     ]
 
 
+def test_records_of_an_earlier_life_are_named_and_not_audited(lab: Lab) -> None:
+    earlier = replace(lab, log=lab.log[12:], start={0: 12, 1: 0}, counts=Counter(lab.counts))
+    for record in lab.log[:12]:
+        verdict = classify(record.value, record.append_time, lab.mode)
+        earlier.counts[window_start(verdict.time), verdict.label] -= 1
+    earlier.acknowledged = [each for each in lab.acknowledged if each.first_offset >= 12]
+    report = earlier.audit()
+    assert report.lines(UTC_ZONE)[0] == (
+        "audit: records before offset 12 of partition 0 belong to an earlier life and are not audited"
+    )
+    assert sum("earlier life" in text for text in report.lines(UTC_ZONE)) == 1, "partition 1 has none"
+    assert headline(report) == "audit: acknowledged 18, in log 18, counted 18, lost 0, duplicated 0"
+
+
 def test_of_nothing_nothing_is_lost() -> None:
     report = Lab().audit()
     assert headline(report) == "audit: acknowledged 0, in log 0, counted 0, lost 0, duplicated 0"

@@ -1,0 +1,277 @@
+"""Data that no state file remembers: adopted, never deleted; and a supervisord that can't be asked is never ended by a start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.plain import lab_stack
+
+from flows import start_up as module
+from flows import status, tear_down
+from flows.forms import NamedStack, StartUpForm, TearDownForm
+from infra.docker_marks import MarkedContainer
+from infra.lab import open_lab
+from infra.paths import StackPaths
+from infra.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
+from infra.state import Wanted, read_state
+from tasks.audit import earlier_records
+from tasks.undo import found_before
+from trending.errors import ConfigurationConflict, Interrupted, SupervisorUnreachable
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fakes.world import World
+
+pytestmark = pytest.mark.usefixtures("plain")
+VOLUME = "lab_kafka-data"
+CLUSTER = "kept-cluster-id-000001"
+STEPS = ["prepare", "start supervisor", "start kafka", "create tweets_topic", "launch stream", "watch stream"]
+ERRORS = [ConfigurationConflict("it cannot be"), Interrupted()]
+
+
+def up(**stack: Any) -> Any:
+    return module.start_up(StartUpForm(stack=lab_stack(**stack)))
+
+
+def lose_state() -> None:
+    StackPaths.of("lab").state.unlink()
+
+
+@pytest.fixture
+def kept_volume(world: World) -> World:
+    """A machine whose engine has the data of a stack that nobody remembers."""
+    world.volumes[VOLUME] = CLUSTER
+    return world
+
+
+def test_kept_volumes_without_a_state_are_adopted_with_their_cluster_and_runtime(kept_volume: World, said: list[str]) -> None:
+    up(runtime=RuntimeKind.AUTO)
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert (state.runtime, state.cluster_id, state.adopted) == (RuntimeKind.DOCKER, CLUSTER, True)
+    assert kept_volume.cluster_id == CLUSTER
+    assert any("no state file remembers: it is adopted" in line and VOLUME in line for line in said)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_start_on_kept_volumes_that_fails_deletes_none_of_them(step: str, error: BaseException, kept_volume: World) -> None:
+    kept_volume.fail(step, error)
+    with pytest.raises(type(error)):
+        up(runtime=RuntimeKind.DOCKER)
+    assert kept_volume.volumes == {VOLUME: CLUSTER}
+    assert kept_volume.running == set()
+    assert read_state(StackPaths.of("lab")) is None, "what failed is not remembered"
+    up(runtime=RuntimeKind.DOCKER)
+    assert open_lab("lab").state.cluster_id == CLUSTER
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_start_on_kept_directories_that_fails_deletes_none_of_them(step: str, error: BaseException, world: World) -> None:
+    up()
+    cluster = open_lab("lab").state.cluster_id
+    tear_down.tear_down(TearDownForm(name="lab"))
+    lose_state()
+    world.fail(step, error)
+    with pytest.raises(type(error)):
+        up()
+    assert (StackPaths.of("lab").data / "kafka" / "meta.properties").exists()
+    assert world.running == set()
+    up()
+    assert open_lab("lab").state.cluster_id == cluster
+
+
+def test_volumes_that_the_failed_run_made_itself_go_with_it(world: World) -> None:
+    world.fail("watch stream", ConfigurationConflict("it cannot be"))
+    world.volumes.clear()
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert not StackPaths.of("lab").root.exists()
+
+
+def test_data_beside_the_brokers_is_data_too(world: World) -> None:
+    """The brokers' data may be gone and the ledger there: it is not the run's to delete."""
+    ledger = StackPaths.of("lab").data / "ledger.sqlite"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"somebody's")
+    world.fail("watch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert ledger.read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize(
+    ("volumes", "cause"),
+    [
+        ({VOLUME: ""}, "its cluster id cannot be read"),
+        ({VOLUME: CLUSTER, "lab_kafka-2-data": "another"}, "data of several clusters"),
+    ],
+)
+def test_data_that_does_not_tell_its_cluster_stops_everything_and_stays(
+    volumes: dict[str, str], cause: str, world: World
+) -> None:
+    world.volumes.update(volumes)
+    with pytest.raises(ConfigurationConflict, match=cause) as caught:
+        up(runtime=RuntimeKind.DOCKER)
+    assert "leaves it" in caught.value.next_command
+    assert "make down NAME=lab VOLUMES=1 deletes it" in caught.value.next_command
+    assert world.changes == []
+    assert world.volumes == volumes
+    assert read_state(StackPaths.of("lab")) is None
+
+
+def test_a_directory_without_its_meta_properties_stops_everything_and_stays(world: World) -> None:
+    segment = StackPaths.of("lab").data / "kafka" / "tweets_topic-0" / "0.log"
+    segment.parent.mkdir(parents=True)
+    segment.write_bytes(b"tweets")
+    with pytest.raises(ConfigurationConflict, match="its cluster id cannot be read"):
+        up()
+    assert segment.read_bytes() == b"tweets"
+
+
+@pytest.mark.parametrize(("kept", "asked"), [("docker", RuntimeKind.EMBEDDED), ("embedded", RuntimeKind.DOCKER)])
+def test_another_runtime_than_that_of_the_data_is_refused(kept: str, asked: RuntimeKind, world: World) -> None:
+    if kept == "docker":
+        world.volumes[VOLUME] = CLUSTER
+    else:
+        up()
+        tear_down.tear_down(TearDownForm(name="lab"))
+        lose_state()
+        world.forget_history()
+    with pytest.raises(ConfigurationConflict, match=f"has data of the {kept} runtime") as caught:
+        up(runtime=asked)
+    assert f"RUNTIME={kept}" in caught.value.next_command
+    assert world.changes == []
+
+
+def test_data_in_both_runtimes_is_nobodys_guess(world: World) -> None:
+    up()
+    tear_down.tear_down(TearDownForm(name="lab"))
+    lose_state()
+    world.volumes[VOLUME] = CLUSTER
+    with pytest.raises(ConfigurationConflict, match="has data in both runtimes"):
+        up(runtime=RuntimeKind.AUTO)
+    assert world.volumes
+    assert (StackPaths.of("lab").data / "kafka").exists()
+
+
+def test_what_runs_without_a_state_was_there_before_and_stays(world: World) -> None:
+    world.volumes[VOLUME] = CLUSTER
+    world.marked = (MarkedContainer("kafka", "lab-kafka", "running"), MarkedContainer("kafka-2", "lab-kafka-2", "exited"))
+    before = found_before("lab")
+    assert (before.running, before.nothing_ran) == ({"kafka"}, False)
+    assert before.data == (f"volume {VOLUME}",)
+
+
+@pytest.fixture
+def marked_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the mark of a stack that no state file remembers."""
+    stack_id = StackPaths.of("lab").stack_id
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: stack_id, COMPONENT_VARIABLE: "producer"})
+    while not stack_processes(stack_id):
+        time.sleep(0.01)
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_down_without_a_state_ends_what_carries_the_mark_and_keeps_the_data(
+    kept_volume: World, marked_process: subprocess.Popen[bytes], said: list[str]
+) -> None:
+    assert tear_down.tear_down(TearDownForm(name="lab"))
+    assert marked_process.poll() is not None
+    assert kept_volume.volumes == {VOLUME: CLUSTER}
+    assert read_state(StackPaths.of("lab")) is None
+    assert f"producer (process pid {marked_process.pid})" in said[-1]
+    assert said[-1].endswith("its data is kept")
+
+
+def test_down_with_volumes_and_without_a_state_deletes_the_data_by_its_mark(
+    kept_volume: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.lab.engine_answers", lambda: None)
+    assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
+    assert kept_volume.volumes == {}
+    assert said[-1].endswith("its data is gone too")
+
+
+@pytest.mark.parametrize("stop_only", [False, True])
+def test_data_alone_is_named_and_left_by_a_take_down(stop_only: bool, kept_volume: World, said: list[str]) -> None:  # noqa: FBT001
+    assert not tear_down.tear_down(TearDownForm(name="lab", stop_only=stop_only))
+    assert kept_volume.volumes
+    assert f"this carries its mark: volume {VOLUME}" in said[-1]
+    assert "make up NAME=lab adopts it" in said[-1]
+
+
+def test_stop_without_a_state_ends_nothing(kept_volume: World, marked_process: subprocess.Popen[bytes]) -> None:
+    assert not tear_down.tear_down(TearDownForm(name="lab", stop_only=True))
+    assert marked_process.poll() is None
+
+
+def test_status_without_a_state_lists_what_carries_the_mark(
+    kept_volume: World, marked_process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept_volume.marked = (MarkedContainer("kafka", "lab-kafka", "exited"),)
+    with pytest.raises(SystemExit) as ended:
+        status.main(NamedStack(name="lab"))
+    assert ended.value.code == 1
+    shown = capsys.readouterr().out
+    for part in (f"process pid {marked_process.pid}", "container lab-kafka, exited", f"volume {VOLUME}", "no state file"):
+        assert part in shown
+
+
+def test_counting_begins_at_the_end_of_the_kept_log_and_status_says_so(
+    kept_volume: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up(runtime=RuntimeKind.DOCKER)
+    assert earlier_records(open_lab("lab")) == {0: 7}
+    status.main(NamedStack(name="lab"))
+    assert "records before offset 7 of partition 0 belong to an earlier life and are not audited" in capsys.readouterr().out
+
+
+def test_a_start_beside_a_supervisord_that_cannot_be_asked_ends_and_changes_nothing(world: World) -> None:
+    up()
+    world.unreachable = "supervisord, pid 4711, runs and its socket /x is gone"
+    before = read_state(StackPaths.of("lab"))
+    world.forget_history()
+    with pytest.raises(SupervisorUnreachable) as caught:
+        up(port=open_lab("lab").settings.stack.port)
+    assert "pid 4711" in caught.value.evidence
+    assert "make down NAME=lab" in caught.value.next_command
+    assert world.changes == []
+    assert world.running == {"kafka", "producer", "stream", "page"}
+    assert read_state(StackPaths.of("lab")) == before
+
+
+def test_status_shows_a_supervisord_that_cannot_be_asked_and_its_programs_as_the_machine_has_them(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up()
+    world.unreachable = "supervisord, pid 4711, runs and its socket /x is gone"
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    shown = capsys.readouterr().out
+    assert "pid 4711" in shown
+    assert "make down NAME=lab ends it by its mark" in shown
+    assert "left over" not in shown
+    (stream,) = [line for line in shown.splitlines() if line.strip().startswith("stream")]
+    assert "running" in stream
+    assert "healthy" in stream
+
+
+def test_down_takes_a_supervisord_that_cannot_be_asked_with_it(world: World) -> None:
+    up()
+    world.unreachable = "supervisord, pid 4711, does not answer"
+    assert tear_down.tear_down(TearDownForm(name="lab"))
+    assert world.running == set()
+    assert not world.supervised
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.DOWN
