@@ -19,7 +19,7 @@ from infra.lab import record
 from infra.paths import StackPaths
 from infra.state import existing_stacks, read_state
 from tasks import infrastructure
-from trending.errors import ConfigurationConflict, Interrupted, ServiceDied
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.settings import LabSettings
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ UP = (
     "launch page",
     "watch page",
 )
+WAITS = ("round trip", "watch producer", "watch stream", "watch page")
 DOWN = ("write down what is wanted", "remove page", "remove stream", "remove producer", "remove kafka", "destroy")
 
 
@@ -79,12 +80,14 @@ def task_runs(flow_run: str, expected: int) -> list[TaskRun]:
 
 def test_tasks_that_fail_once_are_retried_and_the_flow_completes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for operation in (*UP, *DOWN):
-        world.fail(operation, ServiceDied("it was not there for a moment"))
+        # What waits is not tried again: what is not there for a moment is waited for.
+        world.fail(operation, (NotReady if operation in WAITS else ServiceDied)("it was not there for a moment"))
     stack = lab_stack(name="lab")
     assert start_up.start_up(StartUpForm(stack=stack)).changed
     assert world.running == {"kafka", "producer", "stream", "page"}
     runs = task_runs("start-up lab", 12)
-    assert [run.run_count for run in runs] == [2] * 12
+    assert {run.name: run.run_count for run in runs} == {run.name: 1 if run.name.startswith("wait-for-") else 2 for run in runs}
+    assert len([run for run in runs if run.name.startswith("wait-for-")]) == len(WAITS)
     assert {run.state_type for run in runs} == {StateType.COMPLETED}
     written = infrastructure.want
 
@@ -112,6 +115,14 @@ def test_a_task_that_goes_on_failing_is_given_up_after_three_attempts(world: Wor
     world.fail("launch producer", *[ServiceDied(f"attempt {number}") for number in range(9)])
     with pytest.raises(ServiceDied, match="attempt 2"):
         start_up.start_up(StartUpForm(stack=lab_stack()))
+    assert world.running == set()
+
+
+def test_a_wait_that_fails_is_not_tried_again(world: World) -> None:
+    world.fail("watch producer", ServiceDied("it died for good"))
+    with pytest.raises(ServiceDied, match="it died for good"):
+        start_up.start_up(StartUpForm(stack=lab_stack()))
+    assert world.calls.count("watch producer") == 1
     assert world.running == set()
 
 

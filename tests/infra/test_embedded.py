@@ -169,6 +169,7 @@ def test_supervisords_words_are_the_services_states(word: str, state: ServiceSta
     world.ended["kafka"] = ProgramStatus("kafka", word, 5, 3, "", 0.0)
     seen = made.observe(kafka(made))
     assert (seen.state, seen.exit_code) == (state, exit_code)
+    assert seen.comes_back == (state is ServiceState.EXITED), "exit code 3 is none of those after which supervisord leaves it dead"
     assert ("pid 5" in seen.detail) == (state is ServiceState.RUNNING)
 
 
@@ -186,6 +187,7 @@ def test_a_broker_stopped_for_dying_too_often_is_given_up_until_somebody_starts_
         note_death(budget, "kafka", 1.0)
     world.ended["kafka"] = ProgramStatus("kafka", "STOPPED", 0, 0, "", 0.0)
     assert made.observe(kafka(made)).state is ServiceState.GIVEN_UP
+    assert not made.observe(kafka(made)).comes_back
     assert made.start(kafka(made)) is Outcome.RECREATED
     assert read_budget(budget) == {}
     assert made.observe(kafka(made)).state is ServiceState.RUNNING

@@ -187,6 +187,26 @@ def test_a_dead_service_fails_at_once_with_its_last_lines_and_the_verdict(
     assert "HEAP_MB" in caught.value.next_command
 
 
+def test_a_service_that_is_started_again_is_waited_for_within_the_deadline(
+    stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.start(stack.services[0])
+    alive, looks = runtime.observe, iter(range(1000))
+
+    def dead_at_first(service: Service) -> Observation:
+        dead = Observation(service.name, ServiceState.EXITED, "exit code 1", 1, comes_back=True)
+        return dead if next(looks) < 5 else alive(service)
+
+    monkeypatch.setattr(runtime, "observe", dead_at_first)
+    clock = FakeClock()
+    assert climb(rungs(runtime, stack), 10, clock)["cluster id"] == "our-cluster"
+    assert clock.naps == 5
+    looks = iter([0] * 1000)
+    with pytest.raises(NotReady, match="not ready after 10 s at the rung 'running': kafka is exited; it is started again") as caught:
+        climb(rungs(runtime, stack), 10, FakeClock())
+    assert "kafka says 199" in caught.value.evidence
+
+
 @pytest.mark.parametrize("said", ["java.io.IOException: No space left on device", "x.ts: Read-only file system"])
 def test_a_service_dead_of_its_disk_is_not_tried_again_and_its_data_is_named(
     stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str
