@@ -55,7 +55,7 @@ def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specifi
 
 
 def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
-    """Return the status of a program that lives or is started again; else raises ServiceDied, or BudgetSpent, with its last words."""
+    """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
     status = supervisor.status(name)
     deaths = read_budget(supervisor.logs.parent / BUDGET_FILE).get(name, Deaths())
     if status is not None and (status.alive or (status.comes_back and not deaths.spent)):

@@ -169,7 +169,9 @@ def test_supervisords_words_are_the_services_states(word: str, state: ServiceSta
     world.ended["kafka"] = ProgramStatus("kafka", word, 5, 3, "", 0.0)
     seen = made.observe(kafka(made))
     assert (seen.state, seen.exit_code) == (state, exit_code)
-    assert seen.comes_back == (state is ServiceState.EXITED), "exit code 3 is none of those after which supervisord leaves it dead"
+    assert seen.comes_back == (state is ServiceState.EXITED), (
+        "exit code 3 is none of those after which supervisord leaves it dead"
+    )
     assert ("pid 5" in seen.detail) == (state is ServiceState.RUNNING)
 
 

@@ -202,7 +202,9 @@ def test_a_service_that_is_started_again_is_waited_for_within_the_deadline(
     assert climb(rungs(runtime, stack), 10, clock)["cluster id"] == "our-cluster"
     assert clock.naps == 5
     looks = iter([0] * 1000)
-    with pytest.raises(NotReady, match="not ready after 10 s at the rung 'running': kafka is exited; it is started again") as caught:
+    with pytest.raises(
+        NotReady, match="not ready after 10 s at the rung 'running': kafka is exited; it is started again"
+    ) as caught:
         climb(rungs(runtime, stack), 10, FakeClock())
     assert "kafka says 199" in caught.value.evidence
 
