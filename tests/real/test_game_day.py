@@ -23,9 +23,11 @@ from real.conftest import new_stack
 
 from flows.forms import LastStep
 from infra.broker import BrokerClient
+from infra.class_archives import spark_environment
 from infra.docker_engine import engine
 from infra.faults import FaultName
 from infra.paths import CHECKOUT
+from infra.processes import COMPONENT_VARIABLE, STACK_VARIABLE
 from infra.runtime import ServiceState
 from tasks.examination import looks_of
 from tasks.faults import faults_of
@@ -121,7 +123,12 @@ def run_killed_job(stack: RealStack) -> Killed:
     job = subprocess.run(
         [sys.executable, "-c", KILLED_AFTER_WRITE, str(specification)],
         cwd=CHECKOUT,
-        env={**os.environ, "TRENDING_STACK_ID": stack.paths.stack_id, "TRENDING_COMPONENT": "stream"},
+        env={
+            **os.environ,
+            **spark_environment(),
+            STACK_VARIABLE: stack.paths.stack_id,
+            COMPONENT_VARIABLE: "stream",
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -375,7 +382,7 @@ def test_a_killed_supervisor_leaves_the_data_plane_running_until_the_healer_star
 
 
 def test_the_game_day_tries_faults_and_audits_after_each(live: RealStack) -> None:
-    faults = (FaultName.PRODUCER_FROZEN, FaultName.TOPIC_ASKED_FOR_OTHERWISE, FaultName.BROKER_KILLED)
+    faults = (FaultName.PRODUCER_KILLED, FaultName.TOPIC_ASKED_FOR_OTHERWISE)
     output = live.command("game_day", f"--name={live.name}", "--hold_seconds=2", f"--faults={','.join(faults)}")
     rows = {row[0]: row for row in ROW.findall(output)}
     assert list(rows) == list(faults), output
