@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -134,26 +135,23 @@ def run_killed_job(stack: RealStack) -> Killed:
         timeout=120,
         check=False,
     )
-    counted, rejected = stored(stack)
-    return Killed(job, counted, rejected)
+    with closing(Store(stack.paths.store)) as store:
+        return Killed(job, sum(store.counts().values()), len(store.rejects()))
 
 
-def stored(stack: RealStack) -> tuple[int, int]:
-    """Return how many tweets and how many rejects the store has."""
-    store = Store(stack.paths.store)
-    try:
-        return sum(store.counts().values()), len(store.rejects())
-    finally:
-        store.close()
+def rejected(stack: RealStack) -> list[str]:
+    """Return the reasons of the rejects that the store has, in order."""
+    with closing(Store(stack.paths.store)) as store:
+        return [reject.reason for reject in store.rejects()]
 
 
 def send(stack: RealStack, *values: bytes | None) -> None:
     """Append records of a stranger to the topic."""
     settings: StackSettings = stack.lab.settings.stack
-    producer = Producer({"bootstrap.servers": settings.bootstrap, "message.max.bytes": 2_000_000})
-    for value in values:
-        producer.produce(settings.topic, value)
-    assert producer.flush(20) == 0
+    with Producer({"bootstrap.servers": settings.bootstrap, "message.max.bytes": 2_000_000}) as producer:
+        for value in values:
+            producer.produce(settings.topic, value)
+        assert producer.flush(20) == 0
 
 
 def attempt(stack: RealStack, name: FaultName, struck: Callable[[], object] = lambda: None) -> Trial:
@@ -179,6 +177,7 @@ def test_the_stack_has_every_fault_of_its_runtime(live: RealStack) -> None:
     assert {fault.name for fault in faults_of(live.lab)} == expected
 
 
+@pytest.mark.row(20, "D", "E")
 def test_a_driver_killed_between_store_write_and_commit_counts_nothing_twice(started: tuple[RealStack, Killed]) -> None:
     stack, killed = started
     assert killed.job.returncode == -signal.SIGKILL, killed.job.stderr[-2000:]
@@ -189,8 +188,9 @@ def test_a_driver_killed_between_store_write_and_commit_counts_nothing_twice(sta
     assert "rejected for other reasons: 1, dead letters: 1" in stack.audit()
 
 
+@pytest.mark.row(22, "D", "E")
 def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_stream_goes_on(live: RealStack) -> None:
-    before = len(Store(live.paths.store).rejects())
+    before = len(rejected(live))
     hostile = b'{"hashtag_principal":"#\\u202e<script>\\u001b[2J","timestamp":1.0,"usuario":"@x","texto":"y"}'
     expected: list[tuple[bytes | None, str | None]] = [
         (b"{not json", Reason.BAD_JSON),
@@ -213,9 +213,9 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_stream_goes_on(
     send(live, *(value for value, _reason in expected))
     live.wait_progress()
     output = live.audit()
-    rejects = Store(live.paths.store).rejects()[before:]
-    assert sorted(reject.reason for reject in rejects) == sorted(reason for _value, reason in expected if reason)
-    assert f"dead letters: {before + len(rejects)}" in output
+    reasons = rejected(live)
+    assert sorted(reasons[before:]) == sorted(reason for _value, reason in expected if reason)
+    assert f"dead letters: {len(reasons)}" in output
     assert "tweets of other producers: 4" in output
     assert "foreign records: 1" in output
     console = (live.paths.logs / "stream.out.log").read_text(encoding="utf-8")
@@ -224,6 +224,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_stream_goes_on(
     assert "\u202e" not in console
 
 
+@pytest.mark.row(21, "D", "E")
 def test_a_second_job_on_the_same_checkpoint_is_refused(live: RealStack) -> None:
     second = subprocess.run(
         [sys.executable, "-m", "trending.stream", str(live.paths.specification("stream"))],
@@ -238,6 +239,8 @@ def test_a_second_job_on_the_same_checkpoint_is_refused(live: RealStack) -> None
     live.wait_progress()
 
 
+@pytest.mark.row(7, "D", "E")
+@pytest.mark.row(18, "D", "E")
 @pytest.mark.parametrize(
     ("setting", "value", "code", "words"),
     [
@@ -254,6 +257,7 @@ def test_an_up_that_fails_leaves_what_was_there_before(live: RealStack, setting:
     assert not live.bring_up().changed, "the settings that failed were forgotten"
 
 
+@pytest.mark.row(18, "D", "E")
 def test_a_topic_asked_for_otherwise_is_refused(live: RealStack) -> None:
     assert attempt(live, FaultName.TOPIC_ASKED_FOR_OTHERWISE).back_by == "refusal"
 
@@ -270,6 +274,7 @@ def test_a_killed_page_comes_back_and_the_stream_never_notices(live: RealStack) 
     assert live.running() == EVERYTHING
 
 
+@pytest.mark.row(11, "D", "E")
 def test_a_killed_broker_comes_back(live: RealStack) -> None:
     old = live.service_pid()
     attempt(live, FaultName.BROKER_KILLED)
@@ -277,6 +282,8 @@ def test_a_killed_broker_comes_back(live: RealStack) -> None:
     live.wait_progress()
 
 
+@pytest.mark.row(12, "D", "E")
+@pytest.mark.row(19, "D", "E")
 def test_a_frozen_broker_is_seen_as_unhealthy_while_the_producer_waits_with_bounded_memory(live: RealStack) -> None:
     """The pressure on the producer is visible meanwhile, and nothing that it had acknowledged is given up."""
     pid, producer = live.service_pid(), psutil.Process(live.program_pid("producer"))
@@ -300,6 +307,7 @@ def test_a_frozen_broker_is_seen_as_unhealthy_while_the_producer_waits_with_boun
     live.wait_well()
 
 
+@pytest.mark.row(10, "D", "E")
 def test_a_dead_broker_gets_the_verdict_and_the_remedy_of_what_it_died_of(live: RealStack) -> None:
     """Killed by hand, killed for memory and dead of its heap: three verdicts in containers, the last one without them too."""
     verdicts: dict[FaultName, Finding] = {}
@@ -341,12 +349,14 @@ def gave_up(stack: RealStack) -> bool:
     return seen["State"]["Status"] == "exited" and int(seen["RestartCount"]) >= 3
 
 
+@pytest.mark.row(19, "D", "E")
 def test_a_killed_producer_is_restarted(live: RealStack) -> None:
     old = live.program_pid("producer")
     attempt(live, FaultName.PRODUCER_KILLED)
     live.wait_new_life("producer", old)
 
 
+@pytest.mark.row(19, "D", "E")
 def test_a_frozen_producer_goes_on(live: RealStack) -> None:
     pid = live.program_pid("producer")
     attempt(live, FaultName.PRODUCER_FROZEN)
@@ -355,6 +365,7 @@ def test_a_frozen_producer_goes_on(live: RealStack) -> None:
     assert live.program_pid("producer") == pid
 
 
+@pytest.mark.row(20, "D", "E")
 def test_a_killed_driver_takes_its_tree_along_and_resumes_from_the_checkpoint(live: RealStack) -> None:
     old, jvm = live.program_pid("stream"), psutil.Process(live.jvm_pid())
     attempt(live, FaultName.DRIVER_KILLED, lambda: ended_in_time(jvm))
@@ -366,12 +377,14 @@ def ended_in_time(process: psutil.Process) -> None:
     assert (len(gone), alive) == (1, [])
 
 
+@pytest.mark.row(20, "D", "E")
 def test_a_killed_jvm_ends_the_driver_which_resumes_from_the_checkpoint(live: RealStack) -> None:
     old = live.program_pid("stream")
     attempt(live, FaultName.JVM_KILLED)
     live.wait_new_life("stream", old)
 
 
+@pytest.mark.row(25, "D", "E")
 def test_a_killed_supervisor_leaves_the_data_plane_running_until_the_healer_starts_everything_anew(live: RealStack) -> None:
     def orphaned() -> None:
         before = live.figure("producer", "acknowledged")
@@ -395,6 +408,8 @@ def test_the_game_day_tries_faults_and_audits_after_each(live: RealStack) -> Non
     assert live.running() == EVERYTHING
 
 
+@pytest.mark.row(6, "D", "E")
+@pytest.mark.row(25, "D", "E")
 def test_with_its_supervisor_killed_it_can_be_taken_down_and_goes_on_from_its_data(live: RealStack) -> None:
     topic = live.lab.settings.stack.topic
     supervisord = live.supervisord()
@@ -409,6 +424,7 @@ def test_with_its_supervisor_killed_it_can_be_taken_down_and_goes_on_from_its_da
     live.wait_progress()
 
 
+@pytest.mark.row(18, "D", "E")
 def test_a_deleted_topic_stops_the_job_which_never_starts_from_the_beginning_by_itself(live: RealStack) -> None:
     """The last one on this stack: what can be audited is audited before."""
     live.audit()

@@ -49,6 +49,10 @@ def end_of_log(stack: RealStack) -> int:
     return end
 
 
+@pytest.mark.row(6, "D", "E")
+@pytest.mark.row(11, "D", "E")
+@pytest.mark.row(20, "D", "E")
+@pytest.mark.row(25, "D", "E")
 def test_from_the_first_up_to_the_last_down(any_stack: RealStack) -> None:
     stack = any_stack
     no_stack_yet(stack)
@@ -108,14 +112,15 @@ def messages_there_and_back(stack: RealStack) -> None:
 
 
 def broker_and_driver_killed(stack: RealStack) -> None:
+    """One after the other, and both are waited for together; test_game_day.py has them one by one."""
     broker = stack.service_pid()
     stack.kill(broker)
     stack.wait_until(lambda: stack.service_pid() != broker, 30, "the broker has a new pid")
-    stack.wait_progress()
     driver, jvm = stack.program_pid("stream"), psutil.Process(stack.jvm_pid())
     stack.kill(driver)
     assert psutil.wait_procs([jvm], timeout=5)[1] == [], "the tree of a killed driver is gone"
     stack.wait_new_life("stream", driver)
+    stack.wait_progress()
 
 
 def audited_and_reported(stack: RealStack) -> None:

@@ -62,6 +62,7 @@ def test_the_demo_shows_blocks_proves_the_count_and_leaves_nothing(
     assert current_server() is not None, "the demo stopped a server that it had not started"
 
 
+@pytest.mark.row(24, "E")
 def test_the_event_time_mode_counts_by_the_tweets_own_timestamps(stack: RealStack) -> None:
     stack.settings["window_time"] = "event"
     stack.settings["partitions"] = "2"
