@@ -11,7 +11,15 @@ from fakes.world import World
 
 from infra import prefect_server
 from infra.paths import StackPaths, lab_home
-from infra.prefect_server import BUSY_SECONDS, PrefectServer, answers, current_server, ensure_server, prefect_environment, stop_server
+from infra.prefect_server import (
+    BUSY_SECONDS,
+    PrefectServer,
+    answers,
+    current_server,
+    ensure_server,
+    prefect_environment,
+    stop_server,
+)
 from infra.supervisor import ProgramStatus
 from trending.errors import NotReady, StackBusy
 
