@@ -134,8 +134,9 @@ bench: setup ## measure start-up, Prefect and page against their peers; results 
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md and docs/settings.md from their sources
+docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/faults.md from their sources
 	@$(PY) -m flows.manual
+	@PYTHONPATH=tests $(PY) -m faults
 
 lock: ## make requirements.lock anew
 	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml

@@ -102,6 +102,7 @@ def test_tasks_that_fail_once_are_retried_and_the_flow_completes(world: World, m
     assert [run.run_count for run in task_runs("tear-down lab", 6)] == [2] * 6
 
 
+@pytest.mark.row(18)
 def test_a_task_whose_error_is_final_is_tried_once_and_the_flow_fails_with_it(world: World) -> None:
     world.fail("check tweets_topic", ConfigurationConflict("other settings"))
     with pytest.raises(ConfigurationConflict, match="other settings"):
@@ -119,6 +120,7 @@ def test_a_task_that_goes_on_failing_is_given_up_after_three_attempts(world: Wor
     assert world.running == set()
 
 
+@pytest.mark.row(8)
 @pytest.mark.usefixtures("sigterm_interrupts")
 @pytest.mark.parametrize("step", ["start kafka", "watch stream"])
 def test_sigterm_in_a_task_undoes_everything(step: str, world: World) -> None:
@@ -176,6 +178,7 @@ def test_automations_are_created_once_and_updated_afterwards() -> None:
         assert client.read_automations_by_name("trending-alert") == []
 
 
+@pytest.mark.row(32)
 @pytest.mark.usefixtures("cleaned")
 def test_an_alert_needs_an_address_which_is_kept_in_a_block_and_nowhere_else() -> None:
     address = SecretStr("http://127.0.0.1:1/hook?token=hunter2")

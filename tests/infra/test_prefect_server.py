@@ -84,6 +84,7 @@ def test_the_users_server_is_used_when_it_answers(url: str, world: World, monkey
     assert world.calls == []
 
 
+@pytest.mark.row(25)
 def test_a_server_that_the_user_named_and_that_does_not_answer_is_an_error_and_no_reason_to_start_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

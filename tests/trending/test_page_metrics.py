@@ -133,6 +133,7 @@ def test_before_anything_is_known_nothing_is_claimed(home: PageHome) -> None:
     assert value(found, "trending_store_readable") == 0
 
 
+@pytest.mark.row(23)
 def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: PageHome, minute: int) -> None:
     counts = {f"#tag {number}": 1 + number % 7 for number in range(5000)} | {"#first": 900, "other": 800}
     home.write(minute - 60, {f"#old {number}": 1 for number in range(5000)})
@@ -150,6 +151,7 @@ def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: Pa
     assert len(found) < 100
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_stay_labels(home: PageHome, minute: int) -> None:
     hostile = [*HOSTILE[:3], 'a"} 1\ntrending_broker_up 0', "back\\slash\\", "\r\n# TYPE x counter", "tab\tand \x00 and \x1b[31m"]
     home.write(minute, dict.fromkeys(hostile, 3))

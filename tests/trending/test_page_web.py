@@ -80,6 +80,7 @@ def test_the_first_paint_has_the_ranking_in_it(web: httpx.Client) -> None:
     assert any("open" in text for text in page.texts)
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_make_no_element_in_any_language(web: httpx.Client) -> None:
     for language in ("en", "es"):
         page = Elements(web.get("/", params={"lang": language}).text)
@@ -116,6 +117,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(path: str, web: httpx.
     assert headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.row(37)
 def test_a_foreign_host_name_gets_nothing(web: httpx.Client) -> None:
     answer = web.get("/", headers={"Host": "evil.example"})
     assert answer.status_code == 400
