@@ -189,6 +189,7 @@ def test_a_wrong_value_is_named_in_one_error(arguments: list[str], named: str) -
     assert caught.value.next_command == "up --help"
 
 
+@pytest.mark.row(32)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -287,6 +288,7 @@ def test_wrong_input_ends_with_2_and_one_message_before_anything_runs(capsys: py
     assert "Traceback" not in said
 
 
+@pytest.mark.row(8)
 @pytest.mark.usefixtures("own_process")
 def test_sigterm_and_ctrl_c_end_a_command_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     def terminated(_settings: StartUpForm) -> None:

@@ -62,6 +62,7 @@ def test_properties_with_foreign_letters_and_backslashes_are_escaped_for_java() 
     assert text.isascii()
 
 
+@pytest.mark.row(15)
 def test_data_of_another_cluster_is_refused_with_both_ids(tmp_path: Path) -> None:
     meta = tmp_path / "meta.properties"
     meta.write_text("#comment\nversion=1\ncluster.id=theirs\n")
@@ -83,6 +84,7 @@ def test_a_first_start_formats_the_storage_and_launches_the_broker(world: World,
     assert program.environment["JAVA_HOME"].endswith("jdk")
 
 
+@pytest.mark.row(5)
 def test_a_broker_that_is_right_is_adopted_and_nothing_is_touched(world: World, log: Path) -> None:
     made = runtime(world)
     made.start(kafka(made))
@@ -92,6 +94,7 @@ def test_a_broker_that_is_right_is_adopted_and_nothing_is_touched(world: World, 
     assert len(log.read_text().splitlines()) == 1
 
 
+@pytest.mark.row(5)
 def test_a_broker_that_drifted_is_made_anew_on_its_old_data(world: World, log: Path) -> None:
     made = runtime(world)
     made.start(kafka(made))
@@ -103,6 +106,7 @@ def test_a_broker_that_drifted_is_made_anew_on_its_old_data(world: World, log: P
     assert len(log.read_text().splitlines()) == 1
 
 
+@pytest.mark.row(15)
 @pytest.mark.usefixtures("log")
 def test_storage_of_another_cluster_is_found_before_the_start(world: World) -> None:
     made = runtime(world)

@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
+            item.add_marker(pytest.mark.no_cover)  # the work is done in other processes
 
 
 @pytest.fixture(scope="session")
