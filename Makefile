@@ -20,7 +20,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit logs health observe dashboard game-day serve serve-stop test test-rest test-all test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -107,11 +107,20 @@ images: $(VENV)/.complete ## build local stand-in images, where no image registr
 screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots
 
-test: setup ## the whole suite
-	@$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+# Files whole on one worker, the longest first: tests/order.py.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test: setup ## fast tests, and a journey in each runtime that this machine has; names what it skips and says how long it took
+	@$(PYTEST) -m "not real or journey" $(ARGS)
+
+test-rest: setup ## what `make test` leaves out of `make test-all`
+	@$(PYTEST) -m "real and not journey" $(ARGS)
+
+test-all: setup ## the whole suite
+	@$(PYTEST) $(ARGS)
 
 test-fast: $(JARS) ## what needs neither network nor Java, under a minute
-	@$(PY) -m pytest -m "not real" --ignore=tests/real -n 2 --dist loadfile $(ARGS)
+	@$(PYTEST) -m "not real" --ignore=tests/real $(ARGS)
 
 check: $(JARS) ## lint, format, types, import rules
 	@ruff check .
@@ -125,8 +134,9 @@ bench: setup ## measure start-up, Prefect and page against their peers; results 
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md and docs/settings.md from their sources
+docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/faults.md from their sources
 	@$(PY) -m flows.manual
+	@PYTHONPATH=tests $(PY) -m faults
 
 lock: ## make requirements.lock anew
 	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml

@@ -168,9 +168,25 @@ def run_command(
     except LabError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
-    except (Interrupted, KeyboardInterrupt):
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if not _of_a_signal(error):
+            raise
         sys.stderr.write("interrupted: what this run had made was undone\n")
         sys.exit(Interrupted.exit_code)
+
+
+def _of_a_signal(error: BaseException) -> bool:
+    """Whether a signal is behind it: between two tasks Prefect stumbles over one, and raises an error of its own for it."""
+    prefect = sys.modules.get("prefect.exceptions")  # commands that import no Prefect answer sooner
+    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, signals):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -148,9 +148,10 @@ class BrokerClient:
             if error is None and message.offset() is not None:
                 places.append(message.offset() or 0)
 
-        producer = Producer({"bootstrap.servers": self._bootstrap, "message.timeout.ms": int(timeout * 1000), "log_level": 0})
-        producer.produce(PROBE_TOPIC, nonce, partition=0, on_delivery=delivered)
-        producer.flush(timeout)
+        settings = {"bootstrap.servers": self._bootstrap, "message.timeout.ms": int(timeout * 1000), "log_level": 0}
+        with Producer(settings) as producer:
+            producer.produce(PROBE_TOPIC, nonce, partition=0, on_delivery=delivered)
+            producer.flush(timeout)
         if not places:
             cause = "a record could not be written"
             raise NotReady(cause, f"{PROBE_TOPIC} acknowledged nothing within {timeout} s", "make status")

@@ -32,7 +32,7 @@ def observe_container(client: DockerClient, container: Container, service: str, 
     code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or memory_event(client, container)
     seen = ServiceState.STOPPED if code in CLEAN_EXITS else ServiceState.EXITED
     detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"
-    return Observation(service, seen, detail, code, memory, drifted)
+    return Observation(service, seen, detail, code, memory, drifted, comes_back=bool(state["Restarting"]))
 
 
 def remove_container(container: Container, stop_seconds: int) -> None:

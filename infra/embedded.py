@@ -87,6 +87,7 @@ class EmbeddedRuntime:
             status.exit_code if status.state in {"EXITED", "FATAL", "BACKOFF"} else None,
             drifted=self._drift_hash(service.name) != self._program(service).drift_hash,
             started_at=status.started if status.alive else None,
+            comes_back=status.comes_back and not spent,
         )
 
     def logs(self, service: Service, lines: int) -> str:

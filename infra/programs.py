@@ -55,14 +55,14 @@ def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specifi
 
 
 def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
-    """Return the status of a living program; raises ServiceDied, or BudgetSpent, with its last words otherwise."""
+    """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
     status = supervisor.status(name)
-    if status is not None and (status.alive or status.state == "BACKOFF"):
+    deaths = read_budget(supervisor.logs.parent / BUDGET_FILE).get(name, Deaths())
+    if status is not None and (status.alive or (status.comes_back and not deaths.spent)):
         return status
     said = tail(supervisor.logs / f"{name}.err.log", LOG_LINES)
     state = "not there" if status is None else status.state.lower()
     cause = f"the program {name} is {state}"
     evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {said}"
-    deaths = read_budget(supervisor.logs.parent / BUDGET_FILE).get(name, Deaths())
     error = BudgetSpent if status is not None and (status.state == "FATAL" or deaths.spent) else ServiceDied
     raise error(cause, evidence, f"make logs SERVICE={name}")

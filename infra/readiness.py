@@ -136,7 +136,10 @@ def require_healable(runtime: Runtime, service: Service) -> None:
 
 
 def require_running(runtime: Runtime, service: Service) -> str:
-    """Return the detail of a running service; raises ServiceDied, or ServiceBroken, with its last words and the reason."""
+    """Return the detail of a running service; otherwise raises, with its last words and the reason.
+
+    NotReady for one that is started again by whoever keeps it, ServiceBroken where that can't heal it, ServiceDied for the rest.
+    """
     seen = runtime.observe(service)
     if seen.state is ServiceState.RUNNING:
         return seen.detail
@@ -145,6 +148,9 @@ def require_running(runtime: Runtime, service: Service) -> str:
     cause = f"{service.name} is {seen.state}" + (f": {found.cause}" if found else "")
     if found is not None and found.final:
         raise _broken(runtime, service, cause, logs, found)
+    if seen.comes_back:
+        cause = f"{cause}; it is started again"
+        raise NotReady(cause, _last_words(seen.detail, logs), f"make logs SERVICE={service.name}")
     raise ServiceDied(cause, _last_words(seen.detail, logs), found.remedy if found else f"make logs SERVICE={service.name}")
 
 

@@ -45,6 +45,8 @@ class Observation:
     drifted: bool = False
     started_at: float | None = None
     """When the present life began, seconds since the epoch; None where nothing runs."""
+    comes_back: bool = False
+    """It has just died, and whoever keeps it starts it again."""
 
 
 @dataclass(frozen=True)

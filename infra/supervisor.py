@@ -64,6 +64,11 @@ class ProgramStatus:
         """Whether a process of it runs or is about to."""
         return self.state in {"RUNNING", "STARTING"}
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether it has just died and supervisord starts it again; the restart budget may still be against it."""
+        return self.state == "BACKOFF" or (self.state == "EXITED" and str(self.exit_code) not in FINAL_EXIT_CODES.split(","))
+
 
 class Supervisor:
     """The supervisord of one directory: started on demand, given programs one by one, shut down at the end.

@@ -17,7 +17,6 @@ from infra.prerequisites import check_disk, check_memory
 from infra.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
 from infra.runtime import ServiceState
 from infra.stack import Service, ServiceKind
-from infra.supervisor import FINAL_EXIT_CODES
 from infra.versions import hole, kafka_version
 from tasks.heartbeat import beating, fresh_heartbeat
 from tasks.page import page_ladder
@@ -186,7 +185,7 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
         if status is None:
             return _down(name, error, Repair.START)
         if not status.alive:
-            final = status.state == "EXITED" and str(status.exit_code) in FINAL_EXIT_CODES.split(",")
+            final = status.state == "EXITED" and not status.comes_back
             return _down(name, error, Repair.NONE if final else Repair.START)
         age = time.time() - status.started
         if age < STARTING_SECONDS[name]:

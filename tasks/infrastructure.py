@@ -56,7 +56,7 @@ def start_service(stack: str, service: str) -> Outcome:
     return lab.runtime.start(declared)
 
 
-@step(name="wait-for-service", task_run_name="wait-for-service {service}", timeout_seconds=180)
+@step(name="wait-for-service", task_run_name="wait-for-service {service}", timeout_seconds=180, retries=0)
 def wait_for_service(stack: str, service: str) -> dict[str, str]:
     """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
     lab = open_lab(stack)

@@ -79,7 +79,7 @@ def launch_page(stack: str) -> Outcome:
     return launch_program(lab.supervisor, lab.paths, NAME, page_spec(lab).model_dump_json())
 
 
-@step(name="wait-for-page", timeout_seconds=60)
+@step(name="wait-for-page", timeout_seconds=60, retries=0)
 def wait_for_page(stack: str) -> dict[str, str]:
     """Wait until the page answers; returns the evidence of each rung."""
     return climb(page_ladder(open_lab(stack)), READY_SECONDS, SystemClock(), say)

@@ -35,7 +35,7 @@ def launch_producer(stack: str) -> Outcome:
     return launch_program(lab.supervisor, lab.paths, NAME, producer_spec(lab).model_dump_json())
 
 
-@step(name="wait-for-producer", timeout_seconds=60)
+@step(name="wait-for-producer", timeout_seconds=60, retries=0)
 def wait_for_producer(stack: str) -> dict[str, str]:
     """Wait until the producer beats and the broker has acknowledged a tweet."""
     lab = open_lab(stack)

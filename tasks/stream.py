@@ -44,14 +44,14 @@ def submit_stream(stack: str, start_offsets: dict[int, int]) -> Outcome:
     return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, start_offsets).model_dump_json(), java=True)
 
 
-@step(name="wait-for-stream", timeout_seconds=180)
+@step(name="wait-for-stream", timeout_seconds=180, retries=0)
 def wait_for_stream(stack: str) -> dict[str, str]:
     """Wait until the query has finished its first batch."""
     lab = open_lab(stack)
     return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock(), say)
 
 
-@step(name="wait-for-catch-up", timeout_seconds=300)
+@step(name="wait-for-catch-up", timeout_seconds=300, retries=0)
 def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, int]:
     """Wait until the stream has finished every record that is in the log now; returns the log's ends."""
     lab = open_lab(stack)

@@ -1,9 +1,68 @@
-"""What the whole suite needs of its own process."""
+"""What the whole suite needs of its own process, and what each test must leave as it was."""
 
 from __future__ import annotations
 
+import gc
 import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from leftovers import left_since, present
+from order import Scheduler, longest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it runs in the background deaf to Ctrl-C, and every command under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Started:
+    """Says which of the tests that take minutes has started: dots alone would stand still."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and nodeid.startswith("tests/real/"):
+            terminal.write_line(f"started {nodeid}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        config.pluginmanager.register(Started(config))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler | None:
+    return Scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of every later collection of garbage: half a second each."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_for_the_collector() -> Iterator[None]:
+    """Find what the tests of a module left unclosed in cycles: its warning is an error, and it is told of where it was left."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a descriptor, a thread or a child; first of its fixtures, so that theirs have ended by then."""
+    before = present()
+    yield
+    left = left_since(before, engine="engine" in request.fixturenames)
+    assert not left, f"left over: {', '.join(left)}"

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -191,12 +192,11 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
     spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(spec.checkpoint.with_suffix(".lock"), timeout=0)
     try:
-        lock.acquire()
+        held = lock.acquire()
     except Timeout as error:
         cause = f"another job runs on the checkpoint {spec.checkpoint}"
         raise ConfigurationConflict(cause, str(error), "make status") from error
-    with lock:
-        store = Store(spec.store)
+    with held, closing(Store(spec.store)) as store:
         letters = DeadLetters(spec.bootstrap, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True))
         try:

@@ -24,3 +24,7 @@ class FakeClock:
             self._at_sleep()
         self.naps += 1
         self.now += seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass that nobody slept."""
+        self.now += seconds

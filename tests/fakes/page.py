@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
+import httpx
 import msgspec
 
 from trending.heartbeat import Heartbeat
@@ -31,6 +34,8 @@ HOSTILE = (
     "{{ 7 * 7 }}",
 )
 """Hashtags that would be markup, reordered text, a formula or a template, if anybody let them."""
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""httpx reads the machine's certificates for each client, 0.1 s, and nobody here speaks TLS."""
 
 
 class PageHome:
@@ -88,6 +93,21 @@ class PageHome:
             self._store.close()
 
 
+class _Impatient:
+    """Stands in for asyncio in uvicorn's server, which looks ten times a second whether it is to end."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, _seconds: float) -> None:
+        await asyncio.sleep(0.01)
+
+
+def visitor(address: str) -> httpx.Client:
+    """Return a client of a page at ``address``, to be used in a ``with`` statement."""
+    return httpx.Client(base_url=address, timeout=5, verify=_NO_CERTIFICATES)
+
+
 @contextmanager
 def served(spec: PageSpec) -> Iterator[str]:
     """Serve the page and give its address; whatever it raised is raised at the end."""
@@ -103,12 +123,13 @@ def served(spec: PageSpec) -> Iterator[str]:
             raised.append(error)
 
     thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield address
-    finally:
-        stop.set()
-        thread.join(10)
+    with listening, patch("trending.page.__main__.WATCH_SECONDS", 0.01), patch("uvicorn.server.asyncio", _Impatient()):
+        thread.start()
+        try:
+            yield address
+        finally:
+            stop.set()
+            thread.join(10)
     assert not thread.is_alive(), "the page did not end"
     if raised:
         raise raised[0]

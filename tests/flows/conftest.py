@@ -9,7 +9,6 @@ from fakes.homes import home, java17
 from fakes.plain import artifacts, plain, world
 from fakes.terminal import own_process, said
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +19,8 @@ __all__ = ["artifacts", "engine", "home", "java17", "own_process", "plain", "sai
 @pytest.fixture(scope="session")
 def engine() -> Iterator[None]:
     """Prefect's engine against a server and database of the session's own."""
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - 2 s, and most workers need no server
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DO_NOT_TRACK", "1")
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
 
 from flows import start_up
@@ -188,6 +189,7 @@ def test_a_wrong_value_is_named_in_one_error(arguments: list[str], named: str) -
     assert caught.value.next_command == "up --help"
 
 
+@pytest.mark.row(32)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -286,6 +288,7 @@ def test_wrong_input_ends_with_2_and_one_message_before_anything_runs(capsys: py
     assert "Traceback" not in said
 
 
+@pytest.mark.row(8)
 @pytest.mark.usefixtures("own_process")
 def test_sigterm_and_ctrl_c_end_a_command_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     def terminated(_settings: StartUpForm) -> None:
@@ -298,6 +301,28 @@ def test_sigterm_and_ctrl_c_end_a_command_with_130(capsys: pytest.CaptureFixture
     assert run(terminated) == Interrupted.exit_code == 130
     assert run(interrupted) == 130
     assert capsys.readouterr().err.count("interrupted: what this run had made was undone\n") == 2
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize("signalled", [TerminationSignal(signal.SIGTERM), KeyboardInterrupt()])
+def test_a_signal_between_two_tasks_at_which_prefect_stumbles_is_an_interruption_all_the_same(
+    signalled: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumbling(_settings: StartUpForm) -> None:
+        try:
+            raise signalled  # noqa: TRY301
+        except BaseException:  # noqa: BLE001
+            what = "Task run is not set"
+            raise ValueError(what)  # noqa: B904 - as Prefect does, and the two above
+
+    def failing(_settings: StartUpForm) -> None:
+        what = "a defect"
+        raise ValueError(what)
+
+    assert run(stumbling) == 130
+    assert "interrupted: what this run had made was undone\n" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="a defect"):
+        run(failing)
 
 
 def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -129,6 +129,7 @@ def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFix
     assert up.running == set()
 
 
+@pytest.mark.row(9)
 def test_processes_that_nobody_owns_are_listed_as_left_over(up: World, capsys: pytest.CaptureFixture[str]) -> None:
     up.supervised = False
     mark = {**os.environ, STACK_VARIABLE: StackPaths.of("lab").stack_id, "TRENDING_COMPONENT": "stream"}

@@ -1,7 +1,8 @@
-"""The flows under Prefect's own engine: what a task adds to its function."""
+"""What needs a Prefect server: the flows under its engine, and what `make serve` puts there. One file, since one is enough."""
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,19 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from prefect import Task, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.schedules import IntervalSchedule
+from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.forms import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
 from infra.lab import record
 from infra.paths import StackPaths
 from infra.state import existing_stacks, read_state
-from tasks import infrastructure
-from trending.errors import ConfigurationConflict, Interrupted, ServiceDied
+from tasks import deployment, infrastructure
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.settings import LabSettings
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ UP = (
     "launch page",
     "watch page",
 )
+WAITS = ("round trip", "watch producer", "watch stream", "watch page")
 DOWN = ("write down what is wanted", "remove page", "remove stream", "remove producer", "remove kafka", "destroy")
 
 
@@ -79,12 +84,14 @@ def task_runs(flow_run: str, expected: int) -> list[TaskRun]:
 
 def test_tasks_that_fail_once_are_retried_and_the_flow_completes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for operation in (*UP, *DOWN):
-        world.fail(operation, ServiceDied("it was not there for a moment"))
+        # What waits is not tried again: what is not there for a moment is waited for.
+        world.fail(operation, (NotReady if operation in WAITS else ServiceDied)("it was not there for a moment"))
     stack = lab_stack(name="lab")
     assert start_up.start_up(StartUpForm(stack=stack)).changed
     assert world.running == {"kafka", "producer", "stream", "page"}
     runs = task_runs("start-up lab", 12)
-    assert [run.run_count for run in runs] == [2] * 12
+    assert {run.name: run.run_count for run in runs} == {run.name: 1 if run.name.startswith("wait-for-") else 2 for run in runs}
+    assert len([run for run in runs if run.name.startswith("wait-for-")]) == len(WAITS)
     assert {run.state_type for run in runs} == {StateType.COMPLETED}
     written = infrastructure.want
 
@@ -98,6 +105,7 @@ def test_tasks_that_fail_once_are_retried_and_the_flow_completes(world: World, m
     assert [run.run_count for run in task_runs("tear-down lab", 6)] == [2] * 6
 
 
+@pytest.mark.row(18)
 def test_a_task_whose_error_is_final_is_tried_once_and_the_flow_fails_with_it(world: World) -> None:
     world.fail("check tweets_topic", ConfigurationConflict("other settings"))
     with pytest.raises(ConfigurationConflict, match="other settings"):
@@ -115,6 +123,15 @@ def test_a_task_that_goes_on_failing_is_given_up_after_three_attempts(world: Wor
     assert world.running == set()
 
 
+def test_a_wait_that_fails_is_not_tried_again(world: World) -> None:
+    world.fail("watch producer", ServiceDied("it died for good"))
+    with pytest.raises(ServiceDied, match="it died for good"):
+        start_up.start_up(StartUpForm(stack=lab_stack()))
+    assert world.calls.count("watch producer") == 1
+    assert world.running == set()
+
+
+@pytest.mark.row(8)
 @pytest.mark.usefixtures("sigterm_interrupts")
 @pytest.mark.parametrize("step", ["start kafka", "watch stream"])
 def test_sigterm_in_a_task_undoes_everything(step: str, world: World) -> None:
@@ -151,3 +168,70 @@ def test_the_five_messages_are_never_sent_twice(world: World, monkeypatch: pytes
         smoke_test.smoke_test(SmokeTestForm(name="lab"))
     assert sent == ["tweets_topic"]
     assert world.changes == []
+
+
+@pytest.fixture
+def cleaned() -> Iterator[None]:
+    """Automations and blocks of this test are gone afterwards."""
+    yield
+    with get_client(sync_client=True) as client:
+        for name in ("trending-alert", "trending-zombies", "trending-late-checks"):
+            for automation in client.read_automations_by_name(name):
+                client.delete_automation(automation.id)
+
+
+@pytest.mark.usefixtures("cleaned")
+def test_automations_are_created_once_and_updated_afterwards() -> None:
+    for _twice in range(2):
+        assert deployment.apply_automations(None) == ["trending-zombies", "trending-late-checks"]
+    with get_client(sync_client=True) as client:
+        assert len(client.read_automations_by_name("trending-zombies")) == 1
+        assert client.read_automations_by_name("trending-alert") == []
+
+
+@pytest.mark.row(32)
+@pytest.mark.usefixtures("cleaned")
+def test_an_alert_needs_an_address_which_is_kept_in_a_block_and_nowhere_else() -> None:
+    address = SecretStr("http://127.0.0.1:1/hook?token=hunter2")
+    assert "trending-alert" in deployment.apply_automations(address)
+    assert "trending-alert" in deployment.apply_automations(None), "the block is there from before"
+    with get_client(sync_client=True) as client:
+        automation = client.read_automations_by_name("trending-alert")[0]
+        assert "hunter2" not in automation.model_dump_json()
+        document = client.read_block_document_by_name("trending-alert", "custom-webhook", include_secrets=False)
+        assert "hunter2" not in str(document.data)
+        client.delete_block_document(document.id)
+
+
+def test_the_pool_is_created_once() -> None:
+    assert deployment.create_pool()
+    assert not deployment.create_pool()
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool("trending").type == "process"
+
+
+class Later(dt.datetime):
+    """A clock that is an hour ahead, and more."""
+
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> Later:
+        return super().now(tz) + dt.timedelta(days=30)
+
+
+def test_the_next_scheduled_check_is_told_and_a_scheduler_that_plans_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(lambda: clock.advance(5))  # each look is two requests
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("health-check")
+        schedule = IntervalSchedule(interval=dt.timedelta(minutes=5))
+        made = client.create_deployment(flow, "local", schedules=[DeploymentScheduleCreate(schedule=schedule, active=True)])
+        with pytest.raises(NotReady, match=r"planned no run of health-check/local within 30 s"):
+            deployment.wait_for_schedule(clock)
+        # What the server's scheduler does in its loop: its bulk insert fails with SQLAlchemy 2.1.
+        client._client.post(f"/deployments/{made}/schedule").raise_for_status()
+        planned = deployment.wait_for_schedule(clock)
+        assert 0 <= (planned - dt.datetime.now(dt.UTC)).total_seconds() <= 300
+        # An hour later nobody has started any of them, and nobody plans more.
+        monkeypatch.setattr(deployment.dt, "datetime", Later)
+        with pytest.raises(NotReady, match="planned no run"):
+            deployment.wait_for_schedule(clock)
+        client.delete_deployment(made)

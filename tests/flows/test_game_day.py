@@ -53,6 +53,7 @@ def day(monkeypatch: pytest.MonkeyPatch, report: type[Report] = Report, **settin
     return game_day.game_day(GameDayForm(name="lab", **settings))
 
 
+@pytest.mark.row(11)
 def test_all_faults_are_tried_and_the_report_has_a_row_for_each(
     monkeypatch: pytest.MonkeyPatch, pretended: list[FaultName], artifacts: dict[str, str], said: list[str]
 ) -> None:

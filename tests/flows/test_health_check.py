@@ -87,6 +87,7 @@ def test_what_is_down_fails_the_check_with_its_evidence_and_is_told_once(
     assert "kafka says 39" in artifacts["logs-lab"]
 
 
+@pytest.mark.row(27)
 def test_healing_repairs_once_and_tells_of_it(world: World, events: Events, said: list[str]) -> None:
     make_whole()
     world.services.clear()
@@ -158,6 +159,7 @@ def test_a_check_that_could_not_be_done_is_told(world: World, events: Events) ->
     ]
 
 
+@pytest.mark.row(26)
 def test_a_check_while_another_command_works_on_the_stack_is_busy_and_tells_nobody(
     world: World, events: Events, artifacts: dict[str, str]
 ) -> None:
@@ -231,6 +233,7 @@ def test_several_at_once_are_left_alone(world: World) -> None:
     assert world.changes == []
 
 
+@pytest.mark.row(27)
 def test_a_component_that_dies_again_and_again_ends_in_one_alert(world: World, events: Events) -> None:
     make_whole()
     for _death in range(REPAIRS):
@@ -254,6 +257,7 @@ def test_a_repair_that_fails_is_told_and_the_check_fails(world: World) -> None:
     assert list(read_record(StackPaths.of("lab").health).repairs) == ["kafka"]
 
 
+@pytest.mark.row(26)
 def test_a_take_down_during_the_check_makes_it_absent(world: World) -> None:
     lab = make_whole()
     world.services.clear()
@@ -261,6 +265,7 @@ def test_a_take_down_during_the_check_makes_it_absent(world: World) -> None:
     assert check(heal=True).name == "Absent"
 
 
+@pytest.mark.row(26)
 def test_a_stack_that_is_being_taken_down_is_absent(world: World) -> None:
     lab = make_whole()
     world.services.clear()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 from fakes.clock import FakeClock
-from prefect import Flow, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect import Flow
 from prefect.client.schemas.objects import Worker, WorkerStatus
-from prefect.client.schemas.schedules import IntervalSchedule
 from pydantic import SecretStr
 
 from flows import serve
@@ -24,9 +22,6 @@ from infra.prefect_worker import worker_log
 from infra.supervisor import ProgramStatus
 from tasks import deployment
 from trending.errors import LabError, NotReady
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report")
 
@@ -67,54 +62,6 @@ def test_every_flow_that_is_deployed_is_watched_for_zombies() -> None:
     automations = yaml.safe_load(deployment.AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
     zombies = next(each for each in automations if each["name"] == "trending-zombies")
     assert set(FLOWS) <= set(zombies["trigger"]["match_related"]["prefect.resource.name"])
-
-
-@pytest.fixture
-def cleaned(engine: None) -> Iterator[None]:
-    """Automations and blocks of this test are gone afterwards."""
-    yield
-    with get_client(sync_client=True) as client:
-        for name in ("trending-alert", "trending-zombies", "trending-late-checks"):
-            for automation in client.read_automations_by_name(name):
-                client.delete_automation(automation.id)
-
-
-@pytest.mark.usefixtures("cleaned")
-def test_automations_are_created_once_and_updated_afterwards() -> None:
-    for _twice in range(2):
-        assert deployment.apply_automations(None) == ["trending-zombies", "trending-late-checks"]
-    with get_client(sync_client=True) as client:
-        assert len(client.read_automations_by_name("trending-zombies")) == 1
-        assert client.read_automations_by_name("trending-alert") == []
-
-
-@pytest.mark.usefixtures("cleaned")
-def test_an_alert_needs_an_address_which_is_kept_in_a_block_and_nowhere_else() -> None:
-    address = SecretStr("http://127.0.0.1:1/hook?token=hunter2")
-    assert "trending-alert" in deployment.apply_automations(address)
-    assert "trending-alert" in deployment.apply_automations(None), "the block is there from before"
-    with get_client(sync_client=True) as client:
-        automation = client.read_automations_by_name("trending-alert")[0]
-        assert "hunter2" not in automation.model_dump_json()
-        document = client.read_block_document_by_name("trending-alert", "custom-webhook", include_secrets=False)
-        assert "hunter2" not in str(document.data)
-        client.delete_block_document(document.id)
-
-
-@pytest.mark.usefixtures("engine")
-def test_the_pool_is_created_once() -> None:
-    assert deployment.create_pool()
-    assert not deployment.create_pool()
-    with get_client(sync_client=True) as client:
-        assert client.read_work_pool("trending").type == "process"
-
-
-class Later(dt.datetime):
-    """A clock that is an hour ahead, and more."""
-
-    @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> Later:
-        return super().now(tz) + dt.timedelta(days=30)
 
 
 BORN = 1_700_000_000.0
@@ -179,26 +126,6 @@ def test_a_worker_that_gave_up_is_told_at_once_with_its_last_words(
         deployment.wait_for_worker(clock)
     assert clock.naps == 0
     assert "Unauthorized" in caught.value.evidence
-
-
-@pytest.mark.usefixtures("engine")
-def test_the_next_scheduled_check_is_told_and_a_scheduler_that_plans_none_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = FakeClock()
-    with get_client(sync_client=True) as client:
-        flow = client.create_flow_from_name("health-check")
-        schedule = IntervalSchedule(interval=dt.timedelta(minutes=5))
-        made = client.create_deployment(flow, "local", schedules=[DeploymentScheduleCreate(schedule=schedule, active=True)])
-        with pytest.raises(NotReady, match=r"planned no run of health-check/local within 30 s"):
-            deployment.wait_for_schedule(clock)
-        # What the server's scheduler does in its loop: its bulk insert fails with SQLAlchemy 2.1.
-        client._client.post(f"/deployments/{made}/schedule").raise_for_status()
-        planned = deployment.wait_for_schedule(clock)
-        assert 0 <= (planned - dt.datetime.now(dt.UTC)).total_seconds() <= 300
-        # An hour later nobody has started any of them, and nobody plans more.
-        monkeypatch.setattr(deployment.dt, "datetime", Later)
-        with pytest.raises(NotReady, match="planned no run"):
-            deployment.wait_for_schedule(clock)
-        client.delete_deployment(made)
 
 
 def test_a_server_that_refuses_the_deployments_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,7 @@ def test_a_page_that_is_not_wanted_any_more_is_stopped(world: World) -> None:
     assert world.changes == ["end page"]
 
 
+@pytest.mark.row(3)
 def test_a_taken_page_port_stops_everything_before_it_has_begun(world: World) -> None:
     world.port_owners[8501] = PortOwner(8501, 4711, "streamlit")
     with pytest.raises(PortTaken, match="port 8501 is taken by streamlit, pid 4711") as caught:
@@ -137,11 +138,13 @@ def test_a_page_port_that_is_the_brokers_is_refused(world: World) -> None:
     assert world.changes == []
 
 
+@pytest.mark.row(13)
 def test_three_brokers_are_started_in_order_and_the_cluster_is_probed_after_the_last(world: World) -> None:
     up(brokers=3, replication=3)
     assert world.calls[2:6] == ["start kafka", "start kafka-2", "start kafka-3", "round trip"]
 
 
+@pytest.mark.row(6)
 def test_up_twice_changes_nothing_and_says_so(world: World, said: list[str]) -> None:
     up()
     world.forget_history()
@@ -152,6 +155,7 @@ def test_up_twice_changes_nothing_and_says_so(world: World, said: list[str]) -> 
     assert "was up already: nothing was changed" in said[-1]
 
 
+@pytest.mark.row(5)
 def test_up_with_another_setting_makes_only_what_it_concerns_anew(world: World) -> None:
     up()
     world.forget_history()
@@ -170,6 +174,7 @@ def test_up_brings_back_only_what_is_missing(world: World) -> None:
     assert world.changes == ["launch stream"]
 
 
+@pytest.mark.row(20)
 def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +187,7 @@ def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
     assert '"start_offsets":{"0":7}' in first
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize(
     ("step", "error"),
     [
@@ -262,6 +268,7 @@ def test_a_start_that_waited_for_another_keeps_what_that_one_was_asked_for(world
     assert (settings.stack.port, settings.producer.rate) == (given.stack.port, 50)
 
 
+@pytest.mark.row(8)
 def test_an_interrupted_start_leaves_no_page_since_somebody_waits(world: World, artifacts: dict[str, str]) -> None:
     world.fail("launch stream", Interrupted())
     with pytest.raises(Interrupted):
@@ -279,6 +286,7 @@ def test_after_a_failure_a_stack_that_nobody_knew_before_leaves_nothing(step: st
     assert world.topics == {}
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("stop_only", [True, False])
 @pytest.mark.parametrize("step", ["prepare", "start kafka", "watch stream"])
 def test_after_a_failure_a_stack_that_has_data_is_what_it_was(step: str, stop_only: bool, world: World) -> None:  # noqa: FBT001
@@ -294,6 +302,7 @@ def test_after_a_failure_a_stack_that_has_data_is_what_it_was(step: str, stop_on
     assert world.running == set()
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize("error", [ConfigurationConflict("it cannot be"), Interrupted()])
 @pytest.mark.parametrize(
     "step", ["check tweets_topic", "launch producer", "watch producer", "launch stream", "watch stream", "ask page"]
@@ -345,6 +354,7 @@ def test_a_failed_start_can_be_started_again(world: World) -> None:
     assert world.running == whole_stack(open_lab("lab").stack)
 
 
+@pytest.mark.row(9)
 def test_what_a_killed_run_left_is_adopted_by_the_next_one(world: World) -> None:
     world.fail("launch stream", Interrupted())
     with pytest.MonkeyPatch.context() as killed:
@@ -357,6 +367,7 @@ def test_what_a_killed_run_left_is_adopted_by_the_next_one(world: World) -> None
     assert world.changes == ["launch stream", "launch page"]
 
 
+@pytest.mark.row(6)
 def test_two_at_once_create_everything_exactly_once(world: World) -> None:
     world.slow = {"prepare": 0.05, "start kafka": 0.1, "launch stream": 0.05}
     wanted = form()
@@ -370,6 +381,7 @@ def test_two_at_once_create_everything_exactly_once(world: World) -> None:
     assert len(world.changes) == len(set(world.changes))
 
 
+@pytest.mark.row(3)
 def test_a_taken_port_stops_everything_before_it_has_begun(world: World) -> None:
     import socket  # noqa: PLC0415 - the only test here that opens one
 
@@ -414,6 +426,7 @@ def test_a_deployment_that_is_run_without_a_setting_keeps_its_value(world: World
     assert (settings.producer.rate, settings.stack, settings.page.page_port) == (9.0, given.stack, 0)
 
 
+@pytest.mark.row(35)
 def test_a_damaged_state_file_stops_the_command_before_it_touches_anything(world: World) -> None:
     up()
     StackPaths.of("lab").state.write_text("{")
@@ -423,6 +436,7 @@ def test_a_damaged_state_file_stops_the_command_before_it_touches_anything(world
     assert world.changes == []
 
 
+@pytest.mark.row(35)
 def test_a_stack_whose_directory_somebody_deleted_is_made_anew(world: World) -> None:
     up()
     shutil.rmtree(StackPaths.of("lab").root)

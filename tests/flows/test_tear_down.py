@@ -62,6 +62,7 @@ def test_everything_goes_in_the_reverse_of_the_order_in_which_it_came(world: Wor
     assert [change.split()[-1] for change in reversed(went)] == [change.split()[-1] for change in sorted(came, key=came.index)]
 
 
+@pytest.mark.row(6)
 def test_down_keeps_the_data_and_says_so(world: World, said: list[str]) -> None:
     up()
     down()
@@ -88,6 +89,7 @@ def test_a_stack_of_docker_compose_is_left_alone_with_the_command_for_it(world: 
     assert world.changes == []
 
 
+@pytest.mark.row(6)
 def test_down_twice_and_on_nothing_succeeds(world: World, said: list[str]) -> None:
     assert down() is False
     assert said == ["there is no stack lab: nothing to take down"]
@@ -114,6 +116,7 @@ def test_stop_keeps_everything_for_a_quick_start(world: World, said: list[str]) 
     assert world.changes == ["start kafka", "launch producer", "launch stream", "launch page"]
 
 
+@pytest.mark.row(25)
 def test_down_ends_what_a_killed_supervisor_left_behind(world: World) -> None:
     up()
     world.supervised = False
@@ -125,6 +128,7 @@ def test_down_ends_what_a_killed_supervisor_left_behind(world: World) -> None:
     assert "remove stream" not in world.calls, "there was no supervisor to ask"
 
 
+@pytest.mark.row(25)
 def test_main_without_a_server_takes_the_stack_down(world: World, at_exit: list[Callable[[], object]]) -> None:
     up()
     tear_down.main(TearDownForm(name="lab"))
@@ -144,6 +148,7 @@ def test_main_with_a_server_runs_the_flow_on_it(world: World, monkeypatch: pytes
     assert world.running == set()
 
 
+@pytest.mark.row(25)
 def test_a_server_that_answers_and_can_do_nothing_does_not_keep_a_stack_up(
     world: World, said: list[str], at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +197,7 @@ def test_a_stopped_stack_still_wants_its_server() -> None:
     assert not wanted_up("lab")
 
 
+@pytest.mark.row(35)
 def test_the_remedy_for_a_damaged_state_file_works(world: World, at_exit: list[Callable[[], object]]) -> None:
     up()
     StackPaths.of("lab").state.write_text("{")

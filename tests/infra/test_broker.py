@@ -147,13 +147,12 @@ def test_reasons_carry_librdkafkas_name_or_the_errors_own() -> None:
     assert reason(TimeoutError()) == "TimeoutError"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mock_cluster() -> Any:
     """A cluster inside librdkafka, on the loopback; it lives as long as the producer that it belongs to."""
-    owner = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
-    brokers = owner.list_topics(PROBE_TOPIC, timeout=5).brokers.values()
-    yield ",".join(f"{each.host}:{each.port}" for each in brokers)
-    owner.flush(1)
+    with Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0}) as owner:
+        brokers = owner.list_topics(PROBE_TOPIC, timeout=5).brokers.values()
+        yield ",".join(f"{each.host}:{each.port}" for each in brokers)
 
 
 @pytest.mark.usefixtures("client")

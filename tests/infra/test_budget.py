@@ -20,6 +20,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "budget.json"
 
 
+@pytest.mark.row(10)
 def test_the_budget_is_spent_by_one_death_more_than_it_allows(path: Path) -> None:
     assert [note_death(path, "kafka", float(at)) for at in range(DEATHS + 1)] == [False] * DEATHS + [True]
     assert read_budget(path)["kafka"].spent
@@ -92,6 +93,7 @@ def exited(name: str, expected: int) -> str:
     return f"processname:{name} groupname:{name} from_state:RUNNING expected:{expected} pid:1"
 
 
+@pytest.mark.row(27)
 def test_the_listener_stops_what_dies_again_and_again_and_nothing_else(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,6 +119,7 @@ def test_every_row_can_match_and_says_what_to_do() -> None:
         assert row.remedy
 
 
+@pytest.mark.row(10)
 def test_memory_kill_heap_and_kill_by_hand_are_three_verdicts_with_three_remedies() -> None:
     memory = diagnose_exit(137, "", memory_killed=True)
     heap = diagnose_exit(3, "")

@@ -36,6 +36,7 @@ def a_client(events: list[dict[str, Any]] | Exception, *here: str) -> Any:
     )
 
 
+@pytest.mark.row(1)
 @pytest.mark.parametrize("host", ["tcp://127.0.0.1:1", "tcp://[::1]:1"])
 def test_an_engine_that_does_not_answer_is_one_error_with_the_host_tried_and_the_ways_out(
     host: str, monkeypatch: pytest.MonkeyPatch
@@ -51,11 +52,13 @@ def test_an_engine_that_does_not_answer_is_one_error_with_the_host_tried_and_the
     assert engine_answers() == caught.value.cause
 
 
+@pytest.mark.row(1)
 def test_the_host_tried_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     assert "127.0.0.1:1" in str(engine_answers())
 
 
+@pytest.mark.row(1)
 def test_a_docker_host_that_is_nonsense_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "gopher://somewhere")
     assert "no Docker engine answers" in str(engine_answers())
@@ -75,6 +78,7 @@ def test_a_pull_tells_its_progress() -> None:
     assert lines == ["apache/kafka:4.4.0: 1 of 2 layers", "apache/kafka:4.4.0: 2 of 2 layers"]
 
 
+@pytest.mark.row(2)
 @pytest.mark.parametrize(
     "events",
     [
@@ -91,6 +95,7 @@ def test_an_error_is_found_wherever_the_pull_hides_it(events: Any) -> None:
     assert "make images" in caught.value.next_command
 
 
+@pytest.mark.row(4)
 @pytest.mark.parametrize(
     ("text", "port"),
     [

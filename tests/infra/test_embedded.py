@@ -63,6 +63,7 @@ def test_properties_with_foreign_letters_and_backslashes_are_escaped_for_java() 
     assert text.isascii()
 
 
+@pytest.mark.row(15)
 def test_data_of_another_cluster_is_refused_with_both_ids() -> None:
     meta = "#comment\nversion=1\ncluster.id=theirs\n"
     check_cluster_id(meta, "theirs", "/data/meta.properties", "lab")
@@ -85,6 +86,7 @@ def test_a_first_start_formats_the_storage_and_launches_the_broker(world: World,
     assert program.environment["JAVA_HOME"].endswith("jdk")
 
 
+@pytest.mark.row(5)
 def test_a_broker_that_is_right_is_adopted_and_nothing_is_touched(world: World, log: Path) -> None:
     made = runtime(world)
     made.start(kafka(made))
@@ -94,6 +96,7 @@ def test_a_broker_that_is_right_is_adopted_and_nothing_is_touched(world: World, 
     assert len(log.read_text().splitlines()) == 1
 
 
+@pytest.mark.row(5)
 def test_a_broker_that_drifted_is_made_anew_on_its_old_data(world: World, log: Path) -> None:
     made = runtime(world)
     made.start(kafka(made))
@@ -105,6 +108,7 @@ def test_a_broker_that_drifted_is_made_anew_on_its_old_data(world: World, log: P
     assert len(log.read_text().splitlines()) == 1
 
 
+@pytest.mark.row(15)
 @pytest.mark.usefixtures("log")
 def test_storage_of_another_cluster_is_found_before_the_start(world: World) -> None:
     made = runtime(world)
@@ -171,6 +175,9 @@ def test_supervisords_words_are_the_services_states(word: str, state: ServiceSta
     world.ended["kafka"] = ProgramStatus("kafka", word, 5, 3, "", 0.0)
     seen = made.observe(kafka(made))
     assert (seen.state, seen.exit_code) == (state, exit_code)
+    assert seen.comes_back == (state is ServiceState.EXITED), (
+        "exit code 3 is none of those after which supervisord leaves it dead"
+    )
     assert ("pid 5" in seen.detail) == (state is ServiceState.RUNNING)
 
 
@@ -188,6 +195,7 @@ def test_a_broker_stopped_for_dying_too_often_is_given_up_until_somebody_starts_
         note_death(budget, "kafka", 1.0)
     world.ended["kafka"] = ProgramStatus("kafka", "STOPPED", 0, 0, "", 0.0)
     assert made.observe(kafka(made)).state is ServiceState.GIVEN_UP
+    assert not made.observe(kafka(made)).comes_back
     assert made.start(kafka(made)) is Outcome.RECREATED
     assert read_budget(budget) == {}
     assert made.observe(kafka(made)).state is ServiceState.RUNNING

@@ -65,6 +65,7 @@ def settle(process: psutil.Process, status: str) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.row(12)
 def test_a_program_and_a_service_are_found_frozen_and_thawed() -> None:
     with sleeper() as process:
         lab = lab_with("kafka", process.pid)
@@ -154,6 +155,7 @@ def test_a_container_that_is_not_ours_is_left_alone(
         act(lab, lab.stack.services[0])
 
 
+@pytest.mark.row(10)
 def test_the_process_in_a_container_is_the_java_below_its_init(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = docker_lab(monkeypatch)
     lab = docker_lab(monkeypatch, **{STACK_LABEL: lab.paths.stack_id})

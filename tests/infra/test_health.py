@@ -58,6 +58,7 @@ def test_what_a_start_does_not_cure_is_not_started() -> None:
     assert decision.given_up == ()
 
 
+@pytest.mark.row(27)
 def test_the_budget_stops_a_repair_and_comes_back_with_time() -> None:
     record = HealthRecord(repairs={"kafka": [NOW - 10 * each for each in range(REPAIRS)]})
     spent = decide([finding("kafka")], record, NOW)

@@ -26,6 +26,7 @@ def test_java_home_goes_before_the_path(java17: Path, tmp_path: Path, monkeypatc
     assert find_java().executable != java17
 
 
+@pytest.mark.row(31)
 def test_no_java_says_where_it_was_looked_for_and_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteMissing) as caught:
@@ -35,6 +36,7 @@ def test_no_java_says_where_it_was_looked_for_and_how_to_get_one(tmp_path: Path,
     assert "openjdk-17" in caught.value.next_command
 
 
+@pytest.mark.row(31)
 @pytest.mark.usefixtures("java17")
 def test_a_wrong_java_home_is_named_though_the_path_has_a_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", "/nowhere/at/all")
@@ -43,6 +45,7 @@ def test_a_wrong_java_home_is_named_though_the_path_has_a_java(monkeypatch: pyte
     assert "JAVA_HOME=/nowhere/at/all" in caught.value.evidence
 
 
+@pytest.mark.row(31)
 @pytest.mark.parametrize(("version", "named"), [("11.0.22", "Java 11"), ("1.8.0_392", "Java 8"), ("22", "Java 22")])
 def test_a_java_of_another_version_is_refused_by_its_number(
     version: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,6 +57,7 @@ def test_a_java_of_another_version_is_refused_by_its_number(
     assert caught.value.cause == f"Java 17 or 21 is needed and {java} is {named}"
 
 
+@pytest.mark.row(31)
 def test_a_java_that_prints_no_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_java(tmp_path / "bin", "").write_text("#!/bin/sh\n")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))

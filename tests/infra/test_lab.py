@@ -68,6 +68,7 @@ def test_the_cluster_id_and_runtime_stay_when_settings_change() -> None:
     assert open_lab("lab").settings.stack.heap_mb == 700
 
 
+@pytest.mark.row(5)
 @pytest.mark.usefixtures("world")
 def test_another_runtime_than_the_recorded_one_is_refused_and_nothing_is_recorded() -> None:
     before = recorded().state
@@ -90,6 +91,7 @@ def test_a_combination_that_cannot_be_is_refused_before_anything_is_recorded() -
     assert read_state(StackPaths.of("lab")) is None
 
 
+@pytest.mark.row(1)
 def test_auto_goes_embedded_where_no_engine_answers_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "engine_answers", lambda: "no Docker engine answers at somewhere")
     made, why = record(settings(runtime=RuntimeKind.AUTO))
@@ -157,6 +159,7 @@ def test_what_is_wanted_is_changed_and_nothing_else() -> None:
     assert read_state(StackPaths.of("lab")) == made.state.model_copy(update={"wanted": Wanted.STOPPED})
 
 
+@pytest.mark.row(3)
 def test_a_port_that_somebody_has_is_named_with_process_and_pid_before_anything_starts(world: World) -> None:
     port = free_port(21000 + os.getpid() % 20000, 100)
     made = recorded(port=port)
@@ -198,6 +201,7 @@ def orphan(lab: Lab) -> subprocess.Popen[bytes]:
     return child
 
 
+@pytest.mark.row(9)
 def test_orphans_of_a_dead_supervisor_are_ended_and_counted(world: World) -> None:
     made = recorded()
     assert end_orphans(made) == 0

@@ -21,6 +21,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
     return made
 
 
+@pytest.mark.row(20)
 def test_what_an_earlier_life_left_is_ended_before_the_program_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as leftover:
         while psutil.Process(leftover.pid).name() != "sleep":

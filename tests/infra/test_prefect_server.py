@@ -11,7 +11,15 @@ from fakes.world import World
 
 from infra import prefect_server
 from infra.paths import StackPaths, lab_home
-from infra.prefect_server import PrefectServer, answers, current_server, ensure_server, prefect_environment, stop_server
+from infra.prefect_server import (
+    BUSY_SECONDS,
+    PrefectServer,
+    answers,
+    current_server,
+    ensure_server,
+    prefect_environment,
+    stop_server,
+)
 from infra.supervisor import ProgramStatus
 from trending.errors import NotReady, StackBusy, SupervisorUnreachable
 
@@ -76,12 +84,15 @@ def test_the_users_server_is_used_when_it_answers(url: str, world: World, monkey
     assert world.calls == []
 
 
+@pytest.mark.row(25)
 def test_a_server_that_the_user_named_and_that_does_not_answer_is_an_error_and_no_reason_to_start_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", DEAD)
+    clock = FakeClock()
     with pytest.raises(NotReady, match=f"no Prefect server answers at {DEAD}") as caught:
-        ensure_server()
+        ensure_server(clock)
+    assert clock.now > 1000 + BUSY_SECONDS, "it listens and may only be busy"
     assert "unset PREFECT_API_URL" in caught.value.next_command
     assert current_server() is None
     assert world.calls == []

@@ -60,6 +60,7 @@ def test_processes_are_found_by_their_marks_and_others_are_not(spawn: Callable[.
     assert [process.pid for process in found_processes(mark, "kafka")] == [kafka.pid]
 
 
+@pytest.mark.row(28)
 def test_a_zombie_is_neither_found_nor_alive(spawn: Callable[..., subprocess.Popen[str]], mark: str) -> None:
     child = spawn("sleep", "60", stack=mark)
     started = psutil.Process(child.pid).create_time()
@@ -70,6 +71,7 @@ def test_a_zombie_is_neither_found_nor_alive(spawn: Callable[..., subprocess.Pop
     assert found_processes(mark) == []
 
 
+@pytest.mark.row(28)
 def test_a_pid_that_another_process_has_now_is_not_alive(spawn: Callable[..., subprocess.Popen[str]]) -> None:
     child = spawn("sleep", "60")
     started = psutil.Process(child.pid).create_time()
@@ -79,6 +81,7 @@ def test_a_pid_that_another_process_has_now_is_not_alive(spawn: Callable[..., su
     assert not is_alive(child.pid, started)
 
 
+@pytest.mark.row(28)
 def test_a_process_that_got_the_pid_of_ours_is_not_killed_in_its_stead(
     spawn: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +110,7 @@ def test_a_stubborn_process_is_killed_after_the_grace(spawn: Callable[..., subpr
     assert time.monotonic() - started >= 0.3
 
 
+@pytest.mark.row(12)
 def test_a_frozen_process_is_ended_by_sigterm(spawn: Callable[..., subprocess.Popen[str]]) -> None:
     child = spawn("sh", "-c", OBEDIENT)
     assert child.stdout is not None
@@ -117,6 +121,7 @@ def test_a_frozen_process_is_ended_by_sigterm(spawn: Callable[..., subprocess.Po
     assert child.stdout.read() == "bye\n"
 
 
+@pytest.mark.row(3)
 def test_the_owner_of_a_port_is_named_with_its_pid(spawn: Callable[..., subprocess.Popen[str]]) -> None:
     child = spawn(sys.executable, "-S", "-c", LISTENER)
     assert child.stdout is not None

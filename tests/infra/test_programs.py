@@ -81,6 +81,12 @@ def test_a_program_that_lives_or_comes_back_is_no_failure(supervisor: FakeSuperv
     assert require_program(supervisor, "producer").state == "RUNNING"
     world.ended["producer"] = ProgramStatus("producer", "BACKOFF", 0, 1, "", 0.0)
     assert require_program(supervisor, "producer").state == "BACKOFF"
+    world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, -1, "", 0.0)
+    assert require_program(supervisor, "producer").state == "EXITED"
+    for _ in range(DEATHS + 1):
+        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+    with pytest.raises(BudgetSpent):
+        require_program(supervisor, "producer")
 
 
 def test_a_program_that_ended_is_named_with_its_exit_code_and_last_words(

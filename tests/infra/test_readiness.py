@@ -170,6 +170,7 @@ def test_only_the_last_broker_waits_for_the_whole_cluster(world: World) -> None:
     assert lengths[2] > 1
 
 
+@pytest.mark.row(10)
 def test_a_dead_service_fails_at_once_with_its_last_lines_and_the_verdict(
     stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +188,29 @@ def test_a_dead_service_fails_at_once_with_its_last_lines_and_the_verdict(
     assert "HEAP_MB" in caught.value.next_command
 
 
+def test_a_service_that_is_started_again_is_waited_for_within_the_deadline(
+    stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.start(stack.services[0])
+    alive, looks = runtime.observe, iter(range(1000))
+
+    def dead_at_first(service: Service) -> Observation:
+        dead = Observation(service.name, ServiceState.EXITED, "exit code 1", 1, comes_back=True)
+        return dead if next(looks) < 5 else alive(service)
+
+    monkeypatch.setattr(runtime, "observe", dead_at_first)
+    clock = FakeClock()
+    assert climb(rungs(runtime, stack), 10, clock)["cluster id"] == "our-cluster"
+    assert clock.naps == 5
+    looks = iter([0] * 1000)
+    with pytest.raises(
+        NotReady, match="not ready after 10 s at the rung 'running': kafka is exited; it is started again"
+    ) as caught:
+        climb(rungs(runtime, stack), 10, FakeClock())
+    assert "kafka says 199" in caught.value.evidence
+
+
+@pytest.mark.row(16)
 @pytest.mark.parametrize("said", ["java.io.IOException: No space left on device", "x.ts: Read-only file system"])
 def test_a_service_dead_of_its_disk_is_not_tried_again_and_its_data_is_named(
     stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str
@@ -207,6 +231,7 @@ def lives(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str) -> N
     monkeypatch.setattr(runtime, "logs", lambda _service, _lines: said)
 
 
+@pytest.mark.row(16)
 def test_a_service_restarted_on_a_full_disk_while_nobody_looked_is_broken_all_the_same(
     stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +258,7 @@ def test_a_dead_service_without_verdict_points_at_its_log(stack: Stack, runtime:
     assert caught.value.next_command == "make logs SERVICE=kafka"
 
 
+@pytest.mark.row(15)
 def test_a_broker_of_another_cluster_is_a_conflict(world: World, stack: Stack, runtime: FakeRuntime) -> None:
     runtime.start(stack.services[0])
     world.cluster_id = "somebody-elses"
@@ -241,6 +267,7 @@ def test_a_broker_of_another_cluster_is_a_conflict(world: World, stack: Stack, r
     assert "somebody-elses" in caught.value.evidence
 
 
+@pytest.mark.row(17)
 def test_a_wrong_advertised_address_is_exactly_that_diagnosis(
     world: World, stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +282,7 @@ def test_a_wrong_advertised_address_is_exactly_that_diagnosis(
     assert "localhost:19092" in caught.value.evidence
 
 
+@pytest.mark.row(17)
 def test_a_broker_that_is_missing_for_a_moment_is_waited_for_and_no_wrong_address(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +364,7 @@ def test_zookeeper_is_ready_when_it_says_its_version(zookeeper: tuple[int, list[
     assert readiness.require_serving(port) == "Zookeeper version: 3.8.6, built on 2025"
 
 
+@pytest.mark.row(14)
 def test_a_zookeeper_that_is_not_there_is_not_ready() -> None:
     with pytest.raises(NotReady, match="ZooKeeper does not answer on port 1"):
         readiness.require_serving(1)

@@ -113,6 +113,12 @@ def test_containers_publish_client_ports_only_and_reach_each_other_by_name() -> 
     assert stack.services[1].environment["KAFKA_NODE_ID"] == "2"
 
 
+def test_the_declaration_is_the_same_for_both_runtimes_but_for_the_wiring() -> None:
+    docker, embedded = declared(RuntimeKind.DOCKER), declared(EMBEDDED)
+    differing = {name for name, value in docker.services[0].properties.items() if value != embedded.services[0].properties[name]}
+    assert differing == {"listeners", "controller.quorum.voters"}
+
+
 def test_the_default_stack_has_the_contracts_bare_names_and_others_are_prefixed() -> None:
     assert declared().qualified("kafka") == "kafka"
     other = declare(StackSettings(name="other"), DOCKER, StackPaths.of("other"), "abc")

@@ -50,6 +50,7 @@ def test_stacks_that_exist_are_those_with_a_state(paths: StackPaths) -> None:
     assert existing_stacks() == ["another", "lab"]
 
 
+@pytest.mark.row(35)
 @pytest.mark.parametrize("content", ["", "{", '{"wanted": "up"}', '{"wanted": "sideways"}'])
 def test_a_damaged_state_file_is_one_clear_error(paths: StackPaths, content: str) -> None:
     write_state(paths, a_state())
@@ -73,6 +74,7 @@ def test_the_lock_is_free_again_after_its_holder_and_leaves_no_file(paths: Stack
     assert not paths.lock.exists()
 
 
+@pytest.mark.row(9)
 def test_a_holder_that_was_killed_frees_the_lock(paths: StackPaths) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -102,7 +104,7 @@ def test_a_holder_that_ends_does_not_take_away_the_lock_of_the_next_one(
         pass
     with pytest.raises(Timeout):
         FileLock(paths.lock, timeout=0).acquire()
-    next_one.release()
+    next_one.release(force=True)  # it was let in twice
 
 
 def test_the_home_is_that_of_the_variable_or_in_the_checkout(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +118,7 @@ def test_stacks_of_one_name_in_two_homes_have_different_marks(home: Path) -> Non
     assert one.stack_id != other.stack_id
 
 
+@pytest.mark.row(26)
 def test_a_request_to_take_down_dies_with_its_process_and_one_of_two_does_not_withdraw_the_others(tmp_path: Path) -> None:
     paths = StackPaths(tmp_path, "lab")
     assert not take_down_waits(paths)

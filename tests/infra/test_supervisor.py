@@ -111,6 +111,7 @@ def test_an_unknown_program_has_no_status_and_can_be_stopped_and_removed(supervi
     assert supervisor.status("nobody") is None
 
 
+@pytest.mark.row(36)
 def test_programs_see_their_arguments_and_environment_unchanged_and_nothing_of_prefect(supervisor: Supervisor) -> None:
     log = supervisor.logs / "shown.out.log"
     eventually(lambda: log.exists() and "\n['50 %'" in log.read_text(encoding="utf-8"))
@@ -137,6 +138,7 @@ def test_any_other_exit_is_followed_by_a_restart(supervisor: Supervisor, directo
     eventually(lambda: state(supervisor, "other").alive)
 
 
+@pytest.mark.row(19)
 def test_a_program_that_was_killed_comes_back_under_another_pid(supervisor: Supervisor) -> None:
     eventually(lambda: state(supervisor, "steady").state == "RUNNING")
     before = pid(supervisor, "steady")
@@ -172,6 +174,7 @@ def test_launching_again_takes_the_new_declaration(supervisor: Supervisor) -> No
     assert state(supervisor, "other").alive
 
 
+@pytest.mark.row(27)
 def test_a_spent_budget_stops_the_program_even_after_a_restart_of_supervisord(supervisor: Supervisor, directory: Path) -> None:
     budget = directory / BUDGET_FILE
     supervisor.shutdown()
@@ -206,6 +209,7 @@ def frozen(supervisor: Supervisor) -> psutil.Process:
     return process
 
 
+@pytest.mark.row(25)
 def test_a_frozen_supervisord_is_not_waited_for_not_joined_by_another_and_ended_by_its_mark(
     supervisor: Supervisor, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +338,7 @@ def test_a_program_gets_every_character_of_its_environment_and_its_secrets(
     assert (os.environ["SHOWN"], os.environ["KEY"]) == (value, value)
 
 
+@pytest.mark.row(37)
 def test_what_supervisord_reads_is_for_the_user_alone(tmp_path: Path) -> None:
     (tmp_path / "programs").mkdir(mode=0o755)
     configuration = write_configuration(tmp_path, STACK)
@@ -379,6 +384,7 @@ def test_a_supervisord_that_is_a_zombie_has_ended(tmp_path: Path, monkeypatch: p
         assert not dead.running()
 
 
+@pytest.mark.row(36)
 def test_the_environment_of_programs_is_utf8_whatever_the_users_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "POSIX")
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "x")
@@ -390,6 +396,7 @@ def test_the_environment_of_programs_is_utf8_whatever_the_users_is(monkeypatch: 
     assert "PREFECT__FLOW_RUN_ID" not in environment
 
 
+@pytest.mark.row(36)
 def test_the_environment_of_programs_has_nothing_of_makes_and_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     address = "https://hooks.example/SECRET"
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "GNUMAKEFLAGS", "ALERT_URL", "TRENDING_ALERT_URL"):

@@ -7,12 +7,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from real.harness import RealStack
+from real.harness import NUMBERS, RealStack
 from real.served import Served, serving
 
 from infra.docker_engine import engine, engine_answers, has_image
@@ -25,7 +24,6 @@ from trending.settings import LabSettings, RuntimeKind, StackSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_numbers = count(1)
 SLOT = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid() % 3}").removeprefix("gw")) % 3
 """Two workers of the suite, and with luck two runs of it, use names and ports of their own."""
 FIRST_PORT = 21000 + SLOT * 3600
@@ -51,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
+            item.add_marker(pytest.mark.no_cover)  # the work is done in other processes
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +97,7 @@ def missing_stand_ins() -> str | None:
 
 def new_stack(runtime: str = "embedded", profile: str = "kraft") -> RealStack:
     """Return a stack of its own name and ports; nothing is started."""
-    number = next(_numbers)
+    number = next(NUMBERS)
     return RealStack(f"t{SLOT}{number:02}", FIRST_PORT + 100 * (1 + (number - 1) % PLACES), runtime, profile)
 
 
@@ -134,20 +133,6 @@ def any_stack(request: pytest.FixtureRequest, real_home: Path) -> Iterator[RealS
     stack = new_stack(request.param)
     yield stack
     stack.down()
-
-
-@pytest.fixture(scope="module", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
-def live(request: pytest.FixtureRequest, real_home: Path) -> Iterator[RealStack]:
-    """A running kraft stack in each runtime, shared by the tests of a module: each leaves it healthy."""
-    if request.param == "docker":
-        request.getfixturevalue("docker_engine")
-    os.environ["TRENDING_HOME"] = str(real_home)
-    stack = new_stack(request.param)
-    stack.up()
-    yield stack
-    os.environ["TRENDING_HOME"] = str(real_home)
-    stack.down()
-    stack.assert_nothing_left()
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,7 @@ def mailbox() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         thread.join()
 
 
+@pytest.mark.row(27, "E")
 def test_an_alert_arrives_when_a_health_check_finds_something_down(
     served: Served, stack: RealStack, mailbox: tuple[str, list[dict[str, Any]]]
 ) -> None:
@@ -70,6 +71,7 @@ def test_an_alert_arrives_when_a_health_check_finds_something_down(
     assert note_findings(stack.paths.health, findings, (), time.time())[0] == {}
 
 
+@pytest.mark.row(25, "E")
 def test_a_run_whose_worker_died_with_it_is_marked_crashed(served: Served, stack: RealStack, tmp_path: Path) -> None:
     declared = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))
     zombies = next(each for each in declared["automations"] if each["name"] == "trending-zombies")

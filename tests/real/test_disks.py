@@ -39,6 +39,7 @@ def data_directory(stack: RealStack, options: str) -> Iterator[str]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.row(16, "D", "E")
 @pytest.mark.parametrize(
     ("options", "verdict"),
     [("size=12k", "the disk that holds the data is full"), ("size=1m,ro", "the data directory cannot be written")],

@@ -1,19 +1,14 @@
-"""The commands a person uses, on each runtime: up, status, tester, stop and start, audit, down, demo."""
+"""The demo on each runtime and profile, and event time; the other commands a person uses are in test_journey.py."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from real.conftest import new_stack
 
-from infra.paths import CHECKOUT
+from flows.forms import LastStep
 from infra.prefect_server import current_server
-from trending.log import log_ends
 
 if TYPE_CHECKING:
     from real.harness import RealStack
@@ -36,92 +31,6 @@ def blocks(output: str) -> list[tuple[str, dict[str, int]]]:
     return found
 
 
-def run_tester(stack: RealStack) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "tests/tester.py"],
-        cwd=CHECKOUT,
-        env={**os.environ, "TRENDING_NAME": stack.name},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_up_status_tester_stop_start_down_each_twice(any_stack: RealStack) -> None:
-    stack = any_stack
-    first = stack.up()
-    assert f"stack {stack.name} is up" in first
-    assert [line.split("] ")[1].split(":")[0] for line in first.splitlines() if line.startswith("[")] == [
-        "preparation",
-        "supervisor",
-        "kafka",
-        "topic",
-        "producer",
-        "stream",
-        "page",
-    ]
-    pids = stack.service_pid(), stack.program_pid("producer"), stack.program_pid("stream")
-    again = stack.up()
-    assert "was up already: nothing was changed" in again
-    assert pids == (stack.service_pid(), stack.program_pid("producer"), stack.program_pid("stream"))
-
-    status = stack.command("status", f"--name={stack.name}")
-    assert status.count("healthy") == 4
-    assert "unhealthy" not in status
-
-    for _twice in range(2):
-        done = run_tester(stack)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == [
-            f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a localhost:{stack.port})...",
-            *(f"[OK] Enviado: {{'usuario': 'User_{n}', 'mensaje': 'Hola Kafka', 'contador': {n}}}" for n in range(1, 6)),
-            ">>> 2. INICIANDO CONSUMIDOR (Leyendo de tweets_topic)...",
-            *(f"[OK] Recibido: {{'usuario': 'User_{n}', 'mensaje': 'Hola Kafka', 'contador': {n}}}" for n in range(1, 6)),
-            ">>> Consumidor finalizado con éxito. ¡TODO FUNCIONA!",
-        ]
-    stack.command("smoke_test", f"--name={stack.name}")
-    assert "foreign records: 15" in stack.audit()
-
-    before = log_ends(f"localhost:{stack.port}", "tweets_topic")[0][1]
-    for _twice in range(2):
-        stack.command("tear_down", f"--name={stack.name}", "--stop_only")
-        assert stack.running() == set()
-    stack.up()
-    assert log_ends(f"localhost:{stack.port}", "tweets_topic")[0][1] >= before
-    stack.audit()
-
-    for _twice in range(2):
-        assert "its data is kept" in stack.down(volumes=False)
-        stack.assert_nothing_left()
-    stack.up()
-    assert log_ends(f"localhost:{stack.port}", "tweets_topic")[0] >= (0, before)
-    stack.audit()
-    assert "its data deleted" in stack.down()
-    assert "nothing to take down" in stack.down()
-    stack.assert_nothing_left()
-    assert not stack.paths.root.exists()
-
-
-def test_two_ups_at_once_both_succeed_and_exactly_one_creates(any_stack: RealStack) -> None:
-    stack = any_stack
-    both = [stack.start("start_up", *stack.up_arguments()) for _each in range(2)]
-    outputs = [process.communicate(timeout=240)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert sorted("nothing was changed" in output for output in outputs) == [False, True]
-    stack.audit()
-
-
-def test_spy_prints_the_topic_and_status_of_no_stack_is_one_clear_error(stack: RealStack) -> None:
-    absent = stack.command("status", f"--name={stack.name}", code=11)
-    assert f"there is no stack {stack.name}" in absent
-    assert "Traceback" not in absent
-    stack.up()
-    lines = stack.command("spy", f"--name={stack.name}", "--limit=5").splitlines()
-    assert len(lines) == 5
-    assert all('"hashtag_principal":"#' in line for line in lines)
-
-
 @pytest.mark.parametrize(
     ("runtime", "profile"),
     [
@@ -136,7 +45,7 @@ def test_the_demo_shows_blocks_proves_the_count_and_leaves_nothing(
     if runtime == "docker":
         request.getfixturevalue("docker_engine")
     stack.runtime, stack.profile = runtime, profile
-    output = stack.command("demo", *stack.up_arguments(trigger_seconds="3"), "--demo_seconds=14")
+    output = stack.command("demo", *stack.up_arguments(trigger_seconds="1"), "--demo_seconds=12")
     shown = blocks(output)
     assert len(shown) >= 3, output
     largest: dict[tuple[str, str], int] = {}
@@ -153,25 +62,13 @@ def test_the_demo_shows_blocks_proves_the_count_and_leaves_nothing(
     assert current_server() is not None, "the demo stopped a server that it had not started"
 
 
+@pytest.mark.row(24, "E")
 def test_the_event_time_mode_counts_by_the_tweets_own_timestamps(stack: RealStack) -> None:
     stack.settings["window_time"] = "event"
     stack.settings["partitions"] = "2"
-    stack.up()
+    stack.bring_up(LastStep.STREAM)
     stack.wait_progress()
     output = stack.audit()
     assert "late: 0" in output
     assert "future: 0" in output
     assert "dropped by Spark's watermark: 0" in output
-
-
-def test_several_stacks_live_side_by_side(stack: RealStack, real_home: object) -> None:
-    other = new_stack()
-    stack.up()
-    other.up()
-    try:
-        assert stack.down()
-        stack.assert_nothing_left()
-        assert other.running() == {"kafka", "producer", "stream", "page"}
-        other.audit()
-    finally:
-        other.down()

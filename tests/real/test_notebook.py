@@ -148,6 +148,7 @@ def test_it_runs_from_top_to_bottom_proves_the_count_and_leaves_nothing(kernel: 
     assert_nothing_left(paths, port)
 
 
+@pytest.mark.row(9, "E")
 def test_a_kernel_killed_while_it_starts_kafka_leaves_nothing(kernel: Kernel) -> None:
     paths, pid = kernel.paths, kernel.pid
     ports: list[int] = []
@@ -174,6 +175,7 @@ def test_a_kernel_shut_down_after_the_producer_leaves_nothing(kernel: Kernel) ->
     assert_nothing_left(paths, port)
 
 
+@pytest.mark.row(8, "E")
 @pytest.mark.parametrize("cell", ["infraestructura", "productor", "spark"])
 def test_interrupted_in_a_cell_that_starts_something_and_closed_it_leaves_nothing(kernel: Kernel, cell: str) -> None:
     paths = kernel.paths

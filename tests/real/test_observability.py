@@ -163,6 +163,7 @@ def test_every_rule_is_evaluated_and_none_fires_while_all_is_well(prometheus: Pr
     assert rule["alert"] not in firing(prometheus)
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_arrive_as_they_were_tweeted(prometheus: PrometheusProcess, living: Living) -> None:
     hostile = [*HOSTILE, 'a"} 1\ntrending_broker_up 0', "back\\slash\\n", "tab\tand \x00 and \x1b[31m"]
     living.home.write(int(time.time()) // 60 * 60 + 60, dict.fromkeys(hostile, 7))

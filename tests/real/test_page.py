@@ -165,6 +165,7 @@ def test_a_stream_that_is_silent_makes_the_page_stale_until_it_speaks_again(page
     expect(stale).to_be_hidden()
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_are_text(page: Page, living: Living) -> None:
     living.home.write(living.minute, dict.fromkeys(HOSTILE, 40))
     expect(page.locator("#rows bdi", has_text="<img")).to_have_text(HOSTILE[0])

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
@@ -88,6 +89,7 @@ def test_up_check_smoke_audit_and_down_from_deployments(served: Served, stack: R
     assert worker.alive, "the tear-down ended the worker that ran it"
 
 
+@pytest.mark.row(8, "E")
 def test_row_8_a_cancelled_start_up_is_undone(served: Served, stack: RealStack) -> None:
     run = served.start("start-up/local", form(stack))
     stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the job is submitted")
@@ -97,6 +99,7 @@ def test_row_8_a_cancelled_start_up_is_undone(served: Served, stack: RealStack) 
     stack.assert_nothing_left()
 
 
+@pytest.mark.row(9, "E")
 def test_row_9_after_sigkill_of_the_run_the_next_one_adopts_and_down_cleans(served: Served, stack: RealStack) -> None:
     run = served.start("start-up/local", form(stack))
     stack.wait_until(lambda: stack.service_state() is ServiceState.RUNNING, 90, "the broker runs")
@@ -110,6 +113,7 @@ def test_row_9_after_sigkill_of_the_run_the_next_one_adopts_and_down_cleans(serv
     stack.assert_nothing_left()
 
 
+@pytest.mark.row(25, "E")
 def test_row_25_a_killed_worker_and_a_locked_database_do_not_touch_the_data_plane(served: Served, stack: RealStack) -> None:
     stack.up()
     worker = services_supervisor().status(WORKER)
@@ -140,6 +144,7 @@ def _databases() -> list[Path]:
     return list(Path(prefect_environment()["PREFECT_HOME"]).glob("*.db"))
 
 
+@pytest.mark.row(26, "E")
 def test_row_26_a_take_down_during_a_repair_wins_and_nothing_is_resurrected(served: Served, stack: RealStack) -> None:
     stack.up()
     stack.lab.supervisor.remove("stream")  # missing: a repair takes as long as Spark does
@@ -154,6 +159,7 @@ def test_row_26_a_take_down_during_a_repair_wins_and_nothing_is_resurrected(serv
     stack.assert_nothing_left()
 
 
+@pytest.mark.row(26, "E")
 def test_healing_brings_back_each_component_once(served: Served, stack: RealStack) -> None:
     stack.up()
 
@@ -178,6 +184,7 @@ def test_healing_brings_back_each_component_once(served: Served, stack: RealStac
     assert "unhealthy" not in verdicts, "each was well again when its check ended"
 
 
+@pytest.mark.row(27, "E")
 def test_row_27_a_killed_healer_has_spent_its_repair_and_a_spent_budget_is_told_once(served: Served, stack: RealStack) -> None:
     stack.up()
     stack.lab.supervisor.remove("stream")

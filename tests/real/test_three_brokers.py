@@ -6,9 +6,12 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
 from confluent_kafka.admin import AdminClient
 
+from flows.forms import LastStep
 from infra.profiles import broker_name
+from tasks.status import describe
 from trending.log import log_ends, read_log
 
 if TYPE_CHECKING:
@@ -38,11 +41,12 @@ def longest_pauses(stack: RealStack) -> dict[int, float]:
     return {partition: max(later - earlier for earlier, later in pairwise(at)) for partition, at in times.items()}
 
 
+@pytest.mark.row(13, "D", "E")
 def test_one_of_three_brokers_killed_loses_nothing_and_pauses_no_longer_than_the_election(any_stack: RealStack) -> None:
     stack = any_stack
     stack.settings |= {"brokers": "3", "replication": "3", "partitions": "3", "rate": "50"}
-    stack.up()
-    assert "brokers: 3" in stack.command("status", f"--name={stack.name}")
+    stack.bring_up(LastStep.STREAM)
+    assert "brokers: 3" in next(line.detail for line in describe(stack.lab) if line.name == broker_name(3))
     victim = leaders(stack, without="")[0]
     name = broker_name(victim)
 
@@ -61,7 +65,5 @@ def test_one_of_three_brokers_killed_loses_nothing_and_pauses_no_longer_than_the
     pauses = longest_pauses(stack)
     assert max(pauses.values()) < election + NOTICING_SECONDS, f"pauses {pauses}, the election took {election:.1f} s"
 
-    stack.wait_until(
-        lambda: "unhealthy" not in stack.command("status", f"--name={stack.name}"), 60, f"{name} is back in the cluster"
-    )
+    stack.wait_well(without=frozenset({"page"}))  # with the killed one back in the cluster
     stack.audit()

@@ -68,6 +68,7 @@ def test_a_dead_broker_is_the_one_to_start_and_what_needs_it_is_blocked(world: W
     assert found["producer"].verdict is Verdict.HEALTHY
 
 
+@pytest.mark.row(12)
 def test_a_broker_that_runs_and_does_not_answer_is_restarted_once_it_had_time_to_start(world: World, lab: Lab) -> None:
     world.frozen.add("kafka")
     assert examined(lab)["kafka"].verdict is Verdict.WARNING
@@ -114,6 +115,7 @@ def test_a_program_that_can_only_fail_again_is_not_started(world: World, lab: La
     assert found.repair is Repair.NONE
 
 
+@pytest.mark.row(19)
 def test_a_frozen_program_is_restarted_and_one_that_just_started_is_left_alone(world: World, lab: Lab) -> None:
     beat(lab, "producer", at=time.time() - 40, figures={"acknowledged": 5.0})
     assert examined(lab)["producer"].verdict is Verdict.WARNING

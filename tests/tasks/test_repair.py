@@ -76,6 +76,7 @@ def test_under_a_new_supervisor_everything_starts_again(world: World, lab: Lab) 
     assert world.running == {"kafka", "producer", "stream", "page"}
 
 
+@pytest.mark.row(26)
 def test_another_command_on_the_stack_goes_first(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "HELD_SECONDS", 0.05)
     with stack_held(lab.paths), pytest.raises(StackBusy):
@@ -84,6 +85,7 @@ def test_another_command_on_the_stack_goes_first(world: World, lab: Lab, monkeyp
     assert read_record(lab.paths.health).repairs == {}
 
 
+@pytest.mark.row(26)
 @pytest.mark.parametrize("wanted", [Wanted.DOWN, Wanted.STOPPED])
 def test_a_stack_that_is_not_wanted_up_is_not_resurrected(world: World, lab: Lab, wanted: Wanted) -> None:
     want(lab, wanted)
@@ -93,6 +95,7 @@ def test_a_stack_that_is_not_wanted_up_is_not_resurrected(world: World, lab: Lab
     assert world.changes == []
 
 
+@pytest.mark.row(26)
 def test_a_take_down_that_waits_stops_a_repair_between_its_steps(world: World, lab: Lab) -> None:
     world.supervised = False
     world.programs.clear()

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prefect.states import Completed, Failed
 
+from tasks.infrastructure import wait_for_service
+from tasks.page import wait_for_page
+from tasks.producer import wait_for_producer
 from tasks.step import RETRIES, say, step, worth_retrying
+from tasks.stream import wait_for_catch_up, wait_for_stream
 from trending.errors import BudgetSpent, ConfigurationConflict, DamagedDownload, InvalidInput, NotReady, PortTaken, ServiceDied
+
+if TYPE_CHECKING:
+    from prefect import Task
 
 
 def failed(error: Exception) -> Any:
@@ -43,3 +50,9 @@ def test_a_step_is_a_task_with_name_retries_and_timeout_and_stays_a_function() -
 def test_a_line_is_reported_without_an_engine_too(said: list[str]) -> None:
     say("it is up")
     assert said == ["it is up"]
+
+
+@pytest.mark.parametrize("wait", [wait_for_service, wait_for_producer, wait_for_stream, wait_for_page, wait_for_catch_up])
+def test_a_wait_has_one_deadline_and_is_not_tried_again(wait: Task[..., Any]) -> None:
+    assert wait.name.startswith("wait-for-")
+    assert wait.retries == 0

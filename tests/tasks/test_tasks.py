@@ -87,6 +87,7 @@ def test_an_unusable_catalogue_is_refused_before_the_producer_is_started(tmp_pat
     assert lab.supervisor.status("producer") is None
 
 
+@pytest.mark.row(31)
 def test_preparing_without_java_records_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteMissing):
@@ -130,6 +131,7 @@ def test_the_start_of_the_range_is_resolved_once_and_kept(world: World, monkeypa
     assert topic.resolve_offsets.fn("lab") == {0: 99}, "a topic made anew has a range of its own"
 
 
+@pytest.mark.row(21)
 @pytest.mark.usefixtures("world")
 def test_the_checkpoint_is_another_for_everything_that_makes_an_old_one_wrong() -> None:
     lab = make()

@@ -63,6 +63,7 @@ def test_the_embedded_runtime_has_its_faults_and_three_brokers_one_more(lab: Lab
     assert FaultName.ONE_BROKER_OF_THREE_KILLED in {each.name for each in faults.faults_of(three)}
 
 
+@pytest.mark.row(12)
 def test_a_frozen_broker_is_noticed_held_and_thawed(world: World, lab: Lab) -> None:
     clock = FakeClock()
     began = clock.monotonic()
@@ -90,6 +91,7 @@ def test_a_component_that_never_comes_back_is_not_survived(world: World, lab: La
         trial.try_fault(lab, gone, 1.0, 60.0, FakeClock())
 
 
+@pytest.mark.row(25)
 def test_a_dead_supervisor_is_brought_back_by_the_healer(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def kill() -> None:
         world.supervised = False
@@ -216,6 +218,7 @@ def test_the_task_may_last_as_long_as_the_form_allows() -> None:
     assert trial.inject_fault.timeout_seconds > 3 * limit + hold
 
 
+@pytest.mark.row(18)
 def test_a_topic_asked_for_otherwise_is_refused(world: World, lab: Lab) -> None:
     asked = fault(lab, FaultName.TOPIC_ASKED_FOR_OTHERWISE)
     done = trial.try_fault(lab, asked, 1.0, 60.0, FakeClock())

@@ -290,6 +290,7 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
     assert report.clean
 
 
+@pytest.mark.row(24)
 def test_arrival_and_event_recount_by_their_own_clock() -> None:
     for mode, window in ((WindowTime.ARRIVAL, MINUTE + 60), (WindowTime.EVENT, MINUTE)):
         log = recount([Record(0, 0, MINUTE + 61, tweet("#a", MINUTE + 59), {})], mode, set())
@@ -333,6 +334,7 @@ def test_a_tweet_both_counted_and_rejected_shows_on_both_sides(lab: Lab) -> None
     assert (report.lost, report.duplicated) == (1, 1)
 
 
+@pytest.mark.row(24)
 def test_groups_dropped_by_the_watermark_are_a_fault_though_nothing_else_is(lab: Lab) -> None:
     lab.dropped = 1
     report = lab.audit()
@@ -419,6 +421,7 @@ def test_witnesses_that_agree_are_always_clean(mode: WindowTime, sends: list[tup
     assert report.in_log == report.acknowledged + report.unknown_arrived
 
 
+@pytest.mark.row(24)
 @given(st.integers(1, 25), st.data())
 def test_no_single_count_can_be_wrong_unnoticed(number: int, data: st.DataObject) -> None:
     lab = Lab()

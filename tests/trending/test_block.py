@@ -74,6 +74,7 @@ def test_wide_and_combining_characters_keep_the_columns_straight(hashtag: str) -
     assert len({cell_len(line) for line in block.splitlines() if line.startswith(("|", "+"))}) == 1
 
 
+@pytest.mark.row(22)
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -103,6 +104,7 @@ def test_no_hashtag_can_break_out_of_its_row(hashtag: str) -> None:
     ]
 
 
+@pytest.mark.row(23)
 def test_beyond_a_hundred_rows_the_block_says_how_many_there_are() -> None:
     block = render_block(1, MINUTE, ranking(*(f"#{number}" for number in range(SHOWN_ROWS + 7))), UTC_ZONE)
     assert len(rows(block)) == SHOWN_ROWS == 100

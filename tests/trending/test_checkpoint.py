@@ -38,6 +38,7 @@ def test_a_new_checkpoint_has_no_offsets(tmp_path: Path, checkpoint: Checkpoint)
     assert committed_offsets(checkpoint.path, "tweets") == {}
 
 
+@pytest.mark.row(20)
 def test_a_batch_that_was_not_committed_does_not_count(checkpoint: Checkpoint) -> None:
     checkpoint.batch(0, {"tweets": {"0": 7}}, committed=False)
     assert committed_offsets(checkpoint.path, "tweets") == {}

@@ -36,6 +36,7 @@ def bad(*offsets: int, partition: int = 0) -> list[Reject]:
     return [Reject(partition, offset, "tombstone") for offset in offsets]
 
 
+@pytest.mark.row(22)
 def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: FakeKafka) -> None:
     fill(kafka, 5)
     assert dead_letters().write([Reject(0, 3, "not valid JSON")]) == 1
@@ -45,6 +46,7 @@ def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: Fa
     assert kafka.logs["letters"][0][0].key() == "0:3"
 
 
+@pytest.mark.row(22)
 def test_a_tombstone_stays_a_tombstone(kafka: FakeKafka) -> None:
     fill(kafka, 1)
     kafka.append("tweets", None)
@@ -72,6 +74,7 @@ def test_a_replayed_batch_sends_nothing_again(kafka: FakeKafka) -> None:
     assert places_of(kafka) == [(0, 1), (0, 2), (0, 4)]
 
 
+@pytest.mark.row(20)
 def test_a_batch_replayed_after_the_drivers_death_sends_nothing_again(kafka: FakeKafka) -> None:
     fill(kafka, 5)
     first = dead_letters()

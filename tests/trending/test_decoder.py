@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 119_999), VALUES), m
 MODES = st.sampled_from(WindowTime)
 
 
+@pytest.mark.row(24)
 @settings(max_examples=60, deadline=None)
 @given(MODES, ROWS)
 def test_counting_in_arrow_batches_equals_counting_record_by_record(window_time: WindowTime, rows: list[Row]) -> None:
@@ -119,6 +121,7 @@ def test_rejects_keep_their_place_and_come_one_by_one() -> None:
     }
 
 
+@pytest.mark.row(24)
 def test_a_rejects_time_is_its_append_time_so_that_2100_closes_no_window() -> None:
     rows = [Row(0, 0, MINUTE * 1000, tweet("#a", 4102444800.0)), Row(0, 1, MINUTE * 1000, tweet("#a", 0.0))]
     (output,) = decode_batches("event", [arrow(rows)])
@@ -128,6 +131,7 @@ def test_a_rejects_time_is_its_append_time_so_that_2100_closes_no_window() -> No
     ]
 
 
+@pytest.mark.row(23)
 def test_tweets_travel_as_a_handful_of_rows() -> None:
     rows = [Row(offset % 3, offset, MINUTE * 1000 + offset, tweet(f"#{offset % 4}")) for offset in range(1000)]
     (output,) = decode_batches("arrival", [arrow(rows)])

@@ -119,6 +119,7 @@ def test_a_log_longer_than_one_read_is_read_whole(kafka: FakeKafka) -> None:
     assert [record.offset for record in read_log(BROKER, "tweets", {}, {0: 12_000})] == list(range(12_000))
 
 
+@pytest.mark.row(30)
 def test_a_short_silence_is_waited_out(kafka: FakeKafka) -> None:
     fill(kafka, 1, 3)
     kafka.silent.add(("tweets", 0))
@@ -126,6 +127,7 @@ def test_a_short_silence_is_waited_out(kafka: FakeKafka) -> None:
     assert [record.offset for record in read_log(BROKER, "tweets", {}, {0: 3})] == [0, 1, 2]
 
 
+@pytest.mark.row(30)
 def test_a_long_silence_is_an_error_that_names_the_partitions(kafka: FakeKafka) -> None:
     fill(kafka, 2, 3)
     kafka.silent.add(("tweets", 1))

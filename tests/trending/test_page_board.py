@@ -94,6 +94,7 @@ def test_counts_of_two_checkpoints_are_added(home: PageHome, board: Board) -> No
     assert shown(board.look(T0 + 20))[0][1:3] == ("#a", 9)
 
 
+@pytest.mark.row(23)
 def test_only_the_first_rows_are_shown_and_all_are_counted(home: PageHome, board: Board) -> None:
     home.write(T0, {f"#{number:03}": 1000 - number for number in range(TOP + 50)}, at=T0 + 10)
     ranking = board.look(T0 + 10)["ranking"]

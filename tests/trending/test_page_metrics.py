@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from fakes.observed import PRODUCER, STREAM
-from fakes.page import HOSTILE, PageHome, served
+from fakes.page import HOSTILE, PageHome, served, visitor
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
@@ -24,8 +23,8 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scrape(home: PageHome) -> str:
-    with served(home.spec(health=home.root / "health.json")) as address:
-        return httpx.get(f"{address}/metrics", timeout=5).text
+    with served(home.spec(health=home.root / "health.json")) as address, visitor(address) as client:
+        return client.get("/metrics").text
 
 
 def samples(text: str) -> Samples:
@@ -106,12 +105,12 @@ def test_a_program_is_up_while_it_beats(home: PageHome) -> None:
 
 def test_a_counter_restarts_with_its_program_and_the_start_time_says_so(home: PageHome) -> None:
     home.beat("producer", started=100.0, **PRODUCER)
-    with served(home.spec()) as address:
-        before = samples(httpx.get(f"{address}/metrics").text)
+    with served(home.spec()) as address, visitor(address) as client:
+        before = samples(client.get("/metrics").text)
         home.beat("producer", phase="starting", pid=2, started=200.0)
-        between = samples(httpx.get(f"{address}/metrics").text)
+        between = samples(client.get("/metrics").text)
         home.beat("producer", pid=2, started=200.0, **{**PRODUCER, "acknowledged": 4})
-        after = samples(httpx.get(f"{address}/metrics").text)
+        after = samples(client.get("/metrics").text)
     name, started = "trending_producer_acknowledged_tweets_total", "trending_program_start_time_seconds"
     assert (value(before, name), value(after, name)) == (110, 4), "the page adds nothing of an earlier life"
     assert name not in {each for each, _labels in between}, "not known is absent, and not 0"
@@ -134,6 +133,7 @@ def test_before_anything_is_known_nothing_is_claimed(home: PageHome) -> None:
     assert value(found, "trending_store_readable") == 0
 
 
+@pytest.mark.row(23)
 def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: PageHome, minute: int) -> None:
     counts = {f"#tag {number}": 1 + number % 7 for number in range(5000)} | {"#first": 900, "other": 800}
     home.write(minute - 60, {f"#old {number}": 1 for number in range(5000)})
@@ -151,12 +151,13 @@ def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: Pa
     assert len(found) < 100
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_stay_labels(home: PageHome, minute: int) -> None:
     hostile = [*HOSTILE[:3], 'a"} 1\ntrending_broker_up 0', "back\\slash\\", "\r\n# TYPE x counter", "tab\tand \x00 and \x1b[31m"]
     home.write(minute, dict.fromkeys(hostile, 3))
-    with served(home.spec()) as address:
-        plain = httpx.get(f"{address}/metrics").text
-        other = httpx.get(f"{address}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}).text
+    with served(home.spec()) as address, visitor(address) as client:
+        plain = client.get("/metrics").text
+        other = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}).text
     assert "trending_broker_up" not in {name for name, _labels in samples(plain)}
     for families in (parse_plain(plain), parse_openmetrics(other)):
         labels = [
@@ -180,8 +181,8 @@ def test_hostile_hashtags_stay_labels(home: PageHome, minute: int) -> None:
     ],
 )
 def test_the_content_type_is_the_formats(home: PageHome, accept: str, expected: str) -> None:
-    with served(home.spec()) as address:
-        answer = httpx.get(f"{address}/metrics", headers={"Accept": accept})
+    with served(home.spec()) as address, visitor(address) as client:
+        answer = client.get("/metrics", headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == expected
     assert answer.headers["cache-control"] == "no-store"

@@ -11,9 +11,8 @@ import time
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
-from fakes.page import HOSTILE, PageHome, served
+from fakes.page import HOSTILE, PageHome, served, visitor
 
 from trending.errors import LabError, PortTaken
 from trending.heartbeat import read_heartbeat
@@ -23,6 +22,8 @@ from trending.settings import PageSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx
+
 
 @pytest.fixture
 def web(home: PageHome, minute: int) -> Iterator[httpx.Client]:
@@ -31,7 +32,7 @@ def web(home: PageHome, minute: int) -> Iterator[httpx.Client]:
     home.write(minute, {"#a": 5, **dict.fromkeys(HOSTILE, 3)})
     home.beat("producer", acknowledged=1)
     home.beat("stream", batch=1)
-    with served(home.spec()) as address, httpx.Client(base_url=address, timeout=5) as client:
+    with served(home.spec()) as address, visitor(address) as client:
         yield client
 
 
@@ -79,6 +80,7 @@ def test_the_first_paint_has_the_ranking_in_it(web: httpx.Client) -> None:
     assert any("open" in text for text in page.texts)
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_make_no_element_in_any_language(web: httpx.Client) -> None:
     for language in ("en", "es"):
         page = Elements(web.get("/", params={"lang": language}).text)
@@ -115,6 +117,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(path: str, web: httpx.
     assert headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.row(37)
 def test_a_foreign_host_name_gets_nothing(web: httpx.Client) -> None:
     answer = web.get("/", headers={"Host": "evil.example"})
     assert answer.status_code == 400
@@ -172,7 +175,7 @@ def test_a_window_that_nobody_counted_is_not_found(path: str, web: httpx.Client)
 
 
 def test_before_there_is_a_store_the_page_says_what_it_waits_for(home: PageHome) -> None:
-    with served(home.spec()) as address, httpx.Client(base_url=address) as client:
+    with served(home.spec()) as address, visitor(address) as client:
         page = Elements(client.get("/").text)
         assert "No window has tweets yet. The first ranking comes with the first batch." in page.texts
         assert client.get("/windows/60.json").status_code == 404
@@ -211,7 +214,7 @@ def test_an_id_of_another_life_gets_everything(last_id: str, web: httpx.Client) 
 
 
 def test_a_silent_store_still_gives_signs_of_life(home: PageHome) -> None:
-    with served(home.spec()) as address, httpx.Client(base_url=address, timeout=5) as client:
+    with served(home.spec()) as address, visitor(address) as client:
         # The first viewer is news to itself: the count of viewers changes.
         kinds = [event["event"] for event in events(client, 3)]
     assert kinds[-1] == "beat"
@@ -261,7 +264,7 @@ def test_viewers_are_counted_and_forgotten_when_they_leave(web: httpx.Client, ho
 
 
 def test_the_page_beats_and_says_when_it_has_stopped_though_somebody_still_watches(home: PageHome) -> None:
-    with served(home.spec()) as address, httpx.Client(base_url=address, timeout=5) as client:
+    with served(home.spec()) as address, visitor(address) as client:
         stream = events(client, 1000)
         next(stream)
         deadline = time.monotonic() + 5
@@ -279,15 +282,17 @@ def test_the_page_beats_and_says_when_it_has_stopped_though_somebody_still_watch
 
 def test_a_look_that_fails_ends_the_page_instead_of_showing_old_figures(home: PageHome, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter([True])
+    failed = threading.Event()
 
     def look(*_arguments: object) -> dict[str, Any]:
         if next(looks, False):
             return {}
+        failed.set()
         raise ZeroDivisionError
 
     monkeypatch.setattr("trending.page.board.Board.look", look)
     with pytest.raises(ZeroDivisionError), served(home.spec()):
-        time.sleep(1.5)
+        assert failed.wait(5)
 
 
 def test_a_taken_port_is_named_before_anything_is_served(home: PageHome) -> None:

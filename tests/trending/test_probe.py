@@ -170,6 +170,7 @@ def test_a_message_that_was_refused_is_named_with_the_brokers_reason(kafka: Fake
     assert shown[-1] == "[OK] Enviado: {'usuario': 'User_3', 'mensaje': 'Hola Kafka', 'contador': 3}"
 
 
+@pytest.mark.row(12)
 def test_a_frozen_broker_fails_the_probe_within_its_deadline(kafka: FakeKafka) -> None:
     kafka.frozen = True
     began = kafka.clock.monotonic()
@@ -179,6 +180,7 @@ def test_a_frozen_broker_fails_the_probe_within_its_deadline(kafka: FakeKafka) -
     assert kafka.clock.monotonic() - began <= 5.5
 
 
+@pytest.mark.row(30)
 def test_an_absent_broker_fails_the_probe_with_its_address(kafka: FakeKafka) -> None:
     kafka.unreachable = True
     error, shown = failed_probe()

@@ -152,6 +152,7 @@ def test_the_ledger_holds_what_is_in_the_log(bench: Bench) -> None:
     assert bench.beat.at > MIDNIGHT
 
 
+@pytest.mark.row(19)
 def test_nothing_is_in_the_log_that_was_not_reserved_before(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     append = bench.kafka.append
     unreserved: list[tuple[str, int]] = []
@@ -190,6 +191,8 @@ def test_sigterm_flushes_and_the_last_beat_has_the_final_figures(bench: Bench) -
     assert bench.beat.figures == {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, **ends}
 
 
+@pytest.mark.row(12)
+@pytest.mark.row(19)
 def test_sigterm_sends_what_a_frozen_broker_left_in_the_queue(bench: Bench) -> None:
     def freeze() -> None:
         bench.kafka.frozen = True
@@ -206,6 +209,7 @@ def test_sigterm_sends_what_a_frozen_broker_left_in_the_queue(bench: Bench) -> N
     assert (bench.beat.figures["queued"], bench.beat.figures["sent"]) == (0, len(bench.log_ids()))
 
 
+@pytest.mark.row(19)
 def test_what_is_never_acknowledged_is_unknown_and_not_promised(bench: Bench) -> None:
     def freeze() -> None:
         bench.kafka.frozen = True
@@ -221,6 +225,7 @@ def test_what_is_never_acknowledged_is_unknown_and_not_promised(bench: Bench) ->
     assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + 1
 
 
+@pytest.mark.row(19)
 def test_a_full_queue_is_waited_for_and_drops_nothing(bench: Bench) -> None:
     bench.kafka.queue_bound = 20
     phases: list[tuple[str, float]] = []
@@ -286,6 +291,7 @@ def test_a_duplicate_that_the_broker_recognised_is_in_the_log_with_unknown_place
     assert bench.ledger.failed == 0
 
 
+@pytest.mark.row(30)
 def test_a_passing_error_of_the_client_is_logged_and_the_producer_goes_on(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.after(5, lambda: bench.kafka.reported_errors.append(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")))
     with caplog.at_level("WARNING"):

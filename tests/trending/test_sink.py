@@ -157,6 +157,7 @@ def test_a_new_minute_begins_a_new_ranking(desk: Desk) -> None:
     assert "Ventana del minuto [2025-12-16 00:32:00 , 2025-12-16 00:33:00]" in desk.shown[1]
 
 
+@pytest.mark.row(20)
 def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
     rows = [tweets("#a", 5), FOREIGN, reject(9)]
     desk.sink.write(1, rows)
@@ -181,6 +182,7 @@ def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
     assert desk.store.foreign() == 5
 
 
+@pytest.mark.row(29)
 def test_a_reject_that_could_not_be_sent_is_not_booked(desk: Desk) -> None:
     desk.letters.broken = True
     with pytest.raises(LabError, match="not acknowledged"):
@@ -199,6 +201,7 @@ def test_spark_hands_over_a_frame(desk: Desk) -> None:
     assert (len(desk.shown), desk.store.last_batch("checkpoint")) == (1, 5)
 
 
+@pytest.mark.row(22)
 def test_hostile_hashtags_are_printed_harmlessly(desk: Desk) -> None:
     desk.sink.write(1, [tweets("\x1b[2J\n\u202e", 2)])
     assert desk.ranked() == [[("\\x1b[2J\\n\\u202e", "2")]]

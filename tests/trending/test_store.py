@@ -49,6 +49,7 @@ def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
     assert (store.last_batch("c"), store.dead_letter_offset("c")) == (None, 0)
 
 
+@pytest.mark.row(20)
 def test_a_replayed_batch_changes_nothing(store: Store, path: Path) -> None:
     whole = batch(3, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}, Reject(0, 17, "tombstone"), foreign={MINUTE: 2})
     store.write("c", whole)
@@ -147,6 +148,7 @@ def test_what_was_written_is_there_after_closing(path: Path) -> None:
         assert (store.rejects(), store.last_batch("c"), store.dead_letter_offset("c")) == ([Reject(0, 1, "late")], 1, 1)
 
 
+@pytest.mark.row(29)
 def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     place = tmp_path / "serving.sqlite"
     place.mkdir()
@@ -156,6 +158,7 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     assert "unable to open" in caught.value.evidence
 
 
+@pytest.mark.row(29)
 def test_readers_are_not_blocked_by_a_writer(store: Store, path: Path) -> None:
     store.write("c", batch(1, {(MINUTE, "#a"): 5}))
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
@@ -170,6 +173,7 @@ WINDOWS = st.sampled_from([MINUTE - 60, MINUTE, MINUTE + 60])
 MICRO_BATCH = st.lists(st.tuples(WINDOWS, TAGS), max_size=12)
 
 
+@pytest.mark.row(23)
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["first", "second"]), MICRO_BATCH, st.integers(1, 3)), max_size=6))
 def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tuple[int, str]], int]]) -> None:

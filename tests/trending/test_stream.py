@@ -95,6 +95,7 @@ def test_the_watermark_is_as_wide_as_the_rule_for_late_tweets_and_the_future_it_
     assert WATERMARK_SECONDS == {WindowTime.ARRIVAL: 60, WindowTime.EVENT: LATE_AFTER + FUTURE_AFTER}
 
 
+@pytest.mark.row(30)
 @pytest.mark.parametrize(
     ("text", "lost"),
     [
@@ -182,6 +183,8 @@ def run(spec: StreamSpec, store: Store, stop: threading.Event) -> None:
     run_job(spec, stop, lambda _frame, _number: None, store)
 
 
+@pytest.mark.row(11)
+@pytest.mark.row(30)
 def test_a_lost_broker_restarts_the_query_with_growing_pauses(session: Session, spec: StreamSpec, store: Store) -> None:
     session.queries = [Query(0, LOST) for _ in range(7)]
     stop = CountedStop(6)
@@ -234,6 +237,7 @@ def test_any_other_failure_ends_the_job_with_its_cause(
     assert session.started == 1
 
 
+@pytest.mark.row(18)
 @pytest.mark.parametrize(("anew", "cause"), [(False, "was deleted while"), (True, "was deleted and made anew while")])
 def test_a_topic_that_is_another_one_stops_the_job_and_says_so(
     session: Session, spec: StreamSpec, store: Store, kafka: FakeKafka, *, anew: bool, cause: str
@@ -288,6 +292,7 @@ def test_the_job_begins_with_the_offsets_of_its_checkpoint(session: Session, spe
     assert beat.figures["offset.0"] == 77
 
 
+@pytest.mark.row(21)
 def test_a_second_job_on_the_same_checkpoint_is_refused(spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> None:
         pytest.fail("the second job ran")
@@ -352,6 +357,7 @@ class ProcessEnded(BaseException):
     """Stands in for the end of the process."""
 
 
+@pytest.mark.row(20)
 @pytest.mark.parametrize("error", [Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError("refused")])
 def test_without_its_jvm_the_job_ends_at_once(
     spec: StreamSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception

@@ -114,6 +114,7 @@ def test_a_tweet_is_future_when_it_lies_more_than_five_seconds_ahead() -> None:
     assert reason_of(record(timestamp=math.nextafter(limit, math.inf))) == Reason.FUTURE
 
 
+@pytest.mark.row(24)
 @given(st.integers(-400_000, 400_000), st.integers(0, 59_999))
 def test_late_and_future_follow_the_rule_to_the_millisecond(ahead_ms: int, phase_ms: int) -> None:
     append_ms = MINUTE * 1000 + phase_ms
@@ -128,6 +129,8 @@ def test_late_and_future_follow_the_rule_to_the_millisecond(ahead_ms: int, phase
         assert verdict == Verdict(Kind.TWEET, "#IA", tweet_ms / 1000)
 
 
+@pytest.mark.row(22)
+@pytest.mark.row(24)
 @pytest.mark.parametrize(
     ("timestamp", "reason"),
     [(0, Reason.LATE), (-0.0, Reason.LATE), (-1e308, Reason.LATE), (4102444800, Reason.FUTURE), (1e308, Reason.FUTURE)],
@@ -136,6 +139,7 @@ def test_1970_and_2100_and_beyond_are_late_and_future(timestamp: float, reason: 
     assert reason_of(record(timestamp=timestamp)) == reason
 
 
+@pytest.mark.row(22)
 @BOTH
 @pytest.mark.parametrize(
     ("value", "reason"),
@@ -185,6 +189,7 @@ def test_a_record_that_cannot_be_used_is_rejected_with_its_reason(
     assert reason_of(value, window_time) == reason
 
 
+@pytest.mark.row(22)
 @BOTH
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"x":', b"}")])
 @pytest.mark.parametrize("closed", [True, False])
@@ -226,6 +231,7 @@ def test_many_brackets_side_by_side_are_no_nesting(window_time: WindowTime) -> N
     assert classify(value, NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
 
 
+@pytest.mark.row(22)
 @BOTH
 def test_a_megabyte_of_text_is_still_a_tweet(window_time: WindowTime) -> None:
     assert classify(record(texto="x" * 1_000_000), NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
@@ -237,6 +243,7 @@ def test_the_longest_hashtag_is_counted_in_characters_not_bytes(window_time: Win
     assert classify(record(hashtag_principal=hashtag), NOW, window_time).label == hashtag
 
 
+@pytest.mark.row(22)
 @BOTH
 def test_of_duplicate_keys_the_last_one_counts(window_time: WindowTime) -> None:
     value = raw(more=',"hashtag_principal":"#Spark"')
@@ -273,12 +280,14 @@ def test_a_tweet_that_also_has_the_probes_fields_is_a_tweet(window_time: WindowT
     assert classify(record(mensaje="Hola Kafka", contador=1), NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
 
 
+@pytest.mark.row(22)
 @given(st.binary(max_size=200) | st.none(), st.sampled_from(WindowTime))
 def test_no_bytes_whatever_stop_the_stream(value: bytes | None, window_time: WindowTime) -> None:
     verdict = classify(value, NOW, window_time)
     assert verdict.kind is not Kind.REJECT or verdict.label in set(Reason)
 
 
+@pytest.mark.row(22)
 @settings(max_examples=50)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | TEXT | st.integers(), st.lists), st.sampled_from(WindowTime))
 def test_no_json_in_any_field_stops_the_stream(value: object, window_time: WindowTime) -> None:

@@ -54,7 +54,7 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(spec: PageSpec, listening: socket.socket, stop: threading.Event) -> None:
-    """Serve until ``stop`` is set; raises LabError when server or feed end by themselves."""
+    """Serve until ``stop`` is set; raises LabError when server or feed end by themselves. The caller closes ``listening``."""
     board = Board(spec)
     feed = Feed(board)
     await feed.look()
@@ -92,9 +92,9 @@ async def _beat_until(spec: PageSpec, server: uvicorn.Server, feed: Feed, over: 
 
 def main(spec: PageSpec, stop: threading.Event) -> None:
     """Serve the page until told to stop."""
-    listening = listen(spec.settings.page_port)
-    log.info("the page of %s is at %s", spec.name, spec.settings.address)
-    asyncio.run(serve(spec, listening, stop))
+    with listen(spec.settings.page_port) as listening:  # uvicorn closes it, but not when it ends while it starts
+        log.info("the page of %s is at %s", spec.name, spec.settings.address)
+        asyncio.run(serve(spec, listening, stop))
 
 
 if __name__ == "__main__":

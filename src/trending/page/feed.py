@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,7 +38,7 @@ class Feed:
         self._published = -UNHURRIED_SECONDS
         self._events: dict[int, bytes] = {}
         self._changed = asyncio.Event()
-        self._closed = False
+        self._closed = asyncio.Event()
         self.sections: Sections = {}
         self.viewers = 0
 
@@ -48,10 +49,11 @@ class Feed:
 
     async def follow(self) -> None:
         """Look again and again until closed."""
-        while not self._closed:
+        while not self._closed.is_set():
             started = time.monotonic()
             await self.look()
-            await asyncio.sleep(max(0.0, LOOK_SECONDS - (time.monotonic() - started)))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), LOOK_SECONDS - (time.monotonic() - started))
 
     async def look(self) -> None:
         """Look once."""
@@ -77,7 +79,7 @@ class Feed:
         self.viewers += 1
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-            while not self._closed:
+            while not self._closed.is_set():
                 changed = self._changed
                 if self._version > seen:
                     # Both at once: while the event is on its way the next version may come.
@@ -93,7 +95,7 @@ class Feed:
 
     def close(self) -> None:
         """End every viewer's stream and the loop."""
-        self._closed = True
+        self._closed.set()
         self._wake()
 
     def _wake(self) -> None:
