@@ -18,9 +18,9 @@ import psutil
 import pytest
 from prefect import Task
 
-from infra.containers import STACK_LABEL
 from flows import audit, pages, start_up, tear_down, timeline
 from flows.forms import LastStep, StartUpForm, TearDownForm, field_sections
+from infra.containers import STACK_LABEL
 from infra.docker_engine import engine
 from infra.embedded import tail
 from infra.faults import jvm_of, service_process, supervisord_process
@@ -28,8 +28,8 @@ from infra.lab import Lab, open_lab
 from infra.paths import CHECKOUT, StackPaths
 from infra.processes import port_owner, stack_processes
 from infra.supervisor_socket import socket_of
-from tasks.undo import found_before
 from tasks.status import Line, describe
+from tasks.undo import found_before
 from trending.audit import StreamFigures, reconcile, recount
 from trending.errors import LabError
 from trending.heartbeat import Heartbeat, read_heartbeat
