@@ -17,6 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it runs in the background deaf to Ctrl-C, and every command under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+SHARED_CLIENTS = frozenset({"engine", "served"})
+"""Fixtures of the session that hold a Prefect client."""
+
 
 class Started:
     """Says which of the tests that take minutes has started: dots alone would stand still."""
@@ -64,5 +67,5 @@ def _nothing_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a descriptor, a thread or a child; first of its fixtures, so that theirs have ended by then."""
     before = present()
     yield
-    left = left_since(before, engine="engine" in request.fixturenames)
+    left = left_since(before, shared_client=not SHARED_CLIENTS.isdisjoint(request.fixturenames))
     assert not left, f"left over: {', '.join(left)}"

@@ -44,21 +44,21 @@ def present() -> frozenset[Left]:
     return frozenset((*descriptors(), *threads(), *children()))
 
 
-def left_since(before: frozenset[Left], grace: float = GRACE_SECONDS, *, engine: bool = False) -> list[str]:
+def left_since(before: frozenset[Left], grace: float = GRACE_SECONDS, *, shared_client: bool = False) -> list[str]:
     """Return what is there now, was not ``before``, and does not go within ``grace`` seconds.
 
-    ``engine`` says that the test ran flows under Prefect's engine.
+    ``shared_client`` says that the test worked with a Prefect client of the session, whose connections come and go.
     """
     deadline = time.monotonic() + grace
-    while (left := without_shared(present() - before, engine=engine)) and time.monotonic() < deadline:
+    while (left := without_shared(present() - before, shared_client=shared_client)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return sorted(f"{each} {command_of(each.name)}" if each.kind == "child" else str(each) for each in left)
 
 
-def without_shared(left: frozenset[Left], *, engine: bool) -> frozenset[Left]:
-    """Leave out Prefect's shared threads and, where one started or the engine used them, their event loops and connections."""
+def without_shared(left: frozenset[Left], *, shared_client: bool) -> frozenset[Left]:
+    """Leave out Prefect's shared threads and, where one started or a client is shared, event loops and connections."""
     shared = {each for each in left if each.kind == "thread" and each.name.rpartition(" ")[0] in {*SHARED_THREADS, POOL}}
-    theirs = {each for each in left if each.kind in {"socket", "anon_inode"}} if shared or engine else set()
+    theirs = {each for each in left if each.kind in {"socket", "anon_inode"}} if shared or shared_client else set()
     return left - shared - theirs
 
 

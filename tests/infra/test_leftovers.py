@@ -79,9 +79,9 @@ def test_prefects_shared_threads_excuse_their_connections_and_nothing_else() -> 
     loop = Left("thread", "GlobalEventLoopThread 4711")
     theirs = {Left("socket", "12 socket:[1]"), Left("anon_inode", "13 anon_inode:[eventpoll]")}
     others = {Left("file", "14 /tmp/x"), Left("pipe", "15 pipe:[2]"), Left("child", "99"), Left("thread", "mine 1")}
-    assert without_shared(frozenset({loop, *theirs, *others}), engine=False) == others
-    assert without_shared(frozenset({*theirs, *others}), engine=True) == others
-    assert without_shared(frozenset({*theirs, *others}), engine=False) == theirs | others
+    assert without_shared(frozenset({loop, *theirs, *others}), shared_client=False) == others
+    assert without_shared(frozenset({*theirs, *others}), shared_client=True) == others
+    assert without_shared(frozenset({*theirs, *others}), shared_client=False) == theirs | others
 
 
 def test_it_costs_less_than_a_millisecond() -> None:

@@ -57,7 +57,7 @@ def test_an_alert_arrives_when_a_health_check_finds_something_down(
 ) -> None:
     address, received = mailbox
     assert "trending-alert" in apply_automations(SecretStr(address))
-    stack.up()
+    stack.up(until="producer")
     stack.lab.supervisor.remove("producer")
     assert served.run("health-check/local", {"name": stack.name}).state_name == "Failed"
     stack.wait_until(lambda: bool(received), 60, "the alert arrives")
@@ -94,6 +94,9 @@ def test_a_run_whose_worker_died_with_it_is_marked_crashed(served: Served, stack
         for process in family:
             process.kill()
         supervisor.remove(WORKER)
+        # What the dead run had begun is adopted meanwhile: the automation waits for its heartbeat anyway.
+        stack.up()
+        stack.audit()
         crashed = served.wait(run, 180)
         assert crashed.state_type is StateType.CRASHED
         assert "sent no heartbeat" in str(crashed.state and crashed.state.message)
@@ -101,8 +104,6 @@ def test_a_run_whose_worker_died_with_it_is_marked_crashed(served: Served, stack
         apply_automations(None)
         ensure_worker(PrefectServer(served.url, started=False))
         wait_for_worker(SystemClock())
-    stack.up()
-    stack.audit()
 
 
 def test_a_health_check_that_finds_no_worker_is_cancelled(served: Served) -> None:

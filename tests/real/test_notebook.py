@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CELL_SECONDS = 300
-PARAMETERS = {"RUNTIME": '"embedded"', "TRIGGER_SECONDS": "2", "WATCH_SECONDS": "11"}
+PARAMETERS = {"RUNTIME": '"embedded"', "TRIGGER_SECONDS": "2", "WATCH_SECONDS": "6"}
 
 
 @pytest.fixture(autouse=True)
