@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -25,7 +25,10 @@ from trending.errors import ConfigurationConflict, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
 
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 PROBE_TOPIC = "trending_probe"
 """Carries the readiness probe's nonces, so that the tweets' topic stays clean."""
 
@@ -48,6 +51,17 @@ class TopicView:
     partitions: int
     replication: int
     leaderless: tuple[int, ...]
+
+
+def _answer(asked: dict[Asked, Future[Answer]], about: Asked, timeout: float) -> Answer:
+    """Return what a request brought.
+
+    The future is forgotten here: one that failed and the frames of its error hold each other, and the client with its sockets.
+    """
+    try:
+        return asked[about].result(timeout)
+    finally:
+        del asked
 
 
 class BrokerClient:
@@ -83,8 +97,7 @@ class BrokerClient:
     def topic(self, name: str, timeout: float) -> TopicView | None:
         """Return the topic, or None where it does not exist; raises NotReady when no broker answers."""
         try:
-            future = self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name]
-            view = future.result(timeout)
+            view = _answer(self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout), name, timeout)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
@@ -100,9 +113,8 @@ class BrokerClient:
     def create_topic(self, name: str, partitions: int, replication: int, settings: Mapping[str, str]) -> bool:
         """Create a topic; returns whether it was created, since one that exists is fine. Raises NotReady otherwise."""
         topic = NewTopic(name, partitions, replication, config=dict(settings))
-        future = self._admin.create_topics([topic], operation_timeout=10, request_timeout=15)[name]
         try:
-            future.result(20)
+            _answer(self._admin.create_topics([topic], operation_timeout=10, request_timeout=15), name, 20)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
@@ -121,7 +133,7 @@ class BrokerClient:
             raise NotReady(cause, f"{view}", "make status")
         resource = ConfigResource(ResourceType.TOPIC, name)
         try:
-            found = self._admin.describe_configs([resource], request_timeout=10)[resource].result(10)
+            found = _answer(self._admin.describe_configs([resource], request_timeout=10), resource, 10)
         except (KafkaException, TimeoutError) as error:
             cause = f"the settings of {name} cannot be read"
             raise NotReady(cause, reason(error), "make status") from error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from concurrent.futures import Future
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -192,3 +195,27 @@ def test_a_record_that_does_not_come_back_is_not_ready(mock_cluster: str, monkey
     monkeypatch.setattr(broker, "Consumer", Deaf)
     with pytest.raises(NotReady, match="did not come back"):
         BrokerClient(mock_cluster).round_trip(5)
+
+
+class Silent(FakeAdmin):
+    """Fails each request with an error of its own."""
+
+    def _future(self, operation: str) -> Future[Any]:  # noqa: ARG002 - the one above takes it
+        future: Future[Any] = Future()
+        future.set_exception(kafka_error(KafkaError._TRANSPORT))
+        return future
+
+
+@pytest.mark.parametrize("operation", ["topic", "create"])
+def test_a_request_that_failed_does_not_keep_the_client_alive(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "AdminClient", Silent)
+    client = BrokerClient("localhost:19092")
+    alive = weakref.ref(client)
+    gc.disable()
+    try:
+        with suppress(NotReady):
+            client.topic("t", 1.0) if operation == "topic" else client.create_topic("t", 1, 1, {})
+        del client
+        assert alive() is None, "its sockets are open until the collector comes by"
+    finally:
+        gc.enable()

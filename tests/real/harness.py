@@ -140,10 +140,13 @@ class RealStack:
     def down_command(self, *, volumes: bool = True) -> str:
         return self.command("tear_down", f"--name={self.name}", *(["--volumes"] if volumes else []))
 
-    def audit(self) -> str:
-        """Audit in this process; requires that nothing was lost or doubled, and that at least one tweet was counted."""
+    def audit(self, *, resume: bool = True) -> str:
+        """Audit in this process; requires that nothing was lost or doubled, and that at least one tweet was counted.
+
+        With ``resume`` the producer is started again; without, the stack stays at rest.
+        """
         with plain():
-            report = audit.recount(self.name, resume=True)
+            report = audit.recount(self.name, resume=resume)
         output = "\n".join(report.lines(self.lab.settings.stream.zone))
         assert report.clean, output
         return self.require_clean(output)
