@@ -50,6 +50,7 @@ def kept_volume(world: World) -> World:
     return world
 
 
+@pytest.mark.row(35)
 def test_kept_volumes_without_a_state_are_adopted_with_their_cluster_and_runtime(kept_volume: World, said: list[str]) -> None:
     up(runtime=RuntimeKind.AUTO)
     state = read_state(StackPaths.of("lab"))

@@ -259,6 +259,7 @@ def test_a_supervisord_whose_socket_is_gone_is_neither_joined_nor_ended_and_its_
     assert supervisor.unreachable() == ""
 
 
+@pytest.mark.row(35)
 @pytest.mark.parametrize("variable", ["TMPDIR", "XDG_RUNTIME_DIR", "HOME"])
 def test_a_supervisord_is_found_whatever_the_shell_exports(
     supervisor: Supervisor, directory: Path, tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch
@@ -270,6 +271,7 @@ def test_a_supervisord_is_found_whatever_the_shell_exports(
     assert not another.start()
 
 
+@pytest.mark.row(31)
 def test_a_supervisord_in_a_path_too_long_for_a_socket_has_one_in_a_directory_for_the_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

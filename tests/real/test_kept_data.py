@@ -29,6 +29,7 @@ def volumes(stack: RealStack) -> dict[str, str]:
         return {str(each.name): (each.attrs.get("Labels") or {}).get(CLUSTER_LABEL, "") for each in found}
 
 
+@pytest.mark.row(35, "D")
 @pytest.mark.docker
 def test_a_volume_that_no_state_remembers_outlives_a_failed_start_and_is_adopted_by_the_next(docker_stack: RealStack) -> None:
     """Its label is not needed for it: the id is read from the data of a volume that has none, as those of older versions."""
@@ -59,6 +60,7 @@ def test_a_volume_that_no_state_remembers_outlives_a_failed_start_and_is_adopted
     assert volumes(stack) == {}
 
 
+@pytest.mark.row(35, "D")
 @pytest.mark.docker
 def test_the_volume_of_another_home_is_refused_as_foreign_and_left(
     docker_stack: RealStack, monkeypatch: pytest.MonkeyPatch
@@ -80,6 +82,7 @@ def test_the_volume_of_another_home_is_refused_as_foreign_and_left(
     assert dict([volume]) == volumes(stack)
 
 
+@pytest.mark.row(35, "E")
 def test_directories_that_no_state_remembers_outlive_an_interrupted_start(stack: RealStack) -> None:
     stack.up(until="producer")
     cluster = stack.lab.state.cluster_id
@@ -98,6 +101,7 @@ def test_directories_that_no_state_remembers_outlive_an_interrupted_start(stack:
     stack.audit()
 
 
+@pytest.mark.row(35, "E")
 def test_a_stack_is_found_from_a_shell_with_other_directories_and_a_lost_socket_ends_nothing(
     stack: RealStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
