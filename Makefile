@@ -26,21 +26,21 @@ help: ## this list
 
 # The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
 $(VENV)/.complete: requirements.lock pyproject.toml
-	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
+	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
 	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(PY) -c 'import site, sys; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{sys.argv[1]}\n{sys.argv[1]}/src\n")' "$(CURDIR)"
-	@$(PY) -m infra.jars
+	@$(PY) -m infra.java.jars
 	@touch $@
 
 setup: $(VENV)/.complete jars archives ## virtual environment, jars, class archives
 
 prerequisites: ## check Python, Java, memory and disk
-	@PYTHONPATH=src:. $(PYTHON) -m infra.prerequisites
+	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
 
 jars: $(VENV)/.complete ## fetch and check the locked jars
-	@$(PY) -m infra.jars
+	@$(PY) -m infra.java.jars
 
 archives: jars ## make the class archives that Kafka and Spark start faster with
 	@$(PY) -m flows.training
@@ -99,10 +99,10 @@ serve: $(JARS) ## Prefect server, worker, deployments, automations: then work fr
 	@$(PY) -m flows.serve $(ARGS)
 
 serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the lab started; stacks go on
-	@$(PY) -m infra.prefect_server stop
+	@$(PY) -m infra.prefect_services.server stop
 
 images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)
-	@$(PY) -m infra.stand_ins
+	@$(PY) -m infra.docker.stand_ins
 
 screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots
@@ -132,7 +132,7 @@ bench: setup ## measure start-up, Prefect and page against their peers; results 
 	@$(PY) -m benchmarks.run $(ARGS)
 
 compose: $(JARS) ## write the Docker Compose files from the declaration
-	@$(PY) -m infra.compose --write
+	@$(PY) -m infra.docker.compose --write
 
 docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/faults.md from their sources
 	@$(PY) -m flows.manual

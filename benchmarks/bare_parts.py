@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from benchmarks.children import Child, has_block, wait_until
 from benchmarks.contest import Sample
 from benchmarks.stack import declared
-from infra.broker import BrokerClient
-from infra.class_archives import BROKER, archive_options
-from infra.embedded import broker_command, format_command, render_properties
-from infra.programs import declare_program
+from infra.embedded.runtime import broker_command, format_command, render_properties
+from infra.java.class_archives import BROKER, archive_options
+from infra.kafka.client import BrokerClient
+from infra.supervision.programs import declare_program
 from tasks.producer import producer_spec
 from tasks.stream import stream_spec
 from tasks.topic import TOPIC_SETTINGS
@@ -27,7 +27,7 @@ from trending.heartbeat import read_heartbeat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
     from trending.specification import ProgramSpec
 
 TIMEOUT = 300.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.processes import end_processes
-from infra.supervisor import clean_environment
+from infra.host.processes import end_processes
+from infra.supervision.supervisor import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

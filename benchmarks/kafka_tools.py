@@ -10,9 +10,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from benchmarks.contest import Unmeasurable
-from infra.jars import ivy_jar
-from infra.java import find_java
-from infra.paths import lab_home
+from infra.host.paths import lab_home
+from infra.java.installation import find_java
+from infra.java.jars import ivy_jar
 
 if TYPE_CHECKING:
     from pathlib import Path

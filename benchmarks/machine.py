@@ -9,8 +9,8 @@ from importlib.metadata import version
 
 import psutil
 
-from infra.jars import locked
-from infra.java import find_java
+from infra.java.installation import find_java
+from infra.java.jars import locked
 
 PACKAGES = ("prefect", "pyspark", "confluent-kafka", "pyarrow", "msgspec", "supervisor")
 

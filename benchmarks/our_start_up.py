@@ -11,11 +11,11 @@ from benchmarks.children import Child, has_block, wait_until
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
 from benchmarks.stack import NAME, gone_before_and_after, settings
-from infra.class_archives import BROKER, SPARK, archive
-from infra.docker_engine import engine_answers
-from infra.lab import missing_image
-from infra.paths import StackPaths
-from infra.prefect_server import ensure_server, prefect_environment, stop_server
+from infra.docker.engine import engine_answers
+from infra.host.paths import StackPaths
+from infra.java.class_archives import BROKER, SPARK, archive
+from infra.lab.assembly import missing_image
+from infra.prefect_services.server import ensure_server, prefect_environment, stop_server
 from trending.settings import RuntimeKind
 
 TIMEOUT = 300.0

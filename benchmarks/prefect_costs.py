@@ -18,10 +18,10 @@ from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
 from flows.forms import TearDownForm
 from flows.tear_down import take_down
-from infra.paths import CHECKOUT
-from infra.prefect_server import PrefectServer, ensure_server, prefect_environment, serving, stop_server
-from infra.prefect_worker import ensure_worker
-from infra.processes import free_port
+from infra.host.paths import CHECKOUT
+from infra.host.processes import free_port
+from infra.prefect_services.server import PrefectServer, ensure_server, prefect_environment, serving, stop_server
+from infra.prefect_services.worker import ensure_worker
 from tasks.deployment import create_pool, deploy
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PORT = 29392
 COMMAND_SECONDS = 300
 RUN_SECONDS = 120.0
 DEFAULT_POOL = "bench-defaults"
-PROBES = "from infra.lab import open_lab; from tasks.examination import examine; examine(open_lab('{name}'))"
+PROBES = "from infra.lab.assembly import open_lab; from tasks.examination import examine; examine(open_lab('{name}'))"
 
 
 def run_command(command: Sequence[str], **environment: str) -> float:

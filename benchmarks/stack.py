@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from flows.forms import TearDownForm
 from flows.tear_down import take_down
-from infra.lab import Lab, record
-from infra.processes import free_port
+from infra.host.processes import free_port
+from infra.lab.assembly import Lab, record
 from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:

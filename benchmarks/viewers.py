@@ -15,9 +15,9 @@ from benchmarks.kafka_tools import bench_directory
 from benchmarks.prefect_costs import run_command
 from flows.forms import TearDownForm
 from flows.tear_down import take_down
-from infra.paths import StackPaths
-from infra.prefect_server import ensure_server, stop_server
-from infra.processes import free_port
+from infra.host.paths import StackPaths
+from infra.host.processes import free_port
+from infra.prefect_services.server import ensure_server, stop_server
 from trending.heartbeat import Heartbeat, read_heartbeat
 
 STACK = "bench-viewers"

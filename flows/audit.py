@@ -11,9 +11,9 @@ from flows.command_line import run_command
 from flows.forms import AuditForm
 from flows.pages import leave_ranking
 from flows.serving import with_server
-from infra.lab import open_lab, rest
-from infra.paths import StackPaths
-from infra.state import stack_held
+from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab, rest
+from infra.stack.state import stack_held
 from tasks.audit import audit_log
 from tasks.producer import NAME as PRODUCER
 from tasks.producer import launch_producer, stop_producer, wait_for_producer

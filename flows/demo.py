@@ -12,11 +12,11 @@ from flows.forms import AuditForm, DemoForm, StartUpForm, TearDownForm
 from flows.serving import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.processes import free_port, port_owner, usual_or_free
-from infra.profiles import CONTROLLER_SHIFT
-from infra.state import read_state
+from infra.host.paths import StackPaths
+from infra.host.processes import free_port, port_owner, usual_or_free
+from infra.lab.assembly import open_lab
+from infra.stack.profiles import CONTROLLER_SHIFT
+from infra.stack.state import read_state
 from tasks.step import say
 from tasks.stream import NAME as STREAM
 from trending.audit import AuditReport

@@ -12,9 +12,9 @@ from flows.audit import recount
 from flows.command_line import run_command
 from flows.forms import GameDayForm
 from flows.serving import with_server
-from infra.health import Verdict
-from infra.lab import open_lab
-from infra.paths import StackPaths
+from infra.health.verdicts import Verdict
+from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab
 from tasks.examination import examine_components
 from tasks.faults import faults_of
 from tasks.repair import require_wanted
@@ -25,7 +25,7 @@ from trending.errors import AuditFailed, InvalidInput, LabError, NotSurvived, Un
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from infra.faults import FaultName
+    from infra.health.faults import FaultName
 
 
 class Survival(BaseModel):

@@ -15,11 +15,11 @@ from flows.command_line import run_command
 from flows.forms import HealthCheckForm
 from flows.pages import as_evidence, last_lines, leave_logs, leave_ranking
 from flows.serving import with_server
-from infra.compose_stack import compose_stack
-from infra.health import Decision, Finding, Verdict, decide, note_findings, overall, read_record
-from infra.paths import StackPaths
-from infra.prefect_server import HEARTBEAT_SECONDS
-from infra.state import busy, read_state, still_wanted
+from infra.docker.compose_stack import compose_stack
+from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
+from infra.host.paths import StackPaths
+from infra.prefect_services.server import HEARTBEAT_SECONDS
+from infra.stack.state import busy, read_state, still_wanted
 from tasks.examination import examine_components, examine_compose_services
 from tasks.repair import repair_component
 from tasks.step import say

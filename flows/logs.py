@@ -6,7 +6,7 @@ import sys
 
 from flows.command_line import run_command
 from flows.forms import LogsForm
-from infra.lab import open_lab
+from infra.lab.assembly import open_lab
 from tasks.logs import log_tail
 from tasks.undo import PROGRAMS
 from trending.errors import InvalidInput

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from flows import forms
-from infra.diagnosis import HEAP_EXHAUSTED, KILLED_BY_HAND, MEMORY_KILLED, TABLE, Diagnosis
-from infra.paths import CHECKOUT
+from infra.host.paths import CHECKOUT
+from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED_BY_HAND, MEMORY_KILLED, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError
 from trending.settings import LabSettings
 
@@ -52,7 +52,7 @@ def troubleshooting() -> str:
     ends = [_row(MEMORY_KILLED), _row(KILLED_BY_HAND), f"| exit {HEAP_EXHAUSTED} of a JVM | see `OutOfMemoryError` below | |"]
     heading = ["| symptom | cause | remedy |", "|---|---|---|"]
     codes = [f"| {error.exit_code} | `{error.__name__}` | {_first_line(error)} |" for error in all_errors()]
-    return _MADE.format(sources="infra/diagnosis.py and src/trending/errors.py") + _lines(
+    return _MADE.format(sources="infra/kafka/diagnosis.py and src/trending/errors.py") + _lines(
         "# Troubleshooting by symptom",
         "",
         "Every error of the lab says its cause, the evidence and the command to run next; where a service or program died, the",

@@ -19,10 +19,10 @@ from IPython.display import HTML, DisplayHandle
 from flows.command_line import parse
 from flows.forms import LastStep, StartUpForm
 from flows.notebook_keeper import DONE, MARK
-from infra.clock import Clock, SystemClock
-from infra.paths import CHECKOUT, StackPaths
-from infra.processes import free_port
-from infra.state import read_state
+from infra.host.clock import Clock, SystemClock
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.processes import free_port
+from infra.stack.state import read_state
 from trending.errors import InvalidInput, LabError
 from trending.page.reader import StoreReader
 from trending.pictures import count_lines, minute_columns, ranking_table, sample

@@ -12,8 +12,8 @@ import sys
 
 import psutil
 
-from infra.paths import CHECKOUT, lab_home
-from infra.processes import end_processes
+from infra.host.paths import CHECKOUT, lab_home
+from infra.host.processes import end_processes
 
 MARK = "NOTEBOOK_KERNEL"
 """Variable in the environment of every command that a notebook runs."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.state import read_state
+from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab
+from infra.stack.state import read_state
 from tasks.logs import log_page
 from tasks.step import say
 from tasks.undo import PROGRAMS

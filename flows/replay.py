@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows.command_line import run_command
 from flows.forms import ReplayForm
-from infra.processes import free_port, port_owner, usual_or_free
+from infra.host.processes import free_port, port_owner, usual_or_free
 from trending.errors import InvalidInput, PortTaken
 from trending.page.__main__ import main as show
 from trending.program import stop_on_signals

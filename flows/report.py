@@ -19,9 +19,9 @@ from flows.forms import ReportForm, StartUpForm, TearDownForm
 from flows.serving import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
-from infra.lab import open_lab
-from infra.paths import CHECKOUT, StackPaths
-from infra.state import Wanted, read_state
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.lab.assembly import open_lab
+from infra.stack.state import Wanted, read_state
 from tasks.report import gather_facts, photograph_page, survey_log, write_report
 from tasks.step import say
 from trending.errors import InvalidInput, NotReady

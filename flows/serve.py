@@ -8,9 +8,9 @@ import sys
 from flows.command_line import run_command
 from flows.forms import ServeForm
 from flows.serving import run_on
-from infra.clock import SystemClock
-from infra.prefect_server import PrefectServer, ensure_server, note_serving, prefect_environment
-from infra.prefect_worker import ensure_worker
+from infra.host.clock import SystemClock
+from infra.prefect_services.server import PrefectServer, ensure_server, note_serving, prefect_environment
+from infra.prefect_services.worker import ensure_worker
 from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
 
 

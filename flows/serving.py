@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
-from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, stop_idle_server
+from infra.prefect_services.server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, stop_idle_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from prefect import flow
 from flows.command_line import run_command
 from flows.forms import SmokeTestForm
 from flows.serving import with_server
-from infra.lab import open_lab
+from infra.lab.assembly import open_lab
 from tasks.audit import send_probe
 
 

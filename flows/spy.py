@@ -6,7 +6,7 @@ import sys
 
 from flows.command_line import run_command
 from flows.forms import SpyForm
-from infra.lab import open_lab
+from infra.lab.assembly import open_lab
 from trending.program import stop_on_signals
 from trending.spy import follow
 

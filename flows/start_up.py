@@ -11,11 +11,11 @@ from flows.forms import LastStep, StartUpForm
 from flows.pages import last_lines, leave_logs
 from flows.serving import with_server
 from flows.timeline import Timeline
-from infra.health import forgive_repairs
-from infra.lab import open_lab, rest
-from infra.paths import StackPaths
-from infra.state import read_state, stack_held
-from infra.timeline import StartUpSummary
+from infra.health.verdicts import forgive_repairs
+from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab, rest
+from infra.stack.start_up_summary import StartUpSummary
+from infra.stack.state import read_state, stack_held
 from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer

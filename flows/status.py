@@ -9,12 +9,12 @@ from rich.table import Table
 
 from flows.command_line import run_command
 from flows.forms import NamedStack
-from infra.compose_stack import compose_stack
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.processes import stack_processes
-from infra.remains import remains_of
-from infra.state import read_state
+from infra.docker.compose_stack import compose_stack
+from infra.host.paths import StackPaths
+from infra.host.processes import stack_processes
+from infra.lab.assembly import open_lab
+from infra.lab.remains import remains_of
+from infra.stack.state import read_state
 from tasks.audit import earlier_records
 from tasks.status import Line, describe, describe_compose, describe_remains
 from trending.audit import not_audited

@@ -11,12 +11,12 @@ from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RET
 from flows.command_line import run_command
 from flows.forms import TearDownCommand, TearDownForm
 from flows.serving import run_on
-from infra.compose_stack import compose_stack
-from infra.lab import open_lab, sweep_by_mark
-from infra.paths import StackPaths
-from infra.prefect_server import current_server, stop_idle_server
-from infra.remains import remains_of
-from infra.state import Wanted, down_asked_for, existing_stacks, read_state, stack_held
+from infra.docker.compose_stack import compose_stack
+from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab, sweep_by_mark
+from infra.lab.remains import remains_of
+from infra.prefect_services.server import current_server, stop_idle_server
+from infra.stack.state import Wanted, down_asked_for, existing_stacks, read_state, stack_held
 from tasks.infrastructure import mark_wanted, remove_service, stop_service, sweep_stack
 from tasks.page import stop_page
 from tasks.producer import stop_producer

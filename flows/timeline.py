@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from infra.lab import PAGE, Lab
-from infra.runtime import Outcome
-from infra.timeline import StartUpSummary, Step, keep_summary
+from infra.lab.assembly import PAGE, Lab
+from infra.stack.runtime import Outcome
+from infra.stack.start_up_summary import StartUpSummary, Step, keep_summary
 from tasks.step import say
 
 

@@ -12,11 +12,11 @@ import psutil
 
 from flows.forms import TearDownForm
 from flows.tear_down import take_down
-from infra.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.processes import free_port, stack_processes
-from infra.state import stack_held
+from infra.host.paths import StackPaths
+from infra.host.processes import free_port, stack_processes
+from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
+from infra.lab.assembly import open_lab
+from infra.stack.state import stack_held
 from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.stream import NAME as STREAM

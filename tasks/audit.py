@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.clock import Clock, SystemClock
-from infra.lab import Lab, open_lab
+from infra.host.clock import Clock, SystemClock
+from infra.lab.assembly import Lab, open_lab
 from tasks.step import say, step
 from tasks.topic import dead_letter_topic, read_start
 from trending.audit import AuditReport, Recount, StreamFigures, reconcile, recount

@@ -25,10 +25,10 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.types import SecretDict
 
-from infra.embedded import tail
-from infra.paths import CHECKOUT
-from infra.prefect_server import WORKER
-from infra.prefect_worker import POOL, worker_log, worker_status
+from infra.host.paths import CHECKOUT
+from infra.prefect_services.server import WORKER
+from infra.prefect_services.worker import POOL, worker_log, worker_status
+from infra.supervision.log_tail import tail
 from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from infra.clock import Clock
-    from infra.supervisor import ProgramStatus
+    from infra.host.clock import Clock
+    from infra.supervision.supervisor import ProgramStatus
 
 DEPLOY_SECONDS = 180
 WORKER_SECONDS = 120.0

@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.broker import BrokerClient
-from infra.clock import Clock, SystemClock
-from infra.compose_stack import ComposeStack, compose_ladder
-from infra.docker_engine import WAYS_OUT, engine_answers
-from infra.health import Finding, Repair, Verdict, block
-from infra.lab import PAGE, Lab, open_lab
-from infra.prerequisites import check_disk, check_memory
-from infra.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
-from infra.runtime import ServiceState
-from infra.stack import Service, ServiceKind
-from infra.versions import hole, kafka_version
+from infra.docker.compose_stack import ComposeStack, compose_ladder
+from infra.docker.engine import WAYS_OUT, engine_answers
+from infra.health.verdicts import Finding, Repair, Verdict, block
+from infra.host.clock import Clock, SystemClock
+from infra.kafka.client import BrokerClient
+from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
+from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.kafka_version import hole, kafka_version
+from infra.lab.prerequisites import check_disk, check_memory
+from infra.stack.declaration import Service, ServiceKind
+from infra.stack.runtime import ServiceState
 from tasks.heartbeat import beating, fresh_heartbeat
 from tasks.page import page_ladder
 from tasks.producer import NAME as PRODUCER

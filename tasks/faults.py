@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra import faults as breaking
-from infra.broker import BrokerClient
-from infra.faults import FaultName
+from infra.health import faults as breaking
+from infra.health.faults import FaultName
+from infra.kafka.client import BrokerClient
 from tasks.examination import SUPERVISOR, TOPIC
 from tasks.producer import NAME as PRODUCER
 from tasks.stream import NAME as STREAM
@@ -19,8 +19,8 @@ from trending.settings import RuntimeKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.lab import Lab
-    from infra.stack import Service
+    from infra.lab.assembly import Lab
+    from infra.stack.declaration import Service
 
 QUORUM = 3
 

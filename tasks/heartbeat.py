@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from infra.programs import require_program
-from infra.readiness import Rung
+from infra.kafka.readiness import Rung
+from infra.supervision.programs import require_program
 from trending.errors import NotReady
 from trending.heartbeat import FRESH_SECONDS, Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 
 def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from infra.clock import SystemClock
-from infra.lab import (
+from infra.host.clock import SystemClock
+from infra.kafka.readiness import climb, service_ladder
+from infra.lab.assembly import (
     end_orphans,
     end_unreachable,
     note_cluster,
@@ -15,10 +16,9 @@ from infra.lab import (
     sweep,
     want,
 )
-from infra.prerequisites import check_java, check_memory
-from infra.readiness import climb, service_ladder
-from infra.runtime import Outcome
-from infra.state import Wanted
+from infra.lab.prerequisites import check_java, check_memory
+from infra.stack.runtime import Outcome
+from infra.stack.state import Wanted
 from tasks.step import say, step
 from trending.settings import LabSettings
 

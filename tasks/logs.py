@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.embedded import tail
+from infra.supervision.log_tail import tail
 from trending.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 PAGE_LINES = 40
 

@@ -6,12 +6,12 @@ import http.client
 import json
 from typing import TYPE_CHECKING
 
-from infra.clock import SystemClock
-from infra.lab import PAGE as NAME
-from infra.lab import open_lab
-from infra.programs import launch_program
-from infra.readiness import ANSWER_SECONDS, Rung, climb
-from infra.runtime import Outcome
+from infra.host.clock import SystemClock
+from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
+from infra.lab.assembly import PAGE as NAME
+from infra.lab.assembly import open_lab
+from infra.stack.runtime import Outcome
+from infra.supervision.programs import launch_program
 from tasks.heartbeat import living
 from tasks.producer import NAME as PRODUCER
 from tasks.step import say, step
@@ -20,7 +20,7 @@ from trending.errors import ConfigurationConflict, NotReady
 from trending.specification import PageSpec
 
 if TYPE_CHECKING:
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 READY_SECONDS = 30.0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.clock import SystemClock
-from infra.lab import Lab, open_lab
-from infra.programs import launch_program
-from infra.readiness import climb
-from infra.runtime import Outcome
+from infra.host.clock import SystemClock
+from infra.kafka.readiness import climb
+from infra.lab.assembly import Lab, open_lab
+from infra.stack.runtime import Outcome
+from infra.supervision.programs import launch_program
 from tasks.heartbeat import beating
 from tasks.step import say, step
 from trending.simulator import load_catalogue

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.clock import Clock, SystemClock
-from infra.health import Finding, Repair, Verdict, note_repair
-from infra.lab import Lab, end_orphans, open_lab
-from infra.paths import StackPaths
-from infra.processes import stack_processes
-from infra.state import read_state, stack_held, still_wanted, take_down_waits
+from infra.health.verdicts import Finding, Repair, Verdict, note_repair
+from infra.host.clock import Clock, SystemClock
+from infra.host.paths import StackPaths
+from infra.host.processes import stack_processes
+from infra.lab.assembly import Lab, end_orphans, open_lab
+from infra.stack.state import read_state, stack_held, still_wanted, take_down_waits
 from tasks.examination import SUPERVISOR, looks_of, programs_of
 from tasks.infrastructure import start_service, start_supervisor, wait_for_service
 from tasks.page import launch_page

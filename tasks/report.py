@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.browser import NAMES, find_browser, take_picture
-from infra.docker_engine import engine
-from infra.embedded import tail
-from infra.java import find_java
-from infra.lab import PAGE, Lab, open_lab
-from infra.stand_ins import image_at_hand
-from infra.timeline import kept_summary
-from infra.versions import kafka_version
+from infra.docker.engine import engine
+from infra.docker.stand_ins import image_at_hand
+from infra.host.browser import NAMES, find_browser, take_picture
+from infra.java.installation import find_java
+from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.kafka_version import kafka_version
+from infra.stack.start_up_summary import kept_summary
+from infra.supervision.log_tail import tail
 from tasks.audit import Examined, examine_log
 from tasks.step import step
 from tasks.stream import NAME as STREAM
@@ -53,7 +53,7 @@ from trending.store import Store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.stack import Service
+    from infra.stack.declaration import Service
 
 FOLLOWED_RECORDS = 100_000
 """Records of each partition that are followed from their writing to their count; the last ones."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.clock import SystemClock
-from infra.compose_stack import ComposeService, ComposeStack, compose_ladder
-from infra.lab import PAGE
-from infra.processes import COMPONENT_VARIABLE, stack_processes
-from infra.readiness import climb, service_ladder
-from infra.runtime import ServiceState
-from infra.state import Wanted
+from infra.docker.compose_stack import ComposeService, ComposeStack, compose_ladder
+from infra.host.clock import SystemClock
+from infra.host.processes import COMPONENT_VARIABLE, stack_processes
+from infra.kafka.readiness import climb, service_ladder
+from infra.lab.assembly import PAGE
+from infra.stack.runtime import ServiceState
+from infra.stack.state import Wanted
 from tasks.heartbeat import fresh_heartbeat
 from tasks.page import page_ladder
 from tasks.undo import PROGRAMS
@@ -20,11 +20,11 @@ from trending.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from infra.lab import Lab
-    from infra.readiness import Rung
-    from infra.remains import Remains
-    from infra.runtime import Observation
-    from infra.stack import Service
+    from infra.kafka.readiness import Rung
+    from infra.lab.assembly import Lab
+    from infra.lab.remains import Remains
+    from infra.stack.declaration import Service
+    from infra.stack.runtime import Observation
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from infra.clock import SystemClock
-from infra.jars import ensure_jars
-from infra.lab import Lab, open_lab
-from infra.programs import launch_program
-from infra.readiness import Rung, climb
-from infra.runtime import Outcome
+from infra.host.clock import SystemClock
+from infra.java.jars import ensure_jars
+from infra.kafka.readiness import Rung, climb
+from infra.lab.assembly import Lab, open_lab
+from infra.stack.runtime import Outcome
+from infra.supervision.programs import launch_program
 from tasks.heartbeat import beating, fresh_heartbeat
 from tasks.step import say, step
 from tasks.topic import checkpoint_path, dead_letter_topic

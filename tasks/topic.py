@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from infra.broker import BrokerClient
-from infra.clock import SystemClock
-from infra.lab import open_lab
-from infra.paths import short_hash
-from infra.readiness import climb, topic_ladder
-from infra.runtime import Outcome
+from infra.host.clock import SystemClock
+from infra.host.paths import short_hash
+from infra.kafka.client import BrokerClient
+from infra.kafka.readiness import climb, topic_ladder
+from infra.lab.assembly import open_lab
+from infra.stack.runtime import Outcome
 from tasks.step import step
 from trending.dead_letters import MAX_LETTER_BYTES
 from trending.log import log_ends, topic_id
@@ -18,7 +18,7 @@ from trending.log import log_ends, topic_id
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 LEADER_SECONDS = 30.0
 TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}

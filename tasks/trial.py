@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from infra.budget import BUDGET_FILE, forgive
-from infra.clock import Clock, SystemClock
-from infra.faults import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName, supervisord_process
-from infra.health import Finding, Verdict
-from infra.lab import Lab, open_lab
-from infra.state import stack_held, still_wanted
+from infra.health.faults import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName, supervisord_process
+from infra.health.verdicts import Finding, Verdict
+from infra.host.clock import Clock, SystemClock
+from infra.lab.assembly import Lab, open_lab
+from infra.stack.state import stack_held, still_wanted
+from infra.supervision.budget import BUDGET_FILE, forgive
 from tasks.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
 from tasks.faults import Fault, faults_of
 from tasks.producer import NAME as PRODUCER

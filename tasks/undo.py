@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.lab import PAGE, Lab, open_lab, sweep
-from infra.paths import StackPaths
-from infra.remains import SUPERVISORD, remains_of
-from infra.runtime import ServiceState
-from infra.state import StackState, read_state, write_state
+from infra.host.paths import StackPaths
+from infra.lab.assembly import PAGE, Lab, open_lab, sweep
+from infra.lab.remains import SUPERVISORD, remains_of
+from infra.stack.runtime import ServiceState
+from infra.stack.state import StackState, read_state, write_state
 from tasks.producer import NAME as PRODUCER
 from tasks.step import say
 from tasks.stream import NAME as STREAM

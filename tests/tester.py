@@ -15,7 +15,7 @@ def main() -> int:
     """Run the probe and print the contract's lines; returns the exit code."""
     from pydantic import ValidationError  # noqa: PLC0415 - see the bottom of this file
 
-    from infra.lab import open_lab  # noqa: PLC0415
+    from infra.lab.assembly import open_lab  # noqa: PLC0415
     from trending.errors import InvalidInput, LabError  # noqa: PLC0415
     from trending.probe import run_probe  # noqa: PLC0415
     from trending.settings import StackSettings  # noqa: PLC0415

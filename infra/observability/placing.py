@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from infra.paths import StackPaths, lab_home
-from infra.state import Wanted, existing_stacks, read_state
+from infra.host.paths import StackPaths, lab_home
+from infra.stack.state import Wanted, existing_stacks, read_state
 
 SOURCE = Path(__file__).parent
 FILES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.broker import ClusterView, TopicView
+from infra.kafka.client import ClusterView, TopicView
 from trending.errors import ConfigurationConflict, NotReady
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FakeBroker:
-    """Has the methods of infra.broker.BrokerClient; topics are entries of the world."""
+    """Has the methods of infra.kafka.client.BrokerClient; topics are entries of the world."""
 
     def __init__(self, world: World, bootstrap: str) -> None:
         self._world = world

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class FakeClock:
-    """Implements infra.clock.Clock; ``at_sleep`` is called before each sleep, so that the world may change meanwhile."""
+    """Implements infra.host.clock.Clock; ``at_sleep`` is called before each sleep, so that the world may change meanwhile."""
 
     def __init__(self, at_sleep: Callable[[], None] | None = None) -> None:
         self.now = 1000.0

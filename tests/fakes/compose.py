@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.compose_stack import ComposeService, ComposeStack
-from infra.runtime import Observation, ServiceState
-from infra.stack import ServiceKind
+from infra.docker.compose_stack import ComposeService, ComposeStack
+from infra.stack.declaration import ServiceKind
+from infra.stack.runtime import Observation, ServiceState
 
 
 def composed(state: ServiceState = ServiceState.RUNNING, health: str = "healthy") -> ComposeStack:

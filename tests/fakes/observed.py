@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from infra.health import Finding, Verdict, note_findings, note_repair
+from infra.health.verdicts import Finding, Verdict, note_findings, note_repair
 
 if TYPE_CHECKING:
     from fakes.page import PageHome

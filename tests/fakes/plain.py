@@ -9,7 +9,7 @@ import pytest
 from fakes.world import World
 from prefect import Flow, Task
 
-from infra.processes import free_port
+from infra.host.processes import free_port
 from trending.settings import RuntimeKind, StackSettings
 
 __all__ = ["artifacts", "plain", "world"]

@@ -1,20 +1,20 @@
-"""A runtime without machine: implements infra.runtime.Runtime on the world's state."""
+"""A runtime without machine: implements infra.stack.runtime.Runtime on the world's state."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from infra.cluster_id import META, require_one_cluster
-from infra.embedded import kept_directories
-from infra.runtime import KeptData, Observation, Outcome, ServiceState
+from infra.embedded.runtime import kept_directories
+from infra.kafka.cluster_id import META, require_one_cluster
+from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from fakes.world import World
 
-    from infra.paths import StackPaths
-    from infra.stack import Service, Stack
+    from infra.host.paths import StackPaths
+    from infra.stack.declaration import Service, Stack
 
 
 class FakeRuntime:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fakes.plain import lab_stack
 
-from infra.lab import record
+from infra.lab.assembly import record
 from tasks import page, producer, stream, topic
 from trending.heartbeat import Heartbeat
 from trending.settings import LabSettings
 
 if TYPE_CHECKING:
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 
 def make(**sections: Any) -> Lab:

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from infra.supervisor import ProgramStatus
+from infra.supervision.supervisor import ProgramStatus
 from trending.errors import SupervisorUnreachable
 from trending.heartbeat import write_heartbeat
 
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
     from fakes.world import World
 
-    from infra.paths import StackPaths
-    from infra.stack import Program
+    from infra.host.paths import StackPaths
+    from infra.stack.declaration import Program
 
 FIGURES = {"acknowledged": 7.0, "batches": 2.0, "offset.0": 7.0, "last_ack_at": 1.0}
 
 
 class FakeSupervisor:
-    """Has the methods of infra.supervisor.Supervisor. A program's pid is this process's, which its heartbeat names."""
+    """Has the methods of infra.supervision.supervisor.Supervisor.
+
+    A program's pid is this process's, which its heartbeat names.
+    """
 
     def __init__(self, world: World, paths: StackPaths) -> None:
         self._world = world

@@ -13,10 +13,10 @@ from fakes.broker import FakeBroker
 from fakes.runtime import FakeRuntime
 from fakes.supervisor import FakeSupervisor
 
-import infra.lab
-from infra.docker_marks import DockerMarks, MarkedContainer
-from infra.paths import StackPaths
-from infra.processes import port_owner
+import infra.lab.assembly
+from infra.docker.marks import DockerMarks, MarkedContainer
+from infra.host.paths import StackPaths
+from infra.host.processes import port_owner
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from infra.broker import TopicView
-    from infra.compose_stack import ComposeStack
-    from infra.lab import Lab
-    from infra.processes import PortOwner
-    from infra.stack import Program, Stack
-    from infra.state import StackState
-    from infra.supervisor import ProgramStatus
+    from infra.docker.compose_stack import ComposeStack
+    from infra.host.processes import PortOwner
+    from infra.kafka.client import TopicView
+    from infra.lab.assembly import Lab
+    from infra.stack.declaration import Program, Stack
+    from infra.stack.state import StackState
+    from infra.supervision.supervisor import ProgramStatus
     from trending.log import Record
 
 
@@ -119,7 +119,7 @@ class World:
         return iter([] if topic.endswith(".dlq") else world.records)
 
     def assemble(self, state: StackState, *_show: object) -> Lab:
-        """Stand in for infra.lab.assemble: the real declaration, pretended hands."""
+        """Stand in for infra.lab.assembly.assemble: the real declaration, pretended hands."""
         lab = _assemble(state)
         name = state.settings.stack.name
         world = self if name == self.stack else self.others.setdefault(name, World(name))
@@ -129,7 +129,7 @@ class World:
         return replace(lab, supervisor=supervisor, runtime=runtime)
 
     def broker(self, bootstrap: str) -> FakeBroker:
-        """Stand in for infra.broker.BrokerClient."""
+        """Stand in for infra.kafka.client.BrokerClient."""
         return FakeBroker(self.bootstraps.get(bootstrap, self), bootstrap)
 
     def ask_whose(self, port: int) -> str:
@@ -138,23 +138,23 @@ class World:
         return self.pages[port]
 
     def port_owner(self, port: int) -> PortOwner | None:
-        """Stand in for infra.lab's: the usual page's port is free, whatever runs on this machine; others are looked at."""
+        """Stand in for the lab's own: the usual page's port is free, whatever runs on this machine; others are looked at."""
         return self.port_owners[port] if port in self.port_owners else port_owner(port)
 
     def docker_marks(self, stack_id: str, _seconds: int) -> DockerMarks:
-        """Stand in for infra.docker_marks.docker_marks: the stack's volumes and containers."""
+        """Stand in for infra.docker.marks.docker_marks: the stack's volumes and containers."""
         known = stack_id == StackPaths.of(self.stack).stack_id
         return DockerMarks(self.marked, volumes=tuple(self.volumes)) if known else DockerMarks()
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
-        monkeypatch.setattr("infra.lab.assemble", self.assemble)
-        monkeypatch.setattr("infra.lab.engine_answers", lambda: "no Docker engine answers here")
-        for module in ("infra.lab", "flows.status", "flows.tear_down"):
+        monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
+        monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: "no Docker engine answers here")
+        for module in ("infra.lab.assembly", "flows.status", "flows.tear_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
-        for module in ("infra.lab", "infra.remains"):
+        for module in ("infra.lab.assembly", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
-        monkeypatch.setattr("infra.readiness.BrokerClient", self.broker)
+        monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.examination.BrokerClient", self.broker)
         monkeypatch.setattr("tasks.faults.BrokerClient", self.broker)
@@ -165,7 +165,7 @@ class World:
         monkeypatch.setattr("tasks.stream.log_ends", self.log_ends)
         for module in ("topic", "stream"):
             monkeypatch.setattr(f"tasks.{module}.topic_id", self.topic_id)
-        monkeypatch.setattr("infra.lab.port_owner", self.port_owner)
+        monkeypatch.setattr("infra.lab.assembly.port_owner", self.port_owner)
         monkeypatch.setattr("tasks.page.ask_whose", self.ask_whose)
         monkeypatch.setattr("tasks.audit.log_ends", self.log_ends)
         for module in ("audit", "report"):
@@ -175,7 +175,7 @@ class World:
         monkeypatch.setattr("tasks.infrastructure.check_memory", lambda: "enough")
 
 
-_assemble = infra.lab.assemble
+_assemble = infra.lab.assembly.assemble
 
 
 def whole_stack(stack: Stack) -> set[str]:

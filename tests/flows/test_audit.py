@@ -12,7 +12,7 @@ from fakes.plain import lab_stack
 from flows import audit as module
 from flows import start_up
 from flows.forms import AuditForm, StartUpForm
-from infra.paths import StackPaths
+from infra.host.paths import StackPaths
 from tasks.audit import followed
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.log import Record
@@ -109,7 +109,7 @@ def test_an_audit_of_nothing_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_audit_waits_for_whoever_holds_the_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from infra.state import stack_held  # noqa: PLC0415 - the original of what is patched
+    from infra.stack.state import stack_held  # noqa: PLC0415 - the original of what is patched
 
     monkeypatch.setattr(module, "stack_held", lambda paths: stack_held(paths, 0.05))
     with stack_held(StackPaths.of("lab")), pytest.raises(StackBusy):

@@ -28,7 +28,7 @@ from flows.forms import (
     field_sections,
 )
 from flows.tear_down import take_down
-from infra.faults import FaultName
+from infra.health.faults import FaultName
 from tasks.step import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 

@@ -17,14 +17,14 @@ from fakes.plain import lab_stack
 
 from flows import logs, serving, smoke_test, spy, start_up, status
 from flows.forms import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.prefect_server import HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
-from infra.prefect_worker import worker_environment
-from infra.processes import STACK_VARIABLE
-from infra.runtime import ServiceState
-from infra.state import Wanted
-from infra.supervisor import ProgramStatus
+from infra.host.paths import StackPaths
+from infra.host.processes import STACK_VARIABLE
+from infra.lab.assembly import open_lab
+from infra.prefect_services.server import HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
+from infra.prefect_services.worker import worker_environment
+from infra.stack.runtime import ServiceState
+from infra.stack.state import Wanted
+from infra.supervision.supervisor import ProgramStatus
 from tasks.deployment import AUTOMATIONS
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
 from trending.settings import PageSettings
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from fakes.world import World
 
-    from infra.compose_stack import ComposeStack
+    from infra.docker.compose_stack import ComposeStack
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -281,7 +281,7 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     assert left == []
     serving.with_server(lambda: None, leave=False)
     stopped: list[bool] = []
-    monkeypatch.setattr("infra.prefect_server.stop_server", lambda: stopped.append(True))
+    monkeypatch.setattr("infra.prefect_services.server.stop_server", lambda: stopped.append(True))
     (stop,) = left
     assert callable(stop)
     note_serving()

@@ -11,10 +11,10 @@ from flows import demo as module
 from flows import start_up
 from flows.demo import own_page, own_stack
 from flows.forms import DemoForm, DemoOptions, StartUpForm
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.processes import PortOwner
-from infra.state import existing_stacks
+from infra.host.paths import StackPaths
+from infra.host.processes import PortOwner
+from infra.lab.assembly import open_lab
+from infra.stack.state import existing_stacks
 from trending.errors import Interrupted, NotReady
 from trending.settings import PageSettings, StackSettings
 
@@ -100,7 +100,7 @@ def test_each_taken_name_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_taken_usual_port_is_replaced_by_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "port_owner", lambda port: PortOwner(port, 1, "kafka"))
-    monkeypatch.setattr("infra.processes.port_owner", lambda port: PortOwner(port, 1, "x") if port < 9292 else None)
+    monkeypatch.setattr("infra.host.processes.port_owner", lambda port: PortOwner(port, 1, "x") if port < 9292 else None)
     assert own_stack(StackSettings()).port == 9292
 
 
@@ -108,11 +108,11 @@ def test_a_taken_page_port_is_replaced_by_a_free_one_and_one_that_was_asked_for_
     def owner(port: int) -> PortOwner | None:
         return PortOwner(port, 1, "streamlit") if port in {8501, 8502, 7000} else None
 
-    monkeypatch.setattr("infra.processes.port_owner", owner)
+    monkeypatch.setattr("infra.host.processes.port_owner", owner)
     assert own_page(PageSettings()).page_port == 8503
     for asked in (0, 7000):
         assert own_page(PageSettings(page_port=asked)).page_port == asked
-    monkeypatch.setattr("infra.processes.port_owner", lambda _port: None)
+    monkeypatch.setattr("infra.host.processes.port_owner", lambda _port: None)
     assert own_page(PageSettings()) == PageSettings()
 
 

@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.forms import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
-from infra.lab import record
-from infra.paths import StackPaths
-from infra.state import existing_stacks, read_state
+from infra.host.paths import StackPaths
+from infra.lab.assembly import record
+from infra.stack.state import existing_stacks, read_state
 from tasks import deployment, infrastructure
 from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.settings import LabSettings

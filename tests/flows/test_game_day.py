@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from flows import game_day
 from flows.forms import GameDayForm
-from infra.faults import FaultName
-from infra.lab import want
-from infra.state import Wanted
+from infra.health.faults import FaultName
+from infra.lab.assembly import want
+from infra.stack.state import Wanted
 from tasks import examination
 from tasks.trial import Trial
 from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy

@@ -10,13 +10,13 @@ from fakes.stacks import make_whole
 
 from flows import audit, health_check, start_up
 from flows.forms import AuditForm, HealthCheckForm, LastStep, StartUpForm
-from infra.compose_stack import ComposeService, ComposeStack
-from infra.health import REPAIRS, read_record
-from infra.lab import want
-from infra.paths import StackPaths
-from infra.runtime import Observation, ServiceState
-from infra.stack import ServiceKind
-from infra.state import Wanted, down_asked_for, stack_held
+from infra.docker.compose_stack import ComposeService, ComposeStack
+from infra.health.verdicts import REPAIRS, read_record
+from infra.host.paths import StackPaths
+from infra.lab.assembly import want
+from infra.stack.declaration import ServiceKind
+from infra.stack.runtime import Observation, ServiceState
+from infra.stack.state import Wanted, down_asked_for, stack_held
 from tasks import examination, repair
 from trending.errors import ConfigurationConflict, StackAbsent, StackBusy, Unhealthy
 
@@ -283,7 +283,7 @@ def test_a_stack_of_composes_is_looked_at_and_never_repaired(
     world: World, events: Events, artifacts: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.services["kafka"] = "theirs"
-    monkeypatch.setattr("infra.readiness._dialled", lambda _client, _bootstrap: "localhost:9092")
+    monkeypatch.setattr("infra.kafka.readiness._dialled", lambda _client, _bootstrap: "localhost:9092")
     monkeypatch.setattr(health_check, "compose_stack", lambda _name: composed(ServiceState.RUNNING))
     assert check(heal=True).name == "Healthy"
     assert "'verdict': 'healthy'" in artifacts["health-lab"]

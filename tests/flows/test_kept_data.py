@@ -13,11 +13,11 @@ from fakes.plain import lab_stack
 from flows import start_up as module
 from flows import status, tear_down
 from flows.forms import NamedStack, StartUpForm, TearDownForm
-from infra.docker_marks import MarkedContainer
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
-from infra.state import Wanted, read_state
+from infra.docker.marks import MarkedContainer
+from infra.host.paths import StackPaths
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
+from infra.lab.assembly import open_lab
+from infra.stack.state import Wanted, read_state
 from tasks.audit import earlier_records
 from tasks.undo import found_before
 from trending.errors import ConfigurationConflict, Interrupted, SupervisorUnreachable
@@ -197,7 +197,7 @@ def test_down_without_a_state_ends_what_carries_the_mark_and_keeps_the_data(
 def test_down_with_volumes_and_without_a_state_deletes_the_data_by_its_mark(
     kept_volume: World, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.lab.engine_answers", lambda: None)
+    monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: None)
     assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert kept_volume.volumes == {}
     assert said[-1].endswith("its data is gone too")

@@ -10,8 +10,8 @@ import pytest
 from flows import manual
 from flows.forms import ALL_FORMS, field_sections
 from flows.manual import COMMANDS, PAGES, all_errors, settings, troubleshooting
-from infra.diagnosis import TABLE
-from infra.paths import CHECKOUT
+from infra.host.paths import CHECKOUT
+from infra.kafka.diagnosis import TABLE
 from trending import errors
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from flows import notebook_keeper
 from flows.forms import StartUpForm
 from flows.notebook import Notebook, arguments_of, choose_settings, last_block, open_notebook, relay, runner, start_keeper
 from flows.notebook_keeper import MARK
-from infra.paths import CHECKOUT, StackPaths
+from infra.host.paths import CHECKOUT, StackPaths
 from trending.errors import InvalidInput, LabError
 from trending.settings import RuntimeKind
 from trending.store import Batch, Store

@@ -12,7 +12,7 @@ import pytest
 
 from flows import replay
 from flows.forms import ReplayForm
-from infra.processes import free_port
+from infra.host.processes import free_port
 from trending.errors import InvalidInput, PortTaken
 from trending.settings import PageSettings
 

@@ -14,9 +14,9 @@ from fakes.shown import pdf_pages, take_apart
 from flows import demo, start_up
 from flows import report as module
 from flows.forms import DemoOptions, ReportForm, ReportOptions, StartUpForm
-from infra.lab import open_lab, want
-from infra.paths import CHECKOUT, StackPaths
-from infra.state import Wanted, existing_stacks
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.lab.assembly import open_lab, want
+from infra.stack.state import Wanted, existing_stacks
 from tasks.topic import checkpoint_path
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, InvalidInput, NotReady
 from trending.log import Record

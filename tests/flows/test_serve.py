@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from flows import serve
 from flows.forms import ServeForm
-from infra.paths import CHECKOUT
-from infra.prefect_server import WORKER, PrefectServer
-from infra.prefect_worker import worker_log
-from infra.supervisor import ProgramStatus
+from infra.host.paths import CHECKOUT
+from infra.prefect_services.server import WORKER, PrefectServer
+from infra.prefect_services.worker import worker_log
+from infra.supervision.supervisor import ProgramStatus
 from tasks import deployment
 from trending.errors import LabError, NotReady
 

@@ -15,10 +15,10 @@ from flows import start_up as module
 from flows import tear_down
 from flows.command_line import run_command
 from flows.forms import LastStep, StartUpForm, TearDownForm
-from infra.lab import open_lab, record
-from infra.paths import StackPaths
-from infra.processes import PortOwner
-from infra.state import Wanted, read_state, stack_held
+from infra.host.paths import StackPaths
+from infra.host.processes import PortOwner
+from infra.lab.assembly import open_lab, record
+from infra.stack.state import Wanted, read_state, stack_held
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError, NotReady, PortTaken
 from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
@@ -201,7 +201,7 @@ def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
 def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     step: str, error: BaseException, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.readiness.POLL_SECONDS", 0)
+    monkeypatch.setattr("infra.kafka.readiness.POLL_SECONDS", 0)
     for name in ("infrastructure", "producer", "stream", "page"):
         monkeypatch.setattr(f"tasks.{name}.READY_SECONDS", 0.0)
     world.fail(step, error)

@@ -15,11 +15,11 @@ from flows import start_up, tear_down
 from flows.command_line import run_command
 from flows.forms import StartUpForm, TearDownForm
 from flows.tear_down import wanted_up
-from infra.lab import open_lab
-from infra.paths import StackPaths
-from infra.prefect_server import PrefectServer, note_serving, worker_note
-from infra.processes import STACK_VARIABLE
-from infra.state import Wanted, read_state
+from infra.host.paths import StackPaths
+from infra.host.processes import STACK_VARIABLE
+from infra.lab.assembly import open_lab
+from infra.prefect_services.server import PrefectServer, note_serving, worker_note
+from infra.stack.state import Wanted, read_state
 from tasks import infrastructure, page, producer, stream
 from trending.errors import ConfigurationConflict, LabError
 
@@ -170,7 +170,7 @@ def test_the_last_stack_takes_our_server_along_and_no_other_does(
     at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[bool] = []
-    monkeypatch.setattr("infra.prefect_server.stop_server", lambda: stopped.append(True))
+    monkeypatch.setattr("infra.prefect_services.server.stop_server", lambda: stopped.append(True))
     up()
     start_up.start_up(StartUpForm(stack=lab_stack(name="other", brokers=2)))
     tear_down.main(TearDownForm(name="lab"))
@@ -216,7 +216,7 @@ def test_the_remedy_for_a_damaged_state_file_works(world: World, at_exit: list[C
 def test_a_damaged_state_file_of_another_stack_is_no_reason_to_stop_the_server(
     at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.prefect_server.stop_server", lambda: pytest.fail("another stack may still need it"))
+    monkeypatch.setattr("infra.prefect_services.server.stop_server", lambda: pytest.fail("another stack may still need it"))
     damaged = StackPaths.of("another").state
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")

@@ -6,8 +6,8 @@ import pytest
 from fakes.world import World
 
 from flows import training
-from infra.class_archives import BROKER, SPARK, archive, archive_options, spark_environment
-from infra.state import existing_stacks
+from infra.java.class_archives import BROKER, SPARK, archive, archive_options, spark_environment
+from infra.stack.state import existing_stacks
 from trending.errors import ConfigurationConflict
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ import pytest
 from real.harness import NUMBERS, RealStack
 from real.served import Served, serving
 
-from infra.docker_engine import engine, engine_answers, has_image
-from infra.paths import CHECKOUT, StackPaths
-from infra.prefect_server import current_server, ensure_server, stop_server
-from infra.stand_ins import STAND_INS
-from infra.state import StackState, Wanted, write_state
+from infra.docker.engine import engine, engine_answers, has_image
+from infra.docker.stand_ins import STAND_INS
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.prefect_services.server import current_server, ensure_server, stop_server
+from infra.stack.state import StackState, Wanted, write_state
 from trending.settings import LabSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:

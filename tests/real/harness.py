@@ -20,14 +20,14 @@ from prefect import Task
 
 from flows import audit, pages, start_up, tear_down, timeline
 from flows.forms import LastStep, StartUpForm, TearDownForm, field_sections
-from infra.containers import STACK_LABEL
-from infra.docker_engine import engine
-from infra.embedded import tail
-from infra.faults import jvm_of, service_process, supervisord_process
-from infra.lab import Lab, open_lab
-from infra.paths import CHECKOUT, StackPaths
-from infra.processes import port_owner, stack_processes
-from infra.supervisor_socket import socket_of
+from infra.docker.containers import STACK_LABEL
+from infra.docker.engine import engine
+from infra.health.faults import jvm_of, service_process, supervisord_process
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.processes import port_owner, stack_processes
+from infra.lab.assembly import Lab, open_lab
+from infra.supervision.control_socket import socket_of
+from infra.supervision.log_tail import tail
 from tasks.status import Line, describe
 from tasks.undo import found_before
 from trending.audit import StreamFigures, reconcile, recount
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from infra.runtime import ServiceState
-    from infra.timeline import StartUpSummary
+    from infra.stack.runtime import ServiceState
+    from infra.stack.start_up_summary import StartUpSummary
 
 COMMAND_SECONDS = 300
 NUMBERS = count(1)

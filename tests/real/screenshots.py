@@ -7,8 +7,8 @@ import sys
 
 from real.browser import chromium, missing_chromium
 
-from infra.lab import open_lab
-from infra.paths import CHECKOUT
+from infra.host.paths import CHECKOUT
+from infra.lab.assembly import open_lab
 from trending.errors import LabError, PrerequisiteMissing
 from trending.settings import StackSettings
 

@@ -15,11 +15,11 @@ from prefect.client.schemas.objects import StateType
 from pydantic import SecretStr
 from real.served import Served, form
 
-from infra.clock import SystemClock
-from infra.health import Finding, Verdict, note_findings
-from infra.prefect_server import WORKER, PrefectServer, services_supervisor
-from infra.prefect_worker import ensure_worker
-from infra.runtime import ServiceState
+from infra.health.verdicts import Finding, Verdict, note_findings
+from infra.host.clock import SystemClock
+from infra.prefect_services.server import WORKER, PrefectServer, services_supervisor
+from infra.prefect_services.worker import ensure_worker
+from infra.stack.runtime import ServiceState
 from tasks.deployment import AUTOMATIONS, apply_automations, wait_for_worker
 
 if TYPE_CHECKING:

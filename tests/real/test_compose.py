@@ -13,14 +13,14 @@ import psutil
 import pytest
 from real.conftest import skip_or_fail
 
-from infra.broker import BrokerClient
-from infra.compose import FILES
-from infra.compose_stack import compose_stack
-from infra.docker_engine import engine
-from infra.docker_runtime import PIDS, RESTARTS
-from infra.paths import StackPaths
-from infra.profiles import declare
-from infra.stand_ins import STAND_INS
+from infra.docker.compose import FILES
+from infra.docker.compose_stack import compose_stack
+from infra.docker.engine import engine
+from infra.docker.runtime import PIDS, RESTARTS
+from infra.docker.stand_ins import STAND_INS
+from infra.host.paths import StackPaths
+from infra.kafka.client import BrokerClient
+from infra.stack.profiles import declare
 from tasks.status import describe_compose
 from trending.errors import NotOurs, StackAbsent
 from trending.settings import ProfileName, RuntimeKind, StackSettings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.docker_engine import engine
-from infra.docker_runtime import STACK_LABEL
+from infra.docker.engine import engine
+from infra.docker.runtime import STACK_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

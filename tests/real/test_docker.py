@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flows.forms import LastStep
-from infra.docker_engine import engine
-from infra.docker_runtime import STACK_LABEL
-from infra.lab import record
-from infra.runtime import ServiceState
-from infra.stand_ins import STAND_INS
+from infra.docker.engine import engine
+from infra.docker.runtime import STACK_LABEL
+from infra.docker.stand_ins import STAND_INS
+from infra.lab.assembly import record
+from infra.stack.runtime import ServiceState
 from trending.errors import EngineUnavailable, ImageUnavailable, NotOurs, PortTaken
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from real.harness import RealStack
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 pytestmark = pytest.mark.docker
 NEVER_ASKED_FOR = frozenset({"stream", "page"})

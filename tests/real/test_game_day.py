@@ -23,13 +23,13 @@ from confluent_kafka.admin import AdminClient
 from real.conftest import new_stack
 
 from flows.forms import LastStep
-from infra.broker import BrokerClient
-from infra.class_archives import spark_environment
-from infra.docker_engine import engine
-from infra.faults import FaultName
-from infra.paths import CHECKOUT
-from infra.processes import COMPONENT_VARIABLE, STACK_VARIABLE
-from infra.runtime import ServiceState
+from infra.docker.engine import engine
+from infra.health.faults import FaultName
+from infra.host.paths import CHECKOUT
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.java.class_archives import spark_environment
+from infra.kafka.client import BrokerClient
+from infra.stack.runtime import ServiceState
 from tasks.examination import looks_of
 from tasks.faults import faults_of
 from tasks.page import ask_whose
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from real.harness import RealStack
 
-    from infra.health import Finding
+    from infra.health.verdicts import Finding
     from trending.settings import StackSettings
 
 FROZEN_SECONDS = 30.0

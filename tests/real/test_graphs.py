@@ -20,9 +20,9 @@ from real.browser import chromium, missing_chromium
 from real.conftest import new_stack, skip_or_fail
 from real.prometheus import PrometheusProcess, alert_rules, missing_prometheus, place_quick_files, promtool
 
+from infra.host.processes import free_port
+from infra.lab.kafka_version import kafka_version
 from infra.observability.panels import PANELS, Panel
-from infra.processes import free_port
-from infra.versions import kafka_version
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:

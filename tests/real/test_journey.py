@@ -15,8 +15,8 @@ import pytest
 from real.conftest import new_stack
 
 from flows.forms import LastStep
-from infra.paths import CHECKOUT
-from infra.prefect_server import ensure_server, stop_server
+from infra.host.paths import CHECKOUT
+from infra.prefect_services.server import ensure_server, stop_server
 from trending.log import log_ends
 
 if TYPE_CHECKING:

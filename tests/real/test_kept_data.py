@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.containers import STACK_LABEL
-from infra.docker_engine import engine
-from infra.docker_volumes import CLUSTER_LABEL
-from infra.supervisor_socket import socket_of
+from infra.docker.containers import STACK_LABEL
+from infra.docker.engine import engine
+from infra.docker.volumes import CLUSTER_LABEL
+from infra.supervision.control_socket import socket_of
 
 if TYPE_CHECKING:
     from real.harness import RealStack

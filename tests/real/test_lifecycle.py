@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.forms import LastStep
-from infra.prefect_server import current_server
+from infra.prefect_services.server import current_server
 
 if TYPE_CHECKING:
     from real.harness import RealStack

@@ -22,9 +22,9 @@ from packaging.requirements import Requirement
 from real.harness import RealStack
 
 from flows.notebook_keeper import UNDO_SECONDS
-from infra.paths import CHECKOUT, StackPaths
-from infra.processes import stack_processes
-from infra.state import read_state
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.processes import stack_processes
+from infra.stack.state import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

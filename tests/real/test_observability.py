@@ -16,10 +16,10 @@ from real.browser import PageProcess
 from real.conftest import skip_or_fail
 from real.prometheus import PrometheusProcess, alert_rules, missing_prometheus, place_quick_files, promtool
 
-from infra.health import Verdict
+from infra.health.verdicts import Verdict
+from infra.host.processes import free_port
 from infra.observability.panels import PANELS
 from infra.observability.placing import SOURCE, place_files
-from infra.processes import free_port
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from real.browser import PageProcess, chromium, missing_chromium
 from real.conftest import SLOT, skip_or_fail
 
-from infra.processes import free_port
+from infra.host.processes import free_port
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import pytest
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
-from infra.clock import SystemClock
-from infra.health import note_repair, read_record
-from infra.paths import CHECKOUT
-from infra.prefect_server import WORKER, current_server, prefect_environment, services_supervisor
-from infra.runtime import ServiceState
+from infra.health.verdicts import note_repair, read_record
+from infra.host.clock import SystemClock
+from infra.host.paths import CHECKOUT
+from infra.prefect_services.server import WORKER, current_server, prefect_environment, services_supervisor
+from infra.stack.runtime import ServiceState
 from tasks.deployment import wait_for_worker
 
 if TYPE_CHECKING:

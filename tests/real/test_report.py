@@ -15,7 +15,7 @@ from real.browser import chromium, missing_chromium
 from real.conftest import new_stack, skip_or_fail
 from real.harness import CLEAN
 
-from infra.processes import free_port
+from infra.host.processes import free_port
 from trending.report.data import Report
 from trending.report.slides import slides
 from trending.store import Store

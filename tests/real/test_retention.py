@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.prefect_server import KEPT_SECONDS, ensure_server, prefect_environment, stop_server
+from infra.prefect_services.server import KEPT_SECONDS, ensure_server, prefect_environment, stop_server
 
 if TYPE_CHECKING:
     from pathlib import Path

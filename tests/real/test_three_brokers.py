@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from flows.forms import LastStep
-from infra.profiles import broker_name
+from infra.stack.profiles import broker_name
 from tasks.status import describe
 from trending.log import log_ends, read_log
 

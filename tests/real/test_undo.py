@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.forms import LastStep
-from infra.processes import stack_processes
-from infra.runtime import ServiceState
+from infra.host.processes import stack_processes
+from infra.stack.runtime import ServiceState
 
 if TYPE_CHECKING:
     import subprocess

@@ -7,7 +7,7 @@ from typing import Any
 
 from order import JOURNEYS, longest_first, read_durations, scope_of
 
-from infra.paths import CHECKOUT
+from infra.host.paths import CHECKOUT
 
 
 def test_the_longest_file_comes_first_and_within_a_file_nothing_moves() -> None:

@@ -10,8 +10,8 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import beat, make_whole
 
-from infra.health import Finding, Repair, Verdict
-from infra.supervisor import ProgramStatus
+from infra.health.verdicts import Finding, Repair, Verdict
+from infra.supervision.supervisor import ProgramStatus
 from tasks import examination
 from trending.errors import PrerequisiteMissing
 from trending.settings import PageSettings
@@ -19,7 +19,7 @@ from trending.settings import PageSettings
 if TYPE_CHECKING:
     from fakes.world import World
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import beat, make_whole
 
-from infra.health import Finding, Repair, Verdict, read_record
-from infra.lab import want
-from infra.paths import StackPaths
-from infra.state import Wanted, down_asked_for, stack_held
-from infra.supervisor import ProgramStatus
+from infra.health.verdicts import Finding, Repair, Verdict, read_record
+from infra.host.paths import StackPaths
+from infra.lab.assembly import want
+from infra.stack.state import Wanted, down_asked_for, stack_held
+from infra.supervision.supervisor import ProgramStatus
 from tasks import repair
 from tasks.examination import looks_of
 from trending.errors import NotReady, StackBusy, Superseded
@@ -21,7 +21,7 @@ from trending.errors import NotReady, StackBusy, Superseded
 if TYPE_CHECKING:
     from fakes.world import World
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
-from infra.lab import open_lab
-from infra.supervisor import ProgramStatus
+from infra.lab.assembly import open_lab
+from infra.supervision.supervisor import ProgramStatus
 from tasks import audit, heartbeat, infrastructure, producer, stream, topic
 from tasks.undo import found_before, undo
 from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fakes.world import World
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
 
 
 @pytest.fixture

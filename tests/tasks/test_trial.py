@@ -12,18 +12,18 @@ from fakes.clock import FakeClock
 from fakes.stacks import make_whole
 
 from flows.forms import GameDayForm
-from infra import faults as breaking
-from infra.budget import BUDGET_FILE, note_death, read_budget
-from infra.faults import FaultName
-from infra.lab import open_lab, want
-from infra.state import Wanted, down_asked_for, stack_held
+from infra.health import faults as breaking
+from infra.health.faults import FaultName
+from infra.lab.assembly import open_lab, want
+from infra.stack.state import Wanted, down_asked_for, stack_held
+from infra.supervision.budget import BUDGET_FILE, note_death, read_budget
 from tasks import faults, trial
 from trending.errors import LabError, NotSurvived, StackBusy, Superseded
 
 if TYPE_CHECKING:
     from fakes.world import World
 
-    from infra.lab import Lab
+    from infra.lab.assembly import Lab
     from tasks.faults import Fault
 
 FORM = ("limit_seconds", "hold_seconds")

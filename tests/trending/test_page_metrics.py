@@ -10,8 +10,8 @@ from fakes.page import HOSTILE, PageHome, served, visitor
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-from infra.health import Finding, HealthRecord, Verdict, note_findings, note_repair
-from infra.kept import write_model
+from infra.health.verdicts import Finding, HealthRecord, Verdict, note_findings, note_repair
+from infra.host.json_files import write_model
 from trending.page.health_note import VERDICTS, HealthNote, read_health
 from trending.page.metrics import TOP_HASHTAGS
 from trending.store import Reject

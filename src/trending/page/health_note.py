@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 VERDICTS = ("healthy", "warning", "blocked", "unhealthy")
-"""What a health check says of a component (infra.health.Verdict, which this side of the house does not import)."""
+"""What a health check says of a component (infra.health.verdicts.Verdict, which this side of the house does not import)."""
 
 
 class HealthNote(msgspec.Struct, frozen=True):
-    """What the page reads of the record that a health check leaves; infra.health.HealthRecord writes it."""
+    """What the page reads of the record that a health check leaves; infra.health.verdicts.HealthRecord writes it."""
 
     at: float = 0.0
     verdicts: dict[str, str] = {}

@@ -1,0 +1,107 @@
+"""A stack that Docker Compose brought up: recognised by Compose's own labels, looked at, never touched.
+
+Its ladder is that of our own stacks without the record written and read back: a stranger's cluster gets no topic of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.docker.containers import STACK_LABEL, observe_container
+from infra.docker.engine import engine
+from infra.kafka.readiness import Rung, require_serving, watching_ladder
+from infra.stack.declaration import ServiceKind
+from infra.stack.runtime import Observation, ServiceState
+from trending.errors import EngineUnavailable, NotReady, ServiceDied
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+LOOK_SECONDS = 5
+"""An engine that answers no sooner is none, for somebody who only looks."""
+
+
+@dataclass(frozen=True)
+class ComposeService:
+    """One container of a Compose project: ``kind`` is None for neither broker nor ZooKeeper, ``health`` is its own check's."""
+
+    name: str
+    kind: ServiceKind | None
+    ports: tuple[int, ...]
+    seen: Observation
+    health: str
+
+
+@dataclass(frozen=True)
+class ComposeStack:
+    """A Compose project that has a Kafka broker."""
+
+    project: str
+    services: tuple[ComposeService, ...]
+
+    @property
+    def brokers(self) -> tuple[ComposeService, ...]:
+        """The brokers, those without a port on this machine left out."""
+        return tuple(each for each in self.services if each.kind is ServiceKind.KAFKA and each.ports)
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port`` list for clients on this machine."""
+        return ",".join(f"localhost:{broker.ports[0]}" for broker in self.brokers)
+
+    @property
+    def way_out(self) -> str:
+        """The command that takes it down, which is never ours to run."""
+        return f"docker compose -p {self.project} down"
+
+
+def compose_stack(project: str) -> ComposeStack | None:
+    """Return the Compose project's stack; None where there is none, or no engine answers."""
+    try:
+        with engine(LOOK_SECONDS) as client:
+            filters: dict[str, Any] = {"label": f"{PROJECT_LABEL}={project}"}
+            containers = [each for each in client.containers.list(all=True, filters=filters) if STACK_LABEL not in each.labels]
+            found = [_service(each, observe_container(client, each, each.labels[SERVICE_LABEL])) for each in containers]
+    except EngineUnavailable:
+        return None
+    # ZooKeeper first, as it starts.
+    services = tuple(sorted(found, key=lambda each: (each.kind is not ServiceKind.ZOOKEEPER, each.name)))
+    return ComposeStack(project, services) if any(each.kind is ServiceKind.KAFKA for each in services) else None
+
+
+def compose_ladder(stack: ComposeStack, service: ComposeService) -> list[Rung]:
+    """Return the rungs of one service."""
+    rungs = [Rung("running", lambda: _require_running(service)), Rung("own health check", lambda: _require_healthy(service))]
+    if service.kind is ServiceKind.ZOOKEEPER and service.ports:
+        rungs.append(Rung("serving", lambda: require_serving(service.ports[0])))
+    if stack.brokers and service is stack.brokers[-1]:
+        rungs += watching_ladder(stack.bootstrap, len(stack.brokers))
+    return rungs
+
+
+def _service(container: Container, seen: Observation) -> ComposeService:
+    bindings: dict[str, list[dict[str, str]] | None] = container.attrs["NetworkSettings"]["Ports"]
+    ports = sorted({int(binding["HostPort"]) for each in bindings.values() for binding in each or []})
+    health = (container.attrs["State"].get("Health") or {}).get("Status", "")
+    return ComposeService(seen.name, _kind(seen.name), tuple(ports), seen, health)
+
+
+def _kind(service: str) -> ServiceKind | None:
+    return next((kind for kind in ServiceKind if service == kind or service.startswith(f"{kind}-")), None)
+
+
+def _require_running(service: ComposeService) -> str:
+    if service.seen.state is not ServiceState.RUNNING:
+        cause = f"{service.name} is {service.seen.state}"
+        raise ServiceDied(cause, service.seen.detail, f"docker logs {service.seen.detail.split(',', 1)[0]}")
+    return service.seen.detail
+
+
+def _require_healthy(service: ComposeService) -> str:
+    if service.health not in {"", "healthy"}:
+        cause = f"the health check of {service.name} says {service.health}"
+        raise NotReady(cause, service.seen.detail, f"docker inspect {service.seen.detail.split(',', 1)[0]}")
+    return f"its own check: {service.health or 'none'}"

@@ -1,0 +1,58 @@
+"""What the engine says of one container, in the lab's own words; and taking one away."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from docker.errors import APIError, NotFound
+
+from infra.stack.runtime import Observation, ServiceState
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+STACK_LABEL = "trending.stack"
+COMPONENT_LABEL = "trending.component"
+CLEAN_EXITS = frozenset({0, 143})
+"""Ended by itself, or by SIGTERM, which a JVM reports as 128 + 15."""
+
+
+def observe_container(client: DockerClient, container: Container, service: str, *, drifted: bool = False) -> Observation:
+    """Return a container as an observation of ``service``."""
+    state = container.attrs["State"]
+    if state["Status"] == "created":
+        return Observation(service, ServiceState.ABSENT, "created and never started", drifted=drifted)
+    if state["Running"] and not state["Restarting"]:
+        detail = "paused" if state["Paused"] else f"pid {state['Pid']}"
+        started = datetime.fromisoformat(state["StartedAt"]).timestamp()
+        return Observation(service, ServiceState.RUNNING, f"{container.name}, {detail}", drifted=drifted, started_at=started)
+    code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or memory_event(client, container)
+    seen = ServiceState.STOPPED if code in CLEAN_EXITS else ServiceState.EXITED
+    detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"
+    return Observation(service, seen, detail, code, memory, drifted, comes_back=bool(state["Restarting"]))
+
+
+def remove_container(container: Container, stop_seconds: int) -> None:
+    """Remove a container, stopped cleanly first; one that somebody else is removing is fine."""
+    try:
+        if container.status == "paused":
+            container.unpause()
+        if container.status in {"running", "restarting", "paused"}:
+            container.stop(timeout=stop_seconds)
+        container.remove(v=True, force=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # noqa: PLR2004 - HTTP's Conflict: somebody else is removing it
+            raise
+
+
+def memory_event(client: DockerClient, container: Container) -> bool:
+    """Whether the kernel killed something in the container for memory; a killed child shows in no other place."""
+    since = int(time.time()) - 3600
+    filters = {"container": container.id, "event": "oom"}
+    events = client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
+    return any(True for _event in events)

@@ -1,0 +1,49 @@
+"""What the engine has under a stack's mark: containers, networks and volumes, asked for by label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from docker.errors import DockerException
+
+from infra.docker.containers import COMPONENT_LABEL, STACK_LABEL
+from infra.docker.engine import engine
+from trending.errors import EngineUnavailable
+
+
+@dataclass(frozen=True)
+class MarkedContainer:
+    """A container: which component of the stack it is, and Docker's word for its status."""
+
+    component: str
+    name: str
+    status: str
+
+
+@dataclass(frozen=True)
+class DockerMarks:
+    """What carries the mark; ``silence`` says why the engine could not be asked, empty where it was."""
+
+    containers: tuple[MarkedContainer, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    silence: str = ""
+
+
+def docker_marks(stack_id: str, seconds: int) -> DockerMarks:
+    """Return what the engine has of the stack; each of its answers may take ``seconds``."""
+    mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={stack_id}"}
+    try:
+        with engine(seconds) as client:
+            containers = client.containers.list(all=True, filters=mine, ignore_removed=True)
+            return DockerMarks(
+                tuple(
+                    MarkedContainer(each.labels.get(COMPONENT_LABEL, ""), str(each.name), str(each.status)) for each in containers
+                ),
+                tuple(sorted(str(each.name) for each in client.networks.list(filters=mine))),
+                tuple(sorted(str(each.name) for each in client.volumes.list(filters=mine))),
+            )
+    except EngineUnavailable as error:
+        return DockerMarks(silence=error.cause)
+    except (DockerException, OSError) as error:
+        return DockerMarks(silence=str(error))

@@ -1,0 +1,306 @@
+"""The docker runtime: the same services as containers, found by label, hardened, reconciled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig
+
+from infra.docker.containers import COMPONENT_LABEL, STACK_LABEL, observe_container, remove_container
+from infra.docker.engine import describe_engine, engine, pull, taken_port
+from infra.docker.stand_ins import image_at_hand
+from infra.docker.volumes import (
+    KAFKA_META,
+    check_volumes,
+    cluster_id_inside,
+    cluster_label,
+    ensure_volume,
+    find_volume,
+    meta_in,
+)
+from infra.host.paths import short_hash
+from infra.host.processes import PortOwner, port_owner
+from infra.kafka.cluster_id import check_cluster_id, require_one_cluster
+from infra.kafka.diagnosis import diagnose
+from infra.stack.declaration import Service, ServiceKind, Stack
+from infra.stack.profiles import STOP_SECONDS
+from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState, taken
+from trending.errors import ImageUnavailable, LabError, NotOurs, ServiceBroken
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from docker.models.networks import Network
+    from docker.models.volumes import Volume
+
+    from infra.host.paths import StackPaths
+
+HASH_LABEL = "trending.config"
+RESTARTS = 3
+"""Docker's own restarts after a failure; a ``docker kill`` suppresses them."""
+PIDS = 512
+TMPFS = {"/tmp": "size=64m,mode=1777,exec"}  # noqa: S108 - the container's own
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
+
+class DockerRuntime:
+    """Runs the services as containers of one network; their data is in named volumes."""
+
+    def __init__(self, stack: Stack, paths: StackPaths, show: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._paths = paths
+        self._show = show
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """Docker."""
+        return RuntimeKind.DOCKER
+
+    def prepare(self) -> None:
+        """Have every image at hand and no foreign thing in the way; raises EngineUnavailable, ImageUnavailable, NotOurs."""
+        with engine() as client:
+            self._show(describe_engine(client))
+            for service in self._stack.services:
+                self._find(client, service)
+                self._image(client, service, fetch=True)
+            check_volumes(client, self._stack)
+
+    def start(self, service: Service) -> Outcome:
+        """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
+        with engine() as client:
+            image = self._image(client, service, fetch=False)
+            wanted = self._config_hash(client, service, image)
+            container = self._find(client, service)
+            if container is not None and container.labels.get(HASH_LABEL) == wanted and container.status != "created":
+                if container.status == "running":
+                    return Outcome.ADOPTED
+                self._run(container, service, remove=False)
+                return Outcome.STARTED
+            if container is not None:
+                remove_container(container, service.stop_seconds)
+            self._network(client)
+            created = self._create(client, service, image, wanted)
+            self._run(created, service, remove=True)
+            return Outcome.CREATED if container is None else Outcome.RECREATED
+
+    def stop(self, service: Service) -> None:
+        """Stop the container and keep it."""
+        with engine() as client:
+            container = self._ours(client, service)
+            if container is not None and container.status in {"running", "paused", "restarting"}:
+                if container.status == "paused":
+                    container.unpause()
+                container.stop(timeout=service.stop_seconds)
+
+    def remove(self, service: Service) -> None:
+        """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
+        with engine() as client:
+            container = self._ours(client, service)
+            if container is not None:
+                remove_container(container, service.stop_seconds)
+
+    def observe(self, service: Service) -> Observation:
+        """Return what the engine has of the service."""
+        with engine() as client:
+            container = self._find(client, service)
+            if container is None:
+                return Observation(service.name, ServiceState.ABSENT)
+            return observe_container(client, container, service.name, drifted=self._drifted(client, service, container))
+
+    def logs(self, service: Service, lines: int) -> str:
+        """Return the last lines of the container's output."""
+        with engine() as client:
+            container = self._find(client, service)
+            return container.logs(tail=lines).decode("utf-8", "replace") if container is not None else ""
+
+    def data_place(self, service: Service) -> str:
+        """Return the volumes and where the container has them."""
+        return ", ".join(f"volume {self._stack.name}_{name} at {place}" for name, place in service.volumes.items())
+
+    def kept_data(self) -> KeptData:
+        """Return the brokers' volumes; their cluster is read from their label, otherwise from the data itself."""
+        places, found = [], {}
+        with engine() as client:
+            check_volumes(client, self._stack)
+            for service in self._stack.brokers:
+                for name in service.volumes:
+                    volume = find_volume(client, self._stack, name)
+                    if volume is None:
+                        continue
+                    place = f"volume {volume.name}"
+                    places.append(place)
+                    known = self._made_for(client, service, volume)
+                    if known is not None:
+                        found[place] = known
+        return KeptData(tuple(places), require_one_cluster(found, self._stack.name))
+
+    def _made_for(self, client: DockerClient, service: Service, volume: Volume) -> str | None:
+        """Return the cluster id of a broker's volume, empty where it can't be read; None for a volume without data."""
+        return cluster_label(volume) or cluster_id_inside(
+            client, volume, self._image(client, service, fetch=True), self._labels("look")
+        )
+
+    def destroy(self, *, volumes: bool) -> None:
+        """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
+        mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
+        with engine() as client:
+            for container in client.containers.list(all=True, filters=mine):
+                remove_container(container, STOP_SECONDS)
+            for network in client.networks.list(filters=mine):
+                network.remove()
+            if volumes:
+                for volume in client.volumes.list(filters=mine):
+                    volume.remove()
+
+    def container_name(self, service: Service) -> str:
+        """Return the contract's name for the default stack, a prefixed one for any other."""
+        return self._stack.qualified(service.name)
+
+    def _find(self, client: DockerClient, service: Service) -> Container | None:
+        """Return our container of that name; raises NotOurs for somebody else's."""
+        name = self.container_name(service)
+        try:
+            container = client.containers.get(name)
+        except NotFound:
+            return None
+        if container.labels.get(STACK_LABEL) != self._stack.stack_id:
+            cause = f"a container named {name} exists that this stack did not make; it is left alone"
+            owner = container.labels.get(STACK_LABEL, "nobody's label")
+            evidence = f"{container.short_id}, image {container.attrs['Config']['Image']}, {owner}"
+            raise NotOurs(cause, evidence, f"docker rename {name} {name}-old, or make up NAME=another PORT=19092")
+        return container
+
+    def _drifted(self, client: DockerClient, service: Service, container: Container) -> bool:
+        try:
+            image = self._image(client, service, fetch=False)
+        except ImageUnavailable:
+            return True
+        return bool(container.labels.get(HASH_LABEL) != self._config_hash(client, service, image))
+
+    def _ours(self, client: DockerClient, service: Service) -> Container | None:
+        """Return our container of that name, or None where there is none or somebody else's."""
+        try:
+            return self._find(client, service)
+        except NotOurs:
+            return None
+
+    def _image(self, client: DockerClient, service: Service, *, fetch: bool) -> str:
+        """Return the image to run: as declared when it is here, else its stand-in, else pulled."""
+        found = image_at_hand(client, service.image)
+        if found is not None:
+            if fetch and found != service.image:
+                self._show(f"{service.image} is not here: using the local stand-in {found}")
+            return found
+        if not fetch:
+            cause = f"the image {service.image} is not here any more"
+            raise ImageUnavailable(cause, "", f"docker pull {service.image}, or make images")
+        pull(client, service.image, self._show)
+        return service.image
+
+    def _config_hash(self, client: DockerClient, service: Service, image: str) -> str:
+        return short_hash(f"{service.config_hash} {client.images.get(image).id}")
+
+    def _labels(self, component: str, **others: str) -> dict[str, str]:
+        return {
+            STACK_LABEL: self._stack.stack_id,
+            COMPONENT_LABEL: component,
+            "com.docker.compose.project": self._stack.name,
+            **others,
+        }
+
+    def _network(self, client: DockerClient) -> Network:
+        name = self._stack.network
+        for network in client.networks.list(names=[name]):
+            if network.name == name:
+                if (network.attrs.get("Labels") or {}).get(STACK_LABEL) != self._stack.stack_id:
+                    cause = f"a network named {name} exists that this stack did not make; it is left alone"
+                    raise NotOurs(cause, network.short_id, "make up NAME=another")
+                return network
+        labels = self._labels("network", **{"com.docker.compose.network": "default"})
+        return client.networks.create(name, driver="bridge", labels=labels, check_duplicate=True)
+
+    def _create(self, client: DockerClient, service: Service, image: str, wanted: str) -> Container:
+        options: dict[str, Any] = {}
+        if client.images.get(image).labels.get("trending.read-only") == "true":
+            options["read_only"] = True
+        labels = self._labels(
+            service.name,
+            **{
+                HASH_LABEL: wanted,
+                "com.docker.compose.service": service.name,
+                "com.docker.compose.container-number": "1",
+                "com.docker.compose.oneoff": "False",
+                "com.docker.compose.config-hash": wanted,
+            },
+        )
+        container = self._make(
+            client,
+            service,
+            image,
+            name=self.container_name(service),
+            hostname=service.name,
+            environment=dict(service.environment),
+            labels=labels,
+            ports={f"{port}/tcp": ("127.0.0.1", port) for port in service.ports},
+            volumes=self._mounts(client, service),
+            tmpfs=TMPFS,
+            mem_limit=f"{service.memory_mb}m",
+            memswap_limit=f"{service.memory_mb}m",
+            pids_limit=PIDS,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            init=True,
+            restart_policy={"Name": "on-failure", "MaximumRetryCount": RESTARTS},
+            log_config=LogConfig(type="json-file", config=LOG_OPTIONS),
+            network=self._stack.network,
+            networking_config={self._stack.network: client.api.create_endpoint_config(aliases=[service.name])},
+            **options,
+        )
+        try:
+            self._check_cluster(container, service)
+        except BaseException:
+            container.remove(v=True, force=True)
+            raise
+        return container
+
+    def _mounts(self, client: DockerClient, service: Service) -> dict[str, dict[str, str]]:
+        labels = self._labels("volume")
+        volumes = {name: ensure_volume(client, self._stack, name, labels) for name in service.volumes}
+        return {volume.name: {"bind": service.volumes[name]} for name, volume in volumes.items()}
+
+    def _make(self, client: DockerClient, service: Service, image: str, **options: Any) -> Container:  # noqa: ANN401 - the SDK's own
+        """Create the container; raises ServiceBroken where the engine cannot give it its volume."""
+        try:
+            return client.containers.create(image, **options)
+        except APIError as error:
+            said = str(error.explanation or error)
+            found = diagnose(said)
+            if found is None or not found.final:
+                raise
+            cause = f"{options['name']} cannot be made: {found.cause}"
+            raise ServiceBroken(cause, f"{self.data_place(service)}: {said[:400]}", found.remedy) from error
+
+    def _check_cluster(self, container: Container, service: Service) -> None:
+        """Read the volume's cluster id before the broker does: it would only say so in its log and die."""
+        meta = meta_in(container) if service.kind is ServiceKind.KAFKA else None
+        if meta is not None:
+            where = f"volume of {container.name}:{KAFKA_META}"
+            check_cluster_id(meta, self._stack.cluster_id, where, self._stack.name)
+
+    def _run(self, container: Container, service: Service, *, remove: bool) -> None:
+        try:
+            container.start()
+        except APIError as error:
+            if remove:
+                # A failed start leaves it in `created`, where the next attempt would meet its name.
+                container.remove(v=True, force=True)
+            port = taken_port(error)
+            if port is not None:
+                port = port or service.ports[0]
+                raise taken(port_owner(port) or PortOwner(port, None, "another container"), self._stack.name) from error
+            cause = f"{container.name} could not be started"
+            raise LabError(cause, str(error.explanation or error)[:400], "make status") from error

@@ -1,0 +1,151 @@
+"""Local stand-in images, for machines where no image registry answers: Debian's Java by debootstrap, and the locked jars.
+
+They honour the public images' environment variables, are labelled as stand-ins, and have names of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.docker.engine import engine, has_image
+from infra.host.paths import short_hash
+from infra.java.jars import ensure_jars
+from trending.errors import ImageUnavailable, LabError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+SUITE = "bookworm"
+BASE = "trending-lab/java:17-bookworm"
+SOURCES = Path(__file__).with_name("images")
+BUILD_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A stand-in: the public image it stands for, its own name, what it starts, its jars and logging configuration."""
+
+    stands_for: str
+    image: str
+    flavour: str
+    version: str
+    jars: str
+    logging: Path
+
+
+STAND_INS = (
+    StandIn(
+        "apache/kafka",
+        "trending-lab/kafka:4.4.0",
+        "kraft",
+        "4.4.0",
+        "broker",
+        Path(__file__).parents[1] / "kafka" / "log4j2.yaml",
+    ),
+    StandIn("confluentinc/cp-kafka", "trending-lab/cp-kafka:3.9.2", "kafka", "3.9.2", "zookeeper", SOURCES / "logback.xml"),
+    StandIn(
+        "confluentinc/cp-zookeeper",
+        "trending-lab/cp-zookeeper:3.8.6",
+        "zookeeper",
+        "3.8.6",
+        "zookeeper",
+        SOURCES / "logback.xml",
+    ),
+)
+
+
+def stand_in_for(image: str) -> StandIn | None:
+    """Return the stand-in for a public image, by its name without tag or digest."""
+    name = image.split("@", 1)[0].rsplit(":", 1)[0]
+    return next((each for each in STAND_INS if each.stands_for == name), None)
+
+
+def image_at_hand(client: DockerClient, image: str) -> str | None:
+    """Return the image that containers are made from where ``image`` is asked for: itself, or its stand-in; None for neither."""
+    stand_in = stand_in_for(image)
+    return next((each for each in (image, stand_in.image if stand_in else "") if each and has_image(client, each)), None)
+
+
+def build_all() -> list[str]:
+    """Build the base and every stand-in that is missing or out of date; returns the names of the images."""
+    with engine() as client:
+        if not has_image(client, BASE):
+            _import_base(client)
+        return [_build(client, stand_in) for stand_in in STAND_INS]
+
+
+def remove_all() -> None:
+    """Remove the stand-ins and their base."""
+    with engine() as client:
+        for image in [*(each.image for each in STAND_INS), BASE]:
+            if has_image(client, image):
+                client.images.remove(image, force=True)
+
+
+def _import_base(client: DockerClient) -> None:
+    if shutil.which("debootstrap") is None:
+        cause = "debootstrap is needed to build the local images"
+        raise ImageUnavailable(cause, "not on the path", "apt-get install debootstrap (as root), then make images")
+    with tempfile.TemporaryDirectory(prefix="trending-base-") as scratch:
+        root = Path(scratch) / "root"
+        command = ["debootstrap", "--variant=minbase", "--include=openjdk-17-jre-headless", SUITE, str(root)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        if done.returncode:
+            cause = "debootstrap failed"
+            raise LabError(cause, (done.stdout + done.stderr).strip()[-400:], "run make images as root, with a network")
+        for rubbish in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"):
+            shutil.rmtree(root / rubbish, ignore_errors=True)
+        archive = Path(scratch) / "root.tar"
+        with tarfile.open(archive, "w") as tar:
+            tar.add(root, arcname=".")
+        client.api.import_image(src=str(archive), repository=BASE.split(":", maxsplit=1)[0], tag=BASE.split(":")[1])
+
+
+def _build(client: DockerClient, stand_in: StandIn) -> str:
+    jars = ensure_jars(stand_in.jars)
+    recipe = "".join(path.read_text(encoding="utf-8") for path in sorted(SOURCES.iterdir()))
+    mark = short_hash(recipe + "".join(path.name for path in jars) + stand_in.flavour)
+    if has_image(client, stand_in.image) and client.images.get(stand_in.image).labels.get("trending.recipe") == mark:
+        return stand_in.image
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        tar.add(SOURCES / "Dockerfile", "Dockerfile")
+        tar.add(SOURCES / "entrypoint.sh", "entrypoint.sh")
+        tar.add(stand_in.logging, f"conf/{stand_in.logging.name}")
+        for jar in jars:
+            tar.add(jar, f"jars/{jar.name}")
+    context.seek(0)
+    arguments = {"BASE": BASE, "FLAVOUR": stand_in.flavour, "VERSION": stand_in.version}
+    events = client.api.build(
+        fileobj=context,
+        custom_context=True,
+        tag=stand_in.image,
+        buildargs=arguments,
+        labels={"trending.recipe": mark},
+        decode=True,
+        rm=True,
+        forcerm=True,
+    )
+    for event in events:
+        if "error" in event:
+            cause = f"{stand_in.image} could not be built"
+            raise LabError(cause, str(event["error"])[-400:], "make images once more")
+    return stand_in.image
+
+
+def main() -> None:
+    """Build what is missing and say what there is."""
+    for image in build_all():
+        sys.stdout.write(f"[ok] {image} (a local stand-in, not a published image)\n")
+
+
+if __name__ == "__main__":
+    main()

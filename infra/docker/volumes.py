@@ -1,0 +1,118 @@
+"""A stack's volumes: found by name and mark, made with what is known of their data, read without starting anything."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+from docker.errors import NotFound
+
+from infra.docker.containers import STACK_LABEL
+from infra.kafka.cluster_id import META, cluster_id_in, ways_past
+from trending.errors import ConfigurationConflict, NotOurs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from docker import DockerClient
+    from docker.models.containers import Container
+    from docker.models.volumes import Volume
+
+    from infra.stack.declaration import Stack
+
+CLUSTER_LABEL = "trending.cluster"
+"""On a volume: the cluster id that its data is made with, where that is known when the volume is made."""
+KAFKA_DATA = "/var/lib/kafka/data"
+KAFKA_META = f"{KAFKA_DATA}/{META}"
+
+
+def find_volume(client: DockerClient, stack: Stack, volume: str) -> Volume | None:
+    """Return the stack's volume of that name, or None; raises NotOurs for somebody else's."""
+    name = f"{stack.name}_{volume}"
+    try:
+        found = client.volumes.get(name)
+    except NotFound:
+        return None
+    if _labels(found).get(STACK_LABEL) != stack.stack_id:
+        cause = f"a volume named {name} exists that this stack did not make; it is left alone"
+        raise NotOurs(cause, name, "make up NAME=another PORT=19092 PAGE_PORT=8601")
+    return found
+
+
+def ensure_volume(client: DockerClient, stack: Stack, volume: str, labels: Mapping[str, str]) -> Volume:
+    """Return the stack's volume of that name, made if there is none; raises NotOurs for somebody else's."""
+    found = find_volume(client, stack, volume)
+    if found is not None:
+        return found
+    all_labels = {**labels, "com.docker.compose.volume": volume}
+    if stack.cluster_id:
+        all_labels[CLUSTER_LABEL] = stack.cluster_id
+    return client.volumes.create(f"{stack.name}_{volume}", labels=all_labels)
+
+
+def check_volumes(client: DockerClient, stack: Stack) -> None:
+    """Refuse volumes that somebody else made, and a stack of which only some are left or that is asked for smaller.
+
+    Broker and ZooKeeper know each other by what is on both of their volumes. Raises NotOurs, ConfigurationConflict.
+    """
+    volumes = [name for service in stack.services for name in service.volumes]
+    wanted = {f"{stack.name}_{name}" for name in volumes}
+    found = {str(each.name) for each in client.volumes.list(filters={"label": f"{STACK_LABEL}={stack.stack_id}"})}
+    for name in volumes:
+        find_volume(client, stack, name)
+    if found - wanted:
+        cause = f"the stack {stack.name} has data of services that were not asked for"
+        ways = f"make up with the PROFILE and BROKERS that it was made with; or {ways_past(stack.name)}"
+        raise ConfigurationConflict(cause, f"volumes {sorted(found - wanted)}", ways)
+    if found and wanted - found:
+        cause = f"the stack {stack.name} has data and one of its volumes is missing"
+        evidence = f"missing {sorted(wanted - found)}, there {sorted(found)}"
+        raise ConfigurationConflict(cause, evidence, f"bring it back, or make down NAME={stack.name} VOLUMES=1")
+
+
+def cluster_label(volume: Volume) -> str:
+    """Return the cluster id that the volume was made for; empty where that was not known."""
+    return _labels(volume).get(CLUSTER_LABEL, "")
+
+
+def cluster_id_inside(client: DockerClient, volume: Volume, image: str, labels: Mapping[str, str]) -> str | None:
+    """Return the cluster id of a broker's volume, empty where it can't be read; None for a volume without data.
+
+    A container that is made and never started shows what its volume holds.
+    """
+    mount = {volume.name: {"bind": KAFKA_DATA, "mode": "ro"}}
+    container = client.containers.create(image, labels=dict(labels), volumes=mount)
+    try:
+        meta = meta_in(container)
+        if meta is not None:
+            return cluster_id_in(meta)
+        return "" if _holds_anything(container) else None
+    finally:
+        container.remove(force=True)
+
+
+def meta_in(container: Container) -> str | None:
+    """Return the ``meta.properties`` of a broker's container, running or not; None where there is none."""
+    try:
+        chunks, _stat = container.get_archive(KAFKA_META)
+    except NotFound:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+        member = tar.extractfile(META)
+        return member.read().decode("utf-8", "replace") if member is not None else ""
+
+
+def _holds_anything(container: Container) -> bool:
+    chunks, _stat = container.get_archive(KAFKA_DATA)
+    beginning = b""
+    for chunk in chunks:
+        beginning += chunk
+        if len(beginning) > tarfile.RECORDSIZE:
+            return True
+    with tarfile.open(fileobj=io.BytesIO(beginning)) as tar:
+        return len(tar.getmembers()) > 1  # the first is the directory itself
+
+
+def _labels(volume: Volume) -> Mapping[str, str]:
+    return volume.attrs.get("Labels") or {}

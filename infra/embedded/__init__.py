@@ -1,0 +1,1 @@
+"""The embedded runtime: a broker as a local Java process."""

@@ -1,0 +1,222 @@
+"""The embedded runtime: the same real Kafka broker as a local Java process, for machines without Docker."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.host.paths import short_hash
+from infra.java.class_archives import BROKER, archive_options
+from infra.java.installation import find_java
+from infra.java.jars import ensure_jars, jar_directory
+from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
+from infra.kafka.diagnosis import diagnose
+from infra.stack.declaration import Program, Service, Stack
+from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState
+from infra.supervision.budget import BUDGET_FILE, Deaths, forgive, read_budget
+from infra.supervision.log_tail import tail
+from trending.errors import ConfigurationConflict
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from infra.host.paths import StackPaths
+    from infra.supervision.supervisor import ProgramStatus, Supervisor
+
+FORMAT_SECONDS = 60
+LOGGING = Path(__file__).parents[1] / "kafka" / "log4j2.yaml"
+JVM_OPTIONS = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+    "-Dfile.encoding=UTF-8",
+)
+
+
+class EmbeddedRuntime:
+    """Runs the services under the stack's supervisord; each has a directory below the stack's data."""
+
+    def __init__(self, stack: Stack, paths: StackPaths, supervisor: Supervisor) -> None:
+        self._stack = stack
+        self._paths = paths
+        self._supervisor = supervisor
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """Embedded."""
+        return RuntimeKind.EMBEDDED
+
+    def prepare(self) -> None:
+        """Fetch or check the broker's jars; raises PrerequisiteMissing without Java, DamagedDownload for a wrong jar."""
+        find_java()
+        ensure_jars(BROKER)
+
+    def start(self, service: Service) -> Outcome:
+        """Reconcile one broker towards running; formats its storage the first time."""
+        program = self._program(service)
+        status = self._supervisor.status(service.name)
+        if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
+            return Outcome.ADOPTED
+        self._format(service)
+        forgive(self._paths.run / BUDGET_FILE, service.name)
+        self._supervisor.launch(program)
+        (self._paths.run / f"{service.name}.drift").write_text(program.drift_hash, encoding="ascii")
+        return Outcome.CREATED if status is None else Outcome.RECREATED
+
+    def stop(self, service: Service) -> None:
+        """Stop the broker, which then closes its log cleanly."""
+        if self._supervisor.running():
+            self._supervisor.stop(service.name)
+
+    def remove(self, service: Service) -> None:
+        """Stop the broker and forget its declaration; its data stays."""
+        if self._supervisor.running():
+            self._supervisor.remove(service.name)
+
+    def observe(self, service: Service) -> Observation:
+        """Return what supervisord knows of the broker."""
+        status = self._supervisor.status(service.name)
+        if status is None:
+            return Observation(service.name, ServiceState.ABSENT)
+        spent = not status.alive and read_budget(self._paths.run / BUDGET_FILE).get(service.name, Deaths()).spent
+        return Observation(
+            service.name,
+            ServiceState.GIVEN_UP if spent else _STATES.get(status.state, ServiceState.RUNNING),
+            _detail(status),
+            status.exit_code if status.state in {"EXITED", "FATAL", "BACKOFF"} else None,
+            drifted=self._drift_hash(service.name) != self._program(service).drift_hash,
+            started_at=status.started if status.alive else None,
+            comes_back=status.comes_back and not spent,
+        )
+
+    def logs(self, service: Service, lines: int) -> str:
+        """Return the last lines of the broker's output."""
+        return tail(self._supervisor.logs / f"{service.name}.out.log", lines)
+
+    def data_place(self, service: Service) -> str:
+        """Return the broker's directory."""
+        return str(self._directory(service))
+
+    def kept_data(self) -> KeptData:
+        """Return the brokers' directories; raises ConfigurationConflict where they don't fit this stack or tell no cluster."""
+        return kept_directories(self._stack, self._paths)
+
+    def destroy(self, *, volumes: bool) -> None:
+        """Delete the data when asked to; nothing else is left once supervisord is down."""
+        if volumes:
+            shutil.rmtree(self._paths.data, ignore_errors=True)
+
+    def _drift_hash(self, name: str) -> str:
+        path = self._paths.run / f"{name}.drift"
+        return path.read_text(encoding="ascii") if path.exists() else ""
+
+    def _directory(self, service: Service) -> Path:
+        return self._paths.data / service.name
+
+    def _program(self, service: Service) -> Program:
+        java = find_java()
+        command = broker_command(service.heap_mb, self._paths.run / f"{service.name}.properties")
+        drift = short_hash(service.config_hash + " ".join(command))
+        mapped = (*command[:1], *archive_options(BROKER), *command[1:])
+        return Program(service.name, mapped, {"JAVA_HOME": str(java.home)}, service.stop_seconds, drift)
+
+    def _format(self, service: Service) -> None:
+        directory = self._directory(service)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._paths.run.mkdir(parents=True, exist_ok=True)
+        properties = self._paths.run / f"{service.name}.properties"
+        properties.write_text(render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii")
+        meta = directory / META
+        if meta.exists():
+            text = meta.read_text(encoding="utf-8")
+            check_cluster_id(text, self._stack.cluster_id, str(meta), self._stack.name)
+            return
+        command = format_command(self._stack.cluster_id, properties)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+        if done.returncode:
+            said = (done.stderr + done.stdout).strip()
+            found = diagnose(said)
+            cause = f"the storage of {service.name} cannot be formatted" + (f": {found.cause}" if found else "")
+            raise ConfigurationConflict(cause, f"{directory}: {said[-400:]}", found.remedy if found else "make status")
+
+
+def broker_directories(paths: StackPaths) -> dict[str, Path]:
+    """Return broker → its directory, of those below the stack's data that hold anything."""
+    return {place.name: place for place in sorted(paths.data.glob("kafka*")) if place.is_dir() and any(place.iterdir())}
+
+
+def kept_directories(stack: Stack, paths: StackPaths) -> KeptData:
+    """Return the brokers' directories with their cluster, read from ``meta.properties``; raises ConfigurationConflict."""
+    kept = broker_directories(paths)
+    if kept.keys() - {service.name for service in stack.services}:
+        cause = f"stack {stack.name} has data of more brokers than were asked for"
+        ways = f"make up with the BROKERS that it was made with; or {ways_past(stack.name)}"
+        raise ConfigurationConflict(cause, ", ".join(map(str, kept.values())), ways)
+    found = {str(place): _formatted_for(place) for place in kept.values()}
+    return KeptData(tuple(found), require_one_cluster(found, stack.name))
+
+
+def _formatted_for(directory: Path) -> str:
+    try:
+        return cluster_id_in((directory / META).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def broker_command(heap_mb: int, properties: Path) -> tuple[str, ...]:
+    """Return the command of a broker; a class archive goes without saying in it, since it changes nothing that runs."""
+    return (
+        str(find_java().executable),
+        f"-Xmx{heap_mb}M",
+        f"-Xms{heap_mb}M",
+        *JVM_OPTIONS,
+        f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+        "-cp",
+        f"{jar_directory(BROKER)}/*",
+        "kafka.Kafka",
+        str(properties),
+    )
+
+
+def format_command(cluster_id: str, properties: Path) -> tuple[str, ...]:
+    """Return the command that formats a broker's storage."""
+    return (
+        str(find_java().executable),
+        *archive_options(BROKER),
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-cp",
+        f"{jar_directory(BROKER)}/*",
+        "kafka.tools.StorageTool",
+        "format",
+        "--cluster-id",
+        cluster_id,
+        "--config",
+        str(properties),
+    )
+
+
+_STATES = {
+    "RUNNING": ServiceState.RUNNING,
+    "STARTING": ServiceState.RUNNING,
+    "STOPPED": ServiceState.STOPPED,
+    "STOPPING": ServiceState.STOPPED,
+    "BACKOFF": ServiceState.EXITED,
+    "EXITED": ServiceState.EXITED,
+    "FATAL": ServiceState.GIVEN_UP,
+}
+
+
+def _detail(status: ProgramStatus) -> str:
+    return f"pid {status.pid}" if status.alive else status.error or f"exit code {status.exit_code}"
+
+
+def render_properties(properties: dict[str, str]) -> str:
+    """Return a Java properties file; its encoding is Latin-1, so everything else is escaped (java.util.Properties.load)."""
+    escaped = (
+        (key, "".join(c if " " <= c <= "~" and c != "\\" else f"\\u{ord(c):04x}" for c in value))
+        for key, value in properties.items()
+    )
+    return "".join(f"{key}={value}\n" for key, value in escaped)

@@ -1,0 +1,167 @@
+"""The locked jars: fetched from Maven Central by the Ivy that pyspark ships, checked against SHA-256 sums, then offline."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from filelock import FileLock
+
+from infra.host.paths import lab_home
+from infra.java.installation import find_java
+from trending.errors import DamagedDownload, PrerequisiteMissing
+
+LOCK_FILE = Path(__file__).with_name("jars.lock")
+FETCH_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One line of the lock: the set it belongs to, its Maven coordinates and its SHA-256."""
+
+    group: str
+    organisation: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, as Maven has it."""
+        return f"{self.artifact}-{self.version}.jar"
+
+
+def read_lock(text: str) -> list[Jar]:
+    """Parse the lock: ``set organisation:artifact:version sha256`` a line, ``#`` for comments."""
+    jars = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        group, coordinates, sha256 = line.split()
+        organisation, artifact, version = coordinates.split(":")
+        jars.append(Jar(group, organisation, artifact, version, sha256))
+    return jars
+
+
+def locked(group: str) -> list[Jar]:
+    """Return the locked jars of a set, in the order of the lock."""
+    return [jar for jar in read_lock(LOCK_FILE.read_text(encoding="ascii")) if jar.group == group]
+
+
+def jar_directory(group: str) -> Path:
+    """Return where the jars of a set lie."""
+    return (lab_home() / "jars").resolve() / group
+
+
+def ensure_jars(group: str) -> tuple[Path, ...]:
+    """Return the checked jars of a set, fetching those that are missing.
+
+    Raises DamagedDownload for a jar whose sum is not the locked one, be it just fetched or cached.
+    """
+    directory = jar_directory(group)
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = locked(group)
+    with FileLock(lab_home() / "jars" / f".{group}.lock", timeout=FETCH_SECONDS):
+        missing = [jar for jar in wanted if not (directory / jar.file_name).exists()]
+        if missing:
+            _fetch(missing, directory)
+        for jar in wanted:
+            check_jar(jar, directory / jar.file_name)
+    return tuple(directory / jar.file_name for jar in wanted)
+
+
+def check_jar(jar: Jar, path: Path) -> None:
+    """Raise DamagedDownload unless the file's SHA-256 is the locked one."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != jar.sha256:
+        cause = f"{path.name} is not the jar that the lock names"
+        evidence = f"{path}: sha256 {found}, locked {jar.sha256}"
+        raise DamagedDownload(cause, evidence, f"rm '{path}' && make jars")
+
+
+def _fetch(jars: list[Jar], directory: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
+        work = Path(scratch)
+        (work / "settings.xml").write_text(_settings(lab_home() / "ivy"), encoding="utf-8")
+        (work / "ivy.xml").write_text(_module(jars), encoding="utf-8")
+        command = [
+            str(find_java().executable),
+            "-jar",
+            str(ivy_jar()),
+            "-settings",
+            "settings.xml",
+            "-ivy",
+            "ivy.xml",
+            "-warn",
+            "-retrieve",
+            "[artifact]-[revision].[ext]",
+        ]
+        try:
+            done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            cause = "fetching the jars took too long"
+            raise DamagedDownload(cause, f"{FETCH_SECONDS} s", "check the network, then make jars") from error
+        lost = [jar.file_name for jar in jars if not (work / jar.file_name).exists()]
+        if done.returncode or lost:
+            cause = f"{len(lost)} of {len(jars)} jars could not be fetched"
+            said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "kB" not in line]
+            evidence = f"{', '.join(lost[:3])}; {' '.join(said)[-400:]}"
+            raise DamagedDownload(cause, evidence, "check the network, then make jars")
+        for jar in jars:
+            check_jar(jar, work / jar.file_name)
+            (work / jar.file_name).replace(directory / jar.file_name)
+
+
+def ivy_jar() -> Path:
+    """Return the Ivy that pyspark ships; raises PrerequisiteMissing without pyspark."""
+    spec = find_spec("pyspark")
+    found = sorted(Path(spec.origin).parent.glob("jars/ivy-*.jar")) if spec and spec.origin else []
+    if not found:
+        cause = "pyspark and its Ivy are not installed"
+        raise PrerequisiteMissing(cause, sys.executable, "make setup")
+    return found[0]
+
+
+def _settings(cache: Path) -> str:
+    # Without POMs there is nothing to resolve: the lock already names every jar. The resolver's root is Ivy's own default.
+    return (
+        '<ivysettings><settings defaultResolver="central"/>'
+        f"<caches defaultCacheDir={quoteattr(str(cache))}/>"
+        '<resolvers><ibiblio name="central" m2compatible="true" usepoms="false"/></resolvers></ivysettings>'
+    )
+
+
+def _module(jars: list[Jar]) -> str:
+    rows = "".join(
+        f"<dependency org={quoteattr(jar.organisation)} name={quoteattr(jar.artifact)} rev={quoteattr(jar.version)} "
+        'transitive="false" conf="default->default"/>'
+        for jar in jars
+    )
+    return (
+        '<ivy-module version="2.0"><info organisation="trending" module="jars"/>'
+        f'<configurations><conf name="default"/></configurations><dependencies>{rows}</dependencies></ivy-module>'
+    )
+
+
+def main() -> None:
+    """Fetch and check every set; a damaged cached jar is fetched again."""
+    for group in ("broker", "spark"):
+        for jar in locked(group):
+            path = jar_directory(group) / jar.file_name
+            try:
+                if path.exists():
+                    check_jar(jar, path)
+            except DamagedDownload:
+                path.unlink()
+        sys.stdout.write(f"[ok] {len(ensure_jars(group))} jars for {group}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The readiness ladder: from "something runs" to "a record was written and read back", rung by rung, with monotonic deadlines.
+
+An open port proves nothing: a published port accepts connections with no broker behind it.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.kafka.client import BrokerClient
+from infra.kafka.diagnosis import diagnose, diagnose_exit
+from infra.stack.declaration import ServiceKind
+from infra.stack.runtime import ServiceState
+from trending.errors import BudgetSpent, ConfigurationConflict, LabError, NotReady, ServiceBroken, ServiceDied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.host.clock import Clock
+    from infra.kafka.diagnosis import Diagnosis
+    from infra.stack.declaration import Service, Stack
+    from infra.stack.runtime import Runtime
+
+POLL_SECONDS = 0.05
+TOLD_SECONDS = 10.0
+ANSWER_SECONDS = 2.0
+LOG_LINES = 15
+SEARCHED_LINES = 200
+"""A JVM's cause of death stands above its stack trace."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder: a name and a check that returns evidence, or raises LabError."""
+
+    name: str
+    check: Callable[[], str]
+
+
+def climb(rungs: list[Rung], timeout: float, clock: Clock, show: Callable[[str], None] | None = None) -> dict[str, str]:
+    """Climb until every rung holds in one go and return the evidence of each; ``show`` is told every 10 s what is waited for.
+
+    Raises NotReady naming the rung that failed last when ``timeout`` seconds are over; errors that waiting can't heal at once.
+    """
+    started = told = clock.monotonic()
+    deadline = started + timeout
+    while True:
+        evidence: dict[str, str] = {}
+        try:
+            for rung in rungs:
+                current = rung.name
+                evidence[rung.name] = rung.check()
+        except (ServiceDied, ServiceBroken, BudgetSpent):
+            raise
+        except NotReady as error:
+            if clock.monotonic() >= deadline:
+                cause = f"not ready after {timeout:.0f} s at the rung '{current}': {error.cause}"
+                found = diagnose(error.evidence)
+                remedies = [found.remedy if found else "", error.next_command]
+                remedy = remedies[0] if remedies[1] in remedies[0] else "; ".join(filter(None, remedies))
+                raise NotReady(cause, error.evidence, remedy or error.next_command) from error
+            if show is not None and clock.monotonic() - told >= TOLD_SECONDS:
+                told = clock.monotonic()
+                show(f"... waiting for {told - started:.0f} s: {error.cause}")
+            clock.sleep(POLL_SECONDS)
+        else:
+            return evidence
+
+
+def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Rung]:
+    """Return the rungs of one service."""
+    lives: list[str] = []
+
+    def runs() -> str:
+        lives.append(require_running(runtime, service))
+        if lives[-1] != lives[0]:
+            require_healable(runtime, service)
+        return lives[-1]
+
+    running = Rung("running", runs)
+    if service.kind is ServiceKind.ZOOKEEPER:
+        return [running, Rung("serving", lambda: require_serving(service.ports[0]))]
+    if service == stack.brokers[-1]:
+        return [running, *cluster_ladder(stack)]
+    return [running]
+
+
+def cluster_ladder(stack: Stack) -> list[Rung]:
+    """Return the rungs that the whole cluster must reach, seen from this machine."""
+    client = BrokerClient(stack.bootstrap)
+    metadata, whole, dialled = _watching(client, stack.bootstrap, len(stack.brokers))
+    return [
+        metadata,
+        whole,
+        Rung("cluster id", lambda: _same_cluster(client, stack)),
+        dialled,
+        Rung("record written and read back", lambda: _round_trip(client)),
+    ]
+
+
+def watching_ladder(bootstrap: str, brokers: int) -> list[Rung]:
+    """Return the rungs that a cluster reaches without being written to, seen from this machine."""
+    return _watching(BrokerClient(bootstrap), bootstrap, brokers)
+
+
+def _watching(client: BrokerClient, bootstrap: str, brokers: int) -> list[Rung]:
+    return [
+        Rung("metadata", lambda: f"cluster {client.cluster(ANSWER_SECONDS).cluster_id}"),
+        Rung("brokers and controller", lambda: _whole(client, brokers)),
+        Rung("advertised address", lambda: _dialled(client, bootstrap)),
+    ]
+
+
+def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
+    """Return the rung that a topic must reach: every partition has a leader."""
+    client = BrokerClient(bootstrap)
+
+    def leaders() -> str:
+        view = client.topic(topic, ANSWER_SECONDS)
+        if view is None or view.leaderless:
+            cause = f"{topic} has partitions without leader"
+            raise NotReady(cause, str(view), "make status")
+        return f"partitions with a leader: {view.partitions}"
+
+    return [Rung("partition leaders", leaders)]
+
+
+def require_healable(runtime: Runtime, service: Service) -> None:
+    """Raise ServiceBroken when the service, which runs once more, died of something that no restart heals."""
+    logs = runtime.logs(service, SEARCHED_LINES)
+    found = diagnose(logs)
+    if found is not None and found.final:
+        raise _broken(runtime, service, f"{service.name} died and was started again: {found.cause}", logs, found)
+
+
+def require_running(runtime: Runtime, service: Service) -> str:
+    """Return the detail of a running service; otherwise raises, with its last words and the reason.
+
+    NotReady for one that is started again by whoever keeps it, ServiceBroken where that can't heal it, ServiceDied for the rest.
+    """
+    seen = runtime.observe(service)
+    if seen.state is ServiceState.RUNNING:
+        return seen.detail
+    logs = runtime.logs(service, SEARCHED_LINES)
+    found = diagnose_exit(seen.exit_code, logs, memory_killed=seen.memory_killed)
+    cause = f"{service.name} is {seen.state}" + (f": {found.cause}" if found else "")
+    if found is not None and found.final:
+        raise _broken(runtime, service, cause, logs, found)
+    if seen.comes_back:
+        cause = f"{cause}; it is started again"
+        raise NotReady(cause, _last_words(seen.detail, logs), f"make logs SERVICE={service.name}")
+    raise ServiceDied(cause, _last_words(seen.detail, logs), found.remedy if found else f"make logs SERVICE={service.name}")
+
+
+def _broken(runtime: Runtime, service: Service, cause: str, logs: str, found: Diagnosis) -> ServiceBroken:
+    return ServiceBroken(cause, _last_words(f"its data is in {runtime.data_place(service)}", logs), found.remedy)
+
+
+def _last_words(detail: str, logs: str) -> str:
+    last = "\n".join(logs.splitlines()[-LOG_LINES:])
+    return f"{detail}; last lines:\n{last}"
+
+
+def require_serving(port: int) -> str:
+    """Return ZooKeeper's version once it serves; its ``srvr`` command answers only then (ZooKeeper administrator's guide)."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
+            connection.sendall(b"srvr")
+            connection.settimeout(ANSWER_SECONDS)
+            answer = connection.recv(4096).decode("utf-8", "replace")
+    except OSError as error:
+        cause = f"ZooKeeper does not answer on port {port}"
+        raise NotReady(cause, str(error), "make status") from error
+    if not answer.startswith("Zookeeper version"):
+        cause = f"ZooKeeper does not serve on port {port} yet"
+        raise NotReady(cause, answer.strip()[:200] or "no answer", "make status")
+    return answer.splitlines()[0]
+
+
+def _whole(client: BrokerClient, brokers: int) -> str:
+    view = client.cluster(ANSWER_SECONDS)
+    if len(view.brokers) < brokers or view.controller < 0:
+        cause = f"{len(view.brokers)} of {brokers} brokers are there"
+        raise NotReady(cause, f"controller {view.controller}, brokers {view.brokers}", "make status")
+    return f"brokers: {len(view.brokers)}, controller: {view.controller}"
+
+
+def _same_cluster(client: BrokerClient, stack: Stack) -> str:
+    found = client.cluster(ANSWER_SECONDS).cluster_id
+    if stack.cluster_id and found != stack.cluster_id:
+        cause = "another cluster answers at our address"
+        evidence = f"cluster id {found}, the stack's is {stack.cluster_id}"
+        raise ConfigurationConflict(cause, evidence, "make status")
+    return found
+
+
+def _dialled(client: BrokerClient, bootstrap: str) -> str:
+    advertised = set(client.cluster(ANSWER_SECONDS).brokers)
+    dialled = set(bootstrap.split(","))
+    if dialled > advertised:
+        cause = f"{len(dialled - advertised)} of {len(dialled)} brokers are missing"
+        raise NotReady(cause, f"missing {sorted(dialled - advertised)}", "make status")
+    if not dialled <= advertised:
+        cause = "the broker advertises another address than the one that programs dial"
+        evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"
+        raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
+    return ", ".join(sorted(advertised))
+
+
+def _round_trip(client: BrokerClient) -> str:
+    client.round_trip(ANSWER_SECONDS)
+    return "a nonce came back"
+
+
+def explain(error: LabError) -> str:
+    """Return the error's text with the diagnosis of its evidence, where there is one."""
+    found = diagnose(error.evidence)
+    return f"{error}\n  diagnosis: {found.cause}; {found.remedy}" if found else str(error)

@@ -1,0 +1,79 @@
+"""What carries a stack's mark on this machine, whether or not a state file remembers the stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infra.docker.marks import docker_marks
+from infra.host.processes import COMPONENT_VARIABLE, stack_processes
+
+if TYPE_CHECKING:
+    from infra.host.paths import StackPaths
+
+SUPERVISORD = "supervisord"
+"""The one process of a stack that is no component's: its mark is the stack's id alone."""
+LOOK_SECONDS = 5
+"""How long an engine may take to say what it has of a stack: one that is frozen must not hold up an embedded stack."""
+
+
+@dataclass(frozen=True)
+class Remnant:
+    """One process, container or network of a stack. ``alive`` tells whether it runs."""
+
+    component: str
+    kind: str
+    detail: str
+    alive: bool
+
+
+@dataclass(frozen=True)
+class Remains:
+    """All that is there of a stack. ``data`` are the places of its data; ``unseen`` says why Docker could not be asked."""
+
+    things: tuple[Remnant, ...]
+    data: tuple[str, ...]
+    unseen: str
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Names of the services and programs that run."""
+        return frozenset(thing.component for thing in self.things if thing.alive)
+
+    def __bool__(self) -> bool:
+        return bool(self.things or self.data)
+
+    def words(self) -> str:
+        """Return what there is, in one line."""
+        things = [f"{thing.component} ({thing.kind} {thing.detail})" for thing in self.things]
+        return ", ".join([*things, *self.data])
+
+    def ways(self, stack: str) -> str:
+        """Return the commands that go on from here."""
+        return f"make up NAME={stack} adopts it, make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
+
+
+def remains_of(paths: StackPaths) -> Remains:
+    """Return what the machine has of the stack; an engine that does not answer within 5 s is not asked any longer."""
+    marks = docker_marks(paths.stack_id, LOOK_SECONDS)
+    containers = tuple(
+        Remnant(each.component, "container", f"{each.name}, {each.status}", each.status in {"running", "paused", "restarting"})
+        for each in marks.containers
+    )
+    networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
+    own = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
+    volumes = tuple(f"volume {name}" for name in marks.volumes)
+    return Remains((*_processes(paths.stack_id), *containers, *networks), (*own, *volumes), marks.silence)
+
+
+def _processes(stack_id: str) -> list[Remnant]:
+    found = []
+    for process in stack_processes(stack_id):
+        try:
+            component = process.environ().get(COMPONENT_VARIABLE, SUPERVISORD)
+        except psutil.Error:  # it has ended meanwhile
+            continue
+        found.append(Remnant(component, "process", f"pid {process.pid}", alive=True))
+    return found

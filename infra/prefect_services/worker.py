@@ -1,0 +1,80 @@
+"""The lab's worker: a program beside the local Prefect server, for that server or for the user's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.host.paths import lab_home, short_hash
+from infra.prefect_services.server import (
+    HEARTBEAT_SECONDS,
+    WORKER,
+    PrefectServer,
+    note_serving,
+    prefect_environment,
+    services_held,
+    services_supervisor,
+    worker_note,
+)
+from infra.stack.declaration import Program
+from infra.supervision.private_files import write_private
+
+if TYPE_CHECKING:
+    from infra.supervision.supervisor import ProgramStatus
+
+POOL = "trending"
+RUNS_AT_ONCE = 5
+STOP_SECONDS = 40
+"""A worker passes SIGTERM on to its runs, which undo what they made."""
+
+
+def ensure_worker(server: PrefectServer) -> bool:
+    """Start the lab's worker for ``server`` unless it runs; returns whether it was started. Waiting for it is not done here."""
+    credentials = worker_credentials()
+    drift = short_hash(json.dumps([server.url, credentials], sort_keys=True))
+    note = worker_note()
+    with services_held():
+        supervisor = services_supervisor()
+        supervisor.start()
+        status = supervisor.status(WORKER)
+        if status is not None and status.alive and note.exists() and note.read_text(encoding="utf-8") == drift:
+            return False
+        note_serving()
+        worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER, "--limit", str(RUNS_AT_ONCE))
+        command = (sys.executable, "-m", "prefect", *worker, "--install-policy", "never")
+        supervisor.launch(Program(WORKER, command, worker_environment(server), STOP_SECONDS, drift, credentials))
+        write_private(note, drift)
+    return True
+
+
+def worker_credentials() -> dict[str, str]:
+    """Return what the worker proves itself with: whoever changes it needs another worker."""
+    return {name: os.environ[name] for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING") if name in os.environ}
+
+
+def worker_environment(server: PrefectServer) -> dict[str, str]:
+    """Return the worker's environment, which its flow runs inherit: server, the lab's home, quick polling."""
+    ours = str(Path(sys.executable).parent)
+    return {
+        **prefect_environment(),
+        # The deployments' command is `python`: this one, wherever the virtual environment lies.
+        "PATH": os.pathsep.join([ours, *filter(None, [os.environ.get("PATH")])]),
+        "PREFECT_API_URL": server.url,
+        "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "TRENDING_HOME": str(lab_home()),
+    }
+
+
+def worker_status() -> ProgramStatus | None:
+    """Return what supervisord says of the lab's worker, or None where there is none."""
+    return services_supervisor().status(WORKER)
+
+
+def worker_log() -> Path:
+    """Return where the worker says why it fails."""
+    return services_supervisor().logs / f"{WORKER}.err.log"

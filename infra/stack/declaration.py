@@ -1,0 +1,105 @@
+"""The declaration of a stack: which services, with what settings, in what order. Plain data, the same for every runtime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read at run time
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from infra.host.paths import short_hash
+
+DEFAULT_NAME = "trending"
+"""The stack whose containers have the contract's bare names (SPEC, section 1)."""
+
+
+class ServiceKind(StrEnum):
+    """What a service is; decides how it is started and when it is ready."""
+
+    KAFKA = "kafka"
+    ZOOKEEPER = "zookeeper"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One broker or ZooKeeper node.
+
+    ``properties`` are the server's own property names and values, ``environment`` the same for a container's image. ``ports``
+    are published on 127.0.0.1, the same number inside and outside. ``memory_mb`` limits a container: the heap is at most half
+    of it, the rest is for threads, buffers and the page cache. ``volumes`` are name → place in the container. Past
+    ``stop_seconds`` a service that was asked to stop is killed.
+    ``depends_on`` names services that must be *ready* first.
+    """
+
+    name: str
+    kind: ServiceKind
+    node_id: int
+    image: str
+    properties: Mapping[str, str]
+    ports: tuple[int, ...]
+    heap_mb: int
+    memory_mb: int
+    environment: Mapping[str, str]
+    volumes: Mapping[str, str]
+    stop_seconds: int
+    depends_on: tuple[str, ...] = ()
+
+    @property
+    def config_hash(self) -> str:
+        """Changes when anything in the declaration does; carried by what runs, to see drift."""
+        return short_hash(json.dumps(asdict(self), sort_keys=True, default=str))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The services of one stack in start order."""
+
+    stack_id: str
+    name: str
+    cluster_id: str
+    bootstrap: str
+    services: tuple[Service, ...]
+
+    @property
+    def network(self) -> str:
+        """Name of the stack's private network."""
+        return f"{self.name}_default"
+
+    def qualified(self, service: str) -> str:
+        """Return a service's name among all stacks: the contract's for the default stack, a prefixed one for others."""
+        return service if self.name == DEFAULT_NAME else f"{self.name}-{service}"
+
+    def find(self, name: str) -> Service | None:
+        """Return the service of that name, or None for what is none: a program, or a stranger's name."""
+        return next((service for service in self.services if service.name == name), None)
+
+    def service(self, name: str) -> Service:
+        """Return the service of that name; raises KeyError where there is none."""
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    @property
+    def brokers(self) -> tuple[Service, ...]:
+        """The Kafka brokers."""
+        return tuple(service for service in self.services if service.kind is ServiceKind.KAFKA)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Every port of the stack."""
+        return tuple(port for service in self.services for port in service.ports)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A long-running process under supervision."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    stop_seconds: int
+    drift_hash: str
+    """Changes when the program must be started anew: hash of its declaration and specification."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """More of its environment, which stands in no configuration."""

@@ -1,0 +1,204 @@
+"""The profiles: ``kraft`` (Kafka 4, the default) and ``zookeeper`` (ZooKeeper + Kafka, as in SPEC.md section 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.stack.declaration import Service, ServiceKind, Stack
+from trending.errors import ConfigurationConflict
+from trending.settings import ProfileName, RuntimeKind, StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.host.paths import StackPaths
+
+KRAFT_IMAGE = "apache/kafka:4.4.0"
+KAFKA_IMAGE = "confluentinc/cp-kafka:7.4.4"
+ZOOKEEPER_IMAGE = "confluentinc/cp-zookeeper:7.4.4"
+ZOOKEEPER_HEAP_MB = 256
+CONTROLLER_SHIFT = 10
+INTERNAL_SHIFT = 20
+"""A broker on port p talks to controllers on p + 10 and, where there are several, to other brokers on p + 20."""
+
+
+STOP_SECONDS = 30
+LAST_STOP_SECONDS = 10
+"""The last of several KRaft nodes to stop has no quorum left to say goodbye to, and would wait for one for five minutes."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How services reach each other: on loopback as processes, by name on the stack's network as containers."""
+
+    runtime: RuntimeKind
+
+    @property
+    def containers(self) -> bool:
+        """Whether the services are containers."""
+        return self.runtime is RuntimeKind.DOCKER
+
+    @property
+    def bind(self) -> str:
+        """Address that listeners bind; a container's ports are published on the host's loopback only."""
+        return "0.0.0.0" if self.containers else "127.0.0.1"  # noqa: S104 - inside the container
+
+    def peer(self, service: str) -> str:
+        """Host under which another service reaches ``service``."""
+        return service if self.containers else "127.0.0.1"
+
+    def published(self, client: tuple[int, ...], private: tuple[int, ...]) -> tuple[int, ...]:
+        """Ports taken on the host: a process needs all of them there, a container only those for clients."""
+        return client if self.containers else client + private
+
+
+def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cluster_id: str) -> Stack:
+    """Return the stack's declaration; raises ConfigurationConflict for a combination that can't be."""
+    wiring = Wiring(runtime)
+    if settings.profile is ProfileName.ZOOKEEPER:
+        if not wiring.containers:
+            cause = "the zookeeper profile needs the docker runtime"
+            raise ConfigurationConflict(cause, "runtime=embedded, profile=zookeeper", "make up PROFILE=kraft")
+        services: tuple[Service, ...] = (
+            _zookeeper(settings),
+            *(_zookeeper_broker(settings, number, wiring) for number in range(1, settings.brokers + 1)),
+        )
+    else:
+        services = tuple(_kraft_broker(settings, number, wiring, cluster_id) for number in range(1, settings.brokers + 1))
+    return Stack(paths.stack_id, settings.name, cluster_id, settings.bootstrap, services)
+
+
+def images_of(settings: StackSettings) -> tuple[str, ...]:
+    """Return the images that a stack of these settings runs."""
+    if settings.profile is ProfileName.ZOOKEEPER:
+        return (settings.zookeeper_image or ZOOKEEPER_IMAGE, settings.kafka_image or KAFKA_IMAGE)
+    return (settings.kafka_image or KRAFT_IMAGE,)
+
+
+def broker_name(number: int) -> str:
+    """Return the name of the broker ``number`` (from 1); the first has the contract's."""
+    return "kafka" if number == 1 else f"kafka-{number}"
+
+
+def _kraft_broker(settings: StackSettings, number: int, wiring: Wiring, cluster_id: str) -> Service:
+    controller = settings.port + number - 1 + CONTROLLER_SHIFT
+    voters = ",".join(
+        f"{n}@{wiring.peer(broker_name(n))}:{settings.port + n - 1 + CONTROLLER_SHIFT}" for n in range(1, settings.brokers + 1)
+    )
+    properties = {
+        "process.roles": "broker,controller",
+        "node.id": str(number),
+        "controller.quorum.voters": voters,
+        "controller.listener.names": "CONTROLLER",
+        **_listeners(settings, number, wiring, {"CONTROLLER": controller}),
+        **common_properties(settings),
+    }
+    image = settings.kafka_image or KRAFT_IMAGE
+    return _broker(settings, number, wiring, image, properties, (controller,), {"CLUSTER_ID": cluster_id})
+
+
+def _zookeeper_broker(settings: StackSettings, number: int, wiring: Wiring) -> Service:
+    properties = {
+        "broker.id": str(number),
+        "zookeeper.connect": f"zookeeper:{settings.zookeeper_port}",
+        **_listeners(settings, number, wiring, {}),
+        **common_properties(settings),
+    }
+    image = settings.kafka_image or KAFKA_IMAGE
+    return _broker(settings, number, wiring, image, properties, (), {}, ("zookeeper",))
+
+
+def _zookeeper(settings: StackSettings) -> Service:
+    port = settings.zookeeper_port
+    environment = {
+        "ZOOKEEPER_CLIENT_PORT": str(port),
+        "ZOOKEEPER_TICK_TIME": "2000",
+        "KAFKA_HEAP_OPTS": f"-Xmx{ZOOKEEPER_HEAP_MB}M -Xms{ZOOKEEPER_HEAP_MB}M",
+    }
+    return Service(
+        name="zookeeper",
+        kind=ServiceKind.ZOOKEEPER,
+        node_id=1,
+        image=settings.zookeeper_image or ZOOKEEPER_IMAGE,
+        properties={},
+        ports=(port,),
+        heap_mb=ZOOKEEPER_HEAP_MB,
+        memory_mb=ZOOKEEPER_HEAP_MB * 2,
+        environment=environment,
+        volumes={"zookeeper-data": "/var/lib/zookeeper/data", "zookeeper-log": "/var/lib/zookeeper/log"},
+        stop_seconds=STOP_SECONDS,
+    )
+
+
+def _broker(
+    settings: StackSettings,
+    number: int,
+    wiring: Wiring,
+    image: str,
+    properties: Mapping[str, str],
+    private_ports: tuple[int, ...],
+    environment: Mapping[str, str],
+    depends_on: tuple[str, ...] = (),
+) -> Service:
+    port = settings.port + number - 1
+    internal = (port + INTERNAL_SHIFT,) if settings.brokers > 1 else ()
+    heap = f"-Xmx{settings.heap_mb}M -Xms{settings.heap_mb}M"
+    in_container = {**properties, "log.dirs": "/var/lib/kafka/data"}
+    return Service(
+        name=broker_name(number),
+        kind=ServiceKind.KAFKA,
+        node_id=number,
+        image=image,
+        properties=properties,
+        ports=wiring.published((port,), (*private_ports, *internal)),
+        heap_mb=settings.heap_mb,
+        memory_mb=settings.heap_mb * 2,
+        environment={**as_environment(in_container), "KAFKA_HEAP_OPTS": heap, **environment},
+        volumes={f"{broker_name(number)}-data": "/var/lib/kafka/data"},
+        stop_seconds=_stop_seconds(settings, number),
+        depends_on=depends_on,
+    )
+
+
+def _stop_seconds(settings: StackSettings, number: int) -> int:
+    # Services stop in reverse, so the first broker is the last; ZooKeeper outlives its brokers.
+    last_of_several = number == 1 and settings.brokers > 1 and settings.profile is ProfileName.KRAFT
+    return LAST_STOP_SECONDS if last_of_several else STOP_SECONDS
+
+
+def as_environment(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return properties as the public images take them: ``process.roles`` is ``KAFKA_PROCESS_ROLES``."""
+    return {"KAFKA_" + name.upper().replace(".", "_"): value for name, value in properties.items()}
+
+
+def _listeners(settings: StackSettings, number: int, wiring: Wiring, private: Mapping[str, int]) -> dict[str, str]:
+    """Return the listener properties: PLAINTEXT for host programs, INTERNAL for other brokers where there are any."""
+    port = settings.port + number - 1
+    listeners = {"PLAINTEXT": port, **private}
+    advertised = [f"PLAINTEXT://localhost:{port}"]
+    if settings.brokers > 1:
+        listeners["INTERNAL"] = port + INTERNAL_SHIFT
+        advertised.append(f"INTERNAL://{wiring.peer(broker_name(number))}:{port + INTERNAL_SHIFT}")
+    return {
+        "listeners": ",".join(f"{name}://{wiring.bind}:{number_}" for name, number_ in listeners.items()),
+        "advertised.listeners": ",".join(advertised),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "INTERNAL", "CONTROLLER")),
+        "inter.broker.listener.name": "INTERNAL" if settings.brokers > 1 else "PLAINTEXT",
+    }
+
+
+def common_properties(settings: StackSettings) -> dict[str, str]:
+    """Return the broker properties that both profiles share; replication of internal topics follows the broker count."""
+    replicas = str(min(3, settings.brokers))
+    in_sync = "2" if settings.brokers >= 3 else "1"  # noqa: PLR2004 - two of three
+    return {
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": replicas,
+        "offsets.topic.num.partitions": "1",
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.num.partitions": "1",
+        "min.insync.replicas": in_sync,
+        "group.initial.rebalance.delay.ms": "0",
+    }

@@ -1,0 +1,111 @@
+"""What a runtime is: the small interface behind which a stack's services are containers or local processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from trending.errors import PortTaken
+
+if TYPE_CHECKING:
+    from infra.host.processes import PortOwner
+    from infra.stack.declaration import Service
+    from trending.settings import RuntimeKind
+
+
+class ServiceState(StrEnum):
+    """What a service is observed to be."""
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    GIVEN_UP = "given up"
+
+
+class Outcome(StrEnum):
+    """What ``start`` had to do."""
+
+    ADOPTED = "adopted"
+    CREATED = "created"
+    RECREATED = "recreated"
+    STARTED = "started"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A service as the machine has it at this moment."""
+
+    name: str
+    state: ServiceState
+    detail: str = ""
+    exit_code: int | None = None
+    memory_killed: bool = False
+    drifted: bool = False
+    started_at: float | None = None
+    """When the present life began, seconds since the epoch; None where nothing runs."""
+    comes_back: bool = False
+    """It has just died, and whoever keeps it starts it again."""
+
+
+@dataclass(frozen=True)
+class KeptData:
+    """Data of a stack's brokers: where it lies, and the id of the cluster that it was made for; empty where it holds none yet."""
+
+    places: tuple[str, ...]
+    cluster_id: str
+
+
+def taken(owner: PortOwner, stack: str, instead: str = "PORT=19092") -> PortTaken:
+    """Return the error for a taken port, with the process's name and pid and a way out."""
+    cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
+    return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"end that process, or make up {instead}")
+
+
+class Runtime(Protocol):
+    """Start, stop, remove, observe, logs: all that differs between containers and local processes."""
+
+    @property
+    def kind(self) -> RuntimeKind:
+        """Which runtime this is."""
+        ...
+
+    def prepare(self) -> None:
+        """Have everything at hand that ``start`` needs, downloads included; changes nothing that runs."""
+        ...
+
+    def start(self, service: Service) -> Outcome:
+        """Reconcile one service towards running: adopt what is right, recreate what drifted, refuse what is not ours."""
+        ...
+
+    def stop(self, service: Service) -> None:
+        """Stop a service and keep it and its data; fine where it does not run."""
+        ...
+
+    def remove(self, service: Service) -> None:
+        """Remove a service and keep its data; fine where there is none."""
+        ...
+
+    def observe(self, service: Service) -> Observation:
+        """Return what the machine has."""
+        ...
+
+    def logs(self, service: Service, lines: int) -> str:
+        """Return the last lines of the service's output."""
+        ...
+
+    def data_place(self, service: Service) -> str:
+        """Return where the service's data lies, in words that a person finds it by."""
+        ...
+
+    def kept_data(self) -> KeptData:
+        """Return the data that this machine keeps of the stack's brokers, read without starting anything.
+
+        Raises ConfigurationConflict where it can't tell its cluster or does not fit the declaration, NotOurs for a stranger's.
+        """
+        ...
+
+    def destroy(self, *, volumes: bool) -> None:
+        """Remove everything of the stack that the other operations leave; with ``volumes``, the data as well."""
+        ...

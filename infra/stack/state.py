@@ -1,0 +1,145 @@
+"""What is *wanted* of a stack, in one small file under a kernel lock. What *exists* is read from the machine, never from here."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from infra.host.json_files import write_model
+from infra.host.paths import StackPaths, lab_home
+from trending.errors import ConfigurationConflict, StackBusy
+from trending.settings import LabSettings, RuntimeKind
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+
+class Wanted(StrEnum):
+    """What the user last asked for."""
+
+    UP = "up"
+    STOPPED = "stopped"
+    DOWN = "down"
+
+
+class StackState(BaseModel):
+    """The state file.
+
+    ``cluster_id`` is the id that the stack's data was made with, ``resting`` programs left out on purpose. ``adopted`` tells that
+    the data was on the machine before this file was.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    wanted: Wanted
+    runtime: RuntimeKind
+    cluster_id: str
+    settings: LabSettings
+    resting: frozenset[str] = frozenset()
+    adopted: bool = False
+
+
+def read_state(paths: StackPaths) -> StackState | None:
+    """Return what is wanted of the stack, or None for a stack that does not exist; raises ConfigurationConflict if damaged."""
+    try:
+        return StackState.model_validate_json(paths.state.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        cause = f"the state file {paths.state} is damaged"
+        raise ConfigurationConflict(cause, str(error), f"make down NAME={paths.name} VOLUMES=1") from error
+
+
+def still_wanted(paths: StackPaths) -> bool:
+    """Whether the stack is wanted up and nobody waits to take it down: only then is it checked, repaired or broken on purpose."""
+    state = read_state(paths)
+    return not take_down_waits(paths) and state is not None and state.wanted is Wanted.UP
+
+
+def write_state(paths: StackPaths, state: StackState) -> None:
+    """Replace the state file as a whole."""
+    paths.state.parent.mkdir(parents=True, exist_ok=True)
+    write_model(paths.state, state)
+
+
+def existing_stacks() -> list[str]:
+    """Return the names of the stacks that have a state file."""
+    return sorted(path.parent.name for path in (lab_home() / "stacks").glob("*/state.json"))
+
+
+@contextmanager
+def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
+    """Hold the stack's lock; the kernel frees it when the holder dies. Raises StackBusy after ``timeout`` seconds."""
+    paths.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(paths.lock, timeout=timeout)
+    started = time.monotonic()
+    try:
+        lock.acquire()
+    except Timeout as error:
+        cause = f"another command has held the stack {paths.name} for {time.monotonic() - started:.0f} s"
+        raise StackBusy(cause, str(paths.lock), f"make status NAME={paths.name}") from error
+    try:
+        yield
+    finally:
+        # In this order: a file deleted after its release may already be the next holder's, and a third one would make it anew.
+        paths.lock.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def down_asked_for(paths: StackPaths) -> Iterator[None]:
+    """Say that a take-down waits for the stack's lock, so that healers give way; unsaid at the end, or by the kernel."""
+    paths.down_request.parent.mkdir(parents=True, exist_ok=True)
+    file = _request_held(paths)
+    try:
+        yield
+    finally:
+        with file, suppress(BlockingIOError):  # another take-down may wait: then its request stays
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            paths.down_request.unlink(missing_ok=True)
+
+
+def _request_held(paths: StackPaths) -> BinaryIO:
+    while True:
+        file = paths.down_request.open("ab")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):
+            if paths.down_request.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        file.close()  # deleted between opening and locking: nobody would see the request
+
+
+def take_down_waits(paths: StackPaths) -> bool:
+    """Whether a take-down waits for the stack or works on it. One that was killed does not: its lock died with it."""
+    try:
+        file = paths.down_request.open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # somebody else is looking at this moment
+        return True
+
+
+def busy(paths: StackPaths) -> bool:
+    """Whether another command holds the stack's lock at this moment."""
+    try:
+        with stack_held(paths, timeout=0):
+            return False
+    except StackBusy:
+        return True

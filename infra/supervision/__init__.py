@@ -1,0 +1,1 @@
+"""Programs under a supervisord: their declaration, launch and logs, and the budget of their restarts."""

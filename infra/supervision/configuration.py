@@ -1,0 +1,153 @@
+"""What a supervisord reads: its configuration, a section a program, and the environment that all of it inherits."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.supervision.budget import BUDGET_FILE
+from infra.supervision.control_socket import CONFIGURATION, place_socket
+from infra.supervision.private_files import write_environment, write_private
+from trending.errors import ConfigurationConflict, InvalidInput
+from trending.settings import LabSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from infra.stack.declaration import Program
+
+LOG_BYTES = "10MB"
+FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
+"""Exits after which a restart could only fail again; any other one, 0 included, is unexpected of a program that runs for ever."""
+_PREFIX = "TRENDING_"
+_NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "COMPONENT", "DRIFT"})
+"""TRENDING_HOME is a variable of ours and HOME the user's: the one does not make the other a setting."""
+_SECRETS = frozenset({"ALERT_URL"})
+_MAKES_OWN = re.compile(r"(GNU)?MAKE|MFLAGS$")
+"""``make serve ALERT_URL=…`` has the address in MAKEFLAGS too, and in MAKEOVERRIDES."""
+_TOO_MUCH = re.compile(r"""["'\r\n]|\s[;#]""")
+"""What the configuration's syntax cannot hold in a value: quotes have no escape, and a comment begins within quotes too."""
+
+
+def write_configuration(directory: Path, stack_id: str) -> Path:
+    """Write supervisord's own configuration and an empty directory for its programs; returns the configuration's path.
+
+    The configuration records where the socket lies.
+    """
+    programs(directory).mkdir(mode=0o700, exist_ok=True)
+    programs(directory).chmod(0o700)
+    forget_programs(directory)
+    path = directory / CONFIGURATION
+    write_private(path, _render(directory, place_socket(directory), stack_id))
+    return path
+
+
+def programs(directory: Path) -> Path:
+    """Return where the programs' declarations are."""
+    return directory / "programs"
+
+
+def write_program(directory: Path, program: Program) -> None:
+    """Write the section of a program; its secrets, and what a section can't hold, go to a file beside it."""
+    environment = {**program.environment, COMPONENT_VARIABLE: program.name, "TRENDING_DRIFT": program.drift_hash}
+    beside = {**{name: value for name, value in environment.items() if _TOO_MUCH.search(value)}, **program.secrets}
+    command = program.command
+    if beside:
+        file = programs(directory) / f"{program.name}.environment"
+        write_environment(file, beside)
+        command = (sys.executable, "-m", "infra.supervision.private_files", str(file), *command)
+    shown = {name: value for name, value in environment.items() if name not in beside}
+    write_private(programs(directory) / f"{program.name}.conf", _section(program, command, shown))
+
+
+def forget_program(directory: Path, name: str) -> None:
+    """Delete a program's declaration."""
+    for suffix in ("conf", "environment"):
+        (programs(directory) / f"{name}.{suffix}").unlink(missing_ok=True)
+
+
+def forget_programs(directory: Path) -> None:
+    """Delete every declaration: they are made anew, and may hold secrets."""
+    for leftover in programs(directory).glob("*"):
+        leftover.unlink(missing_ok=True)
+
+
+def clean_environment(stack_id: str) -> Mapping[str, str]:
+    """Return the environment of programs: ours, UTF-8, marked with the stack, without anybody's settings and secrets.
+
+    Without Prefect's, the lab's and make's variables, that is, and without those that make exports for a setting that was given.
+    """
+    fields = {name for section in LabSettings.model_fields.values() for name in _fields(section.annotation)}
+    given = {name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)} - _NO_SETTINGS
+    left_out = {name.upper() for name in fields} | given | _SECRETS
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in left_out and not name.startswith(("PREFECT_", _PREFIX)) and not _MAKES_OWN.match(name)
+    }
+    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", STACK_VARIABLE: stack_id}
+
+
+def _fields(section: object) -> list[str]:
+    return list(getattr(section, "model_fields", {}))
+
+
+def _escape(value: str) -> str:
+    return value.replace("%", "%%")
+
+
+def _render(directory: Path, socket: Path, stack_id: str) -> str:
+    return f"""[supervisord]
+identifier={stack_id}
+directory={_escape(str(directory))}
+logfile=supervisord.log
+logfile_maxbytes={LOG_BYTES}
+logfile_backups=1
+pidfile=supervisord.pid
+childlogdir=logs
+umask=077
+
+[unix_http_server]
+file={_escape(str(socket))}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[eventlistener:budget]
+command={_escape(shlex.join([sys.executable, "-m", "infra.supervision.budget", str(directory / BUDGET_FILE)]))}
+events=PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF
+environment={COMPONENT_VARIABLE}="budget"
+stderr_logfile=logs/budget.err.log
+
+[include]
+files=programs/*.conf
+"""
+
+
+def _section(program: Program, command: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in environment.items())
+    return f"""[program:{program.name}]
+command={_escape(shlex.join(command))}
+environment={pairs}
+autostart=false
+autorestart=unexpected
+exitcodes={FINAL_EXIT_CODES}
+startsecs=1
+startretries=3
+stopsignal=TERM
+stopwaitsecs={program.stop_seconds}
+stopasgroup=false
+killasgroup=true
+stdout_logfile=logs/{program.name}.out.log
+stderr_logfile=logs/{program.name}.err.log
+stdout_logfile_maxbytes={LOG_BYTES}
+stderr_logfile_maxbytes={LOG_BYTES}
+stdout_logfile_backups=2
+stderr_logfile_backups=2
+"""

@@ -1,0 +1,132 @@
+"""Where a supervisord's Unix socket lies, asking over it, and finding the process where it does not answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import tempfile
+import xmlrpc.client
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport, UnixStreamHTTPConnection
+
+from infra.host.processes import stack_processes
+from trending.errors import NotReady, PrerequisiteMissing
+
+CONFIGURATION = "supervisord.conf"
+SOCKET = "supervisor.sock"
+PATH_BYTES = 107
+"""A Unix socket's path has 108 bytes with its closing zero (unix(7))."""
+WHILE_BOUND = ".4194304"
+"""supervisord binds the path with its pid appended first, which has seven digits at most (proc(5), pid_max)."""
+_RECORDED = re.compile(r"^file=(.+)$", re.MULTILINE)
+_NO_VALUE = re.compile(r"[\r\n]|\s[;#]")
+"""What a value of supervisord's configuration cannot hold: line ends, and the beginning of a comment."""
+
+
+def socket_of(directory: Path) -> Path:
+    """Return the socket of the supervisord of ``directory``: the one that its configuration names, or would name.
+
+    Nothing of the caller's environment decides it, so that every shell finds the same supervisord.
+    """
+    try:
+        recorded = _RECORDED.search((directory / CONFIGURATION).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        recorded = None
+    return Path(recorded[1].replace("%%", "%")) if recorded else directory / SOCKET
+
+
+def place_socket(directory: Path) -> Path:
+    """Return where a new supervisord of ``directory`` shall have its socket.
+
+    That is in the directory itself where the path is short enough for the kernel, otherwise in a directory of its own that
+    nobody else may enter: below XDG_RUNTIME_DIR, or /tmp. The configuration records it.
+    """
+    inside = directory / SOCKET
+    if _usable(inside):
+        return inside
+    recorded = socket_of(directory)
+    if recorded.parent != directory and _private(recorded.parent):
+        return recorded
+    places = [Path(place) for place in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp") if place]  # noqa: S108 - mkdtemp's own below
+    for place in places:
+        if _usable(place / "trending-12345678" / SOCKET) and os.access(place, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix="trending-", dir=place)) / SOCKET
+    cause = "there is no place for supervisord's socket"
+    evidence = (
+        f"{inside} has over {PATH_BYTES - len(WHILE_BOUND)} bytes, and none of {[str(place) for place in places]} can be written"
+    )
+    raise PrerequisiteMissing(cause, evidence, "make /tmp writable, or put the checkout in a shorter path")
+
+
+def release_socket(directory: Path) -> None:
+    """Delete the socket of a supervisord that has ended, and the directory that was made for it."""
+    path = socket_of(directory)
+    path.unlink(missing_ok=True)
+    if path.parent != directory and path.parent.name.startswith("trending-"):
+        with suppress(OSError):  # gone with the user's session, or somebody keeps something there
+            path.parent.rmdir()
+
+
+def _usable(path: Path) -> bool:
+    return len(os.fsencode(path)) + len(WHILE_BOUND) <= PATH_BYTES and not _NO_VALUE.search(str(path))
+
+
+def _private(directory: Path) -> bool:
+    try:
+        found = directory.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700  # noqa: PLR2004
+
+
+class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc]  # supervisor ships no types
+    """Supervisor's own connection waits for ever."""
+
+    socketfile: str
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.socketfile)
+
+
+def _transport(path: Path, seconds: float) -> SupervisorTransport:
+    def connect() -> _Connection:
+        connection = _Connection("localhost", timeout=seconds)
+        connection.socketfile = str(path)
+        return connection
+
+    transport = SupervisorTransport(None, None, f"unix://{path}")
+    transport._get_connection = connect  # noqa: SLF001 - its constructor puts one here that waits for ever
+    return transport
+
+
+def ask(path: Path, seconds: float, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC answers anything
+    """Return supervisord's answer; raises NotReady after ``seconds`` or where nobody listens, and xmlrpc.client.Error."""
+    try:
+        with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_transport(path, seconds)) as proxy:
+            return getattr(proxy, method)(*arguments)
+    except (TimeoutError, BlockingIOError) as error:  # the second where more wait for it than its socket has room for
+        cause = "supervisord does not answer"
+        raise NotReady(cause, f"{method} at {path}, {seconds:g} s", "make down ends it, then make up") from error
+    except OSError as error:
+        cause = "no supervisord listens"
+        raise NotReady(cause, f"{method} at {path}: {error.strerror or error}", "make status") from error
+
+
+def supervisords(stack_id: str) -> list[psutil.Process]:
+    """Return the living supervisord of the stack, known by mark and command: one, or none."""
+    found = []
+    for process in stack_processes(stack_id):
+        try:
+            if any("supervisor.supervisord" in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found

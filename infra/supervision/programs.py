@@ -1,0 +1,68 @@
+"""The Python programs of a stack: written specification, supervised process, reconcile as for services."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from infra.host.paths import short_hash
+from infra.java.class_archives import spark_environment
+from infra.java.installation import find_java
+from infra.stack.declaration import Program
+from infra.stack.runtime import Outcome
+from infra.supervision.budget import BUDGET_FILE, Deaths, forgive, read_budget
+from infra.supervision.log_tail import tail
+from trending.errors import BudgetSpent, ServiceDied
+
+if TYPE_CHECKING:
+    from infra.host.paths import StackPaths
+    from infra.supervision.supervisor import ProgramStatus, Supervisor
+
+STOP_SECONDS = 30
+LOG_LINES = 12
+
+
+def declare_program(paths: StackPaths, name: str, specification: str, *, java: bool) -> Program:
+    """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and a clean start.
+
+    A clean start ends what an earlier life left behind, which a program with a JVM of its own needs.
+    """
+    command: tuple[str, ...] = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
+    environment: dict[str, str] = {}
+    if java:
+        command = (sys.executable, "-m", "infra.supervision.launcher", *command)
+        environment = {"JAVA_HOME": str(find_java().home), **spark_environment()}
+    return Program(name, command, environment, STOP_SECONDS, short_hash(" ".join(command) + specification))
+
+
+def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, specification: str) -> Outcome:
+    """Reconcile one program towards running with this specification."""
+    status = supervisor.status(program.name)
+    marker = paths.run / f"{program.name}.drift"
+    if status is not None and status.alive and marker.exists() and marker.read_text() == program.drift_hash:
+        return Outcome.ADOPTED
+    forgive(paths.run / BUDGET_FILE, program.name)
+    paths.specification(program.name).write_text(specification, encoding="utf-8")
+    paths.heartbeat(program.name).unlink(missing_ok=True)
+    supervisor.launch(program)
+    marker.write_text(program.drift_hash, encoding="ascii")
+    return Outcome.CREATED if status is None else Outcome.RECREATED
+
+
+def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specification: str, *, java: bool = False) -> Outcome:
+    """Declare the program ``trending.<name>`` and reconcile it towards running with this specification."""
+    return start_program(supervisor, paths, declare_program(paths, name, specification, java=java), specification)
+
+
+def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
+    """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
+    status = supervisor.status(name)
+    deaths = read_budget(supervisor.logs.parent / BUDGET_FILE).get(name, Deaths())
+    if status is not None and (status.alive or (status.comes_back and not deaths.spent)):
+        return status
+    said = tail(supervisor.logs / f"{name}.err.log", LOG_LINES)
+    state = "not there" if status is None else status.state.lower()
+    cause = f"the program {name} is {state}"
+    evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {said}"
+    error = BudgetSpent if status is not None and (status.state == "FATAL" or deaths.spent) else ServiceDied
+    raise error(cause, evidence, f"make logs SERVICE={name}")

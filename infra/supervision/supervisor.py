@@ -1,0 +1,250 @@
+"""One supervisord a stack: it owns the long-running programs, so that they outlive flow run, worker and Prefect server.
+
+supervisord is used as a library of the operating system's kind: started detached, configured by files, asked over XML-RPC on a
+Unix socket. https://supervisord.org/configuration.html and https://supervisord.org/api.html are the source of every name here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xmlrpc.client
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from supervisor.xmlrpc import Faults
+
+from infra.host.clock import Clock, SystemClock
+from infra.host.processes import end_processes, stack_processes
+from infra.supervision.configuration import (
+    FINAL_EXIT_CODES,
+    clean_environment,
+    forget_program,
+    forget_programs,
+    write_configuration,
+    write_program,
+)
+from infra.supervision.control_socket import ask, release_socket, socket_of, supervisords
+from trending.errors import LabError, NotReady, SupervisorUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from infra.stack.declaration import Program
+
+__all__ = ["FINAL_EXIT_CODES", "ProgramStatus", "Supervisor", "clean_environment"]
+
+START_SECONDS = 20.0
+STOPPING_SECONDS = 60.0
+"""Longer than any program's own stop time, after which supervisord kills it."""
+QUESTION_SECONDS = 15.0
+"""supervisord answers within milliseconds; one that takes longer is frozen, or the machine is."""
+IMPATIENT_SECONDS = 2.0
+"""How long one that was silent is asked again: a health check asks a dozen questions."""
+ENDING_SECONDS = STOPPING_SECONDS + 5.0
+_ENDINGS = frozenset({"supervisor.stopProcess", "supervisor.shutdown"})
+"""Calls that end something, which takes its time."""
+
+
+@dataclass(frozen=True)
+class ProgramStatus:
+    """What supervisord says of a program. ``state`` is its word: RUNNING, STARTING, BACKOFF, FATAL, EXITED, STOPPED."""
+
+    name: str
+    state: str
+    pid: int
+    exit_code: int
+    error: str
+    started: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process of it runs or is about to."""
+        return self.state in {"RUNNING", "STARTING"}
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it has just died and supervisord starts it again; the restart budget may still be against it."""
+        return self.state == "BACKOFF" or (self.state == "EXITED" and str(self.exit_code) not in FINAL_EXIT_CODES.split(","))
+
+
+class Supervisor:
+    """The supervisord of one directory: started on demand, given programs one by one, shut down at the end.
+
+    ``end_command`` is what a person runs to end it with all that it owns.
+    """
+
+    def __init__(self, directory: Path, stack_id: str, end_command: str, clock: Clock | None = None) -> None:
+        self._directory = directory
+        self._end_command = end_command
+        self._stack_id = stack_id
+        self._clock = clock or SystemClock()
+        self._patience = QUESTION_SECONDS
+
+    @property
+    def logs(self) -> Path:
+        """Where the programs' output goes."""
+        return self._directory / "logs"
+
+    def running(self) -> bool:
+        """Whether the supervisord answers. One that does not may live all the same: ``unreachable`` tells."""
+        try:
+            self._call("supervisor.getState")
+        except (NotReady, xmlrpc.client.Error):
+            return False
+        return True
+
+    def unreachable(self) -> str:
+        """Return the evidence of a supervisord that lives and can't be asked; empty where one answers or none lives.
+
+        It is frozen, or very busy, or its socket's file is gone. Its programs run on and may be well.
+        """
+        if self.running():
+            return ""
+        silent = supervisords(self._stack_id)
+        if not silent:
+            return ""
+        socket = socket_of(self._directory)
+        return f"supervisord, pid {silent[0].pid}, " + (
+            f"does not answer at {socket}" if socket.exists() else f"runs and its socket {socket} is gone"
+        )
+
+    def require_reachable(self) -> None:
+        """Raise SupervisorUnreachable where a supervisord lives and can't be asked; its programs may be well."""
+        if silent := self.unreachable():
+            cause = f"supervisord of {self._stack_id} is there and can't be asked"
+            way = f"{self._end_command} ends it by its mark and keeps the data; then once more"
+            raise SupervisorUnreachable(cause, silent, way)
+
+    def start(self) -> bool:
+        """Start the supervisord unless it runs; returns whether it was started. Raises NotReady when it does not start."""
+        if self.running():
+            return False
+        # Started beside one that lives, a second one would have every program run twice once the first goes on.
+        self.require_reachable()
+        self.logs.mkdir(parents=True, exist_ok=True)
+        socket_of(self._directory).unlink(missing_ok=True)
+        configuration = write_configuration(self._directory, self._stack_id)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
+        done = subprocess.run(
+            command,
+            env=clean_environment(self._stack_id),
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        deadline = self._clock.monotonic() + START_SECONDS
+        while not self.running():
+            if done.returncode or self._clock.monotonic() > deadline:
+                cause = f"supervisord of {self._stack_id} did not start"
+                raise NotReady(cause, (done.stderr or done.stdout).strip()[-400:], "make status")
+            self._clock.sleep(0.02)
+        return True
+
+    def launch(self, program: Program) -> None:
+        """Declare the program (anew, if it was declared before) and start it without waiting for it."""
+        self.remove(program.name)
+        write_program(self._directory, program)
+        self._call("supervisor.reloadConfig")
+        self._call("supervisor.addProcessGroup", program.name)
+        try:
+            self._call("supervisor.startProcess", program.name, False)  # noqa: FBT003 - XML-RPC has no keywords
+        except xmlrpc.client.Fault as fault:
+            # Dead before supervisord answered, which is a matter of luck: whoever waits for it sees the same a moment later.
+            if fault.faultCode not in {Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION}:
+                raise
+
+    def stop(self, name: str) -> None:
+        """Stop a program and wait for its end; a program that does not run, or is not known, is fine."""
+        try:
+            self._call("supervisor.stopProcess", name)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode not in {Faults.NOT_RUNNING, Faults.BAD_NAME}:
+                raise
+        # A program that somebody else is stopping is "not running" for supervisord, and still there.
+        deadline = self._clock.monotonic() + STOPPING_SECONDS
+        while (status := self.status(name)) is not None and status.state == "STOPPING":
+            if self._clock.monotonic() > deadline:
+                cause = f"the program {name} does not end"
+                raise LabError(cause, f"pid {status.pid}, {STOPPING_SECONDS:.0f} s", "make down")
+            self._clock.sleep(0.05)
+
+    def remove(self, name: str) -> None:
+        """Stop a program and forget it."""
+        if self.status(name) is None:
+            return
+        self.stop(name)
+        self._call("supervisor.removeProcessGroup", name)
+        forget_program(self._directory, name)
+        self._call("supervisor.reloadConfig")
+
+    def status(self, name: str) -> ProgramStatus | None:
+        """Return what is known of a program, or None where it is not declared or no supervisord lives.
+
+        Where one lives and can't be asked, its program is what carries its mark on the machine.
+        """
+        try:
+            info = self._call("supervisor.getProcessInfo", name)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode in {Faults.BAD_NAME, Faults.SHUTDOWN_STATE}:
+                return None
+            raise
+        except NotReady:
+            return self._seen(name)
+        return _to_status(info)
+
+    def _seen(self, name: str) -> ProgramStatus | None:
+        if not supervisords(self._stack_id):
+            return None
+        found = [(process.create_time(), process.pid) for process in stack_processes(self._stack_id, name)]
+        if not found:
+            return None
+        started, pid = min(found)  # the others are its children
+        return ProgramStatus(name, "RUNNING", pid, 0, "", started)
+
+    def shutdown(self) -> None:
+        """Shut supervisord down with everything it still runs and forget it; nothing happens where there is none."""
+        if self.running():
+            self._shut_down()
+        else:
+            # A frozen one goes on to end its programs in order; one that does not is killed, and leaves them to the caller.
+            end_processes(supervisords(self._stack_id), STOPPING_SECONDS)
+        forget_programs(self._directory)
+        if not supervisords(self._stack_id):
+            release_socket(self._directory)
+
+    def _shut_down(self) -> None:
+        pid = int(self._call("supervisor.getPID"))
+        self._call("supervisor.shutdown")
+        deadline = self._clock.monotonic() + 60
+        while self.running() or _exists(pid):
+            if self._clock.monotonic() > deadline:
+                cause = f"supervisord {pid} of {self._stack_id} does not end"
+                raise LabError(cause, f"socket {socket_of(self._directory)}", f"kill -9 {pid}")
+            self._clock.sleep(0.05)
+
+    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC answers anything
+        seconds = ENDING_SECONDS if method in _ENDINGS else self._patience
+        try:
+            answer = ask(socket_of(self._directory), seconds, method, *arguments)
+        except NotReady:
+            self._patience = min(self._patience, IMPATIENT_SECONDS)
+            raise
+        self._patience = QUESTION_SECONDS
+        return answer
+
+
+def _to_status(info: Mapping[str, Any]) -> ProgramStatus:
+    return ProgramStatus(info["name"], info["statename"], info["pid"], info["exitstatus"], info["spawnerr"], float(info["start"]))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

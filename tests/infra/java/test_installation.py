@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.homes import make_java
+
+from infra.java.installation import find_java, java_major
+from trending.errors import PrerequisiteMissing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_java_17_on_the_path_is_taken(java17: Path) -> None:
+    found = find_java()
+    assert (found.executable, found.major) == (java17, 17)
+    assert found.home == java17.parent.parent
+
+
+def test_java_home_goes_before_the_path(java17: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make_java(tmp_path / "ein Java, schön" / "bin", "21.0.2")
+    monkeypatch.setenv("JAVA_HOME", str(other.parent.parent))
+    assert find_java().executable == other
+    assert find_java().executable != java17
+
+
+@pytest.mark.row(31)
+def test_no_java_says_where_it_was_looked_for_and_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PrerequisiteMissing) as caught:
+        find_java()
+    assert caught.value.cause == "no Java was found"
+    assert "the path" in caught.value.evidence
+    assert "openjdk-17" in caught.value.next_command
+
+
+@pytest.mark.row(31)
+@pytest.mark.usefixtures("java17")
+def test_a_wrong_java_home_is_named_though_the_path_has_a_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere/at/all")
+    with pytest.raises(PrerequisiteMissing) as caught:
+        find_java()
+    assert "JAVA_HOME=/nowhere/at/all" in caught.value.evidence
+
+
+@pytest.mark.row(31)
+@pytest.mark.parametrize(("version", "named"), [("11.0.22", "Java 11"), ("1.8.0_392", "Java 8"), ("22", "Java 22")])
+def test_a_java_of_another_version_is_refused_by_its_number(
+    version: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java = make_java(tmp_path / "bin", version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(PrerequisiteMissing) as caught:
+        find_java()
+    assert caught.value.cause == f"Java 17 or 21 is needed and {java} is {named}"
+
+
+@pytest.mark.row(31)
+def test_a_java_that_prints_no_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_java(tmp_path / "bin", "").write_text("#!/bin/sh\n")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(PrerequisiteMissing, match="Java of an unknown version"):
+        find_java()
+
+
+def test_a_file_that_cannot_be_run_has_no_version(tmp_path: Path) -> None:
+    broken = tmp_path / "java"
+    broken.write_bytes(b"\x7fELF, cut off")
+    broken.chmod(0o755)
+    assert java_major(broken) is None

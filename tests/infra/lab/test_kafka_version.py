@@ -1,0 +1,36 @@
+"""Which Kafka versions have a known hole."""
+
+from __future__ import annotations
+
+from fakes.homes import home
+from fakes.plain import lab_stack
+
+from infra.host.paths import StackPaths
+from infra.lab.kafka_version import _version_of_image, hole, kafka_version
+from infra.stack.profiles import declare
+from trending.settings import RuntimeKind
+
+__all__ = ["home"]
+
+
+def test_the_locked_broker_is_known_and_sound() -> None:
+    stack = declare(lab_stack(), RuntimeKind.EMBEDDED, StackPaths.of("lab"), "id")
+    assert kafka_version(stack, RuntimeKind.EMBEDDED) == "4.4.0"
+    assert hole("4.4.0") == ""
+
+
+def test_older_ones_have_a_hole_but_for_the_maintained_line() -> None:
+    assert "CVE-2026-111115" in hole("4.3.1")
+    assert hole("4.2.1")
+    assert hole("3.9.2")
+    assert hole("4.2.2") == ""
+    assert hole("4.10.0") == ""
+    assert hole("") == ""
+
+
+def test_the_version_is_read_from_a_tag() -> None:
+    assert _version_of_image("apache/kafka:4.4.0") == "4.4.0"
+    assert _version_of_image("confluentinc/cp-kafka:7.4.4") == "3.4.4"
+    assert _version_of_image("localhost:5000/kafka:4.2.2-rc1@sha256:abc") == "4.2.2"
+    assert _version_of_image("apache/kafka@sha256:abc") == ""
+    assert _version_of_image("somebody/kafka:blue") == ""

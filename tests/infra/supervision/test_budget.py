@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import sys
+import xmlrpc.client
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from supervisor import childutils
+from supervisor.xmlrpc import Faults
+
+from infra.supervision import budget
+from infra.supervision.budget import DEATHS, PERIOD_SECONDS, forgive, note_death, read_budget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "budget.json"
+
+
+@pytest.mark.row(10)
+def test_the_budget_is_spent_by_one_death_more_than_it_allows(path: Path) -> None:
+    assert [note_death(path, "kafka", float(at)) for at in range(DEATHS + 1)] == [False] * DEATHS + [True]
+    assert read_budget(path)["kafka"].spent
+
+
+def test_deaths_that_are_long_past_do_not_count(path: Path) -> None:
+    for number in range(50):
+        assert not note_death(path, "kafka", number * PERIOD_SECONDS / DEATHS)
+
+
+def test_each_program_has_a_budget_of_its_own(path: Path) -> None:
+    for _ in range(DEATHS):
+        note_death(path, "kafka", 1.0)
+    assert not note_death(path, "stream", 1.0)
+    assert note_death(path, "kafka", 1.0)
+
+
+def test_a_program_that_a_person_asked_for_again_is_forgiven(path: Path) -> None:
+    for _ in range(DEATHS + 1):
+        note_death(path, "kafka", 1.0)
+    note_death(path, "stream", 1.0)
+    forgive(path, "kafka")
+    assert list(read_budget(path)) == ["stream"]
+    assert not note_death(path, "kafka", 2.0)
+    forgive(path, "nobody")
+    assert set(read_budget(path)) == {"kafka", "stream"}
+
+
+def test_a_damaged_or_missing_file_is_an_empty_budget(path: Path) -> None:
+    assert read_budget(path) == {}
+    path.write_text('{"kafka": {"at": ')
+    assert read_budget(path) == {}
+    assert not note_death(path, "kafka", 1.0)
+
+
+class FakeListener:
+    """supervisord's side of the event protocol: events to read, and the programs it was asked to stop."""
+
+    def __init__(self, events: list[str], fault: int | None = None) -> None:
+        self.events = events
+        self.fault = fault
+        self.stopped: list[str] = []
+        self.acknowledged = 0
+        self.supervisor = self
+
+    def wait(self) -> tuple[dict[str, str], str]:
+        if not self.events:
+            raise EOFError
+        return {}, self.events.pop(0)
+
+    def ok(self) -> None:
+        self.acknowledged += 1
+
+    def stopProcess(self, name: str, wait: Any) -> None:  # noqa: N802 - supervisord's name
+        assert wait is False
+        if self.fault is not None:
+            raise xmlrpc.client.Fault(self.fault, "NOT_RUNNING")
+        self.stopped.append(name)
+
+
+def listen(listener: FakeListener, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["budget", str(path)])
+    monkeypatch.setattr(childutils, "getRPCInterface", lambda _environment: listener)
+    monkeypatch.setattr(childutils, "listener", listener)
+    with pytest.raises(EOFError):
+        budget.main()
+
+
+def exited(name: str, expected: int) -> str:
+    return f"processname:{name} groupname:{name} from_state:RUNNING expected:{expected} pid:1"
+
+
+@pytest.mark.row(27)
+def test_the_listener_stops_what_dies_again_and_again_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listener = FakeListener([exited("stream", 0)] * (DEATHS + 1) + [exited("kafka", 0)])
+    listen(listener, path, monkeypatch)
+    assert listener.stopped == ["stream"]
+    assert listener.acknowledged == DEATHS + 2
+    assert "stream died more than 5 times in 600 s: stopped" in capsys.readouterr().err
+
+
+def test_an_expected_exit_is_no_death(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listen(FakeListener([exited("stream", 1)] * 20), path, monkeypatch)
+    assert read_budget(path) == {}
+
+
+def test_a_failed_start_counts_as_a_death(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listen(FakeListener(["processname:stream groupname:stream from_state:STARTING tries:1"]), path, monkeypatch)
+    assert len(read_budget(path)["stream"].at) == 1
+
+
+def test_the_listener_survives_a_program_that_has_ended_before_it_could_be_stopped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = FakeListener([exited("stream", 0)] * (DEATHS + 3), Faults.NOT_RUNNING)
+    listen(listener, path, monkeypatch)
+    assert listener.acknowledged == DEATHS + 3

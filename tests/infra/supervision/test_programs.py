@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.supervisor import FakeSupervisor
+from fakes.world import World
+
+from infra.host.paths import StackPaths
+from infra.stack.runtime import Outcome
+from infra.supervision.budget import BUDGET_FILE, DEATHS, note_death, read_budget
+from infra.supervision.programs import declare_program, launch_program, require_program
+from infra.supervision.supervisor import ProgramStatus
+from trending.errors import BudgetSpent, ServiceDied
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def paths() -> StackPaths:
+    return StackPaths.of("lab")
+
+
+@pytest.fixture
+def supervisor(world: World, paths: StackPaths) -> FakeSupervisor:
+    made = FakeSupervisor(world, paths)
+    made.start()
+    return made
+
+
+def start(supervisor: FakeSupervisor, paths: StackPaths, specification: str) -> Outcome:
+    return launch_program(supervisor, paths, "producer", specification)
+
+
+def test_a_program_is_created_then_adopted_then_made_anew_when_its_specification_changed(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    assert start(supervisor, paths, "rate 1") is Outcome.CREATED
+    world.forget_history()
+    assert start(supervisor, paths, "rate 1") is Outcome.ADOPTED
+    assert world.changes == []
+    assert start(supervisor, paths, "rate 2") is Outcome.RECREATED
+    assert paths.specification("producer").read_text() == "rate 2"
+
+
+def test_a_program_that_ended_is_started_again_though_nothing_changed(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    start(supervisor, paths, "rate 1")
+    world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, 2, "", 0.0)
+    assert start(supervisor, paths, "rate 1") is Outcome.RECREATED
+
+
+def test_a_start_forgives_earlier_deaths_and_forgets_the_old_heartbeat(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    for _ in range(DEATHS):
+        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+    paths.heartbeat("producer").write_text("old")
+    start(supervisor, paths, "rate 1")
+    assert read_budget(paths.run / BUDGET_FILE) == {}
+    assert paths.heartbeat("producer").read_text() != "old"
+    assert world.programs["producer"].command[1:3] == ("-m", "trending.producer")
+
+
+def test_a_program_with_a_jvm_starts_clean_and_knows_its_java(paths: StackPaths, java17: Path) -> None:
+    program = declare_program(paths, "stream", "{}", java=True)
+    assert program.command[1:3] == ("-m", "infra.supervision.launcher")
+    assert program.command[4:6] == ("-m", "trending.stream")
+    assert program.environment == {"JAVA_HOME": str(java17.parent.parent)}
+
+
+def test_a_program_that_lives_or_comes_back_is_no_failure(supervisor: FakeSupervisor, paths: StackPaths, world: World) -> None:
+    start(supervisor, paths, "rate 1")
+    assert require_program(supervisor, "producer").state == "RUNNING"
+    world.ended["producer"] = ProgramStatus("producer", "BACKOFF", 0, 1, "", 0.0)
+    assert require_program(supervisor, "producer").state == "BACKOFF"
+    world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, -1, "", 0.0)
+    assert require_program(supervisor, "producer").state == "EXITED"
+    for _ in range(DEATHS + 1):
+        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+    with pytest.raises(BudgetSpent):
+        require_program(supervisor, "producer")
+
+
+def test_a_program_that_ended_is_named_with_its_exit_code_and_last_words(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    start(supervisor, paths, "rate 1")
+    world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, 2, "", 0.0)
+    (paths.logs / "producer.err.log").write_text("a\nthe catalogue is unusable\n")
+    with pytest.raises(ServiceDied, match="the program producer is exited") as caught:
+        require_program(supervisor, "producer")
+    assert caught.value.evidence == "exit code 2; a\nthe catalogue is unusable"
+    assert caught.value.next_command == "make logs SERVICE=producer"
+
+
+def test_a_program_that_was_never_launched_is_not_there(supervisor: FakeSupervisor) -> None:
+    with pytest.raises(ServiceDied, match="the program producer is not there"):
+        require_program(supervisor, "producer")
+
+
+def test_a_program_that_supervisord_has_given_up_is_not_waited_for_again(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    start(supervisor, paths, "rate 1")
+    world.ended["producer"] = ProgramStatus("producer", "FATAL", 0, 1, "Exited too quickly", 0.0)
+    with pytest.raises(BudgetSpent, match="the program producer is fatal") as caught:
+        require_program(supervisor, "producer")
+    assert caught.value.evidence.startswith("Exited too quickly")
+    assert not caught.value.retriable
+
+
+def test_a_program_that_the_budget_stopped_is_told_apart_from_one_that_a_person_stopped(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    start(supervisor, paths, "rate 1")
+    world.ended["producer"] = ProgramStatus("producer", "STOPPED", 0, 1, "", 0.0)
+    with pytest.raises(ServiceDied):
+        require_program(supervisor, "producer")
+    for _ in range(DEATHS + 1):
+        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+    with pytest.raises(BudgetSpent):
+        require_program(supervisor, "producer")
