@@ -17,10 +17,10 @@ from benchmarks.stack import declared
 from infra.embedded.runtime import broker_command, format_command, render_properties
 from infra.java.class_archives import BROKER, archive_options
 from infra.kafka.client import BrokerClient
+from infra.operations.producer import producer_spec
+from infra.operations.stream import stream_spec
+from infra.operations.topic import TOPIC_SETTINGS
 from infra.supervision.programs import declare_program
-from tasks.producer import producer_spec
-from tasks.stream import stream_spec
-from tasks.topic import TOPIC_SETTINGS
 from trending.errors import LabError
 from trending.heartbeat import read_heartbeat
 

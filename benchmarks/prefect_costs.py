@@ -16,10 +16,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from benchmarks.children import Child
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
-from flows.forms import TearDownForm
-from flows.tear_down import take_down
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
+from infra.operations.take_down import take_down
 from infra.prefect_services.server import PrefectServer, ensure_server, prefect_environment, serving, stop_server
 from infra.prefect_services.worker import ensure_worker
 from tasks.deployment import create_pool, deploy
@@ -32,7 +31,7 @@ PORT = 29392
 COMMAND_SECONDS = 300
 RUN_SECONDS = 120.0
 DEFAULT_POOL = "bench-defaults"
-PROBES = "from infra.lab.assembly import open_lab; from tasks.examination import examine; examine(open_lab('{name}'))"
+PROBES = "from infra.lab.assembly import open_lab; from infra.health.examination import examine; examine(open_lab('{name}'))"
 
 
 def run_command(command: Sequence[str], **environment: str) -> float:
@@ -84,7 +83,7 @@ class OnAStack:
 
 def take_away() -> None:
     """Take the checked stack down with its data; fine where there is none."""
-    take_down(TearDownForm(name=CHECKED, volumes=True, confirm=CHECKED), lambda task: task.fn)
+    take_down(CHECKED, volumes=True)
 
 
 class HealthCheck(OnAStack):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from flows.forms import TearDownForm
-from flows.tear_down import take_down
 from infra.host.processes import free_port
 from infra.lab.assembly import Lab, record
+from infra.operations.take_down import take_down
 from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -44,4 +43,4 @@ def declared() -> Iterator[Lab]:
 
 
 def _sweep() -> None:
-    take_down(TearDownForm(name=NAME, volumes=True, confirm=NAME), lambda task: task.fn)
+    take_down(NAME, volumes=True)

@@ -13,10 +13,9 @@ from benchmarks.children import Child, wait_until
 from benchmarks.contest import Sample
 from benchmarks.kafka_tools import bench_directory
 from benchmarks.prefect_costs import run_command
-from flows.forms import TearDownForm
-from flows.tear_down import take_down
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port
+from infra.operations.take_down import take_down
 from infra.prefect_services.server import ensure_server, stop_server
 from trending.heartbeat import Heartbeat, read_heartbeat
 
@@ -130,7 +129,7 @@ def _figures(program: str) -> Heartbeat:
 
 
 def _take_away() -> None:
-    take_down(TearDownForm(name=STACK, volumes=True, confirm=STACK), lambda task: task.fn)
+    take_down(STACK, volumes=True)
 
 
 async def _follow(port: int) -> None:

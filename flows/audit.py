@@ -12,12 +12,12 @@ from flows.forms import AuditForm
 from flows.pages import leave_ranking
 from flows.serving import with_server
 from infra.host.paths import StackPaths
+from infra.host.reporting import say
 from infra.lab.assembly import open_lab, rest
+from infra.operations.producer import NAME as PRODUCER
 from infra.stack.state import stack_held
 from tasks.audit import audit_log
-from tasks.producer import NAME as PRODUCER
 from tasks.producer import launch_producer, stop_producer, wait_for_producer
-from tasks.step import say
 from tasks.stream import wait_for_catch_up
 from trending.audit import AuditReport
 

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from rich.console import Console
 
 from flows.forms import ALL_FORMS, NamedStack, field_sections
+from infra.host.reporting import LOGGER, MARK
 from trending.errors import Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class _Terminal(logging.Handler):
         self._console = Console(highlight=False, soft_wrap=True)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "lab", False):
+        if getattr(record, MARK, False):
             self._console.print(record.getMessage(), markup=False)
 
 
@@ -199,6 +200,5 @@ def _quieten_prefect() -> None:
     terminal = _Terminal()
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.CRITICAL)
-    for name in ("prefect.flow_runs", "prefect.task_runs", "trending"):
-        logging.getLogger(name).addHandler(terminal)
-    logging.getLogger("trending").setLevel(logging.INFO)
+    logging.getLogger(LOGGER).addHandler(terminal)
+    logging.getLogger(LOGGER).setLevel(logging.INFO)

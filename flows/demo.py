@@ -14,11 +14,11 @@ from flows.start_up import start_up
 from flows.tear_down import tear_down
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
+from infra.host.reporting import say
 from infra.lab.assembly import open_lab
+from infra.operations.stream import NAME as STREAM
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state
-from tasks.step import say
-from tasks.stream import NAME as STREAM
 from trending.audit import AuditReport
 from trending.settings import PageSettings, StackSettings
 

@@ -12,20 +12,20 @@ from flows.audit import recount
 from flows.command_line import run_command
 from flows.forms import GameDayForm
 from flows.serving import with_server
+from infra.health.faults import faults_of
+from infra.health.repair import require_wanted
+from infra.health.trials import Trial
 from infra.health.verdicts import Verdict
 from infra.host.paths import StackPaths
+from infra.host.reporting import say
 from infra.lab.assembly import open_lab
-from tasks.examination import examine_components
-from tasks.faults import faults_of
-from tasks.repair import require_wanted
-from tasks.step import say
-from tasks.trial import Trial, inject_fault
+from tasks.health import examine_components, inject_fault
 from trending.errors import AuditFailed, InvalidInput, LabError, NotSurvived, Unhealthy
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from infra.health.faults import FaultName
+    from infra.health.injections import FaultName
 
 
 class Survival(BaseModel):

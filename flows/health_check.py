@@ -18,11 +18,10 @@ from flows.serving import with_server
 from infra.docker.compose_stack import compose_stack
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
+from infra.host.reporting import say
 from infra.prefect_services.server import HEARTBEAT_SECONDS
 from infra.stack.state import busy, read_state, still_wanted
-from tasks.examination import examine_components, examine_compose_services
-from tasks.repair import repair_component
-from tasks.step import say
+from tasks.health import examine_components, examine_compose_services, repair_component
 from trending.errors import LabError, StackBusy, Superseded, Unhealthy
 
 CHANGED = "trending.health.changed"

@@ -7,8 +7,8 @@ import sys
 from flows.command_line import run_command
 from flows.forms import LogsForm
 from infra.lab.assembly import open_lab
-from tasks.logs import log_tail
-from tasks.undo import PROGRAMS
+from infra.operations.logs import log_tail
+from infra.operations.undo import PROGRAMS
 from trending.errors import InvalidInput
 
 

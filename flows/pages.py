@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from infra.host.paths import StackPaths
+from infra.host.reporting import say
 from infra.lab.assembly import open_lab
+from infra.operations.logs import log_page
+from infra.operations.undo import PROGRAMS
 from infra.stack.state import read_state
-from tasks.logs import log_page
-from tasks.step import say
-from tasks.undo import PROGRAMS
 from trending.block import local_time
 
 if TYPE_CHECKING:

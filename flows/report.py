@@ -20,10 +20,10 @@ from flows.serving import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
 from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.reporting import say
 from infra.lab.assembly import open_lab
 from infra.stack.state import Wanted, read_state
 from tasks.report import gather_facts, photograph_page, survey_log, write_report
-from tasks.step import say
 from trending.errors import InvalidInput, NotReady
 from trending.report.data import Report
 from trending.report.writing import DATA, PDF, PHOTO, REPORT, SLIDES, STORE

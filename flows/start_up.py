@@ -14,14 +14,14 @@ from flows.timeline import Timeline
 from infra.health.verdicts import forgive_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, rest
+from infra.operations.undo import PROGRAMS, found_before, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
-from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
+from tasks.services import prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
-from tasks.undo import PROGRAMS, found_before, undo
 from trending.errors import LabError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.lab.assembly import open_lab
 from infra.lab.remains import remains_of
+from infra.operations.audit import earlier_records
+from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.stack.state import read_state
-from tasks.audit import earlier_records
-from tasks.status import Line, describe, describe_compose, describe_remains
 from trending.audit import not_audited
 
 UNFOLDED = 10_000

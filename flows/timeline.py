@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from infra.host.reporting import say
 from infra.lab.assembly import PAGE, Lab
 from infra.stack.runtime import Outcome
 from infra.stack.start_up_summary import StartUpSummary, Step, keep_summary
-from tasks.step import say
 
 
 class Timeline:

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from flows.forms import TearDownForm
-from flows.tear_down import take_down
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, stack_processes
 from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
 from infra.lab.assembly import open_lab
+from infra.operations.producer import launch_producer, wait_for_producer
+from infra.operations.services import prepare_stack, start_service, start_supervisor, wait_for_service
+from infra.operations.stream import NAME as STREAM
+from infra.operations.stream import stop_stream, submit_stream, wait_for_stream
+from infra.operations.take_down import take_down
+from infra.operations.topic import create_topic, resolve_offsets
 from infra.stack.state import stack_held
-from tasks.infrastructure import prepare_stack, start_service, start_supervisor, wait_for_service
-from tasks.producer import launch_producer, wait_for_producer
-from tasks.stream import NAME as STREAM
-from tasks.stream import stop_stream, submit_stream, wait_for_stream
-from tasks.topic import create_topic, resolve_offsets
 from trending.errors import LabError
 from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 
@@ -41,11 +40,11 @@ def train() -> list[Path]:
         try:
             with making_archives(), stack_held(StackPaths.of(NAME)):
                 bring_up()
-                stop_stream.fn(NAME)
+                stop_stream(NAME)
                 # The driver's JVM writes its archive on its way out, after its Python.
                 psutil.wait_procs(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
         finally:
-            take_down(TearDownForm(name=NAME, volumes=True, confirm=NAME), lambda task: task.fn)
+            take_down(NAME, volumes=True)
         keep_archive(BROKER)
         keep_archive(SPARK)
     return archives
@@ -54,17 +53,17 @@ def train() -> list[Path]:
 def bring_up() -> None:
     """Bring the stack up as start-up does, until its first ranking."""
     stack = StackSettings(name=NAME, runtime=RuntimeKind.EMBEDDED, port=free_port(PORT, 11))
-    prepare_stack.fn(LabSettings(stack=stack, page=PageSettings(page_port=0)))
-    start_supervisor.fn(NAME)
+    prepare_stack(LabSettings(stack=stack, page=PageSettings(page_port=0)))
+    start_supervisor(NAME)
     for service in open_lab(NAME).stack.services:
-        start_service.fn(NAME, service.name)
-        wait_for_service.fn(NAME, service.name)
-    create_topic.fn(NAME)
-    offsets = resolve_offsets.fn(NAME)
-    launch_producer.fn(NAME)
-    wait_for_producer.fn(NAME)
-    submit_stream.fn(NAME, offsets)
-    wait_for_stream.fn(NAME)
+        start_service(NAME, service.name)
+        wait_for_service(NAME, service.name)
+    create_topic(NAME)
+    offsets = resolve_offsets(NAME)
+    launch_producer(NAME)
+    wait_for_producer(NAME)
+    submit_stream(NAME, offsets)
+    wait_for_stream(NAME)
 
 
 def main() -> None:

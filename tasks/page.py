@@ -2,90 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-from typing import TYPE_CHECKING
+from infra.operations import page
+from tasks.step import step
 
-from infra.host.clock import SystemClock
-from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
-from infra.lab.assembly import PAGE as NAME
-from infra.lab.assembly import open_lab
-from infra.stack.runtime import Outcome
-from infra.supervision.programs import launch_program
-from tasks.heartbeat import living
-from tasks.producer import NAME as PRODUCER
-from tasks.step import say, step
-from tasks.stream import NAME as STREAM
-from trending.errors import ConfigurationConflict, NotReady
-from trending.specification import PageSpec
-
-if TYPE_CHECKING:
-    from infra.lab.assembly import Lab
-
-READY_SECONDS = 30.0
-
-
-def page_spec(lab: Lab) -> PageSpec:
-    """Return the page's specification."""
-    return PageSpec(
-        bootstrap=lab.settings.stack.bootstrap,
-        topic=lab.settings.stack.topic,
-        heartbeat=lab.paths.heartbeat(NAME),
-        settings=lab.settings.page,
-        stack_id=lab.paths.stack_id,
-        name=lab.paths.name,
-        store=lab.paths.store,
-        window_time=lab.settings.stream.window_time,
-        time_zone=lab.settings.stream.time_zone,
-        producer=lab.paths.heartbeat(PRODUCER),
-        stream=lab.paths.heartbeat(STREAM),
-        health=lab.paths.health,
-    )
-
-
-def ask_whose(port: int) -> str:
-    """Return the stack id that the page at ``port`` answers with; raises NotReady when none answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
-    try:
-        connection.request("GET", "/health")
-        return str(json.load(connection.getresponse())["stack_id"])
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-        cause = f"no page answers on port {port}"
-        raise NotReady(cause, str(error) or type(error).__name__, f"make logs SERVICE={NAME}") from error
-    finally:
-        connection.close()
-
-
-def page_ladder(lab: Lab) -> list[Rung]:
-    """Return the rungs of the page: it runs, it beats, and what answers at its address is this stack's."""
-    port = lab.settings.page.page_port
-
-    def answers() -> str:
-        found = ask_whose(port)
-        if found != lab.paths.stack_id:
-            cause = f"another page answers on port {port}"
-            raise ConfigurationConflict(
-                cause, f"it says {found!r}, this stack is {lab.paths.stack_id!r}", "make up PAGE_PORT=8502"
-            )
-        return lab.settings.page.address
-
-    return [*living(lab, NAME), Rung("answers", answers)]
-
-
-@step(name="launch-page", timeout_seconds=60)
-def launch_page(stack: str) -> Outcome:
-    """Start the live page under supervision; returns what had to be done."""
-    lab = open_lab(stack)
-    return launch_program(lab.supervisor, lab.paths, NAME, page_spec(lab).model_dump_json())
-
-
-@step(name="wait-for-page", timeout_seconds=60, retries=0)
-def wait_for_page(stack: str) -> dict[str, str]:
-    """Wait until the page answers; returns the evidence of each rung."""
-    return climb(page_ladder(open_lab(stack)), READY_SECONDS, SystemClock(), say)
-
-
-@step(name="stop-page", timeout_seconds=90)
-def stop_page(stack: str) -> None:
-    """Stop the page; nothing else notices."""
-    open_lab(stack).supervisor.remove(NAME)
+launch_page = step(name="launch-page", timeout_seconds=60)(page.launch_page)
+wait_for_page = step(name="wait-for-page", timeout_seconds=60, retries=0)(page.wait_for_page)
+stop_page = step(name="stop-page", timeout_seconds=90)(page.stop_page)

@@ -2,47 +2,9 @@
 
 from __future__ import annotations
 
-from infra.host.clock import SystemClock
-from infra.kafka.readiness import climb
-from infra.lab.assembly import Lab, open_lab
-from infra.stack.runtime import Outcome
-from infra.supervision.programs import launch_program
-from tasks.heartbeat import beating
-from tasks.step import say, step
-from trending.simulator import load_catalogue
-from trending.specification import ProducerSpec
+from infra.operations import producer
+from tasks.step import step
 
-NAME = "producer"
-READY_SECONDS = 30.0
-
-
-def producer_spec(lab: Lab) -> ProducerSpec:
-    """Return the producer's specification; raises InvalidInput for an unusable catalogue before anything is started."""
-    load_catalogue(lab.settings.producer.catalogue)
-    return ProducerSpec(
-        bootstrap=lab.settings.stack.bootstrap,
-        topic=lab.settings.stack.topic,
-        heartbeat=lab.paths.heartbeat(NAME),
-        settings=lab.settings.producer,
-        ledger=lab.paths.data / "ledger.sqlite",
-    )
-
-
-@step(name="launch-producer", timeout_seconds=60)
-def launch_producer(stack: str) -> Outcome:
-    """Start the producer under supervision; returns what had to be done."""
-    lab = open_lab(stack)
-    return launch_program(lab.supervisor, lab.paths, NAME, producer_spec(lab).model_dump_json())
-
-
-@step(name="wait-for-producer", timeout_seconds=60, retries=0)
-def wait_for_producer(stack: str) -> dict[str, str]:
-    """Wait until the producer beats and the broker has acknowledged a tweet."""
-    lab = open_lab(stack)
-    return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock(), say)
-
-
-@step(name="stop-producer", timeout_seconds=90)
-def stop_producer(stack: str) -> None:
-    """Stop the producer, which flushes and closes its ledger first."""
-    open_lab(stack).supervisor.remove(NAME)
+launch_producer = step(name="launch-producer", timeout_seconds=60)(producer.launch_producer)
+wait_for_producer = step(name="wait-for-producer", timeout_seconds=60, retries=0)(producer.wait_for_producer)
+stop_producer = step(name="stop-producer", timeout_seconds=90)(producer.stop_producer)

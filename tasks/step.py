@@ -1,4 +1,4 @@
-"""What every task of the lab has in common: its retries, and the line it reports."""
+"""What every task of the lab has in common: its retries, and that its lines reach the log of its run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.handlers import APILogHandler
 
+from infra.host.reporting import LOGGER
 from trending.errors import LabError
 
 if TYPE_CHECKING:
@@ -52,10 +53,23 @@ def step(
     )
 
 
-def say(line: str) -> None:
-    """Report one line: to the run's log in Prefect and, through the log record's mark, to the terminal."""
-    mark = {"lab": True}
-    try:
-        get_run_logger().info(line, extra=mark)
-    except MissingContextError:
-        logging.getLogger("trending").info(line, extra=mark)
+def report_to_prefect() -> None:
+    """Give the lab's own lines to the log of the run that says them, beside whoever prints them. Once is enough."""
+    logger = logging.getLogger(LOGGER)
+    if any(isinstance(handler, RunLog) for handler in logger.handlers):
+        return
+    logger.addHandler(RunLog())
+    # Its own level: what the lab does is reported whatever PREFECT_LOGGING_LEVEL says of Prefect's lines.
+    logger.setLevel(logging.INFO)
+
+
+class RunLog(APILogHandler):
+    """Prefect's handler, which sends a record to its server; silent outside a run, where nobody could find it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record if a run says it."""
+        if FlowRunContext.get() is not None or TaskRunContext.get() is not None:
+            super().emit(record)
+
+
+report_to_prefect()

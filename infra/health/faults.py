@@ -1,164 +1,161 @@
-"""Breaking parts of a stack on purpose: kill, freeze, starve. Only what carries the stack's mark is ever touched."""
+"""The faults of a game day: what is broken, how, and who brings it back. Rows are those of FAULTS.md."""
 
 from __future__ import annotations
 
-import signal
-from dataclasses import replace
-from enum import StrEnum
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import psutil
-from docker.errors import NotFound
-
-from infra.docker.containers import STACK_LABEL
-from infra.docker.engine import engine
-from infra.supervision.control_socket import supervisords
-from trending.errors import LabError, NotOurs
+from infra.health import injections as breaking
+from infra.health.examination import SUPERVISOR, TOPIC
+from infra.health.injections import FaultName
+from infra.kafka.client import BrokerClient
+from infra.operations.producer import NAME as PRODUCER
+from infra.operations.stream import NAME as STREAM
+from infra.operations.topic import TOPIC_SETTINGS
+from trending.errors import ConfigurationConflict, LabError
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
-    from docker import DockerClient
-    from docker.models.containers import Container
+    from collections.abc import Callable
 
     from infra.lab.assembly import Lab
     from infra.stack.declaration import Service
 
-
-class FaultName(StrEnum):
-    """The faults that can be asked for; which of them a stack has depends on its runtime and size."""
-
-    BROKER_KILLED_BY_HAND = "broker-killed-by-hand"
-    BROKER_MEMORY_KILLED = "broker-memory-killed"
-    BROKER_HEAP_EXHAUSTED = "broker-heap-exhausted"
-    BROKER_KILLED = "broker-killed"
-    BROKER_FROZEN = "broker-frozen"
-    ONE_BROKER_OF_THREE_KILLED = "one-broker-of-three-killed"
-    TOPIC_ASKED_FOR_OTHERWISE = "topic-asked-for-otherwise"
-    PRODUCER_KILLED = "producer-killed"
-    PRODUCER_FROZEN = "producer-frozen"
-    DRIVER_KILLED = "driver-killed"
-    JVM_KILLED = "jvm-killed"
-    SUPERVISOR_KILLED = "supervisor-killed"
+QUORUM = 3
 
 
-LONGEST_HOLD_SECONDS = 60
-LONGEST_LIMIT_SECONDS = 600
-"""The form's bounds, of which the task's own limit is made."""
-TOO_SMALL_HEAP_MB = 24
-LIMIT_MB = 200
-HEAP_ABOVE_LIMIT_MB = 400
+@dataclass(frozen=True)
+class Fault:
+    """One fault. ``inject`` breaks the component; ``end`` is what takes the fault away after it was held for a while.
+
+    ``restarts`` tells that the component comes back as another process; ``healed`` that nobody restarts it but the healer,
+    ``visible`` that the component is down meanwhile, ``revives`` that ``end`` starts something, which only a stack that is still
+    wanted may have.
+    """
+
+    name: FaultName
+    row: int
+    component: str
+    inject: Callable[[], object]
+    end: Callable[[], object] | None = None
+    restarts: bool = False
+    healed: bool = False
+    visible: bool = True
+    revives: bool = False
+    back_by: str = "itself"
 
 
-def service_process(lab: Lab, service: Service) -> psutil.Process:
-    """Return the Java process of a service on this machine, in either runtime; raises LabError where it is not to be seen."""
-    if lab.runtime.kind is RuntimeKind.EMBEDDED:
-        status = lab.supervisor.status(service.name)
-        if status is not None and status.alive:
-            return psutil.Process(status.pid)
-    else:
-        with engine() as client:
-            pid = int(_container(client, lab, service).attrs["State"]["Pid"])
-        try:
-            init = psutil.Process(pid)
-            family = [init, *init.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            family = []
-        for process in reversed(family):
-            if process.name() == "java":
-                return process
-    cause = f"the process of {service.name} is not to be seen on this machine"
-    raise LabError(cause, f"runtime {lab.runtime.kind}", "make status")
+def faults_of(lab: Lab) -> list[Fault]:
+    """Return the faults that this stack's runtime and size have."""
+    broker = lab.stack.brokers[0]
+    containers = lab.runtime.kind is RuntimeKind.DOCKER
+    owner = "Docker" if containers else "supervisord"
+    return [
+        *(_by_hand(lab, broker) if containers else ()),
+        Fault(
+            FaultName.BROKER_HEAP_EXHAUSTED,
+            10,
+            broker.name,
+            partial(breaking.exhaust_heap, lab, broker),
+            partial(lab.runtime.start, broker),
+            revives=True,
+            back_by="its declared heap",
+        ),
+        Fault(
+            FaultName.BROKER_KILLED,
+            11,
+            broker.name,
+            partial(_kill_service, lab, broker),
+            restarts=True,
+            back_by=owner,
+        ),
+        Fault(
+            FaultName.BROKER_FROZEN,
+            12,
+            broker.name,
+            partial(breaking.pause_service, lab, broker),
+            partial(breaking.unpause_service, lab, broker),
+            back_by="thaw",
+        ),
+        *(_of_three(lab, owner) if len(lab.stack.brokers) >= QUORUM else ()),
+        Fault(FaultName.TOPIC_ASKED_FOR_OTHERWISE, 18, TOPIC, partial(_refused, lab), visible=False, back_by="refusal"),
+        _killed(lab, FaultName.PRODUCER_KILLED, 19, PRODUCER),
+        _frozen(lab, FaultName.PRODUCER_FROZEN, 19, PRODUCER),
+        _killed(lab, FaultName.DRIVER_KILLED, 20, STREAM),
+        Fault(
+            FaultName.JVM_KILLED,
+            20,
+            STREAM,
+            lambda: breaking.jvm_of(breaking.program_process(lab, STREAM)).kill(),
+            restarts=True,
+            back_by="supervisord",
+        ),
+        Fault(
+            FaultName.SUPERVISOR_KILLED,
+            25,
+            SUPERVISOR,
+            lambda: breaking.supervisord_process(lab).kill(),
+            restarts=True,
+            healed=True,
+            back_by="healer",
+        ),
+    ]
 
 
-def program_process(lab: Lab, program: str) -> psutil.Process:
-    """Return the process of a program; raises LabError where it does not run."""
-    status = lab.supervisor.status(program)
-    if status is None or not status.alive or not status.pid:
-        cause = f"{program} does not run"
-        raise LabError(cause, str(status), "make status")
-    return psutil.Process(status.pid)
+def _by_hand(lab: Lab, broker: Service) -> tuple[Fault, ...]:
+    return (
+        Fault(
+            FaultName.BROKER_KILLED_BY_HAND,
+            10,
+            broker.name,
+            partial(breaking.kill_container, lab, broker),
+            restarts=True,
+            healed=True,
+            back_by="healer",
+        ),
+        Fault(
+            FaultName.BROKER_MEMORY_KILLED,
+            10,
+            broker.name,
+            partial(breaking.exceed_memory, lab, broker),
+            partial(lab.runtime.start, broker),
+            revives=True,
+            back_by="its declared limit",
+        ),
+    )
 
 
-def jvm_of(process: psutil.Process) -> psutil.Process:
-    """Return the JVM that a driver started; raises LabError where it has none."""
-    for child in process.children(recursive=True):
-        if child.name() == "java":
-            return child
-    cause = f"the driver {process.pid} has no JVM"
-    raise LabError(cause, "", "make status")
+def _of_three(lab: Lab, owner: str) -> tuple[Fault, ...]:
+    last = lab.stack.brokers[-1]
+    kill = partial(_kill_service, lab, last)
+    return (Fault(FaultName.ONE_BROKER_OF_THREE_KILLED, 13, last.name, kill, restarts=True, back_by=owner),)
 
 
-def supervisord_process(lab: Lab) -> psutil.Process:
-    """Return the stack's supervisord, the parent of its programs; raises LabError where there is none."""
-    if found := supervisords(lab.paths.stack_id):
-        return found[0]
-    cause = "no supervisord of the stack is to be seen"
-    raise LabError(cause, lab.paths.stack_id, "make status")
+def _kill_service(lab: Lab, service: Service) -> None:
+    breaking.service_process(lab, service).kill()
 
 
-def freeze(process: psutil.Process) -> None:
-    """Stop a process without ending it."""
-    process.send_signal(signal.SIGSTOP)
+def _killed(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
+    kill = partial(_kill_program, lab, program)
+    return Fault(name, row, program, kill, restarts=True, back_by="supervisord")
 
 
-def thaw(process: psutil.Process) -> None:
-    """Let a stopped process go on; fine where it has ended."""
-    if process.is_running():
-        process.send_signal(signal.SIGCONT)
+def _kill_program(lab: Lab, program: str) -> None:
+    breaking.program_process(lab, program).kill()
 
 
-def pause_service(lab: Lab, service: Service) -> None:
-    """Freeze a service: a container is paused, a process stopped."""
-    if lab.runtime.kind is RuntimeKind.EMBEDDED:
-        freeze(service_process(lab, service))
-    else:
-        with engine() as client:
-            _container(client, lab, service).pause()
+def _frozen(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
+    process = breaking.program_process(lab, program)
+    return Fault(name, row, program, partial(breaking.freeze, process), partial(breaking.thaw, process), back_by="thaw")
 
 
-def unpause_service(lab: Lab, service: Service) -> None:
-    """Undo pause_service; fine where it is not frozen any more."""
-    if lab.runtime.kind is RuntimeKind.EMBEDDED:
-        thaw(service_process(lab, service))
-        return
-    with engine() as client:
-        container = _container(client, lab, service)
-        if container.status == "paused":
-            container.unpause()
-
-
-def kill_container(lab: Lab, service: Service) -> None:
-    """Kill a container as a person does, which Docker does not undo by itself."""
-    with engine() as client:
-        _container(client, lab, service).kill("SIGKILL")
-
-
-def exhaust_heap(lab: Lab, service: Service) -> None:
-    """Start the service anew with a heap in which it can't live."""
-    heap = f"-Xmx{TOO_SMALL_HEAP_MB}M -Xms{TOO_SMALL_HEAP_MB}M"
-    _start_broken(lab, replace(service, heap_mb=TOO_SMALL_HEAP_MB, environment={**service.environment, "KAFKA_HEAP_OPTS": heap}))
-
-
-def exceed_memory(lab: Lab, service: Service) -> None:
-    """Start the container anew with a heap above its memory limit, so that the kernel kills it."""
-    heap = f"-Xmx{HEAP_ABOVE_LIMIT_MB}M -Xms{HEAP_ABOVE_LIMIT_MB}M -XX:+AlwaysPreTouch"
-    _start_broken(lab, replace(service, memory_mb=LIMIT_MB, environment={**service.environment, "KAFKA_HEAP_OPTS": heap}))
-
-
-def _start_broken(lab: Lab, broken: Service) -> None:
-    lab.runtime.remove(broken)
-    lab.runtime.start(broken)
-
-
-def _container(client: DockerClient, lab: Lab, service: Service) -> Container:
-    """Return the service's container; raises LabError where there is none, NotOurs for anybody else's of that name."""
-    name = lab.stack.qualified(service.name)
+def _refused(lab: Lab) -> None:
+    """Ask for the topic with other settings, which must be refused; raises LabError when it was not."""
+    wanted = lab.settings.stack
     try:
-        container = client.containers.get(name)
-    except NotFound as error:
-        cause = f"there is no container {name}"
-        raise LabError(cause, str(error.explanation or error), "make status") from error
-    if container.labels.get(STACK_LABEL) != lab.paths.stack_id:
-        cause = f"the container {name} is not of {lab.stack.name}: it is left alone"
-        raise NotOurs(cause, container.short_id, "make status")
-    return container
+        BrokerClient(wanted.bootstrap).require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)
+    except ConfigurationConflict:
+        return
+    cause = f"{wanted.topic} was taken for one with {wanted.partitions + 1} partitions"
+    raise LabError(cause, "", "make status")

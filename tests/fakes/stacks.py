@@ -10,7 +10,7 @@ import msgspec
 from fakes.plain import lab_stack
 
 from infra.lab.assembly import record
-from tasks import page, producer, stream, topic
+from infra.operations import page, producer, stream, topic
 from trending.heartbeat import Heartbeat
 from trending.settings import LabSettings
 
@@ -23,16 +23,16 @@ def make(**sections: Any) -> Lab:
     lab, _why = record(LabSettings(stack=lab_stack(), **sections))
     lab.supervisor.start()
     lab.runtime.start(lab.stack.services[0])
-    topic.create_topic.fn("lab")
+    topic.create_topic("lab")
     return lab
 
 
 def make_whole() -> Lab:
     """Return a stack that runs everything."""
     lab = make()
-    producer.launch_producer.fn("lab")
-    stream.submit_stream.fn("lab", topic.resolve_offsets.fn("lab"))
-    page.launch_page.fn("lab")
+    producer.launch_producer("lab")
+    stream.submit_stream("lab", topic.resolve_offsets("lab"))
+    page.launch_page("lab")
     return lab
 
 

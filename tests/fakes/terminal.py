@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["own_process", "said"]
-SPEAKERS = ("prefect.flow_runs", "prefect.task_runs", "trending")
+SPEAKERS = ("trending",)
 
 
 class _Ear(logging.Handler):

@@ -133,7 +133,7 @@ class World:
         return FakeBroker(self.bootstraps.get(bootstrap, self), bootstrap)
 
     def ask_whose(self, port: int) -> str:
-        """Stand in for tasks.page.ask_whose: the page of the stack that was opened last."""
+        """Stand in for infra.operations.page.ask_whose: the page of the stack that was opened last."""
         self.do("ask page")
         return self.pages[port]
 
@@ -150,29 +150,29 @@ class World:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
         monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: "no Docker engine answers here")
-        for module in ("infra.lab.assembly", "flows.status", "flows.tear_down"):
+        for module in ("infra.lab.assembly", "flows.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         for module in ("infra.lab.assembly", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)
-        monkeypatch.setattr("tasks.topic.BrokerClient", self.broker)
-        monkeypatch.setattr("tasks.examination.BrokerClient", self.broker)
-        monkeypatch.setattr("tasks.faults.BrokerClient", self.broker)
-        monkeypatch.setattr("tasks.examination.log_ends", self.log_ends)
-        monkeypatch.setattr("tasks.examination.offsets_at", self.offsets_at)
-        monkeypatch.setattr("tasks.examination.check_memory", lambda _mb: "enough")
-        monkeypatch.setattr("tasks.topic.log_ends", self.log_ends)
-        monkeypatch.setattr("tasks.stream.log_ends", self.log_ends)
+        monkeypatch.setattr("infra.operations.topic.BrokerClient", self.broker)
+        monkeypatch.setattr("infra.health.examination.BrokerClient", self.broker)
+        monkeypatch.setattr("infra.health.faults.BrokerClient", self.broker)
+        monkeypatch.setattr("infra.health.examination.log_ends", self.log_ends)
+        monkeypatch.setattr("infra.health.examination.offsets_at", self.offsets_at)
+        monkeypatch.setattr("infra.health.examination.check_memory", lambda _mb: "enough")
+        monkeypatch.setattr("infra.operations.topic.log_ends", self.log_ends)
+        monkeypatch.setattr("infra.operations.stream.log_ends", self.log_ends)
         for module in ("topic", "stream"):
-            monkeypatch.setattr(f"tasks.{module}.topic_id", self.topic_id)
+            monkeypatch.setattr(f"infra.operations.{module}.topic_id", self.topic_id)
         monkeypatch.setattr("infra.lab.assembly.port_owner", self.port_owner)
-        monkeypatch.setattr("tasks.page.ask_whose", self.ask_whose)
-        monkeypatch.setattr("tasks.audit.log_ends", self.log_ends)
+        monkeypatch.setattr("infra.operations.page.ask_whose", self.ask_whose)
+        monkeypatch.setattr("infra.operations.audit.log_ends", self.log_ends)
         for module in ("audit", "report"):
-            monkeypatch.setattr(f"tasks.{module}.read_log", self.read_log)
-        monkeypatch.setattr("tasks.report.find_browser", lambda: None)
-        monkeypatch.setattr("tasks.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))
-        monkeypatch.setattr("tasks.infrastructure.check_memory", lambda: "enough")
+            monkeypatch.setattr(f"infra.operations.{module}.read_log", self.read_log)
+        monkeypatch.setattr("infra.operations.report.find_browser", lambda: None)
+        monkeypatch.setattr("infra.operations.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))
+        monkeypatch.setattr("infra.operations.services.check_memory", lambda: "enough")
 
 
 _assemble = infra.lab.assembly.assemble

@@ -13,7 +13,7 @@ from flows import audit as module
 from flows import start_up
 from flows.forms import AuditForm, StartUpForm
 from infra.host.paths import StackPaths
-from tasks.audit import followed
+from infra.operations.audit import followed
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.log import Record
 from trending.store import Batch, Store
@@ -53,7 +53,7 @@ def test_the_producer_is_stopped_the_log_read_and_the_producer_started_again(wor
 
 
 def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.audit.say", said.append)
+    monkeypatch.setattr("infra.operations.audit.say", said.append)
     clock = FakeClock()
 
     def slow() -> Iterator[Record]:

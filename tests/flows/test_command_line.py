@@ -11,7 +11,7 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
 
-from flows import start_up
+from flows import start_up, tear_down
 from flows.command_line import parse, run_command
 from flows.forms import (
     ALL_FORMS,
@@ -27,9 +27,8 @@ from flows.forms import (
     TearDownForm,
     field_sections,
 )
-from flows.tear_down import take_down
-from infra.health.faults import FaultName
-from tasks.step import say
+from infra.health.injections import FaultName
+from infra.host.reporting import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 
 if TYPE_CHECKING:
@@ -370,7 +369,7 @@ def test_a_form_deletes_only_what_is_confirmed_and_a_typed_command_confirms_itse
     for form, arguments in ((TearDownForm, []), (TearDownForm, ["--confirm=other"]), (TearDownCommand, ["--confirm=other"])):
         filled = parse(form, ["--name=lab", "--volumes", *arguments], "down")
         with pytest.raises(InvalidInput, match="confirm must be 'lab'"):
-            take_down(filled, lambda task: task.fn)
+            tear_down.tear_down.fn(filled)
     parse(TearDownForm, ["--name=lab", "--volumes", "--confirm=lab"], "down").require_confirmed()
     parse(TearDownCommand, ["--name=lab", "--volumes"], "down").require_confirmed()
     parse(TearDownForm, ["--name=lab"], "down").require_confirmed()

@@ -102,7 +102,7 @@ def test_a_page_that_answers_as_another_stacks_is_unhealthy(
     up: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert up.running
-    monkeypatch.setattr("tasks.page.ask_whose", lambda _port: "other-1234")
+    monkeypatch.setattr("infra.operations.page.ask_whose", lambda _port: "other-1234")
     with pytest.raises(SystemExit):
         status.main(NamedStack(name="lab"))
     output = capsys.readouterr().out
@@ -207,7 +207,7 @@ def test_the_smoke_test_probes_the_stacks_topic_at_its_address(said: list[str], 
         asked.append((bootstrap, topic, timeout))
         show(">>> ¡TODO FUNCIONA!")
 
-    monkeypatch.setattr("tasks.audit.run_probe", probe)
+    monkeypatch.setattr("infra.operations.audit.run_probe", probe)
     monkeypatch.setattr(smoke_test, "with_server", lambda run: run())
     smoke_test.main(SmokeTestForm(name="lab", timeout_seconds=3))
     assert asked == [(open_lab("lab").stack.bootstrap, "tweets_topic", 3.0)]

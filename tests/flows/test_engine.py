@@ -12,7 +12,7 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from prefect import Task, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from pydantic import SecretStr
@@ -21,8 +21,10 @@ from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.forms import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
+from infra.operations import services as infrastructure
+from infra.operations.take_down import take_down
 from infra.stack.state import existing_stacks, read_state
-from tasks import deployment, infrastructure
+from tasks import deployment
 from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.settings import LabSettings
 
@@ -155,6 +157,40 @@ def test_the_whole_demo_runs_under_the_engine_and_leaves_nothing(
     assert existing_stacks() == []
 
 
+@pytest.mark.parametrize("choice", [{}, {"volumes": True}, {"stop_only": True}])
+def test_a_take_down_takes_the_same_steps_with_an_engine_and_without(world: World, choice: dict[str, bool]) -> None:
+    calls = []
+    for run in (
+        lambda: tear_down.tear_down(TearDownForm(name="lab", confirm="lab", **choice)),
+        lambda: take_down("lab", **choice),
+    ):
+        start_up.start_up(StartUpForm(stack=lab_stack(name="lab")))
+        world.forget_history()
+        assert run()
+        calls.append((tuple(world.calls), tuple(world.changes)))
+        take_down("lab", volumes=True)
+    assert calls[0] == calls[1]
+    assert calls[0][1], "something was taken down"
+
+
+def test_a_flows_lines_reach_the_log_of_its_run_and_the_terminal(world: World, said: list[str]) -> None:
+    name = "start-up lab"
+    start_up.start_up(StartUpForm(stack=lab_stack(name="lab")))
+    last = said[-1]
+    assert last.startswith("stack lab is up")
+    deadline = time.monotonic() + 30
+    lines: set[str] = set()
+    while last not in lines and time.monotonic() < deadline:  # Prefect sends a run's log in the background
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+            newest = max(runs, key=lambda run: run.created)
+            logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[newest.id])), limit=200)
+        lines = {log.message for log in logs}
+        time.sleep(0.05)
+    assert [line for line in said if line not in lines] == []
+    assert len(said) == len(set(said)), "each line once"
+
+
 def test_the_five_messages_are_never_sent_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     record(LabSettings(stack=lab_stack()))
     sent: list[str] = []
@@ -163,7 +199,7 @@ def test_the_five_messages_are_never_sent_twice(world: World, monkeypatch: pytes
         sent.append(arguments[1])
         raise ServiceDied("no answer")
 
-    monkeypatch.setattr("tasks.audit.run_probe", probe)
+    monkeypatch.setattr("infra.operations.audit.run_probe", probe)
     with pytest.raises(ServiceDied):
         smoke_test.smoke_test(SmokeTestForm(name="lab"))
     assert sent == ["tweets_topic"]

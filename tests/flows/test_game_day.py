@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from flows import game_day
 from flows.forms import GameDayForm
-from infra.health.faults import FaultName
+from infra.health import examination
+from infra.health.injections import FaultName
+from infra.health.trials import Trial
 from infra.lab.assembly import want
 from infra.stack.state import Wanted
-from tasks import examination
-from tasks.trial import Trial
 from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch, world: World) -> list[FaultName]:
 
     monkeypatch.setattr(game_day, "inject_fault", inject)
     monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("tasks.faults.breaking.program_process", lambda *_program: None)
+    monkeypatch.setattr("infra.health.faults.breaking.program_process", lambda *_program: None)
     return injected
 
 

@@ -11,13 +11,13 @@ from fakes.stacks import make_whole
 from flows import audit, health_check, start_up
 from flows.forms import AuditForm, HealthCheckForm, LastStep, StartUpForm
 from infra.docker.compose_stack import ComposeService, ComposeStack
+from infra.health import examination, repair
 from infra.health.verdicts import REPAIRS, read_record
 from infra.host.paths import StackPaths
 from infra.lab.assembly import want
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import Observation, ServiceState
 from infra.stack.state import Wanted, down_asked_for, stack_held
-from tasks import examination, repair
 from trending.errors import ConfigurationConflict, StackAbsent, StackBusy, Unhealthy
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from flows import report as module
 from flows.forms import DemoOptions, ReportForm, ReportOptions, StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab, want
+from infra.operations.topic import checkpoint_path
 from infra.stack.state import Wanted, existing_stacks
-from tasks.topic import checkpoint_path
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, InvalidInput, NotReady
 from trending.log import Record
 from trending.report.data import Report
@@ -180,8 +180,8 @@ def test_a_photo_is_of_this_run_and_a_stack_without_a_page_has_none(
         target.write_bytes((CHECKOUT / "docs" / "screenshots" / "prefect-form.png").read_bytes())
         return ""
 
-    monkeypatch.setattr("tasks.report.find_browser", lambda: "/usr/bin/chromium")
-    monkeypatch.setattr("tasks.report.take_picture", picture)
+    monkeypatch.setattr("infra.operations.report.find_browser", lambda: "/usr/bin/chromium")
+    monkeypatch.setattr("infra.operations.report.take_picture", picture)
     start_up.start_up(StartUpForm(stack=lab_stack()))
     module.report(form(out))
     assert asked == ["http://localhost:8501/?lang=es"]

@@ -180,7 +180,7 @@ def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
 ) -> None:
     up()
     first = StackPaths.of("lab").specification("stream").read_text()
-    monkeypatch.setattr("tasks.topic.log_ends", lambda *_: {0: (0, 999)})
+    monkeypatch.setattr("infra.operations.topic.log_ends", lambda *_: {0: (0, 999)})
     world.programs.pop("stream")
     up(port=open_lab("lab").settings.stack.port)
     assert StackPaths.of("lab").specification("stream").read_text() == first
@@ -202,8 +202,8 @@ def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     step: str, error: BaseException, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.kafka.readiness.POLL_SECONDS", 0)
-    for name in ("infrastructure", "producer", "stream", "page"):
-        monkeypatch.setattr(f"tasks.{name}.READY_SECONDS", 0.0)
+    for name in ("services", "producer", "stream", "page"):
+        monkeypatch.setattr(f"infra.operations.{name}.READY_SECONDS", 0.0)
     world.fail(step, error)
     with pytest.raises(type(error)):
         up()

@@ -18,9 +18,10 @@ from flows.tear_down import wanted_up
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab
+from infra.operations import page, producer, stream
+from infra.operations import services as infrastructure
 from infra.prefect_services.server import PrefectServer, note_serving, worker_note
 from infra.stack.state import Wanted, read_state
-from tasks import infrastructure, page, producer, stream
 from trending.errors import ConfigurationConflict, LabError
 
 if TYPE_CHECKING:

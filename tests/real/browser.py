@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
-from tasks.page import ask_whose
+from infra.operations.page import ask_whose
 from trending.errors import NotReady
 
 if TYPE_CHECKING:

@@ -22,14 +22,14 @@ from flows import audit, pages, start_up, tear_down, timeline
 from flows.forms import LastStep, StartUpForm, TearDownForm, field_sections
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
-from infra.health.faults import jvm_of, service_process, supervisord_process
+from infra.health.injections import jvm_of, service_process, supervisord_process
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import port_owner, stack_processes
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.description import Line, describe
+from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
 from infra.supervision.log_tail import tail
-from tasks.status import Line, describe
-from tasks.undo import found_before
 from trending.audit import StreamFigures, reconcile, recount
 from trending.errors import LabError
 from trending.heartbeat import Heartbeat, read_heartbeat
@@ -128,7 +128,7 @@ class RealStack:
             if section and name in given:
                 sections.setdefault(section, {})[name] = given[name]
         with plain():
-            return start_up.start_up.fn(StartUpForm.model_validate(sections))
+            return start_up.start_up(StartUpForm.model_validate(sections))
 
     def down(self, *, volumes: bool = True) -> str:
         """Take the stack down in this process, as the command does where no server answers; returns what was said."""

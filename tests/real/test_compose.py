@@ -20,8 +20,8 @@ from infra.docker.runtime import PIDS, RESTARTS
 from infra.docker.stand_ins import STAND_INS
 from infra.host.paths import StackPaths
 from infra.kafka.client import BrokerClient
+from infra.operations.description import describe_compose
 from infra.stack.profiles import declare
-from tasks.status import describe_compose
 from trending.errors import NotOurs, StackAbsent
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 

@@ -24,18 +24,18 @@ from real.conftest import new_stack
 
 from flows.forms import LastStep
 from infra.docker.engine import engine
-from infra.health.faults import FaultName
+from infra.health.examination import looks_of
+from infra.health.faults import faults_of
+from infra.health.injections import FaultName
+from infra.health.trials import Trial, try_fault
 from infra.host.paths import CHECKOUT
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
 from infra.java.class_archives import spark_environment
 from infra.kafka.client import BrokerClient
+from infra.operations.page import ask_whose
+from infra.operations.stream import stream_spec
+from infra.operations.topic import resolve_offsets
 from infra.stack.runtime import ServiceState
-from tasks.examination import looks_of
-from tasks.faults import faults_of
-from tasks.page import ask_whose
-from tasks.stream import stream_spec
-from tasks.topic import resolve_offsets
-from tasks.trial import Trial, try_fault
 from trending.log import log_ends
 from trending.store import Store
 from trending.tweet import Reason
@@ -119,7 +119,7 @@ def live(started: tuple[RealStack, Killed]) -> RealStack:
 def run_killed_job(stack: RealStack) -> Killed:
     """Run the stream's job as nobody's program until it kills itself, with a reject in its first batch."""
     specification = stack.paths.specification("stream")
-    specification.write_text(stream_spec(stack.lab, resolve_offsets.fn(stack.name)).model_dump_json(), encoding="utf-8")
+    specification.write_text(stream_spec(stack.lab, resolve_offsets(stack.name)).model_dump_json(), encoding="utf-8")
     send(stack, b"poison right before the kill")
     job = subprocess.run(
         [sys.executable, "-c", KILLED_AFTER_WRITE, str(specification)],

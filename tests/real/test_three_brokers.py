@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from flows.forms import LastStep
+from infra.operations.description import describe
 from infra.stack.profiles import broker_name
-from tasks.status import describe
 from trending.log import log_ends, read_log
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.forms import LastStep
-from tasks import infrastructure
+from infra.operations import services as infrastructure
 from trending.errors import ConfigurationConflict
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_a_wrong_advertised_address_fails_with_exactly_that_diagnosis(
     lab.runtime.start(wrong)
     monkeypatch.setattr(infrastructure, "READY_SECONDS", 30.0)
     with pytest.raises(ConfigurationConflict, match="advertises another address") as caught:
-        infrastructure.wait_for_service.fn(stack.name, service.name)
+        infrastructure.wait_for_service(stack.name, service.name)
     assert "elsewhere.invalid" in caught.value.evidence
     del caught  # and with it the frames of its error, which hold Kafka clients
 

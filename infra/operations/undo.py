@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.host.paths import StackPaths
+from infra.host.reporting import say
 from infra.lab.assembly import PAGE, Lab, open_lab, sweep
 from infra.lab.remains import SUPERVISORD, remains_of
+from infra.operations.producer import NAME as PRODUCER
+from infra.operations.stream import NAME as STREAM
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
-from tasks.producer import NAME as PRODUCER
-from tasks.step import say
-from tasks.stream import NAME as STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

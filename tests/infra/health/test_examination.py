@@ -10,9 +10,9 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import beat, make_whole
 
+from infra.health import examination
 from infra.health.verdicts import Finding, Repair, Verdict
 from infra.supervision.supervisor import ProgramStatus
-from tasks import examination
 from trending.errors import PrerequisiteMissing
 from trending.settings import PageSettings
 

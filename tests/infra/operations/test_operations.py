@@ -13,9 +13,11 @@ from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
 from infra.lab.assembly import open_lab
+from infra.operations import audit, producer, stream, topic
+from infra.operations import program_ladder as heartbeat
+from infra.operations import services as infrastructure
+from infra.operations.undo import found_before, undo
 from infra.supervision.supervisor import ProgramStatus
-from tasks import audit, heartbeat, infrastructure, producer, stream, topic
-from tasks.undo import found_before, undo
 from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
 from trending.heartbeat import write_heartbeat
 from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 def beating(world: World) -> Lab:
     """A stack whose producer was launched."""
     lab = make()
-    producer.launch_producer.fn("lab")
+    producer.launch_producer("lab")
     assert "producer" in world.programs
     return lab
 
@@ -70,10 +72,10 @@ def test_the_ladder_of_a_program_ends_at_its_figure(beating: Lab) -> None:
 def test_waiting_for_a_program_that_has_died_fails_at_once(beating: Lab, world: World) -> None:
     world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, 2, "", 0.0)
     with pytest.raises(ServiceDied):
-        producer.wait_for_producer.fn("lab")
+        producer.wait_for_producer("lab")
     world.ended["producer"] = ProgramStatus("producer", "FATAL", 0, 2, "", 0.0)
     with pytest.raises(BudgetSpent):
-        producer.wait_for_producer.fn("lab")
+        producer.wait_for_producer("lab")
     assert beating.settings
 
 
@@ -83,7 +85,7 @@ def test_an_unusable_catalogue_is_refused_before_the_producer_is_started(tmp_pat
     broken.write_text("[1, 2")
     lab = make(producer=ProducerSettings(catalogue=str(broken)))
     with pytest.raises(InvalidInput):
-        producer.launch_producer.fn("lab")
+        producer.launch_producer("lab")
     assert lab.supervisor.status("producer") is None
 
 
@@ -91,14 +93,14 @@ def test_an_unusable_catalogue_is_refused_before_the_producer_is_started(tmp_pat
 def test_preparing_without_java_records_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteMissing):
-        infrastructure.prepare_stack.fn(LabSettings(stack=lab_stack()))
+        infrastructure.prepare_stack(LabSettings(stack=lab_stack()))
     assert found_before("lab").running == frozenset()
     assert world.calls == []
 
 
 def test_preparing_tells_of_the_processes_it_had_to_end(world: World, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infrastructure, "end_orphans", lambda _lab: 3)
-    assert infrastructure.prepare_stack.fn(LabSettings(stack=lab_stack())) == "runtime embedded: as asked for"
+    assert infrastructure.prepare_stack(LabSettings(stack=lab_stack())) == "runtime embedded: as asked for"
     assert said == ["ended 3 processes that an earlier supervisor left behind"]
     assert world.calls == ["prepare"]
 
@@ -110,25 +112,25 @@ def test_memory_is_checked_only_where_nothing_runs_yet(world: World, monkeypatch
 
     lab = make()
     monkeypatch.setattr(infrastructure, "check_memory", too_little)
-    infrastructure.prepare_stack.fn(lab.settings)
+    infrastructure.prepare_stack(lab.settings)
     world.supervised = False
     with pytest.raises(PrerequisiteMissing):
-        infrastructure.prepare_stack.fn(lab.settings)
+        infrastructure.prepare_stack(lab.settings)
 
 
 def test_both_topics_are_created_once(world: World) -> None:
     make()
     assert set(world.topics) == {"tweets_topic", "tweets_topic.dlq"}
-    assert topic.create_topic.fn("lab") == "adopted"
+    assert topic.create_topic("lab") == "adopted"
 
 
 def test_the_start_of_the_range_is_resolved_once_and_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     make()
-    assert topic.resolve_offsets.fn("lab") == {0: 7}
+    assert topic.resolve_offsets("lab") == {0: 7}
     monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (0, 99)})
-    assert topic.resolve_offsets.fn("lab") == {0: 7}
+    assert topic.resolve_offsets("lab") == {0: 7}
     world.topics["tweets_topic"] = replace(world.topics["tweets_topic"], topic_id="made anew")
-    assert topic.resolve_offsets.fn("lab") == {0: 99}, "a topic made anew has a range of its own"
+    assert topic.resolve_offsets("lab") == {0: 99}, "a topic made anew has a range of its own"
 
 
 @pytest.mark.row(21)
@@ -160,22 +162,22 @@ def test_the_streams_specification_lies_with_the_data() -> None:
 @pytest.mark.usefixtures("world")
 def test_the_stream_is_waited_for_until_it_has_the_logs_end(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make()
-    stream.submit_stream.fn("lab", {0: 0})
+    stream.submit_stream("lab", {0: 0})
     write_heartbeat(lab.paths.heartbeat("stream"), "working", {"batches": 1, "offset.0": 6})
     clock = FakeClock()
     monkeypatch.setattr(stream, "SystemClock", lambda: clock)
     with pytest.raises(NotReady, match=r"behind on partitions \[0\]"):
-        stream.wait_for_catch_up.fn("lab", 2.0)
+        stream.wait_for_catch_up("lab", 2.0)
     assert clock.now - 1000 >= 2
     write_heartbeat(lab.paths.heartbeat("stream"), "working", {"batches": 1, "offset.0": 7})
-    assert stream.wait_for_catch_up.fn("lab") == {0: 7}
+    assert stream.wait_for_catch_up("lab") == {0: 7}
 
 
 @pytest.mark.usefixtures("world")
 def test_an_audit_needs_a_range() -> None:
     make()
     with pytest.raises(AuditFailed, match="nothing was ever submitted"):
-        audit.audit_log.fn("lab", {0: 7})
+        audit.audit_log("lab", {0: 7})
 
 
 @pytest.mark.usefixtures("world")
@@ -191,10 +193,10 @@ def test_the_range_begins_at_the_earliest_submission() -> None:
 @pytest.mark.usefixtures("world")
 def test_an_audit_whose_beginning_was_deleted_from_the_log_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     make()
-    topic.resolve_offsets.fn("lab")
+    topic.resolve_offsets("lab")
     monkeypatch.setattr(audit, "log_ends", lambda *_: {0: (8, 20)})
     with pytest.raises(AuditFailed, match="the beginning of the range is not in the log any more") as caught:
-        audit.audit_log.fn("lab", {0: 20})
+        audit.audit_log("lab", {0: 20})
     assert "{0: 8}" in caught.value.evidence
 
 
@@ -203,7 +205,7 @@ def test_what_runs_is_present_and_a_stack_that_nobody_made_has_nothing() -> None
     assert found_before("lab").running == frozenset()
     lab = make()
     assert found_before("lab").running == {"kafka"}
-    producer.launch_producer.fn("lab")
+    producer.launch_producer("lab")
     assert found_before("lab").running == {"kafka", "producer"}
     assert lab.supervisor.running()
 
@@ -217,6 +219,6 @@ def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[s
 @pytest.mark.usefixtures("world")
 def test_stopping_a_service_keeps_it_known_and_its_data() -> None:
     lab = make()
-    infrastructure.stop_service.fn("lab", "kafka")
+    infrastructure.stop_service("lab", "kafka")
     assert lab.runtime.observe(lab.stack.services[0]).state == "absent"
     assert (open_lab("lab").paths.data / "kafka").exists()

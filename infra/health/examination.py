@@ -16,13 +16,12 @@ from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, r
 from infra.lab.assembly import PAGE, Lab, open_lab
 from infra.lab.kafka_version import hole, kafka_version
 from infra.lab.prerequisites import check_disk, check_memory
+from infra.operations.page import page_ladder
+from infra.operations.producer import NAME as PRODUCER
+from infra.operations.program_ladder import beating, fresh_heartbeat
+from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import ServiceState
-from tasks.heartbeat import beating, fresh_heartbeat
-from tasks.page import page_ladder
-from tasks.producer import NAME as PRODUCER
-from tasks.step import step
-from tasks.stream import NAME as STREAM
 from trending.errors import LabError, NotReady, PrerequisiteMissing
 from trending.log import log_ends, offsets_at
 from trending.settings import RuntimeKind
@@ -243,13 +242,11 @@ def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Fin
         return list(pool.map(lambda look: look(), looks))
 
 
-@step(name="examine-components", timeout_seconds=120)
 def examine_components(stack: str) -> list[Finding]:
     """Look at every component side by side."""
     return examine(open_lab(stack))
 
 
-@step(name="examine-compose-services", timeout_seconds=120)
 def examine_compose_services(stack: ComposeStack) -> list[Finding]:
     """Look at every container of a Compose project side by side."""
     return examine_compose(stack)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from infra.health.faults import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName, supervisord_process
+from infra.health.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
+from infra.health.faults import Fault, faults_of
+from infra.health.injections import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName, supervisord_process
+from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock
+from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.producer import NAME as PRODUCER
+from infra.operations.stream import NAME as STREAM
 from infra.stack.state import stack_held, still_wanted
 from infra.supervision.budget import BUDGET_FILE, forgive
-from tasks.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
-from tasks.faults import Fault, faults_of
-from tasks.producer import NAME as PRODUCER
-from tasks.repair import RECOVERY_SECONDS, repair, require_wanted
-from tasks.step import say, step
-from tasks.stream import NAME as STREAM
 from trending.errors import LabError, NotSurvived
 
 if TYPE_CHECKING:
@@ -158,7 +158,6 @@ def identity(lab: Lab, component: str) -> str:
     return str(status.pid) if status is not None and status.alive and status.pid else ""
 
 
-@step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=LONGEST_SECONDS, retries=0)
 def inject_fault(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
     """Break one thing and watch it come back; never tried twice, since each attempt is a fault."""
     lab = open_lab(stack)

@@ -12,19 +12,21 @@ from fakes.clock import FakeClock
 from fakes.stacks import make_whole
 
 from flows.forms import GameDayForm
-from infra.health import faults as breaking
-from infra.health.faults import FaultName
+from infra.health import faults
+from infra.health import injections as breaking
+from infra.health import trials as trial
+from infra.health.injections import FaultName
 from infra.lab.assembly import open_lab, want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.budget import BUDGET_FILE, note_death, read_budget
-from tasks import faults, trial
+from tasks.health import inject_fault
 from trending.errors import LabError, NotSurvived, StackBusy, Superseded
 
 if TYPE_CHECKING:
     from fakes.world import World
 
+    from infra.health.faults import Fault
     from infra.lab.assembly import Lab
-    from tasks.faults import Fault
 
 FORM = ("limit_seconds", "hold_seconds")
 
@@ -214,8 +216,8 @@ def test_every_fault_whose_end_starts_something_says_so(lab: Lab) -> None:
 
 def test_the_task_may_last_as_long_as_the_form_allows() -> None:
     limit, hold = (next(each.le for each in GameDayForm.model_fields[name].metadata if hasattr(each, "le")) for name in FORM)
-    assert trial.inject_fault.timeout_seconds is not None
-    assert trial.inject_fault.timeout_seconds > 3 * limit + hold
+    assert inject_fault.timeout_seconds is not None
+    assert inject_fault.timeout_seconds > 3 * limit + hold
 
 
 @pytest.mark.row(18)
@@ -231,7 +233,7 @@ def test_a_topic_asked_for_otherwise_is_refused(world: World, lab: Lab) -> None:
 
 
 def test_the_task_chooses_the_fault_by_name(world: World, lab: Lab, said: list[str]) -> None:
-    done = trial.inject_fault.fn("lab", FaultName.TOPIC_ASKED_FOR_OTHERWISE, 1.0, 60.0)
+    done = trial.inject_fault("lab", FaultName.TOPIC_ASKED_FOR_OTHERWISE, 1.0, 60.0)
     assert done.row == 18
     assert said == ["topic-asked-for-otherwise: noticed after 0.0 s, well after 0.0 s, back by refusal"]
     assert open_lab("lab").state.wanted == "up"

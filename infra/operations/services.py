@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from infra.host.clock import SystemClock
+from infra.host.reporting import say
 from infra.kafka.readiness import climb, service_ladder
 from infra.lab.assembly import (
     end_orphans,
@@ -18,14 +21,14 @@ from infra.lab.assembly import (
 )
 from infra.lab.prerequisites import check_java, check_memory
 from infra.stack.runtime import Outcome
-from infra.stack.state import Wanted
-from tasks.step import say, step
-from trending.settings import LabSettings
+
+if TYPE_CHECKING:
+    from infra.stack.state import Wanted
+    from trending.settings import LabSettings
 
 READY_SECONDS = 60.0
 
 
-@step(name="prepare-stack", timeout_seconds=900)
 def prepare_stack(settings: LabSettings) -> str:
     """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen."""
     check_java()
@@ -42,13 +45,11 @@ def prepare_stack(settings: LabSettings) -> str:
     return runtime
 
 
-@step(name="start-supervisor", timeout_seconds=60)
 def start_supervisor(stack: str) -> Outcome:
     """Start the stack's supervisord, which owns its programs; returns what had to be done."""
     return Outcome.CREATED if open_lab(stack).supervisor.start() else Outcome.ADOPTED
 
 
-@step(name="start-service", task_run_name="start-service {service}", timeout_seconds=180)
 def start_service(stack: str, service: str) -> Outcome:
     """Start one service of the stack; returns what had to be done."""
     lab = open_lab(stack)
@@ -56,7 +57,6 @@ def start_service(stack: str, service: str) -> Outcome:
     return lab.runtime.start(declared)
 
 
-@step(name="wait-for-service", task_run_name="wait-for-service {service}", timeout_seconds=180, retries=0)
 def wait_for_service(stack: str, service: str) -> dict[str, str]:
     """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
     lab = open_lab(stack)
@@ -67,7 +67,6 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
     return evidence
 
 
-@step(name="stop-service", task_run_name="stop-service {service}", timeout_seconds=120)
 def stop_service(stack: str, service: str) -> None:
     """Stop one service, keeping it and its data; without a supervisord that answers, all that is left of the stack is ended."""
     lab = open_lab(stack)
@@ -75,20 +74,17 @@ def stop_service(stack: str, service: str) -> None:
     lab.runtime.stop(lab.stack.service(service))
 
 
-@step(name="remove-service", task_run_name="remove-service {service}", timeout_seconds=120)
 def remove_service(stack: str, service: str) -> None:
     """Remove one service, keeping its data."""
     lab = open_lab(stack)
     lab.runtime.remove(lab.stack.service(service))
 
 
-@step(name="sweep-stack", timeout_seconds=180)
 def sweep_stack(stack: str, *, volumes: bool) -> None:
     """End whatever the stack still has running and delete its data when asked to."""
     sweep(open_lab(stack), volumes=volumes)
 
 
-@step(name="mark-wanted", timeout_seconds=30)
 def mark_wanted(stack: str, wanted: Wanted) -> None:
     """Record what is wanted of the stack."""
     want(open_lab(stack), wanted)

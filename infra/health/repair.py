@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.health.examination import SUPERVISOR, looks_of, programs_of
 from infra.health.verdicts import Finding, Repair, Verdict, note_repair
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
+from infra.host.reporting import say
 from infra.lab.assembly import Lab, end_orphans, open_lab
+from infra.operations.page import launch_page
+from infra.operations.producer import NAME as PRODUCER
+from infra.operations.producer import launch_producer
+from infra.operations.services import start_service, start_supervisor, wait_for_service
+from infra.operations.stream import NAME as STREAM
+from infra.operations.stream import submit_stream
+from infra.operations.topic import resolve_offsets
 from infra.stack.state import read_state, stack_held, still_wanted, take_down_waits
-from tasks.examination import SUPERVISOR, looks_of, programs_of
-from tasks.infrastructure import start_service, start_supervisor, wait_for_service
-from tasks.page import launch_page
-from tasks.producer import NAME as PRODUCER
-from tasks.producer import launch_producer
-from tasks.step import say, step
-from tasks.stream import NAME as STREAM
-from tasks.stream import submit_stream
-from tasks.topic import resolve_offsets
 from trending.errors import NotReady, Superseded
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
     stack = lab.paths.name
 
     def service(name: str) -> None:
-        start_service.fn(stack, name)
-        wait_for_service.fn(stack, name)
+        start_service(stack, name)
+        wait_for_service(stack, name)
 
     return [
         lambda: end_orphans(lab),
-        lambda: start_supervisor.fn(stack),
+        lambda: start_supervisor(stack),
         *[lambda name=each.name: service(name) for each in lab.stack.services],
         *[lambda name=name: _launch(stack, name) for name in programs_of(lab)],
     ]
@@ -104,11 +104,11 @@ def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
 
 def _launch(stack: str, program: str) -> None:
     if program == STREAM:
-        submit_stream.fn(stack, resolve_offsets.fn(stack))
+        submit_stream(stack, resolve_offsets(stack))
     elif program == PRODUCER:
-        launch_producer.fn(stack)
+        launch_producer(stack)
     else:
-        launch_page.fn(stack)
+        launch_page(stack)
 
 
 def _thaw(lab: Lab, component: str) -> None:
@@ -130,7 +130,6 @@ def _wait(lab: Lab, component: str, clock: Clock) -> str:
     return finding.evidence
 
 
-@step(name="repair-component", task_run_name="repair-component {finding.component}", timeout_seconds=400, retries=0)
 def repair_component(stack: str, finding: Finding) -> str:
     """Bring one component back; one attempt a check, since each counts against its budget."""
     return repair(stack, finding)

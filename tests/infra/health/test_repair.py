@@ -9,13 +9,13 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import beat, make_whole
 
+from infra.health import repair
+from infra.health.examination import looks_of
 from infra.health.verdicts import Finding, Repair, Verdict, read_record
 from infra.host.paths import StackPaths
 from infra.lab.assembly import want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.supervisor import ProgramStatus
-from tasks import repair
-from tasks.examination import looks_of
 from trending.errors import NotReady, StackBusy, Superseded
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from infra.host.clock import SystemClock
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
 from infra.kafka.readiness import climb, service_ladder
 from infra.lab.assembly import PAGE
+from infra.operations.page import page_ladder
+from infra.operations.program_ladder import fresh_heartbeat
+from infra.operations.undo import PROGRAMS
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
-from tasks.heartbeat import fresh_heartbeat
-from tasks.page import page_ladder
-from tasks.undo import PROGRAMS
 from trending.errors import LabError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What flows do with a stack, one operation a function: each runs by itself, without an engine."""

@@ -1,0 +1,106 @@
+"""Tasks of the audit and of the five-message probe."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.host.clock import Clock, SystemClock
+from infra.host.reporting import say
+from infra.lab.assembly import Lab, open_lab
+from infra.operations.topic import dead_letter_topic, read_start
+from trending.audit import AuditReport, Recount, StreamFigures, reconcile, recount
+from trending.dead_letters import letter_place
+from trending.errors import AuditFailed
+from trending.ledger import read_ledger
+from trending.log import log_ends, read_log
+from trending.probe import run_probe
+from trending.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from trending.log import Record
+
+TOLD_SECONDS = 5.0
+"""A recount that takes longer says how far it is, this often."""
+
+
+def recorded_start(lab: Lab) -> dict[int, int]:
+    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted."""
+    starts = [read_start(path) for path in (lab.paths.data / "checkpoints").glob("*.start.json")]
+    return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
+
+
+def earlier_records(lab: Lab) -> dict[int, int]:
+    """Return partition → offset before which records belong to an earlier life of the topic; without those that have none."""
+    return {part: offset for part, offset in recorded_start(lab).items() if offset}
+
+
+def range_start(lab: Lab) -> dict[int, int]:
+    """Return where the audit's range begins; raises AuditFailed where nothing was ever submitted."""
+    start = recorded_start(lab)
+    if not start:
+        cause = "nothing was ever submitted on this stack: there is no range to audit"
+        raise AuditFailed(cause, str(lab.paths.data / "checkpoints"), "make up")
+    return start
+
+
+@dataclass(frozen=True)
+class Examined:
+    """An audit with what it rests on: where its range began, the recount of the log and its seconds, the store's counts."""
+
+    report: AuditReport
+    start: dict[int, int]
+    recounted: Recount
+    seconds: float
+    counts: Mapping[tuple[int, str], int]
+
+
+def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
+    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed where that can't be done."""
+    return examine_log(open_lab(stack), ends).report
+
+
+def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
+    """Do what ``audit_log`` does and return more of it."""
+    settings = lab.settings
+    bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
+    start = range_start(lab)
+    gone = {part: low for part, (low, _end) in log_ends(bootstrap, topic).items() if low > start.get(part, 0)}
+    if gone:
+        cause = "the beginning of the range is not in the log any more"
+        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
+    ledger = read_ledger(lab.paths.data / "ledger.sqlite")
+    acknowledged = ledger.acknowledged_ids(start)
+    began = time.monotonic()
+    records = sum(max(0, end - start.get(part, 0)) for part, end in ends.items())
+    reading = followed(read_log(bootstrap, topic, start, ends), records, SystemClock())
+    log = recount(reading, settings.stream.window_time, acknowledged)
+    seconds = time.monotonic() - began
+    letters = dead_letter_topic(topic)
+    letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
+    dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]
+    places = {place for headers in dead if (place := letter_place(headers)) is not None}
+    store = Store(lab.paths.store)
+    try:
+        stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
+    finally:
+        store.close()
+    return Examined(reconcile(ledger, start, log, stream, places), start, log, seconds, stream.counts)
+
+
+def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:
+    """Yield the records, and report every 5 s how many of about ``total`` have been read."""
+    told = clock.monotonic()
+    for number, record in enumerate(records, 1):
+        yield record
+        if clock.monotonic() - told >= TOLD_SECONDS:
+            told = clock.monotonic()
+            say(f"counted anew: {number:,} of {total:,} records of the log")
+
+
+def send_probe(bootstrap: str, topic: str, timeout: float) -> None:
+    """Send the five messages and read them back, reporting the contract's lines."""
+    run_probe(bootstrap, topic, timeout, say)

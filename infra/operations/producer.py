@@ -1,0 +1,49 @@
+"""Tasks on the producer program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.host.clock import SystemClock
+from infra.host.reporting import say
+from infra.kafka.readiness import climb
+from infra.lab.assembly import Lab, open_lab
+from infra.operations.program_ladder import beating
+from infra.supervision.programs import launch_program
+from trending.simulator import load_catalogue
+from trending.specification import ProducerSpec
+
+if TYPE_CHECKING:
+    from infra.stack.runtime import Outcome
+
+NAME = "producer"
+READY_SECONDS = 30.0
+
+
+def producer_spec(lab: Lab) -> ProducerSpec:
+    """Return the producer's specification; raises InvalidInput for an unusable catalogue before anything is started."""
+    load_catalogue(lab.settings.producer.catalogue)
+    return ProducerSpec(
+        bootstrap=lab.settings.stack.bootstrap,
+        topic=lab.settings.stack.topic,
+        heartbeat=lab.paths.heartbeat(NAME),
+        settings=lab.settings.producer,
+        ledger=lab.paths.data / "ledger.sqlite",
+    )
+
+
+def launch_producer(stack: str) -> Outcome:
+    """Start the producer under supervision; returns what had to be done."""
+    lab = open_lab(stack)
+    return launch_program(lab.supervisor, lab.paths, NAME, producer_spec(lab).model_dump_json())
+
+
+def wait_for_producer(stack: str) -> dict[str, str]:
+    """Wait until the producer beats and the broker has acknowledged a tweet."""
+    lab = open_lab(stack)
+    return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock(), say)
+
+
+def stop_producer(stack: str) -> None:
+    """Stop the producer, which flushes and closes its ledger first."""
+    open_lab(stack).supervisor.remove(NAME)

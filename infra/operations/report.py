@@ -1,0 +1,237 @@
+"""Tasks of the report: what is known of a stack, a photo of its page, what is counted while nothing is produced, the files."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sqlite3
+import time
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infra.docker.engine import engine
+from infra.docker.stand_ins import image_at_hand
+from infra.host.browser import NAMES, find_browser, take_picture
+from infra.java.installation import find_java
+from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.kafka_version import kafka_version
+from infra.operations.audit import Examined, examine_log
+from infra.operations.stream import NAME as STREAM
+from infra.operations.topic import checkpoint_path
+from infra.operations.undo import PROGRAMS, running
+from infra.stack.start_up_summary import kept_summary
+from infra.supervision.log_tail import tail
+from trending.checkpoint import batch_ends
+from trending.database import copy_sqlite
+from trending.heartbeat import read_heartbeat
+from trending.log import read_log
+from trending.report import comparison
+from trending.report.data import (
+    Audit,
+    Batch,
+    Component,
+    Facts,
+    Machine,
+    Measured,
+    Report,
+    Setting,
+    StartStep,
+    StartUp,
+    Stream,
+    Version,
+)
+from trending.report.writing import PHOTO, STORE, write_files
+from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS, RuntimeKind
+from trending.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.stack.declaration import Service
+    from trending.audit import AuditReport
+
+FOLLOWED_RECORDS = 100_000
+"""Records of each partition that are followed from their writing to their count; the last ones."""
+BLOCK_LINES = 400
+SHOWN_BLOCKS = 2
+_BLOCK = re.compile(r"^=====\nBatch .*?^=====$", re.MULTILINE | re.DOTALL)
+
+
+def gather_facts(stack: str) -> Facts:
+    """Return what is known of the stack before anything is counted: what really runs, versions, machine, settings, start-up."""
+    lab = open_lab(stack)
+    settings = lab.settings
+    window_time = settings.stream.window_time
+    return Facts(
+        stack=stack,
+        runtime=lab.runtime.kind,
+        profile=settings.stack.profile,
+        bootstrap=lab.stack.bootstrap,
+        topic=settings.stack.topic,
+        time_zone=settings.stream.time_zone,
+        window_time=window_time,
+        window_seconds=WINDOW_SECONDS,
+        watermark_seconds=WATERMARK_SECONDS[window_time],
+        trigger_seconds=settings.stream.trigger_seconds,
+        machine=_machine(),
+        versions=_versions(lab),
+        components=_components(lab),
+        settings=_settings(lab),
+        start_up=_start_up(lab),
+    )
+
+
+def _machine() -> Machine:
+    memory = round(psutil.virtual_memory().total / 2**30, 1)
+    return Machine(
+        system=f"{platform.system()} {platform.release()}, {platform.machine()}", cores=psutil.cpu_count() or 1, memory_gib=memory
+    )
+
+
+def _versions(lab: Lab) -> tuple[Version, ...]:
+    return (
+        Version(name="Kafka", version=kafka_version(lab.stack, lab.runtime.kind)),
+        Version(name="Spark", version=metadata.version("pyspark")),
+        Version(name="Prefect", version=metadata.version("prefect")),
+        Version(name="Python", version=platform.python_version()),
+        Version(name="Java", version=str(find_java().major)),
+        Version(name="SQLite", version=sqlite3.sqlite_version),
+    )
+
+
+def _components(lab: Lab) -> tuple[Component, ...]:
+    there = running(lab)
+    services = [_service(lab, service) for service in lab.stack.services if service.name in there]
+    port = lab.settings.page.page_port
+    programs = [
+        Component(
+            name=name,
+            kind="program",
+            ports=(port,) if name == PAGE and port else (),
+            way="Python y una JVM" if name == STREAM else "proceso Python",
+        )
+        for name in PROGRAMS
+        if name in there
+    ]
+    return (*services, *programs)
+
+
+def _service(lab: Lab, service: Service) -> Component:
+    way = "proceso Java"
+    if lab.runtime.kind is RuntimeKind.DOCKER:
+        with engine() as client:
+            way = f"imagen {image_at_hand(client, service.image) or service.image}"
+    return Component(name=service.name, kind=service.kind, ports=service.ports, way=way)
+
+
+def _settings(lab: Lab) -> tuple[Setting, ...]:
+    sections: Mapping[str, Mapping[str, object]] = lab.settings.model_dump(mode="json")
+    return tuple(
+        Setting(name=f"{section}.{field}", value="" if value is None else str(value))
+        for section, fields in sections.items()
+        for field, value in fields.items()
+    )
+
+
+def _start_up(lab: Lab) -> StartUp | None:
+    kept = kept_summary(lab.paths)
+    if kept is None:
+        return None
+    steps = tuple(StartStep(name=each.name, outcome=each.outcome, seconds=each.seconds) for each in kept.steps)
+    return StartUp(steps=steps, seconds=kept.seconds)
+
+
+def photograph_page(stack: str, place: str) -> str:
+    """Put a picture of the live page into ``place``; returns an empty string, or why there is none, in Spanish."""
+    address = open_lab(stack).settings.page.address
+    if not address:
+        return "la pila no tiene página (PAGE_PORT=0)"
+    browser = find_browser()
+    if browser is None:
+        return f"no hay ningún navegador en la máquina ({', '.join(NAMES)})"
+    return take_picture(browser, f"{address}?lang=es", Path(place) / PHOTO)
+
+
+def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, AuditReport]:
+    """Audit up to ``ends`` while nothing is being produced, copy the store into ``place`` and compare stream with batch."""
+    lab = open_lab(stack)
+    examined = examine_log(lab, ends)
+    answered = time.time()
+    copy = Path(place) / STORE
+    copy.unlink(missing_ok=True)  # of an attempt that failed
+    copy_sqlite(lab.paths.store, copy)
+    checkpoint = checkpoint_path(lab)
+    with closing(Store(lab.paths.store)) as store:
+        written = store.written(checkpoint.name)
+    counts = examined.counts
+    followed = _follow(lab, examined, ends, checkpoint, written)
+    recounted, audit = examined.recounted, examined.report
+    records = sum(recounted.tweets.values()) + recounted.foreign + len(recounted.rejects)
+    measured = Measured(
+        totals=comparison.totals(counts, recounted.tweets, examined.recounted.span),
+        minutes=comparison.minutes(counts, recounted.tweets),
+        stream=_stream(lab, [each.served - each.tweet.timestamp for each in followed]),
+        batch=Batch(
+            records=records,
+            seconds=round(examined.seconds, 3),
+            records_per_second=round(records / max(examined.seconds, 1e-6), 1),
+            ages=comparison.ages(answered - each.tweet.timestamp for each in followed),
+        ),
+        tweet=comparison.tweet_way(followed, counts),
+        audit=Audit(
+            clean=audit.clean,
+            acknowledged=audit.acknowledged,
+            in_log=audit.in_log,
+            counted=audit.counted,
+            lost=audit.lost,
+            duplicated=audit.duplicated,
+            lines=tuple(audit.lines(lab.settings.stream.zone)),
+        ),
+        blocks=_blocks(lab),
+    )
+    return measured, audit
+
+
+def _follow(
+    lab: Lab, examined: Examined, ends: dict[int, int], checkpoint: Path, written: Mapping[int, float]
+) -> list[comparison.Followed]:
+    """Read the end of the log once more: the records of the batches that Spark and the store still know."""
+    settings = lab.settings
+    known = {number: ends_ for number, ends_ in batch_ends(checkpoint, settings.stack.topic).items() if number in written}
+    if not known:
+        return []
+    # The oldest batch tells only where the next one begins, unless it is the first of all.
+    oldest = {} if min(known) == 0 else known[min(known)]
+    start = {part: max(examined.start.get(part, 0), oldest.get(part, 0), end - FOLLOWED_RECORDS) for part, end in ends.items()}
+    batches = [comparison.Written(number, known[number], at) for number, at in written.items() if number in known]
+    records = read_log(settings.stack.bootstrap, settings.stack.topic, start, ends)
+    return comparison.follow(records, batches, settings.stream.window_time)
+
+
+def _stream(lab: Lab, seconds: list[float]) -> Stream:
+    beat = read_heartbeat(lab.paths.heartbeat(STREAM))
+    figures = beat.figures if beat else {}
+    batches = figures.get("batches")
+    spent = figures.get("seconds_total")
+    last, rows = figures.get("batch_seconds"), figures.get("state_rows")
+    return Stream(
+        batches=None if batches is None else round(batches),
+        mean_seconds=round(spent / batches, 3) if spent is not None and batches else None,
+        last_seconds=None if last is None else round(last, 3),
+        state_rows=None if rows is None else round(rows),
+        ages=comparison.ages(seconds),
+    )
+
+
+def _blocks(lab: Lab) -> tuple[str, ...]:
+    printed = tail(lab.supervisor.logs / f"{STREAM}.out.log", BLOCK_LINES)
+    return tuple(_BLOCK.findall(printed)[-SHOWN_BLOCKS:])
+
+
+def write_report(report: Report, place: str) -> None:
+    """Write data, report and slides into ``place``."""
+    write_files(report, Path(place))

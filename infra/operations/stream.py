@@ -1,0 +1,76 @@
+"""Tasks on the Spark streaming job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infra.host.clock import SystemClock
+from infra.host.reporting import say
+from infra.java.jars import ensure_jars
+from infra.kafka.readiness import Rung, climb
+from infra.lab.assembly import Lab, open_lab
+from infra.operations.program_ladder import beating, fresh_heartbeat
+from infra.operations.topic import checkpoint_path, dead_letter_topic
+from infra.supervision.programs import launch_program
+from trending.errors import NotReady
+from trending.log import log_ends, topic_id
+from trending.specification import StreamSpec
+
+if TYPE_CHECKING:
+    from infra.stack.runtime import Outcome
+
+NAME = "stream"
+READY_SECONDS = 120.0
+
+
+def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
+    """Return the job's specification."""
+    checkpoint = checkpoint_path(lab)
+    return StreamSpec(
+        bootstrap=lab.settings.stack.bootstrap,
+        topic=lab.settings.stack.topic,
+        heartbeat=lab.paths.heartbeat(NAME),
+        settings=lab.settings.stream,
+        store=lab.paths.store,
+        checkpoint=checkpoint,
+        checkpoint_id=checkpoint.name,
+        topic_id=topic_id(lab.settings.stack.bootstrap, lab.settings.stack.topic) or "",
+        start_offsets=start_offsets,
+        jars=ensure_jars("spark"),
+        dead_letters=dead_letter_topic(lab.settings.stack.topic),
+    )
+
+
+def submit_stream(stack: str, start_offsets: dict[int, int]) -> Outcome:
+    """Submit the streaming job under supervision; returns what had to be done."""
+    lab = open_lab(stack)
+    return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, start_offsets).model_dump_json(), java=True)
+
+
+def wait_for_stream(stack: str) -> dict[str, str]:
+    """Wait until the query has finished its first batch."""
+    lab = open_lab(stack)
+    return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock(), say)
+
+
+def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, int]:
+    """Wait until the stream has finished every record that is in the log now; returns the log's ends."""
+    lab = open_lab(stack)
+    settings = lab.settings.stack
+    ends = {partition: end for partition, (_first, end) in log_ends(settings.bootstrap, settings.topic).items()}
+
+    def caught_up() -> str:
+        figures = fresh_heartbeat(lab, NAME).figures
+        behind = {part: end for part, end in ends.items() if figures.get(f"offset.{part}", 0) < end}
+        if behind:
+            cause = f"the stream is behind on partitions {sorted(behind)}"
+            raise NotReady(cause, f"log ends {ends}, stream {figures}", "make status")
+        return f"offsets {ends}"
+
+    climb([Rung("caught up", caught_up)], timeout_seconds, SystemClock(), say)
+    return ends
+
+
+def stop_stream(stack: str) -> None:
+    """Stop the job; it goes on from its checkpoint when it is submitted again."""
+    open_lab(stack).supervisor.remove(NAME)

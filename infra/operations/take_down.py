@@ -1,0 +1,85 @@
+"""Taking a stack down in the reverse of start-up's order, with an engine or without: works twice, and on nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+from infra.docker.compose_stack import compose_stack
+from infra.host.paths import StackPaths
+from infra.host.reporting import say
+from infra.lab.assembly import open_lab, sweep_by_mark
+from infra.lab.remains import remains_of
+from infra.operations.page import stop_page
+from infra.operations.producer import stop_producer
+from infra.operations.services import mark_wanted, remove_service, stop_service, sweep_stack
+from infra.operations.stream import stop_stream
+from infra.stack.state import Wanted, down_asked_for, read_state, stack_held
+from trending.errors import ConfigurationConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Run(Protocol):
+    """Returns what to call in the place of a step: the step itself, or the task that wraps it."""
+
+    def __call__(self, step: Callable[P, R], /) -> Callable[P, R]:
+        """Return it."""
+        ...
+
+
+def directly(step: Callable[P, R]) -> Callable[P, R]:
+    """Return the step itself."""
+    return step
+
+
+def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run: Run = directly) -> bool:
+    """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down.
+
+    ``run`` turns each step into what is called in its place: a flow gives the task of the same name.
+    """
+    paths = StackPaths.of(stack)
+    with down_asked_for(paths), stack_held(paths):
+        try:
+            state = read_state(paths)
+        except ConfigurationConflict:
+            if not volumes:
+                raise
+            sweep_by_mark(stack, volumes=True)
+            say(f"the state of {stack} could not be read: everything that carries its mark is gone, its data too")
+            return True
+        if state is None:
+            return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)
+        run(mark_wanted)(stack, Wanted.STOPPED if stop_only else Wanted.DOWN)
+        if open_lab(stack).supervisor.running():
+            run(stop_page)(stack)
+            run(stop_stream)(stack)
+            run(stop_producer)(stack)
+        for service in reversed(open_lab(stack).stack.services):
+            run(stop_service if stop_only else remove_service)(stack, service.name)
+        if not stop_only:
+            run(sweep_stack)(stack, volumes=volumes)
+    words = "stopped; make start brings it back" if stop_only else "down; its data is kept"
+    say(f"stack {stack} is {'down and its data deleted' if volumes else words}")
+    return True
+
+
+def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:
+    """Take down by its mark what no state file remembers; data stays unless it is asked for."""
+    found = remains_of(StackPaths.of(stack))
+    if found.unseen and found.things:
+        say(f"what the engine has of it could not be seen: {found.unseen}")
+    if stop_only or not (found.things or (found.data and volumes)):
+        say(f"there is no stack {stack}: nothing to {'stop' if stop_only else 'take down'}")
+        if found:
+            say(f"but this carries its mark: {found.words()}; {found.ways(stack)}")
+        elif (theirs := compose_stack(stack)) is not None:
+            say(f"Docker Compose has one of that name, which is left alone; to take it down: {theirs.way_out}")
+        return False
+    sweep_by_mark(stack, volumes=volumes)
+    kept = "its data is gone too" if volumes else "its data is kept" if found.data else "it had no data"
+    say(f"stack {stack} had no state file: what carried its mark is gone ({found.words()}); {kept}")
+    return True

@@ -1,0 +1,92 @@
+"""Tasks on topics: create them once, wait for their leaders, resolve where the stream starts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from infra.host.clock import SystemClock
+from infra.host.paths import short_hash
+from infra.kafka.client import BrokerClient
+from infra.kafka.readiness import climb, topic_ladder
+from infra.lab.assembly import open_lab
+from infra.stack.runtime import Outcome
+from trending.dead_letters import MAX_LETTER_BYTES
+from trending.log import log_ends, topic_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.lab.assembly import Lab
+
+LEADER_SECONDS = 30.0
+TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
+"""The broker's append time is the arrival time: so the log can be recounted (SPEC, section 4)."""
+JOB_VERSION = "1"
+"""Part of the checkpoint's path; raise it when the query changes, since Spark refuses another query on an old checkpoint."""
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Return the name of the topic's dead-letter topic."""
+    return f"{topic}.dlq"
+
+
+def create_topic(stack: str) -> Outcome:
+    """Create the tweets' topic and its dead-letter topic unless they exist, and wait for their leaders."""
+    lab = open_lab(stack)
+    settings = lab.settings.stack
+    client = BrokerClient(settings.bootstrap)
+    letters = dead_letter_topic(settings.topic)
+    created = client.create_topic(settings.topic, settings.partitions, settings.replication, TOPIC_SETTINGS)
+    client.create_topic(letters, 1, settings.replication, {"max.message.bytes": str(MAX_LETTER_BYTES)})
+    for name in (settings.topic, letters):
+        climb(topic_ladder(settings.bootstrap, name), LEADER_SECONDS, SystemClock())
+    client.require_topic(settings.topic, settings.partitions, settings.replication, TOPIC_SETTINGS)
+    return Outcome.CREATED if created else Outcome.ADOPTED
+
+
+def resolve_offsets(stack: str) -> dict[int, int]:
+    """Return where the stream starts (partition → offset): the log's end now, or what was recorded for its checkpoint.
+
+    ``latest`` is resolved here once, before submission: a driver killed early must not skip ahead.
+    """
+    lab = open_lab(stack)
+    checkpoint = checkpoint_path(lab)
+    recorded = start_file(checkpoint)
+    if recorded.exists():
+        return read_start(recorded)
+    settings = lab.settings.stack
+    ends = {partition: end for partition, (_first, end) in log_ends(settings.bootstrap, settings.topic).items()}
+    recorded.parent.mkdir(parents=True, exist_ok=True)
+    fresh = recorded.with_suffix(".fresh")
+    fresh.write_text(json.dumps(ends), encoding="ascii")
+    fresh.replace(recorded)
+    return ends
+
+
+def checkpoint_path(lab: Lab) -> Path:
+    """Return the checkpoint's directory, keyed by everything that makes an old checkpoint wrong for a query.
+
+    That is cluster and topic (a recreated topic starts at 0 again), the job's version, its window time and its partitioning.
+    """
+    settings = lab.settings
+    stream = settings.stream
+    key = (
+        lab.state.cluster_id,
+        topic_id(settings.stack.bootstrap, settings.stack.topic) or "",
+        JOB_VERSION,
+        stream.window_time.value,
+        str(stream.shuffle_partitions),
+    )
+    return lab.paths.data / "checkpoints" / short_hash("|".join(key), 12)
+
+
+def start_file(checkpoint: Path) -> Path:
+    """Return where the start of a checkpoint's range is recorded."""
+    return checkpoint.with_suffix(".start.json")
+
+
+def read_start(path: Path) -> dict[int, int]:
+    """Return partition → offset from a start file."""
+    offsets: dict[str, int] = json.loads(path.read_text(encoding="ascii"))
+    return {int(partition): offset for partition, offset in offsets.items()}

@@ -1,0 +1,15 @@
+"""Tasks that examine, repair and break on purpose."""
+
+from __future__ import annotations
+
+from infra.health import examination, repair, trials
+from tasks.step import step
+
+examine_components = step(name="examine-components", timeout_seconds=120)(examination.examine_components)
+examine_compose_services = step(name="examine-compose-services", timeout_seconds=120)(examination.examine_compose_services)
+repair_component = step(
+    name="repair-component", task_run_name="repair-component {finding.component}", timeout_seconds=400, retries=0
+)(repair.repair_component)
+inject_fault = step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=trials.LONGEST_SECONDS, retries=0)(
+    trials.inject_fault
+)
