@@ -25,7 +25,7 @@ from trending.errors import AuditFailed, InvalidInput, LabError, NotSurvived, Un
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from infra.health.injections import FaultName
+    from infra.health.fault_names import FaultName
 
 
 class Survival(BaseModel):

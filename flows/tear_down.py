@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from prefect import flow
+from prefect import Task, flow
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.command_line import run_command
@@ -16,10 +16,7 @@ from infra.host.reporting import say
 from infra.operations.take_down import take_down
 from infra.prefect_services.server import current_server, stop_idle_server
 from infra.stack.state import Wanted, existing_stacks, read_state
-from tasks.page import stop_page  # noqa: F401 - found by name in as_task
-from tasks.producer import stop_producer  # noqa: F401 - found by name in as_task
-from tasks.services import mark_wanted, remove_service, stop_service, sweep_stack  # noqa: F401 - found by name in as_task
-from tasks.stream import stop_stream  # noqa: F401 - found by name in as_task
+from tasks import page, producer, services, stream
 from trending.errors import ConfigurationConflict, LabError
 
 if TYPE_CHECKING:
@@ -27,6 +24,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+TASKS = {
+    name: task for module in (page, producer, services, stream) for name, task in vars(module).items() if isinstance(task, Task)
+}
+"""Step → the task that wraps it."""
 REQUEST_SECONDS = 15.0
 """How long a take-down waits for an answer of Prefect's server before it goes on without."""
 
@@ -40,7 +41,7 @@ def tear_down(settings: TearDownForm) -> bool:
 
 def as_task(step: Callable[P, R]) -> Callable[P, R]:
     """Return the task that wraps a step: the one of the same name."""
-    task: Callable[P, R] = globals()[step.__name__]
+    task: Callable[P, R] = TASKS[step.__name__]
     return task
 
 

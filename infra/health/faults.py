@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.health import injections as breaking
 from infra.health.examination import SUPERVISOR, TOPIC
-from infra.health.injections import FaultName
+from infra.health.fault_names import FaultName
 from infra.kafka.client import BrokerClient
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import psutil
@@ -24,26 +23,6 @@ if TYPE_CHECKING:
     from infra.stack.declaration import Service
 
 
-class FaultName(StrEnum):
-    """The faults that can be asked for; which of them a stack has depends on its runtime and size."""
-
-    BROKER_KILLED_BY_HAND = "broker-killed-by-hand"
-    BROKER_MEMORY_KILLED = "broker-memory-killed"
-    BROKER_HEAP_EXHAUSTED = "broker-heap-exhausted"
-    BROKER_KILLED = "broker-killed"
-    BROKER_FROZEN = "broker-frozen"
-    ONE_BROKER_OF_THREE_KILLED = "one-broker-of-three-killed"
-    TOPIC_ASKED_FOR_OTHERWISE = "topic-asked-for-otherwise"
-    PRODUCER_KILLED = "producer-killed"
-    PRODUCER_FROZEN = "producer-frozen"
-    DRIVER_KILLED = "driver-killed"
-    JVM_KILLED = "jvm-killed"
-    SUPERVISOR_KILLED = "supervisor-killed"
-
-
-LONGEST_HOLD_SECONDS = 60
-LONGEST_LIMIT_SECONDS = 600
-"""The form's bounds, of which the task's own limit is made."""
 TOO_SMALL_HEAP_MB = 24
 LIMIT_MB = 200
 HEAP_ABOVE_LIMIT_MB = 400

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.host.clock import Clock, SystemClock
 from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
-from infra.operations.topic import dead_letter_topic, read_start
+from infra.operations.topic import dead_letter_topic, recorded_start
 from trending.audit import AuditReport, Recount, StreamFigures, reconcile, recount
 from trending.dead_letters import letter_place
 from trending.errors import AuditFailed
@@ -25,17 +25,6 @@ if TYPE_CHECKING:
 
 TOLD_SECONDS = 5.0
 """A recount that takes longer says how far it is, this often."""
-
-
-def recorded_start(lab: Lab) -> dict[int, int]:
-    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted."""
-    starts = [read_start(path) for path in (lab.paths.data / "checkpoints").glob("*.start.json")]
-    return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
-
-
-def earlier_records(lab: Lab) -> dict[int, int]:
-    """Return partition → offset before which records belong to an earlier life of the topic; without those that have none."""
-    return {part: offset for part, offset in recorded_start(lab).items() if offset}
 
 
 def range_start(lab: Lab) -> dict[int, int]:

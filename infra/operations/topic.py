@@ -90,3 +90,14 @@ def read_start(path: Path) -> dict[int, int]:
     """Return partition → offset from a start file."""
     offsets: dict[str, int] = json.loads(path.read_text(encoding="ascii"))
     return {int(partition): offset for partition, offset in offsets.items()}
+
+
+def recorded_start(lab: Lab) -> dict[int, int]:
+    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted."""
+    starts = [read_start(path) for path in (lab.paths.data / "checkpoints").glob("*.start.json")]
+    return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
+
+
+def earlier_records(lab: Lab) -> dict[int, int]:
+    """Return partition → offset before which records belong to an earlier life of the topic; without those that have none."""
+    return {part: offset for part, offset in recorded_start(lab).items() if offset}

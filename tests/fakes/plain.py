@@ -10,6 +10,7 @@ from fakes.world import World
 from prefect import Flow, Task
 
 from infra.host.processes import free_port
+from infra.operations.take_down import directly
 from trending.settings import RuntimeKind, StackSettings
 
 __all__ = ["artifacts", "plain", "world"]
@@ -62,6 +63,7 @@ def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
         for attribute, value in list(vars(module).items()):
             if isinstance(value, Task | Flow):
                 monkeypatch.setattr(module, attribute, value.fn)
+    monkeypatch.setattr("flows.tear_down.as_task", directly)
 
 
 def lab_stack(**settings: Any) -> StackSettings:

@@ -27,7 +27,7 @@ from flows.forms import (
     TearDownForm,
     field_sections,
 )
-from infra.health.injections import FaultName
+from infra.health.fault_names import FaultName
 from infra.host.reporting import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 

@@ -56,9 +56,9 @@ DOWN = ("write down what is wanted", "remove page", "remove stream", "remove pro
 @pytest.fixture(autouse=True)
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait between two attempts."""
-    for module in (audit, smoke_test, start_up, tear_down):
-        for task in [value for value in vars(module).values() if isinstance(value, Task)]:
-            monkeypatch.setattr(task, "retry_delay_seconds", 0)
+    tasks = [value for module in (audit, smoke_test, start_up) for value in vars(module).values() if isinstance(value, Task)]
+    for task in [*tasks, *tear_down.TASKS.values()]:
+        monkeypatch.setattr(task, "retry_delay_seconds", 0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from flows import game_day
 from flows.forms import GameDayForm
 from infra.health import examination
-from infra.health.injections import FaultName
+from infra.health.fault_names import FaultName
 from infra.health.trials import Trial
 from infra.lab.assembly import want
 from infra.stack.state import Wanted

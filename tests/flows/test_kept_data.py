@@ -17,7 +17,7 @@ from infra.docker.marks import MarkedContainer
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
 from infra.lab.assembly import open_lab
-from infra.operations.audit import earlier_records
+from infra.operations.topic import earlier_records
 from infra.operations.undo import found_before
 from infra.stack.state import Wanted, read_state
 from trending.errors import ConfigurationConflict, Interrupted, SupervisorUnreachable

@@ -18,8 +18,8 @@ import psutil
 import pytest
 from prefect import Task
 
-from flows import audit, pages, start_up, tear_down, timeline
-from flows.forms import LastStep, StartUpForm, TearDownForm, field_sections
+from flows import audit, pages, start_up, timeline
+from flows.forms import LastStep, StartUpForm, field_sections
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
 from infra.health.injections import jvm_of, service_process, supervisord_process
@@ -27,6 +27,7 @@ from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import port_owner, stack_processes
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.description import Line, describe
+from infra.operations.take_down import take_down
 from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
 from infra.supervision.log_tail import tail
@@ -128,13 +129,12 @@ class RealStack:
             if section and name in given:
                 sections.setdefault(section, {})[name] = given[name]
         with plain():
-            return start_up.start_up(StartUpForm.model_validate(sections))
+            return start_up.start_up.fn(StartUpForm.model_validate(sections))
 
     def down(self, *, volumes: bool = True) -> str:
         """Take the stack down in this process, as the command does where no server answers; returns what was said."""
-        with plain(), heard() as lines:
-            form = TearDownForm(name=self.name, volumes=volumes, confirm=self.name)
-            tear_down.take_down(form, lambda function: function)
+        with heard() as lines:
+            take_down(self.name, volumes=volumes)
         return "\n".join(lines)
 
     def down_command(self, *, volumes: bool = True) -> str:
@@ -290,7 +290,7 @@ class RealStack:
 def plain() -> Iterator[None]:
     """Have the flows' modules call the functions under their tasks, and leave no artifacts: neither engine nor server."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (start_up, tear_down, audit):
+        for module in (start_up, audit):
             for name, value in list(vars(module).items()):
                 if isinstance(value, Task):
                     patch.setattr(module, name, value.fn)

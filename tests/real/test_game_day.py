@@ -25,8 +25,8 @@ from real.conftest import new_stack
 from flows.forms import LastStep
 from infra.docker.engine import engine
 from infra.health.examination import looks_of
+from infra.health.fault_names import FaultName
 from infra.health.faults import faults_of
-from infra.health.injections import FaultName
 from infra.health.trials import Trial, try_fault
 from infra.host.paths import CHECKOUT
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE

@@ -6,11 +6,11 @@ import pytest
 from prefect.states import Completed, Failed
 
 from infra.host.reporting import say
-from infra.operations.page import wait_for_page
-from infra.operations.producer import wait_for_producer
-from infra.operations.services import wait_for_service
-from infra.operations.stream import wait_for_catch_up, wait_for_stream
+from tasks.page import wait_for_page
+from tasks.producer import wait_for_producer
+from tasks.services import wait_for_service
 from tasks.step import RETRIES, step, worth_retrying
+from tasks.stream import wait_for_catch_up, wait_for_stream
 from trending.errors import BudgetSpent, ConfigurationConflict, DamagedDownload, InvalidInput, NotReady, PortTaken, ServiceDied
 
 if TYPE_CHECKING:

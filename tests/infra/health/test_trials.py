@@ -15,7 +15,7 @@ from flows.forms import GameDayForm
 from infra.health import faults
 from infra.health import injections as breaking
 from infra.health import trials as trial
-from infra.health.injections import FaultName
+from infra.health.fault_names import FaultName
 from infra.lab.assembly import open_lab, want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.budget import BUDGET_FILE, note_death, read_budget

@@ -1,0 +1,27 @@
+"""The names of the faults, and how long one may be held and waited for: what a form needs to know of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FaultName(StrEnum):
+    """The faults that can be asked for; which of them a stack has depends on its runtime and size."""
+
+    BROKER_KILLED_BY_HAND = "broker-killed-by-hand"
+    BROKER_MEMORY_KILLED = "broker-memory-killed"
+    BROKER_HEAP_EXHAUSTED = "broker-heap-exhausted"
+    BROKER_KILLED = "broker-killed"
+    BROKER_FROZEN = "broker-frozen"
+    ONE_BROKER_OF_THREE_KILLED = "one-broker-of-three-killed"
+    TOPIC_ASKED_FOR_OTHERWISE = "topic-asked-for-otherwise"
+    PRODUCER_KILLED = "producer-killed"
+    PRODUCER_FROZEN = "producer-frozen"
+    DRIVER_KILLED = "driver-killed"
+    JVM_KILLED = "jvm-killed"
+    SUPERVISOR_KILLED = "supervisor-killed"
+
+
+LONGEST_HOLD_SECONDS = 60
+LONGEST_LIMIT_SECONDS = 600
+"""The form's bounds, of which the task's own limit is made."""
