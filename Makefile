@@ -43,7 +43,7 @@ jars: $(VENV)/.complete ## fetch and check the locked jars
 	@$(PY) -m infra.java.jars
 
 archives: jars ## make the class archives that Kafka and Spark start faster with
-	@$(PY) -m flows.training
+	@$(PY) -m flows.commands.training
 
 JARS := $(VENV)/.complete
 demo: $(JARS) ## start, watch, audit, tear down
@@ -53,7 +53,7 @@ report: $(JARS) ## HTML report and slides of the running stack, or of one brough
 	@$(PY) -m flows.report $(ARGS)
 
 replay-demo: $(JARS) ## the live page on a recorded store, without broker and Spark
-	@$(PY) -m flows.replay $(ARGS)
+	@$(PY) -m infra.commands.replay $(ARGS)
 
 up start: $(JARS) ## bring the stack up, or what is missing of it
 	@$(PY) -m flows.start_up $(ARGS)
@@ -69,10 +69,10 @@ restart: ## stop and start again
 	@$(MAKE) --no-print-directory start
 
 status: $(JARS) ## what is there, how it is doing, what is left over
-	@$(PY) -m flows.status $(ARGS)
+	@$(PY) -m flows.commands.status $(ARGS)
 
 spy: $(JARS) ## print the topic from the beginning
-	@$(PY) -m flows.spy $(ARGS)
+	@$(PY) -m infra.commands.spy $(ARGS)
 
 smoke: $(JARS) ## five messages there and back
 	@$(PY) -m flows.smoke_test $(ARGS)
@@ -81,13 +81,13 @@ audit: $(JARS) ## prove the count
 	@$(PY) -m flows.audit $(ARGS)
 
 logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
-	@$(PY) -m flows.logs --service $(or $(SERVICE),stream) $(ARGS)
+	@$(PY) -m flows.commands.logs --service $(or $(SERVICE),stream) $(ARGS)
 
 health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
 	@$(PY) -m flows.health_check $(ARGS)
 
 observe: $(JARS) ## files and commands for Prometheus and Grafana, for every stack that is up
-	@$(PY) -m flows.observe $(ARGS)
+	@$(PY) -m infra.commands.observe $(ARGS)
 
 dashboard: $(JARS) ## write the Grafana dashboard from its panels
 	@$(PY) -m infra.observability.dashboard
@@ -96,7 +96,7 @@ game-day: $(JARS) ## break the running stack on purpose: make game-day FAULTS=br
 	@$(PY) -m flows.game_day $(ARGS)
 
 serve: $(JARS) ## Prefect server, worker, deployments, automations: then work from the UI
-	@$(PY) -m flows.serve $(ARGS)
+	@$(PY) -m flows.commands.serve $(ARGS)
 
 serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the lab started; stacks go on
 	@$(PY) -m infra.prefect_services.server stop
@@ -135,7 +135,7 @@ compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
 docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/faults.md from their sources
-	@$(PY) -m flows.manual
+	@$(PY) -m infra.commands.manual
 	@PYTHONPATH=tests $(PY) -m faults
 
 lock: ## make requirements.lock anew

@@ -22,13 +22,13 @@ from infra.operations.stream import stream_spec
 from infra.operations.topic import TOPIC_SETTINGS
 from infra.supervision.programs import declare_program
 from trending.errors import LabError
-from trending.heartbeat import read_heartbeat
+from trending.programs.heartbeat import read_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.lab.assembly import Lab
-    from trending.specification import ProgramSpec
+    from trending.programs.specifications import ProgramSpec
 
 TIMEOUT = 300.0
 

@@ -17,7 +17,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import free_port
 from infra.operations.take_down import take_down
 from infra.prefect_services.server import ensure_server, stop_server
-from trending.heartbeat import Heartbeat, read_heartbeat
+from trending.programs.heartbeat import Heartbeat, read_heartbeat
 
 STACK = "bench-viewers"
 PORT = 29492

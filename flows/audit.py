@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.command_line import run_command
-from flows.forms import AuditForm
-from flows.pages import leave_ranking
-from flows.serving import with_server
+from flows.runs.artifacts import leave_ranking
+from flows.runs.server import with_server
+from infra.command_line.command import run_command
+from infra.command_line.forms import AuditForm
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab, rest
@@ -19,7 +19,7 @@ from infra.stack.state import stack_held
 from tasks.audit import audit_log
 from tasks.producer import launch_producer, stop_producer, wait_for_producer
 from tasks.stream import wait_for_catch_up
-from trending.audit import AuditReport
+from trending.audit.reconciliation import AuditReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

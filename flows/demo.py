@@ -7,11 +7,11 @@ import time
 from prefect import flow
 
 from flows.audit import audit, tell
-from flows.command_line import run_command
-from flows.forms import AuditForm, DemoForm, StartUpForm, TearDownForm
-from flows.serving import with_server
+from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
+from infra.command_line.command import run_command
+from infra.command_line.forms import AuditForm, DemoForm, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.host.reporting import say
@@ -19,7 +19,7 @@ from infra.lab.assembly import open_lab
 from infra.operations.stream import NAME as STREAM
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state
-from trending.audit import AuditReport
+from trending.audit.reconciliation import AuditReport
 from trending.settings import PageSettings, StackSettings
 
 POLL_SECONDS = 0.25

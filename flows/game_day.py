@@ -9,9 +9,9 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from pydantic import BaseModel
 
 from flows.audit import recount
-from flows.command_line import run_command
-from flows.forms import GameDayForm
-from flows.serving import with_server
+from flows.runs.server import with_server
+from infra.command_line.command import run_command
+from infra.command_line.forms import GameDayForm
 from infra.health.faults import faults_of
 from infra.health.repair import require_wanted
 from infra.health.trials import Trial

@@ -11,10 +11,10 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
-from flows.command_line import run_command
-from flows.forms import HealthCheckForm
-from flows.pages import as_evidence, last_lines, leave_logs, leave_ranking
-from flows.serving import with_server
+from flows.runs.artifacts import as_evidence, last_lines, leave_logs, leave_ranking
+from flows.runs.server import with_server
+from infra.command_line.command import run_command
+from infra.command_line.forms import HealthCheckForm
 from infra.docker.compose_stack import compose_stack
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths

@@ -13,12 +13,12 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.audit import with_producer_stopped
-from flows.command_line import run_command
 from flows.demo import own_page, own_stack, watch_rankings
-from flows.forms import ReportForm, StartUpForm, TearDownForm
-from flows.serving import with_server
+from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
+from infra.command_line.command import run_command
+from infra.command_line.forms import ReportForm, StartUpForm, TearDownForm
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab
@@ -31,7 +31,7 @@ from trending.report.writing import DATA, PDF, PHOTO, REPORT, SLIDES, STORE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trending.audit import AuditReport
+    from trending.audit.reconciliation import AuditReport
 
 
 @flow(name="report", flow_run_name="report {settings.stack.name}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.command_line import run_command
-from flows.forms import SmokeTestForm
-from flows.serving import with_server
+from flows.runs.server import with_server
+from infra.command_line.command import run_command
+from infra.command_line.forms import SmokeTestForm
 from infra.lab.assembly import open_lab
 from tasks.audit import send_probe
 

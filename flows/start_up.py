@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from flows.command_line import run_command
-from flows.forms import LastStep, StartUpForm
-from flows.pages import last_lines, leave_logs
-from flows.serving import with_server
-from flows.timeline import Timeline
+from flows.runs.artifacts import last_lines, leave_logs
+from flows.runs.server import with_server
+from flows.runs.timeline import Timeline
+from infra.command_line.command import run_command
+from infra.command_line.forms import LastStep, StartUpForm
 from infra.health.verdicts import forgive_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, rest

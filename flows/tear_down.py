@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from prefect import Task, flow
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from flows.command_line import run_command
-from flows.forms import TearDownCommand, TearDownForm
-from flows.serving import run_on
+from flows.runs.server import run_on
+from infra.command_line.command import run_command
+from infra.command_line.forms import TearDownCommand, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.operations.take_down import take_down

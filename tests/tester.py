@@ -17,7 +17,7 @@ def main() -> int:
 
     from infra.lab.assembly import open_lab  # noqa: PLC0415
     from trending.errors import InvalidInput, LabError  # noqa: PLC0415
-    from trending.probe import run_probe  # noqa: PLC0415
+    from trending.kafka.probe import run_probe  # noqa: PLC0415
     from trending.settings import StackSettings  # noqa: PLC0415
 
     try:

@@ -23,7 +23,7 @@ from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import ServiceState
 from trending.errors import LabError, NotReady, PrerequisiteMissing
-from trending.log import log_ends, offsets_at
+from trending.kafka.log_reader import log_ends, offsets_at
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ from infra.host.clock import Clock, SystemClock
 from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.topic import dead_letter_topic, recorded_start
-from trending.audit import AuditReport, Recount, StreamFigures, reconcile, recount
-from trending.dead_letters import letter_place
+from trending.audit.reconciliation import AuditReport, Recount, StreamFigures, reconcile, recount
 from trending.errors import AuditFailed
-from trending.ledger import read_ledger
-from trending.log import log_ends, read_log
-from trending.probe import run_probe
-from trending.store import Store
+from trending.kafka.log_reader import log_ends, read_log
+from trending.kafka.probe import run_probe
+from trending.producer.ledger import read_ledger
+from trending.serving.store import Store
+from trending.stream.dead_letters import letter_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from trending.log import Record
+    from trending.kafka.log_reader import Record
 
 TOLD_SECONDS = 5.0
 """A recount that takes longer says how far it is, this often."""

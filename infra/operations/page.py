@@ -16,7 +16,7 @@ from infra.operations.program_ladder import living
 from infra.operations.stream import NAME as STREAM
 from infra.supervision.programs import launch_program
 from trending.errors import ConfigurationConflict, NotReady
-from trending.specification import PageSpec
+from trending.programs.specifications import PageSpec
 
 if TYPE_CHECKING:
     from infra.lab.assembly import Lab

@@ -10,8 +10,8 @@ from infra.kafka.readiness import climb
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.program_ladder import beating
 from infra.supervision.programs import launch_program
-from trending.simulator import load_catalogue
-from trending.specification import ProducerSpec
+from trending.programs.specifications import ProducerSpec
+from trending.simulator.generator import load_catalogue
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome

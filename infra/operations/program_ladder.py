@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.kafka.readiness import Rung
 from infra.supervision.programs import require_program
 from trending.errors import NotReady
-from trending.heartbeat import FRESH_SECONDS, Heartbeat, read_heartbeat
+from trending.programs.heartbeat import FRESH_SECONDS, Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
     from infra.lab.assembly import Lab

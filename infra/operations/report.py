@@ -25,10 +25,9 @@ from infra.operations.topic import checkpoint_path
 from infra.operations.undo import PROGRAMS, running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.log_tail import tail
-from trending.checkpoint import batch_ends
 from trending.database import copy_sqlite
-from trending.heartbeat import read_heartbeat
-from trending.log import read_log
+from trending.kafka.log_reader import read_log
+from trending.programs.heartbeat import read_heartbeat
 from trending.report import comparison
 from trending.report.data import (
     Audit,
@@ -45,14 +44,15 @@ from trending.report.data import (
     Version,
 )
 from trending.report.writing import PHOTO, STORE, write_files
+from trending.serving.store import Store
 from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS, RuntimeKind
-from trending.store import Store
+from trending.stream.checkpoint import batch_ends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.stack.declaration import Service
-    from trending.audit import AuditReport
+    from trending.audit.reconciliation import AuditReport
 
 FOLLOWED_RECORDS = 100_000
 """Records of each partition that are followed from their writing to their count; the last ones."""

@@ -13,8 +13,8 @@ from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import checkpoint_path, dead_letter_topic
 from infra.supervision.programs import launch_program
 from trending.errors import NotReady
-from trending.log import log_ends, topic_id
-from trending.specification import StreamSpec
+from trending.kafka.log_reader import log_ends, topic_id
+from trending.programs.specifications import StreamSpec
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome

@@ -11,8 +11,8 @@ from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import climb, topic_ladder
 from infra.lab.assembly import open_lab
 from infra.stack.runtime import Outcome
-from trending.dead_letters import MAX_LETTER_BYTES
-from trending.log import log_ends, topic_id
+from trending.kafka.log_reader import log_ends, topic_id
+from trending.stream.dead_letters import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -39,13 +39,13 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         assert link_text
         keep(link, key, description)
 
-    monkeypatch.setattr("flows.timeline.create_markdown_artifact", keep)
-    monkeypatch.setattr("flows.timeline.create_link_artifact", keep_link)
+    monkeypatch.setattr("flows.runs.timeline.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.runs.timeline.create_link_artifact", keep_link)
     monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.report.create_markdown_artifact", keep)
-    monkeypatch.setattr("flows.pages.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.runs.artifacts.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.game_day.create_markdown_artifact", keep)
-    for module in ("health_check", "pages"):
+    for module in ("health_check", "runs.artifacts"):
         monkeypatch.setattr(
             f"flows.{module}.create_table_artifact", lambda table, key, description: keep(str(table), key, description)
         )

@@ -11,7 +11,7 @@ from fakes.plain import lab_stack
 
 from infra.lab.assembly import record
 from infra.operations import page, producer, stream, topic
-from trending.heartbeat import Heartbeat
+from trending.programs.heartbeat import Heartbeat
 from trending.settings import LabSettings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import SupervisorUnreachable
-from trending.heartbeat import write_heartbeat
+from trending.programs.heartbeat import write_heartbeat
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from infra.stack.declaration import Program, Stack
     from infra.stack.state import StackState
     from infra.supervision.supervisor import ProgramStatus
-    from trending.log import Record
+    from trending.kafka.log_reader import Record
 
 
 class World:
@@ -150,7 +150,7 @@ class World:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
         monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: "no Docker engine answers here")
-        for module in ("infra.lab.assembly", "flows.status", "infra.operations.take_down"):
+        for module in ("infra.lab.assembly", "flows.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         for module in ("infra.lab.assembly", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)

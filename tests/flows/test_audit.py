@@ -11,12 +11,12 @@ from fakes.plain import lab_stack
 
 from flows import audit as module
 from flows import start_up
-from flows.forms import AuditForm, StartUpForm
+from infra.command_line.forms import AuditForm, StartUpForm
 from infra.host.paths import StackPaths
 from infra.operations.audit import followed
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
-from trending.log import Record
-from trending.store import Batch, Store
+from trending.kafka.log_reader import Record
+from trending.serving.store import Batch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

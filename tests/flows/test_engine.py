@@ -18,7 +18,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
-from flows.forms import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
+from infra.command_line.forms import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
 from infra.operations import services as infrastructure
@@ -64,7 +64,7 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sigterm_interrupts() -> Iterator[None]:
     """Handle SIGTERM as every command does."""
-    from flows.command_line import _interrupt  # noqa: PLC0415
+    from infra.command_line.command import _interrupt  # noqa: PLC0415
 
     before = signal.signal(signal.SIGTERM, _interrupt)
     yield

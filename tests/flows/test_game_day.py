@@ -10,7 +10,7 @@ from fakes.stacks import make_whole
 from pydantic import ValidationError
 
 from flows import game_day
-from flows.forms import GameDayForm
+from infra.command_line.forms import GameDayForm
 from infra.health import examination
 from infra.health.fault_names import FaultName
 from infra.health.trials import Trial

@@ -9,7 +9,7 @@ from fakes.plain import lab_stack
 from fakes.stacks import make_whole
 
 from flows import audit, health_check, start_up
-from flows.forms import AuditForm, HealthCheckForm, LastStep, StartUpForm
+from infra.command_line.forms import AuditForm, HealthCheckForm, LastStep, StartUpForm
 from infra.docker.compose_stack import ComposeService, ComposeStack
 from infra.health import examination, repair
 from infra.health.verdicts import REPAIRS, read_record
@@ -116,7 +116,7 @@ def test_what_changed_is_told_though_the_evidence_cannot_be_left(
     def gone(*_artifact: object, **_names: object) -> None:
         raise ConnectionError("server gone")
 
-    monkeypatch.setattr("flows.pages.create_markdown_artifact", gone)
+    monkeypatch.setattr("flows.runs.artifacts.create_markdown_artifact", gone)
     monkeypatch.setattr("flows.health_check.create_table_artifact", gone)
     with pytest.raises(Unhealthy):
         check()

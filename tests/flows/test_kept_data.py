@@ -11,8 +11,9 @@ import pytest
 from fakes.plain import lab_stack
 
 from flows import start_up as module
-from flows import status, tear_down
-from flows.forms import NamedStack, StartUpForm, TearDownForm
+from flows import tear_down
+from flows.commands import status
+from infra.command_line.forms import NamedStack, StartUpForm, TearDownForm
 from infra.docker.marks import MarkedContainer
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.clock import FakeClock
 from fakes.plain import lab_stack
-from fakes.shown import pdf_pages, take_apart
+from fakes.trending.shown import pdf_pages, take_apart
 
 from flows import demo, start_up
 from flows import report as module
-from flows.forms import DemoOptions, ReportForm, ReportOptions, StartUpForm
+from infra.command_line.forms import DemoOptions, ReportForm, ReportOptions, StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab, want
 from infra.operations.topic import checkpoint_path
 from infra.stack.state import Wanted, existing_stacks
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, InvalidInput, NotReady
-from trending.log import Record
+from trending.kafka.log_reader import Record
 from trending.report.data import Report
+from trending.serving.store import Batch, Store
 from trending.settings import PageSettings
-from trending.store import Batch, Store
-from trending.tweet import Tweet, encode
+from trending.tweets.wire_format import Tweet, encode
 
 if TYPE_CHECKING:
     from fakes.world import World

@@ -13,8 +13,8 @@ from fakes.world import whole_stack
 
 from flows import start_up as module
 from flows import tear_down
-from flows.command_line import run_command
-from flows.forms import LastStep, StartUpForm, TearDownForm
+from infra.command_line.command import run_command
+from infra.command_line.forms import LastStep, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab, record
@@ -245,7 +245,7 @@ def test_logs_that_cannot_be_left_do_not_hide_the_cause(world: World, said: list
     def gone(*_artifact: object, **_names: object) -> None:
         raise ConnectionError("server gone")
 
-    monkeypatch.setattr("flows.pages.create_markdown_artifact", gone)
+    monkeypatch.setattr("flows.runs.artifacts.create_markdown_artifact", gone)
     with pytest.raises(ConfigurationConflict):
         up()
     assert "the last lines of the logs could not be left with the run: ConnectionError: server gone" in said

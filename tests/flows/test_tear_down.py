@@ -12,9 +12,9 @@ from fakes.plain import lab_stack
 from prefect import Task
 
 from flows import start_up, tear_down
-from flows.command_line import run_command
-from flows.forms import StartUpForm, TearDownForm
 from flows.tear_down import wanted_up
+from infra.command_line.command import run_command
+from infra.command_line.forms import StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from trending.specification import PageSpec
+    from trending.programs.specifications import PageSpec
 
 CHROMIUM = Path("/usr/bin/chromium")
 """Debian's; Playwright's own download comes from a host that no registry serves."""

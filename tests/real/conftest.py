@@ -141,7 +141,7 @@ def served(real_home: Path) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRENDING_HOME", str(real_home))
         done = subprocess.run(
-            [sys.executable, "-m", "flows.serve"],
+            [sys.executable, "-m", "flows.commands.serve"],
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -18,8 +18,11 @@ import psutil
 import pytest
 from prefect import Task
 
-from flows import audit, pages, start_up, timeline
-from flows.forms import LastStep, StartUpForm, field_sections
+from flows import audit, start_up
+from flows.commands.modules import module_of
+from flows.runs import artifacts as pages
+from flows.runs import timeline
+from infra.command_line.forms import LastStep, StartUpForm, field_sections
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
 from infra.health.injections import jvm_of, service_process, supervisord_process
@@ -31,11 +34,11 @@ from infra.operations.take_down import take_down
 from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
 from infra.supervision.log_tail import tail
-from trending.audit import StreamFigures, reconcile, recount
+from trending.audit.reconciliation import StreamFigures, reconcile, recount
 from trending.errors import LabError
-from trending.heartbeat import Heartbeat, read_heartbeat
-from trending.ledger import read_ledger
-from trending.log import log_ends, read_log
+from trending.kafka.log_reader import log_ends, read_log
+from trending.producer.ledger import read_ledger
+from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.settings import WindowTime
 
 if TYPE_CHECKING:
@@ -81,7 +84,7 @@ class RealStack:
             if not name.startswith(("PREFECT_", "PYTEST_")) and (name == "TRENDING_HOME" or not name.startswith("TRENDING_"))
         }
         return subprocess.Popen(
-            [sys.executable, "-m", f"flows.{flow}", *arguments],
+            [sys.executable, "-m", module_of(flow), *arguments],
             cwd=CHECKOUT,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flows.forms import LastStep
+from infra.command_line.forms import LastStep
 from infra.docker.engine import engine
 from infra.docker.runtime import STACK_LABEL
 from infra.docker.stand_ins import STAND_INS

@@ -22,7 +22,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from real.conftest import new_stack
 
-from flows.forms import LastStep
+from infra.command_line.forms import LastStep
 from infra.docker.engine import engine
 from infra.health.examination import looks_of
 from infra.health.fault_names import FaultName
@@ -36,9 +36,9 @@ from infra.operations.page import ask_whose
 from infra.operations.stream import stream_spec
 from infra.operations.topic import resolve_offsets
 from infra.stack.runtime import ServiceState
-from trending.log import log_ends
-from trending.store import Store
-from trending.tweet import Reason
+from trending.kafka.log_reader import log_ends
+from trending.serving.store import Store
+from trending.tweets.rule import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,11 +60,11 @@ KILLED_AFTER_WRITE = """
 import os, signal, sys, threading
 from pathlib import Path
 from functools import partial
-from trending.dead_letters import DeadLetters
-from trending.sink import RankingSink
-from trending.specification import StreamSpec
-from trending.store import Store
-from trending.stream import run_job
+from trending.stream.dead_letters import DeadLetters
+from trending.stream.sink import RankingSink
+from trending.programs.specifications import StreamSpec
+from trending.serving.store import Store
+from trending.stream.job import run_job
 
 class KilledAfterWrite(RankingSink):
     def write(self, number, rows):

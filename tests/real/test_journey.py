@@ -14,10 +14,10 @@ import psutil
 import pytest
 from real.conftest import new_stack
 
-from flows.forms import LastStep
+from infra.command_line.forms import LastStep
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import ensure_server, stop_server
-from trending.log import log_ends
+from trending.kafka.log_reader import log_ends
 
 if TYPE_CHECKING:
     from real.harness import RealStack

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flows.forms import LastStep
+from infra.command_line.forms import LastStep
 from infra.prefect_services.server import current_server
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from packaging.requirements import Requirement
 from real.harness import RealStack
 
-from flows.notebook_keeper import UNDO_SECONDS
+from flows.notebook.keeper import UNDO_SECONDS
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import stack_processes
 from infra.stack.state import read_state

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
-from fakes.observed import PRODUCER, STREAM, observed
-from fakes.page import HOSTILE, PageHome
+from fakes.trending.observed import PRODUCER, STREAM, observed
+from fakes.trending.page import HOSTILE, PageHome
 from real.browser import PageProcess
 from real.conftest import skip_or_fail
 from real.prometheus import PrometheusProcess, alert_rules, missing_prometheus, place_quick_files, promtool

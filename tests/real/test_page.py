@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from fakes.page import HOSTILE, PageHome
+from fakes.trending.page import HOSTILE, PageHome
 from playwright.sync_api import expect
 from real.browser import PageProcess, chromium, missing_chromium
 from real.conftest import SLOT, skip_or_fail

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from fakes.shown import pdf_pages, take_apart
+from fakes.trending.shown import pdf_pages, take_apart
 from real.browser import chromium, missing_chromium
 from real.conftest import new_stack, skip_or_fail
 from real.harness import CLEAN
@@ -18,7 +18,7 @@ from real.harness import CLEAN
 from infra.host.processes import free_port
 from trending.report.data import Report
 from trending.report.slides import slides
-from trending.store import Store
+from trending.serving.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

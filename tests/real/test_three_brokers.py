@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from flows.forms import LastStep
+from infra.command_line.forms import LastStep
 from infra.operations.description import describe
 from infra.stack.profiles import broker_name
-from trending.log import log_ends, read_log
+from trending.kafka.log_reader import log_ends, read_log
 
 if TYPE_CHECKING:
     from real.harness import RealStack

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.kafka import FakeKafka, FakeTime
-from fakes.memory import folder_in_memory
-from fakes.page import PageHome
+from fakes.trending.kafka import FakeKafka, FakeTime
+from fakes.trending.memory import folder_in_memory
+from fakes.trending.page import PageHome
 
-from trending import dead_letters, log, probe, producer
+from trending.kafka import log_reader as log
+from trending.kafka import probe
+from trending.producer import program as producer
+from trending.stream import dead_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

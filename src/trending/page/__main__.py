@@ -1,101 +1,10 @@
-"""The page program: a web server on loopback that reads the store and beats like the other programs."""
+"""``python -m trending.page SPECIFICATION``: the page program."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-import uvicorn
-
-from trending.errors import LabError, PortTaken
-from trending.heartbeat import write_heartbeat
-from trending.page.application import build
-from trending.page.board import Board
-from trending.page.feed import Feed
-from trending.program import run_program
-from trending.specification import PageSpec
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator
-
-log = logging.getLogger("trending.page")
-
-BEAT_SECONDS = 0.5
-WATCH_SECONDS = 0.1
-SHUTDOWN_SECONDS = 3
-BACKLOG = 128
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without handlers of its own: SIGTERM is the program's, which then ends the viewers' streams first."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def listen(port: int) -> socket.socket:
-    """Return a listening socket on loopback; raises PortTaken where another process has it."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        cause = f"the page's port {port} is taken"
-        raise PortTaken(cause, str(error), "make up PAGE_PORT=…, or end the process that has it") from error
-    return listening
-
-
-async def serve(spec: PageSpec, listening: socket.socket, stop: threading.Event) -> None:
-    """Serve until ``stop`` is set; raises LabError when server or feed end by themselves. The caller closes ``listening``."""
-    board = Board(spec)
-    feed = Feed(board)
-    await feed.look()
-    config = uvicorn.Config(
-        build(spec, board, feed),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        lifespan="off",
-        ws="none",
-    )
-    server = _Server(config)
-    following = asyncio.create_task(feed.follow())
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    await _beat_until(spec, server, feed, lambda: stop.is_set() or serving.done() or following.done())
-    feed.close()
-    server.should_exit = True
-    await asyncio.gather(serving, following)
-    board.close()
-    if not stop.is_set():
-        cause = "the page's server ended by itself"
-        raise LabError(cause, f"port {spec.settings.page_port}", "make logs SERVICE=page")
-    write_heartbeat(spec.heartbeat, "stopped")
-
-
-async def _beat_until(spec: PageSpec, server: uvicorn.Server, feed: Feed, over: Callable[[], bool]) -> None:
-    beaten = 0.0
-    while not over():
-        if server.started and time.monotonic() - beaten >= BEAT_SECONDS:
-            beaten = time.monotonic()
-            write_heartbeat(spec.heartbeat, "serving", {"updates": feed.version, "viewers": feed.viewers})
-        await asyncio.sleep(WATCH_SECONDS)
-
-
-def main(spec: PageSpec, stop: threading.Event) -> None:
-    """Serve the page until told to stop."""
-    with listen(spec.settings.page_port) as listening:  # uvicorn closes it, but not when it ends while it starts
-        log.info("the page of %s is at %s", spec.name, spec.settings.address)
-        asyncio.run(serve(spec, listening, stop))
-
+from trending.page.program import main
+from trending.programs.lifecycle import run_program
+from trending.programs.specifications import PageSpec
 
 if __name__ == "__main__":
     run_program(PageSpec, main)

@@ -17,9 +17,10 @@ from starlette.staticfiles import StaticFiles
 
 from trending.page.export import to_csv, to_json
 from trending.page.metrics import expose, metrics_registry
-from trending.page.reader import StoreReader
 from trending.page.window import status
-from trending.page.words import LANGUAGES, WORDS, choose_language, number
+from trending.page.words import LANGUAGES, WORDS, choose_language
+from trending.serving.reader import StoreReader
+from trending.text import number
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from trending.page.board import Board
     from trending.page.feed import Feed
-    from trending.page.reader import Window
     from trending.page.window import Status
-    from trending.specification import PageSpec
+    from trending.programs.specifications import PageSpec
+    from trending.serving.reader import Window
 
 HOSTS = ["localhost", "127.0.0.1"]
 """Names under which the page answers: a foreign name that points here is another site's attempt to read it."""

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
-from trending.block import local_time
-from trending.heartbeat import Heartbeat, read_heartbeat
 from trending.page.health import BrokerWitness, Health, program_health
 from trending.page.pace import Pace, Tally, seed
-from trending.page.reader import OPEN_WINDOWS, SHOWN_WINDOWS, Observation, StoreReader, Window
 from trending.page.sections import history_section, ranking_section, trends_section
 from trending.page.window import preceding
+from trending.programs.heartbeat import Heartbeat, read_heartbeat
+from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, Observation, StoreReader, Window
 from trending.settings import WINDOW_SECONDS
+from trending.text import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trending.specification import PageSpec
+    from trending.programs.specifications import PageSpec
 
 log = logging.getLogger("trending.page")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from trending.heartbeat import FRESH_SECONDS
+from trending.programs.heartbeat import FRESH_SECONDS
 
 if TYPE_CHECKING:
-    from trending.heartbeat import Heartbeat
+    from trending.programs.heartbeat import Heartbeat
 
 SILENT_SECONDS = 5.0
 """With tweets waiting and none acknowledged for so long, the broker is silent."""

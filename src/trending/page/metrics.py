@@ -13,9 +13,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from trending.heartbeat import Heartbeat, read_heartbeat
 from trending.page.health import Health, program_health
 from trending.page.health_note import health_families, read_health
+from trending.programs.heartbeat import Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from trending.page.board import Board
     from trending.page.feed import Feed
-    from trending.specification import PageSpec
+    from trending.programs.specifications import PageSpec
 
 TOP_HASHTAGS = 10
 """Hashtags that get a label; all others of the window are one sample, so that no traffic makes the number of series grow."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from trending.page.reader import Window
+    from trending.serving.reader import Window
 
 SPAN_SECONDS = 20.0
 """Velocity is measured over the last seconds that have two samples at least this far apart, or over one interval."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from trending.block import local_time, printable
-from trending.page.drawing import SPARK, TRENDS, polyline
+from trending.drawing.polyline import SPARK, TRENDS, polyline
 from trending.page.pace import rates
 from trending.page.window import Status, rank_changes, status
 from trending.settings import WINDOW_SECONDS
+from trending.text import local_time, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from trending.page.pace import Pace
-    from trending.page.reader import Window
-    from trending.specification import PageSpec
+    from trending.programs.specifications import PageSpec
+    from trending.serving.reader import Window
 
 SHOWN_ROWS = 20
 SPARK_POINTS = 20

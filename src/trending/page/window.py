@@ -10,7 +10,7 @@ from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trending.page.reader import Window
+    from trending.serving.reader import Window
     from trending.settings import WindowTime
 
 

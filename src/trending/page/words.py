@@ -164,13 +164,3 @@ def _weight(part: str) -> tuple[float, str]:
     except ValueError:
         weight = 0.0
     return weight, tag.strip().split("-")[0].lower()
-
-
-def number(value: float, language: str, digits: int = 0) -> str:
-    """Return a number as the language writes it, the way browsers do: Spanish groups from five digits on."""
-    text = f"{value:,.{digits}f}"
-    if language != "es":
-        return text
-    if abs(value) < 10_000:  # noqa: PLR2004 - where Spanish begins to group
-        text = text.replace(",", "")
-    return text.translate(str.maketrans(",.", ".,"))

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import DecodeError
 
-from trending.producer import ID_HEADER
 from trending.report.data import Ages, Counted, Minute, Totals, TweetWay
-from trending.tweet import Kind, classify, decode, window_start
+from trending.tweets.record_id import ID_HEADER
+from trending.tweets.rule import Kind, classify, window_start
+from trending.tweets.wire_format import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from trending.log import Record
+    from trending.kafka.log_reader import Record
     from trending.settings import WindowTime
-    from trending.tweet import Tweet
+    from trending.tweets.wire_format import Tweet
 
 SHOWN_MINUTES = 6
 SHOWN_LEADERS = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trending.report.drawing import Drawing, short
+from trending.drawing.svg import Drawing, short
 from trending.report.wording import clock, number, seconds, span
 
 if TYPE_CHECKING:

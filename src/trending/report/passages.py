@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trending.drawing.bars import Bar, bars
 from trending.report.blocks import Code, Photo, Picture, Points, Table, Text
-from trending.report.charts import Bar, bars
 from trending.report.diagrams import house, way
 from trending.report.wording import OUTCOMES, UNKNOWN, named, number, seconds, span
 

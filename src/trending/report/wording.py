@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from trending.block import local_time, printable
-from trending.page.words import number as localised
 from trending.settings import WINDOW_SECONDS
+from trending.text import local_time, printable
+from trending.text import number as localised
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

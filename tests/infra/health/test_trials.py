@@ -11,7 +11,7 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import make_whole
 
-from flows.forms import GameDayForm
+from infra.command_line.forms import GameDayForm
 from infra.health import faults
 from infra.health import injections as breaking
 from infra.health import trials as trial

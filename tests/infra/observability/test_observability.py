@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
-from fakes.observed import observed
-from fakes.page import PageHome, served
+from fakes.trending.observed import observed
+from fakes.trending.page import PageHome, served
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.host.paths import CHECKOUT, StackPaths

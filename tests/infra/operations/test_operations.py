@@ -19,7 +19,7 @@ from infra.operations import services as infrastructure
 from infra.operations.undo import found_before, undo
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
-from trending.heartbeat import write_heartbeat
+from trending.programs.heartbeat import write_heartbeat
 from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
 
 if TYPE_CHECKING:

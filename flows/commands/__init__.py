@@ -1,0 +1,1 @@
+"""Commands that are no flow and need Prefect, or what Prefect runs."""

@@ -1,0 +1,26 @@
+"""Print the last lines of a service or program."""
+
+from __future__ import annotations
+
+import sys
+
+from infra.command_line.command import run_command
+from infra.command_line.forms import LogsForm
+from infra.lab.assembly import open_lab
+from infra.operations.logs import log_tail
+from infra.operations.undo import PROGRAMS
+from trending.errors import InvalidInput
+
+
+def main(settings: LogsForm) -> None:
+    """Print what it wrote to standard output and error; raises InvalidInput for a name that the stack does not have."""
+    lab = open_lab(settings.name)
+    parts = [*(service.name for service in lab.stack.services), *PROGRAMS]
+    if settings.service not in parts:
+        cause = f"{settings.service} is no part of {settings.name}"
+        raise InvalidInput(cause, f"its parts are {', '.join(parts)}", "make logs SERVICE=kafka")
+    sys.stdout.write(log_tail(lab, settings.service, settings.lines) + "\n")
+
+
+if __name__ == "__main__":
+    run_command(LogsForm, main, "python -m flows.commands.logs")

@@ -1,0 +1,77 @@
+"""Say what is there, how it is doing and what is left over; without Prefect, so that it answers at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.command_line.command import run_command
+from infra.command_line.forms import NamedStack
+from infra.docker.compose_stack import compose_stack
+from infra.host.paths import StackPaths
+from infra.host.processes import stack_processes
+from infra.lab.assembly import open_lab
+from infra.lab.remains import remains_of
+from infra.operations.description import Line, describe, describe_compose, describe_remains
+from infra.operations.topic import earlier_records
+from infra.stack.state import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNFOLDED = 10_000
+"""Columns of a line that is never folded."""
+
+
+def main(settings: NamedStack) -> None:
+    """Print one line for each part of the stack; exits with 1 when a stack that is wanted up has a part that is not.
+
+    A name that the lab does not know may be that of a Docker Compose project, which is only looked at.
+    """
+    paths = StackPaths.of(settings.name)
+    recorded = read_state(paths) is not None
+    found = None if recorded else remains_of(paths)
+    theirs = None if recorded or found else compose_stack(settings.name)
+    title = f"{settings.name} (Docker Compose's, not ours: {theirs.way_out})" if theirs else settings.name
+    if found:
+        title, lines = f"{settings.name} (no state file: {found.ways(settings.name)})", describe_remains(found)
+    else:
+        lines = describe_compose(theirs) if theirs else describe(open_lab(settings.name))
+    # A pipe has no width: nothing may be folded there, since somebody will search in it.
+    width = None if sys.stdout.isatty() else UNFOLDED
+    Console(width=width, highlight=False).print(render(lines, settings.name, title))
+    if recorded:
+        tell_earlier_records(earlier_records(open_lab(settings.name)))
+    if found:
+        sys.exit(1)
+    if any(line.trouble for line in lines):
+        sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
+        sys.exit(1)
+
+
+def tell_earlier_records(offsets: Mapping[int, int]) -> None:
+    """Print a line for each partition (→ offset) that has records from before this stack began to count."""
+    if not offsets:
+        return
+    from trending.audit.reconciliation import not_audited  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
+
+    for partition, offset in sorted(offsets.items()):
+        sys.stdout.write(f"{not_audited(partition, offset)}\n")
+
+
+def render(lines: list[Line], stack: str, title: str) -> Table:
+    """Return the table."""
+    left = len(stack_processes(StackPaths.of(stack).stack_id))
+    table = Table(title=f"stack {title}", caption=f"{left} processes carry the stack's mark", box=None)
+    for heading in ("name", "state", "health", "ports", "detail"):
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        table.add_row(line.name, line.state, line.health, line.ports, line.detail)
+    return table
+
+
+if __name__ == "__main__":
+    run_command(NamedStack, main, "python -m flows.commands.status")

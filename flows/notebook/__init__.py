@@ -1,0 +1,1 @@
+"""What Notebook.ipynb calls, and what watches over its stack."""

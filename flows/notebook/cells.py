@@ -1,0 +1,238 @@
+"""What the cells of Notebook.ipynb call: the lab's own commands as child processes, and pictures of the store.
+
+A kernel runs an event loop of its own and imports what it likes; a child process meets neither, is interrupted like a command in
+a terminal, and *is* the command. No Prefect is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from IPython.display import HTML, DisplayHandle
+
+from flows.commands.modules import module_of
+from flows.notebook.keeper import DONE, MARK
+from infra.command_line.command import parse
+from infra.command_line.forms import LastStep, StartUpForm
+from infra.host.clock import Clock, SystemClock
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.processes import free_port
+from infra.stack.state import read_state
+from trending.drawing.notebook_pictures import count_lines, minute_columns, ranking_table, sample
+from trending.errors import InvalidInput, LabError
+from trending.serving.reader import StoreReader
+
+if TYPE_CHECKING:
+    from trending.drawing.notebook_pictures import Sample
+    from trending.serving.reader import Observation
+
+Run = Callable[[str, list[str]], None]
+"""Runs a command of the lab by its module's name, with its arguments."""
+FIRST_PORT = 19092
+PORTS = 100
+"""A notebook's ports lie within as many from its first one."""
+PAGE_SHIFT = 6
+ZOOKEEPER_SHIFT = 5
+BLOCK_RULE = "====="
+_open: dict[str, Notebook] = {}
+
+
+class Notebook:
+    """The notebook's stack. Every method can be called again, and after an interruption."""
+
+    def __init__(self, settings: StartUpForm, run: Run, close: Callable[[], None], clock: Clock | None = None) -> None:
+        self.settings = settings
+        self._run = run
+        self._close = close
+        self._clock = clock or SystemClock()
+        self._samples: list[Sample] = []
+
+    @property
+    def name(self) -> str:
+        """Name of the stack, for commands in a terminal."""
+        return self.settings.stack.name
+
+    @property
+    def paths(self) -> StackPaths:
+        """Where the stack lies."""
+        return StackPaths.of(self.name)
+
+    def start(self, until: str = LastStep.PAGE) -> None:
+        """Start the stack up to and including a step; what is there already is adopted."""
+        self._run("start_up", [*arguments_of(self.settings), f"--until={LastStep(until)}"])
+
+    def status(self) -> None:
+        """Print what is there and how it is doing."""
+        self._run("status", [f"--name={self.name}"])
+
+    def spy(self, limit: int = 5) -> None:
+        """Print the first records of the topic."""
+        self._run("spy", [f"--name={self.name}", f"--limit={limit}"])
+
+    def show_ranking(self, seconds: float = 30.0, every: float = 5.0) -> None:
+        """Show the current ranking as a table and draw it anew every few seconds, for ``seconds`` in all."""
+        deadline = self._clock.monotonic() + seconds
+        handle = DisplayHandle()
+        handle.display(HTML(self._look()))
+        while (left := deadline - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(every, left))
+            handle.update(HTML(self._look()))
+
+    def _look(self) -> str:
+        seen, now = self._observe(), time.time()
+        self._samples.append(sample(seen.windows, now))
+        return ranking_table(seen.windows[-1] if seen.windows else None, now, self.settings.stream.zone)
+
+    def _observe(self) -> Observation:
+        store = self.paths.store
+        if not store.exists():
+            cause = "nothing was counted yet: the Spark job has not been started"
+            raise LabError(cause, str(store), "run the cells above, from the top")
+        reader = StoreReader(store)
+        try:
+            return reader.observe()
+        finally:
+            reader.close()
+
+    def draw_counts(self) -> HTML:
+        """Return how the leading hashtags grew while the table was shown."""
+        return HTML(count_lines(self._samples))
+
+    def draw_minutes(self) -> HTML:
+        """Return the tweets of each window."""
+        return HTML(minute_columns(self._observe().windows, self.settings.stream.zone))
+
+    def print_block(self) -> None:
+        """Print the last ranking that the Spark job wrote to its console."""
+        log = self.paths.logs / "stream.out.log"
+        sys.stdout.write(last_block(log.read_text(encoding="utf-8") if log.exists() else "") + "\n")
+
+    def prove(self) -> None:
+        """Stop the producer, let Spark catch up, recount the log and compare; raises LabError where anything differs."""
+        self._run("audit", [f"--name={self.name}", "--no-resume"])
+
+    def close(self) -> None:
+        """Take the stack down with its data."""
+        self._run("tear_down", [f"--name={self.name}", "--volumes"])
+        self._samples.clear()
+        _open.pop(self.name, None)
+        self._close()
+
+
+def open_notebook(**options: object) -> Notebook:
+    """Return this kernel's notebook, opened if need be. The options are those of ``make up``, except the name.
+
+    Raises InvalidInput for one that is unknown or out of its bounds, before anything is started.
+    """
+    if "name" in options:
+        cause = "a notebook has a stack of its own, named after its kernel"
+        raise InvalidInput(cause, f"name={options['name']!r}", "leave the name out")
+    name = f"notebook-{os.getpid()}"
+    known = _open.get(name)
+    settings = choose_settings(name, options, known.settings if known else None)
+    if known:
+        known.settings = settings
+        return known
+    mark = uuid.uuid4().hex
+    run = runner(mark)
+    if read_state(StackPaths.of(name)) is not None:
+        # Left by an earlier kernel that had this pid, on a machine that lost its power.
+        run("tear_down", [f"--name={name}", "--volumes"])
+    opened = _open[name] = Notebook(settings, run, start_keeper(name, mark))
+    return opened
+
+
+def choose_settings(name: str, options: Mapping[str, object], known: StartUpForm | None) -> StartUpForm:
+    """Return the options as start-up's form, on ports that are free at this moment, or the ones that it has already."""
+    port = known.stack.port if known else free_port(FIRST_PORT, PORTS)
+    ports = {"port": port, "zookeeper_port": port + ZOOKEEPER_SHIFT, "page_port": port + PAGE_SHIFT}
+    filled = {**ports, **options, "name": name}
+    return parse(StartUpForm, [f"--{option}={value}" for option, value in filled.items()], "open_notebook")
+
+
+def arguments_of(settings: StartUpForm) -> list[str]:
+    """Return the settings as the arguments of the command that takes them."""
+    sections = settings.model_dump(mode="json", include={"stack", "producer", "stream", "page"})
+    return [f"--{name}={value}" for fields in sections.values() for name, value in fields.items() if value is not None]
+
+
+def interpreter() -> str:
+    """Return the project's own Python where it has been made: the kernel's may be another, as on Colab."""
+    ours = CHECKOUT / ".venv" / "bin" / "python"
+    return str(ours) if ours.exists() else sys.executable
+
+
+def runner(mark: str) -> Run:
+    """Return what runs a command as a child process of this kernel, its output shown as it comes."""
+
+    def run(command: str, arguments: list[str]) -> None:
+        with subprocess.Popen(
+            [interpreter(), "-m", module_of(command), *arguments],
+            cwd=CHECKOUT,
+            env={**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1", "FORCE_COLOR": ""},  # a kernel sets it, and frames get dim
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # a front end interrupts the kernel's whole group; this is interrupted once, below
+        ) as process:
+            try:
+                last = relay(process)
+            except KeyboardInterrupt:
+                process.terminate()  # it undoes what it has made; a second interruption leaves it to that
+                relay(process)
+                raise
+        if process.returncode:
+            cause = f"{command} ended with exit code {process.returncode}"
+            raise LabError(cause, last, "read its lines above; docs/troubleshooting.md has the exit codes")
+
+    return run
+
+
+def relay(process: subprocess.Popen[str]) -> str:
+    """Print the process's lines until its end and return the last one."""
+    last = ""
+    for line in process.stdout or ():
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        last = line.strip() or last
+    process.wait()
+    return last
+
+
+def start_keeper(name: str, mark: str) -> Callable[[], None]:
+    """Start what takes the stack down when this kernel ends, and return what tells it that this was done."""
+    keeper = subprocess.Popen(
+        [interpreter(), "-m", "flows.notebook.keeper", name, mark],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    line = keeper.stdin
+    assert line is not None  # noqa: S101 - it was asked for
+    if keeper.wait():  # it goes on in a process of its own
+        line.close()
+        cause = "what watches over the notebook's stack could not be started"
+        raise LabError(cause, f"exit code {keeper.returncode}", "make prerequisites")
+
+    def done() -> None:
+        line.write(DONE)
+        line.close()
+
+    return done
+
+
+def last_block(output: str) -> str:
+    """Return the last whole block of the job's output."""
+    parts = output.split(f"{BLOCK_RULE}\n")
+    whole = [part for part in parts if part.startswith("Batch ")]
+    return f"{BLOCK_RULE}\n{whole[-1]}{BLOCK_RULE}" if whole else "Spark todavía no ha escrito ninguna clasificación."

@@ -1,0 +1,62 @@
+"""What runs leave in Prefect's UI for several flows: the ranking as a table, the last lines of the logs."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from infra.host.paths import StackPaths
+from infra.host.reporting import say
+from infra.lab.assembly import open_lab
+from infra.operations.logs import log_page
+from infra.operations.undo import PROGRAMS
+from infra.stack.state import read_state
+from trending.text import local_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+@contextmanager
+def as_evidence(what: str) -> Iterator[None]:
+    """Tell what keeps a piece of evidence from being left, and go on: it must not hide what it is evidence of."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - Prefect's server, the store or a log: whichever fails
+        say(f"{what} could not be left with the run: {type(error).__name__}: {error}")
+
+
+def leave_ranking(stack: str) -> None:
+    """Leave the ranking of the latest window that has tweets, its first hundred hashtags, under ``ranking-STACK``."""
+    from trending.serving.reader import TOP, StoreReader  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every run would wait for
+
+    with as_evidence("the ranking"):
+        lab = open_lab(stack)
+        if not lab.paths.store.exists():
+            return
+        with closing(StoreReader(lab.paths.store)) as reader:
+            latest = reader.latest()
+            window = None if latest is None else reader.window(latest, TOP)
+        if window is None:
+            return
+        table = [{"rank": place, "hashtag": name, "tweets": tweets} for place, (name, tweets) in enumerate(window.ranked, 1)]
+        start = local_time(window.start, lab.settings.stream.zone)
+        told = f"The minute from {start}: {window.tweets} tweets, {window.hashtags} hashtags, as the store has them"
+        create_table_artifact(table, key=f"ranking-{stack}", description=told)
+
+
+def leave_logs(stack: str, page: str, description: str) -> None:
+    """Leave the page made by ``last_lines`` under ``logs-STACK``; nothing where it is empty."""
+    with as_evidence("the last lines of the logs"):
+        if page:
+            create_markdown_artifact(page, key=f"logs-{stack}", description=description)
+
+
+def last_lines(stack: str, components: Iterable[str] = ()) -> str:
+    """Return a Markdown page with the last lines of these components, or of all that the stack has; empty without a stack."""
+    if read_state(StackPaths.of(stack)) is None:
+        return ""
+    lab = open_lab(stack)
+    return log_page(lab, components or (*(service.name for service in lab.stack.services), *PROGRAMS))

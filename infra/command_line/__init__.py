@@ -1,0 +1,1 @@
+"""Commands from a terminal: the forms that hold their options, and what runs them."""

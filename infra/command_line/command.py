@@ -1,0 +1,204 @@
+"""Running a command from a terminal: its options come from the same model as its Prefect form.
+
+Values come from the command line, then ``TRENDING_<NAME>`` variables, then the defaults; a name nobody knows is an error.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import logging
+import os
+import re
+import signal
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from rich.console import Console
+
+from infra.command_line.forms import ALL_FORMS, NamedStack, field_sections
+from infra.host.reporting import LOGGER, MARK
+from trending.errors import Interrupted, InvalidInput, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+Form = TypeVar("Form", bound=BaseModel)
+_PREFIX = "TRENDING_"
+_RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "COMPONENT", "DRIFT"})
+"""TRENDING_ variables that are no settings: the test suite's, the lab's directory, the marks on processes."""
+
+
+class _Whose(BaseModel):
+    """Whose settings are asked for: all of a command line that must be right before what is recorded can complete it."""
+
+    stack: NamedStack = Field(default_factory=NamedStack)
+
+
+class _FlatEnvironment(PydanticBaseSettingsSource):
+    """Reads TRENDING_RATE into producer.rate, and so on for every field of every section."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ANN401, ARG002
+        """Not used: the whole mapping is made at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        sections = field_sections(self.settings_cls)
+        values: dict[str, Any] = {}
+        for name, section in sections.items():
+            value = os.environ.get(_PREFIX + name.upper())
+            if value is None or value == "":
+                continue
+            target = values.setdefault(section, {}) if section else values
+            target[name] = value
+        return values
+
+
+def parse(form: type[Form], arguments: list[str], program: str, recorded: Callable[[str], dict[str, Any]] | None = None) -> Form:
+    """Return the form filled in from the arguments and the environment; raises InvalidInput naming every wrong field.
+
+    ``recorded`` gives what was asked for earlier of the stack with this name: it stands in for the defaults, so
+    ``make up PORT=19092`` is remembered.
+    """
+    known = {name.upper() for each in ALL_FORMS for name in field_sections(each)} | _RESERVED
+    strangers = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known)
+    if strangers:
+        cause = f"unknown parameter {', '.join(strangers)}"
+        settings = ", ".join(sorted(name.lower() for name in known - _RESERVED))
+        raise InvalidInput(cause, f"the parameters are: {settings}", f"{program} --help")
+    return _fill(form, arguments, program, recorded(_name(arguments, program)) if recorded else {})
+
+
+def _name(arguments: list[str], program: str) -> str:
+    """Return the stack that the arguments name, whatever else they say."""
+    asked = [argument for argument in arguments if argument not in {"-h", "--help"}]
+    return _fill(_Whose, asked, program, {}, whole=False).stack.name
+
+
+def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, Any], *, whole: bool = True) -> Form:
+    shortcuts = {f"{section}.{name}": name for name, section in field_sections(form).items() if section}
+
+    class _CommandLine(form, BaseSettings):  # type: ignore[misc, valid-type]
+        model_config = SettingsConfigDict(
+            cli_parse_args=[_as_declared(argument) for argument in arguments],
+            cli_prog_name=program,
+            cli_shortcuts=shortcuts,
+            cli_avoid_json=True,
+            cli_implicit_flags=True,
+            cli_exit_on_error=False,
+            cli_hide_none_type=True,
+            cli_ignore_unknown_args=not whole,
+            extra="forbid",
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the parent's signature
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (_FlatEnvironment(settings_cls), InitSettingsSource(settings_cls, base))
+
+    _CommandLine.__doc__ = form.__doc__
+    try:
+        filled = _CommandLine()
+        return form.model_validate(filled.model_dump())
+    except ValidationError as error:
+        faults = [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in error.errors()]
+        raise InvalidInput(faults[0], "; ".join(faults[1:]), f"{program} --help") from error
+    except SettingsError as error:
+        # Neither in the message nor as its cause: a mistyped option's value may be an address with a token.
+        raise InvalidInput(_without_values(str(error), arguments), _options(arguments), f"{program} --help") from None
+
+
+def _options(arguments: list[str]) -> str:
+    """Return the names of the options that were given."""
+    return " ".join(argument.partition("=")[0] for argument in arguments if argument.startswith("-"))
+
+
+def _without_values(message: str, arguments: list[str]) -> str:
+    """Return the parser's message, which quotes what it does not know, with … for every option's value."""
+    values = {argument.partition("=")[2] for argument in arguments if argument.startswith("-")}
+    values |= {word for option, word in pairwise(arguments) if option.startswith("-") and not word.startswith("-")}
+    for value in sorted(values - {""}, key=len, reverse=True):
+        message = re.sub(rf"(?<=[=\s'\"]){re.escape(value)}(?=[\s'\"]|$)", "…", message)
+    return message
+
+
+def _as_declared(argument: str) -> str:
+    """Return an option with the underscores of its field: ``--page-port=1`` is typed as readily as ``--page_port=1``."""
+    option = re.match(r"--(no-)?[^=]*", argument)
+    if option is None:
+        return argument
+    prefix = f"--{option[1] or ''}"
+    return prefix + option[0].removeprefix(prefix).replace("-", "_") + argument[option.end() :]
+
+
+class _Terminal(logging.Handler):
+    """Prints the lab's own lines and nothing else of what Prefect logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, MARK, False):
+            self._console.print(record.getMessage(), markup=False)
+
+
+def run_command(
+    form: type[Form],
+    main: Callable[[Form], None],
+    program: str,
+    recorded: Callable[[str], dict[str, Any]] | None = None,
+) -> None:
+    """Fill in the form, run ``main`` and exit: 0, or the code of the error that it raised, told in one clear message."""
+    _quieten_prefect()
+    # What has been imported is not walked through once more at exit: 0.5 s of every command.
+    atexit.register(gc.freeze)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        main(parse(form, sys.argv[1:], program, recorded))
+    except LabError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if not _of_a_signal(error):
+            raise
+        sys.stderr.write("interrupted: what this run had made was undone\n")
+        sys.exit(Interrupted.exit_code)
+
+
+def _of_a_signal(error: BaseException) -> bool:
+    """Whether a signal is behind it: between two tasks Prefect stumbles over one, and raises an error of its own for it."""
+    prefect = sys.modules.get("prefect.exceptions")  # commands that import no Prefect answer sooner
+    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, signals):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _quieten_prefect() -> None:
+    # Prefect resets handler levels whenever it sets up logging again; the variable makes it reset to the same level.
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+    terminal = _Terminal()
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.CRITICAL)
+    logging.getLogger(LOGGER).addHandler(terminal)
+    logging.getLogger(LOGGER).setLevel(logging.INFO)

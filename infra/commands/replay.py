@@ -1,0 +1,48 @@
+"""Open the live page on a recorded store: no broker, no Spark, no Prefect server. Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from infra.command_line.command import run_command
+from infra.command_line.forms import ReplayForm
+from infra.host.processes import free_port, port_owner, usual_or_free
+from trending.errors import InvalidInput, PortTaken
+from trending.page.program import main as show
+from trending.programs.lifecycle import stop_on_signals
+from trending.programs.specifications import PageSpec
+from trending.settings import PageSettings, StackSettings, WindowTime
+
+
+def main(settings: ReplayForm) -> None:
+    """Serve the page until a signal comes; raises InvalidInput where there is no store."""
+    store = Path(settings.store).absolute()
+    if not store.is_file():
+        cause = f"there is no recorded store {settings.store}"
+        raise InvalidInput(cause, "a stack's own is data/serving.sqlite in its directory", "make replay-demo STORE=…")
+    page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
+    if (owner := port_owner(page.page_port)) is not None:
+        cause = f"the page's port is taken ({owner})"
+        free = free_port(page.page_port + 1, 1)
+        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={settings.store} PAGE_PORT={free}")
+    stop = stop_on_signals()
+    with tempfile.TemporaryDirectory(prefix="trending-replay-") as place:
+        spec = PageSpec(
+            bootstrap="",
+            topic=StackSettings().topic,
+            heartbeat=Path(place) / "page.json",
+            settings=page,
+            stack_id="replay",
+            name=store.stem,
+            store=store,
+            window_time=WindowTime.ARRIVAL,
+            time_zone=None,
+        )
+        sys.stdout.write(f"the recorded store is shown at {page.address}; Ctrl-C ends it\n")
+        show(spec, stop)
+
+
+if __name__ == "__main__":
+    run_command(ReplayForm, main, "python -m infra.commands.replay")

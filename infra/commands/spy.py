@@ -1,0 +1,26 @@
+"""Print the topic from the beginning and follow it until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+
+from infra.command_line.command import run_command
+from infra.command_line.forms import SpyForm
+from infra.lab.assembly import open_lab
+from trending.kafka.spy import follow
+from trending.programs.lifecycle import stop_on_signals
+
+
+def main(settings: SpyForm) -> None:
+    """Print each record's value on a line of its own."""
+    lab = open_lab(settings.name)
+
+    def show(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    follow(lab.stack.bootstrap, lab.settings.stack.topic, stop_on_signals(), show, settings.limit)
+
+
+if __name__ == "__main__":
+    run_command(SpyForm, main, "python -m infra.commands.spy")

@@ -1,0 +1,236 @@
+"""The audit: the batch layer that recounts the log and reconciles producer, log and store.
+
+Each number is obtained in its own way: acknowledged from the producer's ledger, in log from a fresh read, counted from the store.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from trending.errors import AuditFailed
+from trending.text import local_time, printable
+from trending.tweets.record_id import ID_HEADER, parse_record_id
+from trending.tweets.rule import Kind, Reason, classify, window_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from zoneinfo import ZoneInfo
+
+    from trending.kafka.log_reader import Record
+    from trending.producer.ledger import Ledger
+    from trending.serving.store import Reject
+    from trending.settings import WindowTime
+
+MAX_DIFFERENCES = 20
+"""Differences printed; their number is always exact."""
+
+
+@dataclass
+class Recount:
+    """What a fresh read of the log holds."""
+
+    tweets: Counter[tuple[int, str]] = field(default_factory=Counter)
+    ids: Counter[tuple[str, int]] = field(default_factory=Counter)
+    minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    without_id: int = 0
+    foreign: int = 0
+    rejects: dict[tuple[int, int], str] = field(default_factory=dict)
+    rejected_runs: set[str] = field(default_factory=set)
+    first: float = math.inf
+    last: float = -math.inf
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first append to the last; 0 without records."""
+        return max(0.0, self.last - self.first)
+
+    def add(self, record: Record, window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> None:
+        """Count one record of the log."""
+        self.first, self.last = min(self.first, record.append_time), max(self.last, record.append_time)
+        verdict = classify(record.value, record.append_time, window_time)
+        header = record.headers.get(ID_HEADER)
+        identity = parse_record_id(header) if header else None
+        if identity is not None:
+            self.ids[identity] += 1
+        if verdict.kind is Kind.FOREIGN:
+            self.foreign += 1
+        elif verdict.kind is Kind.REJECT:
+            self.rejects[record.partition, record.offset] = verdict.label
+            if identity is not None:
+                self.rejected_runs.add(identity[0])
+        else:
+            self.tweets[window_start(verdict.time), verdict.label] += 1
+            if identity is None:
+                self.without_id += 1
+            if identity in acknowledged:
+                self.minutes[identity[0], window_start(record.append_time), verdict.label] += 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A count on which two witnesses disagree; ``window`` is the window's start, seconds since the epoch."""
+
+    window: int
+    hashtag: str
+    in_log: int
+    other: int
+    witness: str
+
+
+def not_audited(partition: int, offset: int) -> str:
+    """Return the line on the records that were in the topic before this stack began to count."""
+    return f"records before offset {offset} of partition {partition} belong to an earlier life and are not audited"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
+
+    ``start`` is partition → offset at which the audited range begins.
+    """
+
+    acknowledged: int
+    in_log: int
+    counted: int
+    lost: int
+    duplicated: int
+    unknown_arrived: int
+    not_attempted: int
+    given_up: int
+    without_id: int
+    foreign: int
+    rejected: Mapping[str, int]
+    dead_letters: int
+    dropped_by_spark: int
+    differences: tuple[Difference, ...]
+    start: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> bool:
+        """Whether every promise was kept."""
+        return not (
+            self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences
+        ) and self.dead_letters == sum(self.rejected.values())
+
+    def lines(self, zone: ZoneInfo | None) -> list[str]:
+        """Return the report as printed; the last line is the headline."""
+        late, future = self.rejected.get(Reason.LATE, 0), self.rejected.get(Reason.FUTURE, 0)
+        others = sum(self.rejected.values()) - late - future
+        lines = [
+            *(f"audit: {not_audited(part, offset)}" for part, offset in sorted(self.start.items()) if offset),
+            f"audit: unknown outcome, arrived: {self.unknown_arrived}",
+            f"audit: given up by the producer: {self.given_up}",
+            f"audit: tweets of other producers: {self.without_id}",
+            f"audit: foreign records: {self.foreign}",
+            f"audit: late: {late}",
+            f"audit: future: {future}",
+            f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
+            *(f"audit:   {reason}: {count}" for reason, count in sorted(self.rejected.items())),
+            f"audit: groups dropped by Spark's watermark: {self.dropped_by_spark}",
+        ]
+        if self.not_attempted:
+            lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
+        for row in self.differences[:MAX_DIFFERENCES]:
+            window = local_time(row.window, zone)
+            lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
+        if len(self.differences) > MAX_DIFFERENCES:
+            lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")
+        lines.append(
+            f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
+            f"lost {self.lost}, duplicated {self.duplicated}"
+        )
+        return lines
+
+    def require_clean(self) -> None:
+        """Raise AuditFailed unless the report is clean."""
+        if not self.clean:
+            cause = "the audit found a difference"
+            raise AuditFailed(cause, "; ".join(self.lines(None)[-3:]), "make status")
+
+
+@dataclass(frozen=True)
+class StreamFigures:
+    """What the stream says of itself, read from the serving store."""
+
+    counts: Mapping[tuple[int, str], int]
+    rejects: Iterable[Reject]
+    dropped: int
+
+
+def recount(records: Iterable[Record], window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> Recount:
+    """Read the log once and count it by the rule of ``tweet.classify``."""
+    result = Recount()
+    for record in records:
+        result.add(record, window_time, acknowledged)
+    return result
+
+
+def reconcile(
+    ledger: Ledger, start: dict[int, int], log: Recount, stream: StreamFigures, dead_letters: set[tuple[int, int]]
+) -> AuditReport:
+    """Compare the witnesses, window by window and hashtag by hashtag, since totals can cancel.
+
+    lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store;
+    duplicated = ids twice in the log + tweets and rejects counted beyond the log.
+    """
+    acknowledged = ledger.acknowledged_ids(start)
+    differences = _differences(log.tweets, stream.counts, "store")
+    missing = sum(max(0, row.in_log - row.other) for row in differences)
+    beyond = sum(max(0, row.other - row.in_log) for row in differences)
+    booked = {(reject.partition, reject.offset): reject.reason for reject in stream.rejects}
+    unbooked = log.rejects.items() - booked.items()
+    overbooked = booked.items() - log.rejects.items()
+    differences += _ledger_differences(ledger, start, log)
+    found = acknowledged & log.ids.keys()
+    twice = sum(times - 1 for times in log.ids.values())
+    ours = log.ids.keys() & _attempted(ledger, log)
+    return AuditReport(
+        acknowledged=len(acknowledged),
+        in_log=len(log.ids),
+        counted=sum(stream.counts.values()) - log.without_id,
+        lost=len(acknowledged - found) + missing + len(unbooked),
+        duplicated=twice + beyond + len(overbooked),
+        unknown_arrived=len(ours - acknowledged),
+        not_attempted=len(log.ids.keys() - ours),
+        given_up=ledger.failed,
+        without_id=log.without_id,
+        foreign=log.foreign,
+        rejected=dict(Counter(log.rejects.values())),
+        dead_letters=len(dead_letters & log.rejects.keys()),
+        dropped_by_spark=stream.dropped,
+        differences=tuple(differences),
+        start=start,
+    )
+
+
+def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:
+    return {(run, sequence) for run, sequence in log.ids if sequence < ledger.reserved.get(run, 0)}
+
+
+def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int, str], int], witness: str) -> list[Difference]:
+    keys = sorted(in_log.keys() | other.keys())
+    return [
+        Difference(*key, in_log.get(key, 0), other.get(key, 0), witness)
+        for key in keys
+        if in_log.get(key, 0) != other.get(key, 0)
+    ]
+
+
+def _ledger_differences(ledger: Ledger, start: dict[int, int], log: Recount) -> list[Difference]:
+    """Compare the ledger's counts by append minute with the log's, for the runs that lie wholly in the range.
+
+    Tweets of ours that were dead-lettered have no hashtag in the recount: their runs are left out of this comparison.
+    """
+    cut = {row.run for row in ledger.intervals if row.first_offset < start.get(row.partition, 0)} | log.rejected_runs
+    expected: Counter[tuple[int, str]] = Counter()
+    found: Counter[tuple[int, str]] = Counter()
+    for (run, minute, hashtag), tweets in ledger.counts.items():
+        if run not in cut:
+            expected[minute, hashtag] += tweets
+    for (run, minute, hashtag), tweets in log.minutes.items():
+        if run not in cut:
+            found[minute, hashtag] += tweets
+    return _differences(found, expected, "ledger")

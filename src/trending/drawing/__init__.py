@@ -1,0 +1,1 @@
+"""SVG without a chart library: lines, bars, a notebook's pictures."""

@@ -1,0 +1,130 @@
+"""The store as small pictures for a notebook, in Spanish: an HTML table and two SVG drawings, made without a chart library.
+
+Everything that came out of a tweet is escaped twice over: what a terminal would obey, and what a browser would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from trending.drawing.polyline import polyline
+from trending.text import local_time, number, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from trending.serving.reader import Window
+
+SHOWN_ROWS = 15
+SHOWN_LINES = 5
+SHOWN_MINUTES = 15
+DRAWING = (640, 200)
+"""Width and height of a drawing's own coordinates."""
+LABEL_WIDTH = 150
+LABEL_HEIGHT = 20
+LABEL_LETTERS = 16
+COLOURS = ("#2f6fde", "#d1495b", "#2a9d60", "#b07d12", "#8a4fbf")
+DASHES = ("none", "8 3", "2 3", "12 3 2 3", "5 5")
+"""A line is told from another by its dashes too: not everybody sees the colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How often each hashtag had been counted at a moment, seconds since the epoch."""
+
+    at: float
+    totals: Mapping[str, int]
+
+
+def sample(windows: Sequence[Window], at: float) -> Sample:
+    """Return the sum of the windows by hashtag."""
+    totals: dict[str, int] = {}
+    for window in windows:
+        for hashtag, tweets in window.ranked:
+            totals[hashtag] = totals.get(hashtag, 0) + tweets
+    return Sample(at, totals)
+
+
+def ranking_table(window: Window | None, now: float, zone: ZoneInfo | None) -> str:
+    """Return the ranking of one window as an HTML table, or a sentence while there is none."""
+    if window is None:
+        return "<p>Todavía no hay ninguna ventana con tuits: la primera llega con el primer lote de Spark.</p>"
+    highest = window.ranked[0][1] if window.ranked else 1
+    rows = "".join(
+        f"<tr><td style='text-align:right'>{place}</td><td style='text-align:left'>{_safe(hashtag)}</td>"
+        f"<td style='text-align:right'>{number(tweets, 'es')}</td>"
+        f"<td style='text-align:left;width:16em'><div style='background:{COLOURS[0]};height:.8em;"
+        f"width:{100 * tweets / highest:.1f}%'></div></td></tr>"
+        for place, (hashtag, tweets) in enumerate(window.ranked[:SHOWN_ROWS], 1)
+    )
+    start, end, at = (local_time(each, zone)[-8:] for each in (window.start, window.end, now))
+    return (
+        f"<table><caption style='text-align:left'>Ventana [{start}, {end}) · {number(window.tweets, 'es')} tuits de "
+        f"{number(window.hashtags, 'es')} hashtags · visto a las {at}</caption>"
+        "<thead><tr><th>Puesto</th><th style='text-align:left'>Hashtag</th><th>Tuits</th><th></th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def count_lines(samples: Sequence[Sample]) -> str:
+    """Return a line for each of the leading hashtags: how its count grew from one look to the next."""
+    if len(samples) < 2:  # noqa: PLR2004 - a line needs two points
+        return "<p>Para dibujar una línea hacen falta dos miradas: ejecute antes la celda de la tabla.</p>"
+    last = samples[-1].totals
+    leaders = sorted(last, key=lambda hashtag: (-last[hashtag], hashtag))[:SHOWN_LINES]
+    highest = float(max(last.values(), default=1))
+    width, height = DRAWING
+    shapes = []
+    for row, hashtag in enumerate(leaders):
+        look = f"stroke='{COLOURS[row]}' stroke-width='2' stroke-dasharray='{DASHES[row]}'"
+        points = polyline([each.totals.get(hashtag, 0) for each in samples], DRAWING, highest)
+        y = LABEL_HEIGHT * (row + 1)
+        shapes.append(
+            f"<polyline fill='none' {look} points='{points}'/>"
+            f"<line x1='{width + 8}' x2='{width + 32}' y1='{y - 4}' y2='{y - 4}' {look}/>"
+            f"<text x='{width + 38}' y='{y}'>{_safe(_short(hashtag))} {number(last[hashtag], 'es')}</text>"
+        )
+    seconds = samples[-1].at - samples[0].at
+    title = f"Tuits contados desde el arranque, en los {seconds:.0f} s en que se miró la tabla"
+    return _drawing(title, width + LABEL_WIDTH, height, "".join(shapes))
+
+
+def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None) -> str:
+    """Return a column for each window: all its tweets."""
+    shown = windows[-SHOWN_MINUTES:]
+    if not shown:
+        return "<p>Todavía no hay ninguna ventana con tuits.</p>"
+    width, height = DRAWING
+    highest = max(window.tweets for window in shown) or 1
+    step = width / len(shown)
+    column = min(step * 0.8, 60.0)
+    shapes = []
+    for place, window in enumerate(shown):
+        tall = (height - 2 * LABEL_HEIGHT) * window.tweets / highest
+        middle = (place + 0.5) * step
+        top = height - LABEL_HEIGHT - tall
+        shapes.append(
+            f"<rect x='{middle - column / 2:.1f}' y='{top:.1f}' width='{column:.1f}' height='{tall:.1f}' fill='{COLOURS[0]}'/>"
+            f"<text x='{middle:.1f}' y='{top - 4:.1f}' text-anchor='middle'>{number(window.tweets, 'es')}</text>"
+            f"<text x='{middle:.1f}' y='{height - 4}' text-anchor='middle'>{local_time(window.start, zone)[11:16]}</text>"
+        )
+    return _drawing("Tuits de cada ventana de un minuto", width, height, "".join(shapes))
+
+
+def _drawing(title: str, width: int, height: int, shapes: str) -> str:
+    return (
+        f"<figure style='margin:0'><figcaption>{title}</figcaption>"
+        f"<svg role='img' aria-label='{title}' viewBox='0 0 {width} {height}' width='{width}' height='{height}' "
+        f"style='max-width:100%;font:12px sans-serif' fill='currentColor'>{shapes}</svg></figure>"
+    )
+
+
+def _short(hashtag: str) -> str:
+    return hashtag if len(hashtag) <= LABEL_LETTERS else f"{hashtag[: LABEL_LETTERS - 1]}…"
+
+
+def _safe(text: str) -> str:
+    return escape(printable(text), quote=True)

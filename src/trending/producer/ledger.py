@@ -1,0 +1,183 @@
+"""The ledger: what the broker acknowledged, on disk before anybody is told.
+
+An id is ``run:sequence``; a run is one life of the producer. Acknowledged sequences are kept as intervals together with their
+offsets, and as counts for each append minute and hashtag. What was sent and is in no interval has an unknown outcome.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+from sqlalchemy.dialects.sqlite import insert
+
+from trending.database import open_sqlite
+from trending.tweets.rule import window_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_metadata = MetaData()
+_runs = Table(
+    "runs",
+    _metadata,
+    Column("run", String, primary_key=True),
+    Column("reserved", BigInteger, nullable=False),
+)
+_acked = Table(
+    "acked",
+    _metadata,
+    Column("run", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("first_sequence", BigInteger, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+)
+_counts = Table(
+    "counts",
+    _metadata,
+    Column("run", String, primary_key=True),
+    Column("minute", BigInteger, primary_key=True),
+    Column("hashtag", String, primary_key=True),
+    Column("tweets", BigInteger, nullable=False),
+)
+_failed = Table(
+    "failed",
+    _metadata,
+    Column("run", String, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("reason", String, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Consecutive sequences of one run that got consecutive offsets of one partition."""
+
+    run: str
+    partition: int
+    first_sequence: int
+    last_sequence: int
+    first_offset: int
+
+    def __len__(self) -> int:
+        return self.last_sequence - self.first_sequence + 1
+
+    def ids(self, start_offset: int) -> Iterator[tuple[str, int]]:
+        """Yield (run, sequence) of every acknowledged record at ``start_offset`` or behind it."""
+        skipped = max(0, start_offset - self.first_offset)
+        for sequence in range(self.first_sequence + skipped, self.last_sequence + 1):
+            yield self.run, sequence
+
+    def extended(self, sequence: int, partition: int, offset: int) -> Self | None:
+        """Return this interval with one more record, or None where that record does not follow on."""
+        follows = partition == self.partition and sequence == self.last_sequence + 1 and offset == self.first_offset + len(self)
+        if not follows:
+            return None
+        return type(self)(self.run, partition, self.first_sequence, sequence, self.first_offset)
+
+
+class LedgerWriter:
+    """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._engine = open_sqlite(path)
+        self._run = run
+        self._open: dict[int, Interval] = {}
+        self._dirty: dict[tuple[int, int], Interval] = {}
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._failed: list[tuple[int, str]] = []
+        self._pending = 0
+        self.acknowledged = 0
+        self.failed = 0
+        self.reserved = 0
+        _metadata.create_all(self._engine)
+
+    def reserve(self, up_to: int) -> None:
+        """Declare on disk that sequences below ``up_to`` may be sent: the log can then hold nothing that was not attempted."""
+        statement = insert(_runs).values(run=self._run, reserved=up_to)
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["run"], set_={"reserved": up_to}))
+        self.reserved = up_to
+
+    def acknowledge(self, sequence: int, partition: int, offset: int, append_time: float, hashtag: str) -> None:
+        """Note that the broker holds a record; ``append_time`` is in seconds since the epoch."""
+        current = self._open.get(partition)
+        grown = current.extended(sequence, partition, offset) if current else None
+        interval = grown or Interval(self._run, partition, sequence, sequence, offset)
+        self._open[partition] = interval
+        self._dirty[partition, interval.first_sequence] = interval
+        self._counts[window_start(append_time), hashtag] += 1
+        self._pending += 1
+
+    def fail(self, sequence: int, reason: str) -> None:
+        """Note that a record was given up: it is not promised, though it may still turn up in the log."""
+        self._failed.append((sequence, reason))
+
+    def commit(self) -> None:
+        """Put everything noted so far on disk in one transaction."""
+        if not self._dirty and not self._failed:
+            return
+        with self._engine.begin() as connection:
+            for interval in self._dirty.values():
+                row = insert(_acked).values(
+                    run=interval.run,
+                    partition=interval.partition,
+                    first_sequence=interval.first_sequence,
+                    last_sequence=interval.last_sequence,
+                    first_offset=interval.first_offset,
+                )
+                keys = ["run", "partition", "first_sequence"]
+                connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"last_sequence": interval.last_sequence}))
+            for (minute, hashtag), tweets in self._counts.items():
+                count = insert(_counts).values(run=self._run, minute=minute, hashtag=hashtag, tweets=tweets)
+                keys = ["run", "minute", "hashtag"]
+                connection.execute(count.on_conflict_do_update(index_elements=keys, set_={"tweets": _counts.c.tweets + tweets}))
+            for sequence, reason in self._failed:
+                connection.execute(insert(_failed).values(run=self._run, sequence=sequence, reason=reason))
+        self.acknowledged += self._pending
+        self.failed += len(self._failed)
+        self._pending = 0
+        self._dirty.clear()
+        self._counts.clear()
+        self._failed.clear()
+
+    def close(self) -> None:
+        """Commit and release the file."""
+        self.commit()
+        self._engine.dispose()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What all producer runs of a stack have on disk."""
+
+    intervals: tuple[Interval, ...]
+    counts: dict[tuple[str, int, str], int]
+    reserved: dict[str, int]
+    failed: int
+
+    def acknowledged_ids(self, start_offsets: dict[int, int]) -> set[tuple[str, int]]:
+        """Return the ids of the records acknowledged at or behind ``start_offsets`` (partition → offset)."""
+        return {identity for interval in self.intervals for identity in interval.ids(start_offsets.get(interval.partition, 0))}
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Read the ledger at ``path``; a missing file is an empty ledger, since no producer has run."""
+    if not path.exists():
+        return Ledger((), {}, {}, 0)
+    engine = open_sqlite(path)
+    _metadata.create_all(engine)
+    with engine.connect() as connection:
+        intervals = tuple(
+            Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
+            for row in connection.execute(select(_acked).order_by(_acked.c.run, _acked.c.first_sequence))
+        )
+        counts = {(row.run, row.minute, row.hashtag): row.tweets for row in connection.execute(select(_counts))}
+        reserved = {row.run: row.reserved for row in connection.execute(select(_runs))}
+        failed = len(connection.execute(select(_failed.c.sequence)).all())
+    engine.dispose()
+    return Ledger(intervals, counts, reserved, failed)

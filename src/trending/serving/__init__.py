@@ -1,0 +1,1 @@
+"""The serving store: written once a batch, read for every ranking that anybody sees."""

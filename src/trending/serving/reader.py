@@ -1,0 +1,166 @@
+"""Reading the serving store for the page: read only, a change told by one pragma, each look in one transaction."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import distinct, func, select
+
+from trending.database import open_sqlite_read_only
+from trending.serving.store import metadata
+from trending.settings import WINDOW_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+SHOWN_WINDOWS = 60
+"""Windows that the page draws and offers: the last hour."""
+TOP = 100
+"""Hashtags of a window that the page knows by name; an export has all of them."""
+OPEN_WINDOWS = 3
+"""Windows read anew at each change: no older one can still grow in time with the watermark at 65 s or less."""
+LARGEST = 2**63 - 1
+"""SQLite's largest integer; the driver refuses to ask for a larger one."""
+
+_ranking = metadata.tables["ranking"]
+_rejects = metadata.tables["rejects"]
+_batches = metadata.tables["batches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window: all its tweets and hashtags counted, the first ``TOP`` of them ranked."""
+
+    start: int
+    tweets: int
+    hashtags: int
+    ranked: tuple[tuple[str, int], ...]
+
+    @property
+    def end(self) -> int:
+        """Where the next one starts."""
+        return self.start + WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look saw: windows in order of time, the last batch and when it was written, the rejects."""
+
+    windows: tuple[Window, ...]
+    batch: int | None
+    at: float
+    rejects: int
+
+
+class StoreReader:
+    """Reads one store file. Raises SQLAlchemy's OperationalError where there is none yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = open_sqlite_read_only(path)
+        # Kept open, since the pragma compares with what the same connection last saw.
+        self._watching: Connection | None = None
+
+    def version(self) -> int:
+        """Return a number that changes with every commit of another connection; for one thread only."""
+        if self._watching is None:
+            self._watching = self._engine.connect()
+        version: int = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
+        return version
+
+    def observe(self, since: int | None = None) -> Observation:
+        """Return the windows from ``since`` on, or the last hour's, with the state of the whole store."""
+        with self._look() as connection:
+            checkpoints = _checkpoints(connection)
+            latest = _latest(connection, checkpoints)
+            if latest is None:
+                windows: tuple[Window, ...] = ()
+            else:
+                first = latest - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS
+                windows = _windows(connection, checkpoints, first if since is None else max(since, first))
+            batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
+            unique = select(_rejects.c.partition, _rejects.c.offset).distinct().subquery()
+            rejects = connection.execute(select(func.count()).select_from(unique)).scalar_one()
+        return Observation(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejects)
+
+    def window(self, start: int, limit: int | None = None) -> Window | None:
+        """Return the window that starts at ``start``, ranked as a whole unless limited; None where nothing was counted."""
+        if abs(start) > LARGEST:
+            return None
+        with self._look() as connection:
+            checkpoints = _checkpoints(connection)
+            windows = _windows(connection, checkpoints, start, start, limit)
+        return windows[0] if windows else None
+
+    def latest(self) -> int | None:
+        """Return the start of the latest window."""
+        with self._look() as connection:
+            return _latest(connection, _checkpoints(connection))
+
+    @contextmanager
+    def _look(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            # One transaction: a batch committed between two queries would give totals that contradict the ranking.
+            connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
+        self._engine.dispose()
+
+
+def _checkpoints(connection: Connection) -> list[str]:
+    # Each is one seek in the key, where DISTINCT reads the whole table.
+    found: list[str] = []
+    while True:
+        first = select(func.min(_ranking.c.checkpoint))
+        following: str | None = connection.execute(
+            first.where(_ranking.c.checkpoint > found[-1]) if found else first
+        ).scalar_one()
+        if following is None:
+            return found
+        found.append(following)
+
+
+def _latest(connection: Connection, checkpoints: Sequence[str]) -> int | None:
+    starts = [
+        connection.execute(select(func.max(_ranking.c.window_start)).where(_ranking.c.checkpoint == checkpoint)).scalar_one()
+        for checkpoint in checkpoints
+    ]
+    return max(starts, default=None)
+
+
+def _windows(
+    connection: Connection, checkpoints: Sequence[str], first: int, last: int | None = None, limit: int | None = TOP
+) -> tuple[Window, ...]:
+    chosen = _ranking.c.checkpoint.in_(checkpoints)
+    within = [chosen, _ranking.c.window_start >= first]
+    if last is not None:
+        within.append(_ranking.c.window_start <= last)
+    totals = select(
+        _ranking.c.window_start,
+        func.sum(_ranking.c.tweets).label("tweets"),
+        func.count(distinct(_ranking.c.hashtag)).label("hashtags"),
+    )
+    found = connection.execute(totals.where(*within).group_by(_ranking.c.window_start).order_by(_ranking.c.window_start)).all()
+    tweets = func.sum(_ranking.c.tweets).label("tweets")
+    ranked = select(_ranking.c.hashtag, tweets).group_by(_ranking.c.hashtag).order_by(tweets.desc(), _ranking.c.hashtag)
+    return tuple(
+        Window(
+            row.window_start,
+            row.tweets,
+            row.hashtags,
+            tuple(
+                (line.hashtag, line.tweets)
+                for line in connection.execute(ranked.where(chosen, _ranking.c.window_start == row.window_start).limit(limit))
+            ),
+        )
+        for row in found
+    )

@@ -1,0 +1,1 @@
+"""Simulated tweets: random, from a catalogue of users, phrases and weighted hashtags."""

@@ -1,0 +1,86 @@
+"""The tweet simulator: seeded, weighted random tweets from a catalogue that the user can change."""
+
+from __future__ import annotations
+
+import random
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trending.errors import InvalidInput
+from trending.tweets.rule import MAX_HASHTAG
+from trending.tweets.wire_format import Tweet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class WeightedHashtag(BaseModel):
+    """A hashtag and how often it is drawn, relative to the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(min_length=1, max_length=MAX_HASHTAG)
+    weight: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
+
+
+class Catalogue(BaseModel):
+    """What tweets are made of; each list needs at least one entry."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    users: tuple[str, ...] = Field(("@DataFan", "@SparkGuru", "@PythonDev", "@KafkaQueen", "@StreamLover"), min_length=1)
+    phrases: tuple[str, ...] = Field(
+        (
+            "increíble la velocidad de",
+            "hoy aprendí algo nuevo sobre",
+            "no puedo dejar de leer sobre",
+            "el futuro es",
+            "mi demo de clase usa",
+        ),
+        min_length=1,
+    )
+    hashtags: tuple[WeightedHashtag, ...] = Field(
+        (
+            WeightedHashtag(name="#BigData", weight=4),
+            WeightedHashtag(name="#Spark", weight=3),
+            WeightedHashtag(name="#IA", weight=2),
+            WeightedHashtag(name="#RealTime", weight=1),
+        ),
+        min_length=1,
+    )
+
+
+def load_catalogue(path: str | None) -> Catalogue:
+    """Return the catalogue in the JSON file at ``path``, or the built-in one; raises InvalidInput for an unusable file."""
+    if path is None:
+        return Catalogue()
+    try:
+        return Catalogue.model_validate_json(Path(path).read_bytes())
+    except (OSError, ValidationError) as error:
+        cause = f"the catalogue {path} cannot be used"
+        raise InvalidInput(cause, str(error), "see the section 'Your own hashtags' of the README") from error
+
+
+class Simulator:
+    """An endless source of tweets: the same seed and catalogue give the same users, phrases and hashtags."""
+
+    def __init__(self, catalogue: Catalogue, seed: int | None = None) -> None:
+        self._catalogue = catalogue
+        self._names = [hashtag.name for hashtag in catalogue.hashtags]
+        self._weights = list(accumulate(hashtag.weight for hashtag in catalogue.hashtags))
+        # A generator for each part: drawn from one, a part would depend on the size of the bursts before it.
+        self._hashtags, self._users, self._phrases = (_generator(seed, part) for part in ("hashtags", "users", "phrases"))
+
+    def tweets(self, count: int, timestamp: float) -> Iterator[Tweet]:
+        """Yield ``count`` tweets created at ``timestamp`` (seconds since the epoch)."""
+        chosen = self._hashtags.choices(self._names, cum_weights=self._weights, k=count)
+        users = self._users.choices(self._catalogue.users, k=count)
+        phrases = self._phrases.choices(self._catalogue.phrases, k=count)
+        for hashtag, user, phrase in zip(chosen, users, phrases, strict=True):
+            yield Tweet(user, f"{phrase} {hashtag}", hashtag, timestamp)
+
+
+def _generator(seed: int | None, part: str) -> random.Random:
+    # Not for secrets: a seeded, repeatable stream is the point.
+    return random.Random(None if seed is None else f"{part} {seed}")  # noqa: S311

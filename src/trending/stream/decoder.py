@@ -1,0 +1,73 @@
+"""Decoding inside Spark: Arrow batches of Kafka records in, counts and rejects out.
+
+A compiled codec on Arrow batches costs a fraction of ``from_json``; counting inside the batch sends a handful of rows back to
+the JVM where every tweet would otherwise travel on its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.tweets.rule import Kind, classify, window_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SCHEMA = "kind string, time timestamp, label string, partition int, offset bigint, records bigint"
+"""Spark's name for what ``decode_batches`` yields; partition and offset are set for rejects only, -1 elsewhere."""
+
+_ARROW = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("time", pa.timestamp("us", "UTC")),
+        ("label", pa.string()),
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("records", pa.int64()),
+    ]
+)
+_MICROSECONDS = 1_000_000
+
+
+def decode_batches(window_time: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield, for each batch of (partition, offset, timestamp, value), its counts by kind, window, label.
+
+    ``time`` of a count is the latest time in the group, so that the watermark Spark derives from it is the records' own.
+    """
+    mode = WindowTime(window_time)
+    for batch in batches:
+        yield _count(batch, mode)
+
+
+def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
+    counts: dict[tuple[str, int, str, int, int], int] = {}
+    latest: dict[tuple[str, int, str, int, int], float] = {}
+    append_times = batch.column("timestamp").cast(pa.int64()).to_pylist()
+    values = batch.column("value").to_pylist()
+    for row, (value, append_micros) in enumerate(zip(values, append_times, strict=True)):
+        kind, label, time = classify(value, append_micros / _MICROSECONDS, mode)
+        rejected = kind is Kind.REJECT
+        place = (batch.column("partition")[row].as_py(), batch.column("offset")[row].as_py()) if rejected else (-1, -1)
+        key = (kind.value, window_start(time), str(label), *place)
+        counts[key] = counts.get(key, 0) + 1
+        if time > latest.get(key, float("-inf")):
+            latest[key] = time
+    columns = [
+        [key[0] for key in counts],
+        [_micros(latest[key], key[1]) for key in counts],
+        [key[2] for key in counts],
+        [key[3] for key in counts],
+        [key[4] for key in counts],
+        list(counts.values()),
+    ]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, type=field.type) for column, field in zip(columns, _ARROW, strict=True)], schema=_ARROW
+    )
+
+
+def _micros(time: float, window: int) -> int:
+    """Return ``time`` in microseconds, rounded but never into the next window: a double can be finer than Spark's timestamps."""
+    return min(round(time * _MICROSECONDS), (window + WINDOW_SECONDS) * _MICROSECONDS - 1)

@@ -1,0 +1,215 @@
+"""The streaming job: Kafka → Arrow decoding → counts by minute and hashtag → dead letters, serving store, printed ranking."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+from filelock import FileLock, Timeout
+from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark.errors import PySparkException, StreamingQueryException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer knows
+
+from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.kafka.log_reader import topic_id
+from trending.programs.heartbeat import write_heartbeat
+from trending.serving.store import Store
+from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
+from trending.stream.checkpoint import committed_offsets
+from trending.stream.dead_letters import DeadLetters
+from trending.stream.decoder import SCHEMA, decode_batches
+from trending.stream.progress import ProgressListener
+from trending.stream.sink import RankingSink
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from pyspark.sql import DataFrame
+    from pyspark.sql.streaming.query import StreamingQuery
+
+    from trending.programs.specifications import StreamSpec
+
+log = logging.getLogger("trending.stream")
+
+BROKER_OPTIONS = {
+    "kafka.default.api.timeout.ms": "10000",
+    "kafka.request.timeout.ms": "5000",
+    "fetchOffset.numRetries": "1",
+}
+"""With Spark's defaults a lost broker goes unnoticed for 184 s; with these the query fails after 11 s and is started again."""
+DRIVER_OPTIONS = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseSerialGC",
+    "-XX:MetaspaceSize=192m",
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+)
+"""No collection while classes are still being loaded, and the optimising compiler only for what runs ten times as often as
+it would ask for: start-up code is not worth its time, what runs for every record still gets there within seconds."""
+MAX_BACKOFF_SECONDS = 10.0
+ABSENT_LOOKS = 4
+ABSENT_PAUSE_SECONDS = 2.0
+"""All looks together take less than a heartbeat may be old."""
+LOST_BROKER = ("TimeoutException", "DisconnectException", "UnknownTopicOrPartition", "LeaderNotAvailable")
+"""Kafka exceptions that a restart of the query can heal; everything else ends the job with its cause."""
+
+
+def build_session(spec: StreamSpec) -> SparkSession:
+    """Start the driver's JVM on loopback with the locked connector jars."""
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    settings = spec.settings
+    session = (
+        SparkSession.builder.appName("trending")
+        .master(f"local[{os.cpu_count() or 2}]")
+        .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in spec.jars))
+        .config("spark.driver.memory", f"{settings.driver_mb}m")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.extraJavaOptions", " ".join(DRIVER_OPTIONS))
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("WARN")
+    return session
+
+
+def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
+    """Return the streaming aggregation: kind, window start in seconds, label, partition, offset, records."""
+    offsets = {spec.topic: {str(partition): offset for partition, offset in spec.start_offsets.items()}}
+    source = (
+        session.readStream.format("kafka")
+        .options(**BROKER_OPTIONS)
+        .option("kafka.bootstrap.servers", spec.bootstrap)
+        .option("subscribe", spec.topic)
+        .option("startingOffsets", json.dumps(offsets))
+        .load()
+        .select("partition", "offset", "timestamp", "value")
+    )
+    window_time = spec.settings.window_time
+    return (
+        source.mapInArrow(partial(decode_batches, window_time.value), SCHEMA)
+        .withWatermark("time", f"{WATERMARK_SECONDS[window_time]} seconds")
+        .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offset")
+        .agg(F.sum("records").alias("records"))
+        .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offset", "records")
+    )
+
+
+def start_query(spec: StreamSpec, counts: DataFrame, sink: Callable[[DataFrame, int], None]) -> StreamingQuery:
+    """Start the query in update mode; its first batch runs at once, the next ones at each trigger."""
+    return (
+        counts.writeStream.queryName("ranking")
+        .outputMode("update")
+        .foreachBatch(sink)
+        .option("checkpointLocation", str(spec.checkpoint))
+        .trigger(processingTime=f"{round(spec.settings.trigger_seconds * 1000)} milliseconds")
+        .start()
+    )
+
+
+def watch(query: StreamingQuery, progress: ProgressListener, spec: StreamSpec, stop: threading.Event) -> None:
+    """Beat until the query ends or ``stop`` is set; raises the query's exception when it failed."""
+    while query.isActive and not stop.is_set():
+        write_heartbeat(spec.heartbeat, "running", progress.figures(), query.status["message"])
+        stop.wait(0.25)
+    if stop.is_set():
+        query.stop()
+        return
+    query.awaitTermination(1)
+
+
+def is_lost_broker(error: StreamingQueryException) -> bool:
+    """Tell whether the query failed for want of a broker, which passes, or for a reason that stays."""
+    text = str(error)
+    return any(name in text for name in LOST_BROKER) and "changed from" not in text
+
+
+def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
+    """Raise ConfigurationConflict when the topic was deleted or made anew: its offsets mean nothing any more.
+
+    The job stops then and never starts from the beginning by itself. A broker that does not answer says nothing either way; one
+    that denies the topic is asked again for a while: a restarted broker answers before its controller has told it what exists.
+    """
+    for look in range(ABSENT_LOOKS):
+        if look and stop.wait(ABSENT_PAUSE_SECONDS):
+            return
+        try:
+            found = topic_id(spec.bootstrap, spec.topic)
+        except NotReady:
+            return
+        if found is not None:
+            break
+    if found != spec.topic_id:
+        cause = f"the topic {spec.topic} was deleted" + (" and made anew" if found else "") + " while the stream ran"
+        evidence = f"topic id {found}, the checkpoint's is {spec.topic_id}"
+        raise ConfigurationConflict(cause, evidence, "make down VOLUMES=1, then make up")
+
+
+def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, int], None], store: Store) -> None:
+    """Run the query until ``stop``; a lost broker restarts it with back-off, anything else raises LabError."""
+    write_heartbeat(spec.heartbeat, "starting the session")
+    session = build_session(spec)
+    progress = ProgressListener(
+        lambda run, groups: store.note_dropped(spec.checkpoint_id, run, groups),
+        committed_offsets(spec.checkpoint, spec.topic),
+    )
+    session.streams.addListener(progress)
+    backoff = 1.0
+    while not stop.is_set():
+        batches = progress.batches
+        try:
+            counts = count_hashtags(session, spec)
+            watch(start_query(spec, counts, sink), progress, spec, stop)
+        except StreamingQueryException as error:
+            require_same_topic(spec, stop)
+            if not is_lost_broker(error):
+                cause = "the streaming query failed"
+                raise LabError(cause, str(error), "make status") from error
+            backoff = 1.0 if progress.batches > batches else min(backoff * 2, MAX_BACKOFF_SECONDS)
+            log.warning("the broker is lost; the query starts again in %.0f s", backoff)
+            write_heartbeat(spec.heartbeat, "broker lost", progress.figures())
+            stop.wait(backoff)
+    session.stop()
+    write_heartbeat(spec.heartbeat, "stopped", progress.figures())
+
+
+def main(spec: StreamSpec, stop: threading.Event) -> None:
+    """Run the job alone on its checkpoint; a second job on the same one is refused."""
+    spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(spec.checkpoint.with_suffix(".lock"), timeout=0)
+    try:
+        held = lock.acquire()
+    except Timeout as error:
+        cause = f"another job runs on the checkpoint {spec.checkpoint}"
+        raise ConfigurationConflict(cause, str(error), "make status") from error
+    with held, closing(Store(spec.store)) as store:
+        letters = DeadLetters(spec.bootstrap, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True))
+        try:
+            run_job(spec, stop, sink, store)
+        except (Py4JNetworkError, ConnectionError) as error:
+            _end_without_jvm(error)
+        except (Py4JError, PySparkException) as error:
+            cause = "Spark refused the job"
+            raise LabError(cause, str(error), "make status") from error
+
+
+def _end_without_jvm(error: Exception) -> NoReturn:
+    """End at once: with its JVM gone, PySpark's own clean-up at exit would wait for answers that never come."""
+    log.error("the driver's JVM is gone: %s", error)
+    time.sleep(0.1)
+    os._exit(1)

@@ -1,0 +1,74 @@
+"""The sink of the streaming job: one micro-batch into the dead letters and the serving store, then the printed ranking."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from trending.serving.printed_ranking import render_block
+from trending.serving.store import Batch, Reject
+from trending.tweets.rule import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from zoneinfo import ZoneInfo
+
+    from pyspark.sql import DataFrame
+
+    from trending.serving.store import Ranked, Store
+    from trending.stream.dead_letters import DeadLetters
+
+Row = tuple[str, int, str, int, int, int]
+"""kind, window start in seconds, label, partition, offset, records: a row of the aggregation."""
+
+
+class RankingSink:
+    """Called with every micro-batch. Both writes are idempotent, so Spark may call it again with the same batch."""
+
+    def __init__(
+        self,
+        store: Store,
+        checkpoint_id: str,
+        dead_letters: DeadLetters,
+        zone: ZoneInfo | None,
+        show: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._checkpoint_id = checkpoint_id
+        self._dead_letters = dead_letters
+        self._zone = zone
+        self._show = show
+        self._shown: list[Ranked] = store.latest_ranking()
+
+    def __call__(self, frame: DataFrame, number: int) -> None:
+        """Write the micro-batch that Spark hands over: the rows its update mode changed."""
+        table = frame.toArrow()
+        self.write(number, zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+    def write(self, number: int, rows: Iterable[Row]) -> None:
+        """Write the rows of batch ``number``, then print the latest window if that changed its ranking."""
+        batch = to_batch(number, time.time(), rows)
+        if batch.rejects:
+            self._dead_letters.write(batch.rejects)
+        self._store.write(self._checkpoint_id, batch)
+        if batch.rejects:
+            self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.next_offset)
+        ranking = self._store.latest_ranking()
+        if ranking and ranking != self._shown:
+            self._show(render_block(number, batch.at, ranking, self._zone))
+            self._shown = ranking
+
+
+def to_batch(number: int, at: float, rows: Iterable[Row]) -> Batch:
+    """Sort the aggregation's rows into tweets, foreign records and rejects."""
+    tweets: dict[tuple[int, str], int] = {}
+    foreign: dict[int, int] = {}
+    rejects: list[Reject] = []
+    for kind, window, label, partition, offset, records in rows:
+        if kind == Kind.TWEET:
+            tweets[window, label] = records
+        elif kind == Kind.FOREIGN:
+            foreign[window] = records
+        else:
+            rejects.append(Reject(partition, offset, label))
+    return Batch(number, at, tweets, foreign, tuple(rejects))

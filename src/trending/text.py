@@ -1,0 +1,37 @@
+"""Text made harmless, and times and numbers as people write them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+
+_UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+"""Unicode categories that move the cursor, reorder text or show nothing: controls, bidi marks, line separators."""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with every character that a terminal would obey instead of show as an escape sequence."""
+    return "".join(
+        character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _UNSAFE else character
+        for character in text
+    )
+
+
+def local_time(seconds: float, zone: ZoneInfo | None) -> str:
+    """Return ``seconds`` since the epoch as ``YYYY-MM-DD HH:MM:SS`` in ``zone``, or this machine's zone."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: float, language: str, digits: int = 0) -> str:
+    """Return a number as the language writes it, the way browsers do: Spanish groups from five digits on."""
+    text = f"{value:,.{digits}f}"
+    if language != "es":
+        return text
+    if abs(value) < 10_000:  # noqa: PLR2004 - where Spanish begins to group
+        text = text.replace(",", "")
+    return text.translate(str.maketrans(",.", ".,"))

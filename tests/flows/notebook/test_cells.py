@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from fakes.clock import FakeClock
+from IPython.core.inputtransformer2 import TransformerManager
+
+from flows.notebook import cells as module
+from flows.notebook import keeper as notebook_keeper
+from flows.notebook.cells import Notebook, arguments_of, choose_settings, last_block, open_notebook, relay, runner, start_keeper
+from flows.notebook.keeper import MARK
+from infra.command_line.forms import StartUpForm
+from infra.host.paths import CHECKOUT, StackPaths
+from trending.errors import InvalidInput, LabError
+from trending.serving.store import Batch, Store
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CELLS = nbformat.read(CHECKOUT / "Notebook.ipynb", as_version=4).cells
+CODE = [cell for cell in CELLS if cell.cell_type == "code"]
+BLOCK = "=====\nBatch {n} - Snapshot en 2026-11-23 09:28:11\n|#Spark|{n}|\n=====\n"
+
+
+class Shown:
+    """Stands in for IPython's display handle."""
+
+    pictures: list[str]
+
+    def __init__(self) -> None:
+        Shown.pictures = []
+
+    def display(self, picture: Any) -> None:
+        self.pictures.append(picture.data)
+
+    update = display
+
+
+class Commands:
+    """Stands in for the runner: what was run, and errors to order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[str]]] = []
+        self.fail: type[BaseException] | None = None
+
+    def __call__(self, command: str, arguments: list[str]) -> None:
+        self.calls.append((command, arguments))
+        if self.fail:
+            raise self.fail
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _arguments in self.calls]
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    made = Commands()
+    monkeypatch.setattr(module, "_open", {})
+    monkeypatch.setattr(module, "runner", lambda _mark: made)
+    monkeypatch.setattr(module, "start_keeper", lambda _name, _mark: lambda: made.calls.append(("keeper told", [])))
+    monkeypatch.setattr(module, "DisplayHandle", Shown)
+    return made
+
+
+def count(paths: StackPaths, tweets: dict[tuple[int, str], int], batch: int = 1) -> None:
+    paths.data.mkdir(parents=True, exist_ok=True)
+    store = Store(paths.store)
+    store.write("one", Batch(number=batch, at=60.0, tweets=tweets, foreign={}))
+    store.close()
+
+
+def test_the_notebook_is_committed_without_outputs_and_with_valid_cells() -> None:
+    nbformat.validate(nbformat.read(CHECKOUT / "Notebook.ipynb", as_version=4))
+    assert CODE
+    for cell in CODE:
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        if cell.id != "entorno":  # it runs before flows/notebook/cells.py can be imported
+            assert len(cell.source.splitlines()) <= 5, "what a cell does belongs into flows/notebook/cells.py"
+
+
+def test_every_cell_runs_on_a_machine_of_pretend_and_the_order_is_start_ups(commands: Commands) -> None:
+    scope: dict[str, Any] = {}
+    for cell in CODE:
+        source = cell.source.replace("WATCH_SECONDS = 30", "WATCH_SECONDS = 0")
+        if "show_ranking" in source:
+            count(scope["lab"].paths, {(0, "#Spark"): 3})
+        plain = TransformerManager().transform_cell(source)
+        exec(compile(plain, cell.id, "exec"), scope)  # noqa: S102 - the notebook's own cells
+    assert commands.names == ["start_up", "start_up", "spy", "start_up", "status", "audit", "tear_down", "keeper told"]
+    lasts = [arguments[-1] for name, arguments in commands.calls if name == "start_up"]
+    assert lasts == ["--until=topic", "--until=producer", "--until=page"]
+    assert Shown.pictures[-1].count("<tr>") == 2
+
+
+def test_a_notebook_has_a_name_of_its_own_and_free_ports_and_is_opened_once(commands: Commands) -> None:
+    first = open_notebook(runtime="embedded", rate=5)
+    assert first.name == f"notebook-{os.getpid()}"
+    assert first.settings.stack.runtime is RuntimeKind.EMBEDDED
+    assert first.settings.page.page_port == first.settings.stack.port + 6
+    port = first.settings.stack.port
+    again = open_notebook(runtime="embedded", rate=7)
+    assert again is first
+    assert (again.settings.producer.rate, again.settings.stack.port) == (7, port)
+    first.close()
+    assert open_notebook() is not first
+
+
+@pytest.mark.parametrize("options", [{"name": "trending"}, {"rate": -1}, {"speed": 3}])
+def test_a_wrong_option_is_refused_before_anything_is_started(commands: Commands, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        open_notebook(**options)
+    assert commands.calls == []
+
+
+def test_the_arguments_say_exactly_the_settings() -> None:
+    options = {"runtime": "embedded", "rate": 2.5, "seed": 7, "time_zone": "Europe/Madrid", "port": 23000}
+    settings = choose_settings("notebook-1", options, None)
+    assert module.parse(StartUpForm, arguments_of(settings), "up") == settings
+
+
+def test_the_table_is_drawn_anew_every_five_seconds_for_a_bounded_time(commands: Commands) -> None:
+    opened = open_notebook()
+    clock = FakeClock(lambda: count(opened.paths, {(60, "#Spark"): 3 + clock.naps}))
+    watched = Notebook(opened.settings, commands, lambda: None, clock)
+    count(opened.paths, {(0, "#Old"): 9, (60, "#Spark"): 2, (60, "<script>"): 1})
+    watched.show_ranking(seconds=12, every=5)
+    assert clock.monotonic() == 1012
+    assert len(Shown.pictures) == 4
+    assert [re.findall(r"#Spark</td><td [^>]*>(\d+)", picture) for picture in Shown.pictures] == [["2"], ["3"], ["4"], ["5"]]
+    assert "&lt;script&gt;" in Shown.pictures[-1]
+    assert not any("<script" in picture or "#Old" in picture for picture in Shown.pictures)
+    assert "#Spark 5" in watched.draw_counts().data
+    assert watched.draw_minutes().data.count("<rect") == 2
+
+
+def test_looking_before_anything_was_counted_says_what_to_do(commands: Commands) -> None:
+    with pytest.raises(LabError, match="has not been started"):
+        open_notebook().show_ranking(seconds=0)
+
+
+def test_a_tear_down_that_fails_leaves_it_to_the_keeper(commands: Commands) -> None:
+    opened = open_notebook()
+    commands.fail = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        opened.close()
+    assert "keeper told" not in commands.names
+    assert open_notebook() is opened
+
+
+def test_what_an_earlier_kernel_of_the_same_pid_left_is_taken_down_first(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "read_state", lambda _paths: object())
+    open_notebook()
+    assert commands.calls == [("tear_down", [f"--name=notebook-{os.getpid()}", "--volumes"])]
+
+
+def test_the_last_whole_block_is_shown(commands: Commands, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = BLOCK.format(n=1) + BLOCK.format(n=2)
+    assert last_block(whole) + "\n" == BLOCK.format(n=2)
+    opened = open_notebook()
+    opened.print_block()
+    assert "todavía" in capsys.readouterr().out
+    opened.paths.logs.mkdir(parents=True)
+    (opened.paths.logs / "stream.out.log").write_text(whole, encoding="utf-8")
+    opened.print_block()
+    assert capsys.readouterr().out == BLOCK.format(n=2)
+
+
+def test_a_commands_lines_come_as_it_prints_them_and_its_exit_code_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    run = runner("mark")
+    with pytest.raises(LabError, match="logs ended with exit code 11") as caught:
+        run("logs", ["--name=nobody"])
+    assert "there is no stack nobody" in capsys.readouterr().out
+    assert "make up NAME=nobody" in caught.value.evidence
+
+
+SLEEPER = """
+import signal, sys, time
+def end(*_): print("undone", flush=True); sys.exit(130)
+signal.signal(signal.SIGTERM, end)
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_interrupted_cell_waits_for_the_commands_undoing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    package = tmp_path / "flows"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "sleeper.py").write_text(SLEEPER, encoding="utf-8")
+    monkeypatch.setattr(module, "CHECKOUT", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    started = threading.Event()
+
+    def relay_until_started(process: subprocess.Popen[str]) -> str:
+        if not started.is_set():
+            assert process.stdout is not None
+            assert process.stdout.readline() == "started\n"
+            started.set()
+            signal.raise_signal(signal.SIGINT)
+        return relay(process)
+
+    monkeypatch.setattr(module, "relay", relay_until_started)
+    with pytest.raises(KeyboardInterrupt):
+        runner("mark")("sleeper", [])
+    assert capsys.readouterr().out == "undone\n"
+
+
+KEPT = """
+import sys
+from flows.notebook.cells import start_keeper
+done = start_keeper("notebook-0", "{mark}")
+print("kept", flush=True)
+sys.stdin.readline()
+if {told}: done()
+"""
+
+
+def keepers() -> list[int]:
+    return [
+        process.pid
+        for process in notebook_keeper.psutil.process_iter(["cmdline"])
+        if process.info["cmdline"] and "notebook-0" in process.info["cmdline"]
+    ]
+
+
+@pytest.mark.parametrize(("told", "killed"), [(True, False), (False, False), (False, True)])
+def test_the_keeper_cleans_up_after_any_end_of_the_kernel_unless_it_was_told(told: bool, killed: bool, home: Path) -> None:  # noqa: FBT001
+    paths = StackPaths.of("notebook-0")
+    paths.root.mkdir(parents=True)
+    paths.state.write_text("damaged", encoding="ascii")  # a take-down with its data deletes it all the same
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", KEPT.format(mark="m", told=told)], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert kernel.stdout is not None
+    assert kernel.stdin is not None
+    assert kernel.stdout.readline() == b"kept\n"
+    assert len(keepers()) == 1
+    if killed:
+        kernel.kill()
+    kernel.communicate()
+    deadline = time.monotonic() + 60
+    while keepers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert keepers() == []
+    assert paths.root.exists() is told
+    assert list(home.glob("*.log")) == []
+
+
+def test_the_keeper_interrupts_the_notebooks_commands_and_only_those() -> None:
+    mine, other = (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word], env={**os.environ, MARK: mark})
+        for word, mark in (("flows.start_up", "mine"), ("flows.start_up", "other"))
+    )
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={**os.environ, MARK: "mine"})
+    try:
+        assert [process.pid for process in notebook_keeper.commands_of("mine")] == [mine.pid]
+    finally:
+        for process in (mine, other, program):
+            process.kill()
+            process.wait()
+
+
+def test_a_take_down_that_fails_leaves_its_words(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook_keeper, "commands_of", lambda _mark: [])
+    notebook_keeper.clean_up("Not A Name", "m")
+    assert "name" in (home / "Not A Name.log").read_text(encoding="utf-8")
+
+
+def test_a_keeper_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "interpreter", lambda: "/bin/false")
+    with pytest.raises(LabError, match="could not be started"):
+        start_keeper("notebook-0", "m")

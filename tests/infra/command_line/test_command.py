@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prefect.exceptions import TerminationSignal
+from pydantic import SecretStr
+
+from flows import start_up, tear_down
+from infra.command_line.command import parse, run_command
+from infra.command_line.forms import (
+    ALL_FORMS,
+    AuditForm,
+    DemoForm,
+    LastStep,
+    LogsForm,
+    ServeForm,
+    SmokeTestForm,
+    SpyForm,
+    StartUpForm,
+    TearDownCommand,
+    TearDownForm,
+    field_sections,
+)
+from infra.health.fault_names import FaultName
+from infra.host.reporting import say
+from trending.errors import Interrupted, InvalidInput, LabError, NotReady
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+SAMPLES: dict[str, tuple[str, Any]] = {
+    "name": ("lab-2", "lab-2"),
+    "runtime": ("embedded", "embedded"),
+    "profile": ("zookeeper", "zookeeper"),
+    "port": ("19092", 19092),
+    "brokers": ("3", 3),
+    "heap_mb": ("700", 700),
+    "kafka_image": ("apache/kafka:4.2.2", "apache/kafka:4.2.2"),
+    "zookeeper_image": ("zookeeper:3.9.3", "zookeeper:3.9.3"),
+    "zookeeper_port": ("12181", 12181),
+    "topic": ("another.topic", "another.topic"),
+    "partitions": ("4", 4),
+    "replication": ("1", 1),
+    "rate": ("2.5", 2.5),
+    "seed": ("7", 7),
+    "catalogue": ("/my catalogue.json", "/my catalogue.json"),
+    "window_time": ("event", "event"),
+    "trigger_seconds": ("0", 0.0),
+    "shuffle_partitions": ("3", 3),
+    "driver_mb": ("600", 600),
+    "time_zone": ("Europe/Madrid", "Europe/Madrid"),
+    "store": ("/my store.sqlite", "/my store.sqlite"),
+    "out": ("/my report", "/my report"),
+    "page_port": ("18501", 18501),
+    "demo_seconds": ("9", 9.0),
+    "volumes": ("true", True),
+    "confirm": ("trending", "trending"),
+    "heal": ("true", True),
+    "faults": ("jvm-killed,broker-killed", [FaultName.JVM_KILLED, FaultName.BROKER_KILLED]),
+    "hold_seconds": ("2.5", 2.5),
+    "limit_seconds": ("60", 60.0),
+    "alert_url": ("https://example.invalid/hook", SecretStr("https://example.invalid/hook")),
+    "stop_only": ("true", True),
+    "timeout_seconds": ("3", 3.0),
+    "resume": ("false", False),
+    "limit": ("3", 3),
+    "service": ("kafka", "kafka"),
+    "lines": ("3", 3),
+    "until": ("producer", LastStep.PRODUCER),
+}
+EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
+NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]
+
+
+def value(filled: BaseModel, name: str) -> Any:
+    section = field_sections(type(filled))[name]
+    return getattr(getattr(filled, section) if section else filled, name)
+
+
+@pytest.mark.parametrize(("form", "name"), EVERY, ids=NAMES)
+def test_every_parameter_can_be_given_as_argument_and_as_variable(
+    form: type[BaseModel], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, expected = SAMPLES[name]
+    argument = {"true": f"--{name}", "false": f"--no-{name}"}.get(text, f"--{name}={text}")
+    assert value(parse(form, [argument], "up"), name) == expected
+    monkeypatch.setenv(f"TRENDING_{name.upper()}", text)
+    assert value(parse(form, [], "up"), name) == expected
+
+
+def test_an_argument_goes_before_a_variable_and_a_variable_before_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def recorded(_name: str) -> dict[str, Any]:
+        return {"producer": {"rate": 2.0, "seed": 4}, "stack": {"port": 12000}}
+
+    monkeypatch.setenv("TRENDING_RATE", "5")
+    filled = parse(StartUpForm, ["--port", "19092"], "up", recorded)
+    assert (filled.producer.rate, filled.producer.seed, filled.stack.port) == (5.0, 4, 19092)
+    assert parse(StartUpForm, ["--rate", "6"], "up", recorded).producer.rate == 6.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--name=other"], ["--name", "other"], ["--stack.name=other"], ["--rate", "5", "--name", "other", "--partitions=2"]],
+)
+def test_what_is_recorded_is_looked_up_for_the_stack_that_was_named(arguments: list[str]) -> None:
+    asked: list[str] = []
+
+    def recorded(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return {}
+
+    parse(StartUpForm, arguments, "up", recorded)
+    assert asked == ["other"]
+
+
+def test_what_is_recorded_is_looked_up_for_the_stack_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_NAME", "other")
+    monkeypatch.setenv("TRENDING_RATE", "5")
+    asked: list[str] = []
+    parse(StartUpForm, [], "up", lambda name: asked.append(name) or {})  # type: ignore[func-returns-value]
+    assert asked == ["other"]
+
+
+def test_what_is_given_is_judged_together_with_what_is_recorded() -> None:
+    def recorded(_name: str) -> dict[str, Any]:
+        return {"stack": {"brokers": 3, "replication": 3}}
+
+    stack = parse(StartUpForm, ["--replication=2"], "up", recorded).stack
+    assert (stack.brokers, stack.replication) == (3, 2)
+    with pytest.raises(InvalidInput, match="replication 3 needs as many brokers"):
+        parse(StartUpForm, ["--brokers=2"], "up", recorded)
+
+
+def test_help_is_about_the_whole_form_where_something_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(StartUpForm, ["--help"], "up", lambda _name: {})
+    assert "--rate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["demo_seconds", "demo-seconds", "demo.demo-seconds"])
+def test_a_hyphen_is_as_good_as_an_underscore_in_a_name_and_stays_in_a_value(name: str) -> None:
+    form = parse(DemoForm, [f"--{name}=7", "--name=my-lab", "--topic", "a-b"], "demo")
+    assert (form.demo.demo_seconds, form.stack.name, form.stack.topic) == (7, "my-lab", "a-b")
+
+
+def test_an_empty_variable_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_RATE", "")
+    assert parse(StartUpForm, [], "up").producer.rate == 1.0
+
+
+def test_a_switch_can_be_given_without_a_value() -> None:
+    assert parse(TearDownCommand, ["--volumes"], "down").volumes
+    assert not parse(AuditForm, ["--no-resume"], "audit").resume
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--rate", "-1"], "rate"),
+        (["--rate=0"], "rate"),
+        (["--rate=nan"], "rate"),
+        (["--rate=fast"], "rate"),
+        (["--port=80"], "port"),
+        (["--port=70000"], "port"),
+        (["--brokers=4"], "brokers"),
+        (["--replication=3"], "replication"),
+        (["--runtime=podman"], "runtime"),
+        (["--profile=raft"], "profile"),
+        (["--window_time=noon"], "window_time"),
+        (["--time_zone=Mars/Olympus"], "time_zone"),
+        (["--name=../etc"], "name"),
+        (["--name=Übung"], "name"),
+        (["--nonsense=1"], "nonsense"),
+        (["nonsense"], "nonsense"),
+        (["--port=9092.5"], "port"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_error(arguments: list[str], named: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(StartUpForm, arguments, "up")
+    assert named in caught.value.cause
+    assert caught.value.next_command == "up --help"
+
+
+@pytest.mark.row(32)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--alert-url=https://hooks/SECRET", "--bogus=1"],
+        ["--alert_ulr=https://hooks/SECRET"],
+        ["--alert-ulr", "https://hooks/SECRET"],
+        ["--alert-url", "https://hooks/SECRET", "--alert-ulr", "https://hooks/SECRET?a=b"],
+    ],
+)
+def test_a_mistyped_option_is_named_without_anybodys_value(arguments: list[str]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(ServeForm, arguments, "serve")
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__suppress_context__, "the parser's own error quotes it"
+    assert all(option.partition("=")[0] in caught.value.evidence for option in arguments if option.startswith("--"))
+
+
+def test_every_wrong_value_is_told_at_once() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse(StartUpForm, ["--rate=-1", "--port=80"], "up")
+    assert "rate" in str(caught.value)
+    assert "port" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("form", "arguments"),
+    [
+        (TearDownCommand, ["--volumes", "--stop_only"]),
+        (DemoForm, ["--demo_seconds=1"]),
+        (SmokeTestForm, ["--timeout_seconds=0"]),
+        (SpyForm, ["--limit=-1"]),
+        (LogsForm, ["--lines=0"]),
+    ],
+)
+def test_bounds_hold_in_every_form(form: type[BaseModel], arguments: list[str]) -> None:
+    with pytest.raises(InvalidInput):
+        parse(form, arguments, "it")
+
+
+def test_a_variable_that_nobody_knows_is_an_error_that_lists_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_RATTE", "5")
+    with pytest.raises(InvalidInput, match="unknown parameter TRENDING_RATTE") as caught:
+        parse(StartUpForm, [], "up")
+    assert "rate, " in caught.value.evidence
+    assert "demo_seconds" in caught.value.evidence
+
+
+def test_a_variable_of_another_command_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_DEMO_SECONDS", "9")
+    assert parse(TearDownCommand, [], "down").name == "trending"
+
+
+def run(main: Any, *arguments: str) -> int | str | None:
+    """Run a command as the terminal does; returns its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["up", *arguments])
+        try:
+            run_command(StartUpForm, main, "python -m flows.start_up")
+        except SystemExit as end:
+            return end.code
+    return 0
+
+
+@pytest.mark.usefixtures("own_process")
+def test_a_command_that_succeeds_prints_the_labs_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(settings: StartUpForm) -> None:
+        logging.getLogger("prefect.engine").error("Prefect's own line")
+        say(f"rate [bold]{settings.producer.rate}[/bold]")
+
+    assert run(main, "--rate=5") == 0
+    said = capsys.readouterr()
+    assert said.out == "rate [bold]5.0[/bold]\n"
+    assert "Prefect's own" not in said.err
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize(
+    "error", [NotReady("it is not ready", "nothing", "make status"), LabError("anything", "nothing", "make status")]
+)
+def test_an_error_is_one_message_and_its_own_exit_code(error: LabError, capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_settings: StartUpForm) -> None:
+        raise error
+
+    assert run(main) == error.exit_code
+    said = capsys.readouterr()
+    assert said.err == f"error: {error.cause}\n  evidence: nothing\n  next: make status\n"
+    assert said.out == ""
+
+
+@pytest.mark.usefixtures("own_process")
+def test_wrong_input_ends_with_2_and_one_message_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lambda _settings: pytest.fail("it ran"), "--rate=-1") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "rate" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.row(8)
+@pytest.mark.usefixtures("own_process")
+def test_sigterm_and_ctrl_c_end_a_command_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def terminated(_settings: StartUpForm) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    def interrupted(_settings: StartUpForm) -> None:
+        raise KeyboardInterrupt
+
+    assert run(terminated) == Interrupted.exit_code == 130
+    assert run(interrupted) == 130
+    assert capsys.readouterr().err.count("interrupted: what this run had made was undone\n") == 2
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize("signalled", [TerminationSignal(signal.SIGTERM), KeyboardInterrupt()])
+def test_a_signal_between_two_tasks_at_which_prefect_stumbles_is_an_interruption_all_the_same(
+    signalled: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumbling(_settings: StartUpForm) -> None:
+        try:
+            raise signalled  # noqa: TRY301
+        except BaseException:  # noqa: BLE001
+            what = "Task run is not set"
+            raise ValueError(what)  # noqa: B904 - as Prefect does, and the two above
+
+    def failing(_settings: StartUpForm) -> None:
+        what = "a defect"
+        raise ValueError(what)
+
+    assert run(stumbling) == 130
+    assert "interrupted: what this run had made was undone\n" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="a defect"):
+        run(failing)
+
+
+def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return name → schema of every numeric field, those of sections too; options of a nullable one are merged in."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in [schema, *schema.get("$defs", {}).values()]:
+        for name, field in part.get("properties", {}).items():
+            merged = {**field, **next((option for option in field.get("anyOf", []) if option.get("type") != "null"), {})}
+            if merged.get("type") in {"integer", "number"}:
+                found[name] = merged
+    return found
+
+
+WITHOUT_UPPER_BOUND = {"seed", "limit"}
+
+
+@pytest.mark.parametrize("form", ALL_FORMS, ids=[form.__name__ for form in ALL_FORMS])
+def test_a_form_describes_and_bounds_every_number(form: type[BaseModel]) -> None:
+    schema = form.model_json_schema()
+    assert schema["description"]
+    for name, field in numbers(schema).items():
+        assert field.get("description"), name
+        assert {"minimum", "exclusiveMinimum"} & field.keys(), name
+        assert "maximum" in field or name in WITHOUT_UPPER_BOUND, name
+
+
+def test_every_field_of_every_form_is_described_and_known_by_one_name() -> None:
+    for form in ALL_FORMS:
+        for part in [form.model_json_schema(), *form.model_json_schema().get("$defs", {}).values()]:
+            for name, field in part.get("properties", {}).items():
+                assert field.get("description") or "$ref" in field or "allOf" in field, name
+    assert numbers(DemoForm.model_json_schema()).keys() >= {"port", "rate", "seed", "demo_seconds", "driver_mb"}
+
+
+def test_the_forms_of_prefects_ui_say_the_bounds_with_the_help() -> None:
+    fields = DemoForm.model_json_schema()["$defs"]["ProducerSettings"]["properties"]
+    assert fields["rate"]["description"] == "Tweets per second; more than 0, at most 1,000,000."
+
+
+def test_a_stack_that_does_not_exist_has_no_recorded_settings() -> None:
+    assert start_up.recorded_settings("trending") == {}
+
+
+def test_a_form_deletes_only_what_is_confirmed_and_a_typed_command_confirms_itself() -> None:
+    for form, arguments in ((TearDownForm, []), (TearDownForm, ["--confirm=other"]), (TearDownCommand, ["--confirm=other"])):
+        filled = parse(form, ["--name=lab", "--volumes", *arguments], "down")
+        with pytest.raises(InvalidInput, match="confirm must be 'lab'"):
+            tear_down.tear_down.fn(filled)
+    parse(TearDownForm, ["--name=lab", "--volumes", "--confirm=lab"], "down").require_confirmed()
+    parse(TearDownCommand, ["--name=lab", "--volumes"], "down").require_confirmed()
+    parse(TearDownForm, ["--name=lab"], "down").require_confirmed()

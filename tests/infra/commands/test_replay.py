@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from infra.command_line.forms import ReplayForm
+from infra.commands import replay
+from infra.host.processes import free_port
+from trending.errors import InvalidInput, PortTaken
+from trending.settings import PageSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The page on the recording that is part of the checkout."""
+    stop = threading.Event()
+    monkeypatch.setattr(replay, "stop_on_signals", lambda: stop)
+    form = ReplayForm(page=PageSettings(page_port=free_port(18700, 1)))
+    thread = threading.Thread(target=replay.main, args=(form,))
+    thread.start()
+    yield form.page.address
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_recorded_store_is_shown_without_a_broker_and_stays_as_it_is(address: str) -> None:
+    recording = Path(ReplayForm().store)
+    before = hashlib.sha256(recording.read_bytes()).hexdigest()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            page = httpx.get(address, headers={"Accept-Language": "es"}).text
+        except httpx.ConnectError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            break
+    assert '<bdi data-f="shown">#BigData</bdi>' in page
+    assert "Un almacén grabado" in page
+    assert hashlib.sha256(recording.read_bytes()).hexdigest() == before
+    assert [path.name for path in recording.parent.iterdir() if path.name.startswith(recording.name)] == [recording.name]
+
+
+def test_without_a_store_there_is_one_clear_error() -> None:
+    with pytest.raises(InvalidInput, match="there is no recorded store /nowhere"):
+        replay.main(ReplayForm(store="/nowhere"))
+
+
+def test_a_taken_port_is_one_clear_error_with_the_command_that_works() -> None:
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        port = foreign.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"the page's port is taken \\(port {port}: ") as caught:
+            replay.main(ReplayForm(page=PageSettings(page_port=port)))
+    assert caught.value.next_command.startswith("make replay-demo STORE=")
+    assert " PAGE_PORT=" in caught.value.next_command

@@ -1,0 +1,433 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trending.audit.reconciliation import MAX_DIFFERENCES, AuditReport, StreamFigures, reconcile, recount
+from trending.errors import AuditFailed
+from trending.kafka.log_reader import Record
+from trending.producer.ledger import Interval, Ledger
+from trending.serving.store import Reject
+from trending.settings import WindowTime
+from trending.tweets.rule import Kind, Reason, classify, window_start
+
+MINUTE = 1765845060
+UTC_ZONE = ZoneInfo("UTC")
+PROBE = b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'
+TAGS = ("#a", "#b", "#c")
+
+
+def tweet(hashtag: str, timestamp: float = MINUTE) -> bytes:
+    return json.dumps({"usuario": "u", "texto": "t", "hashtag_principal": hashtag, "timestamp": timestamp}).encode()
+
+
+@dataclass
+class Lab:
+    """A log with its three witnesses: what producers sent, what the stream counted, what lies with the dead letters.
+
+    ``send`` keeps all of them in agreement; a test then takes something away from one of them, or adds something.
+    """
+
+    mode: WindowTime = WindowTime.ARRIVAL
+    log: list[Record] = field(default_factory=list)
+    acknowledged: list[Interval] = field(default_factory=list)
+    ledger_counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    reserved: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+    letters: set[tuple[int, int]] = field(default_factory=set)
+    dropped: int = 0
+    start: dict[int, int] = field(default_factory=dict)
+
+    def send(self, value: bytes | None, at: float = MINUTE, run: str | None = "run", *, acknowledge: bool = True) -> Record:
+        offset = len(self.log)
+        headers: dict[str, bytes | None] = {}
+        if run is not None:
+            sequence = sum(record.headers.get("id", b"").startswith(f"{run}:".encode()) for record in self.log)
+            headers["id"] = f"{run}:{sequence}".encode()
+            self.reserved[run] = max(self.reserved.get(run, 0), sequence + 60)
+        record = Record(0, offset, at, value, headers)
+        self.log.append(record)
+        verdict = classify(value, at, self.mode)
+        if run is not None and acknowledge:
+            self.acknowledged.append(Interval(run, 0, sequence, sequence, offset))
+            self.ledger_counts[run, window_start(at), verdict.label if verdict.kind is Kind.TWEET else "#sent"] += 1
+        if verdict.kind is Kind.TWEET:
+            self.counts[window_start(verdict.time), verdict.label] += 1
+        elif verdict.kind is Kind.REJECT:
+            self.rejects.append(Reject(0, offset, verdict.label))
+            self.letters.add((0, offset))
+        return record
+
+    def send_tweets(self, number: int, run: str | None = "run") -> None:
+        for place in range(number):
+            self.send(tweet(TAGS[place % 3]), MINUTE + 7 * place, run)
+
+    def audit(self) -> AuditReport:
+        ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed)
+        log = recount(self.log, self.mode, ledger.acknowledged_ids(self.start))
+        return reconcile(ledger, self.start, log, StreamFigures(self.counts, self.rejects, self.dropped), self.letters)
+
+
+@pytest.fixture
+def lab() -> Lab:
+    lab = Lab()
+    lab.send_tweets(30)
+    return lab
+
+
+def headline(report: AuditReport) -> str:
+    return report.lines(UTC_ZONE)[-1]
+
+
+def line(report: AuditReport, beginning: str) -> str:
+    (found,) = [text for text in report.lines(UTC_ZONE) if text.startswith(f"audit: {beginning}")]
+    return found.removeprefix("audit: ")
+
+
+def refuses(report: AuditReport) -> bool:
+    """Tell whether the report's verdict, and the error that it raises, are that something is wrong."""
+    try:
+        report.require_clean()
+    except AuditFailed as error:
+        return not report.clean and headline(report) in error.evidence
+    return False
+
+
+def test_when_all_witnesses_agree_the_headline_is_the_contracts(lab: Lab) -> None:
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+    assert report.clean
+    assert not refuses(report)
+
+
+def test_the_report_reads_from_the_details_to_the_headline(lab: Lab) -> None:
+    assert lab.audit().lines(UTC_ZONE) == [
+        "audit: unknown outcome, arrived: 0",
+        "audit: given up by the producer: 0",
+        "audit: tweets of other producers: 0",
+        "audit: foreign records: 0",
+        "audit: late: 0",
+        "audit: future: 0",
+        "audit: rejected for other reasons: 0, dead letters: 0",
+        "audit: groups dropped by Spark's watermark: 0",
+        "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0",
+    ]
+
+
+def test_records_of_an_earlier_life_are_named_and_not_audited(lab: Lab) -> None:
+    earlier = replace(lab, log=lab.log[12:], start={0: 12, 1: 0}, counts=Counter(lab.counts))
+    for record in lab.log[:12]:
+        verdict = classify(record.value, record.append_time, lab.mode)
+        earlier.counts[window_start(verdict.time), verdict.label] -= 1
+    earlier.acknowledged = [each for each in lab.acknowledged if each.first_offset >= 12]
+    report = earlier.audit()
+    assert report.lines(UTC_ZONE)[0] == (
+        "audit: records before offset 12 of partition 0 belong to an earlier life and are not audited"
+    )
+    assert sum("earlier life" in text for text in report.lines(UTC_ZONE)) == 1, "partition 1 has none"
+    assert headline(report) == "audit: acknowledged 18, in log 18, counted 18, lost 0, duplicated 0"
+
+
+def test_of_nothing_nothing_is_lost() -> None:
+    report = Lab().audit()
+    assert headline(report) == "audit: acknowledged 0, in log 0, counted 0, lost 0, duplicated 0"
+    assert report.clean
+
+
+def test_an_acknowledged_id_that_is_not_in_the_log_is_lost(lab: Lab) -> None:
+    lab.acknowledged.append(Interval("run", 0, 30, 31, 30))
+    lab.ledger_counts["run", MINUTE, "#a"] += 2
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 32, in log 30, counted 30, lost 2, duplicated 0"
+    assert refuses(report)
+
+
+def test_a_tweet_of_the_log_that_was_not_counted_is_lost(lab: Lab) -> None:
+    lab.counts[MINUTE, "#b"] -= 1
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 29, lost 1, duplicated 0"
+    assert line(report, "differs") == "differs: 2025-12-16 00:31:00 #b: log 3, store 2"
+    assert refuses(report)
+
+
+def test_an_id_that_is_twice_in_the_log_is_duplicated(lab: Lab) -> None:
+    again = replace(lab.log[4], offset=30)
+    lab.log.append(again)
+    lab.counts[window_start(again.append_time), "#b"] += 1
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 31, lost 0, duplicated 1"
+    assert refuses(report)
+
+
+def test_a_tweet_counted_beyond_the_log_is_duplicated(lab: Lab) -> None:
+    lab.counts[MINUTE, "#b"] += 2
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 32, lost 0, duplicated 2"
+    assert refuses(report)
+
+
+def test_totals_that_cancel_do_not_hide_a_difference_between_hashtags(lab: Lab) -> None:
+    lab.counts[MINUTE, "#a"] -= 1
+    lab.counts[MINUTE, "#b"] += 1
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 1, duplicated 1"
+    assert refuses(report)
+
+
+def test_totals_that_cancel_do_not_hide_a_difference_between_windows(lab: Lab) -> None:
+    lab.counts[MINUTE, "#a"] -= 1
+    lab.counts[MINUTE + 60, "#a"] += 1
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 1, duplicated 1"
+    assert refuses(report)
+
+
+def test_a_lost_id_is_not_made_up_for_by_one_of_unknown_outcome(lab: Lab) -> None:
+    lab.acknowledged.append(Interval("run", 0, 40, 40, 99))
+    lab.ledger_counts["run", MINUTE, "#a"] += 1
+    lab.send(tweet("#a"), acknowledge=False)
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 31, in log 31, counted 31, lost 1, duplicated 0"
+    assert refuses(report)
+
+
+def test_what_arrived_with_unknown_outcome_has_a_line_of_its_own_and_is_no_fault(lab: Lab) -> None:
+    lab.send(tweet("#a"), acknowledge=False)
+    lab.send(tweet("#a"), acknowledge=False)
+    report = lab.audit()
+    assert line(report, "unknown outcome") == "unknown outcome, arrived: 2"
+    assert headline(report) == "audit: acknowledged 30, in log 32, counted 32, lost 0, duplicated 0"
+    assert report.clean
+
+
+def test_an_id_that_was_never_attempted_is_a_fault(lab: Lab) -> None:
+    lab.send(tweet("#a"), run="stranger", acknowledge=False)
+    del lab.reserved["stranger"]
+    report = lab.audit()
+    assert line(report, "ids in the log") == "ids in the log that were never attempted: 1"
+    assert line(report, "unknown outcome") == "unknown outcome, arrived: 0"
+    assert refuses(report)
+
+
+def test_an_id_beyond_the_reservation_was_never_attempted(lab: Lab) -> None:
+    lab.send(tweet("#a"), acknowledge=False)
+    lab.reserved["run"] = 30
+    assert lab.audit().not_attempted == 1
+    lab.reserved["run"] = 31
+    assert lab.audit().not_attempted == 0
+
+
+def test_what_the_producer_gave_up_is_told_and_is_no_fault(lab: Lab) -> None:
+    lab.failed = 3
+    report = lab.audit()
+    assert line(report, "given up") == "given up by the producer: 3"
+    assert report.clean
+
+
+def test_foreign_records_are_neither_ranked_nor_dead_lettered(lab: Lab) -> None:
+    for _ in range(5):
+        lab.send(PROBE, run=None)
+    report = lab.audit()
+    assert line(report, "foreign") == "foreign records: 5"
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+    assert report.clean
+
+
+def test_tweets_of_other_producers_are_counted_apart(lab: Lab) -> None:
+    lab.send_tweets(4, run=None)
+    lab.send(tweet("#a"), run=None)
+    lab.log[-1].headers["id"] = b"somebody's own"
+    report = lab.audit()
+    assert line(report, "tweets of other producers") == "tweets of other producers: 5"
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+    assert report.clean
+
+
+def test_a_hostile_id_header_does_not_stop_the_audit(lab: Lab) -> None:
+    lab.send(tweet("#a"), run=None)
+    lab.log[-1].headers["id"] = b"run:" + b"9" * 5_000
+    report = lab.audit()
+    assert report.without_id == 1
+    assert report.clean
+
+
+def test_a_tweet_of_another_producer_that_was_not_counted_is_lost_as_well(lab: Lab) -> None:
+    lab.send(tweet("#z"), run=None)
+    lab.counts[MINUTE, "#z"] -= 1
+    report = lab.audit()
+    assert report.lost == 1
+    assert refuses(report)
+
+
+def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() -> None:
+    lab = Lab(WindowTime.EVENT)
+    lab.send(tweet("#a", MINUTE + 1), MINUTE + 1)
+    lab.send(tweet("#a", MINUTE - 61), MINUTE + 60)
+    lab.send(tweet("#a", MINUTE - 3600), MINUTE)
+    lab.send(tweet("#a", MINUTE + 5.001), MINUTE)
+    lab.send(None)
+    lab.send(b"{", run=None)
+    lab.send(b"{", run=None)
+    report = lab.audit()
+    assert report.lines(UTC_ZONE)[4:11] == [
+        "audit: late: 2",
+        "audit: future: 1",
+        "audit: rejected for other reasons: 3, dead letters: 6",
+        "audit:   future: its timestamp is ahead of its append time: 1",
+        "audit:   late: its window closed before it was appended: 2",
+        "audit:   not valid JSON: 2",
+        "audit:   tombstone: 1",
+    ]
+    assert headline(report) == "audit: acknowledged 5, in log 5, counted 1, lost 0, duplicated 0"
+    assert report.clean
+
+
+@pytest.mark.row(24)
+def test_arrival_and_event_recount_by_their_own_clock() -> None:
+    for mode, window in ((WindowTime.ARRIVAL, MINUTE + 60), (WindowTime.EVENT, MINUTE)):
+        log = recount([Record(0, 0, MINUTE + 61, tweet("#a", MINUTE + 59), {})], mode, set())
+        assert log.tweets == {(window, "#a"): 1}
+
+
+def test_a_reject_without_dead_letter_is_a_fault(lab: Lab) -> None:
+    lab.send(b"{", run=None)
+    lab.letters.clear()
+    report = lab.audit()
+    assert line(report, "rejected for other reasons") == "rejected for other reasons: 1, dead letters: 0"
+    assert refuses(report)
+
+
+def test_a_letter_for_another_record_does_not_stand_in(lab: Lab) -> None:
+    lab.send(b"{", run=None)
+    lab.letters = {(0, 0)}
+    assert lab.audit().dead_letters == 0
+    assert refuses(lab.audit())
+
+
+def test_a_reject_that_the_store_does_not_know_is_lost(lab: Lab) -> None:
+    lab.send(b"{")
+    lab.rejects.clear()
+    report = lab.audit()
+    assert report.lost == 1
+    assert refuses(report)
+
+
+def test_a_reject_that_the_log_does_not_know_is_counted_beyond(lab: Lab) -> None:
+    lab.rejects.append(Reject(0, 3, Reason.LATE))
+    report = lab.audit()
+    assert report.duplicated == 1
+    assert refuses(report)
+
+
+def test_a_tweet_both_counted_and_rejected_shows_on_both_sides(lab: Lab) -> None:
+    lab.counts[MINUTE, "#a"] -= 1
+    lab.rejects.append(Reject(0, 0, Reason.LATE))
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == (1, 1)
+
+
+@pytest.mark.row(24)
+def test_groups_dropped_by_the_watermark_are_a_fault_though_nothing_else_is(lab: Lab) -> None:
+    lab.dropped = 1
+    report = lab.audit()
+    assert line(report, "groups dropped") == "groups dropped by Spark's watermark: 1"
+    assert (report.lost, report.duplicated) == (0, 0)
+    assert refuses(report)
+
+
+def test_the_ledgers_own_counts_are_a_third_witness(lab: Lab) -> None:
+    # The log holds another hashtag than the one that the producer got acknowledged.
+    lab.ledger_counts["run", MINUTE, "#a"] -= 1
+    lab.ledger_counts["run", MINUTE, "#b"] += 1
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == (0, 0)
+    assert [text for text in report.lines(UTC_ZONE) if "differs" in text] == [
+        "audit: differs: 2025-12-16 00:31:00 #a: log 3, ledger 2",
+        "audit: differs: 2025-12-16 00:31:00 #b: log 3, ledger 4",
+    ]
+    assert refuses(report)
+
+
+def test_a_range_that_begins_later_leaves_out_what_was_acknowledged_before() -> None:
+    lab = Lab()
+    lab.send_tweets(10)
+    lab.start = {0: 4}
+    for record in lab.log[:4]:
+        lab.counts[window_start(record.append_time), classify(record.value, record.append_time, lab.mode).label] -= 1
+    del lab.log[:4]
+    report = lab.audit()
+    assert headline(report) == "audit: acknowledged 6, in log 6, counted 6, lost 0, duplicated 0"
+    assert report.clean
+
+
+def test_several_runs_are_told_apart(lab: Lab) -> None:
+    lab.send_tweets(5, run="second")
+    assert headline(lab.audit()) == "audit: acknowledged 35, in log 35, counted 35, lost 0, duplicated 0"
+    lab.acknowledged.append(Interval("second", 0, 5, 5, 99))
+    assert lab.audit().lost == 1
+
+
+def test_many_differences_are_counted_exactly_and_printed_in_part(lab: Lab) -> None:
+    lab.counts.update({(MINUTE, f"#{number}"): 1 for number in range(MAX_DIFFERENCES + 5)})
+    report = lab.audit()
+    differing = [text for text in report.lines(UTC_ZONE) if "differs" in text]
+    assert len(differing) == MAX_DIFFERENCES + 1
+    assert differing[-1] == "audit: differs: and 5 more"
+    assert report.duplicated == MAX_DIFFERENCES + 5
+
+
+def test_a_hostile_hashtag_is_printed_harmlessly(lab: Lab) -> None:
+    lab.counts[MINUTE, "\x1b[2J\n"] += 1
+    assert line(lab.audit(), "differs") == "differs: 2025-12-16 00:31:00 \\x1b[2J\\n: log 0, store 1"
+
+
+def test_a_failed_audit_says_what_to_do_next(lab: Lab) -> None:
+    lab.counts[MINUTE, "#a"] += 1
+    with pytest.raises(AuditFailed) as caught:
+        lab.audit().require_clean()
+    assert caught.value.exit_code == 7
+    assert caught.value.next_command
+    assert "lost 0, duplicated 1" in caught.value.evidence
+
+
+VALUES = st.sampled_from([tweet("#a"), tweet("#b", MINUTE - 30), tweet("#a", 0), tweet("#a", 4e9), None, b"{", PROBE, b"\xff"])
+# Our own producers send tweets and nothing else; anybody may send anything without an id.
+OURS = st.tuples(
+    VALUES.filter(lambda value: value and b"hashtag" in value),
+    st.integers(0, 200),
+    st.sampled_from(["run", "second"]),
+    st.booleans(),
+)
+THEIRS = st.tuples(VALUES, st.integers(0, 200), st.none(), st.sampled_from([False]))
+SENDS = st.lists(OURS | THEIRS, max_size=25)
+
+
+@given(st.sampled_from(WindowTime), SENDS)
+def test_witnesses_that_agree_are_always_clean(mode: WindowTime, sends: list[tuple[bytes | None, int, str | None, bool]]) -> None:
+    lab = Lab(mode)
+    for value, seconds, run, acknowledge in sends:
+        lab.send(value, MINUTE + seconds, run, acknowledge=acknowledge)
+    report = lab.audit()
+    assert (report.lost, report.duplicated, report.not_attempted) == (0, 0, 0)
+    assert report.clean
+    assert report.in_log == report.acknowledged + report.unknown_arrived
+
+
+@pytest.mark.row(24)
+@given(st.integers(1, 25), st.data())
+def test_no_single_count_can_be_wrong_unnoticed(number: int, data: st.DataObject) -> None:
+    lab = Lab()
+    lab.send_tweets(number)
+    group = data.draw(st.sampled_from(sorted(lab.counts)))
+    lab.counts[group] += (change := data.draw(st.sampled_from([-1, 1, 3])))
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == ((-change, 0) if change < 0 else (0, change))
+    assert not report.clean

@@ -1,0 +1,286 @@
+"""Reader and board: a store filled by the test, looked at at moments of the test's choice."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.trending.page import HOSTILE, PageHome
+from sqlalchemy.exc import OperationalError
+
+from trending.page.board import Board
+from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
+from trending.serving.store import Batch, Reject, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+T0 = 1_765_843_860  # 2025-12-16 00:11:00 UTC, the start of a minute
+
+
+@pytest.fixture
+def board(home: PageHome) -> Iterator[Board]:
+    made = Board(home.spec())
+    yield made
+    made.close()
+
+
+def shown(sections: dict[str, object]) -> list[tuple[object, ...]]:
+    rows = sections["ranking"]["rows"]  # type: ignore[index]
+    return [(row["rank"], row["shown"], row["tweets"], row["change"]) for row in rows]
+
+
+def test_before_the_first_ranking_there_is_nothing_and_no_error(board: Board) -> None:
+    sections = board.look(T0)
+    assert sections["ranking"]["rows"] == []
+    assert sections["trends"]["lines"] == []
+    assert sections["history"] == []
+    assert not board.readable
+    assert sections["pipeline"]["store"]["health"] == "absent"
+
+
+def test_the_latest_window_is_shown_whole_in_the_stores_order(home: PageHome, board: Board) -> None:
+    home.write(T0 - 60, {"#b": 9, "#a": 3}, at=T0)
+    home.write(T0, {"#a": 5, "#b": 3}, at=T0 + 10)
+    home.write(T0, {"#c": 3}, at=T0 + 20)  # an update-mode batch carries only what changed
+    sections = board.look(T0 + 20.0)
+    assert shown(sections) == [(1, "#a", 5, 1), (2, "#b", 3, -1), (3, "#c", 3, None)]
+    assert [row["new"] for row in sections["ranking"]["rows"]] == [False, False, True]
+    assert [row["width"] for row in sections["ranking"]["rows"]] == [100.0, 60.0, 60.0]
+    assert sections["ranking"]["status"] == "open"
+    assert sections["ranking"]["label"] == "00:11:00 \u2013 00:12:00"
+    assert (sections["ranking"]["tweets"], sections["ranking"]["hashtags"]) == (11, 3)
+    assert [each["start"] for each in sections["history"]] == [T0 - 60]
+
+
+def test_what_the_store_adds_is_seen_at_the_next_look_and_nothing_is_read_between(
+    home: PageHome, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    board.look(T0 + 10)
+    looks: list[int | None] = []
+    observe = StoreReader.observe
+
+    def counted(self: StoreReader, since: int | None = None) -> object:
+        looks.append(since)
+        return observe(self, since)
+
+    monkeypatch.setattr(StoreReader, "observe", counted)
+    board.look(T0 + 11)
+    assert looks == []
+    home.write(T0, {"#a": 25}, at=T0 + 20)
+    sections = board.look(T0 + 20)
+    assert looks == [T0 - 120], "no more than the windows that can still grow"
+    assert shown(sections)[0][2] == 25
+    assert sections["ranking"]["rows"][0]["velocity"] == 1.25  # from 0 at the minute's start to 25 after 20 s
+
+
+def test_a_batch_that_catches_up_changes_the_windows_it_skips_over(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    board.look(T0 + 10)
+    rows = {(T0 + 60 * minute, "#a"): 10 + minute for minute in range(10)}
+    home.store.write("checkpoint", Batch(99, T0 + 600.0, rows, {}))
+    sections = board.look(T0 + 600)
+    assert [each["tweets"] for each in sections["history"]] == [18, 17, 16, 15, 14, 13, 12, 11, 10]
+    assert sections["trends"]["lines"][0]["total"] == sum(range(10, 20))
+
+
+def test_counts_of_two_checkpoints_are_added(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5, "#b": 6}, at=T0 + 10)
+    home.store.write("another", Batch(0, T0 + 20.0, {(T0, "#a"): 4}, {}))
+    assert shown(board.look(T0 + 20))[0][1:3] == ("#a", 9)
+
+
+@pytest.mark.row(23)
+def test_only_the_first_rows_are_shown_and_all_are_counted(home: PageHome, board: Board) -> None:
+    home.write(T0, {f"#{number:03}": 1000 - number for number in range(TOP + 50)}, at=T0 + 10)
+    ranking = board.look(T0 + 10)["ranking"]
+    assert len(ranking["rows"]) == 20
+    assert ranking["hashtags"] == TOP + 50
+    assert ranking["tweets"] == sum(1000 - number for number in range(TOP + 50))
+
+
+def test_only_the_last_hour_is_offered(home: PageHome, board: Board) -> None:
+    for minute in range(SHOWN_WINDOWS + 10):
+        home.write(T0 + 60 * minute, {"#a": 1}, at=T0 + 60.0 * minute)
+    sections = board.look(T0 + 60.0 * (SHOWN_WINDOWS + 9))
+    assert len(sections["history"]) == SHOWN_WINDOWS - 1
+    assert sections["history"][-1]["start"] == T0 + 60 * 10
+    home.write(T0 + 60 * (SHOWN_WINDOWS + 10), {"#a": 1}, at=T0 + 60.0 * (SHOWN_WINDOWS + 10))
+    assert board.look(T0 + 60.0 * (SHOWN_WINDOWS + 10))["history"][-1]["start"] == T0 + 60 * 11
+
+
+def test_trends_have_a_value_a_minute_and_leave_out_the_one_that_runs(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 10, "#b": 2}, at=T0 + 60)
+    home.write(T0 + 120, {"#a": 5}, at=T0 + 180)  # nothing was written in the minute between
+    home.write(T0 + 180, {"#z": 99}, at=T0 + 190)
+    trends = board.look(T0 + 190)["trends"]
+    assert [(line["shown"], line["total"], line["last"], line["most"]) for line in trends["lines"]] == [
+        ("#a", 15, 5, 10),
+        ("#b", 2, 0, 2),
+    ]
+    assert trends["lines"][0]["points"].count(",") == 3
+    assert (trends["highest"], trends["to"]) == (10, "00:14")
+
+
+def test_hostile_hashtags_are_shown_as_text_that_reorders_nothing(home: PageHome, board: Board) -> None:
+    home.write(T0, dict.fromkeys(HOSTILE, 3), at=T0 + 10)
+    rows = {row["tag"]: row["shown"] for row in board.look(T0 + 10)["ranking"]["rows"]}
+    assert rows["#\u202eevil"] == "#\\u202eevil"
+    assert rows[HOSTILE[0]] == HOSTILE[0]
+
+
+def test_an_earlier_window_is_shown_with_the_mean_of_its_minute(home: PageHome, board: Board) -> None:
+    home.write(T0 - 60, {"#b": 9}, at=T0)
+    home.write(T0, {"#a": 30, "#b": 12}, at=T0 + 60)
+    home.write(T0 + 180, {"#c": 1}, at=T0 + 190)
+    board.look(T0 + 190)
+    past = board.past_ranking(T0, T0 + 190.0)
+    assert past is not None
+    assert [(row["shown"], row["velocity"], row["change"]) for row in past["rows"]] == [("#a", 0.5, None), ("#b", 0.2, -1)]
+    assert past["status"] == "final"
+    assert board.past_ranking(T0 + 60, T0 + 190.0) is None
+
+
+def test_there_is_no_earlier_window_without_a_store(board: Board) -> None:
+    assert board.past_ranking(T0, T0) is None
+
+
+def test_a_store_that_is_made_anew_is_read_anew(home: PageHome, board: Board, tmp_path: Path) -> None:
+    home.write(T0, {"#a": 50}, at=T0 + 10)
+    board.look(T0 + 10)
+    home.close()
+    for leftover in tmp_path.glob("serving.sqlite*"):
+        leftover.unlink()
+    assert shown(board.look(T0 + 11)) == [(1, "#a", 50, None)], "what was known stays on show"
+    assert not board.readable
+    again = PageHome(tmp_path)
+    again.write(T0, {"#b": 2}, at=T0 + 20)
+    assert shown(board.look(T0 + 20)) == [(1, "#b", 2, None)]
+    assert board.readable
+    again.close()
+
+
+def test_the_reader_cannot_write(home: PageHome) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    reader = StoreReader(home.path)
+    reader.version()
+    assert reader._watching is not None
+    with pytest.raises(OperationalError, match="readonly"):
+        reader._watching.exec_driver_sql("DELETE FROM ranking")
+    reader.close()
+
+
+def test_the_reader_finds_a_path_with_signs_that_mean_something_in_an_address(tmp_path: Path) -> None:
+    place = tmp_path / "año #1?mode=rw%20"
+    place.mkdir()
+    home = PageHome(place)
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    reader = StoreReader(home.path)
+    assert reader.latest() == T0
+    reader.close()
+    home.close()
+
+
+def test_a_writer_is_never_kept_waiting_by_the_page(home: PageHome, board: Board, tmp_path: Path) -> None:
+    home.write(T0, {"#a": 1}, at=T0)
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            board.look(T0)
+
+    reading = threading.Thread(target=look)
+    reading.start()
+    try:
+        for number in range(50):
+            home.write(T0, {"#a": number}, at=T0 + number)
+    finally:
+        stop.set()
+        reading.join(10)
+    assert shown(board.look(T0 + 60))[0][2] == 49
+    store = Store(tmp_path / "serving.sqlite")
+    assert store.counts() == {(T0, "#a"): 49}
+    store.close()
+
+
+def test_the_pipeline_has_each_parts_own_figures(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10, rejects=(Reject(0, 3, "not valid JSON"),))
+    home.beat("producer", at=T0 + 10, acknowledged=100, queued=4)
+    home.beat("stream", at=T0 + 10, batch=7, batch_seconds=0.4, behind=12)
+    board.look(T0 + 10)
+    home.beat("producer", at=T0 + 20, acknowledged=150, queued=4)
+    pipeline = board.look(T0 + 20, viewers=2)["pipeline"]
+    assert (pipeline["producer"]["rate"], pipeline["producer"]["acknowledged"]) == (5.0, 150)
+    assert (pipeline["spark"]["batch"], pipeline["spark"]["behind"], pipeline["spark"]["batch_seconds"]) == (7, 12, 0.4)
+    assert pipeline["kafka"] == {"health": "well", "topic": "tweets_topic"}
+    assert (pipeline["store"]["written"], pipeline["store"]["rejects"]) == ("00:11:10", 1)
+    assert pipeline["page"]["viewers"] == 2
+    assert pipeline["stale_since"] == ""
+
+
+def test_a_producer_that_lives_again_starts_its_rate_anew(home: PageHome, board: Board) -> None:
+    home.beat("producer", at=T0, pid=1, acknowledged=1000)
+    board.look(T0)
+    home.beat("producer", at=T0 + 5, pid=2, acknowledged=10)
+    assert board.look(T0 + 5)["pipeline"]["producer"]["rate"] == 0.0
+    home.beat("producer", at=T0 + 10, pid=2, acknowledged=20)
+    assert board.look(T0 + 10)["pipeline"]["producer"]["rate"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("phase", "beaten", "expected"),
+    [
+        ("running", T0 + 95, ""),
+        ("starting the session", T0 + 95, ""),
+        ("running", T0 + 80, "00:12:20"),  # frozen: since its last beat
+        ("broker lost", T0 + 95, "00:11:10"),  # it lives and writes nothing: since the last batch
+    ],
+)
+def test_figures_are_stale_since_the_stream_last_reported(
+    phase: str, beaten: int, expected: str, home: PageHome, board: Board
+) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    home.beat("stream", phase, at=beaten)
+    assert board.look(T0 + 100)["pipeline"]["stale_since"] == expected
+
+
+def test_without_any_heartbeat_they_are_stale_since_the_last_batch(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    assert board.look(T0 + 100)["pipeline"]["stale_since"] == "00:11:10"
+
+
+def test_without_anything_they_are_stale_since_the_page_began(board: Board) -> None:
+    for later in (0, 30, 60):
+        assert board.look(T0 + later)["pipeline"]["stale_since"] == "00:11:00"
+
+
+def test_a_time_of_another_day_has_its_date(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    assert board.look(T0 + 90_000)["pipeline"]["stale_since"] == "2025-12-16 00:11:10"
+
+
+def test_a_recorded_store_is_neither_stale_nor_live(home: PageHome) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    board = Board(home.spec(producer=None, stream=None))
+    pipeline = board.look(T0 + 1e6)["pipeline"]
+    assert pipeline["recorded"]
+    assert pipeline["stale_since"] == ""
+    assert {pipeline[part]["health"] for part in ("producer", "kafka", "spark")} == {"unrecorded"}, "nothing is missing"
+    assert pipeline["producer"]["acknowledged"] is pipeline["spark"]["batch"] is pipeline["kafka"]["topic"] is None, "and not 0"
+    assert pipeline["store"]["health"] == "well"
+    board.close()
+
+
+def test_a_copy_of_a_store_is_enough_to_be_shown(home: PageHome, tmp_path: Path) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    home.close()
+    copy = tmp_path / "recorded"
+    copy.mkdir()
+    shutil.copy(home.path, copy / "store.sqlite")
+    board = Board(home.spec(store=copy / "store.sqlite", producer=None, stream=None))
+    assert shown(board.look(T0 + 1e6)) == [(1, "#a", 5, None)]
+    board.close()

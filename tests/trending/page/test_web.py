@@ -1,0 +1,313 @@
+"""The page over HTTP, served as the program serves it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import socket
+import threading
+import time
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.trending.page import HOSTILE, PageHome, served, visitor
+
+from trending.errors import LabError, PortTaken
+from trending.page import program
+from trending.programs.heartbeat import read_heartbeat
+from trending.settings import PageSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+
+@pytest.fixture
+def web(home: PageHome, minute: int) -> Iterator[httpx.Client]:
+    """A client of a page with two windows: an earlier one that is final, and the present one."""
+    home.write(minute - 180, {"#old": 7, "#b": 1})
+    home.write(minute, {"#a": 5, **dict.fromkeys(HOSTILE, 3)})
+    home.beat("producer", acknowledged=1)
+    home.beat("stream", batch=1)
+    with served(home.spec()) as address, visitor(address) as client:
+        yield client
+
+
+class Elements(HTMLParser):
+    """The tags and texts of a page, as a browser's parser would find them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append(data.strip())
+
+
+def events(client: httpx.Client, count: int, last_id: str | None = None) -> Iterator[dict[str, str]]:
+    """Yield server-sent events as dictionaries of their fields."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with client.stream("GET", "/events", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        fields: dict[str, str] = {}
+        for line in answer.iter_lines():
+            if line:
+                name, _separator, value = line.partition(": ")
+                fields[name] = value
+            elif "event" in fields:
+                yield fields
+                count -= 1
+                if count == 0:
+                    return
+                fields = {}
+            else:
+                fields = {}
+
+
+def test_the_first_paint_has_the_ranking_in_it(web: httpx.Client) -> None:
+    page = Elements(web.get("/").text)
+    assert "#a" in page.texts
+    assert page.texts.index("#a") < page.texts.index(HOSTILE[0])
+    assert any("open" in text for text in page.texts)
+
+
+@pytest.mark.row(22)
+def test_hostile_hashtags_make_no_element_in_any_language(web: httpx.Client) -> None:
+    for language in ("en", "es"):
+        page = Elements(web.get("/", params={"lang": language}).text)
+        assert [tag for tag, _attributes in page.tags if tag == "img"] == []
+        assert [attributes.get("src") for tag, attributes in page.tags if tag == "script"] == ["/static/page.js"]
+        assert "49" not in page.texts
+        assert HOSTILE[0] in page.texts
+        assert "#\\u202eevil" in page.texts
+        assert not any("\u202e" in text for text in page.texts)
+
+
+def test_nothing_in_the_page_needs_another_host_or_an_inline_script_or_style(web: httpx.Client) -> None:
+    page = Elements(web.get("/").text)
+    for tag, attributes in page.tags:
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "?", "#")), attributes
+    assert "style" not in [tag for tag, _attributes in page.tags]
+    for name in ("page.css", "page.js", "icon.svg"):
+        content = web.get(f"/static/{name}").text.replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in content
+        assert "https:" not in content
+
+
+@pytest.mark.parametrize("path", ["/", "/static/page.js", "/health", "/nothing", "/windows/60.csv", "/past/60"])
+def test_every_answer_forbids_what_the_page_does_not_need(path: str, web: httpx.Client) -> None:
+    headers = web.get(path).headers
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.row(37)
+def test_a_foreign_host_name_gets_nothing(web: httpx.Client) -> None:
+    answer = web.get("/", headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert "#a" not in answer.text
+    assert web.get("/", headers={"Host": "127.0.0.1:8501"}).status_code == 200
+
+
+def test_the_language_is_the_browsers_until_somebody_chooses(web: httpx.Client) -> None:
+    spanish = web.get("/", headers={"Accept-Language": "es-ES,es;q=0.9"})
+    assert '<html lang="es">' in spanish.text
+    assert "Tendencias ahora" in spanish.text
+    assert spanish.headers["content-language"] == "es"
+    assert "lang" not in web.cookies
+    english = web.get("/", params={"lang": "en"}, headers={"Accept-Language": "es"})
+    assert '<html lang="en">' in english.text
+    assert '<html lang="en">' in web.get("/", headers={"Accept-Language": "es"}).text, "the choice is kept"
+    assert '<html lang="en">' in web.get("/", params={"lang": "<script>"}).text
+
+
+def test_an_earlier_window_can_be_asked_for_by_address(web: httpx.Client, home: PageHome, minute: int) -> None:
+    page = Elements(web.get("/", params={"window": str(minute - 180)}).text)
+    assert "#old" in page.texts
+    assert "final" in page.texts
+    assert ("option", {"value": str(minute - 180), "selected": None}) in page.tags
+    home.write(minute - 7200, {"#hours ago": 1})
+    older = Elements(web.get("/", params={"window": str(minute - 7200)}).text)
+    assert "#hours ago" in older.texts
+    assert ("option", {"value": str(minute - 7200), "selected": None}) in older.tags, "a link to it goes on working"
+    for nonsense in ("1", "x", "-60", "9" * 30, "²"):
+        assert "#a" in Elements(web.get("/", params={"window": nonsense}).text).texts
+
+
+def test_a_window_is_exported_as_csv_that_no_spreadsheet_runs(web: httpx.Client, minute: int) -> None:
+    answer = web.get(f"/windows/{minute}.csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="ranking-')
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["rank"] for row in rows] == [str(number) for number in range(1, len(HOSTILE) + 2)]
+    assert rows[0]["hashtag"] == "#a"
+    assert rows[0]["status"] == "open"
+    assert "'=1+1" in {row["hashtag"] for row in rows}
+    assert HOSTILE[0] in {row["hashtag"] for row in rows}
+
+
+def test_a_window_is_exported_as_json_exactly_as_it_was_counted(web: httpx.Client, minute: int) -> None:
+    exported = web.get(f"/windows/{minute}.json").json()
+    assert {line["hashtag"]: line["tweets"] for line in exported["ranking"]} == {"#a": 5, **dict.fromkeys(HOSTILE, 3)}
+    assert exported["tweets"] == 5 + 3 * len(HOSTILE)
+    assert web.get(f"/windows/{minute - 180}.json").json()["status"] == "final"
+
+
+@pytest.mark.parametrize("path", ["/windows/60.csv", "/windows/60.json", "/past/60", "/windows/999999999999999999999.csv"])
+def test_a_window_that_nobody_counted_is_not_found(path: str, web: httpx.Client) -> None:
+    assert web.get(path).status_code == 404
+
+
+def test_before_there_is_a_store_the_page_says_what_it_waits_for(home: PageHome) -> None:
+    with served(home.spec()) as address, visitor(address) as client:
+        page = Elements(client.get("/").text)
+        assert "No window has tweets yet. The first ranking comes with the first batch." in page.texts
+        assert client.get("/windows/60.json").status_code == 404
+        assert client.get("/health").json() == {"stack_id": "lab-1234", "store": False, "version": 1}
+
+
+def test_a_new_viewer_gets_everything_and_then_only_what_changed(web: httpx.Client, home: PageHome, minute: int) -> None:
+    stream = events(web, 20)
+    first = json.loads(next(stream)["data"])
+    assert first.keys() == {"ranking", "trends", "pipeline", "history"}
+    home.write(minute, {"#a": 50})
+    for event in stream:
+        changed: dict[str, Any] = json.loads(event["data"])
+        assert changed.keys() < first.keys(), "sections that stayed the same are not sent again"
+        if "ranking" in changed and changed["ranking"]["rows"][0]["tweets"] == 50:
+            return
+    pytest.fail("the change never came")
+
+
+def test_a_viewer_who_comes_back_gets_what_it_missed(web: httpx.Client, home: PageHome, minute: int) -> None:
+    seen = next(events(web, 1))["id"]
+    home.write(minute, {"#a": 70})
+    deadline = time.monotonic() + 5
+    missed: dict[str, Any] = {}
+    while time.monotonic() < deadline and "ranking" not in missed:
+        event = next(events(web, 1, last_id=seen))
+        missed = json.loads(event["data"])
+    assert missed["ranking"]["rows"][0]["tweets"] == 70
+    assert "trends" not in missed or missed["trends"]["lines"], "sections are whole"
+    assert "history" not in missed
+
+
+@pytest.mark.parametrize("last_id", ["deadbeef-3", "nonsense", "-", "x" * 5000])
+def test_an_id_of_another_life_gets_everything(last_id: str, web: httpx.Client) -> None:
+    assert json.loads(next(events(web, 1, last_id=last_id))["data"]).keys() == {"ranking", "trends", "pipeline", "history"}
+
+
+def test_a_silent_store_still_gives_signs_of_life(home: PageHome) -> None:
+    with served(home.spec()) as address, visitor(address) as client:
+        # The first viewer is news to itself: the count of viewers changes.
+        kinds = [event["event"] for event in events(client, 3)]
+    assert kinds[-1] == "beat"
+
+
+def test_updates_come_at_most_four_times_a_second_however_often_the_store_changes(
+    web: httpx.Client, home: PageHome, minute: int
+) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 100
+        while not stop.wait(0.02):
+            number += 1
+            home.write(minute, {"#a": number})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        started = time.monotonic()
+        received = sum(1 for event in events(web, 9) if event["event"] == "update")
+        seconds = time.monotonic() - started
+    finally:
+        stop.set()
+        writer.join(5)
+    assert received == 9
+    assert seconds >= (received - 2) * 0.25 - 0.1
+
+
+def test_viewers_are_counted_and_forgotten_when_they_leave(web: httpx.Client, home: PageHome) -> None:
+    def viewers() -> float:
+        beat = read_heartbeat(home.root / "page.json")
+        return beat.figures["viewers"] if beat and beat.figures else 0.0
+
+    def wait_for(number: int) -> None:
+        deadline = time.monotonic() + 8
+        while viewers() != number and time.monotonic() < deadline:
+            home.beat("producer", acknowledged=time.time())  # something to send, by which a broken connection is noticed
+            time.sleep(0.1)
+        assert viewers() == number
+
+    stream = events(web, 1000)
+    next(stream)
+    wait_for(1)
+    stream.close()  # type: ignore[attr-defined]
+    wait_for(0)
+
+
+def test_the_page_beats_and_says_when_it_has_stopped_though_somebody_still_watches(home: PageHome) -> None:
+    with served(home.spec()) as address, visitor(address) as client:
+        stream = events(client, 1000)
+        next(stream)
+        deadline = time.monotonic() + 5
+        while (beat := read_heartbeat(home.root / "page.json")) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert beat is not None
+        assert beat.phase == "serving"
+        assert beat.figures["updates"] >= 1
+        leaving = time.monotonic()
+    assert time.monotonic() - leaving < 2.5, "a viewer must not hold the page up"
+    last = read_heartbeat(home.root / "page.json")
+    assert last is not None
+    assert last.phase == "stopped"
+
+
+def test_a_look_that_fails_ends_the_page_instead_of_showing_old_figures(home: PageHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([True])
+    failed = threading.Event()
+
+    def look(*_arguments: object) -> dict[str, Any]:
+        if next(looks, False):
+            return {}
+        failed.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("trending.page.board.Board.look", look)
+    with pytest.raises(ZeroDivisionError), served(home.spec()):
+        assert failed.wait(5)
+
+
+def test_a_taken_port_is_named_before_anything_is_served(home: PageHome) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        spec = home.spec(settings=PageSettings(page_port=taken.getsockname()[1]))
+        with pytest.raises(PortTaken, match=f"port {taken.getsockname()[1]} is taken") as caught:
+            program.main(spec, threading.Event())
+    assert isinstance(caught.value, LabError)
+    assert "PAGE_PORT" in caught.value.next_command
+
+
+def test_the_program_ends_when_it_is_told_to(home: PageHome) -> None:
+    stop = threading.Event()
+    stop.set()
+    program.main(home.spec(), stop)
+    beat = read_heartbeat(home.root / "page.json")
+    assert beat is not None
+    assert beat.phase == "stopped"

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fakes.trending.memory import folder_in_memory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
+
+from trending import database
+from trending.producer.ledger import Interval, Ledger, LedgerWriter, read_ledger
+
+MINUTE = 1765845060
+
+
+def acknowledged(ledger: Ledger) -> set[tuple[str, int]]:
+    return ledger.acknowledged_ids({})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "ledger.sqlite"
+
+
+def test_without_a_producer_run_the_ledger_is_empty_and_not_made(path: Path) -> None:
+    assert read_ledger(path) == Ledger((), {}, {}, 0)
+    assert not path.exists()
+
+
+def test_consecutive_records_are_one_interval(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    for sequence in range(1000):
+        writer.acknowledge(sequence, 0, 50 + sequence, MINUTE, "#a")
+    writer.close()
+    ledger = read_ledger(path)
+    assert ledger.intervals == (Interval("run", 0, 0, 999, 50),)
+    assert len(ledger.intervals[0]) == 1000
+
+
+@pytest.mark.parametrize(("sequence", "partition", "offset"), [(2, 0, 11), (1, 1, 11), (1, 0, 12), (0, 0, 10)])
+def test_a_record_that_does_not_follow_on_does_not_extend_the_interval(sequence: int, partition: int, offset: int) -> None:
+    interval = Interval("run", 0, 0, 0, 10)
+    assert interval.extended(1, 0, 11) == Interval("run", 0, 0, 1, 10)
+    assert interval.extended(sequence, partition, offset) is None
+
+
+@given(first=st.integers(0, 100), length=st.integers(1, 50), offset=st.integers(0, 100), start=st.integers(0, 200))
+def test_an_interval_yields_the_ids_whose_offset_is_in_the_range(first: int, length: int, offset: int, start: int) -> None:
+    interval = Interval("run", 0, first, first + length - 1, offset)
+    expected = [("run", first + step) for step in range(length) if offset + step >= start]
+    assert list(interval.ids(start)) == expected
+
+
+def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    for sequence, offset in [(0, 0), (1, 1), (2, 5), (3, 6), (4, 9)]:
+        writer.acknowledge(sequence, 0, offset, MINUTE, "#a")
+    writer.close()
+    ledger = read_ledger(path)
+    assert [(row.first_sequence, row.last_sequence, row.first_offset) for row in ledger.intervals] == [
+        (0, 1, 0),
+        (2, 3, 5),
+        (4, 4, 9),
+    ]
+    assert ledger.acknowledged_ids({0: 6}) == {("run", 3), ("run", 4)}
+
+
+def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    writer.acknowledge(0, 0, 0, MINUTE, "#a")
+    writer.fail(1, "timed out")
+    assert (writer.acknowledged, writer.failed) == (0, 0)
+    assert acknowledged(read_ledger(path)) == set()
+    writer.commit()
+    assert (writer.acknowledged, writer.failed) == (1, 1)
+    ledger = read_ledger(path)
+    assert (acknowledged(ledger), ledger.failed) == ({("run", 0)}, 1)
+    writer.close()
+
+
+def test_committing_again_adds_nothing(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    writer.acknowledge(0, 0, 0, MINUTE, "#a")
+    writer.fail(1, "timed out")
+    writer.commit()
+    once = read_ledger(path)
+    writer.commit()
+    writer.close()
+    assert read_ledger(path) == once
+    assert once.counts == {("run", MINUTE, "#a"): 1}
+    assert (writer.acknowledged, writer.failed) == (1, 1)
+
+
+def test_an_interval_grows_over_commits(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    for sequence in range(4):
+        writer.acknowledge(sequence, 0, sequence, MINUTE, "#a")
+        writer.commit()
+    writer.close()
+    ledger = read_ledger(path)
+    assert ledger.intervals == (Interval("run", 0, 0, 3, 0),)
+    assert ledger.counts == {("run", MINUTE, "#a"): 4}
+
+
+def test_counts_go_by_append_minute_and_hashtag(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    for sequence, (moment, hashtag) in enumerate([(0, "#a"), (59.999, "#a"), (59.999, "#b"), (60, "#a"), (-0.001, "#a")]):
+        writer.acknowledge(sequence, 0, sequence, MINUTE + moment, hashtag)
+    writer.close()
+    assert read_ledger(path).counts == {
+        ("run", MINUTE - 60, "#a"): 1,
+        ("run", MINUTE, "#a"): 2,
+        ("run", MINUTE, "#b"): 1,
+        ("run", MINUTE + 60, "#a"): 1,
+    }
+
+
+def test_a_reservation_is_on_disk_at_once_and_only_the_last_one_counts(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    writer.reserve(60)
+    assert read_ledger(path).reserved == {"run": 60}
+    writer.reserve(120)
+    assert (writer.reserved, read_ledger(path).reserved) == (120, {"run": 120})
+    writer.close()
+
+
+def test_runs_keep_to_themselves(path: Path) -> None:
+    for run, first_offset in (("a", 0), ("b", 2)):
+        writer = LedgerWriter(path, run)
+        writer.reserve(2)
+        writer.acknowledge(0, 0, first_offset, MINUTE, "#x")
+        writer.fail(1, "gone")
+        writer.close()
+    ledger = read_ledger(path)
+    assert acknowledged(ledger) == {("a", 0), ("b", 0)}
+    assert ledger.counts == {("a", MINUTE, "#x"): 1, ("b", MINUTE, "#x"): 1}
+    assert (ledger.reserved, ledger.failed) == ({"a": 2, "b": 2}, 2)
+
+
+def test_start_offsets_are_those_of_each_partition(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    writer.acknowledge(0, 0, 7, MINUTE, "#a")
+    writer.acknowledge(1, 1, 3, MINUTE, "#a")
+    writer.close()
+    ledger = read_ledger(path)
+    assert ledger.acknowledged_ids({0: 8}) == {("run", 1)}
+    assert ledger.acknowledged_ids({1: 4}) == {("run", 0)}
+    assert ledger.acknowledged_ids({0: 8, 1: 4}) == set()
+
+
+def test_a_commit_that_failed_is_made_up_for_by_the_next_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    writer = LedgerWriter(path, "run")
+    writer.acknowledge(0, 0, 0, MINUTE, "#a")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"):
+        writer.commit()
+    assert writer.acknowledged == 0
+    other.rollback()
+    other.close()
+    writer.acknowledge(1, 0, 1, MINUTE, "#a")
+    writer.close()
+    assert writer.acknowledged == 2
+    ledger = read_ledger(path)
+    assert (acknowledged(ledger), ledger.counts) == ({("run", 0), ("run", 1)}, {("run", MINUTE, "#a"): 2})
+
+
+@dataclass(frozen=True)
+class Event:
+    """What befalls the next sequence: an acknowledgement behind ``gap`` records of others, a failure, or a commit."""
+
+    kind: str
+    partition: int = 0
+    gap: int = 0
+    minute: int = 0
+    hashtag: str = "#a"
+
+
+ACKNOWLEDGED = st.builds(
+    Event,
+    st.just("ack"),
+    st.integers(0, 2),
+    st.sampled_from([0, 0, 0, 1, 3]),
+    st.integers(0, 2),
+    st.sampled_from(["#a", "#b", "#ñ"]),
+)
+EVENTS = st.lists(
+    st.one_of(ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED, st.builds(Event, st.sampled_from(["fail", "commit", "unknown"]))),
+    max_size=40,
+)
+
+
+@pytest.mark.row(19)
+@settings(max_examples=25, deadline=None)
+@given(EVENTS, st.dictionaries(st.integers(0, 2), st.integers(0, 30)))
+def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], start: dict[int, int]) -> None:
+    ends: Counter[int] = Counter()
+    places: dict[int, tuple[int, int]] = {}
+    counts: Counter[tuple[str, int, str]] = Counter()
+    failed = 0
+    with folder_in_memory() as directory:
+        path = Path(directory) / "ledger.sqlite"
+        writer = LedgerWriter(path, "run")
+        for sequence, event in enumerate(events):
+            if event.kind == "ack":
+                offset = ends[event.partition] + event.gap
+                ends[event.partition] = offset + 1
+                places[sequence] = (event.partition, offset)
+                minute = MINUTE + 60 * event.minute
+                counts["run", minute, event.hashtag] += 1
+                writer.acknowledge(sequence, event.partition, offset, minute + 30.5, event.hashtag)
+            elif event.kind == "fail":
+                failed += 1
+                writer.fail(sequence, "gone")
+            elif event.kind == "commit":
+                writer.commit()
+        writer.close()
+        ledger = read_ledger(path)
+    expected = {("run", sequence) for sequence, (partition, offset) in places.items() if offset >= start.get(partition, 0)}
+    assert ledger.acknowledged_ids(start) == expected
+    assert acknowledged(ledger) == {("run", sequence) for sequence in places}
+    assert sum(len(interval) for interval in ledger.intervals) == len(places) == writer.acknowledged
+    assert (ledger.counts, ledger.failed) == (dict(counts), failed)

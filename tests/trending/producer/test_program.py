@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import KafkaError
+from fakes.trending.kafka import MIDNIGHT
+
+from trending.errors import InvalidInput, LabError
+from trending.producer.ledger import read_ledger
+from trending.producer.program import FLUSH_SECONDS, QUEUED_MESSAGES, TweetProducer, client_configuration, main
+from trending.programs.heartbeat import read_heartbeat
+from trending.programs.specifications import ProducerSpec
+from trending.settings import ProducerSettings, WindowTime
+from trending.tweets.record_id import parse_record_id
+from trending.tweets.rule import Kind, classify, window_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fakes.trending.kafka import FakeKafka
+
+    from trending.producer.ledger import Ledger
+    from trending.programs.heartbeat import Heartbeat
+
+
+class Bench:
+    """A producer with its files, and the seconds for which it runs."""
+
+    def __init__(self, kafka: FakeKafka, directory: Path) -> None:
+        self.kafka = kafka
+        self.directory = directory
+        self.stop = threading.Event()
+
+    def spec(self, rate: float = 1.0, seed: int | None = 1, catalogue: str | None = None) -> ProducerSpec:
+        return ProducerSpec(
+            bootstrap="localhost:9092",
+            topic="tweets",
+            heartbeat=self.directory / "producer.json",
+            settings=ProducerSettings(rate=rate, seed=seed, catalogue=catalogue),
+            ledger=self.directory / "ledger.sqlite",
+        )
+
+    def run(self, seconds: float, rate: float = 1.0, seed: int | None = 1) -> None:
+        """Run as long as SIGTERM would let it: the signal sets ``stop`` and nothing else."""
+        self.after(seconds, self.stop.set)
+        main(self.spec(rate, seed), self.stop)
+        self.stop.clear()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have ``action`` done once."""
+        due = iter([action])
+        self.kafka.clock.at(self.kafka.clock.now + seconds, lambda: [act() for act in due] and None)
+
+    @property
+    def ledger(self) -> Ledger:
+        return read_ledger(self.directory / "ledger.sqlite")
+
+    @property
+    def beat(self) -> Heartbeat:
+        beat = read_heartbeat(self.directory / "producer.json")
+        assert beat is not None
+        return beat
+
+    def log_ids(self) -> list[tuple[str, int]]:
+        """Return the ids in the log, in its order; every record has one."""
+        headers = [dict(message.headers() or []) for log in self.kafka.logs["tweets"] for message in log]
+        ids = [parse_record_id(header["id"]) for header in headers if isinstance(header["id"], bytes)]
+        return [identity for identity in ids if identity is not None]
+
+
+@pytest.fixture
+def bench(kafka: FakeKafka, tmp_path: Path) -> Bench:
+    return Bench(kafka, tmp_path)
+
+
+def test_tweets_go_out_at_the_rate_asked_for(bench: Bench) -> None:
+    bench.run(seconds=20, rate=5)
+    assert len(bench.kafka.values("tweets")) == pytest.approx(100, abs=2)
+    assert bench.log_ids() == [(bench.beat.note, sequence) for sequence in range(len(bench.log_ids()))]
+
+
+def test_tweets_are_spread_over_the_time_and_not_sent_in_one_go(bench: Bench) -> None:
+    bench.run(seconds=15, rate=2)
+    seconds = Counter(message.timestamp()[1] // 1000 for message in bench.kafka.logs["tweets"][0])
+    assert max(seconds.values()) <= 3
+    assert len(seconds) >= 14
+
+
+@pytest.mark.parametrize("rate", [0.1, 1, 2_000])
+def test_slow_and_fast_rates_are_kept_alike(bench: Bench, rate: float) -> None:
+    seconds = 30 if rate < 1000 else 2
+    bench.run(seconds, rate)
+    assert len(bench.kafka.values("tweets")) == pytest.approx(rate * seconds, rel=0.02, abs=2)
+
+
+def test_every_message_is_a_tweet_whose_timestamp_is_the_moment_it_was_made(bench: Bench) -> None:
+    bench.run(seconds=20)
+    for message in bench.kafka.logs["tweets"][0]:
+        moment = message.timestamp()[1] / 1000
+        verdict = classify(message.value(), moment, WindowTime.EVENT)
+        assert verdict.kind is Kind.TWEET
+        assert verdict.time == pytest.approx(moment, abs=0.3)
+
+
+def test_the_same_seed_sends_the_same_tweets_whatever_the_rate(bench: Bench) -> None:
+    def hashtags() -> list[str]:
+        values = bench.kafka.values("tweets")
+        bench.kafka.create("tweets")
+        return [classify(value, 0.0, WindowTime.ARRIVAL).label for value in values][:25]
+
+    bench.run(seconds=15, rate=2, seed=7)
+    slow = hashtags()
+    bench.run(seconds=4, rate=30, seed=7)
+    assert hashtags() == slow
+    bench.run(seconds=4, rate=30, seed=8)
+    assert hashtags() != slow
+
+
+def test_ids_are_unique_over_the_lives_of_the_producer(bench: Bench) -> None:
+    for _ in range(3):
+        bench.run(seconds=5, rate=9)
+    ids = bench.log_ids()
+    assert len({run for run, _sequence in ids}) == 3
+    assert len(set(ids)) == len(ids) > 100
+
+
+def test_the_ledger_holds_what_is_in_the_log(bench: Bench) -> None:
+    bench.run(seconds=30, rate=4)
+    counts: Counter[tuple[str, int, str]] = Counter()
+    for message in bench.kafka.logs["tweets"][0]:
+        moment = message.timestamp()[1] / 1000
+        label = classify(message.value(), moment, WindowTime.ARRIVAL).label
+        counts[bench.beat.note, window_start(moment), label] += 1
+    ledger = bench.ledger
+    assert ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert ledger.counts == dict(counts)
+    assert ledger.failed == 0
+    assert ledger.reserved[bench.beat.note] >= len(counts)
+    assert bench.beat.at > MIDNIGHT
+
+
+@pytest.mark.row(19)
+def test_nothing_is_in_the_log_that_was_not_reserved_before(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = bench.kafka.append
+    unreserved: list[tuple[str, int]] = []
+
+    def watched(topic: str, value: bytes | None, **details: object) -> object:
+        made = append(topic, value, **details)
+        identity = parse_record_id(dict(details["headers"])["id"])
+        if identity[1] >= bench.ledger.reserved.get(identity[0], 0):
+            unreserved.append(identity)
+        return made
+
+    monkeypatch.setattr(bench.kafka, "append", watched)
+    bench.run(seconds=65, rate=1)
+    assert len(bench.log_ids()) > 60
+    assert unreserved == []
+
+
+def test_the_heartbeat_tells_what_is_on_disk(bench: Bench) -> None:
+    beats: list[tuple[Heartbeat, int]] = []
+    for second in range(2, 20, 3):
+        bench.after(second, lambda: beats.append((bench.beat, len(bench.ledger.acknowledged_ids({})))))
+    bench.run(seconds=20, rate=10)
+    assert len(beats) == 6
+    for beat, on_disk in beats:
+        assert beat.phase == "running"
+        assert beat.figures["acknowledged"] <= on_disk
+    assert [beat.figures["sent"] for beat, _ in beats] == sorted({beat.figures["sent"] for beat, _ in beats})
+
+
+def test_sigterm_flushes_and_the_last_beat_has_the_final_figures(bench: Bench) -> None:
+    bench.run(seconds=10, rate=50)
+    sent = len(bench.log_ids())
+    assert bench.beat.phase == "stopped"
+    ends = {name: end for name, end in bench.beat.figures.items() if name.startswith("offset.")}
+    assert ends == {"offset.0": sent}, "behind the last acknowledged record"
+    assert bench.beat.figures == {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, **ends}
+
+
+@pytest.mark.row(12)
+@pytest.mark.row(19)
+def test_sigterm_sends_what_a_frozen_broker_left_in_the_queue(bench: Bench) -> None:
+    def freeze() -> None:
+        bench.kafka.frozen = True
+
+    def thaw_at_the_end() -> None:
+        bench.stop.set()
+        bench.kafka.frozen = False
+
+    bench.after(5, freeze)
+    bench.after(15, thaw_at_the_end)
+    main(bench.spec(rate=10), bench.stop)
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert [sequence for _run, sequence in bench.log_ids()] == list(range(len(bench.log_ids())))
+    assert (bench.beat.figures["queued"], bench.beat.figures["sent"]) == (0, len(bench.log_ids()))
+
+
+@pytest.mark.row(19)
+def test_what_is_never_acknowledged_is_unknown_and_not_promised(bench: Bench) -> None:
+    def freeze() -> None:
+        bench.kafka.frozen = True
+
+    bench.after(5, freeze)
+    began = bench.kafka.clock.monotonic()
+    bench.run(seconds=10, rate=10)
+    figures = bench.beat.figures
+    assert figures["acknowledged"] == len(bench.log_ids()) < figures["sent"]
+    assert figures["queued"] == figures["sent"] - figures["acknowledged"]
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert bench.ledger.reserved[bench.beat.note] >= figures["sent"]
+    assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + 1
+
+
+@pytest.mark.row(19)
+def test_a_full_queue_is_waited_for_and_drops_nothing(bench: Bench) -> None:
+    bench.kafka.queue_bound = 20
+    phases: list[tuple[str, float]] = []
+
+    def freeze() -> None:
+        bench.kafka.frozen = True
+
+    def thaw() -> None:
+        bench.kafka.frozen = False
+
+    bench.after(5, freeze)
+    bench.after(30, lambda: phases.append((bench.beat.phase, bench.beat.figures["queued"])))
+    bench.after(65, thaw)
+    bench.run(seconds=80, rate=10)
+    assert phases == [("waiting for the broker", 20)]
+    assert bench.kafka.producers[0].longest_queue == 20
+    assert bench.beat.figures["waits"] > 0
+    assert [sequence for _run, sequence in bench.log_ids()] == list(range(len(bench.log_ids())))
+    assert bench.beat.figures["acknowledged"] == bench.beat.figures["sent"] == len(bench.log_ids())
+
+
+def test_after_a_hold_up_the_rate_goes_on_and_the_lost_time_is_not_made_up_for(bench: Bench) -> None:
+    bench.kafka.queue_bound = 20
+
+    def freeze() -> None:
+        bench.kafka.frozen = True
+
+    def thaw() -> None:
+        bench.kafka.frozen = False
+
+    bench.after(10, freeze)
+    bench.after(70, thaw)
+    bench.run(seconds=90, rate=10)
+    after = Counter(message.timestamp()[1] // 1000 for message in bench.kafka.logs["tweets"][0])
+    assert max(after.values()) <= 20 + 10 + 10
+    assert len(bench.log_ids()) == pytest.approx(10 * 10 + 20 + 20 * 10, abs=25)
+
+
+def test_a_full_queue_does_not_keep_the_producer_from_stopping(bench: Bench) -> None:
+    bench.kafka.queue_bound = 5
+    bench.kafka.frozen = True
+    began = bench.kafka.clock.monotonic()
+    bench.run(seconds=10, rate=10)
+    assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + 1
+    assert (bench.beat.figures["sent"], bench.beat.figures["queued"]) == (5, 5)
+
+
+def test_a_tweet_that_was_given_up_is_a_failure_and_no_acknowledgement(bench: Bench) -> None:
+    turns = iter(range(10_000))
+    bench.kafka.refuse = lambda _topic, _value: KafkaError(KafkaError._MSG_TIMED_OUT) if next(turns) % 5 == 4 else None
+    bench.run(seconds=20, rate=5)
+    figures = bench.beat.figures
+    assert figures["failed"] == bench.ledger.failed == figures["sent"] // 5 > 0
+    assert figures["acknowledged"] == figures["sent"] - figures["failed"]
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+
+
+def test_a_duplicate_that_the_broker_recognised_is_in_the_log_with_unknown_place(bench: Bench) -> None:
+    turns = iter(range(10_000))
+    bench.kafka.duplicates = lambda _value: next(turns) == 3
+    bench.run(seconds=10, rate=2)
+    assert set(bench.log_ids()) - bench.ledger.acknowledged_ids({}) == {(bench.beat.note, 3)}
+    assert bench.ledger.failed == 0
+
+
+@pytest.mark.row(30)
+def test_a_passing_error_of_the_client_is_logged_and_the_producer_goes_on(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.after(5, lambda: bench.kafka.reported_errors.append(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")))
+    with caplog.at_level("WARNING"):
+        bench.run(seconds=20)
+    assert "1/1 brokers are down" in caplog.text
+    assert len(bench.log_ids()) >= 19
+
+
+def test_a_fatal_error_ends_the_producer_with_its_cause_after_flushing(bench: Bench) -> None:
+    fatal = KafkaError(KafkaError._FATAL, "the producer was fenced", fatal=True)
+    bench.after(5, lambda: bench.kafka.reported_errors.append(fatal))
+    began = bench.kafka.clock.monotonic()
+    with pytest.raises(LabError) as caught:
+        bench.run(seconds=100, rate=10)
+    assert caught.value.evidence == "the producer was fenced"
+    assert bench.kafka.clock.monotonic() - began < 10
+    assert bench.beat.phase == "stopped"
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+
+
+def test_a_fatal_error_that_produce_throws_first_ends_it_in_the_same_way(bench: Bench) -> None:
+    # librdkafka refuses to queue as soon as it knows; the callback waits for the next poll.
+    def break_down() -> None:
+        bench.kafka.refuse_to_queue = KafkaError(KafkaError._FATAL, "the producer was fenced", fatal=True)
+
+    bench.after(5, break_down)
+    with pytest.raises(LabError) as caught:
+        bench.run(seconds=100, rate=10)
+    assert caught.value.evidence == "the producer was fenced"
+    assert bench.beat.phase == "stopped"
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+
+
+def test_a_catalogue_that_cannot_be_used_ends_it_before_it_connects(bench: Bench) -> None:
+    with pytest.raises(InvalidInput, match=r"none\.json"):
+        TweetProducer(bench.spec(catalogue=str(bench.directory / "none.json")))
+    assert bench.kafka.producers == []
+
+
+def test_several_partitions_are_acknowledged_alike(bench: Bench) -> None:
+    bench.kafka.create("tweets", partitions=3)
+    bench.run(seconds=20, rate=5)
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert {interval.partition for interval in bench.ledger.intervals} == {0, 1, 2}
+
+
+def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up() -> None:
+    configuration = client_configuration("broker:1")
+    assert configuration["bootstrap.servers"] == "broker:1"
+    assert configuration["enable.idempotence"] is True
+    assert configuration["max.in.flight.requests.per.connection"] == 1, "librdkafka 4953: more can write a message twice"
+    assert configuration["message.timeout.ms"] == 0
+    assert configuration["queue.buffering.max.messages"] == QUEUED_MESSAGES

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.trending.memory import folder_in_memory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trending.errors import LabError
+from trending.serving.store import Batch, Ranked, Reject, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MINUTE = 1765845060
+
+
+def batch(number: int, tweets: dict[tuple[int, str], int], *rejects: Reject, foreign: dict[int, int] | None = None) -> Batch:
+    return Batch(number, MINUTE + number, tweets, foreign or {}, rejects)
+
+
+def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        return {table: sorted(connection.execute(f"SELECT * FROM {table}")) for table in tables}  # noqa: S608 - our own names
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "serving.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(path)
+    yield store
+    store.close()
+
+
+def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
+    assert store.latest_ranking() == []
+    assert (store.counts(), store.foreign(), store.rejects(), store.dropped()) == ({}, 0, [], 0)
+    assert (store.last_batch("c"), store.dead_letter_offset("c")) == (None, 0)
+
+
+@pytest.mark.row(20)
+def test_a_replayed_batch_changes_nothing(store: Store, path: Path) -> None:
+    whole = batch(3, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}, Reject(0, 17, "tombstone"), foreign={MINUTE: 2})
+    store.write("c", whole)
+    once = everything(path)
+    store.write("c", whole)
+    assert everything(path) == once
+    assert store.counts() == {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}
+
+
+def test_an_older_batch_that_comes_again_takes_nothing_back(store: Store, path: Path) -> None:
+    older = batch(1, {(MINUTE, "#a"): 2}, foreign={MINUTE: 1})
+    store.write("c", older)
+    store.write("c", batch(2, {(MINUTE, "#a"): 5}, foreign={MINUTE: 4}))
+    before = everything(path)
+    store.write("c", older)
+    assert everything(path) == before
+    assert (store.counts(), store.foreign()) == ({(MINUTE, "#a"): 5}, 4)
+
+
+def test_the_ranking_is_the_whole_window_though_a_batch_carries_only_what_changed(store: Store) -> None:
+    store.write("c", batch(1, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}))
+    store.write("c", batch(2, {(MINUTE, "#c"): 1}))
+    store.write("c", batch(3, {}))
+    assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5), Ranked(MINUTE, "#b", 3), Ranked(MINUTE, "#c", 1)]
+
+
+def test_only_the_latest_window_is_shown_and_older_ones_stay_to_be_asked_for(store: Store) -> None:
+    store.write("c", batch(1, {(MINUTE, "#a"): 5}))
+    store.write("c", batch(2, {(MINUTE + 60, "#b"): 1, (MINUTE, "#a"): 6}))
+    assert store.latest_ranking() == [Ranked(MINUTE + 60, "#b", 1)]
+    assert store.ranking(MINUTE) == [Ranked(MINUTE, "#a", 6)]
+    assert store.ranking(MINUTE + 120) == []
+
+
+def test_ties_are_ranked_by_name(store: Store) -> None:
+    names = ["#b", "#ñ", "#a", "#B", "#aa", "a", "😀", "#ä", "#", "\x00", "\uffff"]
+    store.write("c", batch(1, {(MINUTE, name): 4 for name in names} | {(MINUTE, "zz"): 5}))
+    assert [line.hashtag for line in store.latest_ranking()] == ["zz", *sorted(names)]
+
+
+def test_the_counts_of_several_checkpoints_add_up(store: Store) -> None:
+    store.write("first", batch(9, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 4}, foreign={MINUTE: 1}))
+    store.write("second", batch(0, {(MINUTE, "#b"): 2}, foreign={MINUTE: 2}))
+    assert store.latest_ranking() == [Ranked(MINUTE, "#b", 6), Ranked(MINUTE, "#a", 5)]
+    assert (store.counts(), store.foreign()) == ({(MINUTE, "#a"): 5, (MINUTE, "#b"): 6}, 3)
+
+
+def test_batches_are_numbered_by_checkpoint(store: Store) -> None:
+    store.write("first", batch(9, {}))
+    store.write("second", batch(0, {}))
+    store.write("first", batch(4, {}))
+    assert (store.last_batch("first"), store.last_batch("second"), store.last_batch("third")) == (9, 0, None)
+    assert set(store.written("second")) == {0}
+    assert store.written("third") == {}
+
+
+def test_of_batches_only_the_last_thousand_are_kept(store: Store, path: Path) -> None:
+    for number in (0, 5, 1005, 1006):
+        store.write("c", batch(number, {}))
+    assert [row[1] for row in everything(path)["batches"]] == [1005, 1006]
+    assert store.last_batch("c") == 1006
+
+
+def test_a_reject_is_booked_once_by_its_place(store: Store) -> None:
+    store.write("c", batch(1, {}, Reject(1, 4, "tombstone"), Reject(0, 9, "late")))
+    store.write("c", batch(2, {}, Reject(0, 9, "late"), Reject(0, 10, "late")))
+    assert store.rejects() == [Reject(0, 9, "late"), Reject(0, 10, "late"), Reject(1, 4, "tombstone")]
+
+
+def test_a_reject_seen_under_two_checkpoints_is_one_reject(store: Store) -> None:
+    for checkpoint in ("first", "second"):
+        store.write(checkpoint, batch(1, {}, Reject(0, 9, "late")))
+    assert store.rejects() == [Reject(0, 9, "late")]
+
+
+def test_the_dead_letters_end_is_remembered_by_checkpoint(store: Store) -> None:
+    store.note_dead_letters("first", 3)
+    store.note_dead_letters("first", 8)
+    store.note_dead_letters("second", 1)
+    assert (store.dead_letter_offset("first"), store.dead_letter_offset("second")) == (8, 1)
+
+
+def test_dropped_groups_are_the_last_word_of_each_run_added_up(store: Store) -> None:
+    store.note_dropped("c", "run 1", 2)
+    store.note_dropped("c", "run 1", 5)
+    store.note_dropped("c", "run 2", 1)
+    assert store.dropped() == 6
+
+
+def test_what_was_written_is_there_after_closing(path: Path) -> None:
+    with closing(Store(path)) as store:
+        store.write("c", batch(1, {(MINUTE, "#a"): 5}, Reject(0, 1, "late")))
+        store.note_dead_letters("c", 1)
+    with closing(Store(path)) as store:
+        assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
+        assert (store.rejects(), store.last_batch("c"), store.dead_letter_offset("c")) == ([Reject(0, 1, "late")], 1, 1)
+
+
+@pytest.mark.row(29)
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "serving.sqlite"
+    place.mkdir()
+    with pytest.raises(LabError) as caught:
+        Store(place)
+    assert str(place) in caught.value.cause
+    assert "unable to open" in caught.value.evidence
+
+
+@pytest.mark.row(29)
+def test_readers_are_not_blocked_by_a_writer(store: Store, path: Path) -> None:
+    store.write("c", batch(1, {(MINUTE, "#a"): 5}))
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE ranking SET tweets = 99")
+        assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
+        writer.execute("ROLLBACK")
+
+
+TAGS = st.sampled_from(["#a", "#b", "#c", "#ñ", "😀"]) | st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
+WINDOWS = st.sampled_from([MINUTE - 60, MINUTE, MINUTE + 60])
+MICRO_BATCH = st.lists(st.tuples(WINDOWS, TAGS), max_size=12)
+
+
+@pytest.mark.row(23)
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["first", "second"]), MICRO_BATCH, st.integers(1, 3)), max_size=6))
+def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tuple[int, str]], int]]) -> None:
+    seen: dict[str, Counter[tuple[int, str]]] = {"first": Counter(), "second": Counter()}
+    written: list[tuple[str, Batch]] = []
+    with folder_in_memory() as directory, closing(Store(Path(directory) / "serving.sqlite")) as store:
+        for number, (checkpoint, tweets, times) in enumerate(history):
+            seen[checkpoint].update(tweets)
+            # Update mode: absolute counts of the groups that this batch touched, and of no others.
+            written.append((checkpoint, batch(number, {key: seen[checkpoint][key] for key in tweets})))
+            for _ in range(times):
+                store.write(*written[-1])
+        for again in reversed(written):
+            store.write(*again)
+        total = seen["first"] + seen["second"]
+        assert store.counts() == dict(total)
+        for window in {window for window, _ in total}:
+            expected = sorted(((-times, tag) for (start, tag), times in total.items() if start == window))
+            assert [(-line.tweets, line.hashtag) for line in store.ranking(window)] == expected
+        latest = max((window for window, _ in total), default=MINUTE)
+        assert store.latest_ranking() == store.ranking(latest)

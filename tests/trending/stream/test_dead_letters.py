@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from trending.errors import LabError
+from trending.serving.store import Reject
+from trending.stream.dead_letters import DEADLINE_SECONDS, MAX_LETTER_BYTES, SEEK_GAP, DeadLetters, read_until
+
+if TYPE_CHECKING:
+    from fakes.trending.kafka import FakeKafka
+
+
+def letters_of(kafka: FakeKafka) -> list[tuple[bytes | None, dict[str, str | bytes | None]]]:
+    return [(message.value(), dict(message.headers() or [])) for message in kafka.logs["letters"][0]]
+
+
+def places_of(kafka: FakeKafka) -> list[tuple[int, int]]:
+    return [(int(headers["partition"] or -1), int(headers["offset"] or -1)) for _value, headers in letters_of(kafka)]
+
+
+def dead_letters(known_up_to: int = 0) -> DeadLetters:
+    return DeadLetters("localhost:9092", "tweets", "letters", known_up_to)
+
+
+def fill(kafka: FakeKafka, records: int, partition: int = 0) -> None:
+    for offset in range(records):
+        kafka.append("tweets", f"record {partition}:{offset}".encode(), partition=partition)
+
+
+def bad(*offsets: int, partition: int = 0) -> list[Reject]:
+    return [Reject(partition, offset, "tombstone") for offset in offsets]
+
+
+@pytest.mark.row(22)
+def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    assert dead_letters().write([Reject(0, 3, "not valid JSON")]) == 1
+    assert letters_of(kafka) == [
+        (b"record 0:3", {"reason": b"not valid JSON", "topic": b"tweets", "partition": b"0", "offset": b"3"})
+    ]
+    assert kafka.logs["letters"][0][0].key() == "0:3"
+
+
+@pytest.mark.row(22)
+def test_a_tombstone_stays_a_tombstone(kafka: FakeKafka) -> None:
+    fill(kafka, 1)
+    kafka.append("tweets", None)
+    dead_letters().write(bad(1))
+    assert kafka.values("letters") == [None]
+
+
+def test_the_very_first_record_of_the_topic_may_be_a_reject(kafka: FakeKafka) -> None:
+    fill(kafka, 1)
+    assert dead_letters().write(bad(0)) == 1
+    assert kafka.values("letters") == [b"record 0:0"]
+
+
+def test_no_rejects_open_no_connection_to_the_topic(kafka: FakeKafka) -> None:
+    assert dead_letters().write([]) == 0
+    assert kafka.producers == []
+
+
+def test_a_replayed_batch_sends_nothing_again(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    letters = dead_letters()
+    assert letters.write(bad(1, 2)) == 2
+    assert letters.write(bad(1, 2)) == 0
+    assert letters.write(bad(2, 4)) == 1
+    assert places_of(kafka) == [(0, 1), (0, 2), (0, 4)]
+
+
+@pytest.mark.row(20)
+def test_a_batch_replayed_after_the_drivers_death_sends_nothing_again(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    first = dead_letters()
+    first.write(bad(1))
+    booked = first.next_offset
+    first.write(bad(2, 3))
+    # The driver dies between the letters and the booking: its successor knows of the first batch only.
+    successor = dead_letters(booked)
+    assert successor.write(bad(2, 3, 4)) == 1
+    assert places_of(kafka) == [(0, 1), (0, 2), (0, 3), (0, 4)]
+    assert successor.next_offset == 4
+
+
+def test_letters_of_batches_already_booked_are_not_read_again(kafka: FakeKafka) -> None:
+    fill(kafka, 200)
+    first = dead_letters()
+    first.write(bad(*range(100)))
+    booked = first.next_offset
+    first.write(bad(100, 101))
+    before = len(kafka.consumers)
+    assert dead_letters(booked).write(bad(100, 101)) == 0
+    assert sum(consumer.reads for consumer in kafka.consumers[before:]) == 2
+
+
+def test_a_new_checkpoint_reads_all_letters_back(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    dead_letters().write(bad(1, 2))
+    assert dead_letters(0).write(bad(1, 2, 3)) == 1
+    assert places_of(kafka) == [(0, 1), (0, 2), (0, 3)]
+
+
+def test_letters_removed_by_retention_are_not_waited_for(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    dead_letters().write(bad(1, 2))
+    kafka.forget_before("letters", 0, 1)
+    assert dead_letters(0).write(bad(2, 3)) == 1
+    assert places_of(kafka)[2:] == [(0, 3)]
+
+
+def test_a_letter_of_somebody_else_does_not_stop_the_job(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    kafka.append("letters", b"hello")
+    kafka.append("letters", b"hello", headers=[("partition", "x"), ("offset", None)])
+    letters = dead_letters()
+    assert letters.write(bad(1)) == 1
+    assert letters.next_offset == 3
+
+
+def test_rejects_of_several_partitions_keep_their_own_records(kafka: FakeKafka) -> None:
+    kafka.create("tweets", partitions=3)
+    for partition in range(3):
+        fill(kafka, 4, partition)
+    dead_letters().write([*bad(3, partition=2), *bad(0, 2, partition=0), *bad(0, partition=1)])
+    assert dict(zip(places_of(kafka), kafka.values("letters"), strict=True)) == {
+        (0, 0): b"record 0:0",
+        (0, 2): b"record 0:2",
+        (1, 0): b"record 1:0",
+        (2, 3): b"record 2:3",
+    }
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(0, 4 * SEEK_GAP - 1), min_size=1, max_size=8), st.sampled_from([0, 1, SEEK_GAP]))
+def test_every_reject_is_sent_once_wherever_it_lies(kafka: FakeKafka, offsets: set[int], low: int) -> None:
+    kafka.create("tweets")
+    kafka.create("letters")
+    fill(kafka, 4 * SEEK_GAP)
+    kafka.forget_before("tweets", 0, low)
+    wanted = bad(*(offset for offset in offsets if offset >= low))
+    assert dead_letters().write(wanted) == len(wanted)
+    assert kafka.values("letters") == [
+        f"record 0:{reject.offset}".encode() for reject in sorted(wanted, key=lambda one: one.offset)
+    ]
+
+
+def test_neighbours_are_read_over_and_distant_rejects_are_sought(kafka: FakeKafka) -> None:
+    fill(kafka, 3 * SEEK_GAP)
+    dead_letters().write(bad(10, 20, 30, 3 * SEEK_GAP - 1))
+    assert [consumer.assignments for consumer in kafka.consumers if consumer.assignments] == [2]
+
+
+def test_a_letter_that_the_broker_recognised_as_a_repetition_is_written(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    kafka.duplicates = lambda value: value == b"record 0:2"
+    letters = dead_letters()
+    assert letters.write(bad(1, 2)) == 2
+    assert letters.write(bad(1, 2)) == 0
+    assert places_of(kafka) == [(0, 1), (0, 2)]
+
+
+def test_a_full_queue_is_waited_for(kafka: FakeKafka) -> None:
+    fill(kafka, 20)
+    kafka.queue_bound = 3
+    assert dead_letters().write(bad(*range(20))) == 20
+    assert places_of(kafka) == [(0, offset) for offset in range(20)]
+    assert kafka.producers[0].longest_queue == 3
+
+
+def test_the_letters_producer_is_idempotent_and_takes_the_largest_record(kafka: FakeKafka) -> None:
+    fill(kafka, 1)
+    dead_letters().write(bad(0))
+    configuration = kafka.producers[0].configuration
+    assert configuration["enable.idempotence"] is True
+    assert configuration["message.max.bytes"] == MAX_LETTER_BYTES > 1_048_576
+
+
+def test_a_letter_that_was_refused_raises_and_is_not_taken_as_written(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    kafka.refuse = lambda _topic, value: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if value == b"record 0:1" else None
+    letters = dead_letters()
+    with pytest.raises(LabError) as caught:
+        letters.write(bad(0, 1, 2))
+    assert caught.value.cause == "1 dead letters were not acknowledged by letters"
+    assert "MSG_SIZE_TOO_LARGE" in caught.value.evidence
+    kafka.refuse = lambda _topic, _value: None
+    assert letters.write(bad(0, 1, 2)) == 1
+    assert places_of(kafka) == [(0, 0), (0, 2), (0, 1)]
+
+
+def test_a_flush_that_times_out_raises(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    letters = dead_letters()
+    letters.write(bad(0))
+    letters.write([])
+    original = kafka.producer
+
+    def frozen_at_the_flush(configuration: dict[str, object]) -> object:
+        producer = original(configuration)
+        flush = producer.flush
+
+        def freeze(timeout: float) -> int:
+            kafka.frozen = True
+            return flush(timeout)
+
+        producer.flush = freeze
+        return producer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trending.stream.dead_letters.Producer", frozen_at_the_flush)
+        began = kafka.clock.monotonic()
+        with pytest.raises(LabError) as caught:
+            letters.write(bad(1, 2))
+    assert caught.value.cause == "2 dead letters were not acknowledged by letters"
+    assert caught.value.evidence == "no answer in time"
+    assert kafka.clock.monotonic() - began <= 2 * DEADLINE_SECONDS
+    assert places_of(kafka) == [(0, 0)]
+
+
+def test_a_record_that_retention_removed_is_named(kafka: FakeKafka) -> None:
+    fill(kafka, 9)
+    kafka.forget_before("tweets", 0, 5)
+    with pytest.raises(LabError) as caught:
+        dead_letters().write(bad(4))
+    assert "tweets" in caught.value.cause
+    assert kafka.values("letters") == []
+
+
+def test_a_record_that_compaction_removed_is_named(kafka: FakeKafka) -> None:
+    fill(kafka, 9)
+    log = kafka.logs["tweets"][0]
+    log[4] = log[5]
+    with pytest.raises(LabError, match="offset 4 is not in the log any more"):
+        dead_letters().write(bad(4))
+
+
+def test_a_silent_log_is_given_up_after_the_deadline(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    kafka.silent.add(("tweets", 0))
+    began = kafka.clock.monotonic()
+    with pytest.raises(LabError, match="not readable up to offset 3 within 30 s"):
+        dead_letters().write(bad(2))
+    assert DEADLINE_SECONDS <= kafka.clock.monotonic() - began <= DEADLINE_SECONDS + 1
+
+
+def test_connections_are_closed_whatever_happens(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    dead_letters().write(bad(1))
+    kafka.silent.add(("tweets", 0))
+    with pytest.raises(LabError):
+        dead_letters().write(bad(2))
+    assert kafka.consumers
+    assert all(consumer.closed for consumer in kafka.consumers)
+
+
+def test_reading_stops_at_the_end_though_more_arrives(kafka: FakeKafka) -> None:
+    fill(kafka, 9)
+    consumer = kafka.consumer({})
+    consumer.assign([TopicPartition("tweets", 0, 2)])
+    assert [message.offset() for message in read_until(consumer, 6)] == [2, 3, 4, 5]

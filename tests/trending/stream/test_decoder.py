@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trending.settings import WindowTime
+from trending.stream.decoder import decode_batches
+from trending.tweets.rule import Kind, Reason, classify, window_start
+
+MINUTE = 1765845060
+INPUT = pa.schema(
+    [("partition", pa.int32()), ("offset", pa.int64()), ("timestamp", pa.timestamp("us", "UTC")), ("value", pa.binary())]
+)
+Group = tuple[str, int, str, int, int]
+
+
+class Row(NamedTuple):
+    partition: int
+    offset: int
+    append_ms: int
+    value: bytes | None
+
+
+def tweet(hashtag: str = "#a", timestamp: float = MINUTE) -> bytes:
+    return json.dumps({"usuario": "u", "texto": "t", "hashtag_principal": hashtag, "timestamp": timestamp}).encode()
+
+
+FOREIGN = b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'
+
+
+def arrow(rows: list[Row]) -> pa.RecordBatch:
+    columns = [
+        [row.partition for row in rows],
+        [row.offset for row in rows],
+        [row.append_ms * 1000 for row in rows],
+        [row.value for row in rows],
+    ]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, type=field.type) for column, field in zip(columns, INPUT, strict=True)], schema=INPUT
+    )
+
+
+def spark(window_time: WindowTime, *batches: list[Row]) -> Counter[Group]:
+    """Return what Spark makes of the decoder's output: the sum of records by its own minute, kind, label and place."""
+    sums: Counter[Group] = Counter()
+    for output in decode_batches(window_time.value, (arrow(rows) for rows in batches)):
+        for line in output.to_pylist():
+            moment: datetime = line["time"]
+            micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // (moment.resolution)
+            window = micros // 60_000_000 * 60
+            sums[line["kind"], window, line["label"], line["partition"], line["offset"]] += line["records"]
+    return sums
+
+
+def straightforward(window_time: WindowTime, rows: list[Row]) -> Counter[Group]:
+    """Return the same, record by record, as the audit counts."""
+    sums: Counter[Group] = Counter()
+    for row in rows:
+        kind, label, time = classify(row.value, row.append_ms / 1000, window_time)
+        place = (row.partition, row.offset) if kind is Kind.REJECT else (-1, -1)
+        sums[kind.value, window_start(time), str(label), *place] += 1
+    return sums
+
+
+EDGES = st.sampled_from([0.0, 59.999, 60.0, -0.0001, -60.0, 5.0, 65.0, -3600.0, 1e9])
+BRINKS = st.sampled_from([math.nextafter(MINUTE + minutes * 60, 0) for minutes in (-1, 0, 1)])
+MOMENTS = st.one_of(BRINKS, st.one_of(EDGES, st.floats(-200, 100)).map(lambda seconds: MINUTE + seconds))
+VALUES = st.one_of(
+    st.builds(tweet, st.sampled_from(["#a", "#b", "#ñ😀", "\x00", "\u202e"]), MOMENTS),
+    st.sampled_from([None, b"", b"{", FOREIGN, tweet("x" * 300), b"\xff", tweet().replace(b"#a", b"\xff")]),
+)
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 119_999), VALUES), max_size=30).map(
+    lambda rows: [Row(partition, offset, MINUTE * 1000 + ms, value) for offset, (partition, ms, value) in enumerate(rows)]
+)
+MODES = st.sampled_from(WindowTime)
+
+
+@pytest.mark.row(24)
+@settings(max_examples=60, deadline=None)
+@given(MODES, ROWS)
+def test_counting_in_arrow_batches_equals_counting_record_by_record(window_time: WindowTime, rows: list[Row]) -> None:
+    assert spark(window_time, rows) == straightforward(window_time, rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODES, ROWS, st.lists(st.integers(0, 30), max_size=4))
+def test_batches_may_be_split_anywhere(window_time: WindowTime, rows: list[Row], cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    pieces = [rows[start:end] for start, end in pairwise(edges)]
+    assert spark(window_time, *pieces) == spark(window_time, rows)
+
+
+def test_a_moment_between_two_microseconds_stays_in_its_minute() -> None:
+    # A double resolves a quarter of a microsecond here, and Spark's timestamps one: rounding must not carry it over.
+    just_before = math.nextafter(MINUTE + 60, 0)
+    rows = [Row(0, 0, (MINUTE + 61) * 1000, tweet("#a", just_before))]
+    assert spark(WindowTime.EVENT, rows) == {("tweet", MINUTE, "#a", -1, -1): 1}
+
+
+def test_a_group_carries_its_latest_time_for_the_watermark() -> None:
+    rows = [Row(0, offset, MINUTE * 1000 + ms, tweet()) for offset, ms in enumerate([1_250, 59_123, 7])]
+    (output,) = decode_batches("arrival", [arrow(rows)])
+    assert [line["time"].timestamp() for line in output.to_pylist()] == [MINUTE + 59.123]
+
+
+def test_rejects_keep_their_place_and_come_one_by_one() -> None:
+    rows = [Row(2, 7, MINUTE * 1000, None), Row(2, 8, MINUTE * 1000, None), Row(0, 7, MINUTE * 1000, b"{")]
+    assert spark(WindowTime.ARRIVAL, rows) == {
+        ("reject", MINUTE, Reason.TOMBSTONE, 2, 7): 1,
+        ("reject", MINUTE, Reason.TOMBSTONE, 2, 8): 1,
+        ("reject", MINUTE, Reason.BAD_JSON, 0, 7): 1,
+    }
+
+
+@pytest.mark.row(24)
+def test_a_rejects_time_is_its_append_time_so_that_2100_closes_no_window() -> None:
+    rows = [Row(0, 0, MINUTE * 1000, tweet("#a", 4102444800.0)), Row(0, 1, MINUTE * 1000, tweet("#a", 0.0))]
+    (output,) = decode_batches("event", [arrow(rows)])
+    assert [(line["label"], line["time"].timestamp()) for line in output.to_pylist()] == [
+        (Reason.FUTURE, MINUTE),
+        (Reason.LATE, MINUTE),
+    ]
+
+
+@pytest.mark.row(23)
+def test_tweets_travel_as_a_handful_of_rows() -> None:
+    rows = [Row(offset % 3, offset, MINUTE * 1000 + offset, tweet(f"#{offset % 4}")) for offset in range(1000)]
+    (output,) = decode_batches("arrival", [arrow(rows)])
+    assert output.num_rows == 4
+    assert sum(output.column("records").to_pylist()) == 1000
+
+
+def test_an_empty_batch_gives_an_empty_batch() -> None:
+    (output,) = decode_batches("arrival", [arrow([])])
+    assert output.num_rows == 0
+    assert output.schema.names == ["kind", "time", "label", "partition", "offset", "records"]
+
+
+def test_no_batches_give_none() -> None:
+    assert list(decode_batches("event", [])) == []

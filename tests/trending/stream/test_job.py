@@ -1,0 +1,379 @@
+"""The parts of the streaming job that need no JVM; the job itself is tested against a real one."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from filelock import FileLock
+from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark.errors import AnalysisException, StreamingQueryException
+
+from trending.errors import ConfigurationConflict, LabError
+from trending.programs.heartbeat import read_heartbeat
+from trending.programs.specifications import StreamSpec
+from trending.serving.store import Store
+from trending.settings import StreamSettings, WindowTime
+from trending.stream import job as stream
+from trending.stream.job import MAX_BACKOFF_SECONDS, WATERMARK_SECONDS, is_lost_broker, main, run_job, watch
+from trending.stream.progress import ProgressListener
+from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fakes.trending.kafka import FakeKafka
+
+LOST = StreamingQueryException("org.apache.kafka.common.errors.TimeoutException: Timeout of 10000ms expired")
+SHORTENED = StreamingQueryException("Partition tweets-0's offset was changed from 100 to 0: UnknownTopicOrPartition")
+
+
+@pytest.fixture
+def spec(tmp_path: Path, kafka: FakeKafka) -> StreamSpec:
+    return StreamSpec(
+        bootstrap="localhost:9092",
+        topic="tweets",
+        heartbeat=tmp_path / "stream.json",
+        settings=StreamSettings(),
+        store=tmp_path / "serving.sqlite",
+        checkpoint=tmp_path / "checkpoints" / "1",
+        checkpoint_id="1",
+        topic_id=kafka.topic_ids["tweets"],
+        start_offsets={0: 0},
+        jars=(),
+        dead_letters="tweets.dlq",
+    )
+
+
+class CountedStop(threading.Event):
+    """An event that nobody waits for: it notes what it was asked to wait, and is set after so many waits."""
+
+    def __init__(self, waits: int) -> None:
+        super().__init__()
+        self.left = waits
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        self.left -= 1
+        if self.left <= 0:
+            self.set()
+        return self.is_set()
+
+
+class Query:
+    """A streaming query that runs for so many looks, then ends with or without an exception."""
+
+    def __init__(self, looks: int, error: StreamingQueryException | None = None) -> None:
+        self._looks = looks
+        self._error = error
+        self.stopped = False
+        self.status = {"message": "Waiting for data to arrive"}
+
+    @property
+    def isActive(self) -> bool:  # noqa: N802 - Spark's name
+        self._looks -= 1
+        return self._looks >= 0 and not self.stopped
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def awaitTermination(self, _seconds: float) -> bool:  # noqa: N802 - Spark's name
+        if self._error is not None:
+            raise self._error
+        return True
+
+
+def watch_query(query: Query, spec: StreamSpec, stop: threading.Event) -> None:
+    disguised: Any = query
+    watch(disguised, ProgressListener(lambda _run, _groups: None, {0: 41}), spec, stop)
+
+
+def test_the_watermark_is_as_wide_as_the_rule_for_late_tweets_and_the_future_it_lets_in() -> None:
+    assert WATERMARK_SECONDS == {WindowTime.ARRIVAL: 60, WindowTime.EVENT: LATE_AFTER + FUTURE_AFTER}
+
+
+@pytest.mark.row(30)
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("org.apache.kafka.common.errors.TimeoutException: Timeout of 10000ms expired before the position", True),
+        ("java.util.concurrent.ExecutionException: ... DisconnectException", True),
+        ("UnknownTopicOrPartitionException: This server does not host this topic-partition", True),
+        ("LeaderNotAvailableException", True),
+        ("Partition tweets-0's offset was changed from 100 to 0, some data may have been missed. TimeoutException", False),
+        ("java.lang.OutOfMemoryError: Java heap space", False),
+        ("Cannot fetch offset 3 (OffsetOutOfRangeException)", False),
+        ("PythonException: LabError: 1 dead letters were not acknowledged", False),
+        ("", False),
+    ],
+)
+def test_only_a_lost_broker_is_waited_for(text: str, *, lost: bool) -> None:
+    assert is_lost_broker(StreamingQueryException(text)) is lost
+
+
+def test_the_heartbeat_tells_the_querys_own_status_while_it_runs(spec: StreamSpec) -> None:
+    watch_query(Query(looks=3), spec, stop := CountedStop(99))
+    beat = read_heartbeat(spec.heartbeat)
+    assert beat is not None
+    assert (beat.phase, beat.note, beat.figures) == ("running", "Waiting for data to arrive", {"offset.0": 41})
+    assert len(stop.waits) == 3
+
+
+def test_a_stop_ends_the_query(spec: StreamSpec) -> None:
+    query = Query(looks=1000)
+    watch_query(query, spec, CountedStop(2))
+    assert query.stopped
+
+
+def test_a_query_that_failed_raises_its_exception(spec: StreamSpec) -> None:
+    with pytest.raises(StreamingQueryException, match="TimeoutException"):
+        watch_query(Query(looks=2, error=LOST), spec, CountedStop(99))
+
+
+def test_a_query_that_was_told_to_stop_fails_no_more(spec: StreamSpec) -> None:
+    stop = CountedStop(1)
+    watch_query(query := Query(looks=1000, error=LOST), spec, stop)
+    assert query.stopped
+    assert stop.is_set()
+
+
+class Session:
+    """A session that starts the queries handed to it, one after the other."""
+
+    def __init__(self) -> None:
+        self.streams = self
+        self.listeners: list[ProgressListener] = []
+        self.queries: list[Query] = []
+        self.started = 0
+        self.stopped = False
+        self.before_start: Callable[[int], None] = lambda _number: None
+
+    def addListener(self, listener: ProgressListener) -> None:  # noqa: N802 - Spark's name
+        self.listeners.append(listener)
+
+    def start(self) -> Query:
+        self.started += 1
+        self.before_start(self.started)
+        return self.queries.pop(0)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    session = Session()
+    monkeypatch.setattr(stream, "build_session", lambda _spec: session)
+    monkeypatch.setattr(stream, "count_hashtags", lambda _session, _spec: "counts")
+    monkeypatch.setattr(stream, "start_query", lambda _spec, _counts, _sink: session.start())
+    return session
+
+
+@pytest.fixture
+def store(spec: StreamSpec) -> Iterator[Store]:
+    store = Store(spec.store)
+    yield store
+    store.close()
+
+
+def run(spec: StreamSpec, store: Store, stop: threading.Event) -> None:
+    run_job(spec, stop, lambda _frame, _number: None, store)
+
+
+@pytest.mark.row(11)
+@pytest.mark.row(30)
+def test_a_lost_broker_restarts_the_query_with_growing_pauses(session: Session, spec: StreamSpec, store: Store) -> None:
+    session.queries = [Query(0, LOST) for _ in range(7)]
+    stop = CountedStop(6)
+    run(spec, store, stop)
+    assert stop.waits == [2, 4, 8, 10, 10, 10]
+    assert max(stop.waits) == MAX_BACKOFF_SECONDS
+    assert session.started == 6
+    assert session.stopped
+
+
+def test_progress_in_between_makes_the_pauses_short_again(session: Session, spec: StreamSpec, store: Store) -> None:
+    def progress(number: int) -> None:
+        if number == 3:
+            session.listeners[0].batches += 1
+
+    session.before_start = progress
+    session.queries = [Query(0, LOST) for _ in range(9)]
+    stop = CountedStop(5)
+    run(spec, store, stop)
+    assert stop.waits == [2, 4, 1, 2, 4]
+
+
+def test_the_heartbeat_says_that_the_broker_is_lost_and_at_last_that_the_job_stopped(
+    session: Session, spec: StreamSpec, store: Store
+) -> None:
+    phases: list[str] = []
+
+    def note(_number: int) -> None:
+        beat = read_heartbeat(spec.heartbeat)
+        phases.append(beat.phase if beat else "none")
+
+    session.before_start = note
+    session.queries = [Query(0, LOST), Query(0, LOST), Query(0, LOST)]
+    run(spec, store, CountedStop(2))
+    last = read_heartbeat(spec.heartbeat)
+    assert phases == ["starting the session", "broker lost"]
+    assert last is not None
+    assert last.phase == "stopped"
+
+
+@pytest.mark.parametrize("error", [SHORTENED, StreamingQueryException("java.lang.OutOfMemoryError")])
+def test_any_other_failure_ends_the_job_with_its_cause(
+    session: Session, spec: StreamSpec, store: Store, error: StreamingQueryException
+) -> None:
+    session.queries = [Query(2, error)]
+    with pytest.raises(LabError) as caught:
+        run(spec, store, CountedStop(99))
+    assert caught.value.cause == "the streaming query failed"
+    assert str(error) in caught.value.evidence
+    assert session.started == 1
+
+
+@pytest.mark.row(18)
+@pytest.mark.parametrize(("anew", "cause"), [(False, "was deleted while"), (True, "was deleted and made anew while")])
+def test_a_topic_that_is_another_one_stops_the_job_and_says_so(
+    session: Session, spec: StreamSpec, store: Store, kafka: FakeKafka, *, anew: bool, cause: str
+) -> None:
+    kafka.delete("tweets")
+    if anew:
+        kafka.create("tweets")
+    session.queries = [Query(0, LOST)]
+    with pytest.raises(ConfigurationConflict) as caught:
+        run(spec, store, stop := CountedStop(99))
+    assert cause in caught.value.cause
+    assert spec.topic_id in caught.value.evidence
+    assert "VOLUMES=1" in caught.value.next_command
+    assert session.started == 1
+    assert len(stop.waits) == (0 if anew else stream.ABSENT_LOOKS - 1), "a topic that is denied is looked for again"
+
+
+def test_a_broker_that_denies_the_topic_for_a_moment_after_its_start_is_believed_later(
+    session: Session, spec: StreamSpec, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, None])
+    monkeypatch.setattr(stream, "topic_id", lambda *_topic: next(answers, spec.topic_id))
+    session.queries = [Query(0, LOST), Query(9)]
+    run(spec, store, CountedStop(9))
+    assert session.started == 2
+
+
+def test_a_broker_that_does_not_answer_is_no_sign_of_another_topic(
+    session: Session, spec: StreamSpec, store: Store, kafka: FakeKafka
+) -> None:
+    kafka.unreachable = True
+    session.queries = [Query(0, LOST), Query(9)]
+    run(spec, store, CountedStop(2))
+    assert session.started == 2
+
+
+def test_groups_that_spark_dropped_are_booked_in_the_store(session: Session, spec: StreamSpec, store: Store) -> None:
+    session.before_start = lambda _number: session.listeners[0]._note_dropped("run 1", 4)
+    session.queries = [Query(9)]
+    run(spec, store, CountedStop(1))
+    assert store.dropped() == 4
+
+
+def test_the_job_begins_with_the_offsets_of_its_checkpoint(session: Session, spec: StreamSpec, store: Store) -> None:
+    for folder, text in (("commits", "v1\n{}"), ("offsets", 'v1\n{}\n{"tweets":{"0":77}}')):
+        (spec.checkpoint / folder).mkdir(parents=True)
+        (spec.checkpoint / folder / "5").write_text(text, encoding="utf-8")
+    session.queries = [Query(9)]
+    run(spec, store, CountedStop(1))
+    beat = read_heartbeat(spec.heartbeat)
+    assert beat is not None
+    assert beat.figures["offset.0"] == 77
+
+
+@pytest.mark.row(21)
+def test_a_second_job_on_the_same_checkpoint_is_refused(spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> None:
+        pytest.fail("the second job ran")
+
+    second = pytest.MonkeyPatch()
+    errors: list[ConfigurationConflict] = []
+
+    def first(*_arguments: object) -> None:
+        second.setattr(stream, "run_job", refuse)
+        with pytest.raises(ConfigurationConflict) as caught:
+            main(spec, threading.Event())
+        errors.append(caught.value)
+
+    monkeypatch.setattr(stream, "run_job", first)
+    main(spec, threading.Event())
+    second.undo()
+    assert [str(spec.checkpoint) in error.cause for error in errors] == [True]
+    assert errors[0].exit_code == 12
+
+
+def test_a_job_on_another_checkpoint_is_not_refused_and_a_finished_one_leaves_the_way_free(
+    spec: StreamSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(stream, "run_job", lambda given, *_rest: ran.append(given.checkpoint_id))
+    other = spec.model_copy(update={"checkpoint": spec.checkpoint.with_name("2"), "checkpoint_id": "2"})
+    spec.checkpoint.parent.mkdir(parents=True)
+    with FileLock(spec.checkpoint.with_suffix(".lock")):
+        main(other, threading.Event())
+    main(spec, threading.Event())
+    main(spec, threading.Event())
+    assert ran == ["2", "1", "1"]
+
+
+@pytest.mark.parametrize("error", [AnalysisException("no such column"), Py4JError("An error occurred"), SHORTENED])
+def test_what_spark_refuses_ends_the_job_with_its_cause(
+    spec: StreamSpec, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refused(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stream, "run_job", refused)
+    with pytest.raises(LabError) as caught:
+        main(spec, threading.Event())
+    assert caught.value.cause == "Spark refused the job"
+    assert str(error) in caught.value.evidence
+
+
+def test_an_error_of_the_lab_passes_as_it_is(spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = LabError("the streaming query failed", "evidence")
+
+    def failing(*_arguments: object) -> None:
+        raise original
+
+    monkeypatch.setattr(stream, "run_job", failing)
+    with pytest.raises(LabError) as caught:
+        main(spec, threading.Event())
+    assert caught.value is original
+
+
+class ProcessEnded(BaseException):
+    """Stands in for the end of the process."""
+
+
+@pytest.mark.row(20)
+@pytest.mark.parametrize("error", [Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError("refused")])
+def test_without_its_jvm_the_job_ends_at_once(
+    spec: StreamSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    codes: list[int] = []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        raise ProcessEnded
+
+    def orphaned(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stream.os, "_exit", end)
+    monkeypatch.setattr(stream, "run_job", orphaned)
+    with pytest.raises(ProcessEnded):
+        main(spec, threading.Event())
+    assert codes == [1]
+    assert "the driver's JVM is gone" in caplog.text

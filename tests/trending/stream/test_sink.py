@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+
+from trending.errors import LabError
+from trending.serving.store import Batch, Ranked, Reject, Store
+from trending.stream import sink
+from trending.stream.sink import RankingSink, to_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from trending.stream.sink import Row
+
+MINUTE = 1765845060
+COLUMNS = ["kind", "window_start", "label", "partition", "offset", "records"]
+
+
+def tweets(hashtag: str, count: int, window: int = MINUTE) -> Row:
+    return ("tweet", window, hashtag, -1, -1, count)
+
+
+def reject(offset: int, reason: str = "tombstone") -> Row:
+    return ("reject", MINUTE, reason, 0, offset, 1)
+
+
+FOREIGN: Row = ("foreign", MINUTE, "", -1, -1, 5)
+
+
+class LettersInMemory:
+    """Dead letters that keep what they get, once each, as the real ones do."""
+
+    def __init__(self) -> None:
+        self.sent: list[Reject] = []
+        self.calls = 0
+        self.broken = False
+
+    @property
+    def next_offset(self) -> int:
+        return len(self.sent)
+
+    def write(self, rejects: Iterable[Reject]) -> int:
+        self.calls += 1
+        if self.broken:
+            cause = "1 dead letters were not acknowledged by letters"
+            raise LabError(cause)
+        fresh = [one for one in rejects if one not in self.sent]
+        self.sent.extend(fresh)
+        return len(fresh)
+
+
+class FrameOfRows:
+    """A DataFrame with rows of its own."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def toArrow(self) -> pa.Table:  # noqa: N802 - Spark's name
+        return pa.table({name: [row[place] for row in self._rows] for place, name in enumerate(COLUMNS)})
+
+
+class Desk:
+    """A sink with everything around it."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(path)
+        self.letters = LettersInMemory()
+        self.shown: list[str] = []
+        self.restart()
+
+    def restart(self) -> None:
+        letters: Any = self.letters
+        self.sink = RankingSink(self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append)
+
+    def ranked(self) -> list[list[tuple[str, str]]]:
+        """Return the hashtags and counts of every printed block."""
+        return [
+            [
+                (cells[2].strip(), cells[3].strip())
+                for line in block.splitlines()
+                if (cells := line.split("|"))[1:] and "{" in line
+            ]
+            for block in self.shown
+        ]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    class Noon:
+        @staticmethod
+        def time() -> float:
+            return MINUTE + 20.0
+
+    monkeypatch.setattr(sink, "time", Noon)
+    desk = Desk(tmp_path / "serving.sqlite")
+    with closing(desk.store):
+        yield desk
+
+
+def test_a_batch_prints_the_contracts_block(desk: Desk) -> None:
+    desk.sink.write(12, [tweets("#IA", 7), tweets("#BigData", 42)])
+    assert desk.shown == [
+        """\
+=====
+Batch 12 - Snapshot en 2025-12-16 00:31:20
+Ventana del minuto [2025-12-16 00:31:00 , 2025-12-16 00:32:00]
+Top hashtags en este minuto:
++------------------------------------------+-----------------+---------------+
+|window                                    |hashtag_principal|num_ocurrencias|
++------------------------------------------+-----------------+---------------+
+|{2025-12-16 00:31:00, 2025-12-16 00:32:00}|#BigData         |42             |
+|{2025-12-16 00:31:00, 2025-12-16 00:32:00}|#IA              |7              |
++------------------------------------------+-----------------+---------------+
+====="""
+    ]
+
+
+def test_a_batch_with_only_the_changed_rows_prints_the_whole_window(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5), tweets("#b", 3)])
+    desk.sink.write(2, [tweets("#c", 1)])
+    desk.sink.write(3, [tweets("#b", 6)])
+    assert desk.ranked() == [
+        [("#a", "5"), ("#b", "3")],
+        [("#a", "5"), ("#b", "3"), ("#c", "1")],
+        [("#b", "6"), ("#a", "5"), ("#c", "1")],
+    ]
+
+
+def test_a_batch_that_changes_nothing_prints_nothing(desk: Desk) -> None:
+    desk.sink.write(0, [])
+    assert desk.shown == []
+    desk.sink.write(1, [tweets("#a", 5)])
+    desk.sink.write(2, [])
+    desk.sink.write(3, [FOREIGN])
+    desk.sink.write(4, [reject(9)])
+    desk.sink.write(5, [tweets("#a", 5)])
+    assert len(desk.shown) == 1
+
+
+def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5)])
+    desk.sink.write(2, [tweets("#old", 9, MINUTE - 60)])
+    assert len(desk.shown) == 1
+    assert desk.store.ranking(MINUTE - 60) == [Ranked(MINUTE - 60, "#old", 9)]
+
+
+def test_a_new_minute_begins_a_new_ranking(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5)])
+    desk.sink.write(2, [tweets("#b", 1, MINUTE + 60)])
+    assert desk.ranked()[1] == [("#b", "1")]
+    assert "Ventana del minuto [2025-12-16 00:32:00 , 2025-12-16 00:33:00]" in desk.shown[1]
+
+
+@pytest.mark.row(20)
+def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
+    rows = [tweets("#a", 5), FOREIGN, reject(9)]
+    desk.sink.write(1, rows)
+    desk.restart()
+    desk.sink.write(1, rows)
+    assert len(desk.shown) == 1
+    assert desk.store.counts() == {(MINUTE, "#a"): 5}
+    assert (desk.store.foreign(), desk.store.rejects()) == (5, [Reject(0, 9, "tombstone")])
+    assert desk.letters.sent == [Reject(0, 9, "tombstone")]
+
+
+def test_rejects_go_to_the_dead_letters_and_are_booked(desk: Desk) -> None:
+    desk.sink.write(1, [reject(9), reject(10, "late"), tweets("#a", 1)])
+    assert desk.letters.sent == [Reject(0, 9, "tombstone"), Reject(0, 10, "late")]
+    assert desk.store.rejects() == desk.letters.sent
+    assert desk.store.dead_letter_offset("checkpoint") == 2
+
+
+def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 1), FOREIGN])
+    assert desk.letters.calls == 0
+    assert desk.store.foreign() == 5
+
+
+@pytest.mark.row(29)
+def test_a_reject_that_could_not_be_sent_is_not_booked(desk: Desk) -> None:
+    desk.letters.broken = True
+    with pytest.raises(LabError, match="not acknowledged"):
+        desk.sink.write(1, [reject(9), tweets("#a", 1)])
+    assert (desk.store.rejects(), desk.store.counts(), desk.store.last_batch("checkpoint")) == ([], {}, None)
+    assert desk.shown == []
+
+
+def test_spark_hands_over_a_frame(desk: Desk) -> None:
+    frame: Any = FrameOfRows([tweets("#a", 5), tweets("#b", 7), reject(3)])
+    desk.sink(frame, 4)
+    assert desk.ranked() == [[("#b", "7"), ("#a", "5")]]
+    assert desk.store.last_batch("checkpoint") == 4
+    empty: Any = FrameOfRows([])
+    desk.sink(empty, 5)
+    assert (len(desk.shown), desk.store.last_batch("checkpoint")) == (1, 5)
+
+
+@pytest.mark.row(22)
+def test_hostile_hashtags_are_printed_harmlessly(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("\x1b[2J\n\u202e", 2)])
+    assert desk.ranked() == [[("\\x1b[2J\\n\\u202e", "2")]]
+    assert desk.store.counts() == {(MINUTE, "\x1b[2J\n\u202e"): 2}
+
+
+def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
+    rows = [tweets("#a", 5), tweets("#a", 1, MINUTE + 60), FOREIGN, reject(3, "late")]
+    assert to_batch(4, 1.5, rows) == Batch(
+        4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Reject(0, 3, "late"),)
+    )

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trending.settings import WindowTime
+from trending.tweets.rule import MAX_DEPTH, MAX_HASHTAG, Kind, Reason, Verdict, classify, window_start
+from trending.tweets.wire_format import Tweet, decode, encode
+
+MINUTE = 1765845060
+"""2025-12-16 00:31:00 UTC."""
+NOW = MINUTE + 10.0
+TEXT = st.text(st.characters(codec="utf-8"))
+BOTH = pytest.mark.parametrize("window_time", WindowTime)
+
+
+def record(**changes: Any) -> bytes:
+    """Return a good tweet with some fields changed; a field that is ``...`` is left out."""
+    fields = {"usuario": "@DataFan", "texto": "el futuro es #IA", "hashtag_principal": "#IA", "timestamp": NOW} | changes
+    return json.dumps({name: value for name, value in fields.items() if value is not ...}).encode()
+
+
+def raw(hashtag: str = '"#IA"', timestamp: str = str(NOW), more: str = "") -> bytes:
+    """Return a tweet of JSON text that Python's own encoder would not write."""
+    return f'{{"usuario":"u","texto":"t","hashtag_principal":{hashtag},"timestamp":{timestamp}{more}}}'.encode()
+
+
+def reason_of(value: bytes | None, window_time: WindowTime = WindowTime.EVENT, append_time: float = NOW) -> str:
+    verdict = classify(value, append_time, window_time)
+    assert verdict.kind is Kind.REJECT
+    assert verdict.time == append_time
+    return verdict.label
+
+
+@given(st.builds(Tweet, TEXT, TEXT, TEXT, st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_tweet_comes_back_from_the_wire_as_it_went(tweet: Tweet) -> None:
+    assert decode(encode(tweet)) == tweet
+
+
+@given(st.builds(Tweet, TEXT, TEXT, TEXT, st.floats(allow_nan=False, allow_infinity=False)))
+def test_the_wire_format_is_json_that_any_reader_understands(tweet: Tweet) -> None:
+    assert json.loads(encode(tweet).decode("utf-8")) == {
+        "usuario": tweet.usuario,
+        "texto": tweet.texto,
+        "hashtag_principal": tweet.hashtag_principal,
+        "timestamp": tweet.timestamp,
+    }
+
+
+@pytest.mark.parametrize("timestamp", [math.nan, math.inf, -math.inf])
+def test_a_timestamp_that_json_cannot_hold_is_not_encoded(timestamp: float) -> None:
+    with pytest.raises(ValueError, match="not a finite number"):
+        encode(Tweet("u", "t", "#a", timestamp))
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", record(timestamp=...), record(usuario=1)])
+def test_what_is_no_tweet_is_not_decoded(value: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(value)
+
+
+@given(st.floats(min_value=-1e10, max_value=1e10, allow_subnormal=False))
+def test_a_moment_lies_in_the_minute_that_starts_at_its_window(time: float) -> None:
+    start = window_start(time)
+    assert start % 60 == 0
+    assert start <= time < start + 60
+
+
+def test_a_window_begins_with_its_first_instant_and_ends_before_the_next() -> None:
+    assert window_start(MINUTE) == MINUTE
+    assert window_start(math.nextafter(MINUTE, 0)) == MINUTE - 60
+    assert window_start(MINUTE + 59.999) == MINUTE
+    assert window_start(-1) == -60
+
+
+@given(TEXT.filter(bool), st.integers(0, 2_000_000_000_000))
+def test_what_the_producer_sends_is_a_tweet_at_its_append_time(hashtag: str, append_ms: int) -> None:
+    append_time = append_ms / 1000
+    hashtag = hashtag[:MAX_HASHTAG]
+    value = encode(Tweet("u", f"t {hashtag}", hashtag, append_time))
+    for window_time in WindowTime:
+        assert classify(value, append_time, window_time) == Verdict(Kind.TWEET, hashtag, append_time)
+
+
+def test_arrival_counts_by_the_brokers_clock_and_event_by_the_tweets_own() -> None:
+    value = record(timestamp=MINUTE - 2.5)
+    assert classify(value, NOW, WindowTime.ARRIVAL) == Verdict(Kind.TWEET, "#IA", NOW)
+    assert classify(value, NOW, WindowTime.EVENT) == Verdict(Kind.TWEET, "#IA", MINUTE - 2.5)
+
+
+@pytest.mark.parametrize("timestamp", [0, MINUTE - 86400, 4102444800, -1e308, 1e308])
+def test_arrival_takes_any_timestamp_that_is_a_number(timestamp: float) -> None:
+    assert classify(record(timestamp=timestamp), NOW, WindowTime.ARRIVAL).kind is Kind.TWEET
+
+
+@pytest.mark.parametrize("within", [0.0, 0.001, 30.0, 59.999])
+def test_a_tweet_is_late_from_a_minute_past_its_windows_end_on(within: float) -> None:
+    # SPEC, section 4: window's end + 60 s ≤ append time.
+    value, limit = record(timestamp=MINUTE + within), MINUTE + 120.0
+    assert classify(value, math.nextafter(limit, 0), WindowTime.EVENT) == Verdict(Kind.TWEET, "#IA", MINUTE + within)
+    assert reason_of(value, append_time=limit) == Reason.LATE
+    assert reason_of(value, append_time=limit + 3600) == Reason.LATE
+
+
+def test_a_tweet_is_future_when_it_lies_more_than_five_seconds_ahead() -> None:
+    # SPEC, section 4: timestamp > append time + 5 s.
+    limit = NOW + 5
+    assert classify(record(timestamp=limit), NOW, WindowTime.EVENT) == Verdict(Kind.TWEET, "#IA", limit)
+    assert reason_of(record(timestamp=math.nextafter(limit, math.inf))) == Reason.FUTURE
+
+
+@pytest.mark.row(24)
+@given(st.integers(-400_000, 400_000), st.integers(0, 59_999))
+def test_late_and_future_follow_the_rule_to_the_millisecond(ahead_ms: int, phase_ms: int) -> None:
+    append_ms = MINUTE * 1000 + phase_ms
+    tweet_ms = append_ms + ahead_ms
+    verdict = classify(record(timestamp=tweet_ms / 1000), append_ms / 1000, WindowTime.EVENT)
+    window_end_ms = tweet_ms // 60_000 * 60_000 + 60_000
+    if ahead_ms > 5_000:
+        assert verdict.label == Reason.FUTURE
+    elif window_end_ms + 60_000 <= append_ms:
+        assert verdict.label == Reason.LATE
+    else:
+        assert verdict == Verdict(Kind.TWEET, "#IA", tweet_ms / 1000)
+
+
+@pytest.mark.row(22)
+@pytest.mark.row(24)
+@pytest.mark.parametrize(
+    ("timestamp", "reason"),
+    [(0, Reason.LATE), (-0.0, Reason.LATE), (-1e308, Reason.LATE), (4102444800, Reason.FUTURE), (1e308, Reason.FUTURE)],
+)
+def test_1970_and_2100_and_beyond_are_late_and_future(timestamp: float, reason: Reason) -> None:
+    assert reason_of(record(timestamp=timestamp)) == reason
+
+
+@pytest.mark.row(22)
+@BOTH
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, Reason.TOMBSTONE),
+        (b"", Reason.BAD_JSON),
+        (b"hola", Reason.BAD_JSON),
+        (record()[:-1], Reason.BAD_JSON),
+        (record() + b"x", Reason.BAD_JSON),
+        (record() + record(), Reason.BAD_JSON),
+        (b"\xef\xbb\xbf" + record(), Reason.BAD_JSON),
+        (raw(timestamp="NaN"), Reason.BAD_JSON),
+        (raw(timestamp="Infinity"), Reason.BAD_JSON),
+        (raw(hashtag='"\\ud800"'), Reason.BAD_JSON),
+        (raw(hashtag='"\\udc00\\ud800"'), Reason.BAD_JSON),
+        (raw(hashtag='"\\x41"'), Reason.BAD_JSON),
+        (record().replace(b"#IA", b"#\xff"), Reason.BAD_UTF8),
+        (record().replace(b"#IA", b"\xed\xa0\x80"), Reason.BAD_UTF8),
+        (record().replace(b"#IA", b"\xc0\xaf"), Reason.BAD_UTF8),
+        (b"null", Reason.WRONG_TYPE),
+        (b"[]", Reason.WRONG_TYPE),
+        (b'"#IA"', Reason.WRONG_TYPE),
+        (b"1", Reason.WRONG_TYPE),
+        (record(hashtag_principal=1), Reason.WRONG_TYPE),
+        (record(hashtag_principal=["#IA"]), Reason.WRONG_TYPE),
+        (record(hashtag_principal={"a": 1}), Reason.WRONG_TYPE),
+        (record(timestamp=str(NOW)), Reason.WRONG_TYPE),
+        (record(timestamp=True), Reason.WRONG_TYPE),
+        (record(usuario=1), Reason.WRONG_TYPE),
+        (record(texto=False), Reason.WRONG_TYPE),
+        (raw(timestamp="1e400"), Reason.WRONG_TYPE),
+        (raw(timestamp="-1e400"), Reason.WRONG_TYPE),
+        (raw(timestamp="9" * 400), Reason.WRONG_TYPE),
+        (b"{}", Reason.NO_HASHTAG),
+        (record(hashtag_principal=...), Reason.NO_HASHTAG),
+        (record(hashtag_principal=None), Reason.NO_HASHTAG),
+        (record(hashtag_principal=""), Reason.NO_HASHTAG),
+        (record(hashtag_principal="#" * (MAX_HASHTAG + 1)), Reason.LONG_HASHTAG),
+        (record(hashtag_principal="#" * 1_000_000), Reason.LONG_HASHTAG),
+        (record(timestamp=...), Reason.NO_TIMESTAMP),
+        (record(timestamp=None), Reason.NO_TIMESTAMP),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_rejected_with_its_reason(
+    value: bytes | None, reason: Reason, window_time: WindowTime
+) -> None:
+    assert reason_of(value, window_time) == reason
+
+
+@pytest.mark.row(22)
+@BOTH
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"x":', b"}")])
+@pytest.mark.parametrize("closed", [True, False])
+def test_deep_nesting_is_rejected_without_harm(opening: bytes, closing: bytes, *, closed: bool, window_time: WindowTime) -> None:
+    value = b'{"hashtag_principal":"#IA","timestamp":1,"x":' + opening * 50_000 + (b"1" + closing * 50_000 + b"}") * closed
+    assert reason_of(value, window_time) == Reason.TOO_DEEP
+
+
+def deeper(frames: int, value: bytes) -> Verdict:
+    """Classify below ``frames`` more calls: Spark's worker, the audit and this test stand at different depths."""
+    return deeper(frames - 1, value) if frames else classify(value, NOW, WindowTime.ARRIVAL)
+
+
+@BOTH
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"x":', b"}")])
+def test_the_deepest_nesting_that_is_read_is_a_number_of_ours(opening: bytes, closing: bytes, window_time: WindowTime) -> None:
+    start, inner = b'{"hashtag_principal":"#IA","timestamp":%d,"x":' % NOW, MAX_DEPTH - 1
+    allowed = start + opening * inner + b"1" + closing * inner + b"}"
+    refused = start + opening * (inner + 1) + b"1" + closing * (inner + 1) + b"}"
+    assert classify(allowed, NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+    assert reason_of(refused, window_time) == Reason.TOO_DEEP
+
+
+@pytest.mark.parametrize("nesting", [100, 400, 600, 800, 850, 900, 950, 990])
+def test_the_fate_of_a_nested_record_does_not_depend_on_who_asks(nesting: int) -> None:
+    value = b'{"hashtag_principal":"#IA","timestamp":1,"x":' + b"[" * nesting + b"]" * nesting + b"}"
+    assert {deeper(frames, value).label for frames in range(0, 400, 20)} in ({"#IA"}, {Reason.TOO_DEEP})
+
+
+@BOTH
+def test_brackets_in_a_text_are_no_nesting(window_time: WindowTime) -> None:
+    value = record(texto='["{\\' * 5_000 + "[" * 5_000, timestamp=NOW)
+    assert classify(value, NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@BOTH
+def test_many_brackets_side_by_side_are_no_nesting(window_time: WindowTime) -> None:
+    value = record(more=[[], {}] * 2_000)
+    assert classify(value, NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@pytest.mark.row(22)
+@BOTH
+def test_a_megabyte_of_text_is_still_a_tweet(window_time: WindowTime) -> None:
+    assert classify(record(texto="x" * 1_000_000), NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@BOTH
+def test_the_longest_hashtag_is_counted_in_characters_not_bytes(window_time: WindowTime) -> None:
+    hashtag = "😀" * MAX_HASHTAG
+    assert classify(record(hashtag_principal=hashtag), NOW, window_time).label == hashtag
+
+
+@pytest.mark.row(22)
+@BOTH
+def test_of_duplicate_keys_the_last_one_counts(window_time: WindowTime) -> None:
+    value = raw(more=',"hashtag_principal":"#Spark"')
+    assert classify(value, NOW, window_time) == Verdict(Kind.TWEET, "#Spark", NOW)
+    assert reason_of(raw(more=',"hashtag_principal":7'), window_time) == Reason.WRONG_TYPE
+
+
+@BOTH
+@pytest.mark.parametrize("hashtag", ["\x1b[2J", "<script>alert(1)</script>", "\u202egnp.exe", "\x00", "a\nb", "#ñandú😀"])
+def test_hostile_hashtags_are_counted_as_they_are(hashtag: str, window_time: WindowTime) -> None:
+    assert classify(record(hashtag_principal=hashtag), NOW, window_time) == Verdict(Kind.TWEET, hashtag, NOW)
+
+
+@BOTH
+def test_unknown_fields_are_nobodys_business(window_time: WindowTime) -> None:
+    huge = raw(more=f',"idioma":{"9" * 5000},"likes":1e999')
+    assert classify(huge, NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@BOTH
+def test_the_probes_messages_are_foreign(window_time: WindowTime) -> None:
+    value = b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'
+    assert classify(value, NOW, window_time) == Verdict(Kind.FOREIGN, "", NOW)
+
+
+@BOTH
+@pytest.mark.parametrize("half", [{"mensaje": "Hola Kafka"}, {"contador": 1}])
+def test_half_a_probe_message_is_not_foreign(half: dict[str, Any], window_time: WindowTime) -> None:
+    assert reason_of(record(hashtag_principal=..., **half), window_time) == Reason.NO_HASHTAG
+
+
+@BOTH
+def test_a_tweet_that_also_has_the_probes_fields_is_a_tweet(window_time: WindowTime) -> None:
+    assert classify(record(mensaje="Hola Kafka", contador=1), NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@pytest.mark.row(22)
+@given(st.binary(max_size=200) | st.none(), st.sampled_from(WindowTime))
+def test_no_bytes_whatever_stop_the_stream(value: bytes | None, window_time: WindowTime) -> None:
+    verdict = classify(value, NOW, window_time)
+    assert verdict.kind is not Kind.REJECT or verdict.label in set(Reason)
+
+
+@pytest.mark.row(22)
+@settings(max_examples=50)
+@given(st.recursive(st.none() | st.booleans() | st.floats() | TEXT | st.integers(), st.lists), st.sampled_from(WindowTime))
+def test_no_json_in_any_field_stops_the_stream(value: object, window_time: WindowTime) -> None:
+    for name in ("usuario", "texto", "hashtag_principal", "timestamp", "mensaje", "contador"):
+        verdict = classify(record(**{name: value}), NOW, window_time)
+        assert verdict.kind is not Kind.TWEET or (isinstance(verdict.label, str) and math.isfinite(verdict.time))
