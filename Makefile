@@ -43,7 +43,7 @@ jars: $(VENV)/.complete ## fetch and check the locked jars
 	@$(PY) -m infra.java.jars
 
 archives: jars ## make the class archives that Kafka and Spark start faster with
-	@$(PY) -m flows.commands.training
+	@$(PY) -m infra.commands.training
 
 JARS := $(VENV)/.complete
 demo: $(JARS) ## start, watch, audit, tear down
@@ -69,7 +69,7 @@ restart: ## stop and start again
 	@$(MAKE) --no-print-directory start
 
 status: $(JARS) ## what is there, how it is doing, what is left over
-	@$(PY) -m flows.commands.status $(ARGS)
+	@$(PY) -m infra.commands.status $(ARGS)
 
 spy: $(JARS) ## print the topic from the beginning
 	@$(PY) -m infra.commands.spy $(ARGS)
@@ -81,7 +81,7 @@ audit: $(JARS) ## prove the count
 	@$(PY) -m flows.audit $(ARGS)
 
 logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
-	@$(PY) -m flows.commands.logs --service $(or $(SERVICE),stream) $(ARGS)
+	@$(PY) -m infra.commands.logs --service $(or $(SERVICE),stream) $(ARGS)
 
 health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
 	@$(PY) -m flows.health_check $(ARGS)

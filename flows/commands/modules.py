@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 NO_FLOWS = {
-    "logs": "flows.commands.logs",
+    "logs": "infra.commands.logs",
     "observe": "infra.commands.observe",
     "replay": "infra.commands.replay",
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",
-    "status": "flows.commands.status",
+    "status": "infra.commands.status",
 }
 """Command → its module, of those that are no flow and that users run."""
 

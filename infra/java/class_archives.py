@@ -1,7 +1,7 @@
 """Class-data archives: the classes that Kafka and Spark load at start, parsed and verified once, mapped by every later JVM.
 
 An archive fits one Java and one class path, so both are in its name; where none fits, the JVM starts as it would without.
-``flows.commands.training`` makes them. "Application Class Data Sharing", https://docs.oracle.com/en/java/javase/17/docs/specs/man/java.html
+``infra.commands.training`` makes them. "Application Class Data Sharing", https://docs.oracle.com/en/java/javase/17/docs/specs/man/java.html
 """
 
 from __future__ import annotations

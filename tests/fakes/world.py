@@ -150,7 +150,7 @@ class World:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
         monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: "no Docker engine answers here")
-        for module in ("infra.lab.assembly", "flows.commands.status", "infra.operations.take_down"):
+        for module in ("infra.lab.assembly", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         for module in ("infra.lab.assembly", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)

@@ -12,8 +12,8 @@ from fakes.plain import lab_stack
 
 from flows import start_up as module
 from flows import tear_down
-from flows.commands import status
 from infra.command_line.forms import NamedStack, StartUpForm, TearDownForm
+from infra.commands import status
 from infra.docker.marks import MarkedContainer
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes

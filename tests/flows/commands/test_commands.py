@@ -16,10 +16,9 @@ from fakes.compose import composed
 from fakes.plain import lab_stack
 
 from flows import smoke_test, start_up
-from flows.commands import logs, status
 from flows.runs import server as serving
 from infra.command_line.forms import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
-from infra.commands import spy
+from infra.commands import logs, spy, status
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.world import World
 
-from flows.commands import training
+from infra.commands import training
 from infra.java.class_archives import BROKER, SPARK, archive, archive_options, spark_environment
 from infra.stack.state import existing_stacks
 from trending.errors import ConfigurationConflict

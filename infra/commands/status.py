@@ -74,4 +74,4 @@ def render(lines: list[Line], stack: str, title: str) -> Table:
 
 
 if __name__ == "__main__":
-    run_command(NamedStack, main, "python -m flows.commands.status")
+    run_command(NamedStack, main, "python -m infra.commands.status")
