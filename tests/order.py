@@ -1,7 +1,8 @@
-"""Which test goes to which worker, and when: files whole and the longest first, each journey by itself and before them."""
+"""Which test goes to which worker, and when: files whole and the longest first; files of both runtimes go by runtime."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 DURATIONS = Path(__file__).with_name("durations.txt")
 JOURNEYS = "tests/real/test_journey.py"
+BY_RUNTIME = frozenset({JOURNEYS, "tests/real/test_game_day.py"})
+"""Files whose tests share one stack a runtime: those of a runtime stay together, and the runtimes run side by side."""
+RUNTIMES = ("docker", "embedded")
 
 
 def read_durations() -> dict[str, float]:
@@ -26,13 +30,16 @@ def longest_first(items: list[pytest.Item]) -> None:
 
 
 def scope_of(nodeid: str) -> str:
-    """Return what goes to one worker with this test: its file, or a journey alone."""
-    name = nodeid.partition("::")[0]
-    return nodeid if name == JOURNEYS else name
+    """Return what goes to one worker with this test: its file, or the tests of its runtime in a file of both."""
+    name, _colons, test = nodeid.partition("::")
+    if name not in BY_RUNTIME:
+        return name
+    parameters = re.split(r"[-\[\]]", test.partition("[")[2])
+    return f"{name} {next((runtime for runtime in RUNTIMES if runtime in parameters), '')}"
 
 
 class Scheduler(LoadFileScheduling):  # type: ignore[misc]
-    """xdist's ``--dist loadfile``, save for the journeys."""
+    """xdist's ``--dist loadfile``, save for files of both runtimes."""
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)

@@ -16,10 +16,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 FLOORS = ("flows", "tasks", "infra", "src", "tests")
 MOST = 12
 UNCOUNTED = {"__init__", "__main__", "conftest"}
-CROWDED = {
-    "tests/real": "waits for issue 10, part (b): journeys take the place of tests of single commands",
-}
-"""Folders that may hold more for now, and what they wait for."""
 FLOWS = [path for path in sorted((CHECKOUT / "flows").glob("*.py")) if path.stem not in UNCOUNTED]
 
 
@@ -34,13 +30,8 @@ def modules_by_folder() -> dict[str, list[str]]:
 
 
 def test_no_folder_holds_more_than_a_dozen_modules() -> None:
-    crowded = {folder: names for folder, names in modules_by_folder().items() if len(names) > MOST and folder not in CROWDED}
+    crowded = {folder: names for folder, names in modules_by_folder().items() if len(names) > MOST}
     assert crowded == {}, "a room of its own for some of them"
-
-
-@pytest.mark.parametrize("folder", CROWDED)
-def test_an_exception_is_still_needed(folder: str) -> None:
-    assert len(modules_by_folder().get(folder, [])) > MOST, f"strike {folder} off the list"
 
 
 @pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
