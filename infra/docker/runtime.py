@@ -67,7 +67,7 @@ class DockerRuntime:
             for service in self._stack.services:
                 self._find(client, service)
                 self._image(client, service, fetch=True)
-            check_volumes(client, self._stack)
+            check_volumes(client, self._stack, recorded=True)
 
     def start(self, service: Service) -> Outcome:
         """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
@@ -125,7 +125,7 @@ class DockerRuntime:
         """Return the brokers' volumes; their cluster is read from their label, otherwise from the data itself."""
         places, found = [], {}
         with engine() as client:
-            check_volumes(client, self._stack)
+            check_volumes(client, self._stack, recorded=False)
             for service in self._stack.brokers:
                 for name in service.volumes:
                     volume = find_volume(client, self._stack, name)

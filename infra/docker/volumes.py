@@ -10,6 +10,7 @@ from docker.errors import NotFound
 
 from infra.docker.containers import STACK_LABEL
 from infra.kafka.cluster_id import META, cluster_id_in, ways_past
+from infra.stack.profiles import broker_name
 from trending.errors import ConfigurationConflict, NotOurs
 
 if TYPE_CHECKING:
@@ -51,24 +52,39 @@ def ensure_volume(client: DockerClient, stack: Stack, volume: str, labels: Mappi
     return client.volumes.create(f"{stack.name}_{volume}", labels=all_labels)
 
 
-def check_volumes(client: DockerClient, stack: Stack) -> None:
-    """Refuse volumes that somebody else made, and a stack of which only some are left or that is asked for smaller.
+def check_volumes(client: DockerClient, stack: Stack, *, recorded: bool) -> None:
+    """Refuse volumes that somebody else made, and those of a stack of another size or profile than the declared one.
 
-    Broker and ZooKeeper know each other by what is on both of their volumes. Raises NotOurs, ConfigurationConflict.
+    Broker and ZooKeeper know each other by what is on both of their volumes. Where the stack is ``recorded``, another set of
+    volumes means that one was lost. Raises NotOurs, ConfigurationConflict.
     """
     volumes = [name for service in stack.services for name in service.volumes]
     wanted = {f"{stack.name}_{name}" for name in volumes}
     found = {str(each.name) for each in client.volumes.list(filters={"label": f"{STACK_LABEL}={stack.stack_id}"})}
     for name in volumes:
         find_volume(client, stack, name)
+    if not found or found == wanted:
+        return
+    evidence = f"there {sorted(found)}, asked for {sorted(wanted)}"
+    if not recorded and (made_with := _made_with({name.removeprefix(f"{stack.name}_") for name in found})):
+        cause = f"the stack {stack.name} has data that was made with {made_with}"
+        raise ConfigurationConflict(cause, evidence, f"make up NAME={stack.name} {made_with}; or {ways_past(stack.name)}")
     if found - wanted:
         cause = f"the stack {stack.name} has data of services that were not asked for"
         ways = f"make up with the PROFILE and BROKERS that it was made with; or {ways_past(stack.name)}"
-        raise ConfigurationConflict(cause, f"volumes {sorted(found - wanted)}", ways)
-    if found and wanted - found:
-        cause = f"the stack {stack.name} has data and one of its volumes is missing"
-        evidence = f"missing {sorted(wanted - found)}, there {sorted(found)}"
-        raise ConfigurationConflict(cause, evidence, f"bring it back, or make down NAME={stack.name} VOLUMES=1")
+        raise ConfigurationConflict(cause, evidence, ways)
+    cause = f"the stack {stack.name} has data and one of its volumes is missing"
+    evidence = f"missing {sorted(wanted - found)}, there {sorted(found)}"
+    raise ConfigurationConflict(cause, evidence, f"bring it back, or make down NAME={stack.name} VOLUMES=1")
+
+
+def _made_with(volumes: set[str]) -> str:
+    """Return the settings of the stack that has exactly these volumes; empty where none has."""
+    of_zookeeper = {"zookeeper-data", "zookeeper-log"} & volumes
+    brokers = len(volumes - of_zookeeper)
+    if volumes - of_zookeeper != {f"{broker_name(number)}-data" for number in range(1, brokers + 1)} or len(of_zookeeper) == 1:
+        return ""
+    return f"PROFILE={'zookeeper' if of_zookeeper else 'kraft'} BROKERS={brokers}"
 
 
 def cluster_label(volume: Volume) -> str:
@@ -89,7 +105,7 @@ def cluster_id_inside(client: DockerClient, volume: Volume, image: str, labels: 
             return cluster_id_in(meta)
         return "" if _holds_anything(container) else None
     finally:
-        container.remove(force=True)
+        container.remove(v=True, force=True)
 
 
 def meta_in(container: Container) -> str | None:

@@ -150,9 +150,9 @@ def broker_directories(paths: StackPaths) -> dict[str, Path]:
 def kept_directories(stack: Stack, paths: StackPaths) -> KeptData:
     """Return the brokers' directories with their cluster, read from ``meta.properties``; raises ConfigurationConflict."""
     kept = broker_directories(paths)
-    if kept.keys() - {service.name for service in stack.services}:
-        cause = f"stack {stack.name} has data of more brokers than were asked for"
-        ways = f"make up with the BROKERS that it was made with; or {ways_past(stack.name)}"
+    if kept and kept.keys() != {service.name for service in stack.services}:
+        cause = f"stack {stack.name} has data of {len(kept)} brokers, and {len(stack.services)} were asked for"
+        ways = f"make up NAME={stack.name} BROKERS={len(kept)}; or {ways_past(stack.name)}"
         raise ConfigurationConflict(cause, ", ".join(map(str, kept.values())), ways)
     found = {str(place): _formatted_for(place) for place in kept.values()}
     return KeptData(tuple(found), require_one_cluster(found, stack.name))

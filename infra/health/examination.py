@@ -144,12 +144,12 @@ def _engine() -> Finding:
 
 
 def _supervisor(lab: Lab) -> Finding:
-    if lab.supervisor.running():
-        return Finding(SUPERVISOR, Verdict.HEALTHY, "answers")
     try:
-        lab.supervisor.require_reachable()
+        answers = lab.supervisor.require_reachable()
     except LabError as error:
         return _down(SUPERVISOR, error)  # starting another one would end programs that may be well
+    if answers:
+        return Finding(SUPERVISOR, Verdict.HEALTHY, "answers")
     return Finding(SUPERVISOR, Verdict.UNHEALTHY, f"no supervisord of {lab.paths.stack_id} runs", "make up", Repair.START)
 
 

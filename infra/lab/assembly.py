@@ -119,16 +119,21 @@ def missing_image(settings: StackSettings) -> str | None:
         return next((image for image in images_of(settings) if image_at_hand(client, image) is None), None)
 
 
-def record(settings: LabSettings, show: Callable[[str], None] = _silent) -> tuple[Lab, str]:
+def record(settings: LabSettings, show: Callable[[str], None] = _silent, unseen: str = "") -> tuple[Lab, str]:
     """Record that the stack is wanted up with these settings and return it, with a word on its runtime.
 
     A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
-    machine before anything is recorded. Raises ConfigurationConflict when asked for another runtime.
+    machine before anything is recorded. ``unseen`` tells why Docker could not be asked what runs there before this run began.
+    Raises ConfigurationConflict when asked for another runtime, EngineUnavailable where the engine answers only now.
     """
     paths = StackPaths.of(settings.stack.name)
     known = read_state(paths)
     if known is None:
         runtime, why = _runtime_of_data(settings.stack, paths) or choose_runtime(settings.stack)
+        if unseen and runtime is RuntimeKind.DOCKER:
+            # What the engine has could not be told from what this run makes, and its undo would end both.
+            cause = "the Docker engine did not answer a moment ago, and does now"
+            raise EngineUnavailable(cause, unseen, f"make up NAME={paths.name} once more")
         state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id="", settings=settings)
         kept = assemble(state, show).runtime.kept_data()
         if kept.places:
@@ -218,8 +223,7 @@ def end_orphans(lab: Lab) -> int:
 
     Raises SupervisorUnreachable where one lives and can't be asked: its programs are no orphans.
     """
-    lab.supervisor.require_reachable()
-    if lab.supervisor.running():
+    if lab.supervisor.require_reachable():
         return 0
     orphans = stack_processes(lab.paths.stack_id)
     require_gone(lab, end_processes(orphans, END_SECONDS))
@@ -235,26 +239,34 @@ def end_unreachable(lab: Lab) -> None:
 
 def sweep(lab: Lab, *, volumes: bool) -> None:
     """Leave nothing: supervisord, stray processes, containers, networks; with ``volumes`` also data and state."""
-    _clear(lab, volumes=volumes)
-    if not volumes:
+    sweep_machine(lab, volumes=volumes)
+    if volumes:
+        shutil.rmtree(lab.paths.root, ignore_errors=True)
+    else:
         want(lab, Wanted.DOWN)
 
 
-def sweep_by_mark(name: str, *, volumes: bool) -> None:
-    """Take down the stack ``name`` where no state file can say what it is, by its mark alone, whatever its runtime was."""
-    kinds = [RuntimeKind.EMBEDDED] if engine_answers() else [RuntimeKind.EMBEDDED, RuntimeKind.DOCKER]
-    for kind in kinds:
-        settings = LabSettings(stack=StackSettings(name=name))
-        unknown = StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)
-        _clear(assemble(unknown), volumes=volumes)
-
-
-def _clear(lab: Lab, *, volumes: bool) -> None:
+def sweep_machine(lab: Lab, *, volumes: bool) -> None:
+    """Leave nothing of the stack on the machine, with ``volumes`` no data either; what is recorded of it stays."""
     lab.supervisor.shutdown()
     require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
     lab.runtime.destroy(volumes=volumes)
+
+
+def sweep_by_mark(name: str, *, volumes: bool) -> str:
+    """Take down the stack ``name`` where no state file can say what it is, by its mark alone, whatever its runtime was.
+
+    Returns why Docker could not be asked, empty where it was: containers and volumes of the stack may then be left.
+    """
+    paths = StackPaths.of(name)
+    silence = engine_answers() or ""
+    for kind in [RuntimeKind.EMBEDDED] if silence else [RuntimeKind.EMBEDDED, RuntimeKind.DOCKER]:
+        settings = LabSettings(stack=StackSettings(name=name))
+        unknown = StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)
+        sweep_machine(assemble(unknown), volumes=volumes)
     if volumes:
-        shutil.rmtree(lab.paths.root, ignore_errors=True)
+        shutil.rmtree(paths.root, ignore_errors=True)
+    return silence
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:

@@ -52,7 +52,8 @@ class Remains:
 
     def ways(self, stack: str) -> str:
         """Return the commands that go on from here."""
-        return f"make up NAME={stack} adopts it, make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
+        down = f"make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
+        return down if SUPERVISORD in self.running else f"make up NAME={stack} adopts it, {down}"
 
 
 def remains_of(paths: StackPaths) -> Remains:

@@ -96,11 +96,11 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
 
 
 def _leftovers(lab: Lab) -> list[Line]:
-    if lab.supervisor.running():
-        return []
     if silent := lab.supervisor.unreachable():
         way = f"its programs are shown as the machine has them; make down NAME={lab.paths.name} ends it by its mark"
         return [Line("supervisord", "silent", "-", "", f"{silent}; {way}", trouble=True)]
+    if lab.supervisor.lives():
+        return []
     return [
         Line(
             process.environ().get(COMPONENT_VARIABLE, "supervisord"),

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 READY_SECONDS = 60.0
 
 
-def prepare_stack(settings: LabSettings) -> str:
-    """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen."""
+def prepare_stack(settings: LabSettings, unseen: str = "") -> str:
+    """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen.
+
+    ``unseen`` tells why Docker could not be asked before the run began; empty where it was.
+    """
     check_java()
-    lab, runtime = record(settings, say)
+    lab, runtime = record(settings, say, unseen)
     orphans = end_orphans(lab)
     if orphans:
         say(f"ended {orphans} processes that an earlier supervisor left behind")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from infra.docker.compose_stack import compose_stack
+from infra.docker.engine import engine_answers
+from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab, sweep_by_mark
@@ -14,7 +16,7 @@ from infra.operations.producer import stop_producer
 from infra.operations.services import mark_wanted, remove_service, stop_service, sweep_stack
 from infra.operations.stream import stop_stream
 from infra.stack.state import Wanted, down_asked_for, read_state, stack_held
-from trending.errors import ConfigurationConflict
+from trending.errors import ConfigurationConflict, EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +50,12 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
         except ConfigurationConflict:
             if not volumes:
                 raise
-            sweep_by_mark(stack, volumes=True)
-            say(f"the state of {stack} could not be read: everything that carries its mark is gone, its data too")
+            silence = engine_answers()
+            if silence and not broker_directories(paths):
+                cause = f"the state of {stack} cannot be read, and Docker, which may have its data, can't be asked"
+                raise EngineUnavailable(cause, silence, f"start the engine, then make down NAME={stack} VOLUMES=1") from None
+            unseen = sweep_by_mark(stack, volumes=True)
+            say(f"the state of {stack} could not be read: what carries its mark is gone, its data too{_but(unseen)}")
             return True
         if state is None:
             return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)
@@ -70,16 +76,19 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
 def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:
     """Take down by its mark what no state file remembers; data stays unless it is asked for."""
     found = remains_of(StackPaths.of(stack))
-    if found.unseen and found.things:
-        say(f"what the engine has of it could not be seen: {found.unseen}")
     if stop_only or not (found.things or (found.data and volumes)):
-        say(f"there is no stack {stack}: nothing to {'stop' if stop_only else 'take down'}")
+        say(f"there is no stack {stack}: nothing to {'stop' if stop_only else 'take down'}{_but(found.unseen)}")
         if found:
             say(f"but this carries its mark: {found.words()}; {found.ways(stack)}")
         elif (theirs := compose_stack(stack)) is not None:
             say(f"Docker Compose has one of that name, which is left alone; to take it down: {theirs.way_out}")
         return False
-    sweep_by_mark(stack, volumes=volumes)
+    unseen = sweep_by_mark(stack, volumes=volumes)
     kept = "its data is gone too" if volumes else "its data is kept" if found.data else "it had no data"
-    say(f"stack {stack} had no state file: what carried its mark is gone ({found.words()}); {kept}")
+    say(f"stack {stack} had no state file: what carried its mark is gone ({found.words()}); {kept}{_but(unseen)}")
     return True
+
+
+def _but(unseen: str) -> str:
+    """Return what a sentence on what is gone must add where Docker could not be asked."""
+    return f"; what Docker has of it could not be seen ({unseen})" if unseen else ""

@@ -11,6 +11,7 @@ from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import climb, topic_ladder
 from infra.lab.assembly import open_lab
 from infra.stack.runtime import Outcome
+from trending.errors import AuditFailed
 from trending.kafka.log_reader import log_ends, topic_id
 from trending.stream.dead_letters import MAX_LETTER_BYTES
 
@@ -93,8 +94,21 @@ def read_start(path: Path) -> dict[int, int]:
 
 
 def recorded_start(lab: Lab) -> dict[int, int]:
-    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted."""
-    starts = [read_start(path) for path in (lab.paths.data / "checkpoints").glob("*.start.json")]
+    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted.
+
+    Raises AuditFailed for a damaged record.
+    """
+    starts = []
+    for path in (lab.paths.data / "checkpoints").glob("*.start.json"):
+        try:
+            starts.append(read_start(path))
+        except ValueError as error:
+            cause = "where counting began can't be read"
+            raise AuditFailed(
+                cause,
+                f"{path}: {error}",
+                f"put {path.name} back; make down NAME={lab.paths.name} VOLUMES=1 deletes the data and starts over",
+            ) from error
     return {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
 
 

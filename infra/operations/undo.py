@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
-from infra.lab.assembly import PAGE, Lab, open_lab, sweep
+from infra.lab.assembly import PAGE, Lab, open_lab, sweep_machine
 from infra.lab.remains import SUPERVISORD, remains_of
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
@@ -17,6 +18,7 @@ from infra.stack.state import StackState, read_state, write_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 
@@ -25,14 +27,17 @@ PROGRAMS = (PRODUCER, STREAM, PAGE)
 class Before:
     """What the machine had of a stack before a run, which the run's undo must leave: read before anything is recorded.
 
-    ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``state``
-    what was recorded.
+    ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``entries``
+    what was in the stack's directory (None: it was not there), ``state`` what was recorded, ``unseen`` why Docker could not be
+    asked.
     """
 
     running: frozenset[str]
     supervised: bool
     data: tuple[str, ...]
+    entries: frozenset[Path] | None
     state: StackState | None
+    unseen: str = ""
 
     @property
     def nothing_ran(self) -> bool:
@@ -44,11 +49,12 @@ def found_before(stack: str) -> Before:
     """Return what there is of the stack now."""
     paths = StackPaths.of(stack)
     state = read_state(paths)
+    entries = frozenset(paths.root.iterdir()) if paths.root.is_dir() else None
     if state is not None:
         lab = open_lab(stack)
-        return Before(running(lab), lab.supervisor.running() or bool(lab.supervisor.unreachable()), (), state)
+        return Before(running(lab), lab.supervisor.lives(), (), entries, state)
     found = remains_of(paths)
-    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, None)
+    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, entries, None, found.unseen)
 
 
 def running(lab: Lab) -> frozenset[str]:
@@ -76,14 +82,32 @@ def undo(stack: str, before: Before) -> None:
 
 
 def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
-    if lab.supervisor.running():
-        yield from (partial(lab.supervisor.remove, program) for program in reversed(PROGRAMS) if program not in before.running)
+    yield from (partial(_remove_program, lab, program) for program in reversed(PROGRAMS) if program not in before.running)
     made = [service for service in reversed(lab.stack.services) if service.name not in before.running]
     yield from (partial(lab.runtime.remove, service) for service in made)
     fresh = before.state is None and not before.data and not lab.state.adopted
     if before.nothing_ran:
-        yield partial(sweep, lab, volumes=fresh)
+        yield partial(sweep_machine, lab, volumes=fresh)
+    if fresh and before.nothing_ran:
+        yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:
         yield partial(write_state, lab.paths, before.state)
-    elif not fresh:
+    else:
         yield partial(lab.paths.state.unlink, missing_ok=True)
+
+
+def _remove_program(lab: Lab, program: str) -> None:
+    if lab.supervisor.running():
+        lab.supervisor.remove(program)
+
+
+def _delete_new(root: Path, entries: frozenset[Path] | None) -> None:
+    """Delete what was not in the stack's directory before, or the directory where it was not there itself."""
+    if entries is None:
+        shutil.rmtree(root, ignore_errors=True)
+        return
+    for path in frozenset(root.iterdir()) - entries:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -189,8 +189,7 @@ def is_ours(url: str) -> bool:
 
 def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
-    supervisor.require_reachable()
-    if not supervisor.running():
+    if not supervisor.require_reachable():
         end_processes(stack_processes(_identity()), END_SECONDS)
         worker_note().unlink(missing_ok=True)  # of a worker that a restart of the machine has ended
     supervisor.start()
@@ -248,7 +247,7 @@ def stop_server() -> bool:
     """Stop server and worker that the lab started; returns whether there was any. Someone else's server is never touched."""
     with services_held():
         supervisor = services_supervisor()
-        running = supervisor.running() or bool(supervisor.unreachable())
+        running = supervisor.lives()
         supervisor.shutdown()
         end_processes(stack_processes(_identity()), END_SECONDS)
         for left in ("url", "worker.drift"):

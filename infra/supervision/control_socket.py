@@ -24,7 +24,6 @@ PATH_BYTES = 107
 """A Unix socket's path has 108 bytes with its closing zero (unix(7))."""
 WHILE_BOUND = ".4194304"
 """supervisord binds the path with its pid appended first, which has seven digits at most (proc(5), pid_max)."""
-_RECORDED = re.compile(r"^file=(.+)$", re.MULTILINE)
 _NO_VALUE = re.compile(r"[\r\n]|\s[;#]")
 """What a value of supervisord's configuration cannot hold: line ends, and the beginning of a comment."""
 
@@ -32,26 +31,36 @@ _NO_VALUE = re.compile(r"[\r\n]|\s[;#]")
 def socket_of(directory: Path) -> Path:
     """Return the socket of the supervisord of ``directory``: the one that its configuration names, or would name.
 
-    Nothing of the caller's environment decides it, so that every shell finds the same supervisord.
+    Nothing of the caller's environment decides it, so that every shell finds the same supervisord. A configuration that was
+    copied from another directory names the original's socket, and is no record; nor is a place that others may enter.
     """
+    inside = directory / SOCKET
     try:
-        recorded = _RECORDED.search((directory / CONFIGURATION).read_text(encoding="utf-8"))
+        text = (directory / CONFIGURATION).read_text(encoding="utf-8")
     except FileNotFoundError:
-        recorded = None
-    return Path(recorded[1].replace("%%", "%")) if recorded else directory / SOCKET
+        return inside
+    recorded = Path(_value(text, "file") or inside)
+    if _value(text, "directory") != str(directory) or not (recorded == inside or _private(recorded.parent)):
+        return inside
+    return recorded
+
+
+def _value(text: str, name: str) -> str:
+    found = re.search(rf"^{name}=(.+)$", text, re.MULTILINE)
+    return found[1].replace("%%", "%") if found else ""
 
 
 def place_socket(directory: Path) -> Path:
     """Return where a new supervisord of ``directory`` shall have its socket.
 
-    That is in the directory itself where the path is short enough for the kernel, otherwise in a directory of its own that
+    That is in the directory itself where the kernel and the file system allow it, otherwise in a directory of its own that
     nobody else may enter: below XDG_RUNTIME_DIR, or /tmp. The configuration records it.
     """
     inside = directory / SOCKET
-    if _usable(inside):
+    if _usable(inside) and _holds_sockets(directory):
         return inside
     recorded = socket_of(directory)
-    if recorded.parent != directory and _private(recorded.parent):
+    if recorded != inside:
         return recorded
     places = [Path(place) for place in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp") if place]  # noqa: S108 - mkdtemp's own below
     for place in places:
@@ -67,9 +76,9 @@ def place_socket(directory: Path) -> Path:
 def release_socket(directory: Path) -> None:
     """Delete the socket of a supervisord that has ended, and the directory that was made for it."""
     path = socket_of(directory)
-    path.unlink(missing_ok=True)
-    if path.parent != directory and path.parent.name.startswith("trending-"):
-        with suppress(OSError):  # gone with the user's session, or somebody keeps something there
+    with suppress(OSError):  # gone with the user's session, or somebody keeps something there
+        path.unlink(missing_ok=True)
+        if path.parent != directory and path.parent.name.startswith("trending-"):
             path.parent.rmdir()
 
 
@@ -77,10 +86,27 @@ def _usable(path: Path) -> bool:
     return len(os.fsencode(path)) + len(WHILE_BOUND) <= PATH_BYTES and not _NO_VALUE.search(str(path))
 
 
+def _holds_sockets(directory: Path) -> bool:
+    """Whether a socket can be bound and linked there, as supervisord does; some shared folders and WSL2's drives can't."""
+    probe = directory / f".s{os.getpid()}"
+    linked = probe.with_name(f"{probe.name}l")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        try:
+            listener.bind(str(probe))
+            os.link(probe, linked)
+        except OSError:
+            return False
+        finally:
+            for path in (probe, linked):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+    return True
+
+
 def _private(directory: Path) -> bool:
     try:
         found = directory.lstat()
-    except FileNotFoundError:
+    except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700  # noqa: PLR2004
 

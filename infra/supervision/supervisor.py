@@ -89,41 +89,49 @@ class Supervisor:
         return self._directory / "logs"
 
     def running(self) -> bool:
-        """Whether the supervisord answers. One that does not may live all the same: ``unreachable`` tells."""
+        """Whether the stack's own supervisord answers. One that does not may live all the same: ``require_reachable`` tells."""
         try:
-            self._call("supervisor.getState")
+            answer = self._call("supervisor.getIdentification")
         except (NotReady, xmlrpc.client.Error):
             return False
-        return True
+        return bool(answer == self._stack_id)
+
+    def lives(self) -> bool:
+        """Whether a supervisord of the stack lives, known by its mark, whether it answers or not."""
+        return bool(supervisords(self._stack_id))
 
     def unreachable(self) -> str:
         """Return the evidence of a supervisord that lives and can't be asked; empty where one answers or none lives.
 
         It is frozen, or very busy, or its socket's file is gone. Its programs run on and may be well.
         """
+        try:
+            self.require_reachable()
+        except SupervisorUnreachable as error:
+            return error.evidence
+        return ""
+
+    def require_reachable(self) -> bool:
+        """Return whether the supervisord answers, False where none lives. One question decides, so that no two differ.
+
+        Raises SupervisorUnreachable where one lives and can't be asked; its programs may be well.
+        """
         if self.running():
-            return ""
+            return True
         silent = supervisords(self._stack_id)
         if not silent:
-            return ""
+            return False
         socket = socket_of(self._directory)
-        return f"supervisord, pid {silent[0].pid}, " + (
-            f"does not answer at {socket}" if socket.exists() else f"runs and its socket {socket} is gone"
-        )
-
-    def require_reachable(self) -> None:
-        """Raise SupervisorUnreachable where a supervisord lives and can't be asked; its programs may be well."""
-        if silent := self.unreachable():
-            cause = f"supervisord of {self._stack_id} is there and can't be asked"
-            way = f"{self._end_command} ends it by its mark and keeps the data; then once more"
-            raise SupervisorUnreachable(cause, silent, way)
+        how = f"does not answer at {socket}" if socket.exists() else f"runs and its socket {socket} is gone"
+        cause = f"supervisord of {self._stack_id} is there and can't be asked"
+        way = f"{self._end_command} ends it by its mark and keeps the data; then once more"
+        raise SupervisorUnreachable(cause, f"supervisord, pid {silent[0].pid}, {how}", way)
 
     def start(self) -> bool:
         """Start the supervisord unless it runs; returns whether it was started. Raises NotReady when it does not start."""
-        if self.running():
+        # Started beside one that lives and is silent, a second one would have every program run twice once the first goes on.
+        if self.require_reachable():
             return False
-        # Started beside one that lives, a second one would have every program run twice once the first goes on.
-        self.require_reachable()
         self.logs.mkdir(parents=True, exist_ok=True)
         socket_of(self._directory).unlink(missing_ok=True)
         configuration = write_configuration(self._directory, self._stack_id)

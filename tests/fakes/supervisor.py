@@ -41,9 +41,13 @@ class FakeSupervisor:
     def unreachable(self) -> str:
         return self._world.unreachable
 
-    def require_reachable(self) -> None:
+    def lives(self) -> bool:
+        return self._world.supervised
+
+    def require_reachable(self) -> bool:
         if self._world.unreachable:
             raise SupervisorUnreachable("supervisord can't be asked", self._world.unreachable, "make down NAME=lab ends it")
+        return self._world.supervised
 
     def start(self) -> bool:
         self._world.do("start supervisor")

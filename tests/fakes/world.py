@@ -149,7 +149,8 @@ class World:
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
-        monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: "no Docker engine answers here")
+        for module in ("infra.lab.assembly", "infra.operations.take_down"):
+            monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")
         for module in ("infra.lab.assembly", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         for module in ("infra.lab.assembly", "infra.lab.remains"):

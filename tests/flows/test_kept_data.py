@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,15 @@ from flows import start_up as module
 from flows import tear_down
 from infra.command_line.forms import NamedStack, StartUpForm, TearDownForm
 from infra.commands import status
-from infra.docker.marks import MarkedContainer
+from infra.docker.marks import DockerMarks, MarkedContainer
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
 from infra.lab.assembly import open_lab
+from infra.lab.remains import SUPERVISORD, Remains, Remnant
 from infra.operations.topic import earlier_records
 from infra.operations.undo import found_before
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, Interrupted, SupervisorUnreachable
+from trending.errors import ConfigurationConflict, EngineUnavailable, Interrupted, SupervisorUnreachable
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -185,8 +187,9 @@ def marked_process() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_down_without_a_state_ends_what_carries_the_mark_and_keeps_the_data(
-    kept_volume: World, marked_process: subprocess.Popen[bytes], said: list[str]
+    kept_volume: World, marked_process: subprocess.Popen[bytes], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: None)
     assert tear_down.tear_down(TearDownForm(name="lab"))
     assert marked_process.poll() is not None
     assert kept_volume.volumes == {VOLUME: CLUSTER}
@@ -277,3 +280,97 @@ def test_down_takes_a_supervisord_that_cannot_be_asked_with_it(world: World) -> 
     state = read_state(StackPaths.of("lab"))
     assert state is not None
     assert state.wanted is Wanted.DOWN
+
+
+@pytest.mark.parametrize("step", ["prepare", "watch stream"])
+def test_what_lay_in_the_stacks_directory_stays_when_a_first_start_fails(step: str, world: World) -> None:
+    paths = StackPaths.of("lab")
+    kept = [paths.root / "data.bak" / "ledger.sqlite", paths.root / "note.txt", paths.logs / "kafka.out.log"]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"somebody's")
+    world.fail(step, ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert all(path.read_bytes() == b"somebody's" for path in kept)
+    assert not paths.state.exists()
+    assert not paths.data.exists(), "that was the run's own"
+
+
+@pytest.mark.parametrize(("made", "asked"), [(1, 3), (3, 1)])
+def test_directories_of_another_number_of_brokers_are_refused_with_the_number(made: int, asked: int, world: World) -> None:
+    up(brokers=made)
+    tear_down.tear_down(TearDownForm(name="lab"))
+    lose_state()
+    world.forget_history()
+    with pytest.raises(ConfigurationConflict, match=f"data of {made} brokers, and {asked} were asked for") as caught:
+        up(brokers=asked)
+    assert f"make up NAME=lab BROKERS={made}" in caught.value.next_command
+    assert world.changes == []
+    up(brokers=made)
+
+
+def test_a_start_refused_for_a_silent_supervisord_leaves_no_state(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    up()
+    shutil.rmtree(StackPaths.of("lab").root)
+    world.unreachable = "supervisord, pid 4711, runs and its socket /x is gone"
+    found = Remains((Remnant(SUPERVISORD, "process", "pid 4711", alive=True),), (), "")
+    monkeypatch.setattr("infra.operations.undo.remains_of", lambda _paths: found)
+    with pytest.raises(SupervisorUnreachable):
+        up()
+    assert read_state(StackPaths.of("lab")) is None
+    assert "adopts" not in found.ways("lab")
+
+
+def test_an_engine_that_answers_only_after_the_first_look_is_no_ground_to_start_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had running could not be told from what this run makes."""
+    up(runtime=RuntimeKind.DOCKER)
+    lose_state()
+    world.programs.clear()
+    world.supervised = False
+    world.forget_history()
+    monkeypatch.setattr("infra.lab.remains.docker_marks", lambda *_: DockerMarks(silence="timed out"))
+    with pytest.raises(EngineUnavailable, match="did not answer a moment ago") as caught:
+        up(runtime=RuntimeKind.DOCKER)
+    assert caught.value.evidence == "timed out"
+    assert set(world.services) == {"kafka"}
+    assert world.changes == []
+    assert read_state(StackPaths.of("lab")) is None
+
+
+@pytest.mark.parametrize("data", [True, False])
+def test_a_take_down_that_could_not_ask_docker_says_so(
+    data: bool,  # noqa: FBT001
+    world: World,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infra.lab.remains.docker_marks", lambda *_: DockerMarks(silence="no Docker engine answers"))
+    if data:
+        ledger = StackPaths.of("lab").data / "ledger.sqlite"
+        ledger.parent.mkdir(parents=True)
+        ledger.touch()
+    assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab")) is data
+    assert said[-1].partition("what Docker has of it could not be seen (no Docker engine answers")[1], said
+
+
+def test_a_damaged_state_whose_data_may_be_dockers_is_not_forgotten_while_docker_is_silent(world: World) -> None:
+    up(runtime=RuntimeKind.DOCKER)
+    StackPaths.of("lab").state.write_text("{")
+    with pytest.raises(EngineUnavailable, match="Docker, which may have its data, can't be asked"):
+        tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
+    assert StackPaths.of("lab").state.exists()
+    assert world.volumes
+
+
+@pytest.mark.usefixtures("world")
+def test_status_tells_of_a_damaged_record_of_the_start_below_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    up()
+    (record,) = (StackPaths.of("lab").data / "checkpoints").glob("*.start.json")
+    record.write_bytes(b"")
+    status.main(NamedStack(name="lab"))
+    shown = capsys.readouterr().out
+    assert "where counting began can't be read" in shown
+    assert "stream" in shown

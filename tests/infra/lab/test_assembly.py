@@ -206,6 +206,18 @@ def test_orphans_of_a_dead_supervisor_are_ended_and_counted(world: World) -> Non
     child.wait()
 
 
+def test_one_question_decides_whether_processes_are_orphans(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy supervisord that answers once and is silent then has no orphans."""
+    made = recorded()
+    child = orphan(made)
+    world.supervised = True
+    monkeypatch.setattr(made.supervisor, "running", lambda: False)
+    assert end_orphans(made) == 0
+    assert child.poll() is None
+    child.kill()
+    child.wait()
+
+
 def test_a_sweep_ends_everything_and_keeps_the_data_and_the_identity(world: World) -> None:
     made = recorded()
     made.supervisor.start()

@@ -10,7 +10,15 @@ import pytest
 
 from infra.supervision import control_socket as module
 from infra.supervision.configuration import write_configuration
-from infra.supervision.control_socket import PATH_BYTES, WHILE_BOUND, place_socket, release_socket, socket_of
+from infra.supervision.control_socket import (
+    CONFIGURATION,
+    PATH_BYTES,
+    SOCKET,
+    WHILE_BOUND,
+    place_socket,
+    release_socket,
+    socket_of,
+)
 from trending.errors import PrerequisiteMissing
 
 TEMPORARY = Path("/tmp")  # noqa: S108 - the fallback is this very directory
@@ -87,12 +95,56 @@ def test_a_recorded_place_that_others_may_enter_is_not_used_again(tmp_path: Path
         made.rmdir()
 
 
+def record(directory: Path, socket: Path) -> None:
+    (directory / CONFIGURATION).write_text(f"[supervisord]\ndirectory={directory}\nfile={socket}\n", encoding="utf-8")
+
+
 def test_a_directory_that_is_not_the_labs_is_never_deleted(tmp_path: Path) -> None:
     elsewhere = tmp_path / "somebodys"
-    elsewhere.mkdir()
-    (tmp_path / "supervisord.conf").write_text(f"[unix_http_server]\nfile={elsewhere}/supervisor.sock\n", encoding="utf-8")
+    elsewhere.mkdir(mode=0o700)
+    record(tmp_path, elsewhere / "supervisor.sock")
+    assert socket_of(tmp_path).parent == elsewhere
     release_socket(tmp_path)
     assert elsewhere.exists()
+
+
+def test_a_record_that_was_copied_from_another_directory_is_none(tmp_path: Path) -> None:
+    original, copied = tmp_path / "a", tmp_path / "b"
+    for place in (original, copied):
+        place.mkdir()
+    write_configuration(original, "mark")
+    (copied / CONFIGURATION).write_bytes((original / CONFIGURATION).read_bytes())
+    assert socket_of(copied) == copied / SOCKET
+
+
+@pytest.mark.parametrize("what", ["open", "file", "gone"])
+def test_a_place_that_others_may_enter_or_that_is_none_is_not_followed_and_nothing_of_it_is_touched(
+    tmp_path: Path, what: str
+) -> None:
+    place = tmp_path / "trending-x"
+    if what == "open":
+        place.mkdir(mode=0o755)
+        (place / SOCKET).touch()
+    elif what == "file":
+        place.touch()
+    record(tmp_path, place / SOCKET)
+    assert socket_of(tmp_path) == tmp_path / SOCKET
+    release_socket(tmp_path)
+    assert place.exists() is (what != "gone")
+    assert what != "open" or (place / SOCKET).exists()
+
+
+def test_where_the_file_system_holds_no_sockets_it_lies_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Windows drive under WSL2 refuses to bind, some shared folders refuse the hard link that supervisord makes."""
+
+    def refused(_source: Path, _target: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(module.os, "link", refused)
+    place = place_socket(tmp_path)
+    assert place.parent != tmp_path
+    assert list(tmp_path.iterdir()) == [], "the trial leaves nothing"
+    place.parent.rmdir()
 
 
 def test_no_place_at_all_is_one_error_with_the_places_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import socket as socketlib
 import stat
@@ -24,7 +25,7 @@ from infra.stack.declaration import Program
 from infra.supervision import private_files as private
 from infra.supervision.budget import BUDGET_FILE, note_death, read_budget
 from infra.supervision.configuration import write_configuration, write_program
-from infra.supervision.control_socket import socket_of
+from infra.supervision.control_socket import socket_of, supervisords
 from infra.supervision.supervisor import ProgramStatus, Supervisor, clean_environment
 from trending.errors import LabError, NotReady, SupervisorUnreachable
 
@@ -259,6 +260,34 @@ def test_a_supervisord_whose_socket_is_gone_is_neither_joined_nor_ended_and_its_
     assert supervisor.unreachable() == ""
 
 
+def test_a_copied_directory_does_not_lead_to_the_originals_supervisord(
+    supervisor: Supervisor, directory: Path, tmp_path: Path
+) -> None:
+    """Neither where the configuration came along, nor where the socket's own file did."""
+    supervisor.start()
+    copied = tmp_path / "copy"
+    shutil.copytree(directory, copied, ignore=lambda _place, names: [name for name in names if name.endswith(".sock")])
+    copy = Supervisor(copied, f"{STACK}-copy", END)
+    assert not copy.running()
+    copy.shutdown()
+    socket_of(copied).symlink_to(socket_of(directory))
+    assert not copy.running(), "who answers says whose he is"
+    assert supervisor.running()
+
+
+def test_one_that_answers_only_the_second_question_is_not_joined_by_another(
+    supervisor: Supervisor, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor.start()
+    living = psutil.Process(supervisor._call("supervisor.getPID"))
+    answers = iter([False, True])
+    again = Supervisor(directory, STACK, END)
+    monkeypatch.setattr(again, "running", lambda: next(answers, True))
+    with pytest.raises(SupervisorUnreachable):
+        again.start()
+    assert [process.pid for process in supervisords(STACK)] == [living.pid]
+
+
 @pytest.mark.row(35)
 @pytest.mark.parametrize("variable", ["TMPDIR", "XDG_RUNTIME_DIR", "HOME"])
 def test_a_supervisord_is_found_whatever_the_shell_exports(
@@ -288,8 +317,10 @@ def test_a_supervisord_in_a_path_too_long_for_a_socket_has_one_in_a_directory_fo
     mine.shutdown()
     assert not socket.parent.exists()
     assert mine.start(), "its record names a place that is gone"
+    fresh = socket_of(deep)
+    assert fresh.parent not in {deep, socket.parent}
     mine.shutdown()
-    assert not socket_of(deep).parent.exists()
+    assert not fresh.parent.exists()
 
 
 def test_a_supervisord_that_accepts_and_never_answers_is_asked_shorter_and_shorter(
@@ -362,7 +393,9 @@ def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path, monkeypatch: p
 def test_a_supervisord_that_does_not_end_is_named_with_its_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
         frozen = Supervisor(tmp_path, STACK, END, FakeClock())
-        monkeypatch.setattr(frozen, "_call", lambda method: child.pid if method == "supervisor.getPID" else None)
+        monkeypatch.setattr(
+            frozen, "_call", lambda method: {"supervisor.getPID": child.pid, "supervisor.getIdentification": STACK}.get(method)
+        )
         with pytest.raises(LabError) as caught:
             frozen.shutdown()
         assert caught.value.next_command == f"kill -9 {child.pid}"
@@ -373,13 +406,13 @@ def test_a_supervisord_that_is_a_zombie_has_ended(tmp_path: Path, monkeypatch: p
     with subprocess.Popen(["sleep", "60"]) as child:
         dead = Supervisor(tmp_path, STACK, END, FakeClock())
 
-        def call(method: str) -> int | None:
+        def call(method: str) -> int | str | None:
             if psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE:
                 raise NotReady("no supervisord listens")
             if method == "supervisor.shutdown":
                 os.kill(child.pid, signal.SIGKILL)
                 eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
-            return child.pid if method == "supervisor.getPID" else None
+            return {"supervisor.getPID": child.pid, "supervisor.getIdentification": STACK}.get(method)
 
         monkeypatch.setattr(dead, "_call", call)
         dead.shutdown()
