@@ -393,9 +393,7 @@ def test_a_supervisord_that_cannot_start_says_why(tmp_path: Path, monkeypatch: p
 def test_a_supervisord_that_does_not_end_is_named_with_its_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
         frozen = Supervisor(tmp_path, STACK, END, FakeClock())
-        monkeypatch.setattr(
-            frozen, "_call", lambda method: {"supervisor.getPID": child.pid, "supervisor.getIdentification": STACK}.get(method)
-        )
+        monkeypatch.setattr(frozen, "_call", {"supervisor.getPID": child.pid, "supervisor.getIdentification": STACK}.get)
         with pytest.raises(LabError) as caught:
             frozen.shutdown()
         assert caught.value.next_command == f"kill -9 {child.pid}"
