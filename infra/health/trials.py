@@ -22,7 +22,7 @@ from infra.supervision.budget import BUDGET_FILE, forgive
 from trending.errors import LabError, NotSurvived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 POLL_SECONDS = 0.1
 HELD_SECONDS = 300.0
@@ -68,7 +68,8 @@ class Watch:
             require_wanted(self._lab.paths)
             if self._clock.monotonic() > deadline:
                 cause = f"{self._fault.name}: {complaint} within {self._limit:.0f} s"
-                raise NotSurvived(cause, self.look().evidence, f"make health NAME={self._lab.paths.name}")
+                unwell = "; ".join(f"{each.component} is {each.verdict}: {each.evidence}" for each in self._unwell())
+                raise NotSurvived(cause, unwell or self.look().evidence, f"make health NAME={self._lab.paths.name}")
             self._clock.sleep(POLL_SECONDS)
         return self._clock.monotonic() - self._started
 
@@ -82,10 +83,12 @@ class Watch:
 
     def well(self) -> bool:
         """Whether everything that counts is well, the component that had the fault as another process where it died."""
+        return (not self._fault.restarts or self.reborn()) and next(self._unwell(), None) is None
+
+    def _unwell(self) -> Iterator[Finding]:
+        """Look at each component that counts, and yield those that are not well."""
         components = dict.fromkeys((self._fault.component, *WELL))
-        return (not self._fault.restarts or self.reborn()) and all(
-            self._looks[each]().verdict is Verdict.HEALTHY for each in components
-        )
+        return (finding for each in components if (finding := self._looks[each]()).verdict is not Verdict.HEALTHY)
 
 
 def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | None = None) -> Trial:

@@ -56,12 +56,13 @@ class TopicView:
 def _answer(asked: dict[Asked, Future[Answer]], about: Asked, timeout: float) -> Answer:
     """Return what a request brought.
 
-    The future is forgotten here: one that failed and the frames of its error hold each other, and the client with its sockets.
+    Its error is never raised itself: confluent-kafka's frames are in its traceback and hold it in a cycle, in which ours would
+    keep the client with its sockets.
     """
-    try:
-        return asked[about].result(timeout)
-    finally:
-        del asked
+    error = asked[about].exception(timeout)
+    if isinstance(error, KafkaException):
+        raise KafkaException(*error.args)
+    return asked[about].result()
 
 
 class BrokerClient:

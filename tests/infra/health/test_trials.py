@@ -89,8 +89,9 @@ def test_a_fault_that_nobody_notices_is_not_survived_and_is_ended(world: World, 
 
 def test_a_component_that_never_comes_back_is_not_survived(world: World, lab: Lab) -> None:
     gone = fault(lab, FaultName.PRODUCER_KILLED, inject=lambda: world.programs.pop("producer"))
-    with pytest.raises(NotSurvived, match="not everything was well again within 60 s"):
+    with pytest.raises(NotSurvived, match="not everything was well again within 60 s") as caught:
         trial.try_fault(lab, gone, 1.0, 60.0, FakeClock())
+    assert caught.value.evidence.startswith("producer is unhealthy: the program producer is not there")
 
 
 @pytest.mark.row(25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from concurrent.futures import Future
 from contextlib import suppress
@@ -202,8 +203,18 @@ class Silent(FakeAdmin):
 
     def _future(self, operation: str) -> Future[Any]:  # noqa: ARG002 - the one above takes it
         future: Future[Any] = Future()
-        future.set_exception(kafka_error(KafkaError._TRANSPORT))
+        thread = threading.Thread(target=fail, args=(future,))
+        thread.start()
+        thread.join()
         return future
+
+
+def fail(future: Future[Any]) -> None:
+    """Fail it as a thread of confluent-kafka's does: the error's traceback has this frame, which has the future."""
+    try:
+        raise kafka_error(KafkaError._TRANSPORT)
+    except KafkaException as error:
+        future.set_exception(error)
 
 
 @pytest.mark.parametrize("operation", ["topic", "create"])
