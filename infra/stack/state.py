@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths, lab_home
@@ -30,14 +31,19 @@ class Wanted(StrEnum):
     DOWN = "down"
 
 
+VERSION = 2
+"""Of the state file's form. Version 1 had none, and did not say whether the data had been adopted."""
+
+
 class StackState(BaseModel):
-    """The state file.
+    """The state file, in its present form whatever form it was read from.
 
     ``cluster_id`` is the id that the stack's data was made with, ``resting`` programs left out on purpose. ``adopted`` tells that
     the data was on the machine before this file was.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    version: int = VERSION
     wanted: Wanted
     runtime: RuntimeKind
     cluster_id: str
@@ -47,14 +53,24 @@ class StackState(BaseModel):
 
 
 def read_state(paths: StackPaths) -> StackState | None:
-    """Return what is wanted of the stack, or None for a stack that does not exist; raises ConfigurationConflict if damaged."""
+    """Return what is wanted of the stack, or None for a stack that does not exist.
+
+    Raises ConfigurationConflict for a file that is damaged, or that a newer version of the lab wrote; the data is well in both.
+    """
     try:
-        return StackState.model_validate_json(paths.state.read_bytes())
+        known = json.loads(paths.state.read_bytes())
+        version = known.get("version", 1)
+        if version <= VERSION:
+            return StackState.model_validate_json(json.dumps({**known, "version": VERSION}))
     except FileNotFoundError:
         return None
-    except ValidationError as error:
+    except (ValueError, AttributeError, TypeError) as error:  # no JSON, no object, another form
         cause = f"the state file {paths.state} is damaged"
-        raise ConfigurationConflict(cause, str(error), f"make down NAME={paths.name} VOLUMES=1") from error
+        aside = f"mv {paths.state} {paths.state}.damaged, then make up NAME={paths.name}: it adopts the data that is there"
+        raise ConfigurationConflict(cause, str(error), aside) from error
+    cause = f"the state file {paths.state} was written by a newer version of the lab"
+    evidence = f"its form is version {version}, this lab knows up to {VERSION}"
+    raise ConfigurationConflict(cause, evidence, "use the version of the lab that brought the stack up")
 
 
 def still_wanted(paths: StackPaths) -> bool:

@@ -204,8 +204,13 @@ def test_the_remedy_for_a_damaged_state_file_works(world: World, at_exit: list[C
     StackPaths.of("lab").state.write_text("{")
     with pytest.raises(ConfigurationConflict) as caught:
         tear_down.main(TearDownForm(name="lab"))
-    assert caught.value.next_command == "make down NAME=lab VOLUMES=1"
+    assert "VOLUMES" not in caught.value.next_command
     assert world.running, "data is never deleted unasked"
+    cluster = world.cluster_id
+    StackPaths.of("lab").state.rename(StackPaths.of("lab").state.with_suffix(".json.damaged"))
+    up()
+    assert open_lab("lab").state.cluster_id == cluster, "it was adopted"
+    StackPaths.of("lab").state.write_text("{")
     tear_down.main(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert not StackPaths.of("lab").root.exists()
     assert not world.supervised

@@ -244,6 +244,8 @@ def test_the_keeper_cleans_up_after_any_end_of_the_kernel_unless_it_was_told(tol
     paths = StackPaths.of("notebook-0")
     paths.root.mkdir(parents=True)
     paths.state.write_text("damaged", encoding="ascii")  # a take-down with its data deletes it all the same
+    (paths.data / "kafka").mkdir(parents=True)
+    (paths.data / "kafka" / "meta.properties").touch()  # so that the data is known to be here, with a Docker engine or without
     kernel = subprocess.Popen(
         [sys.executable, "-c", KEPT.format(mark="m", told=told)], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

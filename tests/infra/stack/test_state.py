@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from filelock import FileLock, Timeout
 from infra.host.paths import CHECKOUT, StackPaths, lab_home
 from infra.stack import state as module
 from infra.stack.state import (
+    VERSION,
     StackState,
     Wanted,
     down_asked_for,
@@ -68,6 +70,27 @@ def test_a_damaged_state_file_is_one_clear_error(paths: StackPaths, content: str
         read_state(paths)
     assert str(paths.state) in caught.value.cause
     assert caught.value.next_command
+
+
+@pytest.mark.row(35)
+def test_a_state_file_without_a_version_is_the_first_form_and_is_read(paths: StackPaths) -> None:
+    write_state(paths, a_state())
+    known = json.loads(paths.state.read_text())
+    assert known.pop("version") == VERSION
+    del known["adopted"]
+    paths.state.write_text(json.dumps(known))
+    assert read_state(paths) == a_state()
+
+
+@pytest.mark.row(35)
+def test_a_state_file_of_a_newer_lab_is_refused_and_its_data_is_not_to_be_deleted(paths: StackPaths) -> None:
+    write_state(paths, a_state())
+    known = json.loads(paths.state.read_text())
+    paths.state.write_text(json.dumps({**known, "version": VERSION + 1, "something": "new"}))
+    with pytest.raises(ConfigurationConflict, match="was written by a newer version of the lab") as caught:
+        read_state(paths)
+    assert f"version {VERSION + 1}" in caught.value.evidence
+    assert "VOLUMES" not in caught.value.next_command
 
 
 def test_the_lock_excludes_a_second_holder_and_names_the_stack(paths: StackPaths) -> None:
