@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import docker
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils import parse_host
 
 from trending.errors import EngineUnavailable, ImageUnavailable
 
@@ -29,8 +31,9 @@ def engine(seconds: int = ENGINE_SECONDS) -> Iterator[DockerClient]:
     Make one inside the task that uses it: clients are neither thread-safe nor serialisable. Raises EngineUnavailable.
     """
     try:
+        _knock(tried_host(), seconds)
         client = docker.from_env(timeout=seconds)
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise unavailable(error) from error
     try:
         client.ping()
@@ -41,6 +44,15 @@ def engine(seconds: int = ENGINE_SECONDS) -> Iterator[DockerClient]:
         yield client
     finally:
         client.close()
+
+
+def _knock(host: str, seconds: float) -> None:
+    """Raise OSError where nobody listens at a Unix socket: the SDK leaves its own one open when it can't connect."""
+    address = str(parse_host(host))
+    if address.startswith("http+unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.settimeout(seconds)
+            knocking.connect(address.removeprefix("http+unix://"))
 
 
 def unavailable(error: Exception) -> EngineUnavailable:

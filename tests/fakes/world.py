@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,6 +154,7 @@ class World:
             monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")
         for module in ("infra.lab.assembly", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
+        monkeypatch.setattr("infra.lab.assembly.engine", nullcontext)
         for module in ("infra.lab.assembly", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)

@@ -13,10 +13,12 @@ import pytest
 from fakes.compose import composed
 from fakes.world import World
 
+from infra.docker.runtime import DockerRuntime
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE, free_port, stack_processes
 from infra.lab import assembly as module
 from infra.lab.assembly import end_orphans, open_lab, record, require_no_compose_stack, require_ports, sweep, want
+from infra.stack.runtime import KeptData
 from infra.stack.state import Wanted, read_state
 from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs, PortTaken, StackAbsent
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
@@ -128,9 +130,20 @@ def test_the_zookeeper_profile_takes_docker_though_its_images_must_be_fetched(im
     assert module.choose_runtime(zookeeper)[0] is RuntimeKind.DOCKER
 
 
-def test_a_stack_of_containers_gets_the_docker_runtime_and_asks_no_engine_before_it_must() -> None:
+def test_a_stack_of_containers_gets_the_docker_runtime_and_its_volumes_are_looked_at_before_anything_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[bool] = []
+
+    def kept_data(_runtime: DockerRuntime) -> KeptData:
+        looked.append(read_state(StackPaths.of("lab")) is None)
+        return KeptData((), "")
+
+    monkeypatch.setattr(module, "engine", nullcontext)
+    monkeypatch.setattr(DockerRuntime, "kept_data", kept_data)
     made, _why = record(settings(runtime=RuntimeKind.DOCKER))
     assert made.runtime.kind is RuntimeKind.DOCKER
+    assert looked == [True]
 
 
 @pytest.mark.usefixtures("world")
