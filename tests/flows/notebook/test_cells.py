@@ -221,10 +221,12 @@ def test_an_interrupted_cell_waits_for_the_commands_undoing(
     assert capsys.readouterr().out == "undone\n"
 
 
+NAME = f"notebook-{os.getpid()}"
+"""Another run of the suite beside this one has keepers of its own."""
 KEPT = """
 import sys
 from flows.notebook.cells import start_keeper
-done = start_keeper("notebook-0", "{mark}")
+done = start_keeper("{name}", "{mark}")
 print("kept", flush=True)
 sys.stdin.readline()
 if {told}: done()
@@ -235,19 +237,22 @@ def keepers() -> list[int]:
     return [
         process.pid
         for process in notebook_keeper.psutil.process_iter(["cmdline"])
-        if process.info["cmdline"] and "notebook-0" in process.info["cmdline"]
+        if process.info["cmdline"] and NAME in process.info["cmdline"]
     ]
 
 
 @pytest.mark.parametrize(("told", "killed"), [(True, False), (False, False), (False, True)])
 def test_the_keeper_cleans_up_after_any_end_of_the_kernel_unless_it_was_told(told: bool, killed: bool, home: Path) -> None:  # noqa: FBT001
-    paths = StackPaths.of("notebook-0")
+    paths = StackPaths.of(NAME)
     paths.root.mkdir(parents=True)
     paths.state.write_text("damaged", encoding="ascii")  # a take-down with its data deletes it all the same
     (paths.data / "kafka").mkdir(parents=True)
     (paths.data / "kafka" / "meta.properties").touch()  # so that the data is known to be here, with a Docker engine or without
     kernel = subprocess.Popen(
-        [sys.executable, "-c", KEPT.format(mark="m", told=told)], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", KEPT.format(name=NAME, mark="m", told=told)],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert kernel.stdout is not None
     assert kernel.stdin is not None
@@ -287,4 +292,4 @@ def test_a_take_down_that_fails_leaves_its_words(home: Path, monkeypatch: pytest
 def test_a_keeper_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "interpreter", lambda: "/bin/false")
     with pytest.raises(LabError, match="could not be started"):
-        start_keeper("notebook-0", "m")
+        start_keeper(NAME, "m")
