@@ -52,6 +52,9 @@ def client_configuration(bootstrap: str) -> dict[str, str | int | bool]:
         "message.timeout.ms": 0,
         "queue.buffering.max.messages": QUEUED_MESSAGES,
         "reconnect.backoff.max.ms": 1000,
+        # A broker that comes back names no leader for a moment. Once (2026-11-26) a producer that had heard that sent nothing for
+        # over 90 s; by default it asks again every five minutes.
+        "topic.metadata.refresh.interval.ms": 10_000,
     }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import psutil
 import pytest
-from jupyter_core.utils import run_sync
+from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from packaging.requirements import Requirement
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 CELL_SECONDS = 300
 PARAMETERS = {"RUNTIME": '"embedded"', "TRIGGER_SECONDS": "2", "WATCH_SECONDS": "6"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _event_loop() -> Iterator[None]:
+    """Jupyter's blocking calls make one event loop a thread, and keep it: the module's, closed at its end."""
+    loop = ensure_event_loop()
+    yield
+    loop.close()
 
 
 @pytest.fixture(autouse=True)
