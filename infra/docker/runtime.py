@@ -11,6 +11,7 @@ from infra.docker.containers import COMPONENT_LABEL, STACK_LABEL, observe_contai
 from infra.docker.engine import describe_engine, engine, pull, taken_port
 from infra.docker.stand_ins import image_at_hand
 from infra.docker.volumes import (
+    KAFKA_DATA,
     KAFKA_META,
     check_volumes,
     cluster_id_inside,
@@ -21,12 +22,12 @@ from infra.docker.volumes import (
 )
 from infra.host.paths import short_hash
 from infra.host.processes import PortOwner, port_owner
-from infra.kafka.cluster_id import check_cluster_id, require_one_cluster
+from infra.kafka.cluster_id import check_cluster_id, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Service, ServiceKind, Stack
 from infra.stack.profiles import STOP_SECONDS
 from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState, taken
-from trending.errors import ImageUnavailable, LabError, NotOurs, ServiceBroken
+from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs, ServiceBroken
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -140,9 +141,19 @@ class DockerRuntime:
 
     def _made_for(self, client: DockerClient, service: Service, volume: Volume) -> str | None:
         """Return the cluster id of a broker's volume, empty where it can't be read; None for a volume without data."""
-        return cluster_label(volume) or cluster_id_inside(
-            client, volume, self._image(client, service, fetch=True), self._labels("look")
-        )
+        if known := cluster_label(volume):
+            return known
+        image = self._image(client, service, fetch=True)
+        mounts = {volume.name: {"bind": KAFKA_DATA, "mode": "ro"}}
+        try:
+            container = self._make(client, service, image, labels=self._labels("look"), volumes=mounts)
+        except APIError as error:
+            cause = f"volume {volume.name} cannot be looked into"
+            raise ConfigurationConflict(cause, str(error.explanation or error)[:400], ways_past(self._stack.name)) from error
+        try:
+            return cluster_id_inside(container)
+        finally:
+            container.remove(v=True, force=True)
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
@@ -281,7 +292,7 @@ class DockerRuntime:
             found = diagnose(said)
             if found is None or not found.final:
                 raise
-            cause = f"{options['name']} cannot be made: {found.cause}"
+            cause = f"{self.container_name(service)} cannot be made: {found.cause}"
             raise ServiceBroken(cause, f"{self.data_place(service)}: {said[:400]}", found.remedy) from error
 
     def _check_cluster(self, container: Container, service: Service) -> None:

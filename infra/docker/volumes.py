@@ -92,20 +92,15 @@ def cluster_label(volume: Volume) -> str:
     return _labels(volume).get(CLUSTER_LABEL, "")
 
 
-def cluster_id_inside(client: DockerClient, volume: Volume, image: str, labels: Mapping[str, str]) -> str | None:
-    """Return the cluster id of a broker's volume, empty where it can't be read; None for a volume without data.
+def cluster_id_inside(container: Container) -> str | None:
+    """Return the cluster id of the broker's volume that a container has, which need never have been started.
 
-    A container that is made and never started shows what its volume holds.
+    Empty where it can't be read; None for a volume without data.
     """
-    mount = {volume.name: {"bind": KAFKA_DATA, "mode": "ro"}}
-    container = client.containers.create(image, labels=dict(labels), volumes=mount)
-    try:
-        meta = meta_in(container)
-        if meta is not None:
-            return cluster_id_in(meta)
-        return "" if _holds_anything(container) else None
-    finally:
-        container.remove(v=True, force=True)
+    meta = meta_in(container)
+    if meta is not None:
+        return cluster_id_in(meta)
+    return "" if _holds_anything(container) else None
 
 
 def meta_in(container: Container) -> str | None:
