@@ -66,10 +66,11 @@ def remains_of(paths: StackPaths) -> Remains:
     networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
     own = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
     volumes = tuple(f"volume {name}" for name in marks.volumes)
-    return Remains((*_processes(paths.stack_id), *containers, *networks), (*own, *volumes), marks.silence)
+    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*own, *volumes), marks.silence)
 
 
-def _processes(stack_id: str) -> list[Remnant]:
+def marked_processes(stack_id: str) -> list[Remnant]:
+    """Return the living processes that carry the stack's mark."""
     found = []
     for process in stack_processes(stack_id):
         try:

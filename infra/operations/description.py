@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeService, ComposeStack, compose_ladder
 from infra.host.clock import SystemClock
-from infra.host.processes import COMPONENT_VARIABLE, stack_processes
 from infra.kafka.readiness import climb, service_ladder
 from infra.lab.assembly import PAGE
+from infra.lab.remains import SUPERVISORD, marked_processes
 from infra.operations.page import page_ladder
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.undo import PROGRAMS
@@ -98,17 +98,10 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
 def _leftovers(lab: Lab) -> list[Line]:
     if silent := lab.supervisor.unreachable():
         way = f"its programs are shown as the machine has them; make down NAME={lab.paths.name} ends it by its mark"
-        return [Line("supervisord", "silent", "-", "", f"{silent}; {way}", trouble=True)]
+        return [Line(SUPERVISORD, "silent", "-", "", f"{silent}; {way}", trouble=True)]
     if lab.supervisor.lives():
         return []
     return [
-        Line(
-            process.environ().get(COMPONENT_VARIABLE, "supervisord"),
-            "left over",
-            "-",
-            "",
-            f"pid {process.pid}; make down ends it",
-            trouble=True,
-        )
-        for process in stack_processes(lab.paths.stack_id)
+        Line(process.component, "left over", "-", "", f"{process.detail}; make down ends it", trouble=True)
+        for process in marked_processes(lab.paths.stack_id)
     ]
