@@ -40,6 +40,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Started(config))
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name what failed, a line each, as the last thing of all: the messages above hold whole logs, and CI keeps a log's two ends."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or hasattr(config, "workerinput"):
+        return
+    for outcome in ("failed", "error"):
+        for report in terminal.stats.get(outcome, ()):
+            terminal.write_line(f"{outcome} {report.nodeid} ({getattr(report, 'when', 'collect')}): {last_words(report)}")
+
+
+def last_words(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return the first line of what the failure said, or the start of it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = crash.message if crash else str(report.longrepr)
+    return (message.strip().splitlines() or [""])[0][:400]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
