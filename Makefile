@@ -136,7 +136,7 @@ compose: $(JARS) ## write the Docker Compose files from the declaration
 
 docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/faults.md from their sources
 	@$(PY) -m infra.commands.manual
-	@PYTHONPATH=tests $(PY) -m faults
+	@PYTHONPATH=tests $(PY) -m fault_table
 
 lock: ## make requirements.lock anew
 	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml

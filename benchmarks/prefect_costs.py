@@ -16,12 +16,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from benchmarks.children import Child
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
+from flows.commands.deployment import create_pool, deploy
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
 from infra.operations.take_down import take_down
 from infra.prefect_services.server import PrefectServer, ensure_server, prefect_environment, serving, stop_server
 from infra.prefect_services.worker import ensure_worker
-from tasks.deployment import create_pool, deploy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.runs.artifacts import leave_ranking
 from flows.runs.server import with_server
-from infra.command_line.command import run_command
-from infra.command_line.forms import AuditForm
+from infra.forms.parameters import AuditForm
+from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab, rest

@@ -10,8 +10,8 @@ from flows.audit import audit, tell
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
-from infra.command_line.command import run_command
-from infra.command_line.forms import AuditForm, DemoForm, StartUpForm, TearDownForm
+from infra.forms.parameters import AuditForm, DemoForm, StartUpForm, TearDownForm
+from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.host.reporting import say

@@ -10,22 +10,23 @@ from pydantic import BaseModel
 
 from flows.audit import recount
 from flows.runs.server import with_server
-from infra.command_line.command import run_command
-from infra.command_line.forms import GameDayForm
-from infra.health.faults import faults_of
+from infra.forms.parameters import GameDayForm
+from infra.forms.terminal import run_command
+from infra.game_day.faults import faults_of
+from infra.game_day.trials import Trial
 from infra.health.repair import require_wanted
-from infra.health.trials import Trial
 from infra.health.verdicts import Verdict
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab
-from tasks.health import examine_components, inject_fault
+from tasks.game_day import inject_fault
+from tasks.health import examine_components
 from trending.errors import AuditFailed, InvalidInput, LabError, NotSurvived, Unhealthy
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from infra.health.fault_names import FaultName
+    from infra.game_day.fault_names import FaultName
 
 
 class Survival(BaseModel):

@@ -13,9 +13,9 @@ from prefect.states import Completed
 
 from flows.runs.artifacts import as_evidence, last_lines, leave_logs, leave_ranking
 from flows.runs.server import with_server
-from infra.command_line.command import run_command
-from infra.command_line.forms import HealthCheckForm
 from infra.docker.compose_stack import compose_stack
+from infra.forms.parameters import HealthCheckForm
+from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
 from infra.host.reporting import say

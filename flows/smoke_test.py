@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.runs.server import with_server
-from infra.command_line.command import run_command
-from infra.command_line.forms import SmokeTestForm
+from infra.forms.parameters import SmokeTestForm
+from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from tasks.audit import send_probe
 

@@ -9,8 +9,8 @@ from prefect import flow
 from flows.runs.artifacts import last_lines, leave_logs
 from flows.runs.server import with_server
 from flows.runs.timeline import Timeline
-from infra.command_line.command import run_command
-from infra.command_line.forms import LastStep, StartUpForm
+from infra.forms.parameters import LastStep, StartUpForm
+from infra.forms.terminal import run_command
 from infra.health.verdicts import forgive_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, rest

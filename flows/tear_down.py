@@ -9,8 +9,8 @@ from prefect import Task, flow
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.runs.server import run_on
-from infra.command_line.command import run_command
-from infra.command_line.forms import TearDownCommand, TearDownForm
+from infra.forms.parameters import TearDownCommand, TearDownForm
+from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.operations.take_down import take_down

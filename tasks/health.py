@@ -1,8 +1,8 @@
-"""Tasks that examine, repair and break on purpose."""
+"""Tasks that examine and repair."""
 
 from __future__ import annotations
 
-from infra.health import examination, repair, trials
+from infra.health import examination, repair
 from tasks.step import step
 
 examine_components = step(name="examine-components", timeout_seconds=120)(examination.examine_components)
@@ -10,6 +10,3 @@ examine_compose_services = step(name="examine-compose-services", timeout_seconds
 repair_component = step(
     name="repair-component", task_run_name="repair-component {finding.component}", timeout_seconds=400, retries=0
 )(repair.repair_component)
-inject_fault = step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=trials.LONGEST_SECONDS, retries=0)(
-    trials.inject_fault
-)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from flows.commands.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
 from flows.runs.server import run_on
-from infra.command_line.command import run_command
-from infra.command_line.forms import ServeForm
+from infra.forms.parameters import ServeForm
+from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
 from infra.prefect_services.server import PrefectServer, ensure_server, note_serving, prefect_environment
 from infra.prefect_services.worker import ensure_worker
-from tasks.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
 
 
 def main(settings: ServeForm) -> None:

@@ -18,8 +18,8 @@ from IPython.display import HTML, DisplayHandle
 
 from flows.commands.modules import module_of
 from flows.notebook.keeper import DONE, MARK
-from infra.command_line.command import parse
-from infra.command_line.forms import LastStep, StartUpForm
+from infra.forms.parameters import LastStep, StartUpForm
+from infra.forms.terminal import parse
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import free_port

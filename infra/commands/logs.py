@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from infra.command_line.command import run_command
-from infra.command_line.forms import LogsForm
+from infra.forms.parameters import LogsForm
+from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.logs import log_tail
 from infra.operations.undo import PROGRAMS

@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from infra.command_line import forms
+from infra.forms import parameters
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED_BY_HAND, MEMORY_KILLED, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 COMMANDS: dict[type[BaseModel], str] = {
-    forms.StartUpForm: "make up",
-    forms.TearDownCommand: "make down, make stop",
-    forms.SmokeTestForm: "make smoke",
-    forms.AuditForm: "make audit",
-    forms.HealthCheckForm: "make health",
-    forms.GameDayForm: "make game-day",
-    forms.ServeForm: "make serve",
-    forms.ObserveForm: "make observe",
-    forms.SpyForm: "make spy",
-    forms.LogsForm: "make logs",
-    forms.DemoForm: "make demo",
-    forms.ReportForm: "make report",
-    forms.ReplayForm: "make replay-demo",
+    parameters.StartUpForm: "make up",
+    parameters.TearDownCommand: "make down, make stop",
+    parameters.SmokeTestForm: "make smoke",
+    parameters.AuditForm: "make audit",
+    parameters.HealthCheckForm: "make health",
+    parameters.GameDayForm: "make game-day",
+    parameters.ServeForm: "make serve",
+    parameters.ObserveForm: "make observe",
+    parameters.SpyForm: "make spy",
+    parameters.LogsForm: "make logs",
+    parameters.DemoForm: "make demo",
+    parameters.ReportForm: "make report",
+    parameters.ReplayForm: "make replay-demo",
 }
 """Form → the commands that take it."""
 _MADE = "<!-- Made by `make docs` from {sources}: change it there. -->\n\n"
@@ -89,7 +89,7 @@ def troubleshooting() -> str:
 
 def settings() -> str:
     """Return docs/settings.md."""
-    return _MADE.format(sources="infra/command_line/forms.py and src/trending/settings.py") + _lines(
+    return _MADE.format(sources="infra/forms/parameters.py and src/trending/settings.py") + _lines(
         "# Settings",
         "",
         "Each setting, `rate` for example, is an option (`python -m flows.start_up --rate=5`), a variable of `make`",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from infra.command_line.command import run_command
-from infra.command_line.forms import ObserveForm
+from infra.forms.parameters import ObserveForm
+from infra.forms.terminal import run_command
 from infra.observability.placing import observability_home, observed_stacks, place_files
 from trending.errors import StackAbsent
 

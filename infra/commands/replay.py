@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra.command_line.command import run_command
-from infra.command_line.forms import ReplayForm
+from infra.forms.parameters import ReplayForm
+from infra.forms.terminal import run_command
 from infra.host.processes import free_port, port_owner, usual_or_free
 from trending.errors import InvalidInput, PortTaken
 from trending.page.program import main as show

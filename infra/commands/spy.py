@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from infra.command_line.command import run_command
-from infra.command_line.forms import SpyForm
+from infra.forms.parameters import SpyForm
+from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from trending.kafka.spy import follow
 from trending.programs.lifecycle import stop_on_signals

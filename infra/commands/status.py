@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from infra.command_line.command import run_command
-from infra.command_line.forms import NamedStack
 from infra.docker.compose_stack import compose_stack
+from infra.forms.parameters import NamedStack
+from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.lab.assembly import open_lab

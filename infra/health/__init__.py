@@ -1,1 +1,1 @@
-"""How a stack is: verdicts and their record, what may be repaired, and faults to try it with."""
+"""How a stack is: the examination of every component, its verdicts and their record, and what may be repaired."""

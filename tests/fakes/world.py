@@ -160,7 +160,7 @@ class World:
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("infra.operations.topic.BrokerClient", self.broker)
         monkeypatch.setattr("infra.health.examination.BrokerClient", self.broker)
-        monkeypatch.setattr("infra.health.faults.BrokerClient", self.broker)
+        monkeypatch.setattr("infra.game_day.faults.BrokerClient", self.broker)
         monkeypatch.setattr("infra.health.examination.log_ends", self.log_ends)
         monkeypatch.setattr("infra.health.examination.offsets_at", self.offsets_at)
         monkeypatch.setattr("infra.health.examination.check_memory", lambda _mb: "enough")

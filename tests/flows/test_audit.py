@@ -11,7 +11,7 @@ from fakes.plain import lab_stack
 
 from flows import audit as module
 from flows import start_up
-from infra.command_line.forms import AuditForm, StartUpForm
+from infra.forms.parameters import AuditForm, StartUpForm
 from infra.host.paths import StackPaths
 from infra.operations.audit import followed
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy

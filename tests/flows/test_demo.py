@@ -10,7 +10,7 @@ from fakes.plain import lab_stack
 from flows import demo as module
 from flows import start_up
 from flows.demo import own_page, own_stack
-from infra.command_line.forms import DemoForm, DemoOptions, StartUpForm
+from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab

@@ -18,13 +18,13 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
-from infra.command_line.forms import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
+from flows.commands import deployment
+from infra.forms.parameters import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
 from infra.operations import services as infrastructure
 from infra.operations.take_down import take_down
 from infra.stack.state import existing_stacks, read_state
-from tasks import deployment
 from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.settings import LabSettings
 
@@ -64,7 +64,7 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sigterm_interrupts() -> Iterator[None]:
     """Handle SIGTERM as every command does."""
-    from infra.command_line.command import _interrupt  # noqa: PLC0415
+    from infra.forms.terminal import _interrupt  # noqa: PLC0415
 
     before = signal.signal(signal.SIGTERM, _interrupt)
     yield

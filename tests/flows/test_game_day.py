@@ -10,10 +10,10 @@ from fakes.stacks import make_whole
 from pydantic import ValidationError
 
 from flows import game_day
-from infra.command_line.forms import GameDayForm
+from infra.forms.parameters import GameDayForm
+from infra.game_day.fault_names import FaultName
+from infra.game_day.trials import Trial
 from infra.health import examination
-from infra.health.fault_names import FaultName
-from infra.health.trials import Trial
 from infra.lab.assembly import want
 from infra.stack.state import Wanted
 from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
@@ -36,7 +36,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch, world: World) -> list[FaultName]:
 
     monkeypatch.setattr(game_day, "inject_fault", inject)
     monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("infra.health.faults.breaking.program_process", lambda *_program: None)
+    monkeypatch.setattr("infra.game_day.faults.breaking.program_process", lambda *_program: None)
     return injected
 
 

@@ -9,8 +9,8 @@ from fakes.plain import lab_stack
 from fakes.stacks import make_whole
 
 from flows import audit, health_check, start_up
-from infra.command_line.forms import AuditForm, HealthCheckForm, LastStep, StartUpForm
 from infra.docker.compose_stack import ComposeService, ComposeStack
+from infra.forms.parameters import AuditForm, HealthCheckForm, LastStep, StartUpForm
 from infra.health import examination, repair
 from infra.health.verdicts import REPAIRS, read_record
 from infra.host.paths import StackPaths

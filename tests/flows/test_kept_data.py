@@ -13,9 +13,9 @@ from fakes.plain import lab_stack
 
 from flows import start_up as module
 from flows import tear_down
-from infra.command_line.forms import NamedStack, StartUpForm, TearDownForm
 from infra.commands import status
 from infra.docker.marks import DockerMarks, MarkedContainer
+from infra.forms.parameters import NamedStack, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
 from infra.lab.assembly import open_lab

@@ -13,7 +13,7 @@ from fakes.trending.shown import pdf_pages, take_apart
 
 from flows import demo, start_up
 from flows import report as module
-from infra.command_line.forms import DemoOptions, ReportForm, ReportOptions, StartUpForm
+from infra.forms.parameters import DemoOptions, ReportForm, ReportOptions, StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab, want
 from infra.operations.topic import checkpoint_path

@@ -13,8 +13,8 @@ from fakes.world import whole_stack
 
 from flows import start_up as module
 from flows import tear_down
-from infra.command_line.command import run_command
-from infra.command_line.forms import LastStep, StartUpForm, TearDownForm
+from infra.forms.parameters import LastStep, StartUpForm, TearDownForm
+from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab, record

@@ -13,8 +13,8 @@ from prefect import Task
 
 from flows import start_up, tear_down
 from flows.tear_down import wanted_up
-from infra.command_line.command import run_command
-from infra.command_line.forms import StartUpForm, TearDownForm
+from infra.forms.parameters import StartUpForm, TearDownForm
+from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab

@@ -22,10 +22,10 @@ from flows import audit, start_up
 from flows.commands.modules import module_of
 from flows.runs import artifacts as pages
 from flows.runs import timeline
-from infra.command_line.forms import LastStep, StartUpForm, field_sections
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
-from infra.health.injections import jvm_of, service_process, supervisord_process
+from infra.forms.parameters import LastStep, StartUpForm, field_sections
+from infra.game_day.injections import jvm_of, service_process, supervisord_process
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import port_owner, stack_processes
 from infra.lab.assembly import Lab, open_lab

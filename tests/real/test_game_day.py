@@ -22,12 +22,12 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from real.conftest import new_stack
 
-from infra.command_line.forms import LastStep
 from infra.docker.engine import engine
+from infra.forms.parameters import LastStep
+from infra.game_day.fault_names import FaultName
+from infra.game_day.faults import faults_of
+from infra.game_day.trials import Trial, try_fault
 from infra.health.examination import looks_of
-from infra.health.fault_names import FaultName
-from infra.health.faults import faults_of
-from infra.health.trials import Trial, try_fault
 from infra.host.paths import CHECKOUT
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
 from infra.java.class_archives import spark_environment

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from real.conftest import new_stack
 
-from infra.command_line.forms import LastStep
+from infra.forms.parameters import LastStep
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import ensure_server, stop_server
 from trending.kafka.log_reader import log_ends

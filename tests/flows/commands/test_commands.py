@@ -16,9 +16,10 @@ from fakes.compose import composed
 from fakes.plain import lab_stack
 
 from flows import smoke_test, start_up
+from flows.commands.deployment import AUTOMATIONS
 from flows.runs import server as serving
-from infra.command_line.forms import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
 from infra.commands import logs, spy, status
+from infra.forms.parameters import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab
@@ -27,7 +28,6 @@ from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
 from infra.supervision.supervisor import ProgramStatus
-from tasks.deployment import AUTOMATIONS
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
 from trending.settings import PageSettings
 
@@ -120,7 +120,7 @@ def test_a_stack_that_wants_no_page_misses_none(world: World, capsys: pytest.Cap
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
     from flows import tear_down  # noqa: PLC0415
-    from infra.command_line.forms import TearDownForm  # noqa: PLC0415
+    from infra.forms.parameters import TearDownForm  # noqa: PLC0415
 
     tear_down.tear_down(TearDownForm(name="lab"))
     status.main(NamedStack(name="lab"))

@@ -14,13 +14,12 @@ from prefect import Flow
 from prefect.client.schemas.objects import Worker, WorkerStatus
 from pydantic import SecretStr
 
-from flows.commands import serve
-from infra.command_line.forms import ServeForm
+from flows.commands import deployment, serve
+from infra.forms.parameters import ServeForm
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import WORKER, PrefectServer
 from infra.prefect_services.worker import worker_log
 from infra.supervision.supervisor import ProgramStatus
-from tasks import deployment
 from trending.errors import LabError, NotReady
 
 FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report")

@@ -18,7 +18,7 @@ from flows.notebook import cells as module
 from flows.notebook import keeper as notebook_keeper
 from flows.notebook.cells import Notebook, arguments_of, choose_settings, last_block, open_notebook, relay, runner, start_keeper
 from flows.notebook.keeper import MARK
-from infra.command_line.forms import StartUpForm
+from infra.forms.parameters import StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from trending.errors import InvalidInput, LabError
 from trending.serving.store import Batch, Store

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.command_line.forms import ALL_FORMS, field_sections
 from infra.commands import manual
 from infra.commands.manual import COMMANDS, PAGES, all_errors, settings, troubleshooting
+from infra.forms.parameters import ALL_FORMS, field_sections
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import TABLE
 from trending import errors

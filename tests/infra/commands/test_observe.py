@@ -7,8 +7,8 @@ import pytest
 from fakes.plain import lab_stack
 
 from flows import start_up
-from infra.command_line.forms import ObserveForm, StartUpForm
 from infra.commands import observe
+from infra.forms.parameters import ObserveForm, StartUpForm
 from trending.errors import StackAbsent
 from trending.settings import PageSettings
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from infra.command_line.forms import ReplayForm
 from infra.commands import replay
+from infra.forms.parameters import ReplayForm
 from infra.host.processes import free_port
 from trending.errors import InvalidInput, PortTaken
 from trending.settings import PageSettings

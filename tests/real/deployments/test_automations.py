@@ -15,12 +15,12 @@ from prefect.client.schemas.objects import StateType
 from pydantic import SecretStr
 from real.served import Served, form
 
+from flows.commands.deployment import AUTOMATIONS, apply_automations, wait_for_worker
 from infra.health.verdicts import Finding, Verdict, note_findings
 from infra.host.clock import SystemClock
 from infra.prefect_services.server import WORKER, PrefectServer, services_supervisor
 from infra.prefect_services.worker import ensure_worker
 from infra.stack.runtime import ServiceState
-from tasks.deployment import AUTOMATIONS, apply_automations, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,12 +16,12 @@ import pytest
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
+from flows.commands.deployment import wait_for_worker
 from infra.health.verdicts import note_repair, read_record
 from infra.host.clock import SystemClock
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import WORKER, current_server, prefect_environment, services_supervisor
 from infra.stack.runtime import ServiceState
-from tasks.deployment import wait_for_worker
 
 if TYPE_CHECKING:
     from pathlib import Path

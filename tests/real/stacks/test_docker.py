@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.command_line.forms import LastStep
 from infra.docker.engine import engine
 from infra.docker.runtime import STACK_LABEL
 from infra.docker.stand_ins import STAND_INS
+from infra.forms.parameters import LastStep
 from infra.lab.assembly import record
 from infra.stack.runtime import ServiceState
 from trending.errors import EngineUnavailable, ImageUnavailable, NotOurs, PortTaken

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.command_line.forms import LastStep
+from infra.forms.parameters import LastStep
 from infra.host.processes import stack_processes
 from infra.stack.runtime import ServiceState
 

@@ -12,8 +12,7 @@ from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
 
 from flows import start_up, tear_down
-from infra.command_line.command import parse, run_command
-from infra.command_line.forms import (
+from infra.forms.parameters import (
     ALL_FORMS,
     AuditForm,
     DemoForm,
@@ -27,7 +26,8 @@ from infra.command_line.forms import (
     TearDownForm,
     field_sections,
 )
-from infra.health.fault_names import FaultName
+from infra.forms.terminal import parse, run_command
+from infra.game_day.fault_names import FaultName
 from infra.host.reporting import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 

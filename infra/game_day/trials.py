@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
+from infra.game_day.faults import Fault, faults_of
+from infra.game_day.injections import supervisord_process
 from infra.health.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
-from infra.health.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
-from infra.health.faults import Fault, faults_of
-from infra.health.injections import supervisord_process
 from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock

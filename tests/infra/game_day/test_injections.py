@@ -17,7 +17,7 @@ from docker.errors import NotFound
 from fakes.plain import lab_stack
 
 from infra.docker.runtime import STACK_LABEL
-from infra.health import injections as faults
+from infra.game_day import injections as faults
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import Lab, assemble
 from infra.stack.state import StackState, Wanted

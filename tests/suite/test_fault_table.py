@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from faults import LIST, ROWS, Covering, covered, describe, markers, rows_without_test
+from fault_table import LIST, ROWS, Covering, covered, describe, markers, rows_without_test
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_row_that_loses_its_tests_is_named_and_gone_from_the_list() -> None:
 def test_a_marker_is_read_with_its_row_and_runtimes_and_a_wrong_one_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faults.TESTS", tmp_path)
+    monkeypatch.setattr("fault_table.TESTS", tmp_path)
     path = tmp_path / "test_x.py"
     path.write_text(
         '@pytest.mark.row(3)\n@pytest.mark.row(17, "D", "E")\ndef test_y(): ...\ndef test_z(): ...\n', encoding="utf-8"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.health import injections as breaking
+from infra.game_day import injections as breaking
+from infra.game_day.fault_names import FaultName
 from infra.health.examination import SUPERVISOR, TOPIC
-from infra.health.fault_names import FaultName
 from infra.kafka.client import BrokerClient
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM

@@ -1,4 +1,4 @@
-"""The list of faults and their tests, made from the markers: ``python -m faults`` writes tests/faults.md.
+"""The list of faults and their tests, made from the markers: ``python -m fault_table`` writes tests/faults.md.
 
 A test says which row it covers by ``@pytest.mark.row(17, "D", "E")``: the number, and the runtimes in which it breaks the real
 thing, Docker or embedded. A test on fakes names none. The files are read, not imported.

@@ -11,21 +11,21 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import make_whole
 
-from infra.command_line.forms import GameDayForm
-from infra.health import faults
-from infra.health import injections as breaking
-from infra.health import trials as trial
-from infra.health.fault_names import FaultName
+from infra.forms.parameters import GameDayForm
+from infra.game_day import faults
+from infra.game_day import injections as breaking
+from infra.game_day import trials as trial
+from infra.game_day.fault_names import FaultName
 from infra.lab.assembly import open_lab, want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.budget import BUDGET_FILE, note_death, read_budget
-from tasks.health import inject_fault
+from tasks.game_day import inject_fault
 from trending.errors import LabError, NotSurvived, StackBusy, Superseded
 
 if TYPE_CHECKING:
     from fakes.world import World
 
-    from infra.health.faults import Fault
+    from infra.game_day.faults import Fault
     from infra.lab.assembly import Lab
 
 FORM = ("limit_seconds", "hold_seconds")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-from infra.health.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
+from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.host.paths import CHECKOUT
 from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import InvalidInput

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from rich.console import Console
 
-from infra.command_line.forms import ALL_FORMS, NamedStack, field_sections
+from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.reporting import LOGGER, MARK
 from trending.errors import Interrupted, InvalidInput, LabError
 

@@ -1,0 +1,10 @@
+"""Task that breaks a running stack on purpose."""
+
+from __future__ import annotations
+
+from infra.game_day import trials
+from tasks.step import step
+
+inject_fault = step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=trials.LONGEST_SECONDS, retries=0)(
+    trials.inject_fault
+)
