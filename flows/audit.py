@@ -13,7 +13,7 @@ from infra.forms.parameters import AuditForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
-from infra.lab.assembly import open_lab, rest
+from infra.lab.assembly import open_lab, set_resting_programs
 from infra.operations.producer import NAME as PRODUCER
 from infra.stack.state import stack_held
 from tasks.audit import audit_log
@@ -38,7 +38,7 @@ def audit(settings: AuditForm) -> AuditReport:
     create_markdown_artifact(page, key="audit", description="Producer, log and store reconciled")
     leave_ranking(stack)
     if not report.clean:
-        tell(report, zone)
+        say_figures(report, zone)
     report.require_clean()
     return report
 
@@ -60,10 +60,10 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
             if resume:
                 launch_producer(stack)
                 wait_for_producer(stack)
-            rest(StackPaths.of(stack), resting - {PRODUCER} if resume else resting | {PRODUCER})
+            set_resting_programs(StackPaths.of(stack), resting - {PRODUCER} if resume else resting | {PRODUCER})
 
 
-def tell(report: AuditReport, zone: ZoneInfo | None) -> None:
+def say_figures(report: AuditReport, zone: ZoneInfo | None) -> None:
     """Report the audit's lines; the last one is the headline."""
     for line in report.lines(zone):
         say(line)
@@ -71,7 +71,7 @@ def tell(report: AuditReport, zone: ZoneInfo | None) -> None:
 
 def main(settings: AuditForm) -> None:
     """Run the flow from a terminal."""
-    with_server(lambda: tell(audit(settings), open_lab(settings.name).settings.stream.zone))
+    with_server(lambda: say_figures(audit(settings), open_lab(settings.name).settings.stream.zone))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import time
 
 from prefect import flow
 
-from flows.audit import audit, tell
+from flows.audit import audit, say_figures
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
@@ -28,24 +28,24 @@ POLL_SECONDS = 0.25
 @flow(name="demo", flow_run_name="demo {settings.stack.name}")
 def demo(settings: DemoForm) -> AuditReport:
     """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
-    mine = own_stack(settings.stack)
+    stack_settings = own_stack(settings.stack)
     page = own_page(settings.page)
-    stack = mine.name
-    if mine != settings.stack or page != settings.page:
-        say(f"the usual name or port is in use: this demo is {stack} on port {mine.port}, its page on {page.page_port}")
+    stack = stack_settings.name
+    if stack_settings != settings.stack or page != settings.page:
+        say(f"the usual name or port is in use: this demo is {stack} on port {stack_settings.port}, its page on {page.page_port}")
     try:
-        start_up(StartUpForm(stack=mine, producer=settings.producer, stream=settings.stream, page=page))
+        start_up(StartUpForm(stack=stack_settings, producer=settings.producer, stream=settings.stream, page=page))
         watch_rankings(stack, settings.demo.demo_seconds)
         report = audit(AuditForm(name=stack, resume=False))
     finally:
         tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
-    tell(report, settings.stream.zone)
+    say_figures(report, settings.stream.zone)
     return report
 
 
 def watch_rankings(stack: str, seconds: float) -> None:
     """Report the job's blocks as they come, those already printed first."""
-    path = open_lab(stack).supervisor.logs / f"{STREAM}.out.log"
+    path = open_lab(stack).supervisor.output / f"{STREAM}.out.log"
     deadline = time.monotonic() + seconds
     with path.open(encoding="utf-8") as output:
         while time.monotonic() < deadline:

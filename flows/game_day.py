@@ -75,16 +75,16 @@ def game_day(settings: GameDayForm) -> list[Survival]:
     return survivals
 
 
-def choose(stack: str, asked: list[FaultName]) -> list[FaultName]:
+def choose(stack: str, wanted: list[FaultName]) -> list[FaultName]:
     """Return the faults to try; raises StackAbsent or Superseded without a stack of ours, InvalidInput for a fault it lacks."""
     lab = open_lab(stack)
     require_wanted(StackPaths.of(stack))
     possible = [fault.name for fault in faults_of(lab)]
-    strange = [fault for fault in asked if fault not in possible]
-    if strange:
-        cause = f"this stack has no fault {', '.join(strange)}"
+    impossible = [fault for fault in wanted if fault not in possible]
+    if impossible:
+        cause = f"this stack has no fault {', '.join(impossible)}"
         raise InvalidInput(cause, f"it has {', '.join(possible)}", "make game-day")
-    return asked or possible
+    return wanted or possible
 
 
 def require_well(stack: str) -> None:
@@ -107,7 +107,7 @@ def failed_row(fault: FaultName, error: BaseException) -> str:
     return f"| {fault} | | | | {outcome}: {' '.join(cause.split()).replace('|', '/')} | | | |\n"
 
 
-def to_markdown(stack: str, survivals: list[Survival], asked: int, failed: str = "") -> str:
+def to_markdown(stack: str, survivals: list[Survival], chosen: int, failed: str = "") -> str:
     """Return the report as a Markdown table, with the ``failed`` row last; times are seconds from the injection."""
     rows = "".join(
         f"| {each.trial.fault} | {each.trial.row} | {each.trial.noticed:.1f} | {each.trial.recovered:.1f} | {each.trial.back_by} "
@@ -115,18 +115,18 @@ def to_markdown(stack: str, survivals: list[Survival], asked: int, failed: str =
         for each in survivals
     )
     return (
-        f"# Game day of {stack}: {survived(survivals)} of {asked} faults survived\n\n"
+        f"# Game day of {stack}: {survived(survivals)} of {chosen} faults survived\n\n"
         "| fault | no. | noticed, s | well again, s | back by | acknowledged so far | lost | duplicated |\n"
         f"|---|---:|---:|---:|---|---:|---:|---:|\n{rows}{failed}"
     )
 
 
-def leave_report(stack: str, page: str, count: str) -> None:
+def leave_report(stack: str, markdown: str, count: str) -> None:
     """Say the report and leave it in Prefect's UI; in a ``finally``, so a server that is gone does not hide the outcome."""
-    for line in page.splitlines():
+    for line in markdown.splitlines():
         say(line)
     try:
-        create_markdown_artifact(page, key=f"game-day-{stack}", description=f"{count} faults survived")
+        create_markdown_artifact(markdown, key=f"game-day-{stack}", description=f"{count} faults survived")
     except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises, the report was said
         say(f"the report could not be left in Prefect's UI: {type(error).__name__} {error}")
 

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
-from flows.runs.artifacts import as_evidence, last_lines, leave_logs, leave_ranking
+from flows.runs.artifacts import as_evidence, last_lines, leave_output, leave_ranking
 from flows.runs.server import with_server
 from infra.docker.compose_stack import compose_stack
 from infra.forms.parameters import HealthCheckForm
@@ -19,7 +19,7 @@ from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
-from infra.prefect_services.server import HEARTBEAT_SECONDS
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
 from infra.stack.state import busy, read_state, still_wanted
 from tasks.health import examine_components, examine_compose_services, repair_component
 from trending.errors import LabError, StackBusy, Superseded, Unhealthy
@@ -44,9 +44,9 @@ def health_check(settings: HealthCheckForm) -> State[Any]:
 def checked(settings: HealthCheckForm) -> State[Any]:
     """Look, repair when asked to, book what was found, leave the evidence, judge."""
     stack, paths = settings.name, StackPaths.of(settings.name)
-    theirs = compose_stack(stack) if read_state(paths) is None else None
-    if theirs is not None:
-        return judge(stack, examine_compose_services(theirs), "Docker Compose's, not ours: nothing is repaired", heal=False)
+    compose = compose_stack(stack) if read_state(paths) is None else None
+    if compose is not None:
+        return judge(stack, examine_compose_services(compose), "Docker Compose's, not ours: nothing is repaired", heal=False)
     if not still_wanted(paths):
         return absent(stack)
     findings = examine_components(stack)
@@ -69,17 +69,17 @@ def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: s
     """Leave the evidence and return the state that the findings amount to; raises Unhealthy when a component is down."""
     verdict = overall(findings)
     down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
-    tell(stack, findings, word)
+    say_findings(stack, findings, word)
     leave_ranking(stack)
     if down:
-        leave_logs(stack, last_lines(stack, [each.component for each in down]), "Last lines of what is down")
+        leave_output(stack, last_lines(stack, [each.component for each in down]), "Last lines of what is down")
     if verdict is Verdict.UNHEALTHY:
         cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
         raise Unhealthy(cause, down[0].evidence, down[0].next_command if heal or not down[0].repair else "make health HEAL=1")
     return Completed(name=name or verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
 
 
-def tell(stack: str, findings: list[Finding], word: str) -> None:
+def say_findings(stack: str, findings: list[Finding], word: str) -> None:
     """Report the findings, line by line and as a table artifact."""
     for each in findings:
         say(f"{each.component:12} {each.verdict:10} {each.evidence.splitlines()[0]}")
@@ -102,7 +102,7 @@ def absent(stack: str) -> State[Any]:
 def held(stack: str, findings: list[Finding]) -> State[Any]:
     """Return the state of a check while another command works on the stack: what it stops or has not started is no fault."""
     word = "another command holds the stack: what is down may be its doing, so nothing is booked, told or repaired"
-    tell(stack, findings, word)
+    say_findings(stack, findings, word)
     return Completed(name="Busy", message=word)
 
 
@@ -137,7 +137,7 @@ def resource_of(stack: str) -> dict[str, str]:
 
 def main(settings: HealthCheckForm) -> None:
     """Run the flow from a terminal."""
-    with_server(lambda: health_check(settings), heartbeat=HEARTBEAT_SECONDS if settings.heal else None)
+    with_server(lambda: health_check(settings), run_heartbeat=RUN_HEARTBEAT_SECONDS if settings.heal else None)
 
 
 if __name__ == "__main__":

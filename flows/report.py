@@ -55,11 +55,11 @@ def report(settings: ReportForm) -> str:
 
 def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
     """Bring up a stack as the demo does, watch it, collect, take it down with its data."""
-    mine, page = own_stack(settings.stack), own_page(settings.page)
-    stack, seconds = mine.name, settings.demo.demo_seconds
+    stack_settings, page = own_stack(settings.stack), own_page(settings.page)
+    stack, seconds = stack_settings.name, settings.demo.demo_seconds
     say(f"there is no stack {stack}: this report brings one up, watches it for {seconds:g} s and takes it down")
     try:
-        start_up(StartUpForm(stack=mine, producer=settings.producer, stream=settings.stream, page=page))
+        start_up(StartUpForm(stack=stack_settings, producer=settings.producer, stream=settings.stream, page=page))
         watch_rankings(stack, seconds)
         return collect(stack, place, own=True)
     finally:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from prefect import flow
 
-from flows.runs.artifacts import last_lines, leave_logs
+from flows.runs.artifacts import last_lines, leave_output
 from flows.runs.server import with_server
-from flows.runs.timeline import Timeline
+from flows.runs.stopwatch import Stopwatch
 from infra.forms.parameters import LastStep, StartUpForm
 from infra.forms.terminal import run_command
-from infra.health.verdicts import forgive_repairs
+from infra.health.verdicts import reset_repairs
 from infra.host.paths import StackPaths
-from infra.lab.assembly import open_lab, rest
+from infra.lab.assembly import open_lab, set_resting_programs
 from infra.operations.undo import PROGRAMS, found_before, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
@@ -32,33 +32,33 @@ if TYPE_CHECKING:
 def start_up(settings: StartUpForm) -> StartUpSummary:
     """Start what is missing, adopt what is right; every step waits for the observed readiness of the one before."""
     stack = settings.stack.name
-    timeline = Timeline(stack)
+    stopwatch = Stopwatch(stack)
     with stack_held(StackPaths.of(stack)):
         settings = completed(settings)  # not before: whoever held the stack may have changed what it remembers
         before = found_before(stack)
         try:
-            with timeline.step("preparation") as done:
+            with stopwatch.step("preparation") as done:
                 done(note=prepare_stack(settings, before.unseen))
-                rest(StackPaths.of(stack), set(PROGRAMS) - before.running - settings.programs)
-            with timeline.step("supervisor") as done:
+                set_resting_programs(StackPaths.of(stack), set(PROGRAMS) - before.running - settings.programs)
+            with stopwatch.step("supervisor") as done:
                 done(start_supervisor(stack))
             for service in open_lab(stack).stack.services:
-                with timeline.step(service.name) as done:
+                with stopwatch.step(service.name) as done:
                     outcome = start_service(stack, service.name)
                     done(outcome, wait_for_service(stack, service.name)["running"])
-            with timeline.step("topic") as done:
+            with stopwatch.step("topic") as done:
                 done(create_topic(stack))
                 offsets = resolve_offsets(stack)
             if settings.reaches(LastStep.PRODUCER):
-                with timeline.step("producer") as done:
+                with stopwatch.step("producer") as done:
                     done(launch_producer(stack))
                     wait_for_producer(stack)
             if settings.reaches(LastStep.STREAM):
-                with timeline.step("stream") as done:
+                with stopwatch.step("stream") as done:
                     done(submit_stream(stack, offsets))
                     wait_for_stream(stack)
             if settings.reaches(LastStep.PAGE) and settings.page.page_port:
-                with timeline.step("page") as done:
+                with stopwatch.step("page") as done:
                     done(launch_page(stack), wait_for_page(stack)["answers"])
             elif settings.reaches(LastStep.PAGE):
                 stop_page(stack)
@@ -69,11 +69,11 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                     logs = last_lines(stack)  # before they go with the rest
             finally:
                 undo(stack, before)
-            leave_logs(stack, logs, "Last lines of everything when start-up failed")
+            leave_output(stack, logs, "Last lines of everything when start-up failed")
             raise
-    # Whoever asked for it anew forgives the repairs so far.
-    forgive_repairs(StackPaths.of(stack).health)
-    return timeline.finish(open_lab(stack))
+    # A person asked for the stack again: the budget of repairs starts anew.
+    reset_repairs(StackPaths.of(stack).health)
+    return stopwatch.finish(open_lab(stack))
 
 
 def recorded_settings(name: str) -> dict[str, Any]:
@@ -83,10 +83,10 @@ def recorded_settings(name: str) -> dict[str, Any]:
 
 
 def completed(settings: StartUpForm) -> StartUpForm:
-    """Return the settings with what this stack was last asked for in the place of each that was not given."""
-    recorded, given = recorded_settings(settings.stack.name), settings.model_dump(mode="json", exclude_unset=True)
-    sections = {name: {**known, **given.pop(name, {})} for name, known in recorded.items()}
-    return StartUpForm.model_validate({**sections, **given})
+    """Return the settings, completed with what this stack was last asked for."""
+    recorded, requested = recorded_settings(settings.stack.name), settings.model_dump(mode="json", exclude_unset=True)
+    sections = {name: {**earlier, **requested.pop(name, {})} for name, earlier in recorded.items()}
+    return StartUpForm.model_validate({**sections, **requested})
 
 
 def main(settings: StartUpForm) -> None:

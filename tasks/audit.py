@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.operations import audit
-from tasks.step import step
+from tasks.lab_task import lab_task
 
-audit_log = step(name="audit-log", timeout_seconds=1800)(audit.audit_log)
-send_probe = step(name="send-probe", retries=0, timeout_seconds=120)(audit.send_probe)
+audit_log = lab_task(name="audit-log", timeout_seconds=1800)(audit.audit_log)
+send_probe = lab_task(name="send-probe", retries=0, timeout_seconds=120)(audit.send_probe)

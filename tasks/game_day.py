@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from infra.game_day import trials
-from tasks.step import step
+from tasks.lab_task import lab_task
 
-inject_fault = step(name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=trials.LONGEST_SECONDS, retries=0)(
-    trials.inject_fault
-)
+inject_fault = lab_task(
+    name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=trials.LONGEST_SECONDS, retries=0
+)(trials.inject_fault)

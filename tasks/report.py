@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infra.operations import report
-from tasks.step import step
+from tasks.lab_task import lab_task
 
-gather_facts = step(name="gather-facts", timeout_seconds=60)(report.gather_facts)
-photograph_page = step(name="photograph-page", timeout_seconds=90, retries=0)(report.photograph_page)
-survey_log = step(name="survey-log", timeout_seconds=1800)(report.survey_log)
-write_report = step(name="write-report", timeout_seconds=120, retries=0)(report.write_report)
+gather_facts = lab_task(name="gather-facts", timeout_seconds=60)(report.gather_facts)
+photograph_page = lab_task(name="photograph-page", timeout_seconds=90, retries=0)(report.photograph_page)
+survey_log = lab_task(name="survey-log", timeout_seconds=1800)(report.survey_log)
+write_report = lab_task(name="write-report", timeout_seconds=120, retries=0)(report.write_report)

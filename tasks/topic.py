@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.operations import topic
-from tasks.step import step
+from tasks.lab_task import lab_task
 
-create_topic = step(name="create-topic", timeout_seconds=90)(topic.create_topic)
-resolve_offsets = step(name="resolve-offsets", timeout_seconds=60)(topic.resolve_offsets)
+create_topic = lab_task(name="create-topic", timeout_seconds=90)(topic.create_topic)
+resolve_offsets = lab_task(name="resolve-offsets", timeout_seconds=60)(topic.resolve_offsets)

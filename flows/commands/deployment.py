@@ -27,8 +27,8 @@ from prefect.types import SecretDict
 
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import WORKER
-from infra.prefect_services.worker import POOL, worker_log, worker_status
-from infra.supervision.log_tail import tail
+from infra.prefect_services.worker import POOL, worker_output, worker_status
+from infra.supervision.output_tail import tail
 from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ SCHEDULE_SECONDS = 30.0
 """The server plans the runs of a new deployment every 5 s."""
 LATE_SECONDS = 5.0
 """How long ago a run may have been planned for: older ones were never started, and tell nothing of the scheduler."""
-LOG_LINES = 5
+OUTPUT_LINES = 5
 SCHEDULED = "health-check/local"
 """The deployment that runs by itself."""
 AUTOMATIONS = CHECKOUT / "automations.yaml"
@@ -105,7 +105,7 @@ def wait_for_worker(clock: Clock) -> None:
         if given_up or clock.monotonic() > deadline:
             cause = f"the worker {WORKER} " + ("died" if given_up else f"did not report within {WORKER_SECONDS:.0f} s")
             state = status.state.lower() if status else "not there"
-            evidence = f"work pool {POOL}, {state}; {worker_log()}: {tail(worker_log(), LOG_LINES)}"
+            evidence = f"work pool {POOL}, {state}; {worker_output()}: {tail(worker_output(), OUTPUT_LINES)}"
             raise NotReady(cause, evidence, "make serve-stop, then make serve")
         clock.sleep(0.2)
 
@@ -167,9 +167,9 @@ def apply_automations(alert_url: SecretStr | None, path: Path = AUTOMATIONS) -> 
                 for action in each["actions"]:
                     action["block_document_id"] = block
             automation = AutomationCore.model_validate(each)
-            known = client.read_automations_by_name(automation.name)
-            if known:
-                client.update_automation(known[0].id, automation)
+            existing = client.read_automations_by_name(automation.name)
+            if existing:
+                client.update_automation(existing[0].id, automation)
             else:
                 client.create_automation(automation)
             applied.append(automation.name)

@@ -17,31 +17,31 @@ from infra.prefect_services.worker import ensure_worker
 def main(settings: ServeForm) -> None:
     """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
     server = ensure_server()
-    tell(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
+    print_line(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
     note_serving()  # before the deployments are made: a command that ends meanwhile must not take the server along
     run_on(server, lambda: serve(server, settings))
-    tell(f"\nUI: {server.url.removesuffix('/api')}/deployments")
-    tell("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
-    tell(f"PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
+    print_line(f"\nUI: {server.url.removesuffix('/api')}/deployments")
+    print_line("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
+    print_line(f"PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
 
 
 def serve(server: PrefectServer, settings: ServeForm) -> None:
     """Put pool, deployments and automations on the server, then start the worker and wait for it."""
     created = create_pool()
-    tell(f"[ok] work pool {'created' if created else 'is there'}")
+    print_line(f"[ok] work pool {'created' if created else 'is there'}")
     lines = deploy({**os.environ, **prefect_environment(), "PREFECT_API_URL": server.url})
-    tell(f"[ok] {len(lines)} deployments")
+    print_line(f"[ok] {len(lines)} deployments")
     applied = apply_automations(settings.alert_url)
-    tell(f"[ok] automations {', '.join(applied)}")
+    print_line(f"[ok] automations {', '.join(applied)}")
     if ALERT not in applied:
-        tell("[--] nobody is alerted by message: give an address with ALERT_URL=https://…")
+        print_line("[--] nobody is alerted by message: give an address with ALERT_URL=https://…")
     started = ensure_worker(server)
     wait_for_worker(SystemClock())
-    tell(f"[ok] worker {'started' if started else 'is there'}")
-    tell(f"[ok] the next scheduled health check is at {wait_for_schedule(SystemClock()).astimezone():%H:%M:%S}")
+    print_line(f"[ok] worker {'started' if started else 'is there'}")
+    print_line(f"[ok] the next scheduled health check is at {wait_for_schedule(SystemClock()).astimezone():%H:%M:%S}")
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print one line."""
     sys.stdout.write(line + "\n")
 

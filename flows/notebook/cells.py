@@ -30,7 +30,7 @@ from trending.serving.reader import StoreReader
 
 if TYPE_CHECKING:
     from trending.drawing.notebook_pictures import Sample
-    from trending.serving.reader import Observation
+    from trending.serving.reader import StoreSnapshot
 
 Run = Callable[[str, list[str]], None]
 """Runs a command of the lab by its module's name, with its arguments."""
@@ -85,18 +85,18 @@ class Notebook:
             handle.update(HTML(self._look()))
 
     def _look(self) -> str:
-        seen, now = self._observe(), time.time()
-        self._samples.append(sample(seen.windows, now))
-        return ranking_table(seen.windows[-1] if seen.windows else None, now, self.settings.stream.zone)
+        snapshot, now = self._snapshot(), time.time()
+        self._samples.append(sample(snapshot.windows, now))
+        return ranking_table(snapshot.windows[-1] if snapshot.windows else None, now, self.settings.stream.zone)
 
-    def _observe(self) -> Observation:
+    def _snapshot(self) -> StoreSnapshot:
         store = self.paths.store
         if not store.exists():
             cause = "nothing was counted yet: the Spark job has not been started"
             raise LabError(cause, str(store), "run the cells above, from the top")
         reader = StoreReader(store)
         try:
-            return reader.observe()
+            return reader.snapshot()
         finally:
             reader.close()
 
@@ -106,11 +106,11 @@ class Notebook:
 
     def draw_minutes(self) -> HTML:
         """Return the tweets of each window."""
-        return HTML(minute_columns(self._observe().windows, self.settings.stream.zone))
+        return HTML(minute_columns(self._snapshot().windows, self.settings.stream.zone))
 
     def print_block(self) -> None:
         """Print the last ranking that the Spark job wrote to its console."""
-        log = self.paths.logs / "stream.out.log"
+        log = self.paths.output / "stream.out.log"
         sys.stdout.write(last_block(log.read_text(encoding="utf-8") if log.exists() else "") + "\n")
 
     def prove(self) -> None:
@@ -134,11 +134,11 @@ def open_notebook(**options: object) -> Notebook:
         cause = "a notebook has a stack of its own, named after its kernel"
         raise InvalidInput(cause, f"name={options['name']!r}", "leave the name out")
     name = f"notebook-{os.getpid()}"
-    known = _open.get(name)
-    settings = choose_settings(name, options, known.settings if known else None)
-    if known:
-        known.settings = settings
-        return known
+    earlier = _open.get(name)
+    settings = choose_settings(name, options, earlier.settings if earlier else None)
+    if earlier:
+        earlier.settings = settings
+        return earlier
     mark = uuid.uuid4().hex
     run = runner(mark)
     if read_state(StackPaths.of(name)) is not None:
@@ -148,9 +148,9 @@ def open_notebook(**options: object) -> Notebook:
     return opened
 
 
-def choose_settings(name: str, options: Mapping[str, object], known: StartUpForm | None) -> StartUpForm:
+def choose_settings(name: str, options: Mapping[str, object], earlier: StartUpForm | None) -> StartUpForm:
     """Return the options as start-up's form, on ports that are free at this moment, or the ones that it has already."""
-    port = known.stack.port if known else free_port(FIRST_PORT, PORTS)
+    port = earlier.stack.port if earlier else free_port(FIRST_PORT, PORTS)
     ports = {"port": port, "zookeeper_port": port + ZOOKEEPER_SHIFT, "page_port": port + PAGE_SHIFT}
     filled = {**ports, **options, "name": name}
     return parse(StartUpForm, [f"--{option}={value}" for option, value in filled.items()], "open_notebook")
@@ -164,8 +164,8 @@ def arguments_of(settings: StartUpForm) -> list[str]:
 
 def interpreter() -> str:
     """Return the project's own Python where it has been made: the kernel's may be another, as on Colab."""
-    ours = CHECKOUT / ".venv" / "bin" / "python"
-    return str(ours) if ours.exists() else sys.executable
+    own = CHECKOUT / ".venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
 
 
 def runner(mark: str) -> Run:

@@ -25,15 +25,15 @@ TEAR_DOWN_SECONDS = 600
 
 def commands_of(mark: str) -> list[psutil.Process]:
     """Return the lab's commands that run for the notebook with this mark; what they started carries it too and is left out."""
-    found = []
+    commands = []
     for process in psutil.process_iter():
         try:
-            mine = process.environ().get(MARK) == mark and process.pid != os.getpid()
-            if mine and any(part.startswith(("flows.", "infra.commands.")) for part in process.cmdline()):
-                found.append(process)
+            carries_mark = process.environ().get(MARK) == mark and process.pid != os.getpid()
+            if carries_mark and any(part.startswith(("flows.", "infra.commands.")) for part in process.cmdline()):
+                commands.append(process)
         except psutil.Error:
             continue
-    return found
+    return commands
 
 
 def clean_up(stack: str, mark: str) -> None:

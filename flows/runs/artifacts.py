@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab
-from infra.operations.logs import log_page
+from infra.operations.output import output_as_markdown
 from infra.operations.undo import PROGRAMS
 from infra.stack.state import read_state
 from trending.text import local_time
@@ -43,20 +43,20 @@ def leave_ranking(stack: str) -> None:
             return
         table = [{"rank": place, "hashtag": name, "tweets": tweets} for place, (name, tweets) in enumerate(window.ranked, 1)]
         start = local_time(window.start, lab.settings.stream.zone)
-        told = f"The minute from {start}: {window.tweets} tweets, {window.hashtags} hashtags, as the store has them"
-        create_table_artifact(table, key=f"ranking-{stack}", description=told)
+        description = f"The minute from {start}: {window.tweets} tweets, {window.hashtags} hashtags, as the store has them"
+        create_table_artifact(table, key=f"ranking-{stack}", description=description)
 
 
-def leave_logs(stack: str, page: str, description: str) -> None:
-    """Leave the page made by ``last_lines`` under ``logs-STACK``; nothing where it is empty."""
+def leave_output(stack: str, output: str, description: str) -> None:
+    """Leave the Markdown of ``last_lines`` under ``logs-STACK``; nothing where it is empty."""
     with as_evidence("the last lines of the logs"):
-        if page:
-            create_markdown_artifact(page, key=f"logs-{stack}", description=description)
+        if output:
+            create_markdown_artifact(output, key=f"logs-{stack}", description=description)
 
 
 def last_lines(stack: str, components: Iterable[str] = ()) -> str:
-    """Return a Markdown page with the last lines of these components, or of all that the stack has; empty without a stack."""
+    """Return the last lines of these components as Markdown, or of all that the stack has; empty without a stack."""
     if read_state(StackPaths.of(stack)) is None:
         return ""
     lab = open_lab(stack)
-    return log_page(lab, components or (*(service.name for service in lab.stack.services), *PROGRAMS))
+    return output_as_markdown(lab, components or (*(service.name for service in lab.stack.services), *PROGRAMS))

@@ -8,35 +8,41 @@ from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
-from infra.prefect_services.server import HEARTBEAT_SECONDS, PrefectServer, ensure_server, prefect_environment, stop_idle_server
+from infra.prefect_services.server import (
+    RUN_HEARTBEAT_SECONDS,
+    PrefectServer,
+    ensure_server,
+    prefect_environment,
+    stop_idle_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def with_server(run: Callable[[], object], *, leave: bool = True, heartbeat: int | None = HEARTBEAT_SECONDS) -> None:
+def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat: int | None = RUN_HEARTBEAT_SECONDS) -> None:
     """Run a flow against a Prefect server that answers, started here if need be.
 
     With ``leave`` a server started here stays for the stacks that are up, and ``make down`` stops it with the last of them.
     Otherwise it is stopped at exit, unless ``make serve`` has meanwhile made it its own: handlers run last registered first, so
     Prefect has then sent its last logs and events.
-    ``heartbeat``, in seconds, is how often the run gives a sign of life. None spares a run of a few seconds the last of them,
+    ``run_heartbeat``, in seconds, is how often the run gives a sign of life. None spares a run of a few seconds the last of them,
     which Prefect 3.8.8 sleeps out for up to a second at the end of every run.
     """
-    server = ensure_server(show=tell)
+    server = ensure_server(show=print_line)
     if server.started and not leave:
         atexit.register(stop_idle_server)
-    run_on(server, run, heartbeat)
+    run_on(server, run, run_heartbeat)
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print one line at once: no flow run is there yet that could log it."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def run_on(server: PrefectServer, run: Callable[[], object], heartbeat: int | None = HEARTBEAT_SECONDS) -> None:
+def run_on(server: PrefectServer, run: Callable[[], object], run_heartbeat: int | None = RUN_HEARTBEAT_SECONDS) -> None:
     """Run a flow against this server, with Prefect's home in the checkout."""
     home = prefect_environment()["PREFECT_HOME"]
-    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: heartbeat}):
+    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: run_heartbeat}):
         run()

@@ -7,7 +7,7 @@ import sys
 from infra.forms.parameters import LogsForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
-from infra.operations.logs import log_tail
+from infra.operations.output import output_tail
 from infra.operations.undo import PROGRAMS
 from trending.errors import InvalidInput
 
@@ -19,7 +19,7 @@ def main(settings: LogsForm) -> None:
     if settings.service not in parts:
         cause = f"{settings.service} is no part of {settings.name}"
         raise InvalidInput(cause, f"its parts are {', '.join(parts)}", "make logs SERVICE=kafka")
-    sys.stdout.write(log_tail(lab, settings.service, settings.lines) + "\n")
+    sys.stdout.write(output_tail(lab, settings.service, settings.lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ _BOUNDS = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<"
 
 def troubleshooting() -> str:
     """Return docs/troubleshooting.md."""
-    seen = [_row(row) for row in TABLE if row.seen]
-    read = [_row(row) for row in TABLE if not row.seen]
+    reproduced = [_row(row) for row in TABLE if row.reproduced]
+    read_about = [_row(row) for row in TABLE if not row.reproduced]
     ends = [_row(MEMORY_KILLED), _row(KILLED_BY_HAND), f"| exit {HEAP_EXHAUSTED} of a JVM | see `OutOfMemoryError` below | |"]
     heading = ["| symptom | cause | remedy |", "|---|---|---|"]
     codes = [f"| {error.exit_code} | `{error.__name__}` | {_first_line(error)} |" for error in all_errors()]
@@ -70,12 +70,12 @@ def troubleshooting() -> str:
         "Search for a piece of what you see. Each was reproduced.",
         "",
         *heading,
-        *seen,
+        *reproduced,
         "",
         "These were read about and not reproduced:",
         "",
         *heading,
-        *read,
+        *read_about,
         "",
         "## Exit codes of every command",
         "",
@@ -175,8 +175,8 @@ def all_errors() -> list[type[LabError | Interrupted]]:
     found: list[type[LabError]] = [LabError]
     for error in found:
         found += error.__subclasses__()  # the list grows while it is walked: the whole tree
-    ours = [error for error in dict.fromkeys(found) if error.__module__ == LabError.__module__]
-    return [*sorted(ours, key=lambda error: error.exit_code), Interrupted]
+    own = [error for error in dict.fromkeys(found) if error.__module__ == LabError.__module__]
+    return [*sorted(own, key=lambda error: error.exit_code), Interrupted]
 
 
 def _row(row: Diagnosis) -> str:
@@ -195,13 +195,13 @@ def _lines(*lines: str) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-PAGES = {CHECKOUT / "docs" / "troubleshooting.md": troubleshooting, CHECKOUT / "docs" / "settings.md": settings}
-"""Where each page lies, and what makes it."""
+DOCUMENTS = {CHECKOUT / "docs" / "troubleshooting.md": troubleshooting, CHECKOUT / "docs" / "settings.md": settings}
+"""Where each document lies, and what makes it."""
 
 
 def main() -> None:
-    """Write both pages."""
-    for path, make in PAGES.items():
+    """Write both documents."""
+    for path, make in DOCUMENTS.items():
         Path(path).write_text(make(), encoding="utf-8")
         sys.stdout.write(f"[ok] {path.relative_to(CHECKOUT)}\n")
 

@@ -6,7 +6,7 @@ import sys
 
 from infra.forms.parameters import ObserveForm
 from infra.forms.terminal import run_command
-from infra.observability.placing import observability_home, observed_stacks, place_files
+from infra.observability.placing import observability_home, place_files, stacks_to_scrape
 from trending.errors import StackAbsent
 
 LINES = """
@@ -21,7 +21,7 @@ Grafana 10.4 or newer, at http://127.0.0.1:3000/d/trending-lab:
 
 def main(_settings: ObserveForm) -> None:
     """Write the files and print what to run; raises StackAbsent where there is nothing to scrape."""
-    stacks, place = observed_stacks(), observability_home()
+    stacks, place = stacks_to_scrape(), observability_home()
     place_files(place, stacks)
     if not stacks:
         cause = "no stack with a live page is wanted up: there is nothing to scrape"

@@ -34,29 +34,29 @@ def main(settings: NamedStack) -> None:
     """
     paths = StackPaths.of(settings.name)
     recorded = read_state(paths) is not None
-    found = None if recorded else remains_of(paths)
-    theirs = None if recorded or found else compose_stack(settings.name)
-    title = f"{settings.name} (Docker Compose's, not ours: {theirs.way_out})" if theirs else settings.name
-    if found:
-        title, lines = f"{settings.name} (no state file: {found.ways(settings.name)})", describe_remains(found)
+    remains = None if recorded else remains_of(paths)
+    compose = None if recorded or remains else compose_stack(settings.name)
+    title = f"{settings.name} (Docker Compose's, not ours: {compose.take_down_command})" if compose else settings.name
+    if remains:
+        title, lines = f"{settings.name} (no state file: {remains.next_commands(settings.name)})", describe_remains(remains)
     else:
-        lines = describe_compose(theirs) if theirs else describe(open_lab(settings.name))
+        lines = describe_compose(compose) if compose else describe(open_lab(settings.name))
     # A pipe has no width: nothing may be folded there, since somebody will search in it.
     width = None if sys.stdout.isatty() else UNFOLDED
     Console(width=width, highlight=False).print(render(lines, settings.name, title))
     if recorded:
         try:
-            tell_earlier_records(earlier_records(open_lab(settings.name)))
+            print_earlier_records(earlier_records(open_lab(settings.name)))
         except AuditFailed as error:  # the table above is what was asked for
             sys.stdout.write(f"{error}\n")
-    if found:
+    if remains:
         sys.exit(1)
     if any(line.trouble for line in lines):
         sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
         sys.exit(1)
 
 
-def tell_earlier_records(offsets: Mapping[int, int]) -> None:
+def print_earlier_records(offsets: Mapping[int, int]) -> None:
     """Print a line for each partition (→ offset) that has records from before this stack began to count."""
     if not offsets:
         return
@@ -68,8 +68,8 @@ def tell_earlier_records(offsets: Mapping[int, int]) -> None:
 
 def render(lines: list[Line], stack: str, title: str) -> Table:
     """Return the table."""
-    left = len(stack_processes(StackPaths.of(stack).stack_id))
-    table = Table(title=f"stack {title}", caption=f"{left} processes carry the stack's mark", box=None)
+    marked = len(stack_processes(StackPaths.of(stack).stack_id))
+    table = Table(title=f"stack {title}", caption=f"{marked} processes carry the stack's mark", box=None)
     for heading in ("name", "state", "health", "ports", "detail"):
         table.add_column(heading, overflow="fold")
     for line in lines:

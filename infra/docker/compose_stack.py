@@ -31,8 +31,8 @@ class ComposeService:
     name: str
     kind: ServiceKind | None
     ports: tuple[int, ...]
-    seen: Observation
-    health: str
+    observed: Observation
+    own_check: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ComposeStack:
         return ",".join(f"localhost:{broker.ports[0]}" for broker in self.brokers)
 
     @property
-    def way_out(self) -> str:
+    def take_down_command(self) -> str:
         """The command that takes it down, which is never ours to run."""
         return f"docker compose -p {self.project} down"
 
@@ -82,11 +82,11 @@ def compose_ladder(stack: ComposeStack, service: ComposeService) -> list[Rung]:
     return rungs
 
 
-def _service(container: Container, seen: Observation) -> ComposeService:
+def _service(container: Container, observed: Observation) -> ComposeService:
     bindings: dict[str, list[dict[str, str]] | None] = container.attrs["NetworkSettings"]["Ports"]
     ports = sorted({int(binding["HostPort"]) for each in bindings.values() for binding in each or []})
-    health = (container.attrs["State"].get("Health") or {}).get("Status", "")
-    return ComposeService(seen.name, _kind(seen.name), tuple(ports), seen, health)
+    own_check = (container.attrs["State"].get("Health") or {}).get("Status", "")
+    return ComposeService(observed.name, _kind(observed.name), tuple(ports), observed, own_check)
 
 
 def _kind(service: str) -> ServiceKind | None:
@@ -94,14 +94,14 @@ def _kind(service: str) -> ServiceKind | None:
 
 
 def _require_running(service: ComposeService) -> str:
-    if service.seen.state is not ServiceState.RUNNING:
-        cause = f"{service.name} is {service.seen.state}"
-        raise ServiceDied(cause, service.seen.detail, f"docker logs {service.seen.detail.split(',', 1)[0]}")
-    return service.seen.detail
+    if service.observed.state is not ServiceState.RUNNING:
+        cause = f"{service.name} is {service.observed.state}"
+        raise ServiceDied(cause, service.observed.detail, f"docker logs {service.observed.detail.split(',', 1)[0]}")
+    return service.observed.detail
 
 
 def _require_healthy(service: ComposeService) -> str:
-    if service.health not in {"", "healthy"}:
-        cause = f"the health check of {service.name} says {service.health}"
-        raise NotReady(cause, service.seen.detail, f"docker inspect {service.seen.detail.split(',', 1)[0]}")
-    return f"its own check: {service.health or 'none'}"
+    if service.own_check not in {"", "healthy"}:
+        cause = f"the health check of {service.name} says {service.own_check}"
+        raise NotReady(cause, service.observed.detail, f"docker inspect {service.observed.detail.split(',', 1)[0]}")
+    return f"its own check: {service.own_check or 'none'}"

@@ -30,9 +30,9 @@ def observe_container(client: DockerClient, container: Container, service: str, 
         started = datetime.fromisoformat(state["StartedAt"]).timestamp()
         return Observation(service, ServiceState.RUNNING, f"{container.name}, {detail}", drifted=drifted, started_at=started)
     code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or memory_event(client, container)
-    seen = ServiceState.STOPPED if code in CLEAN_EXITS else ServiceState.EXITED
+    ended = ServiceState.STOPPED if code in CLEAN_EXITS else ServiceState.EXITED
     detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"
-    return Observation(service, seen, detail, code, memory, drifted, comes_back=bool(state["Restarting"]))
+    return Observation(service, ended, detail, code, memory, drifted, comes_back=bool(state["Restarting"]))
 
 
 def remove_container(container: Container, stop_seconds: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 ENGINE_SECONDS = 60
-WAYS_OUT = "start the engine (systemctl start docker), check DOCKER_HOST, or use RUNTIME=embedded"
+ENGINE_REMEDY = "start the engine (systemctl start docker), check DOCKER_HOST, or use RUNTIME=embedded"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _knock(host: str, seconds: float) -> None:
 
 def unavailable(error: Exception) -> EngineUnavailable:
     """Return the error for an engine that does not answer, naming the host that was tried."""
-    return EngineUnavailable(f"no Docker engine answers at {tried_host()}", str(error)[:300], WAYS_OUT)
+    return EngineUnavailable(f"no Docker engine answers at {tried_host()}", str(error)[:300], ENGINE_REMEDY)
 
 
 def tried_host() -> str:

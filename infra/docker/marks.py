@@ -17,7 +17,7 @@ class MarkedContainer:
 
     component: str
     name: str
-    status: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class DockerMarks:
 
 def docker_marks(stack_id: str, seconds: int) -> DockerMarks:
     """Return what the engine has of the stack; each of its answers may take ``seconds``."""
-    mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={stack_id}"}
+    marked: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={stack_id}"}
     try:
         with engine(seconds) as client:
-            containers = client.containers.list(all=True, filters=mine, ignore_removed=True)
+            containers = client.containers.list(all=True, filters=marked, ignore_removed=True)
             return DockerMarks(
                 tuple(
                     MarkedContainer(each.labels.get(COMPONENT_LABEL, ""), str(each.name), str(each.status)) for each in containers
                 ),
-                tuple(sorted(str(each.name) for each in client.networks.list(filters=mine))),
-                tuple(sorted(str(each.name) for each in client.volumes.list(filters=mine))),
+                tuple(sorted(str(each.name) for each in client.networks.list(filters=marked))),
+                tuple(sorted(str(each.name) for each in client.volumes.list(filters=marked))),
             )
     except EngineUnavailable as error:
         return DockerMarks(silence=error.cause)

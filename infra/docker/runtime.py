@@ -91,7 +91,7 @@ class DockerRuntime:
     def stop(self, service: Service) -> None:
         """Stop the container and keep it."""
         with engine() as client:
-            container = self._ours(client, service)
+            container = self._find_own(client, service)
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
                     container.unpause()
@@ -100,7 +100,7 @@ class DockerRuntime:
     def remove(self, service: Service) -> None:
         """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
         with engine() as client:
-            container = self._ours(client, service)
+            container = self._find_own(client, service)
             if container is not None:
                 remove_container(container, service.stop_seconds)
 
@@ -112,7 +112,7 @@ class DockerRuntime:
                 return Observation(service.name, ServiceState.ABSENT)
             return observe_container(client, container, service.name, drifted=self._drifted(client, service, container))
 
-    def logs(self, service: Service, lines: int) -> str:
+    def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the container's output."""
         with engine() as client:
             container = self._find(client, service)
@@ -124,7 +124,7 @@ class DockerRuntime:
 
     def kept_data(self) -> KeptData:
         """Return the brokers' volumes; their cluster is read from their label, otherwise from the data itself."""
-        places, found = [], {}
+        places, clusters = [], {}
         with engine() as client:
             check_volumes(client, self._stack, recorded=False)
             for service in self._stack.brokers:
@@ -134,15 +134,15 @@ class DockerRuntime:
                         continue
                     place = f"volume {volume.name}"
                     places.append(place)
-                    known = self._made_for(client, service, volume)
-                    if known is not None:
-                        found[place] = known
-        return KeptData(tuple(places), require_one_cluster(found, self._stack.name))
+                    cluster_id = self._made_for(client, service, volume)
+                    if cluster_id is not None:
+                        clusters[place] = cluster_id
+        return KeptData(tuple(places), require_one_cluster(clusters, self._stack.name))
 
     def _made_for(self, client: DockerClient, service: Service, volume: Volume) -> str | None:
         """Return the cluster id of a broker's volume, empty where it can't be read; None for a volume without data."""
-        if known := cluster_label(volume):
-            return known
+        if cluster_id := cluster_label(volume):
+            return cluster_id
         image = self._image(client, service, fetch=True)
         mounts = {volume.name: {"bind": KAFKA_DATA, "mode": "ro"}}
         try:
@@ -157,14 +157,14 @@ class DockerRuntime:
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
-        mine: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
+        marked: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
         with engine() as client:
-            for container in client.containers.list(all=True, filters=mine):
+            for container in client.containers.list(all=True, filters=marked):
                 remove_container(container, STOP_SECONDS)
-            for network in client.networks.list(filters=mine):
+            for network in client.networks.list(filters=marked):
                 network.remove()
             if volumes:
-                for volume in client.volumes.list(filters=mine):
+                for volume in client.volumes.list(filters=marked):
                     volume.remove()
 
     def container_name(self, service: Service) -> str:
@@ -192,7 +192,7 @@ class DockerRuntime:
             return True
         return bool(container.labels.get(HASH_LABEL) != self._config_hash(client, service, image))
 
-    def _ours(self, client: DockerClient, service: Service) -> Container | None:
+    def _find_own(self, client: DockerClient, service: Service) -> Container | None:
         """Return our container of that name, or None where there is none or somebody else's."""
         try:
             return self._find(client, service)
@@ -288,12 +288,12 @@ class DockerRuntime:
         try:
             return client.containers.create(image, **options)
         except APIError as error:
-            said = str(error.explanation or error)
-            found = diagnose(said)
-            if found is None or not found.final:
+            message = str(error.explanation or error)
+            diagnosis = diagnose(message)
+            if diagnosis is None or not diagnosis.final:
                 raise
-            cause = f"{self.container_name(service)} cannot be made: {found.cause}"
-            raise ServiceBroken(cause, f"{self.data_place(service)}: {said[:400]}", found.remedy) from error
+            cause = f"{self.container_name(service)} cannot be made: {diagnosis.cause}"
+            raise ServiceBroken(cause, f"{self.data_place(service)}: {message[:400]}", diagnosis.remedy) from error
 
     def _check_cluster(self, container: Container, service: Service) -> None:
         """Read the volume's cluster id before the broker does: it would only say so in its log and die."""

@@ -82,14 +82,6 @@ def build_all() -> list[str]:
         return [_build(client, stand_in) for stand_in in STAND_INS]
 
 
-def remove_all() -> None:
-    """Remove the stand-ins and their base."""
-    with engine() as client:
-        for image in [*(each.image for each in STAND_INS), BASE]:
-            if has_image(client, image):
-                client.images.remove(image, force=True)
-
-
 def _import_base(client: DockerClient) -> None:
     if shutil.which("debootstrap") is None:
         cause = "debootstrap is needed to build the local images"

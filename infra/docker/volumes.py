@@ -71,8 +71,8 @@ def check_volumes(client: DockerClient, stack: Stack, *, recorded: bool) -> None
         raise ConfigurationConflict(cause, evidence, f"make up NAME={stack.name} {made_with}; or {ways_past(stack.name)}")
     if found - wanted:
         cause = f"the stack {stack.name} has data of services that were not asked for"
-        ways = f"make up with the PROFILE and BROKERS that it was made with; or {ways_past(stack.name)}"
-        raise ConfigurationConflict(cause, evidence, ways)
+        remedy = f"make up with the PROFILE and BROKERS that it was made with; or {ways_past(stack.name)}"
+        raise ConfigurationConflict(cause, evidence, remedy)
     cause = f"the stack {stack.name} has data and one of its volumes is missing"
     evidence = f"missing {sorted(wanted - found)}, there {sorted(found)}"
     raise ConfigurationConflict(cause, evidence, f"bring it back, or make down NAME={stack.name} VOLUMES=1")

@@ -15,8 +15,8 @@ from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, requir
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState
-from infra.supervision.budget import BUDGET_FILE, Deaths, forgive, read_budget
-from infra.supervision.log_tail import tail
+from infra.supervision.budget import BUDGET_FILE, Deaths, read_budget, reset_deaths
+from infra.supervision.output_tail import tail
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
 
@@ -60,7 +60,7 @@ class EmbeddedRuntime:
         if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
             return Outcome.ADOPTED
         self._format(service)
-        forgive(self._paths.run / BUDGET_FILE, service.name)
+        reset_deaths(self._paths.run / BUDGET_FILE, service.name)
         self._supervisor.launch(program)
         (self._paths.run / f"{service.name}.drift").write_text(program.drift_hash, encoding="ascii")
         return Outcome.CREATED if status is None else Outcome.RECREATED
@@ -91,9 +91,9 @@ class EmbeddedRuntime:
             comes_back=status.comes_back and not spent,
         )
 
-    def logs(self, service: Service, lines: int) -> str:
+    def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the broker's output."""
-        return tail(self._supervisor.logs / f"{service.name}.out.log", lines)
+        return tail(self._supervisor.output / f"{service.name}.out.log", lines)
 
     def data_place(self, service: Service) -> str:
         """Return the broker's directory."""
@@ -134,12 +134,12 @@ class EmbeddedRuntime:
             check_cluster_id(text, self._stack.cluster_id, str(meta), self._stack.name)
             return
         command = format_command(self._stack.cluster_id, properties)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
-        if done.returncode:
-            said = (done.stderr + done.stdout).strip()
-            found = diagnose(said)
-            cause = f"the storage of {service.name} cannot be formatted" + (f": {found.cause}" if found else "")
-            raise ConfigurationConflict(cause, f"{directory}: {said[-400:]}", found.remedy if found else "make status")
+        formatting = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+        if formatting.returncode:
+            output = (formatting.stderr + formatting.stdout).strip()
+            diagnosis = diagnose(output)
+            cause = f"the storage of {service.name} cannot be formatted" + (f": {diagnosis.cause}" if diagnosis else "")
+            raise ConfigurationConflict(cause, f"{directory}: {output[-400:]}", diagnosis.remedy if diagnosis else "make status")
 
 
 def broker_directories(paths: StackPaths) -> dict[str, Path]:
@@ -152,10 +152,10 @@ def kept_directories(stack: Stack, paths: StackPaths) -> KeptData:
     kept = broker_directories(paths)
     if kept and kept.keys() != {service.name for service in stack.services}:
         cause = f"stack {stack.name} has data of {len(kept)} brokers, and {len(stack.services)} were asked for"
-        ways = f"make up NAME={stack.name} BROKERS={len(kept)}; or {ways_past(stack.name)}"
-        raise ConfigurationConflict(cause, ", ".join(map(str, kept.values())), ways)
-    found = {str(place): _formatted_for(place) for place in kept.values()}
-    return KeptData(tuple(found), require_one_cluster(found, stack.name))
+        remedy = f"make up NAME={stack.name} BROKERS={len(kept)}; or {ways_past(stack.name)}"
+        raise ConfigurationConflict(cause, ", ".join(map(str, kept.values())), remedy)
+    clusters = {str(place): _formatted_for(place) for place in kept.values()}
+    return KeptData(tuple(clusters), require_one_cluster(clusters, stack.name))
 
 
 def _formatted_for(directory: Path) -> str:

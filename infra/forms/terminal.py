@@ -33,7 +33,7 @@ _RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "COMPONENT", "DRIFT"})
 """TRENDING_ variables that are no settings: the test suite's, the lab's directory, the marks on processes."""
 
 
-class _Whose(BaseModel):
+class _StackName(BaseModel):
     """Whose settings are asked for: all of a command line that must be right before what is recorded can complete it."""
 
     stack: NamedStack = Field(default_factory=NamedStack)
@@ -65,9 +65,9 @@ def parse(form: type[Form], arguments: list[str], program: str, recorded: Callab
     ``make up PORT=19092`` is remembered.
     """
     known = {name.upper() for each in ALL_FORMS for name in field_sections(each)} | _RESERVED
-    strangers = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known)
-    if strangers:
-        cause = f"unknown parameter {', '.join(strangers)}"
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known)
+    if unknown:
+        cause = f"unknown parameter {', '.join(unknown)}"
         settings = ", ".join(sorted(name.lower() for name in known - _RESERVED))
         raise InvalidInput(cause, f"the parameters are: {settings}", f"{program} --help")
     return _fill(form, arguments, program, recorded(_name(arguments, program)) if recorded else {})
@@ -75,8 +75,8 @@ def parse(form: type[Form], arguments: list[str], program: str, recorded: Callab
 
 def _name(arguments: list[str], program: str) -> str:
     """Return the stack that the arguments name, whatever else they say."""
-    asked = [argument for argument in arguments if argument not in {"-h", "--help"}]
-    return _fill(_Whose, asked, program, {}, whole=False).stack.name
+    options = [argument for argument in arguments if argument not in {"-h", "--help"}]
+    return _fill(_StackName, options, program, {}, whole=False).stack.name
 
 
 def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, Any], *, whole: bool = True) -> Form:
@@ -111,8 +111,8 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
         filled = _CommandLine()
         return form.model_validate(filled.model_dump())
     except ValidationError as error:
-        faults = [": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"]))) for fault in error.errors()]
-        raise InvalidInput(faults[0], "; ".join(faults[1:]), f"{program} --help") from error
+        mistakes = [": ".join(filter(None, (".".join(map(str, mistake["loc"])), mistake["msg"]))) for mistake in error.errors()]
+        raise InvalidInput(mistakes[0], "; ".join(mistakes[1:]), f"{program} --help") from error
     except SettingsError as error:
         # Neither in the message nor as its cause: a mistyped option's value may be an address with a token.
         raise InvalidInput(_without_values(str(error), arguments), _options(arguments), f"{program} --help") from None

@@ -18,7 +18,7 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
 from infra.stack.state import stack_held, still_wanted
-from infra.supervision.budget import BUDGET_FILE, forgive
+from infra.supervision.budget import BUDGET_FILE, reset_deaths
 from trending.errors import LabError, NotSurvived
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
         if begun:
             _end(lab, fault)
             for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
-                forgive(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
+                reset_deaths(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
     recovered = watch.until(watch.well, "not everything was well again")
     return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
 
@@ -151,8 +151,8 @@ def identity(lab: Lab, component: str) -> str:
     """Return what changes when a component is restarted; empty while there is none, and always for what has no process."""
     service = lab.stack.find(component)
     if service is not None:
-        seen = lab.runtime.observe(service)
-        return f"{seen.started_at}" if seen.started_at else ""
+        observed = lab.runtime.observe(service)
+        return f"{observed.started_at}" if observed.started_at else ""
     if component == SUPERVISOR:
         try:
             return str(supervisord_process(lab).pid)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeStack, compose_ladder
-from infra.docker.engine import WAYS_OUT, engine_answers
+from infra.docker.engine import ENGINE_REMEDY, engine_answers
 from infra.health.verdicts import Finding, Repair, Verdict, block
 from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
@@ -65,7 +65,7 @@ def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
 def examine(lab: Lab, clock: Clock | None = None) -> list[Finding]:
     """Return a finding for each component, those blocked by another one told apart. Takes what its slowest component takes."""
     clock = clock or SystemClock()
-    looks = [partial(look_again, partial(_seen, component, look), clock) for component, look in looks_of(lab).items()]
+    looks = [partial(look_again, partial(_look_safely, component, look), clock) for component, look in looks_of(lab).items()]
     with ThreadPoolExecutor(WORKERS) as pool:
         findings = list(pool.map(lambda look: look(), looks))
     return block(findings, needs(lab))
@@ -110,7 +110,7 @@ def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
     return finding
 
 
-def _seen(component: str, look: Callable[[], Finding]) -> Finding:
+def _look_safely(component: str, look: Callable[[], Finding]) -> Finding:
     """Return what the look finds; one that fails itself is a finding too, and the others keep theirs."""
     try:
         return look()
@@ -126,8 +126,8 @@ def _climbed(component: str, rungs: list[Rung]) -> Finding:
         evidence = climb(rungs, 0.0, SystemClock())
     except LabError as error:
         return _down(component, error)
-    said = list(evidence.values())
-    fresh = [each for place, each in enumerate(said) if not any(each in earlier for earlier in said[:place])]
+    words = list(evidence.values())
+    fresh = [each for place, each in enumerate(words) if not any(each in earlier for earlier in words[:place])]
     return Finding(component, Verdict.HEALTHY, "; ".join(fresh))
 
 
@@ -139,7 +139,7 @@ def _down(component: str, error: LabError, repair: Repair = Repair.NONE) -> Find
 def _engine() -> Finding:
     silence = engine_answers()
     if silence:
-        return Finding(ENGINE, Verdict.UNHEALTHY, silence, WAYS_OUT)
+        return Finding(ENGINE, Verdict.UNHEALTHY, silence, ENGINE_REMEDY)
     return Finding(ENGINE, Verdict.HEALTHY, "answers")
 
 
@@ -155,18 +155,18 @@ def _supervisor(lab: Lab) -> Finding:
 
 def _service(lab: Lab, service: Service) -> Finding:
     try:
-        seen = lab.runtime.observe(service)
+        observed = lab.runtime.observe(service)
         evidence = require_running(lab.runtime, service)
     except LabError as error:
         return _down(service.name, error, Repair.START if error.retriable else Repair.NONE)
     try:
-        said = _answer(service)
+        answer = _answer(service)
     except NotReady as error:
-        age = time.time() - (seen.started_at or 0.0)
-        if seen.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
+        age = time.time() - (observed.started_at or 0.0)
+        if observed.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
             return Finding(service.name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return _down(service.name, error, Repair.RESTART)
-    return Finding(service.name, Verdict.HEALTHY, f"{evidence}; {said}")
+    return Finding(service.name, Verdict.HEALTHY, f"{evidence}; {answer}")
 
 
 def _answer(service: Service) -> str:

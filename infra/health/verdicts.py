@@ -175,7 +175,7 @@ def note_repair(path: Path, component: str, now: float | None = None) -> None:
         write_model(path, record.model_copy(update={"repairs": repairs, "repaired": repaired}))
 
 
-def forgive_repairs(path: Path) -> None:
+def reset_repairs(path: Path) -> None:
     """Give every component its budget back; what was found stays, so that its end is noticed."""
     with record_held(path):
         write_model(path, read_record(path).model_copy(update={"repairs": {}, "alerted": []}))

@@ -58,7 +58,7 @@ class StackPaths:
         return self.root / "run"
 
     @property
-    def logs(self) -> Path:
+    def output(self) -> Path:
         """Output of the programs."""
         return self.run / "logs"
 
@@ -83,7 +83,7 @@ class StackPaths:
         return self.root / "health.json"
 
     @property
-    def timeline(self) -> Path:
+    def start_up_summary(self) -> Path:
         """What the last start-up that changed something did, step by step."""
         return self.root / "start-up.json"
 

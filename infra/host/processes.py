@@ -47,10 +47,10 @@ def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.
     for process in processes:
         _signal(process, resume=True)
     _gone, alive = psutil.wait_procs(processes, timeout=grace)
-    ours = [process for process in alive if process.is_running()]  # not those whose pid another process has by now
-    for process in ours:
+    survivors = [process for process in alive if process.is_running()]  # not those whose pid another process has by now
+    for process in survivors:
         _signal(process, resume=False)
-    return psutil.wait_procs(ours, timeout=5)[1]
+    return psutil.wait_procs(survivors, timeout=5)[1]
 
 
 def _signal(process: psutil.Process, *, resume: bool) -> None:
@@ -62,15 +62,6 @@ def _signal(process: psutil.Process, *, resume: bool) -> None:
             process.kill()
     except psutil.NoSuchProcess:
         return
-
-
-def is_alive(pid: int, create_time: float) -> bool:
-    """Tell whether the process that had ``pid`` and started at ``create_time`` (seconds since the epoch) still runs."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - create_time) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def port_owner(port: int) -> PortOwner | None:

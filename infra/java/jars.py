@@ -104,15 +104,15 @@ def _fetch(jars: list[Jar], directory: Path) -> None:
             "[artifact]-[revision].[ext]",
         ]
         try:
-            done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+            resolution = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
         except subprocess.TimeoutExpired as error:
             cause = "fetching the jars took too long"
             raise DamagedDownload(cause, f"{FETCH_SECONDS} s", "check the network, then make jars") from error
         lost = [jar.file_name for jar in jars if not (work / jar.file_name).exists()]
-        if done.returncode or lost:
+        if resolution.returncode or lost:
             cause = f"{len(lost)} of {len(jars)} jars could not be fetched"
-            said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if "kB" not in line]
-            evidence = f"{', '.join(lost[:3])}; {' '.join(said)[-400:]}"
+            messages = [line.strip() for line in (resolution.stdout + resolution.stderr).splitlines() if "kB" not in line]
+            evidence = f"{', '.join(lost[:3])}; {' '.join(messages)[-400:]}"
             raise DamagedDownload(cause, evidence, "check the network, then make jars")
         for jar in jars:
             check_jar(jar, work / jar.file_name)

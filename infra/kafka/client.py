@@ -53,16 +53,16 @@ class TopicView:
     leaderless: tuple[int, ...]
 
 
-def _answer(asked: dict[Asked, Future[Answer]], about: Asked, timeout: float) -> Answer:
+def _answer(futures: dict[Asked, Future[Answer]], about: Asked, timeout: float) -> Answer:
     """Return what a request brought.
 
     Its error is never raised itself: confluent-kafka's frames are in its traceback and hold it in a cycle, in which ours would
     keep the client with its sockets.
     """
-    error = asked[about].exception(timeout)
+    error = futures[about].exception(timeout)
     if isinstance(error, KafkaException):
         raise KafkaException(*error.args)
-    return asked[about].result()
+    return futures[about].result()
 
 
 class BrokerClient:
@@ -134,7 +134,7 @@ class BrokerClient:
             raise NotReady(cause, f"{view}", "make status")
         resource = ConfigResource(ResourceType.TOPIC, name)
         try:
-            found = _answer(self._admin.describe_configs([resource], request_timeout=10), resource, 10)
+            existing = _answer(self._admin.describe_configs([resource], request_timeout=10), resource, 10)
         except (KafkaException, TimeoutError) as error:
             cause = f"the settings of {name} cannot be read"
             raise NotReady(cause, reason(error), "make status") from error
@@ -142,7 +142,7 @@ class BrokerClient:
         actual = {
             "partitions": str(view.partitions),
             "replication": str(view.replication),
-            **{key: found[key].value for key in settings},
+            **{key: existing[key].value for key in settings},
         }
         differing = [f"{key} is {actual[key]}, asked for {wanted[key]}" for key in wanted if actual[key] != wanted[key]]
         if differing:

@@ -14,7 +14,7 @@ class Diagnosis:
     pattern: str
     cause: str
     remedy: str
-    seen: bool = True
+    reproduced: bool = True
     """False where the row was read about and not reproduced."""
     final: bool = False
     """True where neither waiting nor a restart heals it."""
@@ -166,21 +166,21 @@ TABLE: tuple[Diagnosis, ...] = (
         r"HADOOP_HOME (?:and hadoop\.home\.dir are )?unset|NativeIO\$Windows",
         "native Windows",
         "use WSL2",
-        seen=False,
+        reproduced=False,
     ),
     Diagnosis(
         "manifest unknown",
         r"manifest unknown",
         "the image was withdrawn from its registry",
         "use the pinned images, or build local ones: make images",
-        seen=False,
+        reproduced=False,
     ),
     Diagnosis(
         "exec format error, no matching manifest",
         r"exec format error|no matching manifest for",
         "the image is for another processor",
         "choose an image for this processor",
-        seen=False,
+        reproduced=False,
     ),
 )
 

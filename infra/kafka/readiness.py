@@ -13,7 +13,7 @@ from infra.kafka.client import BrokerClient
 from infra.kafka.diagnosis import diagnose, diagnose_exit
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import ServiceState
-from trending.errors import BudgetSpent, ConfigurationConflict, LabError, NotReady, ServiceBroken, ServiceDied
+from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from infra.stack.runtime import Runtime
 
 POLL_SECONDS = 0.05
-TOLD_SECONDS = 10.0
+SHOW_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
-LOG_LINES = 15
+OUTPUT_LINES = 15
 SEARCHED_LINES = 200
 """A JVM's cause of death stands above its stack trace."""
 
@@ -44,7 +44,7 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock, show: Callable[[str],
 
     Raises NotReady naming the rung that failed last when ``timeout`` seconds are over; errors that waiting can't heal at once.
     """
-    started = told = clock.monotonic()
+    started = shown_at = clock.monotonic()
     deadline = started + timeout
     while True:
         evidence: dict[str, str] = {}
@@ -57,13 +57,13 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock, show: Callable[[str],
         except NotReady as error:
             if clock.monotonic() >= deadline:
                 cause = f"not ready after {timeout:.0f} s at the rung '{current}': {error.cause}"
-                found = diagnose(error.evidence)
-                remedies = [found.remedy if found else "", error.next_command]
+                diagnosis = diagnose(error.evidence)
+                remedies = [diagnosis.remedy if diagnosis else "", error.next_command]
                 remedy = remedies[0] if remedies[1] in remedies[0] else "; ".join(filter(None, remedies))
                 raise NotReady(cause, error.evidence, remedy or error.next_command) from error
-            if show is not None and clock.monotonic() - told >= TOLD_SECONDS:
-                told = clock.monotonic()
-                show(f"... waiting for {told - started:.0f} s: {error.cause}")
+            if show is not None and clock.monotonic() - shown_at >= SHOW_SECONDS:
+                shown_at = clock.monotonic()
+                show(f"... waiting for {shown_at - started:.0f} s: {error.cause}")
             clock.sleep(POLL_SECONDS)
         else:
             return evidence
@@ -88,7 +88,7 @@ def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Run
 
 
 def cluster_ladder(stack: Stack) -> list[Rung]:
-    """Return the rungs that the whole cluster must reach, seen from this machine."""
+    """Return the rungs that the whole cluster must reach, as seen from this machine."""
     client = BrokerClient(stack.bootstrap)
     metadata, whole, dialled = _watching(client, stack.bootstrap, len(stack.brokers))
     return [
@@ -101,7 +101,7 @@ def cluster_ladder(stack: Stack) -> list[Rung]:
 
 
 def watching_ladder(bootstrap: str, brokers: int) -> list[Rung]:
-    """Return the rungs that a cluster reaches without being written to, seen from this machine."""
+    """Return the rungs that a cluster reaches without being written to, as seen from this machine."""
     return _watching(BrokerClient(bootstrap), bootstrap, brokers)
 
 
@@ -129,10 +129,10 @@ def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
 
 def require_healable(runtime: Runtime, service: Service) -> None:
     """Raise ServiceBroken when the service, which runs once more, died of something that no restart heals."""
-    logs = runtime.logs(service, SEARCHED_LINES)
-    found = diagnose(logs)
-    if found is not None and found.final:
-        raise _broken(runtime, service, f"{service.name} died and was started again: {found.cause}", logs, found)
+    logs = runtime.output(service, SEARCHED_LINES)
+    diagnosis = diagnose(logs)
+    if diagnosis is not None and diagnosis.final:
+        raise _broken(runtime, service, f"{service.name} died and was started again: {diagnosis.cause}", logs, diagnosis)
 
 
 def require_running(runtime: Runtime, service: Service) -> str:
@@ -140,26 +140,28 @@ def require_running(runtime: Runtime, service: Service) -> str:
 
     NotReady for one that is started again by whoever keeps it, ServiceBroken where that can't heal it, ServiceDied for the rest.
     """
-    seen = runtime.observe(service)
-    if seen.state is ServiceState.RUNNING:
-        return seen.detail
-    logs = runtime.logs(service, SEARCHED_LINES)
-    found = diagnose_exit(seen.exit_code, logs, memory_killed=seen.memory_killed)
-    cause = f"{service.name} is {seen.state}" + (f": {found.cause}" if found else "")
-    if found is not None and found.final:
-        raise _broken(runtime, service, cause, logs, found)
-    if seen.comes_back:
+    observed = runtime.observe(service)
+    if observed.state is ServiceState.RUNNING:
+        return observed.detail
+    logs = runtime.output(service, SEARCHED_LINES)
+    diagnosis = diagnose_exit(observed.exit_code, logs, memory_killed=observed.memory_killed)
+    cause = f"{service.name} is {observed.state}" + (f": {diagnosis.cause}" if diagnosis else "")
+    if diagnosis is not None and diagnosis.final:
+        raise _broken(runtime, service, cause, logs, diagnosis)
+    if observed.comes_back:
         cause = f"{cause}; it is started again"
-        raise NotReady(cause, _last_words(seen.detail, logs), f"make logs SERVICE={service.name}")
-    raise ServiceDied(cause, _last_words(seen.detail, logs), found.remedy if found else f"make logs SERVICE={service.name}")
+        raise NotReady(cause, _last_words(observed.detail, logs), f"make logs SERVICE={service.name}")
+    raise ServiceDied(
+        cause, _last_words(observed.detail, logs), diagnosis.remedy if diagnosis else f"make logs SERVICE={service.name}"
+    )
 
 
-def _broken(runtime: Runtime, service: Service, cause: str, logs: str, found: Diagnosis) -> ServiceBroken:
-    return ServiceBroken(cause, _last_words(f"its data is in {runtime.data_place(service)}", logs), found.remedy)
+def _broken(runtime: Runtime, service: Service, cause: str, logs: str, diagnosis: Diagnosis) -> ServiceBroken:
+    return ServiceBroken(cause, _last_words(f"its data is in {runtime.data_place(service)}", logs), diagnosis.remedy)
 
 
 def _last_words(detail: str, logs: str) -> str:
-    last = "\n".join(logs.splitlines()[-LOG_LINES:])
+    last = "\n".join(logs.splitlines()[-OUTPUT_LINES:])
     return f"{detail}; last lines:\n{last}"
 
 
@@ -212,9 +214,3 @@ def _dialled(client: BrokerClient, bootstrap: str) -> str:
 def _round_trip(client: BrokerClient) -> str:
     client.round_trip(ANSWER_SECONDS)
     return "a nonce came back"
-
-
-def explain(error: LabError) -> str:
-    """Return the error's text with the diagnosis of its evidence, where there is one."""
-    found = diagnose(error.evidence)
-    return f"{error}\n  diagnosis: {found.cause}; {found.remedy}" if found else str(error)

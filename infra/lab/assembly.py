@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import compose_stack
-from infra.docker.engine import WAYS_OUT, engine, engine_answers
+from infra.docker.engine import ENGINE_REMEDY, engine, engine_answers
 from infra.docker.marks import docker_marks
 from infra.docker.runtime import DockerRuntime
 from infra.docker.stand_ins import image_at_hand
@@ -89,8 +89,8 @@ def _runtime_of_data(settings: StackSettings, paths: StackPaths) -> tuple[Runtim
     kind = RuntimeKind.EMBEDDED if embedded else RuntimeKind.DOCKER
     if settings.runtime not in {RuntimeKind.AUTO, kind}:
         cause = f"stack {paths.name} has data of the {kind} runtime"
-        ways = f"make up NAME={paths.name} RUNTIME={kind}; or {ways_past(paths.name)}"
-        raise ConfigurationConflict(cause, f"{places}; asked for {settings.runtime}", ways)
+        remedy = f"make up NAME={paths.name} RUNTIME={kind}; or {ways_past(paths.name)}"
+        raise ConfigurationConflict(cause, f"{places}; asked for {settings.runtime}", remedy)
     return kind, f"its data is there ({places})"
 
 
@@ -105,7 +105,7 @@ def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
     silence = engine_answers()
     if silence is not None:
         if settings.profile is ProfileName.ZOOKEEPER:
-            raise EngineUnavailable(silence, "the zookeeper profile runs in containers only", WAYS_OUT)
+            raise EngineUnavailable(silence, "the zookeeper profile runs in containers only", ENGINE_REMEDY)
         return RuntimeKind.EMBEDDED, silence
     image = missing_image(settings)
     if image is not None and settings.profile is ProfileName.KRAFT:
@@ -127,8 +127,8 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, unseen:
     Raises ConfigurationConflict when asked for another runtime, EngineUnavailable where the engine answers only now.
     """
     paths = StackPaths.of(settings.stack.name)
-    known = read_state(paths)
-    if known is None:
+    earlier = read_state(paths)
+    if earlier is None:
         runtime, why = _runtime_of_data(settings.stack, paths) or choose_runtime(settings.stack)
         if unseen and runtime is RuntimeKind.DOCKER:
             # What the engine has could not be told from what this run makes, and its undo would end both.
@@ -142,18 +142,18 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, unseen:
         first = kept.cluster_id or _first_cluster_id(settings)
         state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places)})
     else:
-        runtime, why = known.runtime, "as recorded for this stack"
+        runtime, why = earlier.runtime, "as recorded for this stack"
         if settings.stack.runtime not in {RuntimeKind.AUTO, runtime}:
             cause = f"the stack {settings.stack.name} exists in the {runtime} runtime"
             raise ConfigurationConflict(
                 cause, f"asked for {settings.stack.runtime}", f"make down NAME={settings.stack.name} VOLUMES=1"
             )
-        if settings.stack.profile is not known.settings.stack.profile:
-            cause = f"the stack {settings.stack.name} has data of the profile {known.settings.stack.profile}"
+        if settings.stack.profile is not earlier.settings.stack.profile:
+            cause = f"the stack {settings.stack.name} has data of the profile {earlier.settings.stack.profile}"
             raise ConfigurationConflict(
                 cause, f"asked for {settings.stack.profile}", f"make down NAME={settings.stack.name} VOLUMES=1"
             )
-        state = known.model_copy(update={"wanted": Wanted.UP, "settings": settings})
+        state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings})
     lab = assemble(state, show)
     write_state(paths, state)
     return lab, f"runtime {runtime}: {why}"
@@ -164,7 +164,7 @@ def want(lab: Lab, wanted: Wanted) -> None:
     write_state(lab.paths, lab.state.model_copy(update={"wanted": wanted}))
 
 
-def rest(paths: StackPaths, programs: Iterable[str]) -> None:
+def set_resting_programs(paths: StackPaths, programs: Iterable[str]) -> None:
     """Record which programs are left out on purpose, these and no others: a health check does not miss them."""
     state = read_state(paths)
     if state is not None:
@@ -186,11 +186,11 @@ def require_no_compose_stack(lab: Lab) -> None:
     """Raise NotOurs where Docker Compose has a stack under the name that our containers would have."""
     if lab.state.runtime is not RuntimeKind.DOCKER:
         return
-    theirs = compose_stack(lab.stack.name)
-    if theirs is not None:
+    compose = compose_stack(lab.stack.name)
+    if compose is not None:
         cause = f"Docker Compose has a stack named {lab.stack.name}; it is left alone"
-        evidence = ", ".join(f"{each.name} ({each.seen.detail})" for each in theirs.services)
-        raise NotOurs(cause, evidence, f"{theirs.way_out}, or make up NAME=another PORT=19092")
+        evidence = ", ".join(f"{each.name} ({each.observed.detail})" for each in compose.services)
+        raise NotOurs(cause, evidence, f"{compose.take_down_command}, or make up NAME=another PORT=19092")
 
 
 def require_ports(lab: Lab) -> None:

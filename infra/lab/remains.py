@@ -50,7 +50,7 @@ class Remains:
         things = [f"{thing.component} ({thing.kind} {thing.detail})" for thing in self.things]
         return ", ".join([*things, *self.data])
 
-    def ways(self, stack: str) -> str:
+    def next_commands(self, stack: str) -> str:
         """Return the commands that go on from here."""
         down = f"make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
         return down if SUPERVISORD in self.running else f"make up NAME={stack} adopts it, {down}"
@@ -60,22 +60,22 @@ def remains_of(paths: StackPaths) -> Remains:
     """Return what the machine has of the stack; an engine that does not answer within 5 s is not asked any longer."""
     marks = docker_marks(paths.stack_id, LOOK_SECONDS)
     containers = tuple(
-        Remnant(each.component, "container", f"{each.name}, {each.status}", each.status in {"running", "paused", "restarting"})
+        Remnant(each.component, "container", f"{each.name}, {each.state}", each.state in {"running", "paused", "restarting"})
         for each in marks.containers
     )
     networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
-    own = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
+    files = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
     volumes = tuple(f"volume {name}" for name in marks.volumes)
-    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*own, *volumes), marks.silence)
+    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*files, *volumes), marks.silence)
 
 
 def marked_processes(stack_id: str) -> list[Remnant]:
     """Return the living processes that carry the stack's mark."""
-    found = []
+    remnants = []
     for process in stack_processes(stack_id):
         try:
             component = process.environ().get(COMPONENT_VARIABLE, SUPERVISORD)
         except psutil.Error:  # it has ended meanwhile
             continue
-        found.append(Remnant(component, "process", f"pid {process.pid}", alive=True))
-    return found
+        remnants.append(Remnant(component, "process", f"pid {process.pid}", alive=True))
+    return remnants

@@ -25,7 +25,7 @@ def observability_home() -> Path:
     return lab_home() / "observability"
 
 
-def observed_stacks() -> dict[str, str]:
+def stacks_to_scrape() -> dict[str, str]:
     """Return stack → address of its page, for every stack that is wanted up and has one."""
     found: dict[str, str] = {}
     for name in existing_stacks():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trending.kafka.log_reader import Record
 
-TOLD_SECONDS = 5.0
+REPORT_SECONDS = 5.0
 """A recount that takes longer says how far it is, this often."""
 
 
@@ -82,11 +82,11 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
 
 def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:
     """Yield the records, and report every 5 s how many of about ``total`` have been read."""
-    told = clock.monotonic()
+    reported_at = clock.monotonic()
     for number, record in enumerate(records, 1):
         yield record
-        if clock.monotonic() - told >= TOLD_SECONDS:
-            told = clock.monotonic()
+        if clock.monotonic() - reported_at >= REPORT_SECONDS:
+            reported_at = clock.monotonic()
             say(f"counted anew: {number:,} of {total:,} records of the log")
 
 

@@ -59,23 +59,23 @@ def describe_remains(found: Remains) -> list[Line]:
 
 
 def _compose_service(stack: ComposeStack, service: ComposeService) -> Line:
-    return _service_line(service.seen, service.ports, lambda: compose_ladder(stack, service), wanted_up=True)
+    return _service_line(service.observed, service.ports, lambda: compose_ladder(stack, service), wanted_up=True)
 
 
 def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
-    seen = lab.runtime.observe(service)
-    return _service_line(seen, service.ports, lambda: service_ladder(lab.runtime, lab.stack, service), wanted_up=wanted_up)
+    observed = lab.runtime.observe(service)
+    return _service_line(observed, service.ports, lambda: service_ladder(lab.runtime, lab.stack, service), wanted_up=wanted_up)
 
 
-def _service_line(seen: Observation, ports: Iterable[int], ladder: Callable[[], list[Rung]], *, wanted_up: bool) -> Line:
+def _service_line(observed: Observation, ports: Iterable[int], ladder: Callable[[], list[Rung]], *, wanted_up: bool) -> Line:
     shown = ", ".join(map(str, ports))
-    if seen.state is not ServiceState.RUNNING:
-        return Line(seen.name, seen.state, "-", shown, seen.detail, wanted_up)
+    if observed.state is not ServiceState.RUNNING:
+        return Line(observed.name, observed.state, "-", shown, observed.detail, wanted_up)
     try:
         evidence = climb(ladder(), 0.0, SystemClock())
     except LabError as error:
-        return Line(seen.name, seen.state, "unhealthy", shown, str(error), trouble=True)
-    return Line(seen.name, seen.state, "healthy", shown, "; ".join(evidence.values()), trouble=not wanted_up)
+        return Line(observed.name, observed.state, "unhealthy", shown, str(error), trouble=True)
+    return Line(observed.name, observed.state, "healthy", shown, "; ".join(evidence.values()), trouble=not wanted_up)
 
 
 def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:

@@ -24,7 +24,7 @@ from infra.operations.stream import NAME as STREAM
 from infra.operations.topic import checkpoint_path
 from infra.operations.undo import PROGRAMS, running
 from infra.stack.start_up_summary import kept_summary
-from infra.supervision.log_tail import tail
+from infra.supervision.output_tail import tail
 from trending.database import copy_sqlite
 from trending.kafka.log_reader import read_log
 from trending.programs.heartbeat import read_heartbeat
@@ -38,8 +38,8 @@ from trending.report.data import (
     Measured,
     Report,
     Setting,
-    StartStep,
     StartUp,
+    StepTime,
     Stream,
     Version,
 )
@@ -104,8 +104,8 @@ def _versions(lab: Lab) -> tuple[Version, ...]:
 
 
 def _components(lab: Lab) -> tuple[Component, ...]:
-    there = running(lab)
-    services = [_service(lab, service) for service in lab.stack.services if service.name in there]
+    names = running(lab)
+    services = [_service(lab, service) for service in lab.stack.services if service.name in names]
     port = lab.settings.page.page_port
     programs = [
         Component(
@@ -115,7 +115,7 @@ def _components(lab: Lab) -> tuple[Component, ...]:
             way="Python y una JVM" if name == STREAM else "proceso Python",
         )
         for name in PROGRAMS
-        if name in there
+        if name in names
     ]
     return (*services, *programs)
 
@@ -141,7 +141,7 @@ def _start_up(lab: Lab) -> StartUp | None:
     kept = kept_summary(lab.paths)
     if kept is None:
         return None
-    steps = tuple(StartStep(name=each.name, outcome=each.outcome, seconds=each.seconds) for each in kept.steps)
+    steps = tuple(StepTime(name=each.name, outcome=each.outcome, seconds=each.seconds) for each in kept.steps)
     return StartUp(steps=steps, seconds=kept.seconds)
 
 
@@ -201,13 +201,13 @@ def _follow(
 ) -> list[comparison.Followed]:
     """Read the end of the log once more: the records of the batches that Spark and the store still know."""
     settings = lab.settings
-    known = {number: ends_ for number, ends_ in batch_ends(checkpoint, settings.stack.topic).items() if number in written}
-    if not known:
+    kept = {number: ends_ for number, ends_ in batch_ends(checkpoint, settings.stack.topic).items() if number in written}
+    if not kept:
         return []
     # The oldest batch tells only where the next one begins, unless it is the first of all.
-    oldest = {} if min(known) == 0 else known[min(known)]
+    oldest = {} if min(kept) == 0 else kept[min(kept)]
     start = {part: max(examined.start.get(part, 0), oldest.get(part, 0), end - FOLLOWED_RECORDS) for part, end in ends.items()}
-    batches = [comparison.Written(number, known[number], at) for number, at in written.items() if number in known]
+    batches = [comparison.Written(number, kept[number], at) for number, at in written.items() if number in kept]
     records = read_log(settings.stack.bootstrap, settings.stack.topic, start, ends)
     return comparison.follow(records, batches, settings.stream.window_time)
 
@@ -228,7 +228,7 @@ def _stream(lab: Lab, seconds: list[float]) -> Stream:
 
 
 def _blocks(lab: Lab) -> tuple[str, ...]:
-    printed = tail(lab.supervisor.logs / f"{STREAM}.out.log", BLOCK_LINES)
+    printed = tail(lab.supervisor.output / f"{STREAM}.out.log", BLOCK_LINES)
     return tuple(_BLOCK.findall(printed)[-SHOWN_BLOCKS:])
 
 

@@ -75,17 +75,17 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
 
 def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:
     """Take down by its mark what no state file remembers; data stays unless it is asked for."""
-    found = remains_of(StackPaths.of(stack))
-    if stop_only or not (found.things or (found.data and volumes)):
-        say(f"there is no stack {stack}: nothing to {'stop' if stop_only else 'take down'}{_but(found.unseen)}")
-        if found:
-            say(f"but this carries its mark: {found.words()}; {found.ways(stack)}")
-        elif (theirs := compose_stack(stack)) is not None:
-            say(f"Docker Compose has one of that name, which is left alone; to take it down: {theirs.way_out}")
+    remains = remains_of(StackPaths.of(stack))
+    if stop_only or not (remains.things or (remains.data and volumes)):
+        say(f"there is no stack {stack}: nothing to {'stop' if stop_only else 'take down'}{_but(remains.unseen)}")
+        if remains:
+            say(f"but this carries its mark: {remains.words()}; {remains.next_commands(stack)}")
+        elif (compose := compose_stack(stack)) is not None:
+            say(f"Docker Compose has one of that name, which is left alone; to take it down: {compose.take_down_command}")
         return False
     unseen = sweep_by_mark(stack, volumes=volumes)
-    kept = "its data is gone too" if volumes else "its data is kept" if found.data else "it had no data"
-    say(f"stack {stack} had no state file: what carried its mark is gone ({found.words()}); {kept}{_but(unseen)}")
+    kept = "its data is gone too" if volumes else "its data is kept" if remains.data else "it had no data"
+    say(f"stack {stack} had no state file: what carried its mark is gone ({remains.words()}); {kept}{_but(unseen)}")
     return True
 
 

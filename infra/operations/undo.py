@@ -53,8 +53,8 @@ def found_before(stack: str) -> Before:
     if state is not None:
         lab = open_lab(stack)
         return Before(running(lab), lab.supervisor.lives(), (), entries, state)
-    found = remains_of(paths)
-    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, entries, None, found.unseen)
+    remains = remains_of(paths)
+    return Before(remains.running - {SUPERVISORD}, SUPERVISORD in remains.running, remains.data, entries, None, remains.unseen)
 
 
 def running(lab: Lab) -> frozenset[str]:
@@ -83,8 +83,8 @@ def undo(stack: str, before: Before) -> None:
 
 def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
     yield from (partial(_remove_program, lab, program) for program in reversed(PROGRAMS) if program not in before.running)
-    made = [service for service in reversed(lab.stack.services) if service.name not in before.running]
-    yield from (partial(lab.runtime.remove, service) for service in made)
+    started = [service for service in reversed(lab.stack.services) if service.name not in before.running]
+    yield from (partial(lab.runtime.remove, service) for service in started)
     fresh = before.state is None and not before.data and not lab.state.adopted
     if before.nothing_ran:
         yield partial(sweep_machine, lab, volumes=fresh)

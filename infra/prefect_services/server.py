@@ -18,7 +18,7 @@ from infra.host.clock import Clock, SystemClock
 from infra.host.paths import lab_home, short_hash
 from infra.host.processes import end_processes, free_port, port_owner, stack_processes
 from infra.stack.declaration import Program
-from infra.supervision.log_tail import tail
+from infra.supervision.output_tail import tail
 from infra.supervision.private_files import write_private
 from infra.supervision.supervisor import Supervisor
 from trending.errors import NotReady, StackBusy
@@ -46,7 +46,7 @@ class PrefectServer:
     started: bool
 
 
-HEARTBEAT_SECONDS = 30
+RUN_HEARTBEAT_SECONDS = 30
 """A flow run gives a sign of life this often, Prefect's shortest: the automation marks crashed who misses three."""
 KEPT_SECONDS = 2 * 24 * 3600
 """Flow runs, their logs and artifacts, and events are deleted when they are older."""
@@ -166,15 +166,15 @@ def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -
 
     It is busy, and whoever works with it would lose it to another one's start.
     """
-    deadline, told = clock.monotonic() + BUSY_SECONDS, False
+    deadline, shown = clock.monotonic() + BUSY_SECONDS, False
     while is_ours(url):
         if answers(url):
             return True
         if clock.monotonic() > deadline:
             break
-        if show is not None and not told:
+        if show is not None and not shown:
             show(f"the Prefect server at {url} is busy: waiting for it")
-            told = True
+            shown = True
         clock.sleep(BUSY_PAUSE_SECONDS)
     return False
 
@@ -211,7 +211,7 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
         status = supervisor.status(PROGRAM)
         if clock.monotonic() > deadline or status is None or not (status.alive or status.state == "BACKOFF"):
             cause = "the local Prefect server did not start"
-            log = supervisor.logs / f"{PROGRAM}.err.log"
+            log = supervisor.output / f"{PROGRAM}.err.log"
             raise NotReady(cause, f"{url}; {log}: {tail(log, 3)}", "make server-stop, then once more")
         clock.sleep(0.1)
     return is_ours(url)

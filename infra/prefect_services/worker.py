@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra.host.paths import lab_home, short_hash
 from infra.prefect_services.server import (
-    HEARTBEAT_SECONDS,
+    RUN_HEARTBEAT_SECONDS,
     WORKER,
     PrefectServer,
     note_serving,
@@ -57,15 +57,15 @@ def worker_credentials() -> dict[str, str]:
 
 def worker_environment(server: PrefectServer) -> dict[str, str]:
     """Return the worker's environment, which its flow runs inherit: server, the lab's home, quick polling."""
-    ours = str(Path(sys.executable).parent)
+    own_programs = str(Path(sys.executable).parent)
     return {
         **prefect_environment(),
         # The deployments' command is `python`: this one, wherever the virtual environment lies.
-        "PATH": os.pathsep.join([ours, *filter(None, [os.environ.get("PATH")])]),
+        "PATH": os.pathsep.join([own_programs, *filter(None, [os.environ.get("PATH")])]),
         "PREFECT_API_URL": server.url,
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(RUN_HEARTBEAT_SECONDS),
         "TRENDING_HOME": str(lab_home()),
     }
 
@@ -75,6 +75,6 @@ def worker_status() -> ProgramStatus | None:
     return services_supervisor().status(WORKER)
 
 
-def worker_log() -> Path:
+def worker_output() -> Path:
     """Return where the worker says why it fails."""
-    return services_supervisor().logs / f"{WORKER}.err.log"
+    return services_supervisor().output / f"{WORKER}.err.log"

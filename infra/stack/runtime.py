@@ -91,7 +91,7 @@ class Runtime(Protocol):
         """Return what the machine has."""
         ...
 
-    def logs(self, service: Service, lines: int) -> str:
+    def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the service's output."""
         ...
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from infra.host.paths import StackPaths
 
 
-class Step(BaseModel):
+class StartUpStep(BaseModel):
     """One step: its name, what had to be done, the evidence, its time in seconds."""
 
     name: str
@@ -31,7 +31,7 @@ class StartUpSummary(BaseModel):
     cluster_id: str
     page: str
     changed: bool
-    steps: list[Step]
+    steps: list[StartUpStep]
     seconds: float
 
 
@@ -39,12 +39,12 @@ def keep_summary(paths: StackPaths, summary: StartUpSummary) -> None:
     """Keep the summary with the stack; one that changed nothing does not take the place of one that did."""
     if not summary.changed and kept_summary(paths) is not None:
         return
-    write_model(paths.timeline, summary)
+    write_model(paths.start_up_summary, summary)
 
 
 def kept_summary(paths: StackPaths) -> StartUpSummary | None:
     """Return the last start-up that changed something, or None where none was kept or it can't be read."""
     try:
-        return StartUpSummary.model_validate_json(paths.timeline.read_bytes())
+        return StartUpSummary.model_validate_json(paths.start_up_summary.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None

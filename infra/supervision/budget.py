@@ -47,7 +47,7 @@ def note_death(path: Path, program: str, now: float) -> bool:
     return deaths.spent
 
 
-def forgive(path: Path, program: str) -> None:
+def reset_deaths(path: Path, program: str) -> None:
     """Forget a program's deaths: a person asked for it again."""
     budget = read_budget(path)
     if budget.pop(program, None) is not None:

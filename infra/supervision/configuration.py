@@ -83,8 +83,8 @@ def clean_environment(stack_id: str) -> Mapping[str, str]:
     Without Prefect's, the lab's and make's variables, that is, and without those that make exports for a setting that was given.
     """
     fields = {name for section in LabSettings.model_fields.values() for name in _fields(section.annotation)}
-    given = {name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)} - _NO_SETTINGS
-    left_out = {name.upper() for name in fields} | given | _SECRETS
+    settings = {name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)} - _NO_SETTINGS
+    left_out = {name.upper() for name in fields} | settings | _SECRETS
     kept = {
         name: value
         for name, value in os.environ.items()

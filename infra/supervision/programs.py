@@ -10,8 +10,8 @@ from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.stack.runtime import Outcome
-from infra.supervision.budget import BUDGET_FILE, Deaths, forgive, read_budget
-from infra.supervision.log_tail import tail
+from infra.supervision.budget import BUDGET_FILE, Deaths, read_budget, reset_deaths
+from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.supervision.supervisor import ProgramStatus, Supervisor
 
 STOP_SECONDS = 30
-LOG_LINES = 12
+OUTPUT_LINES = 12
 
 
 def declare_program(paths: StackPaths, name: str, specification: str, *, java: bool) -> Program:
@@ -41,7 +41,7 @@ def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, s
     marker = paths.run / f"{program.name}.drift"
     if status is not None and status.alive and marker.exists() and marker.read_text() == program.drift_hash:
         return Outcome.ADOPTED
-    forgive(paths.run / BUDGET_FILE, program.name)
+    reset_deaths(paths.run / BUDGET_FILE, program.name)
     paths.specification(program.name).write_text(specification, encoding="utf-8")
     paths.heartbeat(program.name).unlink(missing_ok=True)
     supervisor.launch(program)
@@ -57,12 +57,12 @@ def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specifi
 def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
     """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
     status = supervisor.status(name)
-    deaths = read_budget(supervisor.logs.parent / BUDGET_FILE).get(name, Deaths())
+    deaths = read_budget(supervisor.output.parent / BUDGET_FILE).get(name, Deaths())
     if status is not None and (status.alive or (status.comes_back and not deaths.spent)):
         return status
-    said = tail(supervisor.logs / f"{name}.err.log", LOG_LINES)
+    last_lines = tail(supervisor.output / f"{name}.err.log", OUTPUT_LINES)
     state = "not there" if status is None else status.state.lower()
     cause = f"the program {name} is {state}"
-    evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {said}"
+    evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {last_lines}"
     error = BudgetSpent if status is not None and (status.state == "FATAL" or deaths.spent) else ServiceDied
     raise error(cause, evidence, f"make logs SERVICE={name}")

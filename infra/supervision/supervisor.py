@@ -84,7 +84,7 @@ class Supervisor:
         self._patience = QUESTION_SECONDS
 
     @property
-    def logs(self) -> Path:
+    def output(self) -> Path:
         """Where the programs' output goes."""
         return self._directory / "logs"
 
@@ -132,7 +132,7 @@ class Supervisor:
         # Started beside one that lives and is silent, a second one would have every program run twice once the first goes on.
         if self.require_reachable():
             return False
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.output.mkdir(parents=True, exist_ok=True)
         socket_of(self._directory).unlink(missing_ok=True)
         configuration = write_configuration(self._directory, self._stack_id)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
@@ -203,16 +203,16 @@ class Supervisor:
                 return None
             raise
         except NotReady:
-            return self._seen(name)
+            return self._status_by_mark(name)
         return _to_status(info)
 
-    def _seen(self, name: str) -> ProgramStatus | None:
+    def _status_by_mark(self, name: str) -> ProgramStatus | None:
         if not supervisords(self._stack_id):
             return None
-        found = [(process.create_time(), process.pid) for process in stack_processes(self._stack_id, name)]
-        if not found:
+        processes = [(process.create_time(), process.pid) for process in stack_processes(self._stack_id, name)]
+        if not processes:
             return None
-        started, pid = min(found)  # the others are its children
+        started, pid = min(processes)  # the others are its children
         return ProgramStatus(name, "RUNNING", pid, 0, "", started)
 
     def shutdown(self) -> None:

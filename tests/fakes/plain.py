@@ -39,8 +39,8 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         assert link_text
         keep(link, key, description)
 
-    monkeypatch.setattr("flows.runs.timeline.create_markdown_artifact", keep)
-    monkeypatch.setattr("flows.runs.timeline.create_link_artifact", keep_link)
+    monkeypatch.setattr("flows.runs.stopwatch.create_markdown_artifact", keep)
+    monkeypatch.setattr("flows.runs.stopwatch.create_link_artifact", keep_link)
     monkeypatch.setattr("flows.audit.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.report.create_markdown_artifact", keep)
     monkeypatch.setattr("flows.runs.artifacts.create_markdown_artifact", keep)

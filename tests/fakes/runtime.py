@@ -71,7 +71,7 @@ class FakeRuntime:
         started_at = self._world.started.get(service.name)
         return Observation(service.name, ServiceState.RUNNING, "pid 4711", drifted=drifted, started_at=started_at)
 
-    def logs(self, service: Service, lines: int) -> str:
+    def output(self, service: Service, lines: int) -> str:
         return "\n".join(f"{service.name} says {number}" for number in range(lines))
 
     def data_place(self, service: Service) -> str:

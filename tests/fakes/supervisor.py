@@ -32,8 +32,8 @@ class FakeSupervisor:
         self._paths = paths
 
     @property
-    def logs(self) -> Path:
-        return self._paths.logs
+    def output(self) -> Path:
+        return self._paths.output
 
     def running(self) -> bool:
         return self._world.supervised and not self._world.unreachable
@@ -54,7 +54,7 @@ class FakeSupervisor:
         self.require_reachable()
         if self._world.supervised:
             return False
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.output.mkdir(parents=True, exist_ok=True)
         self._world.supervised = True
         self._world.changed("start supervisor")
         return True
@@ -65,7 +65,7 @@ class FakeSupervisor:
         self._world.frozen.discard(program.name)
         self._world.programs[program.name] = program
         write_heartbeat(self._paths.heartbeat(program.name), "working", FIGURES)
-        (self.logs / f"{program.name}.out.log").write_text(f"{program.name} works\n", encoding="utf-8")
+        (self.output / f"{program.name}.out.log").write_text(f"{program.name} works\n", encoding="utf-8")
         self._world.changed(f"launch {program.name}")
 
     def stop(self, name: str) -> None:

@@ -285,7 +285,7 @@ def test_down_takes_a_supervisord_that_cannot_be_asked_with_it(world: World) -> 
 @pytest.mark.parametrize("step", ["prepare", "watch stream"])
 def test_what_lay_in_the_stacks_directory_stays_when_a_first_start_fails(step: str, world: World) -> None:
     paths = StackPaths.of("lab")
-    kept = [paths.root / "data.bak" / "ledger.sqlite", paths.root / "note.txt", paths.logs / "kafka.out.log"]
+    kept = [paths.root / "data.bak" / "ledger.sqlite", paths.root / "note.txt", paths.output / "kafka.out.log"]
     for path in kept:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"somebody's")
@@ -319,7 +319,7 @@ def test_a_start_refused_for_a_silent_supervisord_leaves_no_state(world: World, 
     with pytest.raises(SupervisorUnreachable):
         up()
     assert read_state(StackPaths.of("lab")) is None
-    assert "adopts" not in found.ways("lab")
+    assert "adopts" not in found.next_commands("lab")
 
 
 def test_an_engine_that_answers_only_after_the_first_look_is_no_ground_to_start_on(

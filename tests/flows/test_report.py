@@ -91,7 +91,7 @@ def test_the_report_of_a_running_stack_leaves_it_running(
 
 def test_a_tweet_of_the_run_is_followed_and_counted_both_ways(world: World, out: Path) -> None:
     start_up.start_up(StartUpForm(stack=lab_stack()))
-    log = open_lab("lab").supervisor.logs / "stream.out.log"
+    log = open_lab("lab").supervisor.output / "stream.out.log"
     log.write_text("".join(f"=====\nBatch {number} - x\n=====\nnoise\n" for number in range(4)), encoding="utf-8")
     count_a_tweet(world)
     with pytest.raises(AuditFailed):  # the producer's ledger knows nothing of that tweet
@@ -196,7 +196,7 @@ def test_a_photo_is_of_this_run_and_a_stack_without_a_page_has_none(
 
 def test_a_stack_whose_start_up_nobody_kept_says_so(world: World, out: Path) -> None:
     start_up.start_up(StartUpForm(stack=lab_stack()))
-    StackPaths.of("lab").timeline.unlink()
+    StackPaths.of("lab").start_up_summary.unlink()
     StackPaths.of("lab").heartbeat("stream").write_text(
         json.dumps({"at": time.time(), "pid": os.getpid(), "phase": "running", "figures": {"offset.0": 7}}),
         encoding="utf-8",

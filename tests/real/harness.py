@@ -21,7 +21,6 @@ from prefect import Task
 from flows import audit, start_up
 from flows.commands.modules import module_of
 from flows.runs import artifacts as pages
-from flows.runs import timeline
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
 from infra.forms.parameters import LastStep, StartUpForm, field_sections
@@ -33,7 +32,7 @@ from infra.operations.description import Line, describe
 from infra.operations.take_down import take_down
 from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
-from infra.supervision.log_tail import tail
+from infra.supervision.output_tail import tail
 from trending.audit.reconciliation import StreamFigures, reconcile, recount
 from trending.errors import LabError
 from trending.kafka.log_reader import log_ends, read_log
@@ -101,8 +100,8 @@ class RealStack:
         except subprocess.TimeoutExpired:
             process.kill()
             output, _nothing = process.communicate()
-            raise AssertionError(f"{flow} did not end:\n{output}\n{self.log_tails()}") from None
-        assert code in {None, process.returncode}, f"{flow} ended with {process.returncode}:\n{output}\n{self.log_tails()}"
+            raise AssertionError(f"{flow} did not end:\n{output}\n{self.output_tails()}") from None
+        assert code in {None, process.returncode}, f"{flow} ended with {process.returncode}:\n{output}\n{self.output_tails()}"
         return output
 
     def up_arguments(self, **more: str) -> list[str]:
@@ -232,7 +231,7 @@ class RealStack:
             except (LabError, psutil.Error, StopIteration, AssertionError):
                 pass
             time.sleep(0.1)
-        raise AssertionError(f"after {seconds} s still not: {what}\n{self.log_tails()}")
+        raise AssertionError(f"after {seconds} s still not: {what}\n{self.output_tails()}")
 
     def wait_new_life(self, program: str, old: int, seconds: float = 60) -> None:
         """Wait until a program has a new pid and beats with it, the stream with a finished batch or caught-up offsets."""
@@ -260,8 +259,8 @@ class RealStack:
     def running(self) -> set[str]:
         return set(found_before(self.name).running)
 
-    def log_tails(self) -> str:
-        logs = sorted(self.paths.logs.glob("*.log"))
+    def output_tails(self) -> str:
+        logs = sorted(self.paths.output.glob("*.log"))
         return "\n".join(f"--- {path.name}\n{tail(path, 12)}" for path in logs)
 
     def assert_nothing_left(self) -> None:

@@ -218,7 +218,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_stream_goes_on(
     assert f"dead letters: {len(reasons)}" in output
     assert "tweets of other producers: 4" in output
     assert "foreign records: 1" in output
-    console = (live.paths.logs / "stream.out.log").read_text(encoding="utf-8")
+    console = (live.paths.output / "stream.out.log").read_text(encoding="utf-8")
     assert "#\\u202e<script>\\x1b[2J" in console
     assert "\x1b" not in console
     assert "\u202e" not in console

@@ -184,17 +184,17 @@ def reconcile(
     unbooked = log.rejects.items() - booked.items()
     overbooked = booked.items() - log.rejects.items()
     differences += _ledger_differences(ledger, start, log)
-    found = acknowledged & log.ids.keys()
+    arrived = acknowledged & log.ids.keys()
     twice = sum(times - 1 for times in log.ids.values())
-    ours = log.ids.keys() & _attempted(ledger, log)
+    attempted = log.ids.keys() & _attempted(ledger, log)
     return AuditReport(
         acknowledged=len(acknowledged),
         in_log=len(log.ids),
         counted=sum(stream.counts.values()) - log.without_id,
-        lost=len(acknowledged - found) + missing + len(unbooked),
+        lost=len(acknowledged - arrived) + missing + len(unbooked),
         duplicated=twice + beyond + len(overbooked),
-        unknown_arrived=len(ours - acknowledged),
-        not_attempted=len(log.ids.keys() - ours),
+        unknown_arrived=len(attempted - acknowledged),
+        not_attempted=len(log.ids.keys() - attempted),
         given_up=ledger.failed,
         without_id=log.without_id,
         foreign=log.foreign,
@@ -222,7 +222,7 @@ def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int
 def _ledger_differences(ledger: Ledger, start: dict[int, int], log: Recount) -> list[Difference]:
     """Compare the ledger's counts by append minute with the log's, for the runs that lie wholly in the range.
 
-    Tweets of ours that were dead-lettered have no hashtag in the recount: their runs are left out of this comparison.
+    Tweets of attempted that were dead-lettered have no hashtag in the recount: their runs are left out of this comparison.
     """
     cut = {row.run for row in ledger.intervals if row.first_offset < start.get(row.partition, 0)} | log.rejected_runs
     expected: Counter[tuple[int, str]] = Counter()

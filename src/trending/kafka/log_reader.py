@@ -71,12 +71,12 @@ def offsets_at(bootstrap: str, topic: str, at: float, timeout: float = 10.0) -> 
     consumer = open_consumer(bootstrap)
     try:
         partitions = consumer.list_topics(topic, timeout=timeout).topics[topic].partitions
-        asked = [TopicPartition(topic, partition, int(at * 1000)) for partition in partitions]
-        found = consumer.offsets_for_times(asked, timeout=timeout)
+        times = [TopicPartition(topic, partition, int(at * 1000)) for partition in partitions]
+        offsets = consumer.offsets_for_times(times, timeout=timeout)
         # librdkafka answers OFFSET_END, a negative number, where every record is older.
         return {
             place.partition: place.offset if place.offset >= 0 else consumer.get_watermark_offsets(place, timeout=timeout)[1]
-            for place in found
+            for place in offsets
         }
     except KafkaException as error:
         cause = f"the offsets of {topic} cannot be read from {bootstrap}"

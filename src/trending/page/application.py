@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from trending.page.export import to_csv, to_json
 from trending.page.metrics import expose, metrics_registry
-from trending.page.window import status
+from trending.page.window import stage_of
 from trending.page.words import LANGUAGES, WORDS, choose_language
 from trending.serving.reader import StoreReader
 from trending.text import number
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from trending.page.board import Board
     from trending.page.feed import Feed
-    from trending.page.window import Status
+    from trending.page.window import WindowStage
     from trending.programs.specifications import PageSpec
     from trending.serving.reader import Window
 
@@ -59,15 +59,15 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = {name.lower() for name, _value in message["headers"]}
+                present = {name.lower() for name, _value in message["headers"]}
                 more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in given)]
+                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in present)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-class Pages:
+class Endpoints:
     """The endpoints of one stack's page."""
 
     def __init__(self, spec: PageSpec, board: Board, feed: Feed) -> None:
@@ -83,8 +83,8 @@ class Pages:
 
     async def first_paint(self, request: Request) -> Response:
         """Return the whole page with what is known now, so that nothing has to be fetched before there is something to see."""
-        asked = request.query_params.get("lang")
-        language = choose_language(asked, request.cookies.get("lang"), request.headers.get("accept-language", ""))
+        requested = request.query_params.get("lang")
+        language = choose_language(requested, request.cookies.get("lang"), request.headers.get("accept-language", ""))
         sections, past = dict(self._feed.sections), None
         chosen = request.query_params.get("window", "")
         if chosen.isdecimal() and len(chosen) <= MAX_WINDOW_DIGITS:
@@ -105,7 +105,7 @@ class Pages:
             **sections,
         )
         response = HTMLResponse(html, headers={"Vary": "Accept-Language, Cookie", "Content-Language": language})
-        if asked in LANGUAGES:
+        if requested in LANGUAGES:
             response.set_cookie("lang", language, max_age=31_536_000, httponly=True, samesite="strict")
         return response
 
@@ -139,15 +139,15 @@ class Pages:
 
     async def _export(self, request: Request, kind: str) -> Response:
         start = request.path_params["start"]
-        found = await asyncio.to_thread(self._read, start)
-        if found is None:
+        export = await asyncio.to_thread(self._read, start)
+        if export is None:
             return _absent()
         name = f"ranking-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(start))}.{kind}"
-        content = to_csv(*found) if kind == "csv" else to_json(*found)
+        content = to_csv(*export) if kind == "csv" else to_json(*export)
         media_type = "text/csv" if kind == "csv" else "application/json"
         return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
-    def _read(self, start: int) -> tuple[Window, Status] | None:
+    def _read(self, start: int) -> tuple[Window, WindowStage] | None:
         if not self._board.readable:
             return None
         reader = StoreReader(self._spec.store)
@@ -157,22 +157,22 @@ class Pages:
             reader.close()
         if latest is None or window is None:
             return None
-        return window, status(start, latest, time.time(), self._spec.window_time)
+        return window, stage_of(start, latest, time.time(), self._spec.window_time)
 
 
 def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
-    """Return the application; the feed must have been given its first sections, since the first paint shows them."""
-    pages = Pages(spec, board, feed)
+    """Return the application; the feed must have been present its first sections, since the first paint shows them."""
+    endpoints = Endpoints(spec, board, feed)
 
     static = StaticFiles(directory=Path(__file__).parent / "static")
     routes = [
-        Route("/", pages.first_paint),
-        Route("/events", pages.events),
-        Route("/windows/{start:int}.csv", pages.csv),
-        Route("/windows/{start:int}.json", pages.json),
-        Route("/past/{start:int}", pages.past),
-        Route("/health", pages.health),
-        Route("/metrics", pages.metrics),
+        Route("/", endpoints.first_paint),
+        Route("/events", endpoints.events),
+        Route("/windows/{start:int}.csv", endpoints.csv),
+        Route("/windows/{start:int}.json", endpoints.json),
+        Route("/past/{start:int}", endpoints.past),
+        Route("/health", endpoints.health),
+        Route("/metrics", endpoints.metrics),
         Mount("/static", static),
     ]
     middleware = [Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]

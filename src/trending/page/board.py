@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
-from trending.page.health import BrokerWitness, Health, program_health
+from trending.page.condition import BrokerWitness, Condition, program_condition
 from trending.page.pace import Pace, Tally, seed
 from trending.page.sections import history_section, ranking_section, trends_section
 from trending.page.window import preceding
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
-from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, Observation, StoreReader, Window
+from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, StoreReader, StoreSnapshot, Window
 from trending.settings import WINDOW_SECONDS
 from trending.text import local_time
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from trending.programs.specifications import PageSpec
 
-log = logging.getLogger("trending.page")
+logger = logging.getLogger("trending.page")
 
 Sections = dict[str, Any]
 CLOCK_SECONDS = 43_200.0
 """A time that is longer ago is shown with its date."""
-_NOTHING = Observation((), None, 0.0, 0)
+_NOTHING = StoreSnapshot((), None, 0.0, 0)
 
 
 class Board:
@@ -37,7 +37,7 @@ class Board:
         self._reader: StoreReader | None = None
         self._inode = 0
         self._version = -1
-        self._seen = _NOTHING
+        self._snapshot = _NOTHING
         self._windows: dict[int, Window] = {}
         self._readable = False
         self._tally, self._pace, self._sent = Tally(), Pace(), Pace()
@@ -51,9 +51,9 @@ class Board:
         return self._readable
 
     @property
-    def seen(self) -> Observation:
+    def snapshot(self) -> StoreSnapshot:
         """What the last look saw of the store; nothing where it can't be read."""
-        return self._seen if self._readable else _NOTHING
+        return self._snapshot if self._readable else _NOTHING
 
     def look(self, now: float, viewers: int = 0) -> Sections:
         """Return every section as it is now. A store that can't be read is told as such, and tried again at the next look."""
@@ -62,7 +62,7 @@ class Board:
             self._follow_store()
         except (OperationalError, FileNotFoundError) as error:
             if self._readable:
-                log.warning("the serving store cannot be read: %s", error)
+                logger.warning("the serving store cannot be read: %s", error)
             self.close()
         return {
             "ranking": self._live_ranking(now),
@@ -79,7 +79,7 @@ class Board:
             window = reader.window(start)
             if latest is None or window is None:
                 return None
-            earlier = reader.observe(start - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS).windows
+            earlier = reader.snapshot(start - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS).windows
         except OperationalError:
             return None
         finally:
@@ -107,14 +107,14 @@ class Board:
         if self._version == -1:
             self._windows.clear()
             self._tally, self._pace = Tally(), Pace()
-            self._seen = self._reader.observe()
-            seed(self._pace, self._tally, self._seen.windows, self._seen.at)
+            self._snapshot = self._reader.snapshot()
+            seed(self._pace, self._tally, self._snapshot.windows, self._snapshot.at)
         else:
             newest = max(self._windows, default=None)
             since = None if newest is None else newest - (OPEN_WINDOWS - 1) * WINDOW_SECONDS
-            self._seen = self._reader.observe(since)
-            self._pace.observe(self._seen.at, self._tally.add(self._seen.windows))
-        self._windows.update((window.start, window) for window in self._seen.windows)
+            self._snapshot = self._reader.snapshot(since)
+            self._pace.add(self._snapshot.at, self._tally.add(self._snapshot.windows))
+        self._windows.update((window.start, window) for window in self._snapshot.windows)
         for start in sorted(self._windows)[:-SHOWN_WINDOWS]:
             del self._windows[start]
         self._version, self._readable = version, True
@@ -129,24 +129,24 @@ class Board:
     def _pipeline(self, now: float, viewers: int) -> Sections:
         producer, stream = _beat(self._spec.producer), _beat(self._spec.stream)
         recorded = self._spec.stream is None
-        store = Health.WELL if self._readable else Health.ABSENT
+        store = Condition.WELL if self._readable else Condition.ABSENT
         sections: Sections = {
             "producer": {**_program(producer, now), "rate": self._sending(producer, now)},
             "kafka": {"health": self._witness.judge(producer, stream, now), "topic": self._spec.topic},
             "spark": {**_program(stream, now), "rate": round(self._pace.velocity("", now), 1)},
             "store": {
                 "health": store,
-                "written": self._clock(self._seen.at, now),
-                "rejects": self._seen.rejects,
+                "written": self._clock(self._snapshot.at, now),
+                "rejects": self._snapshot.rejects,
                 "windows": len(self._windows),
             },
-            "page": {"health": Health.WELL, "viewers": viewers},
+            "page": {"health": Condition.WELL, "viewers": viewers},
             "recorded": recorded,
             "stale_since": "" if recorded else self._stale_since(stream, now),
         }
         if recorded:
             for part in ("producer", "kafka", "spark"):
-                sections[part] = dict.fromkeys(sections[part], None) | {"health": Health.UNRECORDED}
+                sections[part] = dict.fromkeys(sections[part], None) | {"health": Condition.UNRECORDED}
         return sections
 
     def _sending(self, producer: Heartbeat | None, now: float) -> float:
@@ -155,15 +155,15 @@ class Board:
         if producer.pid != self._producer_pid:
             self._sent.forget()
             self._producer_pid = producer.pid
-        self._sent.observe(producer.at, {"": producer.figures.get("acknowledged", 0.0)})
+        self._sent.add(producer.at, {"": producer.figures.get("acknowledged", 0.0)})
         return round(self._sent.velocity("", now), 1)
 
     def _stale_since(self, stream: Heartbeat | None, now: float) -> str:
-        health = program_health(stream, now)
-        if health in {Health.WELL, Health.STARTING}:
+        condition = program_condition(stream, now)
+        if condition in {Condition.WELL, Condition.STARTING}:
             return ""
         # A stream that lives without its broker writes nothing: what is shown is as old as the last batch.
-        at = self._seen.at if stream is None or health is Health.TROUBLED else stream.at
+        at = self._snapshot.at if stream is None or condition is Condition.TROUBLED else stream.at
         return self._clock(at or self._began, now)
 
     def _clock(self, at: float, now: float) -> str:
@@ -175,7 +175,7 @@ def _program(beat: Heartbeat | None, now: float) -> Sections:
     """Return a program's health and those of its figures that the page shows."""
     figures = beat.figures if beat else {}
     shown = {name: figures.get(name, 0.0) for name in ("acknowledged", "queued", "batch", "batch_seconds", "behind")}
-    return {"health": program_health(beat, now), "phase": beat.phase if beat else "", **shown}
+    return {"health": program_condition(beat, now), "phase": beat.phase if beat else "", **shown}
 
 
 def _beat(path: Path | None) -> Heartbeat | None:

@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from trending.page.window import Status
+    from trending.page.window import WindowStage
     from trending.serving.reader import Window
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins with one of these for a formula and runs it."""
 
 
-def to_csv(window: Window, status: Status) -> str:
+def to_csv(window: Window, stage: WindowStage) -> str:
     """Return a line for each hashtag. One that a spreadsheet would run gets an apostrophe before it; JSON has it as it is."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["window_start", "window_end", "status", "rank", "hashtag", "tweets"])
-    span = [_utc(window.start), _utc(window.end), status]
+    span = [_utc(window.start), _utc(window.end), stage]
     for place, (hashtag, tweets) in enumerate(window.ranked, 1):
         writer.writerow([*span, place, f"'{hashtag}" if hashtag.startswith(_FORMULA) else hashtag, tweets])
     return text.getvalue()
 
 
-def to_json(window: Window, status: Status) -> bytes:
+def to_json(window: Window, stage: WindowStage) -> bytes:
     """Return the window with every hashtag exactly as it was counted."""
     ranking = [{"rank": place, "hashtag": hashtag, "tweets": tweets} for place, (hashtag, tweets) in enumerate(window.ranked, 1)]
     return msgspec.json.encode(
         {
             "window_start": _utc(window.start),
             "window_end": _utc(window.end),
-            "status": status,
+            "status": stage,
             "tweets": window.tweets,
             "hashtags": window.hashtags,
             "ranking": ranking,

@@ -75,15 +75,15 @@ class Feed:
 
     async def events(self, last_id: str | None) -> AsyncIterator[bytes]:
         """Yield server-sent events: what is newer than ``last_id``, all of it for a new viewer, then each change."""
-        seen = self._version_of(last_id)
+        last_version = self._version_of(last_id)
         self.viewers += 1
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
             while not self._closed.is_set():
                 changed = self._changed
-                if self._version > seen:
+                if self._version > last_version:
                     # Both at once: while the event is on its way the next version may come.
-                    event, seen = self._event(seen), self._version
+                    event, last_version = self._event(last_version), self._version
                     yield event
                     continue
                 try:
@@ -106,10 +106,10 @@ class Feed:
         life, _separator, number = (last_id or "").partition("-")
         return int(number) if life == self._life and number.isdecimal() and len(number) < 16 else 0  # noqa: PLR2004
 
-    def _event(self, seen: int) -> bytes:
-        if seen in self._events:
-            return self._events[seen]
-        newer = {name: msgspec.Raw(self._encoded[name]) for name, version in self._versions.items() if version > seen}
+    def _event(self, last_version: int) -> bytes:
+        if last_version in self._events:
+            return self._events[last_version]
+        newer = {name: msgspec.Raw(self._encoded[name]) for name, version in self._versions.items() if version > last_version}
         event = b"id: %b-%d\nevent: update\ndata: %b\n\n" % (self._life.encode(), self._version, msgspec.json.encode(newer))
-        self._events[seen] = event
+        self._events[last_version] = event
         return event

@@ -46,9 +46,9 @@ def health_families(note: HealthNote) -> Iterator[Metric]:
     broker = GaugeMetricFamily(
         "trending_broker_info", "Always 1; Kafka's version as the last health check found it.", labels=["version"]
     )
-    for component, said in note.verdicts.items():
+    for component, current in note.verdicts.items():
         for each in VERDICTS:
-            verdict.add_metric([component, each], float(each == said))
+            verdict.add_metric([component, each], float(each == current))
     if note.at:
         at.add_metric([], note.at)
     for component, count in note.repaired.items():

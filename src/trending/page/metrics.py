@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from trending.page.health import Health, program_health
+from trending.page.condition import Condition, program_condition
 from trending.page.health_note import health_families, read_health
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TOP_HASHTAGS = 10
 """Hashtags that get a label; all others of the window are one sample, so that no traffic makes the number of series grow."""
-_UP = {Health.WELL, Health.STARTING, Health.TROUBLED}
+_UP = {Condition.WELL, Condition.STARTING, Condition.TROUBLED}
 _OFFSET = "offset."
 _OPENMETRICS = "application/openmetrics-text"
 
@@ -96,13 +96,13 @@ class StackCollector(Collector):
             "1 while producer and job say that the broker answers them, 0 while it does not; absent if unknown.",
         )
         pipeline = self._feed.sections.get("pipeline")
-        health = pipeline["kafka"]["health"] if pipeline else Health.UNKNOWN
-        if health not in {Health.UNKNOWN, Health.UNRECORDED}:
-            family.add_metric([], float(health is Health.WELL))
+        condition = pipeline["kafka"]["health"] if pipeline else Condition.UNKNOWN
+        if condition not in {Condition.UNKNOWN, Condition.UNRECORDED}:
+            family.add_metric([], float(condition is Condition.WELL))
         yield family
 
     def _store(self) -> Iterator[Metric]:
-        seen, readable = self._board.seen, self._board.readable
+        snapshot, readable = self._board.snapshot, self._board.readable
         yield GaugeMetricFamily("trending_store_readable", "1 if the page can read the serving store.", value=float(readable))
         batch = GaugeMetricFamily(
             "trending_store_last_batch_timestamp_seconds", "When the last batch was written, in seconds since the epoch."
@@ -112,14 +112,14 @@ class StackCollector(Collector):
         )
         size = GaugeMetricFamily("trending_store_size_bytes", "Size of the store's file and its write-ahead log.")
         if readable:
-            rejects.add_metric([], seen.rejects)
+            rejects.add_metric([], snapshot.rejects)
             size.add_metric([], _size(self._spec.store))
-            if seen.at:
-                batch.add_metric([], seen.at)
+            if snapshot.at:
+                batch.add_metric([], snapshot.at)
         yield from (batch, rejects, size)
 
     def _ranking(self) -> Iterator[Metric]:
-        windows = self._board.seen.windows
+        windows = self._board.snapshot.windows
         start = GaugeMetricFamily(
             "trending_ranking_window_start_timestamp_seconds", "Start of the latest window, in seconds since the epoch."
         )
@@ -175,8 +175,8 @@ def _programs(beats: Mapping[str, Heartbeat | None], now: float) -> Iterator[Met
     for program, beat in beats.items():
         if beat is None:
             continue
-        health = Health.WELL if beat.phase == "serving" else program_health(beat, now)
-        up.add_metric([program], float(health in _UP))
+        condition = Condition.WELL if beat.phase == "serving" else program_condition(beat, now)
+        up.add_metric([program], float(condition in _UP))
         last.add_metric([program], beat.at)
         if beat.started:
             start.add_metric([program], beat.started)

@@ -54,7 +54,7 @@ class Pace:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, Mapping[str, float]]] = deque()
 
-    def observe(self, at: float, counts: Mapping[str, float]) -> None:
+    def add(self, at: float, counts: Mapping[str, float]) -> None:
         """Add a sample; one that is not newer than the last takes its place, since clocks are stepped."""
         while self._samples and self._samples[-1][0] >= at:
             self._samples.pop()
@@ -81,29 +81,29 @@ class Tally:
     """Counts by window made into counts that only grow: the sum over all windows seen."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, Window] = {}
+        self._windows: dict[int, Window] = {}
         self._sum: Counter[str] = Counter()
 
     def add(self, windows: Iterable[Window]) -> Mapping[str, float]:
         """Take windows, each new or grown, and return the sums by hashtag, and the sum of all under the empty name."""
         for window in windows:
-            before = self._seen.get(window.start)
-            known = dict(before.ranked) if before else {}
+            before = self._windows.get(window.start)
+            counted = dict(before.ranked) if before else {}
             # A hashtag that was below the ranked ones had at most the last one's count.
             least = before.ranked[-1][1] if before and before.hashtags > len(before.ranked) else 0
             for hashtag, tweets in window.ranked:
-                self._sum[hashtag] += max(0, tweets - known.get(hashtag, least))
+                self._sum[hashtag] += max(0, tweets - counted.get(hashtag, least))
             self._sum[""] += max(0, window.tweets - (before.tweets if before else 0))
-            self._seen[window.start] = window
+            self._windows[window.start] = window
         self._prune()
         return self._sum
 
     def _prune(self) -> None:
-        old = sorted(self._seen)[:-KEPT_WINDOWS]
+        old = sorted(self._windows)[:-KEPT_WINDOWS]
         for start in old:
-            del self._seen[start]
+            del self._windows[start]
         if old:
-            alive = {hashtag for window in self._seen.values() for hashtag, _tweets in window.ranked} | {""}
+            alive = {hashtag for window in self._windows.values() for hashtag, _tweets in window.ranked} | {""}
             self._sum = Counter({name: tweets for name, tweets in self._sum.items() if name in alive})
 
 
@@ -111,6 +111,6 @@ def seed(pace: Pace, tally: Tally, windows: Sequence[Window], at: float) -> None
     """Fill the samples from the store, as far as it knows: a sum at each window's start and end, the last one at ``at``."""
     sums: Mapping[str, float] = {}
     for window in windows:
-        pace.observe(window.start, sums)
+        pace.add(window.start, sums)
         sums = tally.add([window])
-        pace.observe(min(window.end, at), sums)
+        pace.add(min(window.end, at), sums)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trending.programs.specifications import PageSpec
 
-log = logging.getLogger("trending.page")
+logger = logging.getLogger("trending.page")
 
 BEAT_SECONDS = 0.5
 WATCH_SECONDS = 0.1
@@ -93,5 +93,5 @@ async def _beat_until(spec: PageSpec, server: uvicorn.Server, feed: Feed, over: 
 def main(spec: PageSpec, stop: threading.Event) -> None:
     """Serve the page until told to stop."""
     with listen(spec.settings.page_port) as listening:  # uvicorn closes it, but not when it ends while it starts
-        log.info("the page of %s is at %s", spec.name, spec.settings.address)
+        logger.info("the page of %s is at %s", spec.name, spec.settings.address)
         asyncio.run(serve(spec, listening, stop))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trending.drawing.polyline import SPARK, TRENDS, polyline
 from trending.page.pace import rates
-from trending.page.window import Status, rank_changes, status
+from trending.page.window import WindowStage, rank_changes, stage_of
 from trending.settings import WINDOW_SECONDS
 from trending.text import local_time, printable
 
@@ -38,7 +38,7 @@ def ranking_section(
 ) -> dict[str, Any]:
     """Return a window with its first rows; with a pace velocity is that of this moment, otherwise the window's mean."""
     if window is None:
-        return {"start": None, "rows": [], "tweets": 0, "hashtags": 0, "status": Status.OPEN, "label": "", "date": ""}
+        return {"start": None, "rows": [], "tweets": 0, "hashtags": 0, "status": WindowStage.OPEN, "label": "", "date": ""}
     highest = window.ranked[0][1] if window.ranked else 1
     changes = rank_changes(window, before)
     rows = [
@@ -60,7 +60,7 @@ def ranking_section(
         "start": window.start,
         "date": begin[:10],
         "label": f"{begin[11:]} \u2013 {end[11:]}",
-        "status": status(window.start, latest, now, spec.window_time),
+        "status": stage_of(window.start, latest, now, spec.window_time),
         "tweets": window.tweets,
         "hashtags": window.hashtags,
         "rows": rows,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trending.settings import WindowTime
 
 
-class Status(StrEnum):
+class WindowStage(StrEnum):
     """Whether a window's counts can still grow."""
 
     OPEN = "open"
@@ -25,16 +25,16 @@ class Status(StrEnum):
     """Spark's watermark has passed its end: it can't change any more."""
 
 
-def status(start: int, latest: int, now: float, window_time: WindowTime) -> Status:
-    """Return the status of the window that starts at ``start``, the store's latest one starting at ``latest``.
+def stage_of(start: int, latest: int, now: float, window_time: WindowTime) -> WindowStage:
+    """Return the stage of the window that starts at ``start``, the store's latest one starting at ``latest``.
 
     The watermark moves with tweets and not with the clock: without traffic a window stays closing. A tweet in a window that
     starts at the end plus the watermark's delay, or later, proves that the watermark has passed.
     """
     end = start + WINDOW_SECONDS
     if latest >= end + WATERMARK_SECONDS[window_time]:
-        return Status.FINAL
-    return Status.OPEN if now < end else Status.CLOSING
+        return WindowStage.FINAL
+    return WindowStage.OPEN if now < end else WindowStage.CLOSING
 
 
 def rank_changes(window: Window, before: Window | None) -> list[int | None]:

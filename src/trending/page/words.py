@@ -144,9 +144,9 @@ _ES: Final = {
 WORDS: Final = {"en": _EN, "es": _ES}
 
 
-def choose_language(asked: str | None, kept: str | None, accepted: str) -> str:
+def choose_language(requested: str | None, kept: str | None, accepted: str) -> str:
     """Return the language: the one asked for, else the one kept in the cookie, else the browser's first that there is."""
-    for choice in (asked, kept):
+    for choice in (requested, kept):
         if choice in LANGUAGES:
             return choice
     weighted = [_weight(part) for part in accepted.split(",")]

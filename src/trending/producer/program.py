@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from trending.programs.specifications import ProducerSpec
 
-log = logging.getLogger("trending.producer")
+logger = logging.getLogger("trending.producer")
 
 REPORT_SECONDS = 0.5
 FLUSH_SECONDS = 20.0
@@ -67,7 +67,7 @@ class TweetProducer:
         self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
         self._ledger = LedgerWriter(spec.ledger, self._run)
         self._fatal: KafkaError | None = None
-        self._producer = Producer({**client_configuration(spec.bootstrap), "error_cb": self._error}, logger=log)
+        self._producer = Producer({**client_configuration(spec.bootstrap), "error_cb": self._error}, logger=logger)
         self._sent = 0
         self._waits = 0
         self._ends: dict[int, int] = {}
@@ -76,7 +76,7 @@ class TweetProducer:
         """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors."""
         rate = self._spec.settings.rate
         started, base, reported = time.monotonic(), 0, 0.0
-        log.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
+        logger.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
         while not stop.is_set() and self._fatal is None:
             now = time.monotonic()
             due = int((now - started) * rate) + 1 - (self._sent - base)
@@ -130,7 +130,7 @@ class TweetProducer:
             self._ends[partition] = offset + 1
 
     def _error(self, error: KafkaError) -> None:
-        log.warning("%s", error.str())
+        logger.warning("%s", error.str())
         if error.fatal():
             self._fatal = error
 
@@ -151,7 +151,7 @@ class TweetProducer:
         left = self._producer.flush(FLUSH_SECONDS)
         self._report("stopped")
         self._ledger.close()
-        log.info("sent %d, acknowledged %d, unknown %d", self._sent, self._ledger.acknowledged, left)
+        logger.info("sent %d, acknowledged %d, unknown %d", self._sent, self._ledger.acknowledged, left)
         if self._fatal is not None:
             cause = "librdkafka gave up on this producer; a new one starts with a new run"
             raise LabError(cause, self._fatal.str(), "make status")

@@ -46,7 +46,7 @@ class Setting(Part):
     value: str
 
 
-class StartStep(Part):
+class StepTime(Part):
     """One step of the start-up and its time."""
 
     name: str
@@ -57,7 +57,7 @@ class StartStep(Part):
 class StartUp(Part):
     """The start-up that brought the stack up."""
 
-    steps: tuple[StartStep, ...]
+    steps: tuple[StepTime, ...]
     seconds: float
 
 

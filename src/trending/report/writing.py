@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trending.report.pages import report_page, slides_page
+from trending.report.documents import report_html, slides_html
 from trending.report.pdf import slides_pdf
 
 if TYPE_CHECKING:
@@ -23,6 +23,6 @@ PHOTO = "pagina.png"
 def write_files(report: Report, place: Path) -> None:
     """Write data, report and slides into ``place``, where the recorded store and the photo already are."""
     (place / DATA).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (place / REPORT).write_text(report_page(report, place), encoding="utf-8")
-    (place / SLIDES).write_text(slides_page(report, place), encoding="utf-8")
+    (place / REPORT).write_text(report_html(report, place), encoding="utf-8")
+    (place / SLIDES).write_text(slides_html(report, place), encoding="utf-8")
     (place / PDF).write_bytes(slides_pdf(report, place))

@@ -48,7 +48,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class StoreSnapshot:
     """What one look saw: windows in order of time, the last batch and when it was written, the rejects."""
 
     windows: tuple[Window, ...]
@@ -72,7 +72,7 @@ class StoreReader:
         version: int = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
         return version
 
-    def observe(self, since: int | None = None) -> Observation:
+    def snapshot(self, since: int | None = None) -> StoreSnapshot:
         """Return the windows from ``since`` on, or the last hour's, with the state of the whole store."""
         with self._look() as connection:
             checkpoints = _checkpoints(connection)
@@ -85,7 +85,7 @@ class StoreReader:
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             unique = select(_rejects.c.partition, _rejects.c.offset).distinct().subquery()
             rejects = connection.execute(select(func.count()).select_from(unique)).scalar_one()
-        return Observation(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejects)
+        return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejects)
 
     def window(self, start: int, limit: int | None = None) -> Window | None:
         """Return the window that starts at ``start``, ranked as a whole unless limited; None where nothing was counted."""

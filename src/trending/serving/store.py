@@ -189,13 +189,6 @@ class Store:
             rows = connection.execute(query.order_by(_rejects.c.partition, _rejects.c.offset))
             return [Reject(row.partition, row.offset, row.reason) for row in rows]
 
-    def last_batch(self, checkpoint: str) -> int | None:
-        """Return the number of the last batch written under ``checkpoint``, or None before the first."""
-        query = select(func.max(_batches.c.batch)).where(_batches.c.checkpoint == checkpoint)
-        with self._engine.connect() as connection:
-            number: int | None = connection.execute(query).scalar_one()
-            return number
-
     def written(self, checkpoint: str) -> dict[int, float]:
         """Return batch → when it was written under ``checkpoint``, seconds since the epoch; only the last ones are kept."""
         query = select(_batches.c.batch, _batches.c.at).where(_batches.c.checkpoint == checkpoint)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from trending.programs.specifications import StreamSpec
 
-log = logging.getLogger("trending.stream")
+logger = logging.getLogger("trending.stream")
 
 BROKER_OPTIONS = {
     "kafka.default.api.timeout.ms": "10000",
@@ -180,7 +180,7 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
                 cause = "the streaming query failed"
                 raise LabError(cause, str(error), "make status") from error
             backoff = 1.0 if progress.batches > batches else min(backoff * 2, MAX_BACKOFF_SECONDS)
-            log.warning("the broker is lost; the query starts again in %.0f s", backoff)
+            logger.warning("the broker is lost; the query starts again in %.0f s", backoff)
             write_heartbeat(spec.heartbeat, "broker lost", progress.figures())
             stop.wait(backoff)
     session.stop()
@@ -210,6 +210,6 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
 
 def _end_without_jvm(error: Exception) -> NoReturn:
     """End at once: with its JVM gone, PySpark's own clean-up at exit would wait for answers that never come."""
-    log.error("the driver's JVM is gone: %s", error)
+    logger.error("the driver's JVM is gone: %s", error)
     time.sleep(0.1)
     os._exit(1)

@@ -14,7 +14,7 @@ def record_id(run: str, sequence: int) -> bytes:
 
 
 def parse_record_id(value: bytes) -> tuple[str, int] | None:
-    """Return (run, sequence) of an ``id`` header, or None where it is not one of ours."""
+    """Return (run, sequence) of an ``id`` header, or None where it is not one of valid."""
     run, separator, sequence = value.decode("ascii", "replace").partition(":")
-    ours = separator and sequence.isdecimal() and len(sequence) <= MAX_SEQUENCE_DIGITS
-    return (run, int(sequence)) if ours else None
+    valid = separator and sequence.isdecimal() and len(sequence) <= MAX_SEQUENCE_DIGITS
+    return (run, int(sequence)) if valid else None

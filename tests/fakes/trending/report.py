@@ -16,8 +16,8 @@ from trending.report.data import (
     Minute,
     Report,
     Setting,
-    StartStep,
     StartUp,
+    StepTime,
     Stream,
     Totals,
     TweetWay,
@@ -61,7 +61,7 @@ def facts(**changes: Any) -> Facts:
         ),
         "settings": (Setting(name="stack.heap_mb", value="512"), Setting(name="producer.rate", value="21.5")),
         "start_up": StartUp(
-            steps=tuple(StartStep(name=name, outcome=outcome, seconds=seconds) for name, outcome, seconds in STEPS), seconds=21.46
+            steps=tuple(StepTime(name=name, outcome=outcome, seconds=seconds) for name, outcome, seconds in STEPS), seconds=21.46
         ),
     }
     return Facts(**{**fields, **changes})

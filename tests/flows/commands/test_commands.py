@@ -23,7 +23,7 @@ from infra.forms.parameters import LogsForm, NamedStack, SmokeTestForm, SpyForm,
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab
-from infra.prefect_services.server import HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
@@ -189,7 +189,7 @@ def test_the_status_of_nothing_is_an_error_with_the_command_that_makes_it() -> N
 def test_logs_of_a_service_and_of_a_program_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     logs.main(LogsForm(name="lab", service="kafka", lines=2))
     assert capsys.readouterr().out == "kafka says 0\nkafka says 1\n"
-    (StackPaths.of("lab").logs / "stream.err.log").write_text("a\nb\n")
+    (StackPaths.of("lab").output / "stream.err.log").write_text("a\nb\n")
     logs.main(LogsForm(name="lab", lines=1))
     assert capsys.readouterr().out == "b\nstream works\n"
 
@@ -296,12 +296,12 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     beats: list[int | None] = []
     serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()))
     serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()), heartbeat=None)
-    assert beats == [HEARTBEAT_SECONDS, None]
+    assert beats == [RUN_HEARTBEAT_SECONDS, None]
 
 
 def test_no_living_run_is_silent_as_long_as_the_automation_waits() -> None:
     declared = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
     within = next(each for each in declared if each["name"] == "trending-zombies")["trigger"]["within"]
     server = PrefectServer("http://127.0.0.1:1/api", started=False)
-    assert within >= 3 * HEARTBEAT_SECONDS
-    assert worker_environment(server)["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)
+    assert within >= 3 * RUN_HEARTBEAT_SECONDS
+    assert worker_environment(server)["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(RUN_HEARTBEAT_SECONDS)

@@ -18,7 +18,7 @@ from flows.commands import deployment, serve
 from infra.forms.parameters import ServeForm
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import WORKER, PrefectServer
-from infra.prefect_services.worker import worker_log
+from infra.prefect_services.worker import worker_output
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import LabError, NotReady
 
@@ -116,8 +116,8 @@ def test_the_servers_clock_may_be_behind(monkeypatch: pytest.MonkeyPatch, proces
 def test_a_worker_that_gave_up_is_told_at_once_with_its_last_words(
     state: str, monkeypatch: pytest.MonkeyPatch, process: list[ProgramStatus]
 ) -> None:
-    worker_log().parent.mkdir(parents=True)
-    worker_log().write_text("Unauthorized\n", encoding="utf-8")
+    worker_output().parent.mkdir(parents=True)
+    worker_output().write_text("Unauthorized\n", encoding="utf-8")
     process[0] = ProgramStatus(WORKER, state, 0, 1, "exited too quickly", BORN)
     monkeypatch.setattr(deployment, "_workers", lambda: [beat(-20)])
     clock = FakeClock()

@@ -173,8 +173,8 @@ def test_the_last_whole_block_is_shown(commands: Commands, capsys: pytest.Captur
     opened = open_notebook()
     opened.print_block()
     assert "todavía" in capsys.readouterr().out
-    opened.paths.logs.mkdir(parents=True)
-    (opened.paths.logs / "stream.out.log").write_text(whole, encoding="utf-8")
+    opened.paths.output.mkdir(parents=True)
+    (opened.paths.output / "stream.out.log").write_text(whole, encoding="utf-8")
     opened.print_block()
     assert capsys.readouterr().out == BLOCK.format(n=2)
 

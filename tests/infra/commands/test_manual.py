@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.commands import manual
-from infra.commands.manual import COMMANDS, PAGES, all_errors, settings, troubleshooting
+from infra.commands.manual import COMMANDS, DOCUMENTS, all_errors, settings, troubleshooting
 from infra.forms.parameters import ALL_FORMS, field_sections
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import TABLE
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 MANUALS = ("README.md", "README.es.md", *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md")))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_the_committed_page_is_what_its_source_says(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == PAGES[path](), "make docs"
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[path](), "make docs"
 
 
 def test_the_command_writes_every_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(manual, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(manual, "PAGES", {tmp_path / "one.md": lambda: "one\n", tmp_path / "two.md": lambda: "two\n"})
+    monkeypatch.setattr(manual, "DOCUMENTS", {tmp_path / "one.md": lambda: "one\n", tmp_path / "two.md": lambda: "two\n"})
     manual.main()
     assert [(tmp_path / name).read_text(encoding="utf-8") for name in ("one.md", "two.md")] == ["one\n", "two\n"]
 

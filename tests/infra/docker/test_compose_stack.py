@@ -77,7 +77,7 @@ def test_brokers_and_zookeeper_are_known_by_their_service_names(containers: list
         ("kafkacat", None, ()),
     ]
     assert found.bootstrap == "localhost:9092,localhost:9093"
-    assert found.way_out == "docker compose -p lab down"
+    assert found.take_down_command == "docker compose -p lab down"
 
 
 def test_a_project_without_a_broker_is_no_stack(containers: list[Any]) -> None:
@@ -143,5 +143,5 @@ def test_a_broker_without_a_port_on_this_machine_is_judged_by_its_own_check(cont
     found = compose_stack("lab")
     assert found is not None
     assert found.brokers == ()
-    assert found.services[0].seen.state is ServiceState.RUNNING
+    assert found.services[0].observed.state is ServiceState.RUNNING
     assert climbed(containers)["own health check"] == "its own check: healthy"

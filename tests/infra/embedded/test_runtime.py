@@ -213,6 +213,6 @@ def test_the_data_is_deleted_only_when_asked_for(world: World) -> None:
 
 def test_logs_are_the_last_lines_whatever_their_bytes(world: World) -> None:
     made = runtime(world)
-    assert made.logs(kafka(made), 3) == ""
-    (StackPaths.of("lab").logs / "kafka.out.log").write_bytes(b"one\ntwo\nthr\xffee\nfour\n")
-    assert made.logs(kafka(made), 2) == "thr\ufffdee\nfour"
+    assert made.output(kafka(made), 3) == ""
+    (StackPaths.of("lab").output / "kafka.out.log").write_bytes(b"one\ntwo\nthr\xffee\nfour\n")
+    assert made.output(kafka(made), 2) == "thr\ufffdee\nfour"

@@ -13,7 +13,7 @@ from fakes.world import World
 from infra.host.paths import StackPaths
 from infra.kafka import readiness
 from infra.kafka.client import ClusterView, TopicView
-from infra.kafka.readiness import Rung, climb, cluster_ladder, explain, service_ladder, topic_ladder
+from infra.kafka.readiness import Rung, climb, cluster_ladder, service_ladder, topic_ladder
 from infra.stack.profiles import declare
 from infra.stack.runtime import Observation, ServiceState
 from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
@@ -216,7 +216,7 @@ def test_a_service_dead_of_its_disk_is_not_tried_again_and_its_data_is_named(
     stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     monkeypatch.setattr(runtime, "observe", lambda service: Observation(service.name, ServiceState.EXITED, "exit code 1", 1))
-    monkeypatch.setattr(runtime, "logs", lambda _service, _lines: said)
+    monkeypatch.setattr(runtime, "output", lambda _service, _lines: said)
     with pytest.raises(ServiceBroken, match="kafka is exited: the d") as caught:
         climb(rungs(runtime, stack), 60, FakeClock())
     assert not caught.value.retriable
@@ -228,7 +228,7 @@ def lives(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, said: str) -> N
     """Have the service die between any two looks, restarted each time before anybody sees it dead."""
     pids = iter(range(1000))
     monkeypatch.setattr(runtime, "observe", lambda service: Observation(service.name, ServiceState.RUNNING, f"pid {next(pids)}"))
-    monkeypatch.setattr(runtime, "logs", lambda _service, _lines: said)
+    monkeypatch.setattr(runtime, "output", lambda _service, _lines: said)
 
 
 @pytest.mark.row(16)
@@ -325,12 +325,6 @@ def test_a_topic_is_ready_when_every_partition_has_a_leader(world: World, stack:
         climb(ladder, 1, FakeClock())
     world.topics["tweets_topic"] = replace(view, leaderless=())
     assert climb(ladder, 1, FakeClock()) == {"partition leaders": "partitions with a leader: 3"}
-
-
-def test_an_error_is_explained_by_the_diagnosis_of_its_evidence() -> None:
-    assert explain(NotReady("a", "b", "c")) == "a\n  evidence: b\n  next: c"
-    told = explain(NotReady("no", "_TRANSPORT: Local: Broker transport failure", "make status"))
-    assert "diagnosis: no broker answers" in told
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.observability import dashboard
 from infra.observability.panels import PANELS, Kind, Panel, Query
-from infra.observability.placing import FILES, SOURCE, observability_home, observed_stacks, place_files
+from infra.observability.placing import FILES, SOURCE, observability_home, place_files, stacks_to_scrape
 from infra.stack.state import StackState, Wanted, write_state
 from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 
@@ -150,7 +150,7 @@ def test_only_stacks_that_are_wanted_up_and_have_a_page_are_scraped(home: Path) 
     recorded("bare", Wanted.UP, 0)
     recorded("gone", Wanted.DOWN, 8503)
     recorded("resting", Wanted.STOPPED, 8504)
-    assert observed_stacks() == {"one": "127.0.0.1:8501", "two": "127.0.0.1:8502"}
+    assert stacks_to_scrape() == {"one": "127.0.0.1:8501", "two": "127.0.0.1:8502"}
 
 
 def test_the_files_are_put_in_place_again_and_again(home: Path) -> None:

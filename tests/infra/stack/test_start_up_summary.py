@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from infra.host.paths import StackPaths
-from infra.stack.start_up_summary import StartUpSummary, Step, keep_summary, kept_summary
+from infra.stack.start_up_summary import StartUpStep, StartUpSummary, keep_summary, kept_summary
 
 
 def summary(*, changed: bool, seconds: float) -> StartUpSummary:
@@ -13,7 +13,7 @@ def summary(*, changed: bool, seconds: float) -> StartUpSummary:
         cluster_id="c",
         page="",
         changed=changed,
-        steps=[Step(name="kafka", outcome="created", note="pid 1", seconds=seconds)],
+        steps=[StartUpStep(name="kafka", outcome="created", note="pid 1", seconds=seconds)],
         seconds=seconds,
     )
 
@@ -33,5 +33,5 @@ def test_the_last_start_up_that_changed_something_is_kept() -> None:
 def test_a_damaged_one_is_as_good_as_none() -> None:
     paths = StackPaths.of("lab")
     paths.root.mkdir(parents=True)
-    paths.timeline.write_text("{", encoding="utf-8")
+    paths.start_up_summary.write_text("{", encoding="utf-8")
     assert kept_summary(paths) is None

@@ -9,7 +9,7 @@ from supervisor import childutils
 from supervisor.xmlrpc import Faults
 
 from infra.supervision import budget
-from infra.supervision.budget import DEATHS, PERIOD_SECONDS, forgive, note_death, read_budget
+from infra.supervision.budget import DEATHS, PERIOD_SECONDS, note_death, read_budget, reset_deaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,10 @@ def test_a_program_that_a_person_asked_for_again_is_forgiven(path: Path) -> None
     for _ in range(DEATHS + 1):
         note_death(path, "kafka", 1.0)
     note_death(path, "stream", 1.0)
-    forgive(path, "kafka")
+    reset_deaths(path, "kafka")
     assert list(read_budget(path)) == ["stream"]
     assert not note_death(path, "kafka", 2.0)
-    forgive(path, "nobody")
+    reset_deaths(path, "nobody")
     assert set(read_budget(path)) == {"kafka", "stream"}
 
 

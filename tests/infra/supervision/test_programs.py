@@ -94,7 +94,7 @@ def test_a_program_that_ended_is_named_with_its_exit_code_and_last_words(
 ) -> None:
     start(supervisor, paths, "rate 1")
     world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, 2, "", 0.0)
-    (paths.logs / "producer.err.log").write_text("a\nthe catalogue is unusable\n")
+    (paths.output / "producer.err.log").write_text("a\nthe catalogue is unusable\n")
     with pytest.raises(ServiceDied, match="the program producer is exited") as caught:
         require_program(supervisor, "producer")
     assert caught.value.evidence == "exit code 2; a\nthe catalogue is unusable"

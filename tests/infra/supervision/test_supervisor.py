@@ -102,7 +102,7 @@ def test_a_program_that_was_launched_runs_and_writes_its_log(supervisor: Supervi
     assert status.alive
     assert psutil.Process(status.pid).name() == "sleep"
     assert abs(status.started - time.time()) < 30
-    assert (supervisor.logs / "steady.out.log").read_text() == "steady\n"
+    assert (supervisor.output / "steady.out.log").read_text() == "steady\n"
 
 
 def test_an_unknown_program_has_no_status_and_can_be_stopped_and_removed(supervisor: Supervisor) -> None:
@@ -114,7 +114,7 @@ def test_an_unknown_program_has_no_status_and_can_be_stopped_and_removed(supervi
 
 @pytest.mark.row(36)
 def test_programs_see_their_arguments_and_environment_unchanged_and_nothing_of_prefect(supervisor: Supervisor) -> None:
-    log = supervisor.logs / "shown.out.log"
+    log = supervisor.output / "shown.out.log"
     eventually(lambda: log.exists() and "\n['50 %'" in log.read_text(encoding="utf-8"))
     *pairs, arguments = log.read_text(encoding="utf-8").splitlines()
     environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
@@ -171,7 +171,7 @@ def test_a_removed_program_is_forgotten_though_it_ignores_sigterm(supervisor: Su
 
 def test_launching_again_takes_the_new_declaration(supervisor: Supervisor) -> None:
     supervisor.launch(sh("other", "echo anew; exec sleep 60"))
-    eventually(lambda: "anew" in (supervisor.logs / "other.out.log").read_text())
+    eventually(lambda: "anew" in (supervisor.output / "other.out.log").read_text())
     assert state(supervisor, "other").alive
 
 
@@ -186,7 +186,7 @@ def test_a_spent_budget_stops_the_program_even_after_a_restart_of_supervisord(su
     supervisor.launch(sh("frail", "exit 1"))
     eventually(lambda: state(supervisor, "frail").state == "STOPPED")
     assert read_budget(budget)["frail"].spent
-    log = supervisor.logs / "budget.err.log"
+    log = supervisor.output / "budget.err.log"
     eventually(lambda: "frail died more than 5 times" in log.read_text())
 
 

@@ -62,13 +62,13 @@ def test_what_the_store_adds_is_seen_at_the_next_look_and_nothing_is_read_betwee
     home.write(T0, {"#a": 5}, at=T0 + 10)
     board.look(T0 + 10)
     looks: list[int | None] = []
-    observe = StoreReader.observe
+    snapshot = StoreReader.snapshot
 
     def counted(self: StoreReader, since: int | None = None) -> object:
         looks.append(since)
-        return observe(self, since)
+        return snapshot(self, since)
 
-    monkeypatch.setattr(StoreReader, "observe", counted)
+    monkeypatch.setattr(StoreReader, "snapshot", counted)
     board.look(T0 + 11)
     assert looks == []
     home.write(T0, {"#a": 25}, at=T0 + 20)

@@ -53,7 +53,7 @@ def test_one_sample_has_no_velocity() -> None:
 def test_samples_back_to_back_are_thinned_and_old_ones_forgotten() -> None:
     pace = Pace()
     for step in range(4000):
-        pace.observe(step / 4, {"#a": step})
+        pace.add(step / 4, {"#a": step})
     points = pace.points("#a")
     assert len(points) <= KEPT_SECONDS + 3
     assert points[-1] == (999.75, 3999.0)
@@ -64,7 +64,7 @@ def test_samples_back_to_back_are_thinned_and_old_ones_forgotten() -> None:
 def test_a_clock_that_is_set_back_leaves_the_samples_in_order() -> None:
     pace = Pace()
     for at, count in ((10.0, 1), (20.0, 2), (15.0, 3)):
-        pace.observe(at, {"#a": count})
+        pace.add(at, {"#a": count})
     assert pace.points("#a") == [(10.0, 1), (15.0, 3)]
     pace.forget()
     assert pace.points("#a") == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,18 +53,17 @@ def test_a_reader_never_sees_half_a_beat(tmp_path: Path) -> None:
     done = threading.Event()
 
     def beat() -> None:
-        for number in range(100):
+        for number in count():
             write_heartbeat(path, str(number), figures)
-        done.set()
+            if done.is_set():
+                return
 
     writer = threading.Thread(target=beat)
     writer.start()
-    seen = []
-    while not done.is_set():
-        seen.append(read_heartbeat(path))
+    beats = [read_heartbeat(path) for _read in range(100)]
+    done.set()
     writer.join()
-    assert seen
-    assert all(beat is not None and beat.figures == figures for beat in seen)
+    assert all(beat is not None and beat.figures == figures for beat in beats)
 
 
 def test_age_is_never_negative_since_clocks_are_stepped() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trending.report.data import Report
-from trending.report.pages import report_page, slides_page
+from trending.report.documents import report_html, slides_html
 from trending.report.pdf import slides_pdf
 from trending.report.wording import clock, day, number, span
 
@@ -118,7 +118,7 @@ def changed(place: Place) -> int | float:
 
 def render(data: Report) -> tuple[str, str]:
     with folder_in_memory() as folder:
-        return shown_words(report_page(data, Path(folder))), shown_words(slides_page(data, Path(folder)))
+        return shown_words(report_html(data, Path(folder))), shown_words(slides_html(data, Path(folder)))
 
 
 def without_spaces(words: str) -> str:
@@ -154,8 +154,8 @@ def test_no_figure_is_shown_that_is_not_in_the_data(tmp_path_factory: pytest.Tem
     made = Report.model_validate(data)
     known = known_numbers(made)
     for words in (
-        shown_words(report_page(made, place_of_files)),
-        shown_words(slides_page(made, place_of_files)),
+        shown_words(report_html(made, place_of_files)),
+        shown_words(slides_html(made, place_of_files)),
         pdf_words(slides_pdf(made, place_of_files)),
     ):
         assert {found for found in NUMBER.findall(words) if found not in known} == set()
@@ -175,8 +175,8 @@ def test_what_nobody_knows_is_said_so_and_no_figure_takes_its_place(tmp_path: Pa
     data = with_value(data, ("measured", "blocks"), [])
     made = Report.model_validate(data)
     known = known_numbers(made)
-    words = shown_words(report_page(made, tmp_path))
+    words = shown_words(report_html(made, tmp_path))
     assert "no consta" in words
     assert "Todavía no había ninguna ventana con tuits" in words
     assert {found for found in NUMBER.findall(words) if found not in known} == set()
-    assert len(pdf_pages(slides_pdf(made, tmp_path))) == take_apart(slides_page(made, tmp_path)).tags.count("section")
+    assert len(pdf_pages(slides_pdf(made, tmp_path))) == take_apart(slides_html(made, tmp_path)).tags.count("section")

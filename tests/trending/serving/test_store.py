@@ -31,6 +31,10 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {table: sorted(connection.execute(f"SELECT * FROM {table}")) for table in tables}  # noqa: S608 - our own names
 
 
+def last_batch(store: Store, checkpoint: str) -> int | None:
+    return max(store.written(checkpoint), default=None)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "serving.sqlite"
@@ -46,7 +50,7 @@ def store(path: Path) -> Iterator[Store]:
 def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
     assert store.latest_ranking() == []
     assert (store.counts(), store.foreign(), store.rejects(), store.dropped()) == ({}, 0, [], 0)
-    assert (store.last_batch("c"), store.dead_letter_offset("c")) == (None, 0)
+    assert (last_batch(store, "c"), store.dead_letter_offset("c")) == (None, 0)
 
 
 @pytest.mark.row(20)
@@ -101,7 +105,11 @@ def test_batches_are_numbered_by_checkpoint(store: Store) -> None:
     store.write("first", batch(9, {}))
     store.write("second", batch(0, {}))
     store.write("first", batch(4, {}))
-    assert (store.last_batch("first"), store.last_batch("second"), store.last_batch("third")) == (9, 0, None)
+    assert (
+        last_batch(store, "first"),
+        last_batch(store, "second"),
+        last_batch(store, "third"),
+    ) == (9, 0, None)
     assert set(store.written("second")) == {0}
     assert store.written("third") == {}
 
@@ -110,7 +118,7 @@ def test_of_batches_only_the_last_thousand_are_kept(store: Store, path: Path) ->
     for number in (0, 5, 1005, 1006):
         store.write("c", batch(number, {}))
     assert [row[1] for row in everything(path)["batches"]] == [1005, 1006]
-    assert store.last_batch("c") == 1006
+    assert last_batch(store, "c") == 1006
 
 
 def test_a_reject_is_booked_once_by_its_place(store: Store) -> None:
@@ -145,7 +153,11 @@ def test_what_was_written_is_there_after_closing(path: Path) -> None:
         store.note_dead_letters("c", 1)
     with closing(Store(path)) as store:
         assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
-        assert (store.rejects(), store.last_batch("c"), store.dead_letter_offset("c")) == ([Reject(0, 1, "late")], 1, 1)
+        assert (store.rejects(), last_batch(store, "c"), store.dead_letter_offset("c")) == (
+            [Reject(0, 1, "late")],
+            1,
+            1,
+        )
 
 
 @pytest.mark.row(29)

@@ -19,7 +19,7 @@ from trending.report import pdf as pdf_module
 from trending.report.blocks import Picture
 from trending.report.data import Audit, Component, Counted, Minute, Report
 from trending.report.diagrams import house
-from trending.report.pages import policy, report_page, slides_page
+from trending.report.documents import policy, report_html, slides_html
 from trending.report.pdf import slides_pdf
 from trending.report.slides import slides
 from trending.report.writing import write_files
@@ -43,7 +43,7 @@ def hostile_report() -> Report:
     )
 
 
-@pytest.mark.parametrize("make", [report_page, slides_page])
+@pytest.mark.parametrize("make", [report_html, slides_html])
 def test_a_page_fetches_nothing_and_its_policy_would_not_let_it(make: object, tmp_path: Path) -> None:
     assert callable(make)
     page = take_apart(make(report(), tmp_path))
@@ -56,14 +56,14 @@ def test_a_page_fetches_nothing_and_its_policy_would_not_let_it(make: object, tm
 
 
 def test_the_policy_names_the_very_style_and_script_that_are_in_the_page(tmp_path: Path) -> None:
-    html = slides_page(report(), tmp_path)
+    html = slides_html(report(), tmp_path)
     style, script = (re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL) for tag in ("style", "script"))
     assert len(style) == len(script) == 1
     assert take_apart(html).policy == policy(style[0], script[0])
-    assert "script" not in take_apart(report_page(report(), tmp_path)).tags
+    assert "script" not in take_apart(report_html(report(), tmp_path)).tags
 
 
-@pytest.mark.parametrize("make", [report_page, slides_page])
+@pytest.mark.parametrize("make", [report_html, slides_html])
 def test_hostile_words_are_text(make: object, tmp_path: Path) -> None:
     assert callable(make)
     plain, page = take_apart(make(report(), tmp_path)), take_apart(make(hostile_report(), tmp_path))
@@ -97,12 +97,12 @@ def test_there_are_about_a_dozen_slides_and_each_is_one_page_whatever_the_run_br
 
 
 def test_a_photo_is_in_the_files_and_without_one_the_chart_takes_its_place_and_says_why(tmp_path: Path) -> None:
-    without = take_apart(slides_page(report(), tmp_path))
+    without = take_apart(slides_html(report(), tmp_path))
     assert "img" not in without.tags
     assert "no hay ningún navegador" in without.text
     (tmp_path / "pagina.png").write_bytes(PNG)
     made = report(photo="pagina.png", photo_note="")
-    for make in (report_page, slides_page):
+    for make in (report_html, slides_html):
         page = take_apart(make(made, tmp_path))
         assert ("src", "data:image/png;base64," + base64.b64encode(PNG).decode()) in page.links
     assert len(slides_pdf(made, tmp_path)) > len(PNG)
@@ -117,7 +117,7 @@ def test_every_drawing_is_well_formed_and_says_in_words_what_it_shows(tmp_path: 
         assert drawn.get("aria-label")
         assert picture.alt
         assert {each.tag.rpartition("}")[2] for each in drawn.iter()} <= {"svg", "rect", "text", "line", "polygon"}
-    assert all("alt" in page.attributes or "svg" in page.tags for page in [take_apart(slides_page(report(), tmp_path))])
+    assert all("alt" in page.attributes or "svg" in page.tags for page in [take_apart(slides_html(report(), tmp_path))])
 
 
 def test_the_house_shows_what_ran_and_nothing_else() -> None:

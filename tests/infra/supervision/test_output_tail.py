@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.supervision.log_tail import tail
+from infra.supervision.output_tail import tail
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ import pytest
 from prefect.states import Completed, Failed
 
 from infra.host.reporting import say
+from tasks.lab_task import RETRIES, lab_task, worth_retrying
 from tasks.page import wait_for_page
 from tasks.producer import wait_for_producer
 from tasks.services import wait_for_service
-from tasks.step import RETRIES, step, worth_retrying
 from tasks.stream import wait_for_catch_up, wait_for_stream
 from trending.errors import BudgetSpent, ConfigurationConflict, DamagedDownload, InvalidInput, NotReady, PortTaken, ServiceDied
 
@@ -38,8 +38,8 @@ def test_success_is_not_worth_retrying() -> None:
     assert not worth_retrying(None, None, Completed(data=1))  # type: ignore[arg-type]
 
 
-def test_a_step_is_a_task_with_name_retries_and_timeout_and_stays_a_function() -> None:
-    @step(name="add-one", timeout_seconds=5)
+def test_a_lab_task_is_a_task_with_name_retries_and_timeout_and_stays_a_function() -> None:
+    @lab_task(name="add-one", timeout_seconds=5)
     def add_one(number: int) -> int:
         return number + 1
 

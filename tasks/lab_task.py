@@ -37,7 +37,7 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     return False
 
 
-def step(
+def lab_task(
     name: str, *, timeout_seconds: float, retries: int = RETRIES, task_run_name: str | None = None
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a task that retries what can heal, ends after ``timeout_seconds`` and keeps no result."""

@@ -15,7 +15,7 @@ SILENT_SECONDS = 5.0
 """With tweets waiting and none acknowledged for so long, the broker is silent."""
 
 
-class Health(StrEnum):
+class Condition(StrEnum):
     """What is known of a part."""
 
     WELL = "well"
@@ -27,17 +27,17 @@ class Health(StrEnum):
     UNRECORDED = "unrecorded"
 
 
-def program_health(beat: Heartbeat | None, now: float) -> Health:
+def program_condition(beat: Heartbeat | None, now: float) -> Condition:
     """Return the health of a program with this last heartbeat."""
     if beat is None:
-        return Health.ABSENT
+        return Condition.ABSENT
     if beat.phase == "stopped":
-        return Health.ABSENT
+        return Condition.ABSENT
     if beat.age(now) > FRESH_SECONDS:
-        return Health.STALE
+        return Condition.STALE
     if beat.phase == "running":
-        return Health.WELL
-    return Health.STARTING if beat.phase.startswith("starting") else Health.TROUBLED
+        return Condition.WELL
+    return Condition.STARTING if beat.phase.startswith("starting") else Condition.TROUBLED
 
 
 @dataclass
@@ -47,18 +47,18 @@ class BrokerWitness:
     _acknowledged: float = -1.0
     _moved: float = 0.0
 
-    def judge(self, producer: Heartbeat | None, stream: Heartbeat | None, now: float) -> Health:
+    def judge(self, producer: Heartbeat | None, stream: Heartbeat | None, now: float) -> Condition:
         """Return what producer and stream together say of the broker."""
-        producing = program_health(producer, now) in {Health.WELL, Health.TROUBLED}
-        streaming = program_health(stream, now) in {Health.WELL, Health.TROUBLED}
+        producing = program_condition(producer, now) in {Condition.WELL, Condition.TROUBLED}
+        streaming = program_condition(stream, now) in {Condition.WELL, Condition.TROUBLED}
         if not producing and not streaming:
-            return Health.UNKNOWN
+            return Condition.UNKNOWN
         if stream and streaming and stream.phase == "broker lost":
-            return Health.TROUBLED
+            return Condition.TROUBLED
         if producer and producing:
             acknowledged = producer.figures.get("acknowledged", 0.0)
             if acknowledged != self._acknowledged or not producer.figures.get("queued"):
                 self._acknowledged, self._moved = acknowledged, now
             if now - self._moved > SILENT_SECONDS:
-                return Health.TROUBLED
-        return Health.WELL
+                return Condition.TROUBLED
+        return Condition.WELL

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 
 
-def report_page(report: Report, place: Path) -> str:
+def report_html(report: Report, place: Path) -> str:
     """Return the report; a photo is read from ``place``."""
     return _render("informe.html", report, place, chapters=chapters(report), style=_static("look.css") + _static("report.css"))
 
 
-def slides_page(report: Report, place: Path) -> str:
+def slides_html(report: Report, place: Path) -> str:
     """Return the slides with their script; without it they stand one below the other. A photo is read from ``place``."""
     style, script = _static("look.css") + _static("slides.css"), _static("slides.js")
     return _render("diapositivas.html", report, place, slides=slides(report), style=style, script=script)
@@ -50,7 +50,7 @@ def _render(template: str, report: Report, place: Path, style: str, script: str 
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("trending.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -59,8 +59,8 @@ def _environment() -> Environment:
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
     # Styles, scripts and drawings are ours: the drawings were escaped by the XML writer that made them.
-    made.filters["ours"] = Markup
-    return made
+    environment.filters["ours"] = Markup
+    return environment
 
 
 def policy(style: str, script: str) -> str:

@@ -11,16 +11,16 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from infra.host.reporting import say
 from infra.lab.assembly import PAGE, Lab
 from infra.stack.runtime import Outcome
-from infra.stack.start_up_summary import StartUpSummary, Step, keep_summary
+from infra.stack.start_up_summary import StartUpStep, StartUpSummary, keep_summary
 
 
-class Timeline:
+class Stopwatch:
     """Measures steps, reports each as it ends."""
 
     def __init__(self, stack: str) -> None:
         self._stack = stack
         self._started = time.monotonic()
-        self._steps: list[Step] = []
+        self._steps: list[StartUpStep] = []
 
     @contextmanager
     def step(self, name: str) -> Iterator[Callable[..., None]]:
@@ -32,7 +32,7 @@ class Timeline:
             noted.update(outcome=str(outcome), note=note)
 
         yield done
-        step = Step(name=name, seconds=round(time.monotonic() - started, 2), **noted)
+        step = StartUpStep(name=name, seconds=round(time.monotonic() - started, 2), **noted)
         self._steps.append(step)
         words = " · ".join(word for word in (step.outcome, step.note) if word)
         say(f"[{step.seconds:6.2f} s] {step.name}: {words or 'ok'}")
@@ -62,7 +62,7 @@ class Timeline:
 
 
 def to_markdown(summary: StartUpSummary) -> str:
-    """Return the summary as a Markdown page."""
+    """Return the summary as Markdown."""
     rows = "\n".join(f"| {step.name} | {step.outcome} | {step.note} | {step.seconds:.2f} |" for step in summary.steps)
     return (
         f"# Stack {summary.stack}\n\n"
