@@ -20,7 +20,7 @@ from prefect import Task
 
 from flows import audit, start_up
 from flows.commands.modules import module_of
-from flows.runs import artifacts as pages
+from flows.runs import artifacts as run_artifacts
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
 from infra.forms.parameters import LastStep, StartUpForm, field_sections
@@ -296,7 +296,7 @@ def plain() -> Iterator[None]:
             for name, value in list(vars(module).items()):
                 if isinstance(value, Task):
                     patch.setattr(module, name, value.fn)
-        for module in (timeline, pages):
+        for module in (stopwatch, run_artifacts):
             for name in list(vars(module)):
                 if name.startswith("create_") and name.endswith("_artifact"):
                     patch.setattr(module, name, lambda *_page, **_named: None)
