@@ -21,6 +21,7 @@ from prefect import Task
 from flows import audit, start_up
 from flows.commands.modules import module_of
 from flows.runs import artifacts as run_artifacts
+from flows.runs import stopwatch
 from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
 from infra.forms.parameters import LastStep, StartUpForm, field_sections

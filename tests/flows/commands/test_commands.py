@@ -295,7 +295,7 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     assert PREFECT_API_URL.value() != server.url
     beats: list[int | None] = []
     serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()))
-    serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()), heartbeat=None)
+    serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()), run_heartbeat=None)
     assert beats == [RUN_HEARTBEAT_SECONDS, None]
 
 
