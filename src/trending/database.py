@@ -1,4 +1,4 @@
-"""Opening SQLite the way the ledger and the serving store need it."""
+"""SQLite engines, configured for the ledger and the serving store."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 15
-"""How long a writer waits for another one before it gives up with "database is locked"."""
+"""How long a writer waits for a lock before it fails with "database is locked"."""
 
 
 def open_sqlite(path: Path) -> Engine:
-    """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer, and every commit on disk."""
+    """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer; every commit is synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
 
@@ -27,14 +27,14 @@ def open_sqlite(path: Path) -> Engine:
 
 
 def open_sqlite_read_only(path: Path) -> Engine:
-    """Return an engine that can read the SQLite file at ``path`` and nothing else; it must exist when it is first asked."""
-    # The address form, which alone has a mode; as_uri escapes what would end the path there.
+    """Return a read-only engine on the SQLite file at ``path``; the file must exist when the engine is first used."""
+    # Only the URI form has a mode; as_uri escapes the characters that would end the path.
     url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     return create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Write what is committed in ``source`` into the new file ``target``: one moment of it, whole, without a WAL beside it."""
+    """Write a consistent snapshot of ``source`` into the new file ``target``, with everything in one file and no WAL."""
     engine = open_sqlite_read_only(source)
     with engine.connect() as connection:
         connection.exec_driver_sql("VACUUM INTO ?", (str(target),))

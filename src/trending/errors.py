@@ -32,9 +32,9 @@ from typing import ClassVar
 
 
 class LabError(Exception):
-    """A failure that tells its cause, the evidence for it and the command to run next.
+    """A failure with its cause, the evidence for it and the command to run next.
 
-    The three texts are positional so that the error survives pickling, as Prefect does with the result of a failed run.
+    The three texts are positional so that the error survives pickling: Prefect pickles the result of a failed run.
     """
 
     exit_code: ClassVar[int] = 1

@@ -1,6 +1,6 @@
-"""Settings as bounded models: the same classes are the command line, the environment and the Prefect form.
+"""Settings as bounded models: the same classes define the command line, the environment variables and the Prefect form.
 
-Every field name is unique over all sections, so that ``--rate 5``, ``TRENDING_RATE=5``, ``make up RATE=5`` and the form's
+Every field name is unique across all sections, so that ``--rate 5``, ``TRENDING_RATE=5``, ``make up RATE=5`` and the form's
 field ``rate`` mean the same thing.
 """
 
@@ -22,7 +22,7 @@ WINDOW_SECONDS = 60
 """Length of a ranking window; windows are aligned to the minute (SPEC, section 4)."""
 
 FIRST_USER_PORT = 1024
-"""Ports below it need privileges that nothing of the lab has."""
+"""Lower ports need privileges, which no part of the lab has."""
 
 IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,250}[a-z0-9]$"
 """A Docker image reference; ``latest`` is refused by the model, since a pinned lab must not move."""
@@ -51,13 +51,13 @@ class WindowTime(StrEnum):
 
 
 WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
-"""How far behind the newest time Spark's watermark stays: a window can still grow until it has passed the window's end.
+"""How far Spark's watermark stays behind the newest time. A window can grow until the watermark has passed its end.
 
-In event mode 5 s wider than the lateness rule, since an accepted timestamp may lie 5 s ahead (SPEC, section 4)."""
+In event mode it is 5 s wider than the lateness rule, because an accepted timestamp may lie 5 s ahead (SPEC, section 4)."""
 
 
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
-"""Keywords of JSON Schema for a number's bounds, and how a person says them."""
+"""JSON Schema's keywords for the bounds of a number, and how they read in a sentence."""
 
 
 class Section(BaseModel):
@@ -67,7 +67,7 @@ class Section(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema with each field's bounds in its description: Prefect's form shows that and not the bounds."""
+        """Return the schema with each field's bounds in its description, because Prefect's form shows only the description."""
         schema = handler(core_schema)
         for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
             bounds = [f"{words} {field[key]:,.10g}" for key, words in _BOUNDS.items() if key in field]
@@ -182,7 +182,7 @@ class PageSettings(Section):
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds the page; empty without one."""
+        """The page's address for a browser on this machine; empty if there is no page."""
         return f"http://localhost:{self.page_port}/" if self.page_port else ""
 
 

@@ -1,4 +1,4 @@
-"""Text made harmless, and times and numbers as people write them."""
+"""Escaping of hostile text, and times and numbers as people write them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with every character that a terminal would obey instead of show as an escape sequence."""
+    """Return ``text`` with every character that would control a terminal replaced by an escape sequence."""
     return "".join(
         character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _UNSAFE else character
         for character in text
@@ -28,7 +28,7 @@ def local_time(seconds: float, zone: ZoneInfo | None) -> str:
 
 
 def number(value: float, language: str, digits: int = 0) -> str:
-    """Return a number as the language writes it, the way browsers do: Spanish groups from five digits on."""
+    """Return a number as browsers write it in the language; Spanish groups digits only from five digits on."""
     text = f"{value:,.{digits}f}"
     if language != "es":
         return text

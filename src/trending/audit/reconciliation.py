@@ -1,6 +1,6 @@
 """The audit: the batch layer that recounts the log and reconciles producer, log and store.
 
-Each number is obtained in its own way: acknowledged from the producer's ledger, in log from a fresh read, counted from the store.
+Each number has its own source: acknowledged comes from the producer's ledger, in log from a fresh read, counted from the store.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trending.settings import WindowTime
 
 MAX_DIFFERENCES = 20
-"""Differences printed; their number is always exact."""
+"""At most this many differences are printed; the reported total is always exact."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Recount:
 
 @dataclass(frozen=True)
 class Difference:
-    """A count on which two witnesses disagree; ``window`` is the window's start, seconds since the epoch."""
+    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch."""
 
     window: int
     hashtag: str
@@ -81,7 +81,7 @@ class Difference:
 
 
 def not_audited(partition: int, offset: int) -> str:
-    """Return the line on the records that were in the topic before this stack began to count."""
+    """Return the line about the records that were in the topic before this stack began to count."""
     return f"records before offset {offset} of partition {partition} belong to an earlier life and are not audited"
 
 
@@ -110,7 +110,7 @@ class AuditReport:
 
     @property
     def clean(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether nothing was lost, duplicated or dropped, and all sources agree."""
         return not (
             self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences
         ) and self.dead_letters == sum(self.rejected.values())
@@ -153,7 +153,7 @@ class AuditReport:
 
 @dataclass(frozen=True)
 class StreamFigures:
-    """What the stream says of itself, read from the serving store."""
+    """The stream's own counts, read from the serving store."""
 
     counts: Mapping[tuple[int, str], int]
     rejects: Iterable[Reject]
@@ -161,7 +161,7 @@ class StreamFigures:
 
 
 def recount(records: Iterable[Record], window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> Recount:
-    """Read the log once and count it by the rule of ``tweet.classify``."""
+    """Read the log once and count it with ``trending.tweets.rule.classify``."""
     result = Recount()
     for record in records:
         result.add(record, window_time, acknowledged)
@@ -171,7 +171,7 @@ def recount(records: Iterable[Record], window_time: WindowTime, acknowledged: se
 def reconcile(
     ledger: Ledger, start: dict[int, int], log: Recount, stream: StreamFigures, dead_letters: set[tuple[int, int]]
 ) -> AuditReport:
-    """Compare the witnesses, window by window and hashtag by hashtag, since totals can cancel.
+    """Compare ledger, log and store by window and hashtag, since differences in totals can cancel out.
 
     lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store;
     duplicated = ids twice in the log + tweets and rejects counted beyond the log.
@@ -220,9 +220,9 @@ def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int
 
 
 def _ledger_differences(ledger: Ledger, start: dict[int, int], log: Recount) -> list[Difference]:
-    """Compare the ledger's counts by append minute with the log's, for the runs that lie wholly in the range.
+    """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
 
-    Tweets of attempted that were dead-lettered have no hashtag in the recount: their runs are left out of this comparison.
+    The recount knows no hashtag for a tweet that was dead-lettered, so the runs of such tweets are left out.
     """
     cut = {row.run for row in ledger.intervals if row.first_offset < start.get(row.partition, 0)} | log.rejected_runs
     expected: Counter[tuple[int, str]] = Counter()

@@ -1,1 +1,1 @@
-"""SVG without a chart library: lines, bars, a notebook's pictures."""
+"""SVG without a chart library: lines, bars and the notebook's pictures."""

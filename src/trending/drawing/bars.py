@@ -19,7 +19,7 @@ LETTERS = 20
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: from ``start``, so long, with its figure in words."""
+    """One bar: where it starts, its length, and the label with its figure."""
 
     label: str
     length: float
@@ -29,7 +29,7 @@ class Bar:
 
 
 def bars(title: str, rows: Sequence[Bar]) -> str:
-    """Return the rows as SVG, the longest reach filling the width; a length or start below 0 is drawn as 0."""
+    """Return the rows as SVG, scaled to fill the width; a length or start below 0 is drawn as 0."""
     drawing = Drawing(WIDTH, ROW * len(rows) + 8, title)
     reach = max((row.start + row.length for row in rows), default=0.0) or 1.0
     scale = (WIDTH - LABELS - FIGURES) / reach

@@ -1,6 +1,6 @@
 """The store as small pictures for a notebook, in Spanish: an HTML table and two SVG drawings, made without a chart library.
 
-Everything that came out of a tweet is escaped twice over: what a terminal would obey, and what a browser would.
+Text from a tweet is escaped twice: for terminals and for browsers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LABEL_HEIGHT = 20
 LABEL_LETTERS = 16
 COLOURS = ("#2f6fde", "#d1495b", "#2a9d60", "#b07d12", "#8a4fbf")
 DASHES = ("none", "8 3", "2 3", "12 3 2 3", "5 5")
-"""A line is told from another by its dashes too: not everybody sees the colours."""
+"""Lines differ by their dashes too: not everybody can tell the colours apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def sample(windows: Sequence[Window], at: float) -> Sample:
 
 
 def ranking_table(window: Window | None, now: float, zone: ZoneInfo | None) -> str:
-    """Return the ranking of one window as an HTML table, or a sentence while there is none."""
+    """Return the ranking of one window as an HTML table, or a sentence when there is no ranking yet."""
     if window is None:
         return "<p>Todavía no hay ninguna ventana con tuits: la primera llega con el primer lote de Spark.</p>"
     highest = window.ranked[0][1] if window.ranked else 1
@@ -70,7 +70,7 @@ def ranking_table(window: Window | None, now: float, zone: ZoneInfo | None) -> s
 
 
 def count_lines(samples: Sequence[Sample]) -> str:
-    """Return a line for each of the leading hashtags: how its count grew from one look to the next."""
+    """Return a chart with a line for each leading hashtag: how its count grew from sample to sample."""
     if len(samples) < 2:  # noqa: PLR2004 - a line needs two points
         return "<p>Para dibujar una línea hacen falta dos miradas: ejecute antes la celda de la tabla.</p>"
     last = samples[-1].totals
@@ -93,7 +93,7 @@ def count_lines(samples: Sequence[Sample]) -> str:
 
 
 def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None) -> str:
-    """Return a column for each window: all its tweets."""
+    """Return a chart with a column for each window: the number of its tweets."""
     shown = windows[-SHOWN_MINUTES:]
     if not shown:
         return "<p>Todavía no hay ninguna ventana con tuits.</p>"

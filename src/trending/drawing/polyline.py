@@ -1,4 +1,4 @@
-"""Lines as points of an SVG polyline. Made here, so that the first paint has them and no script draws."""
+"""Lines as points of an SVG polyline. The server makes them, so the first paint shows them without a script."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MARGIN = 2.0
 def polyline(values: Sequence[float], size: tuple[int, int], highest: float | None = None, slots: int | None = None) -> str:
     """Return ``x,y x,y …`` for values at equal distances, 0 at the bottom and ``highest`` (or the largest value) at the top.
 
-    With ``slots`` the values are the last ones of that many places, so that a short series stands at the right. A single value
-    is a dash as wide as a place: one point alone would draw nothing.
+    With ``slots`` the width is divided into that many places and the values take the last ones, so a short series stands at the
+    right. A single value becomes a dash as wide as a place, since one point alone would draw nothing.
     """
     width, height = size
     top = highest or max(values, default=0.0) or 1.0

@@ -1,6 +1,6 @@
-"""SVG by the standard library's XML writer, which escapes every word.
+"""SVG made with the standard library's XML writer, which escapes all text.
 
-Looks are attributes, so that a PDF shows them without a style sheet, and classes, so that a page can have them dark.
+Colours and fonts are set as attributes, so that a PDF needs no style sheet; classes let a page override them in dark mode.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Drawing:
         self._add("rect", "frame", "stroke", x=x, y=y, width=width, height=height, rx="3", fill="none", stroke_width="1.5")
 
     def text(self, x: float, y: float, words: str, look: str = "ink", size: float = 14, anchor: str = "start") -> None:
-        """Write words on a line; what a terminal would obey is shown escaped."""
+        """Write a line of text; control characters are shown escaped."""
         made = self._add("text", look, "fill", x=x, y=y, text_anchor=anchor, font_size=f"{size:g}", font_family=FONT)
         made.text = printable(words)
 
@@ -79,6 +79,6 @@ class Drawing:
 
 
 def short(words: str, letters: int) -> str:
-    """Return words cut to so many letters, with a sign where they were cut."""
+    """Return the text cut to at most so many letters, with an ellipsis where it was cut."""
     shown = printable(words)
     return shown if len(shown) <= letters else f"{shown[: letters - 1]}…"

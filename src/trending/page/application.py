@@ -1,4 +1,4 @@
-"""The page's web application: the first paint, the events, the exports, the static files, and what a browser may do with them."""
+"""The page's web application: first paint, events, exports, static files, and the headers that protect them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trending.serving.reader import Window
 
 HOSTS = ["localhost", "127.0.0.1"]
-"""Names under which the page answers: a foreign name that points here is another site's attempt to read it."""
+"""Host names that the page answers to. Any other name that resolves to it is another site's attempt to read it."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -49,13 +49,13 @@ MAX_WINDOW_DIGITS = 12
 
 
 class SecurityHeaders:
-    """Adds the same headers to every response, errors and static files too."""
+    """Adds the same headers to every response, including errors and static files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on."""
+        """Handle a request, adding the headers to its response."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -82,7 +82,7 @@ class Endpoints:
         )
 
     async def first_paint(self, request: Request) -> Response:
-        """Return the whole page with what is known now, so that nothing has to be fetched before there is something to see."""
+        """Return the complete page with the current data, so that it shows something before anything is fetched."""
         requested = request.query_params.get("lang")
         language = choose_language(requested, request.cookies.get("lang"), request.headers.get("accept-language", ""))
         sections, past = dict(self._feed.sections), None
@@ -110,7 +110,7 @@ class Endpoints:
         return response
 
     async def events(self, request: Request) -> Response:
-        """Stream server-sent events; a browser that comes back says with Last-Event-ID what it has."""
+        """Stream server-sent events; a browser that reconnects sends the last event it has as Last-Event-ID."""
         stream = self._feed.events(request.headers.get("last-event-id"))
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -128,12 +128,12 @@ class Endpoints:
         return await self._export(request, "json")
 
     async def health(self, _request: Request) -> Response:
-        """Tell whose page this is, and whether it sees its store."""
+        """Return which stack this page belongs to and whether it can read its store."""
         answer = {"stack_id": self._spec.stack_id, "store": self._board.readable, "version": self._feed.version}
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
     async def metrics(self, request: Request) -> Response:
-        """Return the stack's figures for Prometheus, in the format that the scraper asks for."""
+        """Return the stack's figures for Prometheus, in the format that the scraper accepts."""
         text, content_type = await asyncio.to_thread(expose, self._metrics, request.headers.get("accept", ""))
         return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
@@ -161,7 +161,7 @@ class Endpoints:
 
 
 def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
-    """Return the application; the feed must have been present its first sections, since the first paint shows them."""
+    """Return the application; the feed must already hold its first sections, since the first paint shows them."""
     endpoints = Endpoints(spec, board, feed)
 
     static = StaticFiles(directory=Path(__file__).parent / "static")

@@ -1,4 +1,4 @@
-"""What the page shows at a moment, as plain sections, the same for the first paint and every later one."""
+"""What the page shows at one moment, as plain sections. The first paint and every later update use the same ones."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ logger = logging.getLogger("trending.page")
 
 Sections = dict[str, Any]
 CLOCK_SECONDS = 43_200.0
-"""A time that is longer ago is shown with its date."""
+"""A time that lies further back is shown with its date."""
 _NOTHING = StoreSnapshot((), None, 0.0, 0)
 
 
 class Board:
-    """Looks at store and heartbeats; for one thread at a time. ``now`` is always handed in, in seconds since the epoch."""
+    """Reads store and heartbeats. Use it from one thread at a time; ``now`` is always in seconds since the epoch."""
 
     def __init__(self, spec: PageSpec) -> None:
         self._spec = spec
@@ -47,16 +47,16 @@ class Board:
 
     @property
     def readable(self) -> bool:
-        """Whether the store could be read at the last look."""
+        """Whether the last look could read the store."""
         return self._readable
 
     @property
     def snapshot(self) -> StoreSnapshot:
-        """What the last look saw of the store; nothing where it can't be read."""
+        """The store as of the last look; empty when it cannot be read."""
         return self._snapshot if self._readable else _NOTHING
 
     def look(self, now: float, viewers: int = 0) -> Sections:
-        """Return every section as it is now. A store that can't be read is told as such, and tried again at the next look."""
+        """Return every section as it is now. A store that cannot be read is shown as such and tried again at the next look."""
         self._began = self._began or now
         try:
             self._follow_store()
@@ -72,7 +72,7 @@ class Board:
         }
 
     def past_ranking(self, start: int, now: float) -> Sections | None:
-        """Return the ranking section of an earlier window, or None where nothing was counted in it. For any thread."""
+        """Return the ranking section of an earlier window, or None if nothing was counted in it. Safe in any thread."""
         reader = StoreReader(self._spec.store)
         try:
             latest = reader.latest()
@@ -88,7 +88,7 @@ class Board:
         return ranking_section(window, preceding(until, start), latest, now, self._spec, until)
 
     def close(self) -> None:
-        """Release the store."""
+        """Close the store."""
         if self._reader is not None:
             self._reader.close()
         self._reader, self._readable, self._version = None, False, -1
@@ -162,7 +162,7 @@ class Board:
         condition = program_condition(stream, now)
         if condition in {Condition.WELL, Condition.STARTING}:
             return ""
-        # A stream that lives without its broker writes nothing: what is shown is as old as the last batch.
+        # A stream that has lost its broker writes nothing, so the data is as old as the last batch.
         at = self._snapshot.at if stream is None or condition is Condition.TROUBLED else stream.at
         return self._clock(at or self._began, now)
 
@@ -172,7 +172,7 @@ class Board:
 
 
 def _program(beat: Heartbeat | None, now: float) -> Sections:
-    """Return a program's health and those of its figures that the page shows."""
+    """Return a program's condition and the figures that the page shows."""
     figures = beat.figures if beat else {}
     shown = {name: figures.get(name, 0.0) for name in ("acknowledged", "queued", "batch", "batch_seconds", "behind")}
     return {"health": program_condition(beat, now), "phase": beat.phase if beat else "", **shown}

@@ -1,4 +1,4 @@
-"""How producer, stream and broker are doing, told from two heartbeats alone: the page asks nobody."""
+"""The condition of producer, stream and broker, derived from two heartbeats alone: the page queries none of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from trending.programs.heartbeat import Heartbeat
 
 SILENT_SECONDS = 5.0
-"""With tweets waiting and none acknowledged for so long, the broker is silent."""
+"""The broker counts as silent when tweets are queued and none was acknowledged for this long."""
 
 
 class Condition(StrEnum):
-    """What is known of a part."""
+    """The condition of one part of the pipeline."""
 
     WELL = "well"
     STARTING = "starting"
@@ -28,7 +28,7 @@ class Condition(StrEnum):
 
 
 def program_condition(beat: Heartbeat | None, now: float) -> Condition:
-    """Return the health of a program with this last heartbeat."""
+    """Return the condition of the program that left this heartbeat."""
     if beat is None:
         return Condition.ABSENT
     if beat.phase == "stopped":
@@ -42,13 +42,13 @@ def program_condition(beat: Heartbeat | None, now: float) -> Condition:
 
 @dataclass
 class BrokerWitness:
-    """Remembers when the broker last acknowledged a tweet, as the producer tells it."""
+    """Remembers when the broker last acknowledged a tweet, according to the producer's heartbeat."""
 
     _acknowledged: float = -1.0
     _moved: float = 0.0
 
     def judge(self, producer: Heartbeat | None, stream: Heartbeat | None, now: float) -> Condition:
-        """Return what producer and stream together say of the broker."""
+        """Return the broker's condition, derived from the heartbeats of producer and stream."""
         producing = program_condition(producer, now) in {Condition.WELL, Condition.TROUBLED}
         streaming = program_condition(stream, now) in {Condition.WELL, Condition.TROUBLED}
         if not producing and not streaming:

@@ -1,4 +1,4 @@
-"""A window as a file: CSV for a spreadsheet, JSON for a program."""
+"""A window as a file: CSV for spreadsheets, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from trending.serving.reader import Window
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a cell that begins with one of these for a formula and runs it."""
+"""A spreadsheet runs a cell that begins with one of these as a formula."""
 
 
 def to_csv(window: Window, stage: WindowStage) -> str:
-    """Return a line for each hashtag. One that a spreadsheet would run gets an apostrophe before it; JSON has it as it is."""
+    """Return a line for each hashtag. A hashtag that a spreadsheet would run as a formula is prefixed with an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["window_start", "window_end", "status", "rank", "hashtag", "tweets"])
@@ -29,7 +29,7 @@ def to_csv(window: Window, stage: WindowStage) -> str:
 
 
 def to_json(window: Window, stage: WindowStage) -> bytes:
-    """Return the window with every hashtag exactly as it was counted."""
+    """Return the window as JSON, with every hashtag exactly as it was counted."""
     ranking = [{"rank": place, "hashtag": hashtag, "tweets": tweets} for place, (hashtag, tweets) in enumerate(window.ranked, 1)]
     return msgspec.json.encode(
         {

@@ -1,4 +1,4 @@
-"""The one loop that looks, and what it tells the viewers: only sections that changed, as few events as they can be told by."""
+"""The one loop that reads the board and sends viewers the sections that changed, in as few events as possible."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from trending.page.board import Board, Sections
 
 LOOK_SECONDS = 0.25
-"""Between two looks, and so between two updates."""
+"""Time between two looks, and so at least between two updates."""
 UNHURRIED = frozenset({"pipeline"})
-"""Sections whose figures drift at every look: alone they are told of once a second, and with any other that changes."""
+"""Sections whose figures change at every look: they are sent once a second, or along with any other section that changes."""
 UNHURRIED_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 2.0
-"""A silent stream gets a sign of life this often, by which the browser knows that the connection lives."""
+"""An idle stream sends a keep-alive this often, so that the browser knows that the connection lives."""
 RETRY_MILLISECONDS = 1000
 
 
 class Feed:
-    """The current sections, numbered by version. A viewer gets what is newer than what it has, so none can fall behind."""
+    """The current sections, each with a version. A viewer gets whatever is newer than what it has, so none can fall behind."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        # A part of every event's id: an id of an earlier life says nothing about this one's versions.
+        # Part of every event's id: an id from before a restart says nothing about the versions of this process.
         self._life = secrets.token_hex(4)
         self._encoded: dict[str, bytes] = {}
         self._versions: dict[str, int] = {}
@@ -60,7 +60,7 @@ class Feed:
         self.publish(await asyncio.to_thread(self._board.look, time.time(), self.viewers), time.monotonic())
 
     def publish(self, sections: Sections, now: float) -> None:
-        """Take what was seen at ``now``, monotonic seconds; those viewers who wait hear of what differs, unless it can wait."""
+        """Take the sections read at ``now`` (monotonic seconds) and wake the waiting viewers if something urgent changed."""
         encoded = {name: msgspec.json.encode(section) for name, section in sections.items()}
         different = [name for name, text in encoded.items() if self._encoded.get(name) != text]
         self.sections = sections
@@ -74,7 +74,7 @@ class Feed:
         self._wake()
 
     async def events(self, last_id: str | None) -> AsyncIterator[bytes]:
-        """Yield server-sent events: what is newer than ``last_id``, all of it for a new viewer, then each change."""
+        """Yield server-sent events: first what is newer than ``last_id`` (everything for a new viewer), then each change."""
         last_version = self._version_of(last_id)
         self.viewers += 1
         try:
@@ -82,7 +82,7 @@ class Feed:
             while not self._closed.is_set():
                 changed = self._changed
                 if self._version > last_version:
-                    # Both at once: while the event is on its way the next version may come.
+                    # Set both at once: the next version may arrive while the event is being sent.
                     event, last_version = self._event(last_version), self._version
                     yield event
                     continue

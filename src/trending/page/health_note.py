@@ -1,4 +1,4 @@
-"""What the page knows of health checks: the record that the last one left, as metrics."""
+"""The record that the last health check left, as metrics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 VERDICTS = ("healthy", "warning", "blocked", "unhealthy")
-"""What a health check says of a component (infra.health.verdicts.Verdict, which this side of the house does not import)."""
+"""A health check's verdicts: the values of infra.health.verdicts.Verdict, which the data plane does not import."""
 
 
 class HealthNote(msgspec.Struct, frozen=True):
-    """What the page reads of the record that a health check leaves; infra.health.verdicts.HealthRecord writes it."""
+    """The part of a health check's record that the page reads; infra.health.verdicts.HealthRecord writes it."""
 
     at: float = 0.0
     verdicts: dict[str, str] = {}
@@ -27,7 +27,7 @@ class HealthNote(msgspec.Struct, frozen=True):
 
 
 def read_health(path: Path | None) -> HealthNote:
-    """Return what the last health check noted; nothing where there was none or its record can't be read."""
+    """Return what the last health check recorded; an empty note if there was none or its record cannot be read."""
     if path is None:
         return HealthNote()
     try:
@@ -37,7 +37,7 @@ def read_health(path: Path | None) -> HealthNote:
 
 
 def health_families(note: HealthNote) -> Iterator[Metric]:
-    """Yield what is known of the last check; a component has a sample for each verdict, so that none outlives its end."""
+    """Yield the metrics of the last check. A component has a sample for each verdict, so no old verdict stays at 1."""
     verdict = GaugeMetricFamily(
         "trending_health_verdict", "1 for what the last health check said of the component.", labels=["component", "verdict"]
     )

@@ -1,6 +1,6 @@
-"""The stack's figures for Prometheus, made at each scrape from what the page reads anyway: heartbeats, store, health record.
+"""The stack's figures for Prometheus, made at each scrape from files that the page reads anyway.
 
-Every family is always there with its help, its samples only where they are known: an unknown figure is absent and never 0.
+Every family is always exported with its help; its samples only when known. An unknown figure is absent, never 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trending.programs.specifications import PageSpec
 
 TOP_HASHTAGS = 10
-"""Hashtags that get a label; all others of the window are one sample, so that no traffic makes the number of series grow."""
+"""Hashtags that get a label of their own; all others share one sample, so that traffic cannot make the number of series grow."""
 _UP = {Condition.WELL, Condition.STARTING, Condition.TROUBLED}
 _OFFSET = "offset."
 _OPENMETRICS = "application/openmetrics-text"
@@ -65,7 +65,7 @@ _GAUGES = {
 
 
 class StackCollector(Collector):
-    """Collects one stack's figures. It keeps nothing: a counter is the program's own, so it restarts with that program."""
+    """Collects one stack's figures. It is stateless: each counter comes from a program and restarts with that program."""
 
     def __init__(self, spec: PageSpec, board: Board, feed: Feed) -> None:
         self._spec, self._board, self._feed = spec, board, feed
@@ -142,9 +142,9 @@ class StackCollector(Collector):
 
 
 def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """Return the figures and their content type: OpenMetrics for whoever accepts it, the classic text for everybody else.
+    """Return the figures and their content type: OpenMetrics for clients that accept it, otherwise the classic text format.
 
-    The library's own choice raises on a version that is no number; it is asked without one.
+    The library raises on a version that is not a number, so it is asked without one.
     """
     encode, content_type = choose_encoder(_OPENMETRICS if _OPENMETRICS in accept else "")
     return encode(registry), content_type
@@ -231,5 +231,5 @@ def _size(store: Path) -> int:
         try:
             found += path.stat().st_size
         except FileNotFoundError:
-            continue  # the log is folded into the file when its last writer leaves
+            continue  # SQLite merges the WAL into the file when the last writer closes it
     return found

@@ -1,4 +1,4 @@
-"""How fast something grows: counts that were seen at a few moments, made into tweets a second."""
+"""Growth rates: tweets a second, computed from counts that were sampled at a few moments."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from trending.serving.reader import Window
 
 SPAN_SECONDS = 20.0
-"""Velocity is measured over the last seconds that have two samples at least this far apart, or over one interval."""
+"""Velocity is measured between the newest sample and the last one at least this much older, or over one interval."""
 PATIENCE_SECONDS = 5.0
 KEPT_SECONDS = 300.0
 SAMPLE_SECONDS = 1.0
-"""Samples closer than this are thinned out: with batches back to back there would be a thousand."""
+"""Samples closer together than this are thinned out: back-to-back batches would make a thousand of them."""
 KEPT_WINDOWS = 8
-"""Windows whose hashtags keep their sums; longer than the samples are kept, so that nobody misses the others."""
+"""Windows for which sums by hashtag are kept. They cover a longer time than the samples, so nothing needed is dropped."""
 
 Point = tuple[float, float]
 """A moment in seconds since the epoch, and a count that only grows."""
@@ -28,8 +28,8 @@ Point = tuple[float, float]
 def velocity(points: Sequence[Point], now: float, span: float = SPAN_SECONDS) -> float:
     """Return the growth a second between the newest point and the last one at least ``span`` older, or the oldest.
 
-    Measured from sample to sample, so that it does not depend on where ``now`` falls between two batches. When the next sample
-    is overdue, nothing has come since: the velocity sinks.
+    It is measured from sample to sample, so it does not depend on where ``now`` falls between two batches. When the next sample
+    is overdue, nothing has arrived since the last one and the velocity falls.
     """
     if len(points) < 2:  # noqa: PLR2004 - a difference needs two
         return 0.0
@@ -49,13 +49,13 @@ def rates(points: Sequence[Point]) -> list[float]:
 
 
 class Pace:
-    """Samples of many growing counts, the last five minutes of them."""
+    """Samples of many growing counts, kept for five minutes."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, Mapping[str, float]]] = deque()
 
     def add(self, at: float, counts: Mapping[str, float]) -> None:
-        """Add a sample; one that is not newer than the last takes its place, since clocks are stepped."""
+        """Add a sample. Samples that are not older are dropped first, because a clock can be set back."""
         while self._samples and self._samples[-1][0] >= at:
             self._samples.pop()
         if len(self._samples) > 1 and self._samples[-1][0] - self._samples[-2][0] < SAMPLE_SECONDS:
@@ -65,11 +65,11 @@ class Pace:
             self._samples.popleft()
 
     def forget(self) -> None:
-        """Begin anew, as after a restart of what is counted."""
+        """Drop all samples, for example after a restart of the program that counts."""
         self._samples.clear()
 
     def points(self, name: str) -> list[Point]:
-        """Return the samples of one count; it was 0 where it was not seen yet."""
+        """Return the samples of one count, with 0 for samples taken before it first appeared."""
         return [(at, counts.get(name, 0.0)) for at, counts in self._samples]
 
     def velocity(self, name: str, now: float) -> float:
@@ -78,18 +78,18 @@ class Pace:
 
 
 class Tally:
-    """Counts by window made into counts that only grow: the sum over all windows seen."""
+    """Turns counts by window into counts that only grow: the sums over all windows so far."""
 
     def __init__(self) -> None:
         self._windows: dict[int, Window] = {}
         self._sum: Counter[str] = Counter()
 
     def add(self, windows: Iterable[Window]) -> Mapping[str, float]:
-        """Take windows, each new or grown, and return the sums by hashtag, and the sum of all under the empty name."""
+        """Add windows, each new or grown; return the sums by hashtag, with the total under the empty name."""
         for window in windows:
             before = self._windows.get(window.start)
             counted = dict(before.ranked) if before else {}
-            # A hashtag that was below the ranked ones had at most the last one's count.
+            # A hashtag that was not among the ranked ones had at most the count of the last ranked one.
             least = before.ranked[-1][1] if before and before.hashtags > len(before.ranked) else 0
             for hashtag, tweets in window.ranked:
                 self._sum[hashtag] += max(0, tweets - counted.get(hashtag, least))
@@ -108,7 +108,7 @@ class Tally:
 
 
 def seed(pace: Pace, tally: Tally, windows: Sequence[Window], at: float) -> None:
-    """Fill the samples from the store, as far as it knows: a sum at each window's start and end, the last one at ``at``."""
+    """Fill the samples from the store: the sums at each window's start and end, the last ones at ``at``."""
     sums: Mapping[str, float] = {}
     for window in windows:
         pace.add(window.start, sums)

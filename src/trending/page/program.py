@@ -1,4 +1,4 @@
-"""The page program: a web server on loopback that reads the store and beats like the other programs."""
+"""The page program: a web server on loopback that reads the store and writes a heartbeat like the other programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BACKLOG = 128
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without handlers of its own: SIGTERM is the program's, which then ends the viewers' streams first."""
+    """uvicorn without signal handlers: the program handles SIGTERM itself and ends the viewers' streams first."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,7 +54,7 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(spec: PageSpec, listening: socket.socket, stop: threading.Event) -> None:
-    """Serve until ``stop`` is set; raises LabError when server or feed end by themselves. The caller closes ``listening``."""
+    """Serve until ``stop`` is set; raises LabError when server or feed ends by itself. The caller closes ``listening``."""
     board = Board(spec)
     feed = Feed(board)
     await feed.look()
@@ -92,6 +92,6 @@ async def _beat_until(spec: PageSpec, server: uvicorn.Server, feed: Feed, over: 
 
 def main(spec: PageSpec, stop: threading.Event) -> None:
     """Serve the page until told to stop."""
-    with listen(spec.settings.page_port) as listening:  # uvicorn closes it, but not when it ends while it starts
+    with listen(spec.settings.page_port) as listening:  # uvicorn closes the socket, but not when it ends during its start
         logger.info("the page of %s is at %s", spec.name, spec.settings.address)
         asyncio.run(serve(spec, listening, stop))

@@ -1,4 +1,4 @@
-"""The sections of the page that come from the store, as plain data that a template and a script can show without thinking."""
+"""The page's sections that come from the store, as plain data that the template and the script show as it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPARK_POINTS = 20
 SPARK_MINUTES = 15
 TREND_LINES = 5
 TREND_MINUTES = 10
-"""The trends are never drawn over less than this: two points across the whole width would look like news."""
+"""The trends span at least this long: two points drawn across the whole width would look like a sudden change."""
 
 
 def ranking_section(
@@ -36,7 +36,7 @@ def ranking_section(
     windows: Sequence[Window] = (),
     pace: Pace | None = None,
 ) -> dict[str, Any]:
-    """Return a window with its first rows; with a pace velocity is that of this moment, otherwise the window's mean."""
+    """Return a window with its first rows; velocity is the current one if ``pace`` is given, otherwise the window's mean."""
     if window is None:
         return {"start": None, "rows": [], "tweets": 0, "hashtags": 0, "status": WindowStage.OPEN, "label": "", "date": ""}
     highest = window.ranked[0][1] if window.ranked else 1
@@ -68,7 +68,7 @@ def ranking_section(
 
 
 def trends_section(windows: Sequence[Window], now: float, zone: ZoneInfo | None) -> dict[str, Any]:
-    """Return the last hour's lines of the hashtags that had most in it, a value a minute; the running minute is left out."""
+    """Return a line for each of the last hour's most frequent hashtags, one value a minute, without the current minute."""
     whole = [window for window in windows if window.end <= now]
     if not whole:
         return {"lines": [], "from": "", "to": "", "highest": 0}
@@ -99,7 +99,7 @@ def trends_section(windows: Sequence[Window], now: float, zone: ZoneInfo | None)
 
 
 def history_section(windows: Sequence[Window], zone: ZoneInfo | None) -> list[dict[str, Any]]:
-    """Return the windows that can be chosen, the newest first."""
+    """Return the windows that a viewer can choose, newest first."""
     return [
         {"start": window.start, "label": local_time(window.start, zone)[:16], "tweets": window.tweets}
         for window in reversed(windows[:-1])

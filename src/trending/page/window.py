@@ -1,4 +1,4 @@
-"""What a window is at this moment: open, closing or final, told from the clock and from what the store has seen."""
+"""The stage of a window (open, closing or final), derived from the clock and the store."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class WindowStage(StrEnum):
     """Whether a window's counts can still grow."""
 
     OPEN = "open"
-    """Its minute is not over: tweets of it are still being written."""
+    """Its time is not over: tweets still arrive in it."""
     CLOSING = "closing"
-    """Its minute is over; Spark still counts what belongs to it and comes late."""
+    """Its time is over, but Spark still counts tweets that arrive late."""
     FINAL = "final"
-    """Spark's watermark has passed its end: it can't change any more."""
+    """Spark's watermark has passed its end, so its counts cannot change any more."""
 
 
 def stage_of(start: int, latest: int, now: float, window_time: WindowTime) -> WindowStage:
-    """Return the stage of the window that starts at ``start``, the store's latest one starting at ``latest``.
+    """Return the stage of the window that starts at ``start`` when the store's latest window starts at ``latest``.
 
-    The watermark moves with tweets and not with the clock: without traffic a window stays closing. A tweet in a window that
+    The watermark moves with the tweets, not with the clock: without traffic a window stays closing. A tweet in a window that
     starts at the end plus the watermark's delay, or later, proves that the watermark has passed.
     """
     end = start + WINDOW_SECONDS
@@ -38,7 +38,7 @@ def stage_of(start: int, latest: int, now: float, window_time: WindowTime) -> Wi
 
 
 def rank_changes(window: Window, before: Window | None) -> list[int | None]:
-    """Return by how many places each hashtag of ``window`` rose since the window before; None for one that is new."""
+    """Return how many places each hashtag of ``window`` rose since the previous window, or None for a new hashtag."""
     if before is None:
         return [None] * len(window.ranked)
     places = {hashtag: place for place, (hashtag, _tweets) in enumerate(before.ranked)}
@@ -46,5 +46,5 @@ def rank_changes(window: Window, before: Window | None) -> list[int | None]:
 
 
 def preceding(windows: Sequence[Window], start: int) -> Window | None:
-    """Return the last window before ``start`` that has tweets, of windows in order of time."""
+    """Return the last window before ``start`` that has tweets; ``windows`` must be in order of time."""
     return next((window for window in reversed(windows) if window.start < start), None)

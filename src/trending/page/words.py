@@ -145,7 +145,7 @@ WORDS: Final = {"en": _EN, "es": _ES}
 
 
 def choose_language(requested: str | None, kept: str | None, accepted: str) -> str:
-    """Return the language: the one asked for, else the one kept in the cookie, else the browser's first that there is."""
+    """Return the language: the one asked for, else the one kept in the cookie, else the browser's first choice that exists."""
     for choice in (requested, kept):
         if choice in LANGUAGES:
             return choice

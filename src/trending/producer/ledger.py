@@ -1,7 +1,7 @@
-"""The ledger: what the broker acknowledged, on disk before anybody is told.
+"""The ledger: what the broker acknowledged, on disk before it is reported.
 
 An id is ``run:sequence``; a run is one life of the producer. Acknowledged sequences are kept as intervals together with their
-offsets, and as counts for each append minute and hashtag. What was sent and is in no interval has an unknown outcome.
+offsets, and as counts for each append minute and hashtag. A record that was sent and lies in no interval has an unknown outcome.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class Interval:
         return self.last_sequence - self.first_sequence + 1
 
     def ids(self, start_offset: int) -> Iterator[tuple[str, int]]:
-        """Yield (run, sequence) of every acknowledged record at ``start_offset`` or behind it."""
+        """Yield (run, sequence) of every acknowledged record from ``start_offset`` on."""
         skipped = max(0, start_offset - self.first_offset)
         for sequence in range(self.first_sequence + skipped, self.last_sequence + 1):
             yield self.run, sequence
 
     def extended(self, sequence: int, partition: int, offset: int) -> Self | None:
-        """Return this interval with one more record, or None where that record does not follow on."""
+        """Return this interval with one more record, or None if the record does not directly follow it."""
         follows = partition == self.partition and sequence == self.last_sequence + 1 and offset == self.first_offset + len(self)
         if not follows:
             return None
@@ -97,7 +97,7 @@ class LedgerWriter:
         _metadata.create_all(self._engine)
 
     def reserve(self, up_to: int) -> None:
-        """Declare on disk that sequences below ``up_to`` may be sent: the log can then hold nothing that was not attempted."""
+        """Record on disk that sequences below ``up_to`` may be sent, so that the log holds no record that was not announced."""
         statement = insert(_runs).values(run=self._run, reserved=up_to)
         with self._engine.begin() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["run"], set_={"reserved": up_to}))
@@ -114,11 +114,11 @@ class LedgerWriter:
         self._pending += 1
 
     def fail(self, sequence: int, reason: str) -> None:
-        """Note that a record was given up: it is not promised, though it may still turn up in the log."""
+        """Note that a record was given up: it counts as not delivered, though it may still turn up in the log."""
         self._failed.append((sequence, reason))
 
     def commit(self) -> None:
-        """Put everything noted so far on disk in one transaction."""
+        """Write everything noted so far to disk in one transaction."""
         if not self._dirty and not self._failed:
             return
         with self._engine.begin() as connection:
@@ -146,14 +146,14 @@ class LedgerWriter:
         self._failed.clear()
 
     def close(self) -> None:
-        """Commit and release the file."""
+        """Commit and close the file."""
         self.commit()
         self._engine.dispose()
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What all producer runs of a stack have on disk."""
+    """The ledger entries of all producer runs of a stack."""
 
     intervals: tuple[Interval, ...]
     counts: dict[tuple[str, int, str], int]
@@ -161,12 +161,12 @@ class Ledger:
     failed: int
 
     def acknowledged_ids(self, start_offsets: dict[int, int]) -> set[tuple[str, int]]:
-        """Return the ids of the records acknowledged at or behind ``start_offsets`` (partition → offset)."""
+        """Return the ids of the records acknowledged from ``start_offsets`` on (partition → offset)."""
         return {identity for interval in self.intervals for identity in interval.ids(start_offsets.get(interval.partition, 0))}
 
 
 def read_ledger(path: Path) -> Ledger:
-    """Read the ledger at ``path``; a missing file is an empty ledger, since no producer has run."""
+    """Read the ledger at ``path``; a missing file means that no producer has run and gives an empty ledger."""
     if not path.exists():
         return Ledger((), {}, {}, 0)
     engine = open_sqlite(path)

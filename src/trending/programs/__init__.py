@@ -1,1 +1,1 @@
-"""What the programs have in common: their specifications, their life between start and signal, their heartbeat."""
+"""What all programs share: specifications, signal handling and exit codes, heartbeats."""

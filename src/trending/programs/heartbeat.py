@@ -1,4 +1,4 @@
-"""The heartbeat file: a program's own word on how it is doing, replaced as a whole so that no reader sees half of it."""
+"""The heartbeat file: a program's own report on how it is doing, replaced atomically so that no reader sees half of it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRESH_SECONDS = 10.0
-"""A heartbeat older than this is that of a frozen or dead program; programs beat every half second."""
+"""An older heartbeat means that the program is frozen or dead; programs write one every half second."""
 _STARTED = time.time()
-"""When this process began to be a program; every beat carries it, so that a reader tells a new life from an old one."""
+"""When this process started as a program. Every heartbeat carries it, so that a reader can tell a restart."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """One beat of a program. ``at`` and ``started`` are in seconds since the epoch; ``figures`` are the program's own numbers."""
+    """One heartbeat of a program. ``at`` and ``started`` are seconds since the epoch; ``figures`` are the program's numbers."""
 
     at: float
     pid: int
@@ -28,12 +28,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
     started: float = 0.0
 
     def age(self, now: float) -> float:
-        """Seconds between this beat and ``now``; never negative, since clocks are stepped."""
+        """Seconds between this beat and ``now``; never negative, because a clock can be set back."""
         return max(0.0, now - self.at)
 
 
 def write_heartbeat(path: Path, phase: str, figures: dict[str, float] | None = None, note: str = "") -> None:
-    """Replace the heartbeat at ``path`` with one of this process and this moment."""
+    """Replace the heartbeat at ``path`` with a new one of this process."""
     beat = Heartbeat(time.time(), os.getpid(), phase, figures or {}, note, _STARTED)
     fresh = path.with_suffix(f".{os.getpid()}")
     fresh.write_bytes(msgspec.json.encode(beat))
@@ -41,7 +41,7 @@ def write_heartbeat(path: Path, phase: str, figures: dict[str, float] | None = N
 
 
 def read_heartbeat(path: Path) -> Heartbeat | None:
-    """Return the last heartbeat at ``path``, or None where the program has not beaten yet."""
+    """Return the last heartbeat at ``path``, or None if the program has not written one yet."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Heartbeat)
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What the long-running programs have in common: their signals and their exit."""
+"""Signal handling and exit codes of the long-running programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Spec = TypeVar("Spec", bound=ProgramSpec)
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set, so that a program ends between two steps and not inside one."""
+    """Return an event that SIGTERM and SIGINT set, so that a program ends between two steps and never within one."""
     stop = threading.Event()
 
     def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -33,7 +33,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def run_program(spec_type: type[Spec], main: Callable[[Spec, threading.Event], None]) -> None:
-    """Run a program with the specification whose path is its only argument; exits with the error's code on failure."""
+    """Run a program; its only argument is the path of its specification. On failure, exit with the error's code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     stop = stop_on_signals()
     try:

@@ -1,4 +1,4 @@
-"""What start-up tells a program: written as a file, read by the program, compared to see drift."""
+"""The programs' specifications: start-up writes them to files, the programs read them, a changed hash means drift."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trending.settings import PageSettings, ProducerSettings, Section, StreamSet
 
 
 class ProgramSpec(Section):
-    """What every program needs to know; written by start-up, read by the program, hashed to see drift."""
+    """The fields that every program needs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     bootstrap: str
@@ -51,10 +51,10 @@ class StreamSpec(ProgramSpec):
 
 
 class PageSpec(ProgramSpec):
-    """The live page's specification. ``stack_id`` is what the page answers with, so that nobody takes another one for it.
+    """The live page's specification. The page answers with ``stack_id``, so that nobody mistakes another stack's page for it.
 
-    ``producer`` and ``stream`` are the heartbeats of the others; without them the page shows a recorded store. ``health`` is the
-    record that health checks leave.
+    ``producer`` and ``stream`` are the other programs' heartbeat files; without them the page shows a recorded store. ``health``
+    is the file that health checks write.
     """
 
     settings: PageSettings
@@ -69,5 +69,5 @@ class PageSpec(ProgramSpec):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The zone of shown times, or None for the machine's own."""
+        """The time zone for display, or None for the machine's own."""
         return ZoneInfo(self.time_zone) if self.time_zone else None

@@ -1,1 +1,1 @@
-"""The report of a run: typed figures in, HTML, slides and PDF out. Knows no Prefect, no broker and no Docker."""
+"""The report of a run: typed figures in; HTML, slides and PDF out. It uses neither Prefect nor a broker nor Docker."""

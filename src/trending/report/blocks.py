@@ -1,4 +1,4 @@
-"""What chapters and slides are made of: plain blocks that HTML and PDF each show in their way. Texts are text, never markup."""
+"""The blocks of chapters and slides, which HTML and PDF render each in their own way. Texts are text, never markup."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; ``figures`` are the columns (from 0) that hold numbers and are set to the right."""
+    """A table; ``figures`` are the columns (counted from 0) that hold numbers and are right-aligned."""
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -45,7 +45,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawing: SVG that holds its own words, and the words for whoever cannot see it."""
+    """A drawing: SVG with its labels, and a description for those who cannot see it."""
 
     kind: ClassVar[str] = "picture"
     caption: str
@@ -55,7 +55,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A picture as PNG, by the name of its file beside the report."""
+    """A PNG picture, named by its file beside the report."""
 
     kind: ClassVar[str] = "photo"
     caption: str

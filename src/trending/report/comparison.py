@@ -1,4 +1,4 @@
-"""Stream against batch: the same windows counted both ways, and how old each tweet was when either had counted it."""
+"""Stream against batch: the same windows counted both ways, and how old each tweet was when it was counted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN_LEADERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A batch that the store has: where it ended in each partition (exclusive), and when it was written, in epoch seconds."""
+    """A batch that the store has: its end offsets by partition (exclusive) and when it was written, in epoch seconds."""
 
     number: int
     ends: Mapping[int, int]
@@ -35,7 +35,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A tweet of the log whose batch is known."""
+    """A tweet of the log together with the batch that counted it."""
 
     record: Record
     tweet: Tweet
@@ -45,7 +45,7 @@ class Followed:
 
 
 def minutes(stream: Mapping[tuple[int, str], int], batch: Mapping[tuple[int, str], int]) -> tuple[Minute, ...]:
-    """Return the last windows of either count in order of time, each with its leaders by the stream's count, ties by name."""
+    """Return the last windows in order of time, each with its leaders by the stream's count; ties are ordered by name."""
     windows: dict[int, set[str]] = {}
     for start, hashtag in stream.keys() | batch.keys():
         windows.setdefault(start, set()).add(hashtag)
@@ -85,7 +85,7 @@ def totals(stream: Mapping[tuple[int, str], int], batch: Mapping[tuple[int, str]
 
 
 def follow(records: Iterable[Record], batches: Sequence[Written], window_time: WindowTime) -> list[Followed]:
-    """Return the tweets among the records that one of the batches counted, each with the first batch that ended behind it."""
+    """Return the tweets that one of the batches counted, each with the first batch that ended after it."""
     ends: dict[int, list[tuple[int, Written]]] = {}
     for batch in sorted(batches, key=lambda each: each.number):
         for partition, end in batch.ends.items():
@@ -103,7 +103,7 @@ def follow(records: Iterable[Record], batches: Sequence[Written], window_time: W
 
 
 def _whole(record: Record) -> Tweet | None:
-    """Return a tweet with all its fields; one of another producer may lack some and is counted all the same."""
+    """Return a tweet with all its fields; a tweet of another producer may lack some and still counts."""
     try:
         return decode(record.value or b"")
     except (DecodeError, UnicodeDecodeError):
@@ -111,7 +111,7 @@ def _whole(record: Record) -> Tweet | None:
 
 
 def ages(seconds: Iterable[float]) -> Ages | None:
-    """Return the middle, the 95th percentile and the largest of the ages, in seconds; None without any."""
+    """Return the middle, the 95th percentile and the largest of the ages, in seconds, or None if there are none."""
     ordered = sorted(seconds)
     if not ordered:
         return None
@@ -125,7 +125,7 @@ def ages(seconds: Iterable[float]) -> Ages | None:
 
 
 def tweet_way(followed: Sequence[Followed], counts: Mapping[tuple[int, str], int]) -> TweetWay | None:
-    """Return the way of the last tweet that carries an id and that the store has counted, or None where there is none."""
+    """Return the path of the last counted tweet that carries an id, or None if there is none."""
     for each in reversed(followed):
         header = each.record.headers.get(ID_HEADER)
         tweet = each.tweet

@@ -1,4 +1,4 @@
-"""Every figure of a report, typed: ``datos.json`` is this, and everything else is rendered from it."""
+"""Every figure of a report, typed. ``datos.json`` holds this data, and everything else is rendered from it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Machine(Part):
 
 
 class Version(Part):
-    """What ran in which version."""
+    """A piece of software that ran, and its version."""
 
     name: str
     version: str
 
 
 class Component(Part):
-    """A service or program that really ran. ``kind`` is a service's kind, or ``program``; ``way`` is an image or a process."""
+    """A service or program that ran. ``kind`` is a service's kind, or ``program``; ``way`` is an image or a process."""
 
     name: str
     kind: str
@@ -62,7 +62,7 @@ class StartUp(Part):
 
 
 class Facts(Part):
-    """What is known of a stack before anything is counted. ``start_up`` is None where nobody kept it."""
+    """The facts about a stack before anything is counted. ``start_up`` is None if its summary was not kept."""
 
     stack: str
     runtime: str
@@ -82,7 +82,7 @@ class Facts(Part):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The zone of shown times, or None for the machine's own."""
+        """The time zone for display, or None for the machine's own."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
 
@@ -118,7 +118,7 @@ class Totals(Part):
 
 
 class Ages(Part):
-    """How old tweets were when their count was there; over the last ``tweets`` of them."""
+    """How old the last ``tweets`` tweets were when their count became visible."""
 
     tweets: int
     median: float
@@ -127,7 +127,7 @@ class Ages(Part):
 
 
 class Stream(Part):
-    """The speed layer. The times are those of the job's present life; None where it has not said."""
+    """The speed layer. The times are those of the job since its last start; None if it has not reported any."""
 
     batches: int | None
     mean_seconds: float | None
@@ -176,7 +176,7 @@ class Audit(Part):
 
 
 class Measured(Part):
-    """What was counted while the producer was stopped. ``blocks`` are the last rankings as the job printed them."""
+    """The counts taken while the producer was stopped. ``blocks`` are the last rankings as the job printed them."""
 
     totals: Totals
     minutes: tuple[Minute, ...]
@@ -188,7 +188,7 @@ class Measured(Part):
 
 
 class Report(Part):
-    """All of it. ``photo`` is the picture's file beside ``datos.json``, empty without one, and then ``photo_note`` says why."""
+    """The whole report. ``photo`` is a file beside ``datos.json``; it is empty if there is none, and ``photo_note`` says why."""
 
     made: float
     own_stack: bool
@@ -202,5 +202,5 @@ class Report(Part):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The zone of shown times."""
+        """The time zone for display."""
         return self.facts.zone

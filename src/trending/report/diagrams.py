@@ -1,4 +1,4 @@
-"""Two drawings of the architecture: the house as it stood, from the stack's declaration, and the way of one tweet."""
+"""Two drawings of the architecture: the services and programs that ran, and the path of one tweet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOX = (168, 104)
 GAP = 29
 TOP = 88
 LETTERS = 21
-"""What fits a box in a wide font: pages are shown in the reader's own."""
+"""Letters that fit a box even in a wide font: HTML is shown in the reader's own font."""
 ZOOKEEPER = "zookeeper"
 ROLES = {
     "producer": "tuits de prueba",
@@ -30,7 +30,7 @@ ROLES = {
 
 
 def house(facts: Facts) -> str:
-    """Draw every service and program that ran, in the order in which tweets pass them, with kinds and ports."""
+    """Draw every service and program that ran, with kind and ports, in the order in which tweets pass through them."""
     ran = {component.name: component for component in facts.components}
     brokers = [each for each in facts.components if each.kind == "kafka"]
     below = [each for each in facts.components if each.kind == ZOOKEEPER]
@@ -80,7 +80,7 @@ def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
 
 
 def way(tweet: TweetWay, zone: ZoneInfo | None) -> str:
-    """Draw the stations of one tweet with what each of them noted, and the time between the first and the last."""
+    """Draw the stations of one tweet with what each recorded, and the time between the first and the last."""
     stations = (
         (clock(tweet.sent, zone), "producer", f"{tweet.user}: «{tweet.text}»", f"id {tweet.record_id}"),
         (

@@ -1,4 +1,4 @@
-"""Report and slides as HTML: one file each, nothing to fetch, and a policy that forbids everything else."""
+"""Report and slides as HTML: each a single file that loads nothing, with a content security policy that forbids the rest."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ STATIC = Path(__file__).parent / "static"
 
 
 def report_html(report: Report, place: Path) -> str:
-    """Return the report; a photo is read from ``place``."""
+    """Return the report as HTML; a photo is read from ``place``."""
     return _render("informe.html", report, place, chapters=chapters(report), style=_static("look.css") + _static("report.css"))
 
 
 def slides_html(report: Report, place: Path) -> str:
-    """Return the slides with their script; without it they stand one below the other. A photo is read from ``place``."""
+    """Return the slides as HTML; without JavaScript they appear one below the other. A photo is read from ``place``."""
     style, script = _static("look.css") + _static("slides.css"), _static("slides.js")
     return _render("diapositivas.html", report, place, slides=slides(report), style=style, script=script)
 
@@ -58,13 +58,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
-    # Styles, scripts and drawings are ours: the drawings were escaped by the XML writer that made them.
+    # Styles, scripts and drawings are trusted: the XML writer that made the drawings has escaped their text.
     environment.filters["ours"] = Markup
     return environment
 
 
 def policy(style: str, script: str) -> str:
-    """Return the content security policy: this style, this script, pictures that are in the file, and nothing else."""
+    """Return the content security policy: it allows this style, this script and embedded pictures, and nothing else."""
     scripts = f"script-src '{_digest(script)}'; " if script else ""
     return f"default-src 'none'; {scripts}style-src '{_digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
 

@@ -1,4 +1,4 @@
-"""What report and slides have in common, told once: pictures, tables and sentences around the figures of the data."""
+"""The passages that report and slides share: pictures, tables and sentences around the figures of the data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def house_picture(report: Report) -> Picture:
 
 
 def way_block(report: Report) -> Block:
-    """Return one real tweet from its writing to its count, or why there is none."""
+    """Return one real tweet from its creation to its count, or the reason why there is none."""
     tweet = report.measured.tweet
     if tweet is None:
         return Text("En el tramo del registro que se pudo seguir no hay ningún tuit, así que no hay camino que dibujar.")
@@ -39,7 +39,7 @@ def way_block(report: Report) -> Block:
 
 
 def start_up_block(report: Report) -> Block:
-    """Return the start-up as bars one after the other, or that nobody kept its times."""
+    """Return the start-up as bars one after the other, or a note that its times were not kept."""
     known = report.facts.start_up
     if known is None:
         return Text("Los tiempos del arranque de esta pila no constan: la levantó una versión anterior, que no los guardaba.")
@@ -60,12 +60,12 @@ def ranking_picture(report: Report, minute: Minute) -> Picture:
 
 
 def fullest(report: Report) -> Minute | None:
-    """Return the window with most tweets among the last ones, the earliest of several: the one worth showing."""
+    """Return the window with the most tweets among the last ones; the earliest of them in a tie."""
     return max(report.measured.minutes, key=lambda minute: (minute.stream, -minute.start), default=None)
 
 
 def ranking_block(report: Report) -> Picture | Text:
-    """Return the ranking of the fullest window, or that there is none."""
+    """Return the ranking of the fullest window, or a note that there is none."""
     minute = fullest(report)
     if minute is None:
         return Text("Todavía no había ninguna ventana con tuits.")
@@ -88,7 +88,7 @@ def _same(stream: int, batch: int) -> str:
 
 
 def same_count_words(report: Report) -> Text:
-    """Return how much was compared, and on how much the two disagree."""
+    """Return how many counts were compared and how many of them differ."""
     totals = report.measured.totals
     verdict = "ninguna difiere" if totals.differing == 0 else f"difieren {number(totals.differing)}"
     return Text(
@@ -98,7 +98,7 @@ def same_count_words(report: Report) -> Text:
 
 
 def ages_block(report: Report) -> Block:
-    """Return how old tweets were when either way had counted them."""
+    """Return how old tweets were when stream and batch had counted them."""
     stream, batch = report.measured.stream.ages, report.measured.batch.ages
     if stream is None or batch is None:
         return Text("La edad de los tuits al contarse no consta: el trabajo de Spark ya no guarda los lotes en que se contaron.")
@@ -118,7 +118,7 @@ def ages_block(report: Report) -> Block:
 
 
 def why_streaming(report: Report) -> Points:
-    """Return why streaming: what this run shows of it."""
+    """Return the case for streaming, with the evidence of this run."""
     measured, facts = report.measured, report.facts
     stream, batch, totals = measured.stream, measured.batch, measured.totals
     return Points(
@@ -166,7 +166,7 @@ def audit_words(report: Report) -> Text:
 
 
 def photo_block(report: Report) -> Block:
-    """Return the live page as it looked during this run, or the chart in its place and why."""
+    """Return the photo of the live page during this run, or a chart in its place with the reason."""
     if report.photo:
         caption = f"La página en directo, fotografiada durante esta ejecución en {report.page}"
         return Photo(caption, report.photo, "Captura de la página: la clasificación del minuto y cada etapa del recorrido.")
@@ -174,7 +174,7 @@ def photo_block(report: Report) -> Block:
 
 
 def plan(report: Report) -> tuple[Block, ...]:
-    """Return what to do when the live demo fails: the recorded store, with no broker at all."""
+    """Return what to do if the live demo fails: replay the recorded store, without a broker."""
     return (
         Points(
             (

@@ -1,4 +1,4 @@
-"""The slides as PDF, set by Typst: a wheel without dependencies that brings its fonts. Texts go in as data, never as markup."""
+"""The slides as PDF, typeset by Typst (a wheel without dependencies that brings its fonts). Texts are data, never markup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parent / "templates" / "slides.typ"
 STANDARD: Final = "ua-1"
-"""PDF/UA-1: Typst refuses to write a PDF that a screen reader could not follow, such as a picture without words."""
+"""PDF/UA-1: Typst refuses to write a PDF that a screen reader cannot follow, for example a picture without a description."""
 
 
 def slides_pdf(report: Report, place: Path) -> bytes:

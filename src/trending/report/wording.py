@@ -26,7 +26,7 @@ NAMES = {
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Return a number with so many decimals, or the word for one that nobody knows."""
+    """Return a number with so many decimals, or the word for an unknown one."""
     return UNKNOWN if value is None else localised(value, "es", digits)
 
 
@@ -41,7 +41,7 @@ def named(name: str) -> str:
 
 
 def clean(words: str) -> str:
-    """Return words with everything that a terminal or a browser would obey shown as an escape; line ends stay."""
+    """Return text with control characters escaped, so that neither terminal nor browser obeys them; line ends stay."""
     return "\n".join(printable(line) for line in words.split("\n"))
 
 
@@ -57,5 +57,5 @@ def clock(at: float, zone: ZoneInfo | None) -> str:
 
 
 def span(start: int, zone: ZoneInfo | None) -> str:
-    """Return the window that starts at ``start`` by its times of day; its end does not belong to it."""
+    """Return the window that starts at ``start`` as times of day; its end is exclusive."""
     return f"[{local_time(start, zone)[11:]}, {local_time(start + WINDOW_SECONDS, zone)[11:]})"

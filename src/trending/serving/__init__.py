@@ -1,1 +1,1 @@
-"""The serving store: written once a batch, read for every ranking that anybody sees."""
+"""The serving store: written once per batch, read for every ranking that is shown."""

@@ -1,4 +1,4 @@
-"""The printed ranking, exactly as SPEC.md section 4 has it, and the escaping that makes hostile text harmless."""
+"""The printed ranking, exactly as in SPEC.md section 4, and the escaping that makes hostile text harmless."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADINGS = ("window", "hashtag_principal", "num_ocurrencias")
 
 
 def render_block(batch: int, now: float, ranking: Sequence[Ranked], zone: ZoneInfo | None) -> str:
-    """Return the block for a batch: the whole window in ``ranking``, which must not be empty and is already in order."""
+    """Return the block for a batch; ``ranking`` is the whole window, already in order and not empty."""
     window_start = ranking[0].window_start
     start = local_time(window_start, zone)
     end = local_time(window_start + WINDOW_SECONDS, zone)

@@ -1,4 +1,4 @@
-"""Reading the serving store for the page: read only, a change told by one pragma, each look in one transaction."""
+"""The page's access to the serving store: read-only, changes detected by one pragma, each snapshot in one transaction."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 SHOWN_WINDOWS = 60
-"""Windows that the page draws and offers: the last hour."""
+"""Windows that the page shows: the last hour."""
 TOP = 100
-"""Hashtags of a window that the page knows by name; an export has all of them."""
+"""Hashtags of a window that the page shows by name; an export has all of them."""
 OPEN_WINDOWS = 3
-"""Windows read anew at each change: no older one can still grow in time with the watermark at 65 s or less."""
+"""Windows that are read again at each change: with a watermark of 65 s or less, no older one can still grow."""
 LARGEST = 2**63 - 1
-"""SQLite's largest integer; the driver refuses to ask for a larger one."""
+"""SQLite's largest integer; the driver rejects a larger one."""
 
 _ranking = metadata.tables["ranking"]
 _rejects = metadata.tables["rejects"]
@@ -34,7 +34,7 @@ _batches = metadata.tables["batches"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window: all its tweets and hashtags counted, the first ``TOP`` of them ranked."""
+    """One window: the number of its tweets and hashtags, and the ranking of the first ``TOP``."""
 
     start: int
     tweets: int
@@ -43,13 +43,13 @@ class Window:
 
     @property
     def end(self) -> int:
-        """Where the next one starts."""
+        """The end of the window, where the next one starts."""
         return self.start + WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSnapshot:
-    """What one look saw: windows in order of time, the last batch and when it was written, the rejects."""
+    """The store at one moment: windows in order of time, the last batch and when it was written, the number of rejects."""
 
     windows: tuple[Window, ...]
     batch: int | None
@@ -58,11 +58,11 @@ class StoreSnapshot:
 
 
 class StoreReader:
-    """Reads one store file. Raises SQLAlchemy's OperationalError where there is none yet."""
+    """Reads one store file. Raises SQLAlchemy's OperationalError if the file does not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self._engine = open_sqlite_read_only(path)
-        # Kept open, since the pragma compares with what the same connection last saw.
+        # Kept open, because the pragma compares with what the same connection saw last.
         self._watching: Connection | None = None
 
     def version(self) -> int:
@@ -88,7 +88,7 @@ class StoreReader:
         return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejects)
 
     def window(self, start: int, limit: int | None = None) -> Window | None:
-        """Return the window that starts at ``start``, ranked as a whole unless limited; None where nothing was counted."""
+        """Return the window that starts at ``start``, with its whole ranking unless limited; None if it has no counts."""
         if abs(start) > LARGEST:
             return None
         with self._look() as connection:
@@ -104,12 +104,12 @@ class StoreReader:
     @contextmanager
     def _look(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
-            # One transaction: a batch committed between two queries would give totals that contradict the ranking.
+            # One transaction: otherwise a batch committed between two queries would make the totals contradict the ranking.
             connection.exec_driver_sql("BEGIN")
             yield connection
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         if self._watching is not None:
             self._watching.close()
             self._watching = None
@@ -117,7 +117,7 @@ class StoreReader:
 
 
 def _checkpoints(connection: Connection) -> list[str]:
-    # Each is one seek in the key, where DISTINCT reads the whole table.
+    # Each is one seek in the key; DISTINCT would read the whole table.
     found: list[str] = []
     while True:
         first = select(func.min(_ranking.c.checkpoint))

@@ -1,6 +1,6 @@
-"""The serving store: absolute counts by checkpoint, window and hashtag, written by upsert, so a replayed batch changes nothing.
+"""The serving store: absolute counts by checkpoint, window and hashtag. Upserts make a replayed batch change nothing.
 
-Every ranking that anybody sees is a query on this store, never on one batch: an update-mode batch carries only changed rows.
+Every ranking that is shown is a query on this store, never on one batch: an update-mode batch carries only changed rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 metadata = MetaData()
-"""The store's tables by name, for whoever only reads them."""
+"""The store's tables by name, for readers."""
 _ranking = Table(
     "ranking",
     metadata,
@@ -72,7 +72,7 @@ _KEPT_BATCHES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that went to the dead letters."""
+    """A record that was sent to the dead-letter topic."""
 
     partition: int
     offset: int
@@ -112,9 +112,9 @@ class Store:
             raise LabError(cause, str(error.orig), "make status") from error
 
     def write(self, checkpoint: str, batch: Batch) -> None:
-        """Upsert a batch; writing the same one again, or an older one after a restart, leaves the same rows.
+        """Upsert a batch. Writing the same batch again, or an older one after a restart, leaves the same rows.
 
-        Counts only grow within a checkpoint, so the larger one wins, whatever the order.
+        Counts only grow within a checkpoint, so the larger count wins in whatever order batches are written.
         """
         with self._engine.begin() as connection:
             _upsert_tweets(connection, checkpoint, batch)
@@ -196,19 +196,19 @@ class Store:
             return {row.batch: row.at for row in connection.execute(query)}
 
     def dead_letter_offset(self, checkpoint: str) -> int:
-        """Return the dead-letter topic's offset up to which every letter belongs to a written batch."""
+        """Return the dead-letter topic's offset below which every letter belongs to a written batch."""
         query = select(_dead_letters.c.next_offset).where(_dead_letters.c.checkpoint == checkpoint)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none() or 0
 
     def note_dead_letters(self, checkpoint: str, next_offset: int) -> None:
-        """Remember the dead-letter topic's end after a batch."""
+        """Store the end of the dead-letter topic after a batch."""
         row = insert(_dead_letters).values(checkpoint=checkpoint, next_offset=next_offset)
         with self._engine.begin() as connection:
             connection.execute(row.on_conflict_do_update(index_elements=["checkpoint"], set_={"next_offset": next_offset}))
 
     def note_dropped(self, checkpoint: str, query_run: str, groups: int) -> None:
-        """Remember how many groups Spark dropped behind the watermark in one run of the query; it should be none."""
+        """Store how many groups Spark dropped behind the watermark in one run of the query; there should be none."""
         row = insert(_dropped).values(checkpoint=checkpoint, query_run=query_run, groups=groups)
         keys = ["checkpoint", "query_run"]
         with self._engine.begin() as connection:
@@ -220,7 +220,7 @@ class Store:
             return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0))).scalar_one())
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._engine.dispose()
 
 

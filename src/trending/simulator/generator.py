@@ -69,7 +69,7 @@ class Simulator:
         self._catalogue = catalogue
         self._names = [hashtag.name for hashtag in catalogue.hashtags]
         self._weights = list(accumulate(hashtag.weight for hashtag in catalogue.hashtags))
-        # A generator for each part: drawn from one, a part would depend on the size of the bursts before it.
+        # One random generator for each part: with a shared one, a part would depend on the size of earlier bursts.
         self._hashtags, self._users, self._phrases = (_generator(seed, part) for part in ("hashtags", "users", "phrases"))
 
     def tweets(self, count: int, timestamp: float) -> Iterator[Tweet]:

@@ -1,4 +1,4 @@
-"""What Spark's checkpoint says of its batches, read from its own files."""
+"""The batches in Spark's checkpoint, read from its files."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
-    """Return partition → offset that the checkpoint's last committed batch ended at; empty for a new checkpoint.
+    """Return partition → offset at the end of the checkpoint's last committed batch; empty for a new checkpoint.
 
-    A query that finds nothing new after a restart reports no progress, so where it stands is only written there.
+    A query that finds nothing new after a restart reports no progress, so only the checkpoint has its position.
     """
     commits = _numbered(checkpoint / "commits")
     return _ends(checkpoint / "offsets" / str(max(commits)), topic) if commits else {}
 
 
 def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:
-    """Return batch → partition → offset that it ended at (exclusive), of the batches that Spark still keeps: the last hundred."""
+    """Return batch → partition → end offset (exclusive) for the batches that Spark still keeps, the last hundred."""
     ends = {}
     for number in sorted(_numbered(checkpoint / "offsets")):
-        with suppress(FileNotFoundError):  # Spark removes old ones while it runs
+        with suppress(FileNotFoundError):  # Spark deletes old batches while it runs
             ends[number] = _ends(checkpoint / "offsets" / str(number), topic)
     return ends
 

@@ -1,7 +1,7 @@
 """Decoding inside Spark: Arrow batches of Kafka records in, counts and rejects out.
 
-A compiled codec on Arrow batches costs a fraction of ``from_json``; counting inside the batch sends a handful of rows back to
-the JVM where every tweet would otherwise travel on its own.
+A compiled codec on Arrow batches costs a fraction of ``from_json``. Counting inside the batch sends a handful of rows back to
+the JVM instead of every tweet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SCHEMA = "kind string, time timestamp, label string, partition int, offset bigint, records bigint"
-"""Spark's name for what ``decode_batches`` yields; partition and offset are set for rejects only, -1 elsewhere."""
+"""The schema of the rows that ``decode_batches`` yields; partition and offset are -1 except for rejects."""
 
 _ARROW = pa.schema(
     [
@@ -35,7 +35,7 @@ _MICROSECONDS = 1_000_000
 def decode_batches(window_time: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield, for each batch of (partition, offset, timestamp, value), its counts by kind, window, label.
 
-    ``time`` of a count is the latest time in the group, so that the watermark Spark derives from it is the records' own.
+    ``time`` of a count is the latest time in its group, so that Spark derives the same watermark as from the records.
     """
     mode = WindowTime(window_time)
     for batch in batches:
@@ -69,5 +69,5 @@ def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
 
 
 def _micros(time: float, window: int) -> int:
-    """Return ``time`` in microseconds, rounded but never into the next window: a double can be finer than Spark's timestamps."""
+    """Return ``time`` rounded to Spark's microseconds, but never into the next window: a double can be more precise."""
     return min(round(time * _MICROSECONDS), (window + WINDOW_SECONDS) * _MICROSECONDS - 1)

@@ -1,4 +1,4 @@
-"""What the streaming query reports about itself: every progress event, since ``lastProgress`` alone hides some."""
+"""The streaming query's progress. A listener gets every event; ``lastProgress`` alone hides some."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class ProgressListener(StreamingQueryListener):
         """Nothing to keep: the heartbeat already says that the query runs."""
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: ARG002 - the listener's signature
-        """Take an idle trigger as a sign of life."""
+        """Count an idle trigger as a sign of life."""
         with self._lock:
             self._figures["progress_at"] = time.time()
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
-        """Nothing to keep: whoever watches the query sees its exception."""
+        """Nothing to keep: the job reads the exception from the query."""
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:
-        """Take the figures of one finished batch."""
+        """Keep the figures of one finished batch."""
         progress: dict[str, Any] = json.loads(event.progress.json)
         run = progress["runId"]
         dropped = sum(operator.get("numRowsDroppedByWatermark", 0) for operator in progress["stateOperators"])

@@ -1,4 +1,4 @@
-"""The sink of the streaming job: one micro-batch into the dead letters and the serving store, then the printed ranking."""
+"""The streaming job's sink: writes a micro-batch to the dead letters and the serving store, then prints the ranking."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from trending.stream.dead_letters import DeadLetters
 
 Row = tuple[str, int, str, int, int, int]
-"""kind, window start in seconds, label, partition, offset, records: a row of the aggregation."""
+"""A row of the aggregation: kind, window start in seconds, label, partition, offset, number of records."""
 
 
 class RankingSink:
-    """Called with every micro-batch. Both writes are idempotent, so Spark may call it again with the same batch."""
+    """Called with every micro-batch. Both writes are idempotent, because Spark may repeat a batch."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class RankingSink:
         self._shown: list[Ranked] = store.latest_ranking()
 
     def __call__(self, frame: DataFrame, number: int) -> None:
-        """Write the micro-batch that Spark hands over: the rows its update mode changed."""
+        """Write the micro-batch that Spark passes: the rows that changed, as in update mode."""
         table = frame.toArrow()
         self.write(number, zip(*(column.to_pylist() for column in table.columns), strict=True))
 
@@ -60,7 +60,7 @@ class RankingSink:
 
 
 def to_batch(number: int, at: float, rows: Iterable[Row]) -> Batch:
-    """Sort the aggregation's rows into tweets, foreign records and rejects."""
+    """Split the aggregation's rows into tweets, foreign records and rejects."""
     tweets: dict[tuple[int, str], int] = {}
     foreign: dict[int, int] = {}
     rejects: list[Reject] = []

@@ -1,1 +1,1 @@
-"""What a tweet is on the wire, the rule that tells it from other records, and its record's id."""
+"""A tweet's wire format, the rule that classifies records, and the record id."""

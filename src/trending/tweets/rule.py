@@ -1,6 +1,6 @@
-"""The rule that tells what a record is from the record alone: a tweet, a reject, or foreign.
+"""The rule that classifies a record from the record alone: as a tweet, a reject or foreign.
 
-Stream, audit and tests share this one rule, so a record has the same fate at any trigger interval and in any order.
+Stream, audit and tests share it, so a record is classified the same at any trigger interval and in any order.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 from trending.settings import WINDOW_SECONDS, WindowTime
 
 MAX_HASHTAG = 280
-"""Longest hashtag that is ranked, in characters; a longer one would let one record fill the store."""
+"""Longest hashtag that is ranked, in characters, so that no single record can fill the store."""
 MAX_DEPTH = 256
-"""Deepest nesting that is read. Without it the interpreter's recursion limit decides, less what the caller's own stack takes of
-it, and stream and audit would judge one record differently."""
+"""Deepest nesting that is read. Otherwise the interpreter's recursion limit would decide. It depends on the depth of the
+caller's stack, so stream and audit could judge the same record differently."""
 LATE_AFTER = 60.0
 """Seconds past its window's end after which a tweet counts as late (SPEC, section 4)."""
 FUTURE_AFTER = 5.0
@@ -26,7 +26,7 @@ FUTURE_AFTER = 5.0
 
 
 class _Wire(msgspec.Struct):
-    """What is read: every key may be missing, and the probe's two keys tell a foreign record."""
+    """The keys that are read. Any may be missing; the probe's two keys mark a foreign record."""
 
     usuario: str | None = None
     texto: str | None = None
@@ -37,7 +37,7 @@ class _Wire(msgspec.Struct):
 
 
 class Kind(StrEnum):
-    """What a record of the topic is to the ranking."""
+    """What a record of the topic means for the ranking."""
 
     TWEET = "tweet"
     FOREIGN = "foreign"
@@ -60,10 +60,10 @@ class Reason(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What becomes of one record.
+    """The classification of one record.
 
-    ``label`` is the hashtag of a tweet, the reason of a reject, empty for a foreign record. ``time`` is the moment that assigns
-    the window, in seconds since the epoch.
+    ``label`` is a tweet's hashtag or a reject's reason, and empty for a foreign record. ``time`` decides the window, in seconds
+    since the epoch.
     """
 
     kind: Kind
@@ -76,12 +76,12 @@ _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def window_start(time: float) -> int:
-    """Return the start of the minute that ``time`` (seconds since the epoch) lies in, in seconds."""
+    """Return the start of the window that contains ``time``, both in seconds since the epoch."""
     return math.floor(time / WINDOW_SECONDS) * WINDOW_SECONDS
 
 
 def classify(value: bytes | None, append_time: float, window_time: WindowTime) -> Verdict:
-    """Tell what a record is.
+    """Classify a record.
 
     ``append_time`` is the broker's LogAppendTime in seconds since the epoch. In event mode a tweet is late when its window's
     end + 60 s ≤ its append time and future when its timestamp > its append time + 5 s (SPEC, section 4).
@@ -104,7 +104,7 @@ def classify(value: bytes | None, append_time: float, window_time: WindowTime) -
 
 
 def _too_deep(value: bytes) -> bool:
-    """Tell whether arrays and objects are nested deeper than MAX_DEPTH; brackets inside strings do not count."""
+    """Return whether arrays and objects are nested deeper than MAX_DEPTH; brackets inside strings do not count."""
     if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Tweet(msgspec.Struct, frozen=True):
-    """One tweet as it travels: UTF-8 JSON with these four keys (SPEC, section 3)."""
+    """One tweet on the wire: UTF-8 JSON with these four keys (SPEC, section 3)."""
 
     usuario: str
     texto: str
@@ -28,5 +28,5 @@ def encode(tweet: Tweet) -> bytes:
 
 
 def decode(value: bytes) -> Tweet:
-    """Return the tweet in ``value``; raises msgspec.DecodeError or UnicodeDecodeError where there is none."""
+    """Return the tweet in ``value``; raises msgspec.DecodeError or UnicodeDecodeError if it is not one."""
     return msgspec.json.decode(value, type=Tweet)
