@@ -1,1 +1,1 @@
-"""Commands that are no flow and need no Prefect."""
+"""Commands that are not flows and do not need Prefect."""

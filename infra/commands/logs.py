@@ -13,7 +13,7 @@ from trending.errors import InvalidInput
 
 
 def main(settings: LogsForm) -> None:
-    """Print what it wrote to standard output and error; raises InvalidInput for a name that the stack does not have."""
+    """Print the service's or program's output; raises InvalidInput for a name that the stack does not have."""
     lab = open_lab(settings.name)
     parts = [*(service.name for service in lab.stack.services), *PROGRAMS]
     if settings.service not in parts:

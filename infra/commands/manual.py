@@ -1,7 +1,7 @@
-"""The two parts of the manual that are made from their sources.
+"""The two documents that are generated from the code.
 
-``python -m infra.commands.manual`` writes them, a test keeps them equal.
-docs/troubleshooting.md comes from the diagnosis table and the tree of errors, docs/settings.md from the flows' forms.
+``python -m infra.commands.manual`` writes them, and a test checks that they are current. docs/troubleshooting.md comes from the
+diagnosis table and the tree of errors, docs/settings.md from the flows' forms.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def all_errors() -> list[type[LabError | Interrupted]]:
     """Return every error of the lab by its exit code."""
     found: list[type[LabError]] = [LabError]
     for error in found:
-        found += error.__subclasses__()  # the list grows while it is walked: the whole tree
+        found += error.__subclasses__()  # the list grows during the loop, so it covers the whole tree
     own = [error for error in dict.fromkeys(found) if error.__module__ == LabError.__module__]
     return [*sorted(own, key=lambda error: error.exit_code), Interrupted]
 

@@ -20,7 +20,7 @@ Grafana 10.4 or newer, at http://127.0.0.1:3000/d/trending-lab:
 
 
 def main(_settings: ObserveForm) -> None:
-    """Write the files and print what to run; raises StackAbsent where there is nothing to scrape."""
+    """Write the files and print what to run; raises StackAbsent if there is nothing to scrape."""
     stacks, place = stacks_to_scrape(), observability_home()
     place_files(place, stacks)
     if not stacks:

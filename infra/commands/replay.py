@@ -17,7 +17,7 @@ from trending.settings import PageSettings, StackSettings, WindowTime
 
 
 def main(settings: ReplayForm) -> None:
-    """Serve the page until a signal comes; raises InvalidInput where there is no store."""
+    """Serve the page until a signal arrives; raises InvalidInput if there is no store."""
     store = Path(settings.store).absolute()
     if not store.is_file():
         cause = f"there is no recorded store {settings.store}"

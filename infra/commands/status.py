@@ -1,4 +1,4 @@
-"""Say what is there, how it is doing and what is left over; without Prefect, so that it answers at once."""
+"""Show the parts of a stack, their state and any leftovers. It does without Prefect, so that it answers at once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNFOLDED = 10_000
-"""Columns of a line that is never folded."""
+"""A width at which no line is folded."""
 
 
 def main(settings: NamedStack) -> None:
-    """Print one line for each part of the stack; exits with 1 when a stack that is wanted up has a part that is not.
+    """Print one line for each part of the stack; exits with 1 if the stack is wanted up and a part is not.
 
-    A name that the lab does not know may be that of a Docker Compose project, which is only looked at.
+    A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed.
     """
     paths = StackPaths.of(settings.name)
     recorded = read_state(paths) is not None
@@ -41,13 +41,13 @@ def main(settings: NamedStack) -> None:
         title, lines = f"{settings.name} (no state file: {remains.next_commands(settings.name)})", describe_remains(remains)
     else:
         lines = describe_compose(compose) if compose else describe(open_lab(settings.name))
-    # A pipe has no width: nothing may be folded there, since somebody will search in it.
+    # Output to a pipe is not folded, so that it can be searched.
     width = None if sys.stdout.isatty() else UNFOLDED
     Console(width=width, highlight=False).print(render(lines, settings.name, title))
     if recorded:
         try:
             print_earlier_records(earlier_records(open_lab(settings.name)))
-        except AuditFailed as error:  # the table above is what was asked for
+        except AuditFailed as error:  # the table has been printed, which is what the user asked for
             sys.stdout.write(f"{error}\n")
     if remains:
         sys.exit(1)
@@ -67,7 +67,7 @@ def print_earlier_records(offsets: Mapping[int, int]) -> None:
 
 
 def render(lines: list[Line], stack: str, title: str) -> Table:
-    """Return the table."""
+    """Return the lines as a table."""
     marked = len(stack_processes(StackPaths.of(stack).stack_id))
     table = Table(title=f"stack {title}", caption=f"{marked} processes carry the stack's mark", box=None)
     for heading in ("name", "state", "health", "ports", "detail"):

@@ -1,6 +1,6 @@
-"""Make the class archives that Kafka and Spark start faster with: a small stack brought up once and taken down again.
+"""Make the class archives that speed up the start of Kafka and Spark: bring up a small stack once and take it down again.
 
-``make setup`` runs it, without a Prefect server. A failure costs speed and nothing else, so it is told and forgiven.
+``make setup`` runs it, without a Prefect server. A failure only costs speed, so it is reported and ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WRITING_SECONDS = 120.0
 
 
 def train() -> list[Path]:
-    """Make what this Java and these jars lack and return the archives. Raises what a start-up raises."""
+    """Make the archives that are missing for this Java and these jars; return all of them. Raises what a start-up raises."""
     archives = [archive(BROKER), archive(SPARK)]
     if not all(path.exists() for path in archives):
         archive_directory().mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def train() -> list[Path]:
             with making_archives(), stack_held(StackPaths.of(NAME)):
                 bring_up()
                 stop_stream(NAME)
-                # The driver's JVM writes its archive on its way out, after its Python.
+                # The driver's JVM writes its archive when it exits, which is after its Python process.
                 psutil.wait_procs(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
         finally:
             take_down(NAME, volumes=True)
@@ -67,7 +67,7 @@ def bring_up() -> None:
 
 
 def main() -> None:
-    """Make what is missing; say so when that fails, and go on."""
+    """Make the missing archives; a failure is reported and ignored."""
     try:
         for path in train():
             sys.stdout.write(f"[ok] class archive {path.name}, {path.stat().st_size >> 20} MiB\n")

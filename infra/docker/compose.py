@@ -1,6 +1,6 @@
-"""The same declaration as Docker Compose files, for people who prefer them: ``python -m infra.docker.compose --write``.
+"""The declaration as Docker Compose files: ``python -m infra.docker.compose --write``.
 
-Compose runs the services and nothing else: topic, producer and stream are the lab's own commands. Every number and image comes
+Compose runs only the services; topic, producer and stream need the lab's own commands. Every number and image comes
 from ``infra.stack.profiles``; a test keeps the committed files equal to it.
 """
 
@@ -29,9 +29,9 @@ FILES = {
     ProfileName.ZOOKEEPER: Path(__file__).parents[1] / "compose.zookeeper.yaml",
 }
 CLUSTER_ID = "dHJlbmRpbmctY29tcG9zZQ"
-"""Of every cluster made by the file; a file can't draw one."""
+"""Cluster id of every cluster that the file makes, because a file cannot generate one."""
 VOLUME_PREFIX = "compose-"
-"""``docker compose down -v`` deletes volumes by name alone: these are never those of ``make up``."""
+"""``docker compose down -v`` deletes volumes by name, so these names differ from those of ``make up``."""
 
 _HEADER = """\
 # Made from the declaration in infra/stack/profiles.py by `python -m infra.docker.compose --profile {profile}`.
@@ -45,7 +45,7 @@ _HEADER = """\
 # LAB_READ_ONLY=true where the image writes nothing but its data and /tmp, LAB_PREFIX for the containers' names.
 """
 _VARIABLES = {ServiceKind.KAFKA: "TRENDING_KAFKA_IMAGE", ServiceKind.ZOOKEEPER: "TRENDING_ZOOKEEPER_IMAGE"}
-# Answers come from the broker itself, asked in its own protocol by the shell that every image has: an open port proves nothing
+# The shell, which every image has, asks the broker in its own protocol: an open port proves nothing
 # (the kernel opens it for a frozen process too), and a JVM tool inside the memory limit brings the OOM killer.
 _API_VERSIONS = r"\0\0\0\012\0\022\0\0\0\0\0\1\377\377"
 _QUESTIONS = {
@@ -77,7 +77,7 @@ def render(profile: ProfileName) -> str:
 
 
 def _declared(profile: ProfileName) -> tuple[Stack, dict[str, str]]:
-    """Return the stack, and what it declares → the variable that stands in for it; the first that matches wins."""
+    """Return the stack and a mapping of declared value → the variable that replaces it; the first match wins."""
     settings = StackSettings(name=DEFAULT_NAME, profile=profile, runtime=RuntimeKind.DOCKER)
     stack = declare(settings, RuntimeKind.DOCKER, StackPaths.of(settings.name), CLUSTER_ID)
     ports = {settings.port: "TRENDING_PORT"}
@@ -133,7 +133,7 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the file of a profile, or write both in their places."""
+    """Print the file of one profile, or write the files of both."""
     parser = argparse.ArgumentParser(prog="python -m infra.docker.compose", description=__doc__)
     parser.add_argument("--profile", type=ProfileName, choices=list(ProfileName), default=ProfileName.KRAFT)
     parser.add_argument("--write", action="store_true", help="write the files of both profiles instead of printing one")

@@ -1,6 +1,6 @@
-"""A stack that Docker Compose brought up: recognised by Compose's own labels, looked at, never touched.
+"""A stack that Docker Compose brought up: recognised by Compose's labels, examined, never changed.
 
-Its ladder is that of our own stacks without the record written and read back: a stranger's cluster gets no topic of ours.
+Its ladder is that of our own stacks, except that no record is written and read back: we make no topic in a foreign cluster.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 LOOK_SECONDS = 5
-"""An engine that answers no sooner is none, for somebody who only looks."""
+"""Seconds after which an engine counts as absent; a command that only looks does not wait longer."""
 
 
 @dataclass(frozen=True)
 class ComposeService:
-    """One container of a Compose project: ``kind`` is None for neither broker nor ZooKeeper, ``health`` is its own check's."""
+    """One container of a Compose project. ``kind`` is None unless it is a broker or ZooKeeper; ``own_check`` is Docker's word."""
 
     name: str
     kind: ServiceKind | None
@@ -44,7 +44,7 @@ class ComposeStack:
 
     @property
     def brokers(self) -> tuple[ComposeService, ...]:
-        """The brokers, those without a port on this machine left out."""
+        """The brokers that publish a port on this machine."""
         return tuple(each for each in self.services if each.kind is ServiceKind.KAFKA and each.ports)
 
     @property
@@ -54,12 +54,12 @@ class ComposeStack:
 
     @property
     def take_down_command(self) -> str:
-        """The command that takes it down, which is never ours to run."""
+        """The command with which the user can take it down; the lab never runs it."""
         return f"docker compose -p {self.project} down"
 
 
 def compose_stack(project: str) -> ComposeStack | None:
-    """Return the Compose project's stack; None where there is none, or no engine answers."""
+    """Return the Compose project's stack; None if there is none or no engine answers."""
     try:
         with engine(LOOK_SECONDS) as client:
             filters: dict[str, Any] = {"label": f"{PROJECT_LABEL}={project}"}
@@ -67,7 +67,7 @@ def compose_stack(project: str) -> ComposeStack | None:
             found = [_service(each, observe_container(client, each, each.labels[SERVICE_LABEL])) for each in containers]
     except EngineUnavailable:
         return None
-    # ZooKeeper first, as it starts.
+    # ZooKeeper first, in the order of their start.
     services = tuple(sorted(found, key=lambda each: (each.kind is not ServiceKind.ZOOKEEPER, each.name)))
     return ComposeStack(project, services) if any(each.kind is ServiceKind.KAFKA for each in services) else None
 

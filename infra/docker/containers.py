@@ -1,4 +1,4 @@
-"""What the engine says of one container, in the lab's own words; and taking one away."""
+"""One container as an observation, and its removal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STACK_LABEL = "trending.stack"
 COMPONENT_LABEL = "trending.component"
 CLEAN_EXITS = frozenset({0, 143})
-"""Ended by itself, or by SIGTERM, which a JVM reports as 128 + 15."""
+"""Exit codes of a container that ended by itself, or by SIGTERM, which a JVM reports as 128 + 15."""
 
 
 def observe_container(client: DockerClient, container: Container, service: str, *, drifted: bool = False) -> Observation:
@@ -36,7 +36,7 @@ def observe_container(client: DockerClient, container: Container, service: str, 
 
 
 def remove_container(container: Container, stop_seconds: int) -> None:
-    """Remove a container, stopped cleanly first; one that somebody else is removing is fine."""
+    """Stop a container cleanly and remove it; succeeds if somebody else is removing it already."""
     try:
         if container.status == "paused":
             container.unpause()
@@ -51,7 +51,7 @@ def remove_container(container: Container, stop_seconds: int) -> None:
 
 
 def memory_event(client: DockerClient, container: Container) -> bool:
-    """Whether the kernel killed something in the container for memory; a killed child shows in no other place."""
+    """Whether the kernel's OOM killer hit a process in the container; for a child process, only the event shows it."""
     since = int(time.time()) - 3600
     filters = {"container": container.id, "event": "oom"}
     events = client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)

@@ -1,4 +1,4 @@
-"""Talking to the Docker engine: which one, images with progress and real errors, and errors told apart."""
+"""The Docker engine: connecting to it, pulling images with progress and clear errors, recognising its errors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ ENGINE_REMEDY = "start the engine (systemctl start docker), check DOCKER_HOST, o
 
 @contextmanager
 def engine(seconds: int = ENGINE_SECONDS) -> Iterator[DockerClient]:
-    """Yield a client of the engine that the user's Docker context names, closed at the end; each answer may take ``seconds``.
+    """Yield a client of the engine that the user's Docker context names; each answer may take ``seconds``.
 
-    Make one inside the task that uses it: clients are neither thread-safe nor serialisable. Raises EngineUnavailable.
+    Use it within one task: clients are neither thread-safe nor serialisable. Raises EngineUnavailable.
     """
     try:
         _knock(tried_host(), seconds)
@@ -47,7 +47,7 @@ def engine(seconds: int = ENGINE_SECONDS) -> Iterator[DockerClient]:
 
 
 def _knock(host: str, seconds: float) -> None:
-    """Raise OSError where nobody listens at a Unix socket: the SDK leaves its own one open when it can't connect."""
+    """Raise OSError if nobody listens at the Unix socket: the SDK would leave its socket open when it cannot connect."""
     address = str(parse_host(host))
     if address.startswith("http+unix://"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
@@ -66,7 +66,7 @@ def tried_host() -> str:
 
 
 def describe_engine(client: DockerClient) -> str:
-    """Return which engine answers: name, version, address."""
+    """Return the engine that answers: its name, version and address."""
     info = client.version()
     return f"Docker {info.get('Version')} ({info.get('Os')}/{info.get('Arch')}) at {tried_host()}"
 
@@ -90,7 +90,7 @@ def has_image(client: DockerClient, image: str) -> bool:
 
 
 def pull(client: DockerClient, image: str, show: Callable[[str], None]) -> None:
-    """Pull an image, showing progress; raises ImageUnavailable for the errors that hide in the stream too."""
+    """Pull an image, showing progress; raises ImageUnavailable, also for errors that only the progress stream shows."""
     layers: set[str] = set()
     done: set[str] = set()
     try:
@@ -111,7 +111,7 @@ def _no_image(image: str, reason: str) -> tuple[str, str, str]:
 
 
 def taken_port(error: APIError) -> int | None:
-    """Return the port that the engine could not publish; it is a 500 known only by its text."""
+    """Return the port that the engine could not publish. The error is a plain 500 that only its text identifies."""
     text = str(error)
     if "port is already allocated" not in text and "address already in use" not in text:
         return None

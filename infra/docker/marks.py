@@ -1,4 +1,4 @@
-"""What the engine has under a stack's mark: containers, networks and volumes, asked for by label."""
+"""The containers, networks and volumes that carry a stack's label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trending.errors import EngineUnavailable
 
 @dataclass(frozen=True)
 class MarkedContainer:
-    """A container: which component of the stack it is, and Docker's word for its status."""
+    """A container: the component that it runs, its name, and Docker's word for its state."""
 
     component: str
     name: str
@@ -22,7 +22,7 @@ class MarkedContainer:
 
 @dataclass(frozen=True)
 class DockerMarks:
-    """What carries the mark; ``silence`` says why the engine could not be asked, empty where it was."""
+    """Everything that carries the mark. ``silence`` says why the engine could not be asked; it is empty if it was."""
 
     containers: tuple[MarkedContainer, ...] = ()
     networks: tuple[str, ...] = ()

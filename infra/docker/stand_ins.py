@@ -31,7 +31,7 @@ BUILD_SECONDS = 900
 
 @dataclass(frozen=True)
 class StandIn:
-    """A stand-in: the public image it stands for, its own name, what it starts, its jars and logging configuration."""
+    """A stand-in: the public image it replaces, its own name, its main class, its jars and its logging configuration."""
 
     stands_for: str
     image: str
@@ -69,7 +69,7 @@ def stand_in_for(image: str) -> StandIn | None:
 
 
 def image_at_hand(client: DockerClient, image: str) -> str | None:
-    """Return the image that containers are made from where ``image`` is asked for: itself, or its stand-in; None for neither."""
+    """Return the local image to use for ``image``: itself or its stand-in, or None if neither exists."""
     stand_in = stand_in_for(image)
     return next((each for each in (image, stand_in.image if stand_in else "") if each and has_image(client, each)), None)
 
@@ -134,7 +134,7 @@ def _build(client: DockerClient, stand_in: StandIn) -> str:
 
 
 def main() -> None:
-    """Build what is missing and say what there is."""
+    """Build the missing images and print the names of all."""
     for image in build_all():
         sys.stdout.write(f"[ok] {image} (a local stand-in, not a published image)\n")
 

@@ -1,4 +1,4 @@
-"""A stack's volumes: found by name and mark, made with what is known of their data, read without starting anything."""
+"""A stack's volumes: finding and creating them, and reading their data without starting anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from infra.stack.declaration import Stack
 
 CLUSTER_LABEL = "trending.cluster"
-"""On a volume: the cluster id that its data is made with, where that is known when the volume is made."""
+"""Label of a volume: the cluster id of its data, if it is known when the volume is created."""
 KAFKA_DATA = "/var/lib/kafka/data"
 KAFKA_META = f"{KAFKA_DATA}/{META}"
 
@@ -42,7 +42,7 @@ def find_volume(client: DockerClient, stack: Stack, volume: str) -> Volume | Non
 
 
 def ensure_volume(client: DockerClient, stack: Stack, volume: str, labels: Mapping[str, str]) -> Volume:
-    """Return the stack's volume of that name, made if there is none; raises NotOurs for somebody else's."""
+    """Return the stack's volume of that name, creating it if needed; raises NotOurs for somebody else's."""
     found = find_volume(client, stack, volume)
     if found is not None:
         return found
@@ -55,8 +55,8 @@ def ensure_volume(client: DockerClient, stack: Stack, volume: str, labels: Mappi
 def check_volumes(client: DockerClient, stack: Stack, *, recorded: bool) -> None:
     """Refuse volumes that somebody else made, and those of a stack of another size or profile than the declared one.
 
-    Broker and ZooKeeper know each other by what is on both of their volumes. Where the stack is ``recorded``, another set of
-    volumes means that one was lost. Raises NotOurs, ConfigurationConflict.
+    The data of broker and ZooKeeper refer to each other. For a stack that is ``recorded``, another set of volumes means that one
+    was lost. Raises NotOurs, ConfigurationConflict.
     """
     volumes = [name for service in stack.services for name in service.volumes]
     wanted = {f"{stack.name}_{name}" for name in volumes}
@@ -79,7 +79,7 @@ def check_volumes(client: DockerClient, stack: Stack, *, recorded: bool) -> None
 
 
 def _made_with(volumes: set[str]) -> str:
-    """Return the settings of the stack that has exactly these volumes; empty where none has."""
+    """Return the settings of a stack that would have exactly these volumes; empty if there is none."""
     of_zookeeper = {"zookeeper-data", "zookeeper-log"} & volumes
     brokers = len(volumes - of_zookeeper)
     if volumes - of_zookeeper != {f"{broker_name(number)}-data" for number in range(1, brokers + 1)} or len(of_zookeeper) == 1:
@@ -88,14 +88,14 @@ def _made_with(volumes: set[str]) -> str:
 
 
 def cluster_label(volume: Volume) -> str:
-    """Return the cluster id that the volume was made for; empty where that was not known."""
+    """Return the cluster id that the volume was created for; empty if it was not known then."""
     return _labels(volume).get(CLUSTER_LABEL, "")
 
 
 def cluster_id_inside(container: Container) -> str | None:
-    """Return the cluster id of the broker's volume that a container has, which need never have been started.
+    """Return the cluster id on a container's broker volume; the container need not have been started.
 
-    Empty where it can't be read; None for a volume without data.
+    Empty if it cannot be read; None for a volume without data.
     """
     meta = meta_in(container)
     if meta is not None:
@@ -104,7 +104,7 @@ def cluster_id_inside(container: Container) -> str | None:
 
 
 def meta_in(container: Container) -> str | None:
-    """Return the ``meta.properties`` of a broker's container, running or not; None where there is none."""
+    """Return the ``meta.properties`` of a broker's container, running or not; None if there is none."""
     try:
         chunks, _stat = container.get_archive(KAFKA_META)
     except NotFound:
@@ -122,7 +122,7 @@ def _holds_anything(container: Container) -> bool:
         if len(beginning) > tarfile.RECORDSIZE:
             return True
     with tarfile.open(fileobj=io.BytesIO(beginning)) as tar:
-        return len(tar.getmembers()) > 1  # the first is the directory itself
+        return len(tar.getmembers()) > 1  # the first member is the directory itself
 
 
 def _labels(volume: Volume) -> Mapping[str, str]:

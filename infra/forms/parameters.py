@@ -1,4 +1,4 @@
-"""The flows' parameters: one bounded model a flow, which is its Prefect form and its command line."""
+"""The parameters of flows and commands: one bounded model each, which defines both the Prefect form and the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
 class LastStep(StrEnum):
-    """Where a start-up may end, in start-up's own order."""
+    """The last step of a start-up, in the order of the steps."""
 
     TOPIC = "topic"
     PRODUCER = "producer"
@@ -67,9 +67,9 @@ class TearDownForm(NamedStack):
         return self
 
     def require_confirmed(self) -> None:
-        """Raise InvalidInput when the data is to go and nobody has said so twice.
+        """Raise InvalidInput if the data is to be deleted and the confirmation is missing.
 
-        Not a validator: in Prefect's UI the run would fail before it is the flow's, with Prefect's words.
+        This is not a validator, because the run would then fail before the flow starts, with Prefect's own message.
         """
         if self.volumes and self.confirm != self.name:
             cause = f"volumes deletes the data of {self.name}: confirm must be {self.name!r} and is {self.confirm!r}"
@@ -82,7 +82,7 @@ class TearDownCommand(TearDownForm):
     @model_validator(mode="before")
     @classmethod
     def _typed_is_confirmed(cls, data: Any) -> Any:  # noqa: ANN401 - whatever came in
-        # Whoever types VOLUMES=1 has said it; a form in a browser is clicked.
+        # Typing VOLUMES=1 is confirmation enough; a box in a browser is easily ticked by mistake.
         return {**data, "confirm": data.get("confirm") or data.get("name", DEFAULT_NAME)} if isinstance(data, dict) else data
 
 
@@ -200,7 +200,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
 
 
 def field_sections(form: type[BaseModel]) -> Mapping[str, str]:
-    """Return field → section for every field of a form; the section is empty for a field of the form itself."""
+    """Return field → section for every field of a form; the section is empty for the form's own fields."""
     fields: dict[str, str] = {}
     for name, field in form.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

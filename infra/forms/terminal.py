@@ -1,6 +1,6 @@
 """Running a command from a terminal: its options come from the same model as its Prefect form.
 
-Values come from the command line, then ``TRENDING_<NAME>`` variables, then the defaults; a name nobody knows is an error.
+Values come from the command line, then ``TRENDING_<NAME>`` variables, then the defaults; an unknown name is an error.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 Form = TypeVar("Form", bound=BaseModel)
 _PREFIX = "TRENDING_"
 _RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "COMPONENT", "DRIFT"})
-"""TRENDING_ variables that are no settings: the test suite's, the lab's directory, the marks on processes."""
+"""TRENDING_ variables that are not settings: the test suite's, the lab's directory, the marks on processes."""
 
 
 class _StackName(BaseModel):
-    """Whose settings are asked for: all of a command line that must be right before what is recorded can complete it."""
+    """The stack's name: the only option that must be valid before the recorded settings can complete the command line."""
 
     stack: NamedStack = Field(default_factory=NamedStack)
 
@@ -43,7 +43,7 @@ class _FlatEnvironment(PydanticBaseSettingsSource):
     """Reads TRENDING_RATE into producer.rate, and so on for every field of every section."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ANN401, ARG002
-        """Not used: the whole mapping is made at once."""
+        """Not used: ``__call__`` makes the whole mapping at once."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class _FlatEnvironment(PydanticBaseSettingsSource):
 def parse(form: type[Form], arguments: list[str], program: str, recorded: Callable[[str], dict[str, Any]] | None = None) -> Form:
     """Return the form filled in from the arguments and the environment; raises InvalidInput naming every wrong field.
 
-    ``recorded`` gives what was asked for earlier of the stack with this name: it stands in for the defaults, so
+    ``recorded`` returns the settings that the stack of a name was last started with. They replace the defaults, so that
     ``make up PORT=19092`` is remembered.
     """
     known = {name.upper() for each in ALL_FORMS for name in field_sections(each)} | _RESERVED
@@ -74,7 +74,7 @@ def parse(form: type[Form], arguments: list[str], program: str, recorded: Callab
 
 
 def _name(arguments: list[str], program: str) -> str:
-    """Return the stack that the arguments name, whatever else they say."""
+    """Return the stack that the arguments name; other arguments are ignored."""
     options = [argument for argument in arguments if argument not in {"-h", "--help"}]
     return _fill(_StackName, options, program, {}, whole=False).stack.name
 
@@ -114,7 +114,7 @@ def _fill(form: type[Form], arguments: list[str], program: str, base: dict[str, 
         mistakes = [": ".join(filter(None, (".".join(map(str, mistake["loc"])), mistake["msg"]))) for mistake in error.errors()]
         raise InvalidInput(mistakes[0], "; ".join(mistakes[1:]), f"{program} --help") from error
     except SettingsError as error:
-        # Neither in the message nor as its cause: a mistyped option's value may be an address with a token.
+        # The value stays out of the message and of its cause: that of a mistyped option may be an address with a token.
         raise InvalidInput(_without_values(str(error), arguments), _options(arguments), f"{program} --help") from None
 
 
@@ -124,7 +124,7 @@ def _options(arguments: list[str]) -> str:
 
 
 def _without_values(message: str, arguments: list[str]) -> str:
-    """Return the parser's message, which quotes what it does not know, with … for every option's value."""
+    """Return the parser's message with … for every option's value, because it quotes what it does not know."""
     values = {argument.partition("=")[2] for argument in arguments if argument.startswith("-")}
     values |= {word for option, word in pairwise(arguments) if option.startswith("-") and not word.startswith("-")}
     for value in sorted(values - {""}, key=len, reverse=True):
@@ -133,7 +133,7 @@ def _without_values(message: str, arguments: list[str]) -> str:
 
 
 def _as_declared(argument: str) -> str:
-    """Return an option with the underscores of its field: ``--page-port=1`` is typed as readily as ``--page_port=1``."""
+    """Return an option spelled like its field: ``--page-port=1`` means ``--page_port=1``."""
     option = re.match(r"--(no-)?[^=]*", argument)
     if option is None:
         return argument
@@ -142,7 +142,7 @@ def _as_declared(argument: str) -> str:
 
 
 class _Terminal(logging.Handler):
-    """Prints the lab's own lines and nothing else of what Prefect logs."""
+    """Prints the lab's own lines, and no other records that Prefect logs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,9 +159,9 @@ def run_command(
     program: str,
     recorded: Callable[[str], dict[str, Any]] | None = None,
 ) -> None:
-    """Fill in the form, run ``main`` and exit: 0, or the code of the error that it raised, told in one clear message."""
+    """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code."""
     _quieten_prefect()
-    # What has been imported is not walked through once more at exit: 0.5 s of every command.
+    # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -179,8 +179,8 @@ def run_command(
 
 
 def _of_a_signal(error: BaseException) -> bool:
-    """Whether a signal is behind it: between two tasks Prefect stumbles over one, and raises an error of its own for it."""
-    prefect = sys.modules.get("prefect.exceptions")  # commands that import no Prefect answer sooner
+    """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
+    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
     signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
     behind: BaseException | None = error
     while behind is not None:

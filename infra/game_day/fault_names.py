@@ -1,4 +1,4 @@
-"""The names of the faults, and how long one may be held and waited for: what a form needs to know of them."""
+"""The names of the faults, and the longest times that one may be held and waited for: what the form needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FaultName(StrEnum):
-    """The faults that can be asked for; which of them a stack has depends on its runtime and size."""
+    """The faults that can be chosen; which of them a stack has depends on its runtime and size."""
 
     BROKER_KILLED_BY_HAND = "broker-killed-by-hand"
     BROKER_MEMORY_KILLED = "broker-memory-killed"
@@ -24,4 +24,4 @@ class FaultName(StrEnum):
 
 LONGEST_HOLD_SECONDS = 60
 LONGEST_LIMIT_SECONDS = 600
-"""The form's bounds, of which the task's own limit is made."""
+"""Upper bounds in the form; the task's timeout is computed from them."""

@@ -1,4 +1,4 @@
-"""The faults of a game day: what is broken, how, and who brings it back. Rows are those of FAULTS.md."""
+"""The faults of a game day: what is broken, how, and what brings it back. Rows are those of tests/faults.md."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ QUORUM = 3
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. ``inject`` breaks the component; ``end`` is what takes the fault away after it was held for a while.
+    """One fault. ``inject`` breaks the component; ``end`` removes the fault after it was held for a while.
 
-    ``restarts`` tells that the component comes back as another process; ``healed`` that nobody restarts it but the healer,
-    ``visible`` that the component is down meanwhile, ``revives`` that ``end`` starts something, which only a stack that is still
-    wanted may have.
+    ``restarts``: the component comes back as another process. ``healed``: only the healer restarts it. ``visible``: the component
+    is down meanwhile. ``revives``: ``end`` starts something, which is allowed only while the stack is wanted up.
     """
 
     name: FaultName
@@ -151,7 +150,7 @@ def _frozen(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
 
 
 def _refused(lab: Lab) -> None:
-    """Ask for the topic with other settings, which must be refused; raises LabError when it was not."""
+    """Require the topic with other settings; raises LabError unless that is refused."""
     wanted = lab.settings.stack
     try:
         BrokerClient(wanted.bootstrap).require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)

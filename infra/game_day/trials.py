@@ -1,4 +1,4 @@
-"""One fault of a game day: break, notice, wait until everything is well again, measure both."""
+"""One trial of a game day: inject a fault, wait until it is noticed and until everything is well again, measure both."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 HELD_SECONDS = 300.0
-"""How long a trial waits for the stack's lock, once to break it and once to end what broke."""
+"""How long a trial waits for the stack's lock: once to inject the fault and once to end it."""
 INJECTION_SECONDS = 300.0
-"""For what a trial does besides waiting: a broker is stopped in order and started anew, twice."""
+"""For the trial's own work: a broker is stopped cleanly and started again, twice."""
 LONGEST_SECONDS = 3 * LONGEST_LIMIT_SECONDS + LONGEST_HOLD_SECONDS + RECOVERY_SECONDS + 2 * HELD_SECONDS + INJECTION_SECONDS
-"""Noticed, known to be down, well again: three waits of the form's limit; a trial that is cut off would not tell what it saw."""
+"""A trial waits three times for the form's limit: until noticed, known to be down, well again. It must not be cut off, or
+its findings would be lost."""
 WELL = (SUPERVISOR, CLUSTER, TOPIC, PRODUCER, STREAM, FRESHNESS)
-"""What must be well again after any fault, besides the component that had it."""
+"""What must be well again after any fault, besides the faulty component."""
 
 
 class Trial(BaseModel):
-    """What a fault did: seconds from the injection to the first sign, and to the last component's being well."""
+    """The result: seconds from the injection until the fault was noticed, and until every component was well again."""
 
     fault: FaultName
     row: int
@@ -46,7 +47,7 @@ class Trial(BaseModel):
 
 
 class Watch:
-    """Waits for signs, each within ``limit`` seconds; times are seconds from its making."""
+    """Waits for conditions, each for at most ``limit`` seconds; times are in seconds since its creation."""
 
     def __init__(self, lab: Lab, fault: Fault, limit: float, clock: Clock) -> None:
         self._lab = lab
@@ -62,7 +63,7 @@ class Watch:
         return self._looks[self._fault.component]()
 
     def until(self, holds: Callable[[], bool], complaint: str) -> float:
-        """Wait and return the time; raises NotSurvived with the complaint, Superseded when the stack is taken down."""
+        """Wait and return the time; raises NotSurvived with the complaint, or Superseded if the stack is taken down."""
         deadline = self._clock.monotonic() + self._limit
         while not holds():
             require_wanted(self._lab.paths)
@@ -78,11 +79,11 @@ class Watch:
         return identity(self._lab, self._fault.component) not in {self._before, ""}
 
     def struck(self) -> bool:
-        """Whether the fault shows: the component is not well, or was restarted before anybody looked."""
+        """Whether the fault shows: the component is not well, or has been restarted already."""
         return self.look().verdict is not Verdict.HEALTHY or identity(self._lab, self._fault.component) != self._before
 
     def well(self) -> bool:
-        """Whether everything that counts is well, the component that had the fault as another process where it died."""
+        """Whether everything that counts is well, and the faulty component runs as a new process if it died."""
         return (not self._fault.restarts or self.reborn()) and next(self._unwell(), None) is None
 
     def _unwell(self) -> Iterator[Finding]:
@@ -94,8 +95,8 @@ class Watch:
 def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | None = None) -> Trial:
     """Inject one fault, end it after ``hold`` seconds, and wait at most ``limit`` seconds for each sign.
 
-    Raises NotSurvived when the fault is not noticed or not recovered from, Superseded when the stack is not wanted up any more.
-    Whatever happens, what was begun is ended.
+    Raises NotSurvived if the stack does not notice the fault or does not recover, Superseded if it is not wanted up any more.
+    In any case, a fault that was injected is ended.
     """
     clock = clock or SystemClock()
     watch = Watch(lab, fault, limit, clock)
@@ -103,7 +104,7 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
     try:
         with stack_held(lab.paths, timeout=HELD_SECONDS):
             require_wanted(lab.paths)
-            begun = True  # an injection that fails half-way has broken something
+            begun = True  # an injection that fails half-way may have broken something
             fault.inject()
         if not fault.visible:
             return Trial(fault=fault.name, row=fault.row, noticed=0.0, recovered=0.0, back_by=fault.back_by)
@@ -116,22 +117,22 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
         if begun:
             _end(lab, fault)
             for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
-                reset_deaths(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
+                reset_deaths(lab.paths.run / BUDGET_FILE, name)  # the trial caused these deaths
     recovered = watch.until(watch.well, "not everything was well again")
     return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
 
 
 def _end(lab: Lab, fault: Fault) -> None:
-    """Take the fault away; called in a ``finally``, so what goes wrong is said and the cause stays.
+    """End the fault. Called in a ``finally``, so an error is only reported and the cause is kept.
 
-    Whatever is frozen goes on in any case, which helps a take-down too. But nothing is started in a stack that is not wanted up.
+    A frozen process is always thawed, which helps a take-down too. But nothing is started in a stack that is not wanted up.
     """
     if fault.end is None:
         return
     try:
         if not fault.revives:
             fault.end()
-        elif still_wanted(lab.paths):  # before the lock too: a take-down may hold it for long
+        elif still_wanted(lab.paths):  # checked before the lock too, because a take-down may hold it for long
             with stack_held(lab.paths, timeout=HELD_SECONDS):
                 if still_wanted(lab.paths):
                     fault.end()
@@ -140,7 +141,7 @@ def _end(lab: Lab, fault: Fault) -> None:
 
 
 def _heal(lab: Lab, watch: Watch, clock: Clock) -> None:
-    """Call the healer once the end is known: Docker and supervisord note one a moment after it."""
+    """Call the healer once the death is known: Docker and supervisord notice it only after a moment."""
     watch.until(lambda: bool(watch.look().repair) or watch.reborn(), "it was not known to be down")
     finding = watch.look()
     if finding.repair:
@@ -148,7 +149,7 @@ def _heal(lab: Lab, watch: Watch, clock: Clock) -> None:
 
 
 def identity(lab: Lab, component: str) -> str:
-    """Return what changes when a component is restarted; empty while there is none, and always for what has no process."""
+    """Return an identity that changes when a component is restarted; empty while it has no process."""
     service = lab.stack.find(component)
     if service is not None:
         observed = lab.runtime.observe(service)
@@ -163,7 +164,7 @@ def identity(lab: Lab, component: str) -> str:
 
 
 def inject_fault(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
-    """Break one thing and watch it come back; never tried twice, since each attempt is a fault."""
+    """Inject one fault and watch the stack recover. Never retried, because each attempt is another fault."""
     lab = open_lab(stack)
     trial = try_fault(lab, next(each for each in faults_of(lab) if each.name is fault), hold, limit)
     say(f"{fault}: noticed after {trial.noticed:.1f} s, well after {trial.recovered:.1f} s, back by {trial.back_by}")

@@ -1,1 +1,1 @@
-"""How a stack is: the examination of every component, its verdicts and their record, and what may be repaired."""
+"""The health of a stack: examination of its components, verdicts and their record, repairs."""

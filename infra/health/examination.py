@@ -1,4 +1,4 @@
-"""Looking at every component of a stack side by side: supervisor, services, cluster, topic, programs, freshness, the machine."""
+"""Examines every component of a stack in parallel: supervisor, services, cluster, topic, programs, freshness, machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOOKS = 3
 PAUSE_SECONDS = 2.0
-"""A component counts as down when three looks in a row say so: whoever restarts it by himself gets the time to do it."""
+"""A component counts as down after three looks in a row, so that Docker or supervisord has time to restart it first."""
 SUPERVISOR = "supervisor"
 ENGINE = "engine"
 CLUSTER = "cluster"
@@ -48,7 +48,7 @@ WORKERS = 12
 
 
 def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
-    """Return component → the components without which it can't be well."""
+    """Return component → the components that it depends on."""
     containers = lab.runtime.kind is RuntimeKind.DOCKER
     below = (ENGINE,) if containers else (SUPERVISOR,)
     brokers = tuple(service.name for service in lab.stack.brokers)
@@ -63,7 +63,7 @@ def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
 
 
 def examine(lab: Lab, clock: Clock | None = None) -> list[Finding]:
-    """Return a finding for each component, those blocked by another one told apart. Takes what its slowest component takes."""
+    """Return a finding for each component; one that another component blocks is marked. Takes as long as the slowest look."""
     clock = clock or SystemClock()
     looks = [partial(look_again, partial(_look_safely, component, look), clock) for component, look in looks_of(lab).items()]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -94,13 +94,13 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
 
 
 def programs_of(lab: Lab) -> tuple[str, ...]:
-    """Return the programs that are wanted of the stack, in the order of their start."""
+    """Return the programs that should run, in the order of their start."""
     pages = (PAGE,) if lab.settings.page.page_port else ()
     return tuple(name for name in (PRODUCER, STREAM, *pages) if name not in lab.state.resting)
 
 
 def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
-    """Look until it is well, three times at most, and return the last finding."""
+    """Look until the component is well, at most three times, and return the last finding."""
     finding = look()
     for _again in range(LOOKS - 1):
         if finding.verdict is not Verdict.UNHEALTHY:
@@ -111,7 +111,7 @@ def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
 
 
 def _look_safely(component: str, look: Callable[[], Finding]) -> Finding:
-    """Return what the look finds; one that fails itself is a finding too, and the others keep theirs."""
+    """Return the look's finding. An error becomes a finding too, so that it does not cost the others theirs."""
     try:
         return look()
     except LabError as error:
@@ -147,7 +147,7 @@ def _supervisor(lab: Lab) -> Finding:
     try:
         answers = lab.supervisor.require_reachable()
     except LabError as error:
-        return _down(SUPERVISOR, error)  # starting another one would end programs that may be well
+        return _down(SUPERVISOR, error)  # no repair: starting another one would end programs that may be well
     if answers:
         return Finding(SUPERVISOR, Verdict.HEALTHY, "answers")
     return Finding(SUPERVISOR, Verdict.UNHEALTHY, f"no supervisord of {lab.paths.stack_id} runs", "make up", Repair.START)
@@ -194,7 +194,7 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
 
 
 def _freshness(lab: Lab) -> Finding:
-    """Whether the stream has counted what was appended two triggers ago; the broker's time index says what that is."""
+    """Whether the stream has counted all records older than two triggers; the broker's time index gives their offsets."""
     settings = lab.settings
     bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
     allowed = 2 * max(settings.stream.trigger_seconds, 1.0)
@@ -235,7 +235,7 @@ def _versions(lab: Lab) -> Finding:
 
 
 def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Finding]:
-    """Return a finding for each container of a stack that Compose brought up; none of them is ours to repair."""
+    """Return a finding for each container of a stack that Compose brought up; the lab repairs none of them."""
     clock = clock or SystemClock()
     looks = [partial(look_again, partial(_climbed, each.name, compose_ladder(stack, each)), clock) for each in stack.services]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -243,10 +243,10 @@ def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Fin
 
 
 def examine_components(stack: str) -> list[Finding]:
-    """Look at every component side by side."""
+    """Examine every component in parallel."""
     return examine(open_lab(stack))
 
 
 def examine_compose_services(stack: ComposeStack) -> list[Finding]:
-    """Look at every container of a Compose project side by side."""
+    """Examine every container of a Compose project in parallel."""
     return examine_compose(stack)

@@ -1,4 +1,4 @@
-"""Bringing one component back, under the stack's lock, and giving way to whoever takes the stack down."""
+"""The repair of one component. It holds the stack's lock and gives way to a take-down."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HELD_SECONDS = 1.0
-"""How long a repair waits for the lock: whoever holds it is working on the stack already."""
+"""How long a repair waits for the lock. It is short, because the holder is already working on the stack."""
 RECOVERY_SECONDS = 150.0
 POLL_SECONDS = 0.25
 
 
 def require_wanted(paths: StackPaths) -> None:
-    """Raise Superseded when the stack is not wanted up any more, or somebody waits to take it down."""
+    """Raise Superseded if the stack is not wanted up any more, or a take-down is waiting."""
     if still_wanted(paths):
         return
     state = read_state(paths)
@@ -46,16 +46,16 @@ def require_wanted(paths: StackPaths) -> None:
 def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: bool = True) -> str:
     """Bring one component back and wait until it is well; returns its evidence.
 
-    Raises StackBusy when another command holds the stack, Superseded when it is taken down meanwhile, NotReady when the component
-    is not well in time. Unless the fault was made on purpose, the repair is booked before it is done, so that a healer killed in
-    the middle has spent it.
+    Raises StackBusy if another command holds the stack, Superseded if it is taken down meanwhile, NotReady if the component is
+    not well in time. With ``booked`` the repair counts against the budget before it is done, so that it counts even if the healer
+    is killed in the middle.
     """
     clock = clock or SystemClock()
     paths = StackPaths.of(stack)
     with stack_held(paths, timeout=HELD_SECONDS):
         require_wanted(paths)
         lab = open_lab(stack)
-        # Somebody may have repaired it between the finding and the lock.
+        # It may have been repaired between the finding and the lock.
         finding = looks_of(lab)[finding.component]()
         if finding.verdict is not Verdict.UNHEALTHY:
             return _wait(lab, finding.component, clock)
@@ -87,7 +87,7 @@ def _acts(lab: Lab, finding: Finding) -> list[Callable[[], object]]:
 
 
 def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
-    """Return what a dead supervisord asks for: programs without an owner end, and start again under a new one."""
+    """Return the repair of a dead supervisord: its orphaned programs are ended and started again under a new one."""
     stack = lab.paths.name
 
     def service(name: str) -> None:
@@ -112,7 +112,7 @@ def _launch(stack: str, program: str) -> None:
 
 
 def _thaw(lab: Lab, component: str) -> None:
-    """Let a stopped process go on, so that it can end in order instead of being killed."""
+    """Resume a frozen process, so that it can end cleanly instead of being killed."""
     for process in stack_processes(lab.paths.stack_id, component):
         with suppress(psutil.NoSuchProcess):
             process.resume()
@@ -131,5 +131,5 @@ def _wait(lab: Lab, component: str, clock: Clock) -> str:
 
 
 def repair_component(stack: str, finding: Finding) -> str:
-    """Bring one component back; one attempt a check, since each counts against its budget."""
+    """Bring one component back. One attempt per check, because each counts against the budget."""
     return repair(stack, finding)

@@ -1,4 +1,4 @@
-"""What a health check finds, what it remembers from check to check, and what may be repaired. Plain data and one decision."""
+"""A health check's findings, its record from check to check, and the decision on what to repair. Plain data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPAIRS = 3
-"""Repairs of one component within the period after which a person must look at it."""
+"""Repairs of one component within the period; after that, a person must look at it."""
 PERIOD_SECONDS = 3600.0
 
 
 class Verdict(StrEnum):
-    """How a component is. BLOCKED: it can't be judged, because what it depends on is down."""
+    """The verdict on a component. BLOCKED: it cannot be judged, because a component that it depends on is down."""
 
     HEALTHY = "healthy"
     WARNING = "warning"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 
 
 class Repair(StrEnum):
-    """What would bring a component back: starting it, or restarting it because it runs and does nothing."""
+    """How to bring a component back: start it, or restart it if it runs but does nothing."""
 
     NONE = ""
     START = "start"
@@ -49,14 +49,13 @@ class Finding:
     next_command: str = ""
     repair: Repair = Repair.NONE
     version: str = ""
-    """The broker's version, where the look was for it."""
+    """The broker's version, set only by the look at versions."""
 
 
 class HealthRecord(BaseModel):
-    """What is kept between checks. ``repairs`` are times in seconds since the epoch; ``alerted`` had their budget spent.
-
-    ``at`` is when the last check was booked, 0 before the first; ``repaired`` counts the repairs since there is a record;
-    ``kafka`` is the broker's version. The live page reads the file for its metrics.
+    """The record kept between checks.
+    ``at`` is the time of the last check, 0 before the first; ``repaired`` counts all repairs since the record began; ``kafka`` is
+    the broker's version. The live page reads the file for its metrics.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -75,7 +74,7 @@ class HealthRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Decision:
-    """The one finding to repair, or why none is repaired; ``given_up`` are components whose budget is spent."""
+    """The one finding to repair, or the reason for none; ``given_up`` are the components with a spent budget."""
 
     repair: Finding | None = None
     held_back: str = ""
@@ -83,7 +82,7 @@ class Decision:
 
 
 def overall(findings: Sequence[Finding]) -> Verdict:
-    """Return the worst verdict; a component that is only blocked is not the reason, so it counts as unhealthy too."""
+    """Return the worst verdict, where a blocked component counts as unhealthy."""
     worst = {Verdict.UNHEALTHY, Verdict.BLOCKED} & {each.verdict for each in findings}
     if worst:
         return Verdict.UNHEALTHY
@@ -91,9 +90,9 @@ def overall(findings: Sequence[Finding]) -> Verdict:
 
 
 def block(findings: Sequence[Finding], needs: dict[str, tuple[str, ...]]) -> list[Finding]:
-    """Return the findings with every unhealthy one BLOCKED whose needs (component → components) are not healthy themselves.
+    """Return the findings; an unhealthy one becomes BLOCKED if a component that it needs is unhealthy itself.
 
-    One dead broker makes topic, producer and job unhealthy; only the broker is to be repaired.
+    ``needs`` is component → components. A dead broker makes topic, producer and job unhealthy; only the broker needs repair.
     """
     down = {each.component for each in findings if each.verdict is Verdict.UNHEALTHY}
     blocked = []
@@ -121,7 +120,7 @@ def _all_needs(component: str, needs: dict[str, tuple[str, ...]]) -> set[str]:
 def decide(findings: Sequence[Finding], record: HealthRecord, now: float) -> Decision:
     """Return what to repair at ``now`` (seconds since the epoch): at most one component, within its budget.
 
-    Several components down at once have a cause of their own, which restarting them one by one would hide: nothing is touched.
+    Several components that are down at once share a cause, which restarting them one by one would hide: nothing is repaired.
     """
     down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
     if not down:
@@ -142,7 +141,7 @@ def decide(findings: Sequence[Finding], record: HealthRecord, now: float) -> Dec
 
 
 def changes(before: HealthRecord, findings: Sequence[Finding]) -> dict[str, tuple[str, str]]:
-    """Return component → (verdict before, verdict now) where they differ; what was never seen before counts as healthy."""
+    """Return component → (verdict before, verdict now) for those that changed; a new component counts as healthy before."""
     return {
         each.component: (known, each.verdict)
         for each in findings
@@ -151,7 +150,7 @@ def changes(before: HealthRecord, findings: Sequence[Finding]) -> dict[str, tupl
 
 
 def read_record(path: Path) -> HealthRecord:
-    """Return what the last check left; a fresh record where there is none or it can't be read."""
+    """Return the last check's record, or an empty one if there is none or it cannot be read."""
     try:
         return HealthRecord.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -160,13 +159,13 @@ def read_record(path: Path) -> HealthRecord:
 
 @contextmanager
 def record_held(path: Path) -> Iterator[None]:
-    """Hold the record's own lock, so that of two checks at once only one sees a change as its own."""
+    """Hold the record's lock, so that only one of two simultaneous checks reports a change."""
     with FileLock(path.with_suffix(".lock"), timeout=30):
         yield
 
 
 def note_repair(path: Path, component: str, now: float | None = None) -> None:
-    """Book a repair before it is done: a healer killed in the middle must not get it back."""
+    """Book a repair before it is done, so that it counts even if the healer is killed in the middle."""
     now = time.time() if now is None else now
     with record_held(path):
         record = read_record(path)
@@ -176,7 +175,7 @@ def note_repair(path: Path, component: str, now: float | None = None) -> None:
 
 
 def reset_repairs(path: Path) -> None:
-    """Give every component its budget back; what was found stays, so that its end is noticed."""
+    """Reset every component's budget. The verdicts stay, so that a recovery is noticed."""
     with record_held(path):
         write_model(path, read_record(path).model_copy(update={"repairs": {}, "alerted": []}))
 
@@ -184,7 +183,7 @@ def reset_repairs(path: Path) -> None:
 def note_findings(
     path: Path, findings: Sequence[Finding], given_up: tuple[str, ...], now: float
 ) -> tuple[dict[str, tuple[str, str]], list[str]]:
-    """Book a check; returns what changed since the last one, and the components given up that nobody was told of yet."""
+    """Record a check; returns the changes since the last one, and the given-up components that were not reported yet."""
     with record_held(path):
         before = read_record(path)
         changed = changes(before, findings)
