@@ -54,6 +54,8 @@ class Finding:
 
 class HealthRecord(BaseModel):
     """The record kept between checks.
+
+    ``repairs`` are times in seconds since the epoch; ``alerted`` are the components whose spent budget has been reported.
     ``at`` is the time of the last check, 0 before the first; ``repaired`` counts all repairs since the record began; ``kafka`` is
     the broker's version. The live page reads the file for its metrics.
     """

@@ -1,4 +1,4 @@
-"""A browser of this machine, used for one picture and gone: nothing of it is installed, and nothing is left of it."""
+"""Screenshots with a browser that this machine already has; nothing is installed and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def find_browser() -> str | None:
 
 
 def take_picture(browser: str, address: str, target: Path) -> str:
-    """Write a PNG of the page at ``address`` and return an empty string, or why there is none.
+    """Write a PNG of the page at ``address``; returns an empty string, or the reason why there is none.
 
-    The browser gets a profile of its own that is deleted afterwards.
+    The browser uses a temporary profile, which is deleted afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="trending-browser-", ignore_cleanup_errors=True) as profile:
         command = [
@@ -30,7 +30,7 @@ def take_picture(browser: str, address: str, target: Path) -> str:
             "--disable-gpu",
             "--hide-scrollbars",
             "--no-first-run",
-            # Chromium refuses its sandbox to root; the page is ours, on loopback.
+            # Chromium does not run as root with its sandbox; the page is ours, on loopback.
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
             f"--user-data-dir={profile}",
             f"--window-size={SIZE[0]},{SIZE[1]}",

@@ -1,4 +1,4 @@
-"""Time, handed in wherever somebody waits, so that tests wait on a fake."""
+"""Clocks. Code that waits takes one as a parameter, so that tests can pass a fake."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What waiting needs: a time that only grows, and sleep."""
+    """A monotonic time and a way to sleep."""
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start."""

@@ -1,4 +1,4 @@
-"""What is kept between two commands: models as JSON files, each replaced as a whole."""
+"""Models as JSON files, replaced atomically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def write_model(path: Path, model: BaseModel) -> None:
-    """Replace the file by the model's JSON; whoever reads meanwhile sees the old one or the new one."""
+    """Replace the file by the model's JSON; a concurrent reader sees either the old file or the new one."""
     fresh = path.with_suffix(".fresh")
     fresh.write_text(model.model_dump_json(indent=1) + "\n", encoding="utf-8")
     fresh.replace(path)

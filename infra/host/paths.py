@@ -1,4 +1,4 @@
-"""Where things lie: everything of the lab is under one directory, everything of a stack under one below it."""
+"""Paths: everything of the lab lies in one directory, everything of a stack in a directory below it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def lab_home() -> Path:
 
 
 def short_hash(text: str, digits: int = 10) -> str:
-    """Return the first hexadecimal digits of the SHA-256 of ``text``."""
+    """Return a short hash of ``text``: the first hexadecimal digits of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 @dataclass(frozen=True)
 class StackPaths:
-    """The places of one stack. ``data`` lives and dies with Kafka's volume, ``run`` with the running stack."""
+    """The paths of one stack. ``data`` is deleted together with Kafka's volume; ``run`` belongs to the running stack."""
 
     home: Path
     name: str
 
     @classmethod
     def of(cls, name: str) -> StackPaths:
-        """Return the places of the stack ``name`` below the lab's directory."""
+        """Return the paths of the stack ``name`` below the lab's directory."""
         return cls(lab_home(), name)
 
     @property
     def stack_id(self) -> str:
-        """Name and home together: two checkouts may each have a stack of the same name."""
+        """The stack's id, made of name and home: two checkouts may each have a stack of the same name."""
         return f"{self.name}-{short_hash(str(self.home), 8)}"
 
     @property
@@ -54,7 +54,7 @@ class StackPaths:
 
     @property
     def run(self) -> Path:
-        """Configuration, logs and heartbeats of what runs."""
+        """Configuration, output and heartbeats of the running programs."""
         return self.root / "run"
 
     @property
@@ -64,27 +64,27 @@ class StackPaths:
 
     @property
     def state(self) -> Path:
-        """The file that says what is wanted."""
+        """The state file, which says what is wanted of the stack."""
         return self.root / "state.json"
 
     @property
     def lock(self) -> Path:
-        """The lock of up, down, stop and heal; beside the stack, so that it outlives the directory it guards."""
+        """The lock of up, down, stop and heal. It lies beside the stack's directory, so that it outlives it."""
         return self.home / "stacks" / f".{self.name}.lock"
 
     @property
     def down_request(self) -> Path:
-        """Locked while a take-down waits for the stack's lock or works."""
+        """Locked while a take-down waits for the stack's lock or holds it."""
         return self.home / "stacks" / f".{self.name}.down"
 
     @property
     def health(self) -> Path:
-        """What the last health check found, and the repairs so far."""
+        """The health check's record: the last findings and the repairs so far."""
         return self.root / "health.json"
 
     @property
     def start_up_summary(self) -> Path:
-        """What the last start-up that changed something did, step by step."""
+        """The summary of the last start-up that changed something."""
         return self.root / "start-up.json"
 
     def heartbeat(self, program: str) -> Path:

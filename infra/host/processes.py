@@ -1,6 +1,6 @@
-"""Processes of ours, found by the stack id in their environment; foreign ones are looked at, never touched.
+"""The lab's processes, found by the stack id in their environment. Others are examined at most, never touched.
 
-psutil identifies a process by pid and start time, so a reused pid is neither taken for ours nor killed in another's stead.
+psutil identifies a process by pid and start time, so a process with a reused pid is neither taken for ours nor killed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PortOwner:
 
 
 def stack_processes(stack_id: str, component: str | None = None) -> list[psutil.Process]:
-    """Return the living processes that carry the stack id, zombies left out; with ``component``, only that component's."""
+    """Return the living processes that carry the stack id, without zombies; with ``component``, only that component's."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -43,11 +43,11 @@ def stack_processes(stack_id: str, component: str | None = None) -> list[psutil.
 
 
 def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
-    """Send SIGTERM (SIGCONT first, for the frozen), then SIGKILL after ``grace`` seconds; returns those still alive."""
+    """Send SIGTERM, preceded by SIGCONT for frozen processes, and SIGKILL after ``grace`` seconds; returns the survivors."""
     for process in processes:
         _signal(process, resume=True)
     _gone, alive = psutil.wait_procs(processes, timeout=grace)
-    survivors = [process for process in alive if process.is_running()]  # not those whose pid another process has by now
+    survivors = [process for process in alive if process.is_running()]  # leaves out processes whose pid has been reused
     for process in survivors:
         _signal(process, resume=False)
     return psutil.wait_procs(survivors, timeout=5)[1]
@@ -65,7 +65,7 @@ def _signal(process: psutil.Process, *, resume: bool) -> None:
 
 
 def port_owner(port: int) -> PortOwner | None:
-    """Return who listens on ``port`` of 127.0.0.1, or None where it is free."""
+    """Return the process that listens on ``port`` of 127.0.0.1, or None if the port is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -91,12 +91,12 @@ def _listener(port: int) -> PortOwner:
 
 
 def usual_or_free(port: int, usual: int) -> int:
-    """Return the port, or a free one above it where it is the ``usual`` one and taken; one that was asked for is kept."""
+    """Return the port; if it is the ``usual`` one and taken, a free one above it. A port that the user chose is kept."""
     return port if port != usual or port_owner(usual) is None else free_port(usual + 1, 1)
 
 
 def free_port(preferred: int, span: int, limit: int = 50) -> int:
-    """Return the first port from ``preferred`` upwards at which none of the next ``span`` ports is taken."""
+    """Return the first port from ``preferred`` upwards that starts a run of ``span`` free ports."""
     for start in range(preferred, preferred + limit * span, span):
         if all(port_owner(port) is None for port in range(start, start + span)):
             return start

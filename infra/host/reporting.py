@@ -1,4 +1,4 @@
-"""What the lab says, line by line: to the standard logger ``trending``, with a mark that tells its lines from a library's."""
+"""The lab's own output: lines sent to the standard logger ``trending``, marked to distinguish them from a library's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 
 LOGGER = "trending"
 MARK = "lab"
-"""Attribute of a log record that one of the lab's own lines has."""
+"""Attribute of the log records that are the lab's own lines."""
 
 
 def say(line: str) -> None:
-    """Report one line. A terminal prints it; in a flow run, Prefect's log has it too."""
+    """Report one line. A terminal prints it; in a flow run, it also goes to Prefect's log."""
     logging.getLogger(LOGGER).info(line, extra={MARK: True})

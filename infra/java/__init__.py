@@ -1,1 +1,1 @@
-"""What the JVMs need: a Java, the locked jars, and class archives to start faster with."""
+"""What the JVMs need: a Java installation, the locked jars, and class archives for a faster start."""

@@ -1,6 +1,6 @@
-"""Class-data archives: the classes that Kafka and Spark load at start, parsed and verified once, mapped by every later JVM.
+"""Class-data archives: the classes that Kafka and Spark load at start, parsed and verified once and mapped by later JVMs.
 
-An archive fits one Java and one class path, so both are in its name; where none fits, the JVM starts as it would without.
+An archive fits one Java and one class path, so its name contains both. Without a fitting one, the JVM starts as usual.
 ``infra.commands.training`` makes them. "Application Class Data Sharing", https://docs.oracle.com/en/java/javase/17/docs/specs/man/java.html
 """
 
@@ -40,7 +40,7 @@ def archive(name: str) -> Path:
 
 @contextmanager
 def making_archives() -> Iterator[None]:
-    """Have what is declared from here on make its archive where it would have used it."""
+    """Within this context, declared JVMs create their archive instead of using it."""
     token = _making.set(True)
     try:
         yield
@@ -49,7 +49,7 @@ def making_archives() -> Iterator[None]:
 
 
 def archive_options(name: str) -> tuple[str, ...]:
-    """Return the JVM's options for using the archive; none where it has not been made."""
+    """Return the JVM's options for using the archive; empty if it has not been made."""
     path = archive(name)
     if _making.get():
         return (f"-XX:ArchiveClassesAtExit={_unfinished(path)}",)
@@ -57,9 +57,9 @@ def archive_options(name: str) -> tuple[str, ...]:
 
 
 def keep_archive(name: str) -> Path:
-    """Put the archive that a JVM has made in its place, instead of those for other jars or another Java.
+    """Move the archive that a JVM has made to its place; archives for other jars or another Java are deleted.
 
-    Raises NotReady where none was made.
+    Raises NotReady if none was made.
     """
     path = archive(name)
     if not _unfinished(path).exists():
@@ -71,7 +71,7 @@ def keep_archive(name: str) -> Path:
 
 
 def spark_environment() -> dict[str, str]:
-    """Return the variables that give the driver its archive; none where there is none, or where its path has spaces."""
+    """Return the variables that give the driver its archive; empty if there is none or its path contains spaces."""
     options = archive_options(SPARK)
     if not options or any(" " in option for option in options):
         return {}
@@ -97,7 +97,7 @@ def _class_path(name: str) -> Iterable[Path]:
 
 
 def _stamp(path: Path) -> str:
-    # What the JVM itself compares of a jar: its path, size and time of change.
+    # The JVM itself compares these properties of a jar: path, size and modification time.
     try:
         state = path.stat()
     except FileNotFoundError:

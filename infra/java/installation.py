@@ -25,12 +25,12 @@ class Java:
 
     @property
     def home(self) -> Path:
-        """What JAVA_HOME should be for this Java."""
+        """The value of JAVA_HOME for this Java."""
         return self.executable.resolve().parent.parent
 
 
 def find_java() -> Java:
-    """Return the Java of JAVA_HOME or, without that, of the path; raises PrerequisiteMissing saying what was looked for."""
+    """Return the Java of JAVA_HOME or else of the path; raises PrerequisiteMissing, which says where it searched."""
     home = os.environ.get("JAVA_HOME")
     where = f"JAVA_HOME={home}" if home else "the path"
     candidate = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
@@ -47,12 +47,12 @@ def find_java() -> Java:
 
 @lru_cache
 def _known_major(executable: str, _changed: int) -> int | None:
-    # Asked for at every look at a broker, and a JVM of its own each time would compete with the one that starts.
+    # Cached: every look at a broker needs it, and a JVM for each would compete with the broker that is starting.
     return java_major(Path(executable))
 
 
 def java_major(executable: Path) -> int | None:
-    """Return the major version that ``java -version`` prints (8 for 1.8), or None where it prints none."""
+    """Return the major version that ``java -version`` prints (8 for 1.8), or None if it prints none."""
     try:
         done = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

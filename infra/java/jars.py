@@ -1,4 +1,4 @@
-"""The locked jars: fetched from Maven Central by the Ivy that pyspark ships, checked against SHA-256 sums, then offline."""
+"""The locked jars: fetched from Maven Central with pyspark's Ivy, checked against SHA-256 sums, then used offline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Jar:
 
     @property
     def file_name(self) -> str:
-        """Name of the file, as Maven has it."""
+        """The file's name in Maven."""
         return f"{self.artifact}-{self.version}.jar"
 
 
@@ -62,7 +62,7 @@ def jar_directory(group: str) -> Path:
 def ensure_jars(group: str) -> tuple[Path, ...]:
     """Return the checked jars of a set, fetching those that are missing.
 
-    Raises DamagedDownload for a jar whose sum is not the locked one, be it just fetched or cached.
+    Raises DamagedDownload for a jar, fetched or cached, whose sum differs from the lock.
     """
     directory = jar_directory(group)
     directory.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def ivy_jar() -> Path:
 
 
 def _settings(cache: Path) -> str:
-    # Without POMs there is nothing to resolve: the lock already names every jar. The resolver's root is Ivy's own default.
+    # No POMs, because the lock already names every jar. The resolver's root is Ivy's own default.
     return (
         '<ivysettings><settings defaultResolver="central"/>'
         f"<caches defaultCacheDir={quoteattr(str(cache))}/>"

@@ -1,1 +1,1 @@
-"""Knowing a Kafka cluster from outside: its client, its readiness, its data's id, what its complaints mean."""
+"""A Kafka cluster seen from outside: client, readiness, cluster id, diagnosis of its errors."""

@@ -1,6 +1,6 @@
-"""The cluster's id: made once for a stack, carried by its data, and read back from there.
+"""The cluster id: generated once for a stack, stored in its data, and read back from there.
 
-A broker's data directory has a ``meta.properties`` with the id that it was formatted with; a broker refuses any other.
+The ``meta.properties`` in a broker's data directory has the id that it was formatted for; the broker refuses any other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ META = "meta.properties"
 def new_cluster_id() -> str:
     """Return a new cluster id: 16 random bytes in URL-safe base64 without padding, as Kafka's ``Uuid.randomUuid`` has it.
 
-    Like Kafka's, it never begins with a hyphen: kafka-storage takes such an id for an option.
+    Like Kafka's, it never begins with a hyphen, because kafka-storage would take it for an option.
     """
     ids = iter(lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode("ascii"), "")
     return next(each for each in ids if not each.startswith("-"))
 
 
 def cluster_id_in(meta: str) -> str:
-    """Return the cluster id that a ``meta.properties`` names; empty where it names none."""
+    """Return the cluster id in a ``meta.properties``; empty if there is none."""
     pairs = dict(line.split("=", 1) for line in meta.splitlines() if "=" in line and not line.startswith("#"))
     return pairs.get("cluster.id", "").strip()
 
@@ -31,7 +31,7 @@ def cluster_id_in(meta: str) -> str:
 def check_cluster_id(meta: str, expected: str, where: str, stack: str) -> None:
     """Raise ConfigurationConflict unless the ``meta.properties`` in ``meta`` names the cluster ``expected``.
 
-    An empty expectation holds for any: in the zookeeper profile the cluster chooses its own id at its first start.
+    An empty ``expected`` accepts any: in the zookeeper profile the cluster chooses its own id at its first start.
     """
     found = cluster_id_in(meta)
     if expected and found != expected:
@@ -41,9 +41,9 @@ def check_cluster_id(meta: str, expected: str, where: str, stack: str) -> None:
 
 
 def require_one_cluster(found: dict[str, str], stack: str) -> str:
-    """Return the one cluster id of a stack's kept data (place → id); empty where there is no data.
+    """Return the single cluster id of a stack's kept data (place → id); empty if there is no data.
 
-    Raises ConfigurationConflict where a place does not tell its id, or two places tell different ones.
+    Raises ConfigurationConflict if a place has no id, or two places have different ones.
     """
     if not found:
         return ""
@@ -57,5 +57,5 @@ def require_one_cluster(found: dict[str, str], stack: str) -> str:
 
 
 def ways_past(stack: str) -> str:
-    """Return the two commands that go on where a stack's data can't be used: one leaves it, the other deletes it."""
+    """Return the two ways out if a stack's data cannot be used: a command that leaves it and one that deletes it."""
     return f"make up NAME=another PORT=19092 PAGE_PORT=8601 leaves it, make down NAME={stack} VOLUMES=1 deletes it"

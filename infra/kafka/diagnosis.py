@@ -1,4 +1,4 @@
-"""Symptom → cause → remedy, as data. Matched against log tails and exceptions; the manual's troubleshooting is made from it."""
+"""Symptom → cause → remedy, as data. It is matched against output and exceptions, and docs/troubleshooting.md shows it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One row: a pattern seen in logs or exceptions, what causes it and what to do."""
+    """One row: a pattern in output or exceptions, its cause and its remedy."""
 
     symptom: str
     pattern: str
     cause: str
     remedy: str
     reproduced: bool = True
-    """False where the row was read about and not reproduced."""
+    """False if the row was only read about."""
     final: bool = False
-    """True where neither waiting nor a restart heals it."""
+    """True if neither waiting nor a restart heals it."""
 
 
 TABLE: tuple[Diagnosis, ...] = (
@@ -187,12 +187,12 @@ TABLE: tuple[Diagnosis, ...] = (
 HEAP_EXHAUSTED = 3
 """Exit code of a JVM with -XX:+ExitOnOutOfMemoryError."""
 KILLED = frozenset({137, -9, -1})
-"""128 + SIGKILL as a container reports it, -9 as Python does, -1 as supervisord does for any signal."""
+"""Exit codes after SIGKILL: 128 + 9 from a container, -9 from Python, -1 from supervisord for any signal."""
 
 
 MEMORY_KILLED = Diagnosis("exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024")
 KILLED_BY_HAND = Diagnosis("exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up")
-"""The two verdicts that come from how something ended, whatever it wrote before."""
+"""The two diagnoses that depend only on how a process ended, whatever it wrote before."""
 
 
 def diagnose(text: str) -> Diagnosis | None:
@@ -201,7 +201,7 @@ def diagnose(text: str) -> Diagnosis | None:
 
 
 def diagnose_exit(exit_code: int | None, tail: str, *, memory_killed: bool = False) -> Diagnosis | None:
-    """Return why something ended, from its exit code (negative for a signal), log tail and the engine's word on memory."""
+    """Return why something ended, from its exit code (negative for a signal), its last output and the engine's word on memory."""
     if memory_killed:
         return MEMORY_KILLED
     if exit_code == HEAP_EXHAUSTED:

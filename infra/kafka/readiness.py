@@ -28,7 +28,7 @@ SHOW_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 OUTPUT_LINES = 15
 SEARCHED_LINES = 200
-"""A JVM's cause of death stands above its stack trace."""
+"""Lines that are searched: a JVM prints the cause of its death above a long stack trace."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Rung:
 
 
 def climb(rungs: list[Rung], timeout: float, clock: Clock, show: Callable[[str], None] | None = None) -> dict[str, str]:
-    """Climb until every rung holds in one go and return the evidence of each; ``show`` is told every 10 s what is waited for.
+    """Climb until every rung holds in one go and return the evidence of each; every 10 s ``show`` gets a line on what is missing.
 
-    Raises NotReady naming the rung that failed last when ``timeout`` seconds are over; errors that waiting can't heal at once.
+    Raises NotReady with the rung that failed last after ``timeout`` seconds; errors that waiting cannot heal are raised at once.
     """
     started = shown_at = clock.monotonic()
     deadline = started + timeout
@@ -128,7 +128,7 @@ def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
 
 
 def require_healable(runtime: Runtime, service: Service) -> None:
-    """Raise ServiceBroken when the service, which runs once more, died of something that no restart heals."""
+    """Raise ServiceBroken if the service, which has been restarted, died of something that no restart heals."""
     logs = runtime.output(service, SEARCHED_LINES)
     diagnosis = diagnose(logs)
     if diagnosis is not None and diagnosis.final:
@@ -136,9 +136,9 @@ def require_healable(runtime: Runtime, service: Service) -> None:
 
 
 def require_running(runtime: Runtime, service: Service) -> str:
-    """Return the detail of a running service; otherwise raises, with its last words and the reason.
+    """Return the detail of a running service; otherwise raise with its last output and the diagnosis.
 
-    NotReady for one that is started again by whoever keeps it, ServiceBroken where that can't heal it, ServiceDied for the rest.
+    NotReady if Docker or supervisord restarts it, ServiceBroken if a restart cannot heal it, otherwise ServiceDied.
     """
     observed = runtime.observe(service)
     if observed.state is ServiceState.RUNNING:
@@ -166,7 +166,7 @@ def _last_words(detail: str, logs: str) -> str:
 
 
 def require_serving(port: int) -> str:
-    """Return ZooKeeper's version once it serves; its ``srvr`` command answers only then (ZooKeeper administrator's guide)."""
+    """Return ZooKeeper's version once it serves. Only then does its ``srvr`` command answer (ZooKeeper administrator's guide)."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection:
             connection.sendall(b"srvr")

@@ -1,1 +1,1 @@
-"""A stack at hand: what its machine must have, its runtime chosen and assembled, the Kafka that it runs."""
+"""Assembling a stack: prerequisites, choice of the runtime, the version of its Kafka, leftovers on the machine."""

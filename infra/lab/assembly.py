@@ -1,4 +1,4 @@
-"""One stack at hand: its places, its supervisor, its declaration, its runtime, built from what is recorded."""
+"""A stack with everything needed to work on it, assembled from its recorded state."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 END_SECONDS = 5.0
 PAGE = "page"
-"""The program that has a port of its own."""
+"""The one program that listens on a port."""
 
 
 def _silent(_line: str) -> None:
-    """Show nothing."""
+    """Ignore the line."""
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A stack and the hands to work on it. Cheap to build; make one where it is used and pass names around."""
+    """A stack with its paths, supervisor and runtime. Cheap to build: make one where it is used, and pass names between tasks."""
 
     state: StackState
     paths: StackPaths
@@ -50,12 +50,12 @@ class Lab:
 
     @property
     def settings(self) -> LabSettings:
-        """The settings that the stack was last asked for."""
+        """The settings that the stack was last started with."""
         return self.state.settings
 
 
 def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
-    """Return the lab of a recorded state."""
+    """Return the lab for a recorded state."""
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
     stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
@@ -68,7 +68,7 @@ def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
 
 
 def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
-    """Return the stack ``name``; raises StackAbsent where there is none."""
+    """Return the lab of the stack ``name``; raises StackAbsent if there is none."""
     state = read_state(StackPaths.of(name))
     if state is None:
         cause = f"there is no stack {name}"
@@ -77,7 +77,7 @@ def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
 
 
 def _runtime_of_data(settings: StackSettings, paths: StackPaths) -> tuple[RuntimeKind, str] | None:
-    """Return the runtime that the stack's kept data belongs to, and why; None where no broker has data."""
+    """Return the runtime that the stack's kept data belongs to, and the reason; None if no broker has data."""
     embedded = [str(place) for place in broker_directories(paths).values()]
     docker = [f"volume {name}" for name in docker_marks(paths.stack_id, LOOK_SECONDS).volumes]
     places = ", ".join(embedded + docker)
@@ -95,9 +95,9 @@ def _runtime_of_data(settings: StackSettings, paths: StackPaths) -> tuple[Runtim
 
 
 def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
-    """Return the runtime for a stack that does not exist yet, and why."""
+    """Return the runtime for a stack that does not exist yet, and the reason."""
     if settings.runtime is RuntimeKind.DOCKER:
-        # Before anything is recorded: a stack whose engine never answered does not exist.
+        # Checked before anything is recorded: if the engine does not answer, no stack comes into being.
         with engine():
             return settings.runtime, "as asked for"
     if settings.runtime is RuntimeKind.EMBEDDED:
@@ -114,24 +114,24 @@ def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
 
 
 def missing_image(settings: StackSettings) -> str | None:
-    """Return the first image of the stack that is neither on this machine nor stands in for one, or None."""
+    """Return the first image of the stack that is missing here and has no stand-in, or None."""
     with engine() as client:
         return next((image for image in images_of(settings) if image_at_hand(client, image) is None), None)
 
 
 def record(settings: LabSettings, show: Callable[[str], None] = _silent, unseen: str = "") -> tuple[Lab, str]:
-    """Record that the stack is wanted up with these settings and return it, with a word on its runtime.
+    """Record that the stack is wanted up with these settings; returns its lab and the reason for its runtime.
 
-    A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
-    machine before anything is recorded. ``unseen`` tells why Docker could not be asked what runs there before this run began.
-    Raises ConfigurationConflict when asked for another runtime, EngineUnavailable where the engine answers only now.
+    A stack with data keeps its runtime and cluster id even if its state file is lost, because the machine is examined before
+    anything is recorded. ``unseen`` says why Docker could not be asked for running containers when this run began.
+    Raises ConfigurationConflict for another runtime than the existing one, EngineUnavailable if the engine answers only now.
     """
     paths = StackPaths.of(settings.stack.name)
     earlier = read_state(paths)
     if earlier is None:
         runtime, why = _runtime_of_data(settings.stack, paths) or choose_runtime(settings.stack)
         if unseen and runtime is RuntimeKind.DOCKER:
-            # What the engine has could not be told from what this run makes, and its undo would end both.
+            # Existing containers could not be distinguished from those of this run, and the undo would end both.
             cause = "the Docker engine did not answer a moment ago, and does now"
             raise EngineUnavailable(cause, unseen, f"make up NAME={paths.name} once more")
         state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id="", settings=settings)
@@ -165,14 +165,14 @@ def want(lab: Lab, wanted: Wanted) -> None:
 
 
 def set_resting_programs(paths: StackPaths, programs: Iterable[str]) -> None:
-    """Record which programs are left out on purpose, these and no others: a health check does not miss them."""
+    """Record the programs that are stopped on purpose, replacing earlier ones, so that a health check does not miss them."""
     state = read_state(paths)
     if state is not None:
         write_state(paths, state.model_copy(update={"resting": frozenset(programs)}))
 
 
 def note_cluster(lab: Lab, cluster_id: str) -> None:
-    """Record the id that the cluster chose for itself, so that its data is known again."""
+    """Record the id that the cluster chose for itself, so that its data can be recognised."""
     if not lab.state.cluster_id:
         write_state(lab.paths, lab.state.model_copy(update={"cluster_id": cluster_id}))
 
@@ -183,7 +183,7 @@ def _first_cluster_id(settings: LabSettings) -> str:
 
 
 def require_no_compose_stack(lab: Lab) -> None:
-    """Raise NotOurs where Docker Compose has a stack under the name that our containers would have."""
+    """Raise NotOurs if Docker Compose has a stack of this name, since the containers' names would collide."""
     if lab.state.runtime is not RuntimeKind.DOCKER:
         return
     compose = compose_stack(lab.stack.name)
@@ -194,7 +194,7 @@ def require_no_compose_stack(lab: Lab) -> None:
 
 
 def require_ports(lab: Lab) -> None:
-    """Raise PortTaken for the first port of a service that does not run and whose port somebody else has."""
+    """Raise PortTaken for the first port that another process has and that a service not yet running needs."""
     for service in lab.stack.services:
         if lab.runtime.observe(service).state is ServiceState.RUNNING:
             continue
@@ -205,7 +205,7 @@ def require_ports(lab: Lab) -> None:
 
 
 def require_page_port(lab: Lab) -> None:
-    """Raise PortTaken when somebody else has the page's port, InvalidInput when it is one of the stack's own."""
+    """Raise PortTaken if another process has the page's port, InvalidInput if one of the stack's services uses it."""
     port = lab.settings.page.page_port
     if not port:
         return
@@ -219,9 +219,9 @@ def require_page_port(lab: Lab) -> None:
 
 
 def end_orphans(lab: Lab) -> int:
-    """End processes of the stack that no supervisord owns any more; returns their number.
+    """End the stack's processes that no supervisord owns any more; returns their number.
 
-    Raises SupervisorUnreachable where one lives and can't be asked: its programs are no orphans.
+    Raises SupervisorUnreachable if one lives but does not answer, because its programs are not orphans.
     """
     if lab.supervisor.require_reachable():
         return 0
@@ -231,14 +231,14 @@ def end_orphans(lab: Lab) -> int:
 
 
 def end_unreachable(lab: Lab) -> None:
-    """End what can't be ended through supervisord, for a take-down: orphans, or a supervisord that can't be asked and its own."""
+    """For a take-down, end what supervisord cannot: orphans, or a supervisord that does not answer and its programs."""
     if not lab.supervisor.running():
-        lab.supervisor.shutdown()  # a frozen one goes on, and ends its programs in order
+        lab.supervisor.shutdown()  # a frozen one is resumed and ends its programs in order
         require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
 
 
 def sweep(lab: Lab, *, volumes: bool) -> None:
-    """Leave nothing: supervisord, stray processes, containers, networks; with ``volumes`` also data and state."""
+    """Remove everything: supervisord, stray processes, containers, networks; with ``volumes`` also data and state."""
     sweep_machine(lab, volumes=volumes)
     if volumes:
         shutil.rmtree(lab.paths.root, ignore_errors=True)
@@ -247,16 +247,16 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
 
 
 def sweep_machine(lab: Lab, *, volumes: bool) -> None:
-    """Leave nothing of the stack on the machine, with ``volumes`` no data either; what is recorded of it stays."""
+    """Remove the stack from the machine, with ``volumes`` its data too; its state file stays."""
     lab.supervisor.shutdown()
     require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
     lab.runtime.destroy(volumes=volumes)
 
 
 def sweep_by_mark(name: str, *, volumes: bool) -> str:
-    """Take down the stack ``name`` where no state file can say what it is, by its mark alone, whatever its runtime was.
+    """Take down a stack that has no readable state file, by its mark alone and whatever its runtime was.
 
-    Returns why Docker could not be asked, empty where it was: containers and volumes of the stack may then be left.
+    Returns the reason why Docker could not be asked, in which case containers and volumes may be left; empty if it was.
     """
     paths = StackPaths.of(name)
     silence = engine_answers() or ""
@@ -270,7 +270,7 @@ def sweep_by_mark(name: str, *, volumes: bool) -> str:
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:
-    """Raise LabError when processes of the stack could not be ended."""
+    """Raise LabError if processes of the stack could not be ended."""
     if survivors:
         cause = f"{len(survivors)} processes of {lab.stack.name} do not end"
         raise LabError(cause, str(survivors), "make down once more")

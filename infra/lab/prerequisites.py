@@ -1,4 +1,4 @@
-"""What the machine must have before anything is set up: Python, Java, memory, disk. Standard library only, so it runs first."""
+"""Prerequisites: Python, Java, memory, disk. Uses only the standard library, so that it can run before the set-up."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from trending.errors import PrerequisiteMissing
 
 MINIMUM_PYTHON = (3, 11)
 MEMORY_MB = 1800
-"""Driver, broker, Prefect server and the programs together, with default heaps."""
+"""Memory for driver, broker, Prefect server and programs together, with default heaps."""
 DISK_MB = 1500
-"""Virtual environment, jars and an hour of data."""
+"""Disk space for the virtual environment, the jars and an hour of data."""
 
 
 def check_python() -> str:
@@ -39,7 +39,7 @@ def check_memory(needed_mb: int = MEMORY_MB) -> str:
     available = page * pages // 2**20
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
-        # Free pages leave out what the page cache would give back.
+        # Not the free pages, which do not include what the page cache would give back.
         fields = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
         available = int(fields["MemAvailable"].split()[0]) // 1024
     if available < needed_mb:
@@ -64,7 +64,7 @@ CHECKS = (check_python, check_java, check_memory, check_disk)
 
 
 def main() -> int:
-    """Run every check, print one line each, return the exit code: 3 when any prerequisite is missing."""
+    """Run every check, print one line each, return the exit code: 3 if any prerequisite is missing."""
     failures = 0
     for check in CHECKS:
         try:

@@ -1,4 +1,4 @@
-"""What carries a stack's mark on this machine, whether or not a state file remembers the stack."""
+"""The remains of a stack: everything on this machine that carries its mark, with or without a state file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from infra.host.paths import StackPaths
 
 SUPERVISORD = "supervisord"
-"""The one process of a stack that is no component's: its mark is the stack's id alone."""
+"""The one process of a stack that is not a component: it carries only the stack's id."""
 LOOK_SECONDS = 5
-"""How long an engine may take to say what it has of a stack: one that is frozen must not hold up an embedded stack."""
+"""How long the engine may take to list a stack's parts: a frozen one must not hold up an embedded stack."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Remnant:
 
 @dataclass(frozen=True)
 class Remains:
-    """All that is there of a stack. ``data`` are the places of its data; ``unseen`` says why Docker could not be asked."""
+    """Everything that exists of a stack. ``data`` are the places of its data; ``unseen`` says why Docker could not be asked."""
 
     things: tuple[Remnant, ...]
     data: tuple[str, ...]
@@ -46,18 +46,18 @@ class Remains:
         return bool(self.things or self.data)
 
     def words(self) -> str:
-        """Return what there is, in one line."""
+        """Return the remains in one line."""
         things = [f"{thing.component} ({thing.kind} {thing.detail})" for thing in self.things]
         return ", ".join([*things, *self.data])
 
     def next_commands(self, stack: str) -> str:
-        """Return the commands that go on from here."""
+        """Return the commands that the user can run next."""
         down = f"make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
         return down if SUPERVISORD in self.running else f"make up NAME={stack} adopts it, {down}"
 
 
 def remains_of(paths: StackPaths) -> Remains:
-    """Return what the machine has of the stack; an engine that does not answer within 5 s is not asked any longer."""
+    """Return what the machine has of the stack; the Docker engine has 5 s to answer."""
     marks = docker_marks(paths.stack_id, LOOK_SECONDS)
     containers = tuple(
         Remnant(each.component, "container", f"{each.name}, {each.state}", each.state in {"running", "paused", "restarting"})

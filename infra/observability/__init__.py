@@ -1,1 +1,1 @@
-"""Watching stacks with Prometheus and Grafana: configuration, rules, a dashboard, and the command that puts them in place."""
+"""Prometheus and Grafana for stacks: configuration, rules, a dashboard, and installing them."""

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "grafana" / "dashboards" / "trending.json"
 DATASOURCE = {"type": "prometheus", "uid": "trending-prometheus"}
-"""The uid is the one in the provisioned data source."""
+"""The uid of the provisioned data source."""
 COLUMNS = 24
 SCHEMA_VERSION = 39
-"""Grafana 10.4 and newer; older schemas are migrated when they are loaded."""
+"""Schema of Grafana 10.4; newer versions migrate it when they load the dashboard."""
 _UP_COLOURS = {
     "mappings": [{"type": "value", "options": {"0": {"text": "down", "color": "red"}, "1": {"text": "up", "color": "green"}}}],
     "thresholds": {"mode": "absolute", "steps": [{"color": "red", "value": None}, {"color": "green", "value": 1}]},
@@ -91,7 +91,7 @@ def _panel(number: int, panel: Panel, column: int, line: int) -> dict[str, Any]:
                 "datasource": DATASOURCE,
                 "expr": query.expression,
                 "legendFormat": query.legend or panel.title,
-                # A bar or a table cell shows this moment only.
+                # A bar or a table cell shows only the current value.
                 "instant": panel.kind in {Kind.BARS, Kind.TABLE},
                 "format": "table" if table else "time_series",
             }
@@ -101,7 +101,7 @@ def _panel(number: int, panel: Panel, column: int, line: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the dashboard in its place."""
+    """Write the dashboard to its file."""
     FILE.write_text(render(), encoding="utf-8")
     sys.stdout.write(f"[ok] {FILE}\n")
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows: its rows of panels and their queries, as plain data."""
+"""The dashboard's rows of panels and their queries, as plain data."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ONE = '{stack="$stack"}'
-"""The stack that is chosen at the dashboard's top."""
+"""The label filter for the stack that is chosen at the top of the dashboard."""
 LIVE_RATE = "[1m]"
-"""Twelve scrapes: short enough to see a fault, long enough that a trigger of 10 s does not saw."""
+"""Twelve scrapes: short enough to show a fault, long enough that a trigger of 10 s does not make the curve jagged."""
 
 
 class Kind(StrEnum):
-    """Grafana's panel types, those that are used."""
+    """The Grafana panel types in use."""
 
     TIME_SERIES = "timeseries"
     STAT = "stat"
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Query:
-    """One query and how its series are called; ``{{label}}`` is replaced by Grafana."""
+    """One query and the legend of its series; Grafana replaces ``{{label}}``."""
 
     expression: str
     legend: str = ""

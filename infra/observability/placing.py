@@ -1,4 +1,4 @@
-"""Putting the observability files in place: one directory in the lab's home, with the stacks that Prometheus is to scrape."""
+"""Installs the observability files in one directory of the lab's home, with the stacks that Prometheus should scrape."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TARGETS = "targets.json"
 
 
 def observability_home() -> Path:
-    """Return the directory that Prometheus and Grafana are pointed at."""
+    """Return the directory that Prometheus and Grafana read."""
     return lab_home() / "observability"
 
 
@@ -36,7 +36,7 @@ def stacks_to_scrape() -> dict[str, str]:
 
 
 def place_files(place: Path, stacks: dict[str, str]) -> None:
-    """Copy configuration, rules and dashboard to ``place`` and write the targets; a running Prometheus reads them by itself."""
+    """Copy configuration, rules and dashboard to ``place`` and write the targets; a running Prometheus rereads them."""
     for name in FILES:
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -44,5 +44,5 @@ def place_files(place: Path, stacks: dict[str, str]) -> None:
     targets = [{"targets": [address], "labels": {"stack": name}} for name, address in sorted(stacks.items())]
     fresh = place / f".{TARGETS}"
     fresh.write_text(json.dumps(targets, indent=1) + "\n", encoding="utf-8")
-    # As a whole: Prometheus watches the file.
+    # Replaced atomically, because Prometheus watches the file.
     fresh.replace(place / TARGETS)

@@ -1,1 +1,1 @@
-"""What flows do with a stack, one operation a function: each runs by itself, without an engine."""
+"""The operations on a stack, one function each. They run without Prefect; the tasks wrap them."""

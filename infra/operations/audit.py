@@ -1,4 +1,4 @@
-"""Tasks of the audit and of the five-message probe."""
+"""The audit and the five-message probe."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from trending.kafka.log_reader import Record
 
 REPORT_SECONDS = 5.0
-"""A recount that takes longer says how far it is, this often."""
+"""How often a long recount reports its progress."""
 
 
 def range_start(lab: Lab) -> dict[int, int]:
-    """Return where the audit's range begins; raises AuditFailed where nothing was ever submitted."""
+    """Return where the audit's range begins; raises AuditFailed if no job was ever submitted."""
     start = recorded_start(lab)
     if not start:
         cause = "nothing was ever submitted on this stack: there is no range to audit"
@@ -38,7 +38,7 @@ def range_start(lab: Lab) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class Examined:
-    """An audit with what it rests on: where its range began, the recount of the log and its seconds, the store's counts."""
+    """An audit's report and its data: the start of its range, the recount of the log and its duration, the store's counts."""
 
     report: AuditReport
     start: dict[int, int]
@@ -48,12 +48,12 @@ class Examined:
 
 
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
-    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed where that can't be done."""
+    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed if that is impossible."""
     return examine_log(open_lab(stack), ends).report
 
 
 def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
-    """Do what ``audit_log`` does and return more of it."""
+    """Run the audit like ``audit_log`` and return its data too."""
     settings = lab.settings
     bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
     start = range_start(lab)

@@ -1,4 +1,4 @@
-"""What is there and how it is doing, as plain lines."""
+"""The parts of a stack and their state, as plain lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """One part of the stack. ``trouble`` is set when it is not what is wanted of it."""
+    """One part of the stack. ``trouble`` is set if its state is not the wanted one."""
 
     name: str
     state: str
@@ -40,7 +40,7 @@ class Line:
 
 
 def describe(lab: Lab) -> list[Line]:
-    """Return a line for each service and program, and one for each process that nobody owns."""
+    """Return a line for each service and program, and one for each orphaned process."""
     wanted_up = lab.state.wanted is Wanted.UP
     lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
     lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
@@ -53,7 +53,7 @@ def describe_compose(stack: ComposeStack) -> list[Line]:
 
 
 def describe_remains(found: Remains) -> list[Line]:
-    """Return a line for each thing and each place of data of a stack that no state file remembers."""
+    """Return a line for each remaining part and each place of data of a stack without a state file."""
     things = [Line(thing.component, "left over", "-", "", f"{thing.kind} {thing.detail}", trouble=True) for thing in found.things]
     return things + [Line("data", "kept", "-", "", place, trouble=False) for place in found.data]
 

@@ -16,7 +16,7 @@ LINES = 40
 
 
 def output_tail(lab: Lab, component: str, lines: int) -> str:
-    """Return the last lines of a service's output, or of a program's two streams; empty for what writes none."""
+    """Return the last lines of a service's output, or of a program's two streams; empty if there are none."""
     service = lab.stack.find(component)
     if service is not None:
         return lab.runtime.output(service, lines)
@@ -25,9 +25,9 @@ def output_tail(lab: Lab, component: str, lines: int) -> str:
 
 
 def output_as_markdown(lab: Lab, components: Iterable[str]) -> str:
-    """Return a Markdown page with the last lines of each component; four back quotes, since a log may have three.
+    """Return the last lines of each component as Markdown, fenced by four back quotes, since the output may contain three.
 
-    A log that can't be read is told in its place: the page is made when something has failed already.
+    Output that cannot be read is replaced by the reason: this runs when something has failed already.
     """
     return "\n".join(f"## {component}\n\n````\n{_told(lab, component) or '(nothing)'}\n````\n" for component in components)
 

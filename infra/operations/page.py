@@ -1,4 +1,4 @@
-"""Tasks on the live page's program."""
+"""Operations on the page program."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def page_spec(lab: Lab) -> PageSpec:
 
 
 def ask_whose(port: int) -> str:
-    """Return the stack id that the page at ``port`` answers with; raises NotReady when none answers."""
+    """Return the stack id that the page at ``port`` answers with; raises NotReady if none answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/health")
@@ -57,7 +57,7 @@ def ask_whose(port: int) -> str:
 
 
 def page_ladder(lab: Lab) -> list[Rung]:
-    """Return the rungs of the page: it runs, it beats, and what answers at its address is this stack's."""
+    """Return the rungs of the page: it runs, its heartbeat is fresh, and this stack's page answers at its address."""
     port = lab.settings.page.page_port
 
     def answers() -> str:
@@ -84,5 +84,5 @@ def wait_for_page(stack: str) -> dict[str, str]:
 
 
 def stop_page(stack: str) -> None:
-    """Stop the page; nothing else notices."""
+    """Stop the page; nothing depends on it."""
     open_lab(stack).supervisor.remove(NAME)

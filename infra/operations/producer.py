@@ -1,4 +1,4 @@
-"""Tasks on the producer program."""
+"""Operations on the producer program."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def launch_producer(stack: str) -> Outcome:
 
 
 def wait_for_producer(stack: str) -> dict[str, str]:
-    """Wait until the producer beats and the broker has acknowledged a tweet."""
+    """Wait until the producer's heartbeat is fresh and the broker has acknowledged a tweet."""
     lab = open_lab(stack)
     return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock(), say)
 
 
 def stop_producer(stack: str) -> None:
-    """Stop the producer, which flushes and closes its ledger first."""
+    """Stop the producer; it flushes its messages and closes its ledger first."""
     open_lab(stack).supervisor.remove(NAME)

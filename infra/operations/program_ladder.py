@@ -1,4 +1,4 @@
-"""The ladder of a program: it runs, its own heartbeat is fresh, and it has done something."""
+"""A program's readiness ladder: it runs, its heartbeat is fresh, and it has done some work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
-    """Return the heartbeat of the program's present life; raises NotReady when there is none or it is old."""
+    """Return the heartbeat of the running process; raises NotReady if there is none or it is old."""
     status = require_program(lab.supervisor, program)
     beat = read_heartbeat(lab.paths.heartbeat(program))
     if beat is None or beat.pid != status.pid:
@@ -38,7 +38,7 @@ def living(lab: Lab, program: str) -> list[Rung]:
 
 
 def beating(lab: Lab, program: str, figure: str) -> list[Rung]:
-    """Return the rungs of a program; the last one holds when ``figure`` of its heartbeat is above 0."""
+    """Return the rungs of a program; the last one holds once ``figure`` in its heartbeat is above 0."""
 
     def works() -> str:
         beat = fresh_heartbeat(lab, program)

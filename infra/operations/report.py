@@ -1,4 +1,4 @@
-"""Tasks of the report: what is known of a stack, a photo of its page, what is counted while nothing is produced, the files."""
+"""The report's operations: facts about the stack, a photo of its page, counts while nothing is produced, the files."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ if TYPE_CHECKING:
     from trending.audit.reconciliation import AuditReport
 
 FOLLOWED_RECORDS = 100_000
-"""Records of each partition that are followed from their writing to their count; the last ones."""
+"""How many of each partition's last records are followed from their creation to their count."""
 BLOCK_LINES = 400
 SHOWN_BLOCKS = 2
 _BLOCK = re.compile(r"^=====\nBatch .*?^=====$", re.MULTILINE | re.DOTALL)
 
 
 def gather_facts(stack: str) -> Facts:
-    """Return what is known of the stack before anything is counted: what really runs, versions, machine, settings, start-up."""
+    """Return the facts about the stack that need no counting: components, versions, machine, settings, start-up."""
     lab = open_lab(stack)
     settings = lab.settings
     window_time = settings.stream.window_time
@@ -146,7 +146,7 @@ def _start_up(lab: Lab) -> StartUp | None:
 
 
 def photograph_page(stack: str, place: str) -> str:
-    """Put a picture of the live page into ``place``; returns an empty string, or why there is none, in Spanish."""
+    """Put a picture of the live page into ``place``; returns an empty string, or the reason why there is none, in Spanish."""
     address = open_lab(stack).settings.page.address
     if not address:
         return "la pila no tiene página (PAGE_PORT=0)"
@@ -162,7 +162,7 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     examined = examine_log(lab, ends)
     answered = time.time()
     copy = Path(place) / STORE
-    copy.unlink(missing_ok=True)  # of an attempt that failed
+    copy.unlink(missing_ok=True)  # left by a failed attempt
     copy_sqlite(lab.paths.store, copy)
     checkpoint = checkpoint_path(lab)
     with closing(Store(lab.paths.store)) as store:
@@ -199,12 +199,12 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
 def _follow(
     lab: Lab, examined: Examined, ends: dict[int, int], checkpoint: Path, written: Mapping[int, float]
 ) -> list[comparison.Followed]:
-    """Read the end of the log once more: the records of the batches that Spark and the store still know."""
+    """Read the end of the log again: the records of the batches that Spark and the store still have."""
     settings = lab.settings
     kept = {number: ends_ for number, ends_ in batch_ends(checkpoint, settings.stack.topic).items() if number in written}
     if not kept:
         return []
-    # The oldest batch tells only where the next one begins, unless it is the first of all.
+    # The oldest batch only shows where the next one begins, unless it is the very first.
     oldest = {} if min(kept) == 0 else kept[min(kept)]
     start = {part: max(examined.start.get(part, 0), oldest.get(part, 0), end - FOLLOWED_RECORDS) for part, end in ends.items()}
     batches = [comparison.Written(number, kept[number], at) for number, at in written.items() if number in kept]

@@ -1,4 +1,4 @@
-"""Tasks on the stack's services: prepare, start, wait, stop, sweep."""
+"""Operations on the stack's services: prepare, start, wait, stop, sweep."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ READY_SECONDS = 60.0
 def prepare_stack(settings: LabSettings, unseen: str = "") -> str:
     """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen.
 
-    ``unseen`` tells why Docker could not be asked before the run began; empty where it was.
+    ``unseen`` says why Docker could not be asked before the run began; empty if it was.
     """
     check_java()
     lab, runtime = record(settings, say, unseen)
@@ -71,7 +71,7 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
 
 
 def stop_service(stack: str, service: str) -> None:
-    """Stop one service, keeping it and its data; without a supervisord that answers, all that is left of the stack is ended."""
+    """Stop one service and keep it and its data; if supervisord does not answer, end everything left of the stack."""
     lab = open_lab(stack)
     end_unreachable(lab)
     lab.runtime.stop(lab.stack.service(service))
@@ -84,7 +84,7 @@ def remove_service(stack: str, service: str) -> None:
 
 
 def sweep_stack(stack: str, *, volumes: bool) -> None:
-    """End whatever the stack still has running and delete its data when asked to."""
+    """End everything of the stack that still runs; with ``volumes`` delete its data too."""
     sweep(open_lab(stack), volumes=volumes)
 
 

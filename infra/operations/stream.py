@@ -1,4 +1,4 @@
-"""Tasks on the Spark streaming job."""
+"""Operations on the streaming job."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def wait_for_stream(stack: str) -> dict[str, str]:
 
 
 def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, int]:
-    """Wait until the stream has finished every record that is in the log now; returns the log's ends."""
+    """Wait until the stream has processed every record that is in the log now; returns the log's ends."""
     lab = open_lab(stack)
     settings = lab.settings.stack
     ends = {partition: end for partition, (_first, end) in log_ends(settings.bootstrap, settings.topic).items()}
@@ -72,5 +72,5 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, i
 
 
 def stop_stream(stack: str) -> None:
-    """Stop the job; it goes on from its checkpoint when it is submitted again."""
+    """Stop the job; when it is submitted again, it continues from its checkpoint."""
     open_lab(stack).supervisor.remove(NAME)

@@ -1,4 +1,4 @@
-"""Taking a stack down in the reverse of start-up's order, with an engine or without: works twice, and on nothing."""
+"""Takes a stack down, in the reverse order of start-up and with or without Prefect. It can run twice, or on nothing."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ R = TypeVar("R")
 
 
 class Run(Protocol):
-    """Returns what to call in the place of a step: the step itself, or the task that wraps it."""
+    """Maps a step to the function to call for it: the step itself, or the task that wraps it."""
 
     def __call__(self, step: Callable[P, R], /) -> Callable[P, R]:
-        """Return it."""
+        """Return the function to call for the step."""
         ...
 
 
@@ -41,7 +41,7 @@ def directly(step: Callable[P, R]) -> Callable[P, R]:
 def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run: Run = directly) -> bool:
     """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down.
 
-    ``run`` turns each step into what is called in its place: a flow gives the task of the same name.
+    ``run`` maps each step to the function that is called for it; the flow passes one that returns the task of the same name.
     """
     paths = StackPaths.of(stack)
     with down_asked_for(paths), stack_held(paths):
@@ -74,7 +74,7 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
 
 
 def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:
-    """Take down by its mark what no state file remembers; data stays unless it is asked for."""
+    """Take down a stack without a state file, by its mark; its data stays unless ``volumes`` is set."""
     remains = remains_of(StackPaths.of(stack))
     if stop_only or not (remains.things or (remains.data and volumes)):
         say(f"there is no stack {stack}: nothing to {'stop' if stop_only else 'take down'}{_but(remains.unseen)}")
@@ -90,5 +90,5 @@ def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:
 
 
 def _but(unseen: str) -> str:
-    """Return what a sentence on what is gone must add where Docker could not be asked."""
+    """Return an addition to a message for the case that Docker could not be asked; otherwise empty."""
     return f"; what Docker has of it could not be seen ({unseen})" if unseen else ""

@@ -1,4 +1,4 @@
-"""Tasks on topics: create them once, wait for their leaders, resolve where the stream starts."""
+"""Operations on topics: create them once, wait for their leaders, resolve where the stream starts."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 LEADER_SECONDS = 30.0
 TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
-"""The broker's append time is the arrival time: so the log can be recounted (SPEC, section 4)."""
+"""The broker's append time is the arrival time, so that the log can be recounted (SPEC, section 4)."""
 JOB_VERSION = "1"
-"""Part of the checkpoint's path; raise it when the query changes, since Spark refuses another query on an old checkpoint."""
+"""Part of the checkpoint's path; increase it when the query changes: Spark refuses another query on an old checkpoint."""
 
 
 def dead_letter_topic(topic: str) -> str:
@@ -47,9 +47,9 @@ def create_topic(stack: str) -> Outcome:
 
 
 def resolve_offsets(stack: str) -> dict[int, int]:
-    """Return where the stream starts (partition → offset): the log's end now, or what was recorded for its checkpoint.
+    """Return where the stream starts (partition → offset): the log's current end, or the start recorded for its checkpoint.
 
-    ``latest`` is resolved here once, before submission: a driver killed early must not skip ahead.
+    ``latest`` is resolved here, once, before submission, so that a driver that is killed early does not skip records.
     """
     lab = open_lab(stack)
     checkpoint = checkpoint_path(lab)
@@ -66,9 +66,9 @@ def resolve_offsets(stack: str) -> dict[int, int]:
 
 
 def checkpoint_path(lab: Lab) -> Path:
-    """Return the checkpoint's directory, keyed by everything that makes an old checkpoint wrong for a query.
+    """Return the checkpoint's directory. Its name contains everything that makes an old checkpoint unusable for a query.
 
-    That is cluster and topic (a recreated topic starts at 0 again), the job's version, its window time and its partitioning.
+    These are the cluster and topic (a recreated topic starts at 0 again), the job's version, its window time and partitioning.
     """
     settings = lab.settings
     stream = settings.stream
@@ -94,7 +94,7 @@ def read_start(path: Path) -> dict[int, int]:
 
 
 def recorded_start(lab: Lab) -> dict[int, int]:
-    """Return the offsets recorded before the first submission, never those of a checkpoint; empty where nothing was submitted.
+    """Return the offsets recorded before the first submission, never those of a checkpoint; empty if no job was submitted.
 
     Raises AuditFailed for a damaged record.
     """
@@ -113,5 +113,5 @@ def recorded_start(lab: Lab) -> dict[int, int]:
 
 
 def earlier_records(lab: Lab) -> dict[int, int]:
-    """Return partition → offset before which records belong to an earlier life of the topic; without those that have none."""
+    """Return partition → start offset, for partitions with records from before this stack began to count."""
     return {part: offset for part, offset in recorded_start(lab).items() if offset}

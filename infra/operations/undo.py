@@ -1,4 +1,4 @@
-"""Undoing a start-up that failed: what was there before stays, what came since goes, in reverse; data stays."""
+"""Undoes a failed start-up: removes in reverse order what the run has made and keeps what was there before."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PROGRAMS = (PRODUCER, STREAM, PAGE)
 
 @dataclass(frozen=True)
 class Before:
-    """What the machine had of a stack before a run, which the run's undo must leave: read before anything is recorded.
+    """What existed of a stack before a run, and must survive its undo. It is read before anything is recorded.
 
-    ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``entries``
-    what was in the stack's directory (None: it was not there), ``state`` what was recorded, ``unseen`` why Docker could not be
-    asked.
+    ``running`` are services and programs; ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
+    ``entries`` are the contents of the stack's directory (None if it did not exist); ``state`` is the recorded state;
+    ``unseen`` says why Docker could not be asked.
     """
 
     running: frozenset[str]
@@ -41,12 +41,12 @@ class Before:
 
     @property
     def nothing_ran(self) -> bool:
-        """Whether all that runs of the stack afterwards was started by the run."""
+        """Whether nothing of the stack ran before, so that the run started everything that runs now."""
         return not self.running and not self.supervised
 
 
 def found_before(stack: str) -> Before:
-    """Return what there is of the stack now."""
+    """Return what exists of the stack now."""
     paths = StackPaths.of(stack)
     state = read_state(paths)
     entries = frozenset(paths.root.iterdir()) if paths.root.is_dir() else None
@@ -65,10 +65,10 @@ def running(lab: Lab) -> frozenset[str]:
 
 
 def undo(stack: str, before: Before) -> None:
-    """Take away what runs now and did not run ``before``, and forget what was recorded since.
+    """Remove what runs now and did not run ``before``, and restore the recorded state.
 
-    Data that this run made goes too, but only where there was none of the stack before. Called from an ``except``: it must not
-    raise over the cause.
+    Data that this run made is deleted too, but only if the stack had none before. It is called in an ``except``, so it must not
+    raise an error that hides the cause.
     """
     if read_state(StackPaths.of(stack)) is None:
         return
@@ -102,7 +102,7 @@ def _remove_program(lab: Lab, program: str) -> None:
 
 
 def _delete_new(root: Path, entries: frozenset[Path] | None) -> None:
-    """Delete what was not in the stack's directory before, or the directory where it was not there itself."""
+    """Delete new entries of the stack's directory, or the whole directory if it did not exist before."""
     if entries is None:
         shutil.rmtree(root, ignore_errors=True)
         return

@@ -1,4 +1,4 @@
-"""The local Prefect server: reused where it is, otherwise started under a supervisord of its own, which has the worker too."""
+"""The local Prefect server: reused if it runs, otherwise started under a supervisord of its own, together with the worker."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ DEFAULT_PORT = 4200
 START_SECONDS = 90.0
 END_SECONDS = 5.0
 BUSY_SECONDS = 60.0
-"""How long a server of ours that listens may take to answer before another takes its place."""
+"""How long our server may listen without answering before another one replaces it."""
 BUSY_PAUSE_SECONDS = 0.5
 HELD_SECONDS = 2 * START_SECONDS + BUSY_SECONDS
-"""How long a command waits for another that starts or stops the server."""
+"""How long a command waits for another one that is starting or stopping the server."""
 PROGRAM = "prefect-server"
 WORKER = "prefect-worker"
 
 
 @dataclass(frozen=True)
 class PrefectServer:
-    """A server that answers. ``started`` tells whether this call started it."""
+    """A server that answers. ``started`` says whether this call started it."""
 
     url: str
     started: bool
 
 
 RUN_HEARTBEAT_SECONDS = 30
-"""A flow run gives a sign of life this often, Prefect's shortest: the automation marks crashed who misses three."""
+"""A flow run's heartbeat interval, the shortest that Prefect allows. The automation marks a run that misses three as crashed."""
 KEPT_SECONDS = 2 * 24 * 3600
-"""Flow runs, their logs and artifacts, and events are deleted when they are older."""
+"""Flow runs with their logs and artifacts, and events, are deleted when they are older."""
 
 
 def prefect_environment() -> dict[str, str]:
-    """Return the environment that every Prefect process of the lab shares: its home in the checkout, nothing reported."""
+    """Return the environment of every Prefect process of the lab: Prefect's home in the checkout, no telemetry."""
     return {
         "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(lab_home() / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -62,16 +62,16 @@ def prefect_environment() -> dict[str, str]:
 
 
 def server_environment(url: str) -> dict[str, str]:
-    """Return the environment of the server at ``url``: its UI asks that server, its database stays small."""
+    """Return the environment of the server at ``url``: its UI calls that server, and its database stays small."""
     return {
         **prefect_environment(),
-        "PREFECT_UI_API_URL": url,  # by default the UI asks port 4200, whatever port it came from
-        # The newer UI of 3.8.8 asks Amplitude's host for its session replay even where analytics are off.
+        "PREFECT_UI_API_URL": url,  # by default the UI calls port 4200, even when it is served from another one
+        # The newer UI of 3.8.8 contacts Amplitude for session replay even with analytics switched off.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(KEPT_SECONDS),
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT_SECONDS}S",  # ISO 8601, the only form it takes
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT_SECONDS}S",  # ISO 8601, the only accepted format
     }
 
 
@@ -85,7 +85,7 @@ def answers(url: str, timeout: float = 2.0) -> bool:
 
 
 def current_server() -> PrefectServer | None:
-    """Return the server that answers, the user's or ours, or None; starts nothing."""
+    """Return the server that answers, the user's or ours, or None. Never starts one."""
     url = os.environ.get("PREFECT_API_URL")
     if url:
         return PrefectServer(url, started=False) if answers(url) else None
@@ -95,8 +95,8 @@ def current_server() -> PrefectServer | None:
 def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None = None) -> PrefectServer:
     """Return a server that answers, starting a local one if need be.
 
-    ``PREFECT_API_URL`` is the user's word: when it is set and nothing answers there, that is an error and not a reason to start
-    another. ``show`` is told before one is started, which takes some seconds. Raises NotReady when no server answers in time.
+    ``PREFECT_API_URL`` is the user's choice: if it is set and nothing answers there, that is an error, and no other server is
+    started. ``show`` gets a line before a start, which takes some seconds. Raises NotReady if no server answers in time.
     """
     clock = clock or SystemClock()
     wanted = os.environ.get("PREFECT_API_URL")
@@ -108,7 +108,7 @@ def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None
     if recorded := _recorded_server():
         return recorded
     with services_held():
-        # Whoever held it may have started one meanwhile; a second would take the first one's place under its supervisord.
+        # The previous holder may have started one; a second one would replace it under the same supervisord.
         url = _recorded_url()
         if url and _wait_for_busy(url, clock, show):
             return PrefectServer(url, started=False)
@@ -118,12 +118,12 @@ def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None
 
 
 def services_directory() -> Path:
-    """Return where server and worker have their configuration and logs."""
+    """Return the directory with the configuration and output of server and worker."""
     return lab_home() / "server"
 
 
 def services_supervisor() -> Supervisor:
-    """Return the supervisord of Prefect's server and worker: none of a stack's, so that a take-down can't end who runs it."""
+    """Return the supervisord of Prefect's server and worker. It belongs to no stack, so a take-down cannot end its own worker."""
     return Supervisor(services_directory(), _identity(), "make server-stop")
 
 
@@ -133,7 +133,7 @@ def _identity() -> str:
 
 @contextmanager
 def services_held() -> Iterator[None]:
-    """Hold what starts and stops server and worker; raises StackBusy when another command does for too long."""
+    """Hold the lock for starting and stopping server and worker; raises StackBusy if another command holds it too long."""
     path = services_directory() / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=HELD_SECONDS)
@@ -156,15 +156,15 @@ def _recorded_url() -> str:
 
 
 def _recorded_server() -> PrefectServer | None:
-    """Return the server that the lab started earlier, where it still answers and is still ours."""
+    """Return the server that the lab started earlier, if it still answers and is still ours."""
     url = _recorded_url()
     return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
 
 
 def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -> bool:
-    """Wait for a server of ours that listens and does not answer; returns whether it did.
+    """Wait for our server, which listens but does not answer; returns whether it answered in the end.
 
-    It is busy, and whoever works with it would lose it to another one's start.
+    It is busy. Starting another one would take it away from the commands that use it.
     """
     deadline, shown = clock.monotonic() + BUSY_SECONDS, False
     while is_ours(url):
@@ -180,7 +180,7 @@ def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -
 
 
 def is_ours(url: str) -> bool:
-    """Whether the process that listens there carries our mark: another checkout may take a port at the same moment."""
+    """Whether the process that listens there carries our mark. Another checkout may take the port at the same moment."""
     owner = port_owner(urlsplit(url).port or 0)
     if owner is None or owner.pid is None:
         return False
@@ -191,9 +191,9 @@ def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
     if not supervisor.require_reachable():
         end_processes(stack_processes(_identity()), END_SECONDS)
-        worker_note().unlink(missing_ok=True)  # of a worker that a restart of the machine has ended
+        worker_note().unlink(missing_ok=True)  # left by a worker that ended when the machine restarted
     supervisor.start()
-    supervisor.remove(PROGRAM)  # one that does not answer gives its port back: the worker and bookmarks know no other
+    supervisor.remove(PROGRAM)  # ends a server that does not answer, to reuse its port: worker and bookmarks point there
     deadline = clock.monotonic() + START_SECONDS
     while True:
         port = free_port(DEFAULT_PORT, 1)
@@ -206,7 +206,7 @@ def _start(clock: Clock) -> PrefectServer:
 
 
 def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bool:
-    """Wait until our server answers; returns False when somebody else's answers there. Raises NotReady."""
+    """Wait until our server answers; returns False if somebody else's answers there. Raises NotReady."""
     while not answers(url):
         status = supervisor.status(PROGRAM)
         if clock.monotonic() > deadline or status is None or not (status.alive or status.state == "BACKOFF"):
@@ -218,33 +218,34 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
 
 
 def serving() -> bool:
-    """Whether a worker was asked for: then the server is not a single command's to stop.
+    """Whether `make serve` has started a worker; then no single command may stop the server.
 
-    By the note of it and not by asking supervisord, whose silence on a busy machine had a take-down stop a server that served.
+    This reads a note instead of asking supervisord: on a busy machine supervisord did not answer, and a take-down stopped a
+    server that was in use.
     """
     return worker_note().exists()
 
 
 def note_serving() -> None:
-    """Note that somebody is about to be served; a note that says more is left as it is."""
+    """Note that `make serve` is about to start a worker; an existing note is kept."""
     if not worker_note().exists():
         worker_note().parent.mkdir(parents=True, exist_ok=True)
         write_private(worker_note(), "")
 
 
 def worker_note() -> Path:
-    """Return where it is noted what the worker was started for, from its start until server and worker are stopped."""
+    """Return the note's path. It says what the worker was started for, and exists until server and worker are stopped."""
     return services_directory() / "worker.drift"
 
 
 def stop_idle_server() -> None:
-    """Stop the server that the lab started, unless somebody is served by it."""
+    """Stop the server that the lab started, unless `make serve` uses it."""
     if not serving():
         stop_server()
 
 
 def stop_server() -> bool:
-    """Stop server and worker that the lab started; returns whether there was any. Someone else's server is never touched."""
+    """Stop the server and worker that the lab started; returns whether there were any. Other servers are never touched."""
     with services_held():
         supervisor = services_supervisor()
         running = supervisor.lives()

@@ -1,4 +1,4 @@
-"""The lab's worker: a program beside the local Prefect server, for that server or for the user's own."""
+"""The lab's worker: a supervised program that serves the local Prefect server or the user's own."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 POOL = "trending"
 RUNS_AT_ONCE = 5
 STOP_SECONDS = 40
-"""A worker passes SIGTERM on to its runs, which undo what they made."""
+"""Stop time: the worker passes SIGTERM on to its runs, which need time for their undo."""
 
 
 def ensure_worker(server: PrefectServer) -> bool:
-    """Start the lab's worker for ``server`` unless it runs; returns whether it was started. Waiting for it is not done here."""
+    """Start the lab's worker for ``server`` unless it runs; returns whether it was started. It does not wait for the worker."""
     credentials = worker_credentials()
     drift = short_hash(json.dumps([server.url, credentials], sort_keys=True))
     note = worker_note()
@@ -51,16 +51,16 @@ def ensure_worker(server: PrefectServer) -> bool:
 
 
 def worker_credentials() -> dict[str, str]:
-    """Return what the worker proves itself with: whoever changes it needs another worker."""
+    """Return the credentials that the worker uses; if they change, it must be started again."""
     return {name: os.environ[name] for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING") if name in os.environ}
 
 
 def worker_environment(server: PrefectServer) -> dict[str, str]:
-    """Return the worker's environment, which its flow runs inherit: server, the lab's home, quick polling."""
+    """Return the worker's environment, which its flow runs inherit: the server, the lab's home, quick polling."""
     own_programs = str(Path(sys.executable).parent)
     return {
         **prefect_environment(),
-        # The deployments' command is `python`: this one, wherever the virtual environment lies.
+        # The deployments' command is `python`; this makes it the virtual environment's.
         "PATH": os.pathsep.join([own_programs, *filter(None, [os.environ.get("PATH")])]),
         "PREFECT_API_URL": server.url,
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
@@ -71,10 +71,10 @@ def worker_environment(server: PrefectServer) -> dict[str, str]:
 
 
 def worker_status() -> ProgramStatus | None:
-    """Return what supervisord says of the lab's worker, or None where there is none."""
+    """Return supervisord's status of the lab's worker, or None if there is none."""
     return services_supervisor().status(WORKER)
 
 
 def worker_output() -> Path:
-    """Return where the worker says why it fails."""
+    """Return the worker's error output, which says why it fails."""
     return services_supervisor().output / f"{WORKER}.err.log"

@@ -1,1 +1,1 @@
-"""What a stack is: its declaration and profiles, its state, and what every runtime can do with it."""
+"""A stack's declaration, profiles and state, and the interface that every runtime implements."""

@@ -10,11 +10,11 @@ from enum import StrEnum
 from infra.host.paths import short_hash
 
 DEFAULT_NAME = "trending"
-"""The stack whose containers have the contract's bare names (SPEC, section 1)."""
+"""The stack whose containers have the plain names of the contract (SPEC, section 1)."""
 
 
 class ServiceKind(StrEnum):
-    """What a service is; decides how it is started and when it is ready."""
+    """The kind of a service, which decides how it is started and when it is ready."""
 
     KAFKA = "kafka"
     ZOOKEEPER = "zookeeper"
@@ -46,7 +46,7 @@ class Service:
 
     @property
     def config_hash(self) -> str:
-        """Changes when anything in the declaration does; carried by what runs, to see drift."""
+        """A hash of the declaration. The running service carries it, so that drift can be detected."""
         return short_hash(json.dumps(asdict(self), sort_keys=True, default=str))
 
 
@@ -66,15 +66,15 @@ class Stack:
         return f"{self.name}_default"
 
     def qualified(self, service: str) -> str:
-        """Return a service's name among all stacks: the contract's for the default stack, a prefixed one for others."""
+        """Return a name that is unique across stacks: the contract's for the default stack, a prefixed one for others."""
         return service if self.name == DEFAULT_NAME else f"{self.name}-{service}"
 
     def find(self, name: str) -> Service | None:
-        """Return the service of that name, or None for what is none: a program, or a stranger's name."""
+        """Return the service of that name, or None if the name is not a service's."""
         return next((service for service in self.services if service.name == name), None)
 
     def service(self, name: str) -> Service:
-        """Return the service of that name; raises KeyError where there is none."""
+        """Return the service of that name; raises KeyError if there is none."""
         found = self.find(name)
         if found is None:
             raise KeyError(name)
@@ -100,6 +100,6 @@ class Program:
     environment: Mapping[str, str]
     stop_seconds: int
     drift_hash: str
-    """Changes when the program must be started anew: hash of its declaration and specification."""
+    """Hash of the declaration and specification; when it changes, the program must be restarted."""
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """More of its environment, which stands in no configuration."""
+    """Variables of the environment that must not appear in a configuration file."""

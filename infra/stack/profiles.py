@@ -20,17 +20,17 @@ ZOOKEEPER_IMAGE = "confluentinc/cp-zookeeper:7.4.4"
 ZOOKEEPER_HEAP_MB = 256
 CONTROLLER_SHIFT = 10
 INTERNAL_SHIFT = 20
-"""A broker on port p talks to controllers on p + 10 and, where there are several, to other brokers on p + 20."""
+"""A broker on port p uses p + 10 for controllers and, if there are several brokers, p + 20 for the others."""
 
 
 STOP_SECONDS = 30
 LAST_STOP_SECONDS = 10
-"""The last of several KRaft nodes to stop has no quorum left to say goodbye to, and would wait for one for five minutes."""
+"""Stop time of the last of several KRaft nodes: without a quorum it would wait five minutes for its controlled shutdown."""
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """How services reach each other: on loopback as processes, by name on the stack's network as containers."""
+    """How services reach each other: processes on loopback, containers by name on the stack's network."""
 
     runtime: RuntimeKind
 
@@ -49,12 +49,12 @@ class Wiring:
         return service if self.containers else "127.0.0.1"
 
     def published(self, client: tuple[int, ...], private: tuple[int, ...]) -> tuple[int, ...]:
-        """Ports taken on the host: a process needs all of them there, a container only those for clients."""
+        """Ports that the service takes on the host: all of a process's, only the clients' of a container."""
         return client if self.containers else client + private
 
 
 def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cluster_id: str) -> Stack:
-    """Return the stack's declaration; raises ConfigurationConflict for a combination that can't be."""
+    """Return the stack's declaration; raises ConfigurationConflict for an impossible combination."""
     wiring = Wiring(runtime)
     if settings.profile is ProfileName.ZOOKEEPER:
         if not wiring.containers:
@@ -162,18 +162,18 @@ def _broker(
 
 
 def _stop_seconds(settings: StackSettings, number: int) -> int:
-    # Services stop in reverse, so the first broker is the last; ZooKeeper outlives its brokers.
+    # Services stop in reverse order, so the first broker is the last to stop. ZooKeeper outlives its brokers.
     last_of_several = number == 1 and settings.brokers > 1 and settings.profile is ProfileName.KRAFT
     return LAST_STOP_SECONDS if last_of_several else STOP_SECONDS
 
 
 def as_environment(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return properties as the public images take them: ``process.roles`` is ``KAFKA_PROCESS_ROLES``."""
+    """Return properties as variables for the public images: ``process.roles`` becomes ``KAFKA_PROCESS_ROLES``."""
     return {"KAFKA_" + name.upper().replace(".", "_"): value for name, value in properties.items()}
 
 
 def _listeners(settings: StackSettings, number: int, wiring: Wiring, private: Mapping[str, int]) -> dict[str, str]:
-    """Return the listener properties: PLAINTEXT for host programs, INTERNAL for other brokers where there are any."""
+    """Return the listener properties: PLAINTEXT for host programs, INTERNAL for other brokers if there are any."""
     port = settings.port + number - 1
     listeners = {"PLAINTEXT": port, **private}
     advertised = [f"PLAINTEXT://localhost:{port}"]
@@ -189,7 +189,7 @@ def _listeners(settings: StackSettings, number: int, wiring: Wiring, private: Ma
 
 
 def common_properties(settings: StackSettings) -> dict[str, str]:
-    """Return the broker properties that both profiles share; replication of internal topics follows the broker count."""
+    """Return the broker properties that both profiles share; internal topics are replicated according to the broker count."""
     replicas = str(min(3, settings.brokers))
     in_sync = "2" if settings.brokers >= 3 else "1"  # noqa: PLR2004 - two of three
     return {

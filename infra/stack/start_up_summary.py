@@ -1,4 +1,4 @@
-"""What a start-up did and how long each step took: what start-up returns, and what is kept of it with the stack."""
+"""The summary of a start-up: its steps and their times. Start-up returns it and stores it with the stack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StartUpStep(BaseModel):
-    """One step: its name, what had to be done, the evidence, its time in seconds."""
+    """One step: its name, its outcome, the evidence, its time in seconds."""
 
     name: str
     outcome: str
@@ -22,7 +22,7 @@ class StartUpStep(BaseModel):
 
 
 class StartUpSummary(BaseModel):
-    """What start-up returns: where to reach the stack, and the time of each step."""
+    """The result of a start-up: the addresses of the stack, and its steps."""
 
     stack: str
     runtime: str
@@ -36,14 +36,14 @@ class StartUpSummary(BaseModel):
 
 
 def keep_summary(paths: StackPaths, summary: StartUpSummary) -> None:
-    """Keep the summary with the stack; one that changed nothing does not take the place of one that did."""
+    """Store the summary with the stack, unless the start-up changed nothing and an earlier summary exists."""
     if not summary.changed and kept_summary(paths) is not None:
         return
     write_model(paths.start_up_summary, summary)
 
 
 def kept_summary(paths: StackPaths) -> StartUpSummary | None:
-    """Return the last start-up that changed something, or None where none was kept or it can't be read."""
+    """Return the summary of the last start-up that changed something, or None if there is none or it cannot be read."""
     try:
         return StartUpSummary.model_validate_json(paths.start_up_summary.read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -32,14 +32,14 @@ class Wanted(StrEnum):
 
 
 VERSION = 2
-"""Of the state file's form. Version 1 had none, and did not say whether the data had been adopted."""
+"""Version of the state file's format. Version 1 had no such field and no ``adopted``."""
 
 
 class StackState(BaseModel):
-    """The state file, in its present form whatever form it was read from.
+    """The content of the state file, in its current format even if it was read from an older one.
 
-    ``cluster_id`` is the id that the stack's data was made with, ``resting`` programs left out on purpose. ``adopted`` tells that
-    the data was on the machine before this file was.
+    ``cluster_id`` is the id of the stack's data; ``resting`` are programs that are stopped on purpose; ``adopted`` means that the
+    data existed before this file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +55,7 @@ class StackState(BaseModel):
 def read_state(paths: StackPaths) -> StackState | None:
     """Return what is wanted of the stack, or None for a stack that does not exist.
 
-    Raises ConfigurationConflict for a file that is damaged, or that a newer version of the lab wrote; the data is well in both.
+    Raises ConfigurationConflict if the file is damaged or a newer version of the lab wrote it; the data is fine in both cases.
     """
     try:
         known = json.loads(paths.state.read_bytes())
@@ -64,7 +64,7 @@ def read_state(paths: StackPaths) -> StackState | None:
             return StackState.model_validate_json(json.dumps({**known, "version": VERSION}))
     except FileNotFoundError:
         return None
-    except (ValueError, AttributeError, TypeError) as error:  # no JSON, no object, another form
+    except (ValueError, AttributeError, TypeError) as error:  # not JSON, not an object, or another format
         cause = f"the state file {paths.state} is damaged"
         aside = f"mv {paths.state} {paths.state}.damaged, then make up NAME={paths.name}: it adopts the data that is there"
         raise ConfigurationConflict(cause, str(error), aside) from error
@@ -74,13 +74,13 @@ def read_state(paths: StackPaths) -> StackState | None:
 
 
 def still_wanted(paths: StackPaths) -> bool:
-    """Whether the stack is wanted up and nobody waits to take it down: only then is it checked, repaired or broken on purpose."""
+    """Whether the stack is wanted up and no take-down waits. Only then may it be checked, repaired or broken on purpose."""
     state = read_state(paths)
     return not take_down_waits(paths) and state is not None and state.wanted is Wanted.UP
 
 
 def write_state(paths: StackPaths, state: StackState) -> None:
-    """Replace the state file as a whole."""
+    """Replace the state file atomically."""
     paths.state.parent.mkdir(parents=True, exist_ok=True)
     write_model(paths.state, state)
 
@@ -104,20 +104,20 @@ def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
     try:
         yield
     finally:
-        # In this order: a file deleted after its release may already be the next holder's, and a third one would make it anew.
+        # Delete first, then release: otherwise the file might already be the next holder's, and a third would create another.
         paths.lock.unlink(missing_ok=True)
         lock.release()
 
 
 @contextmanager
 def down_asked_for(paths: StackPaths) -> Iterator[None]:
-    """Say that a take-down waits for the stack's lock, so that healers give way; unsaid at the end, or by the kernel."""
+    """Signal that a take-down waits for the stack's lock, so that healers give way; it ends with this process at the latest."""
     paths.down_request.parent.mkdir(parents=True, exist_ok=True)
     file = _request_held(paths)
     try:
         yield
     finally:
-        with file, suppress(BlockingIOError):  # another take-down may wait: then its request stays
+        with file, suppress(BlockingIOError):  # unless another take-down waits: then its request stays
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             paths.down_request.unlink(missing_ok=True)
 
@@ -129,11 +129,11 @@ def _request_held(paths: StackPaths) -> BinaryIO:
         with suppress(FileNotFoundError):
             if paths.down_request.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 return file
-        file.close()  # deleted between opening and locking: nobody would see the request
+        file.close()  # deleted between opening and locking, so nobody would see the request
 
 
 def take_down_waits(paths: StackPaths) -> bool:
-    """Whether a take-down waits for the stack or works on it. One that was killed does not: its lock died with it."""
+    """Whether a take-down waits for the stack or works on it. The lock of a killed one is gone."""
     try:
         file = paths.down_request.open("rb")
     except FileNotFoundError:
@@ -148,7 +148,7 @@ def take_down_waits(paths: StackPaths) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return False  # somebody else is looking at this moment
+            return False  # another process is making the same check
         return True
 
 

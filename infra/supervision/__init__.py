@@ -1,1 +1,1 @@
-"""Programs under a supervisord: their declaration, launch and logs, and the budget of their restarts."""
+"""Programs under supervisord: declaration, launch, output, and the budget for their restarts."""

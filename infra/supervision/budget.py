@@ -1,4 +1,4 @@
-"""The restart budget: a supervisor event listener that counts deaths over time and stops what dies again and again.
+"""The restart budget: a supervisord event listener that counts deaths over time and stops a program that keeps dying.
 
 supervisord's own ``startretries`` counts only exits within ``startsecs``; a program that lives a little longer would be restarted
 for ever. Deaths are kept in a file, so the budget survives a restart of the listener and of supervisord.
@@ -23,7 +23,7 @@ PERIOD_SECONDS = 600.0
 
 
 class Deaths(msgspec.Struct):
-    """One program's recent deaths, seconds since the epoch, and whether its budget is spent."""
+    """One program's recent deaths, in seconds since the epoch, and whether its budget is spent."""
 
     at: list[float] = []
     spent: bool = False
@@ -38,7 +38,7 @@ def read_budget(path: Path) -> dict[str, Deaths]:
 
 
 def note_death(path: Path, program: str, now: float) -> bool:
-    """Book a death of ``program`` at ``now``; returns whether the budget is spent."""
+    """Record a death of ``program`` at ``now``; returns whether its budget is spent."""
     budget = read_budget(path)
     recent = [at for at in budget.get(program, Deaths()).at if now - at < PERIOD_SECONDS]
     deaths = Deaths([*recent, now], len(recent) + 1 > DEATHS)
@@ -48,7 +48,7 @@ def note_death(path: Path, program: str, now: float) -> bool:
 
 
 def reset_deaths(path: Path, program: str) -> None:
-    """Forget a program's deaths: a person asked for it again."""
+    """Forget a program's deaths, because somebody starts it again."""
     budget = read_budget(path)
     if budget.pop(program, None) is not None:
         _write(path, budget)
@@ -69,7 +69,7 @@ def main() -> None:
         event = childutils.get_headers(payload)
         if event.get("expected") != "1" and note_death(path, event["processname"], time.time()):
             sys.stderr.write(f"{event['processname']} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
-            # A program that supervisord itself has given up, or that was removed meanwhile, needs no stopping.
+            # A program that supervisord has given up or that was removed meanwhile need not be stopped.
             with suppress(xmlrpc.client.Fault):
                 rpc.supervisor.stopProcess(event["processname"], False)  # noqa: FBT003 - XML-RPC has no keywords
         childutils.listener.ok()

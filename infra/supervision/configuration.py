@@ -1,4 +1,4 @@
-"""What a supervisord reads: its configuration, a section a program, and the environment that all of it inherits."""
+"""supervisord's configuration: its own, a section for each program, and the environment that they inherit."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 LOG_BYTES = "10MB"
 FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
-"""Exits after which a restart could only fail again; any other one, 0 included, is unexpected of a program that runs for ever."""
+"""Exit codes after which a restart would only fail again. Any other, including 0, is unexpected: programs run for ever."""
 _PREFIX = "TRENDING_"
 _NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "COMPONENT", "DRIFT"})
-"""TRENDING_HOME is a variable of ours and HOME the user's: the one does not make the other a setting."""
+"""TRENDING_HOME is the lab's and HOME the user's; that both exist does not make HOME a setting."""
 _SECRETS = frozenset({"ALERT_URL"})
 _MAKES_OWN = re.compile(r"(GNU)?MAKE|MFLAGS$")
-"""``make serve ALERT_URL=…`` has the address in MAKEFLAGS too, and in MAKEOVERRIDES."""
+"""With ``make serve ALERT_URL=…``, MAKEFLAGS and MAKEOVERRIDES contain the address too."""
 _TOO_MUCH = re.compile(r"""["'\r\n]|\s[;#]""")
-"""What the configuration's syntax cannot hold in a value: quotes have no escape, and a comment begins within quotes too."""
+"""What a value in the configuration cannot contain: quotes have no escape, and comments begin even within quotes."""
 
 
 def write_configuration(directory: Path, stack_id: str) -> Path:
     """Write supervisord's own configuration and an empty directory for its programs; returns the configuration's path.
 
-    The configuration records where the socket lies.
+    The configuration records the socket's path.
     """
     programs(directory).mkdir(mode=0o700, exist_ok=True)
     programs(directory).chmod(0o700)
@@ -48,12 +48,12 @@ def write_configuration(directory: Path, stack_id: str) -> Path:
 
 
 def programs(directory: Path) -> Path:
-    """Return where the programs' declarations are."""
+    """Return the directory of the programs' declarations."""
     return directory / "programs"
 
 
 def write_program(directory: Path, program: Program) -> None:
-    """Write the section of a program; its secrets, and what a section can't hold, go to a file beside it."""
+    """Write the section of a program. Its secrets, and values that a section cannot contain, go to a file beside it."""
     environment = {**program.environment, COMPONENT_VARIABLE: program.name, "TRENDING_DRIFT": program.drift_hash}
     beside = {**{name: value for name, value in environment.items() if _TOO_MUCH.search(value)}, **program.secrets}
     command = program.command
@@ -72,15 +72,15 @@ def forget_program(directory: Path, name: str) -> None:
 
 
 def forget_programs(directory: Path) -> None:
-    """Delete every declaration: they are made anew, and may hold secrets."""
+    """Delete all declarations: they may contain secrets and are written again when needed."""
     for leftover in programs(directory).glob("*"):
         leftover.unlink(missing_ok=True)
 
 
 def clean_environment(stack_id: str) -> Mapping[str, str]:
-    """Return the environment of programs: ours, UTF-8, marked with the stack, without anybody's settings and secrets.
+    """Return the environment of programs: this process's, with UTF-8 and the stack's mark, without settings and secrets.
 
-    Without Prefect's, the lab's and make's variables, that is, and without those that make exports for a setting that was given.
+    That leaves out Prefect's, the lab's and make's variables, and those that make exports for a setting on its command line.
     """
     fields = {name for section in LabSettings.model_fields.values() for name in _fields(section.annotation)}
     settings = {name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)} - _NO_SETTINGS

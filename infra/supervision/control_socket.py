@@ -1,4 +1,4 @@
-"""Where a supervisord's Unix socket lies, asking over it, and finding the process where it does not answer."""
+"""supervisord's Unix socket: its path, calls over it, and finding the process when it does not answer."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from trending.errors import NotReady, PrerequisiteMissing
 CONFIGURATION = "supervisord.conf"
 SOCKET = "supervisor.sock"
 PATH_BYTES = 107
-"""A Unix socket's path has 108 bytes with its closing zero (unix(7))."""
+"""A Unix socket's path has at most 108 bytes including the closing zero (unix(7))."""
 WHILE_BOUND = ".4194304"
-"""supervisord binds the path with its pid appended first, which has seven digits at most (proc(5), pid_max)."""
+"""supervisord first binds the path with its pid appended, which has at most seven digits (proc(5), pid_max)."""
 _NO_VALUE = re.compile(r"[\r\n]|\s[;#]")
-"""What a value of supervisord's configuration cannot hold: line ends, and the beginning of a comment."""
+"""What a value in supervisord's configuration cannot contain: line ends, and the beginning of a comment."""
 
 
 def socket_of(directory: Path) -> Path:
-    """Return the socket of the supervisord of ``directory``: the one that its configuration names, or would name.
+    """Return the socket of the supervisord of ``directory``: the one that its configuration names, or a new one's.
 
-    Nothing of the caller's environment decides it, so that every shell finds the same supervisord. A configuration that was
-    copied from another directory names the original's socket, and is no record; nor is a place that others may enter.
+    It does not depend on the caller's environment, so every shell finds the same supervisord. A configuration that was copied
+    from another directory names the original's socket and is ignored; so is a path in a directory that others may enter.
     """
     inside = directory / SOCKET
     try:
@@ -51,10 +51,10 @@ def _value(text: str, name: str) -> str:
 
 
 def place_socket(directory: Path) -> Path:
-    """Return where a new supervisord of ``directory`` shall have its socket.
+    """Return the path for the socket of a new supervisord of ``directory``.
 
-    That is in the directory itself where the kernel and the file system allow it, otherwise in a directory of its own that
-    nobody else may enter: below XDG_RUNTIME_DIR, or /tmp. The configuration records it.
+    It lies in the directory itself if the kernel and the file system allow that, otherwise in a private directory below
+    XDG_RUNTIME_DIR or /tmp. The configuration records it.
     """
     inside = directory / SOCKET
     if _usable(inside) and _holds_sockets(directory):
@@ -76,7 +76,7 @@ def place_socket(directory: Path) -> Path:
 def release_socket(directory: Path) -> None:
     """Delete the socket of a supervisord that has ended, and the directory that was made for it."""
     path = socket_of(directory)
-    with suppress(OSError):  # gone with the user's session, or somebody keeps something there
+    with suppress(OSError):  # deleted with the user's session, or not empty
         path.unlink(missing_ok=True)
         if path.parent != directory and path.parent.name.startswith("trending-"):
             path.parent.rmdir()
@@ -87,7 +87,7 @@ def _usable(path: Path) -> bool:
 
 
 def _holds_sockets(directory: Path) -> bool:
-    """Whether a socket can be bound and linked there, as supervisord does; some shared folders and WSL2's drives can't."""
+    """Whether a socket can be bound and linked there, as supervisord does; some shared folders and WSL2's drives cannot."""
     probe = directory / f".s{os.getpid()}"
     linked = probe.with_name(f"{probe.name}l")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -112,7 +112,7 @@ def _private(directory: Path) -> bool:
 
 
 class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc]  # supervisor ships no types
-    """Supervisor's own connection waits for ever."""
+    """A connection with a time limit; supervisor's own waits for ever."""
 
     socketfile: str
 
@@ -134,11 +134,11 @@ def _transport(path: Path, seconds: float) -> SupervisorTransport:
 
 
 def ask(path: Path, seconds: float, method: str, *arguments: object) -> Any:  # noqa: ANN401 - XML-RPC answers anything
-    """Return supervisord's answer; raises NotReady after ``seconds`` or where nobody listens, and xmlrpc.client.Error."""
+    """Return supervisord's answer; raises NotReady after ``seconds`` or if nobody listens, and xmlrpc.client.Error."""
     try:
         with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=_transport(path, seconds)) as proxy:
             return getattr(proxy, method)(*arguments)
-    except (TimeoutError, BlockingIOError) as error:  # the second where more wait for it than its socket has room for
+    except (TimeoutError, BlockingIOError) as error:  # the second if the socket's queue is full
         cause = "supervisord does not answer"
         raise NotReady(cause, f"{method} at {path}, {seconds:g} s", "make down ends it, then make up") from error
     except OSError as error:
@@ -147,7 +147,7 @@ def ask(path: Path, seconds: float, method: str, *arguments: object) -> Any:  # 
 
 
 def supervisords(stack_id: str) -> list[psutil.Process]:
-    """Return the living supervisord of the stack, known by mark and command: one, or none."""
+    """Return the stack's living supervisord, at most one, recognised by mark and command."""
     found = []
     for process in stack_processes(stack_id):
         try:

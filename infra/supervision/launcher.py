@@ -1,7 +1,7 @@
-"""Start a program after ending what an earlier life of it left behind: ``python -m infra.supervision.launcher COMMAND …``.
+"""Ends what a program's last run left behind, then starts the program: ``python -m infra.supervision.launcher COMMAND …``.
 
-A Spark driver that was killed leaves its JVM for a moment; two of them must not write one checkpoint. The pid stays the same,
-since this process becomes the program.
+A killed Spark driver leaves its JVM for a moment, and two of them must not write one checkpoint. The pid stays the same, because
+this process becomes the program.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ GRACE_SECONDS = 1.0
 
 
 def main() -> None:
-    """End the leftovers, then become the command; exits with 1 if a leftover can't be ended."""
+    """End the leftovers, then become the command; exits with 1 if a leftover cannot be ended."""
     environment = os.environ
     leftovers = [
         process

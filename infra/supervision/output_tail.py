@@ -1,4 +1,4 @@
-"""The last lines of a program's log."""
+"""The last lines of a program's output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def tail(path: Path, lines: int) -> str:
-    """Return the last lines of a log file; empty where there is none."""
+    """Return the last lines of an output file; empty if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 64 * 1024))

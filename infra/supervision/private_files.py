@@ -1,7 +1,7 @@
-"""What only the user may read: such files, and a program whose environment comes from one.
+"""Files that only the user may read, and starting a program with its environment from one.
 
-``python -m infra.supervision.private_files FILE COMMAND …`` becomes the command. A credential then stands in no configuration
-that supervisord reads, which would quote it in its complaint, and a value may have characters that its configuration cannot hold.
+``python -m infra.supervision.private_files FILE COMMAND …`` becomes the command. This keeps credentials out of supervisord's
+configuration, which an error message may quote, and allows values that the configuration cannot contain.
 """
 
 from __future__ import annotations

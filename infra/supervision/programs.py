@@ -1,4 +1,4 @@
-"""The Python programs of a stack: written specification, supervised process, reconcile as for services."""
+"""The Python programs of a stack: specification files, supervised processes, reconciliation as for services."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ OUTPUT_LINES = 12
 
 
 def declare_program(paths: StackPaths, name: str, specification: str, *, java: bool) -> Program:
-    """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and a clean start.
+    """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and the launcher.
 
-    A clean start ends what an earlier life left behind, which a program with a JVM of its own needs.
+    The launcher ends what the last run left behind, which a program with its own JVM needs.
     """
     command: tuple[str, ...] = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
     environment: dict[str, str] = {}
@@ -55,7 +55,7 @@ def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specifi
 
 
 def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
-    """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
+    """Return the status of a program that runs or is being restarted; raises ServiceDied or BudgetSpent with its last lines."""
     status = supervisor.status(name)
     deaths = read_budget(supervisor.output.parent / BUDGET_FILE).get(name, Deaths())
     if status is not None and (status.alive or (status.comes_back and not deaths.spent)):

@@ -1,7 +1,7 @@
-"""One supervisord a stack: it owns the long-running programs, so that they outlive flow run, worker and Prefect server.
+"""One supervisord per stack. It owns the long-running programs, so they outlive flow run, worker and Prefect server.
 
-supervisord is used as a library of the operating system's kind: started detached, configured by files, asked over XML-RPC on a
-Unix socket. https://supervisord.org/configuration.html and https://supervisord.org/api.html are the source of every name here.
+It is started detached, configured with files and called over XML-RPC on a Unix socket. For the names used here, see
+https://supervisord.org/configuration.html and https://supervisord.org/api.html.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ START_SECONDS = 20.0
 STOPPING_SECONDS = 60.0
 """Longer than any program's own stop time, after which supervisord kills it."""
 QUESTION_SECONDS = 15.0
-"""supervisord answers within milliseconds; one that takes longer is frozen, or the machine is."""
+"""supervisord answers within milliseconds; if it takes this long, it is frozen or the machine is overloaded."""
 IMPATIENT_SECONDS = 2.0
-"""How long one that was silent is asked again: a health check asks a dozen questions."""
+"""Shorter limit once it was silent, because a health check makes a dozen calls."""
 ENDING_SECONDS = STOPPING_SECONDS + 5.0
 _ENDINGS = frozenset({"supervisor.stopProcess", "supervisor.shutdown"})
-"""Calls that end something, which takes its time."""
+"""Calls that end a process and so may take long."""
 
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """What supervisord says of a program. ``state`` is its word: RUNNING, STARTING, BACKOFF, FATAL, EXITED, STOPPED."""
+    """A program's status in supervisord. ``state`` is RUNNING, STARTING, BACKOFF, FATAL, EXITED or STOPPED."""
 
     name: str
     state: str
@@ -61,19 +61,19 @@ class ProgramStatus:
 
     @property
     def alive(self) -> bool:
-        """Whether a process of it runs or is about to."""
+        """Whether its process runs or is about to."""
         return self.state in {"RUNNING", "STARTING"}
 
     @property
     def comes_back(self) -> bool:
-        """Whether it has just died and supervisord starts it again; the restart budget may still be against it."""
+        """Whether it has just died and supervisord restarts it, unless the restart budget is spent."""
         return self.state == "BACKOFF" or (self.state == "EXITED" and str(self.exit_code) not in FINAL_EXIT_CODES.split(","))
 
 
 class Supervisor:
-    """The supervisord of one directory: started on demand, given programs one by one, shut down at the end.
+    """The supervisord of one directory: started on demand, extended by one program at a time, shut down at the end.
 
-    ``end_command`` is what a person runs to end it with all that it owns.
+    ``end_command`` is the command with which a person can end it with all its programs.
     """
 
     def __init__(self, directory: Path, stack_id: str, end_command: str, clock: Clock | None = None) -> None:
@@ -85,11 +85,11 @@ class Supervisor:
 
     @property
     def output(self) -> Path:
-        """Where the programs' output goes."""
+        """Directory of the programs' output."""
         return self._directory / "logs"
 
     def running(self) -> bool:
-        """Whether the stack's own supervisord answers. One that does not may live all the same: ``require_reachable`` tells."""
+        """Whether the stack's own supervisord answers. If not, it may still live; see ``require_reachable``."""
         try:
             answer = self._call("supervisor.getIdentification")
         except (NotReady, xmlrpc.client.Error):
@@ -97,13 +97,13 @@ class Supervisor:
         return bool(answer == self._stack_id)
 
     def lives(self) -> bool:
-        """Whether a supervisord of the stack lives, known by its mark, whether it answers or not."""
+        """Whether a supervisord with the stack's mark lives, even if it does not answer."""
         return bool(supervisords(self._stack_id))
 
     def unreachable(self) -> str:
-        """Return the evidence of a supervisord that lives and can't be asked; empty where one answers or none lives.
+        """Return the evidence that a supervisord lives but does not answer; empty if one answers or none lives.
 
-        It is frozen, or very busy, or its socket's file is gone. Its programs run on and may be well.
+        It is frozen, very busy, or its socket was deleted. Its programs run on and may be well.
         """
         try:
             self.require_reachable()
@@ -112,9 +112,9 @@ class Supervisor:
         return ""
 
     def require_reachable(self) -> bool:
-        """Return whether the supervisord answers, False where none lives. One question decides, so that no two differ.
+        """Return whether the supervisord answers; False if none lives. A single call decides, so that answers cannot differ.
 
-        Raises SupervisorUnreachable where one lives and can't be asked; its programs may be well.
+        Raises SupervisorUnreachable if one lives but does not answer; its programs may be well.
         """
         if self.running():
             return True
@@ -128,8 +128,8 @@ class Supervisor:
         raise SupervisorUnreachable(cause, f"supervisord, pid {silent[0].pid}, {how}", way)
 
     def start(self) -> bool:
-        """Start the supervisord unless it runs; returns whether it was started. Raises NotReady when it does not start."""
-        # Started beside one that lives and is silent, a second one would have every program run twice once the first goes on.
+        """Start the supervisord unless it runs; returns whether it was started. Raises NotReady if it does not start."""
+        # If a silent one lives, a second one would make every program run twice once the first continues.
         if self.require_reachable():
             return False
         self.output.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ class Supervisor:
         return True
 
     def launch(self, program: Program) -> None:
-        """Declare the program (anew, if it was declared before) and start it without waiting for it."""
+        """Declare the program, replacing an earlier declaration, and start it without waiting for it."""
         self.remove(program.name)
         write_program(self._directory, program)
         self._call("supervisor.reloadConfig")
@@ -163,18 +163,18 @@ class Supervisor:
         try:
             self._call("supervisor.startProcess", program.name, False)  # noqa: FBT003 - XML-RPC has no keywords
         except xmlrpc.client.Fault as fault:
-            # Dead before supervisord answered, which is a matter of luck: whoever waits for it sees the same a moment later.
+            # It may die before supervisord answers or just after; the caller, which waits for it, notices either.
             if fault.faultCode not in {Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION}:
                 raise
 
     def stop(self, name: str) -> None:
-        """Stop a program and wait for its end; a program that does not run, or is not known, is fine."""
+        """Stop a program and wait for its end; succeeds if it does not run or is not declared."""
         try:
             self._call("supervisor.stopProcess", name)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in {Faults.NOT_RUNNING, Faults.BAD_NAME}:
                 raise
-        # A program that somebody else is stopping is "not running" for supervisord, and still there.
+        # For supervisord, a program that another command is stopping is "not running" although it still exists.
         deadline = self._clock.monotonic() + STOPPING_SECONDS
         while (status := self.status(name)) is not None and status.state == "STOPPING":
             if self._clock.monotonic() > deadline:
@@ -183,7 +183,7 @@ class Supervisor:
             self._clock.sleep(0.05)
 
     def remove(self, name: str) -> None:
-        """Stop a program and forget it."""
+        """Stop a program and delete its declaration."""
         if self.status(name) is None:
             return
         self.stop(name)
@@ -192,9 +192,9 @@ class Supervisor:
         self._call("supervisor.reloadConfig")
 
     def status(self, name: str) -> ProgramStatus | None:
-        """Return what is known of a program, or None where it is not declared or no supervisord lives.
+        """Return a program's status, or None if it is not declared or no supervisord lives.
 
-        Where one lives and can't be asked, its program is what carries its mark on the machine.
+        If one lives but does not answer, the status comes from the processes that carry the program's mark.
         """
         try:
             info = self._call("supervisor.getProcessInfo", name)
@@ -212,15 +212,15 @@ class Supervisor:
         processes = [(process.create_time(), process.pid) for process in stack_processes(self._stack_id, name)]
         if not processes:
             return None
-        started, pid = min(processes)  # the others are its children
+        started, pid = min(processes)  # the other processes are its children
         return ProgramStatus(name, "RUNNING", pid, 0, "", started)
 
     def shutdown(self) -> None:
-        """Shut supervisord down with everything it still runs and forget it; nothing happens where there is none."""
+        """Shut supervisord down with all its programs and delete their declarations; does nothing if there is none."""
         if self.running():
             self._shut_down()
         else:
-            # A frozen one goes on to end its programs in order; one that does not is killed, and leaves them to the caller.
+            # A frozen one is resumed and ends its programs in order; otherwise it is killed and the caller must end them.
             end_processes(supervisords(self._stack_id), STOPPING_SECONDS)
         forget_programs(self._directory)
         if not supervisords(self._stack_id):
