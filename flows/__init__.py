@@ -1,1 +1,1 @@
-"""Flows: one file is one flow is one deployment."""
+"""Flows: each file holds one flow, which has one deployment."""

@@ -44,12 +44,12 @@ def audit(settings: AuditForm) -> AuditReport:
 
 
 def recount(stack: str, *, resume: bool) -> AuditReport:
-    """Stop the producer, let the stream catch up, reconcile; with ``resume`` start the producer again, whatever came of it."""
+    """Stop the producer, let the stream catch up, reconcile; with ``resume`` start the producer again, whatever the outcome."""
     return with_producer_stopped(stack, audit_log, resume=resume)
 
 
 def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen], *, resume: bool) -> Seen:
-    """Return what ``look`` sees of a stack whose stream has caught up, given the log's ends."""
+    """Stop the producer, wait until the stream has caught up, and return what ``look`` makes of the log's ends."""
     with stack_held(StackPaths.of(stack)):
         say("the producer rests while the stream catches up and the log is counted anew")
         stop_producer(stack)

@@ -44,7 +44,7 @@ def demo(settings: DemoForm) -> AuditReport:
 
 
 def watch_rankings(stack: str, seconds: float) -> None:
-    """Report the job's blocks as they come, those already printed first."""
+    """Report the blocks that the job has printed, then each new one."""
     path = open_lab(stack).supervisor.output / f"{STREAM}.out.log"
     deadline = time.monotonic() + seconds
     with path.open(encoding="utf-8") as output:
@@ -55,9 +55,9 @@ def watch_rankings(stack: str, seconds: float) -> None:
 
 
 def own_stack(settings: StackSettings) -> StackSettings:
-    """Return the contract's names and ports when they are free, otherwise free ones of our own.
+    """Return the contract's name and ports if they are free, otherwise ones of the demo's own.
 
-    A stack that exists is never taken over by a demo, since the demo deletes what it ran on.
+    A demo never uses an existing stack, because it deletes its stack at the end.
     """
     name = settings.name
     number = 1
@@ -71,7 +71,7 @@ def own_stack(settings: StackSettings) -> StackSettings:
 
 
 def own_page(settings: PageSettings) -> PageSettings:
-    """Return the usual port for the page when it is free, otherwise a free one; a port that was asked for is kept."""
+    """Return the usual port for the page if it is free, otherwise a free one; a port that the user chose is kept."""
     return PageSettings(page_port=usual_or_free(settings.page_port, PageSettings().page_port))
 
 

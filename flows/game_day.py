@@ -41,7 +41,7 @@ class Survival(BaseModel):
 
 @flow(name="game-day", flow_run_name="game-day {settings.name}")
 def game_day(settings: GameDayForm) -> list[Survival]:
-    """Try every chosen fault; fails when one is not recovered from, or cost or doubled a single message."""
+    """Try every chosen fault; fails if the stack does not recover from one, or one loses or duplicates a single message."""
     stack = settings.name
     chosen = choose(stack, settings.faults)
     require_well(stack)
@@ -76,7 +76,7 @@ def game_day(settings: GameDayForm) -> list[Survival]:
 
 
 def choose(stack: str, wanted: list[FaultName]) -> list[FaultName]:
-    """Return the faults to try; raises StackAbsent or Superseded without a stack of ours, InvalidInput for a fault it lacks."""
+    """Return the faults to try; raises StackAbsent or Superseded unless the stack is up, InvalidInput for a fault it lacks."""
     lab = open_lab(stack)
     require_wanted(StackPaths.of(stack))
     possible = [fault.name for fault in faults_of(lab)]
@@ -88,7 +88,7 @@ def choose(stack: str, wanted: list[FaultName]) -> list[FaultName]:
 
 
 def require_well(stack: str) -> None:
-    """Raise Unhealthy unless everything is well before the first fault: what was broken before says nothing."""
+    """Raise Unhealthy unless everything is well before the first fault."""
     down = [each for each in examine_components(stack) if each.verdict not in {Verdict.HEALTHY, Verdict.WARNING}]
     if down:
         cause = f"{down[0].component} of {stack} is not well already"
@@ -96,7 +96,7 @@ def require_well(stack: str) -> None:
 
 
 def survived(survivals: list[Survival]) -> int:
-    """Return how many faults cost nothing: the stack's being well again is half of it."""
+    """Return how many faults were survived: the stack recovered and its count is right."""
     return sum(each.clean for each in survivals)
 
 
@@ -122,7 +122,7 @@ def to_markdown(stack: str, survivals: list[Survival], chosen: int, failed: str 
 
 
 def leave_report(stack: str, markdown: str, count: str) -> None:
-    """Say the report and leave it in Prefect's UI; in a ``finally``, so a server that is gone does not hide the outcome."""
+    """Print the report and leave it in Prefect's UI. Called in a ``finally``, so a missing server must not hide the outcome."""
     for line in markdown.splitlines():
         say(line)
     try:

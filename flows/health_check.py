@@ -1,4 +1,4 @@
-"""Look at every component side by side, tell what changed, and repair the one that is down when asked to."""
+"""Examine every component in parallel, report changes, and with ``heal`` repair the one that is down."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_DONE = "trending.health.not-done"
 
 @flow(name="health-check", flow_run_name="health-check {settings.name}")
 def health_check(settings: HealthCheckForm) -> State[Any]:
-    """Complete as Healthy, Warning, Repaired, Busy or Absent; fail with the evidence when a component is down."""
+    """Complete as Healthy, Warning, Repaired, Busy or Absent; fail with the evidence if a component is down."""
     try:
         return checked(settings)
     except Unhealthy:
@@ -42,7 +42,7 @@ def health_check(settings: HealthCheckForm) -> State[Any]:
 
 
 def checked(settings: HealthCheckForm) -> State[Any]:
-    """Look, repair when asked to, book what was found, leave the evidence, judge."""
+    """Examine, repair if asked to, record the findings, leave the evidence, judge."""
     stack, paths = settings.name, StackPaths.of(settings.name)
     compose = compose_stack(stack) if read_state(paths) is None else None
     if compose is not None:
@@ -66,7 +66,7 @@ def checked(settings: HealthCheckForm) -> State[Any]:
 
 
 def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: str = "") -> State[Any]:
-    """Leave the evidence and return the state that the findings amount to; raises Unhealthy when a component is down."""
+    """Leave the evidence and return the resulting state; raises Unhealthy if a component is down."""
     verdict = overall(findings)
     down = [each for each in findings if each.verdict is Verdict.UNHEALTHY]
     say_findings(stack, findings, word)
@@ -94,20 +94,20 @@ def say_findings(stack: str, findings: list[Finding], word: str) -> None:
 
 
 def absent(stack: str) -> State[Any]:
-    """Return the state of a check that had nothing to check."""
+    """Return the state of a check that found no stack that is wanted up."""
     say(f"the stack {stack} is not wanted up: there is nothing to check")
     return Completed(name="Absent", message=f"{stack} is not wanted up")
 
 
 def held(stack: str, findings: list[Finding]) -> State[Any]:
-    """Return the state of a check while another command works on the stack: what it stops or has not started is no fault."""
+    """Return the state of a check while another command works on the stack: its doing is no failure."""
     word = "another command holds the stack: what is down may be its doing, so nothing is booked, told or repaired"
     say_findings(stack, findings, word)
     return Completed(name="Busy", message=word)
 
 
 def heal(stack: str, finding: Finding) -> tuple[str, str]:
-    """Repair one component; returns the check's name if it succeeded, and what came of it."""
+    """Repair one component; returns the state's name if that succeeded, and the outcome in words."""
     try:
         evidence = repair_component(stack, finding)
     except (StackBusy, Superseded) as error:
@@ -119,7 +119,7 @@ def heal(stack: str, finding: Finding) -> tuple[str, str]:
 
 
 def book(stack: str, findings: list[Finding], decision: Decision, word: str) -> None:
-    """Book the check and send events for what changed, at once: what is booked is never sent again."""
+    """Record the check and send events for the changes at once, because a recorded change is never sent again."""
     paths = StackPaths.of(stack)
     changed, given_up = note_findings(paths.health, findings, decision.given_up, time.time())
     resource = resource_of(stack)
@@ -131,7 +131,7 @@ def book(stack: str, findings: list[Finding], decision: Decision, word: str) -> 
 
 
 def resource_of(stack: str) -> dict[str, str]:
-    """Return what the events of a stack are about."""
+    """Return the resource that a stack's events refer to."""
     return {"prefect.resource.id": f"trending.stack.{StackPaths.of(stack).stack_id}", "prefect.resource.name": stack}
 
 

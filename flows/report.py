@@ -1,4 +1,4 @@
-"""Report and slides of a real run: of the stack that runs, or of one brought up for it; every figure comes from that run."""
+"""Report and slides of a real run, either of the running stack or of one brought up for it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
 
 
 def collect(stack: str, place: Path, *, own: bool) -> AuditReport:
-    """Write the report of a stack that runs into ``place``; its producer pauses meanwhile, and stays stopped if it is our own."""
+    """Write the report of a running stack into ``place``. Its producer pauses, and is not started again on an ``own`` stack."""
     facts = gather_facts(stack)
     note = photograph_page(stack, str(place))
     measured, audit = with_producer_stopped(stack, partial(survey_log, place=str(place)), resume=not own)
@@ -90,7 +90,7 @@ def collect(stack: str, place: Path, *, own: bool) -> AuditReport:
 
 @contextmanager
 def new_place(out: str, stack: str) -> Iterator[Path]:
-    """Make the report's directory; one that exists must be empty. Whatever fails in it, nothing of it stays."""
+    """Make the report's directory; one that exists must be empty. It is deleted again if anything fails."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     place = Path(out).absolute() if out else CHECKOUT / "reports" / f"{stack}-{stamp}"
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
@@ -105,7 +105,7 @@ def new_place(out: str, stack: str) -> Iterator[Path]:
 
 
 def shown(path: Path) -> str:
-    """Return a path as it is typed in the checkout."""
+    """Return a path relative to the checkout, as one would type it there."""
     return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
 
 

@@ -34,7 +34,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
     stack = settings.stack.name
     stopwatch = Stopwatch(stack)
     with stack_held(StackPaths.of(stack)):
-        settings = completed(settings)  # not before: whoever held the stack may have changed what it remembers
+        settings = completed(settings)  # only under the lock: its previous holder may have changed the recorded settings
         before = found_before(stack)
         try:
             with stopwatch.step("preparation") as done:
@@ -65,8 +65,8 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
         except BaseException as error:
             logs = ""
             try:
-                if isinstance(error, LabError):  # somebody waits for the end of an interrupted one
-                    logs = last_lines(stack)  # before they go with the rest
+                if isinstance(error, LabError):  # not after an interruption: somebody is waiting for its end
+                    logs = last_lines(stack)  # before the undo deletes them
             finally:
                 undo(stack, before)
             leave_output(stack, logs, "Last lines of everything when start-up failed")
@@ -77,13 +77,13 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
 
 
 def recorded_settings(name: str) -> dict[str, Any]:
-    """Return what this stack was last asked for, so that a setting that is not given keeps its value."""
+    """Return the settings that this stack was last started with, so that an omitted setting keeps its value."""
     state = read_state(StackPaths.of(name))
     return state.settings.model_dump(mode="json") if state else {}
 
 
 def completed(settings: StartUpForm) -> StartUpForm:
-    """Return the settings, completed with what this stack was last asked for."""
+    """Return the settings, completed with those that this stack was last started with."""
     recorded, requested = recorded_settings(settings.stack.name), settings.model_dump(mode="json", exclude_unset=True)
     sections = {name: {**earlier, **requested.pop(name, {})} for name, earlier in recorded.items()}
     return StartUpForm.model_validate({**sections, **requested})

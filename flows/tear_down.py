@@ -1,4 +1,4 @@
-"""Take the stack down in the reverse of start-up's order. Works twice, on nothing, and without a Prefect server."""
+"""Take the stack down in the reverse order of start-up. It can run twice, on nothing, and without a Prefect server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASKS = {
 }
 """Step → the task that wraps it."""
 REQUEST_SECONDS = 15.0
-"""How long a take-down waits for an answer of Prefect's server before it goes on without."""
+"""How long a take-down waits for Prefect's server before it goes on without it."""
 
 
 @flow(name="tear-down", flow_run_name="tear-down {settings.name}")
@@ -40,13 +40,13 @@ def tear_down(settings: TearDownForm) -> bool:
 
 
 def as_task(step: Callable[P, R]) -> Callable[P, R]:
-    """Return the task that wraps a step: the one of the same name."""
+    """Return the task of the same name, which wraps the step."""
     task: Callable[P, R] = TASKS[step.__name__]
     return task
 
 
 def main(settings: TearDownForm) -> None:
-    """Run from a terminal: through a server that answers, without one directly; the last stack takes our server along."""
+    """Run from a terminal: as a flow if a server answers, otherwise directly. With the last stack, our server is stopped."""
     if not settings.stop_only:
         atexit.register(_stop_server_with_last_stack)
     settings.require_confirmed()
@@ -71,7 +71,7 @@ def _stop_server_with_last_stack() -> None:
 
 
 def wanted_up(name: str) -> bool:
-    """Whether a stack is wanted up or stopped, so that its server is still of use; a damaged one may be."""
+    """Whether a stack is wanted up or stopped and so may still need the server; a stack with a damaged state file counts."""
     try:
         state = read_state(StackPaths.of(name))
     except ConfigurationConflict:

@@ -1,1 +1,1 @@
-"""Thin Prefect tasks over plain functions: a name, retries, a timeout and an artifact, nothing else."""
+"""Thin Prefect tasks around plain functions: each adds only a name, retries and a timeout."""

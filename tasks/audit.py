@@ -1,4 +1,4 @@
-"""Tasks of the audit and of the five-message probe."""
+"""Tasks for the audit and the five-message probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every task of the lab has in common: its retries, and that its lines reach the log of its run."""
+"""What all tasks of the lab share: retries, and a handler that sends their lines to the log of the run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRY_SECONDS = 0.5
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether another attempt may end differently: not after an error that says it is final."""
+    """Return whether another attempt may succeed; it cannot after an error that is final."""
     try:
         state.result()
     except LabError as error:
@@ -40,7 +40,7 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
 def lab_task(
     name: str, *, timeout_seconds: float, retries: int = RETRIES, task_run_name: str | None = None
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task that retries what can heal, ends after ``timeout_seconds`` and keeps no result."""
+    """Make a task that retries errors that can pass, ends after ``timeout_seconds`` and keeps no result."""
     return task(
         name=name,
         task_run_name=task_run_name,
@@ -54,20 +54,20 @@ def lab_task(
 
 
 def report_to_prefect() -> None:
-    """Give the lab's own lines to the log of the run that says them, beside whoever prints them. Once is enough."""
+    """Send the lab's own lines to the log of the current run, in addition to the terminal. Calling it again does nothing."""
     logger = logging.getLogger(LOGGER)
     if any(isinstance(handler, RunLog) for handler in logger.handlers):
         return
     logger.addHandler(RunLog())
-    # Its own level: what the lab does is reported whatever PREFECT_LOGGING_LEVEL says of Prefect's lines.
+    # A level of its own, so that the lab's lines appear whatever PREFECT_LOGGING_LEVEL says.
     logger.setLevel(logging.INFO)
 
 
 class RunLog(APILogHandler):
-    """Prefect's handler, which sends a record to its server; silent outside a run, where nobody could find it."""
+    """Prefect's handler, which sends records to the server; silent outside a run, where nobody would find them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send the record if a run says it."""
+        """Send the record if it was logged in a run."""
         if FlowRunContext.get() is not None or TaskRunContext.get() is not None:
             super().emit(record)
 

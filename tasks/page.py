@@ -1,4 +1,4 @@
-"""Tasks on the live page's program."""
+"""Tasks for the page program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks on the producer program."""
+"""Tasks for the producer program."""
 
 from __future__ import annotations
 

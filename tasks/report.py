@@ -1,4 +1,4 @@
-"""Tasks of the report: what is known of a stack, a photo of its page, what is counted while nothing is produced, the files."""
+"""Tasks for the report: facts about the stack, a photo of its page, counts while nothing is produced, the files."""
 
 from __future__ import annotations
 

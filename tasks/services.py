@@ -1,4 +1,4 @@
-"""Tasks on the stack's services: prepare, start, wait, stop, sweep."""
+"""Tasks for the stack's services: prepare, start, wait, stop, sweep."""
 
 from __future__ import annotations
 

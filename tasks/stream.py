@@ -1,4 +1,4 @@
-"""Tasks on the Spark streaming job."""
+"""Tasks for the streaming job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks on topics: create them once, wait for their leaders, resolve where the stream starts."""
+"""Tasks for topics: create them once, wait for their leaders, resolve where the stream starts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands that are no flow and need Prefect, or what Prefect runs."""
+"""Commands that are not flows but need Prefect or the flows."""

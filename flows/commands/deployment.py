@@ -1,4 +1,4 @@
-"""What `make serve` puts on a Prefect server: work pool, deployments, automations. Plain functions, since no run is there yet."""
+"""What `make serve` puts on a Prefect server: work pool, deployments, automations. Plain functions, because no run exists yet."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ WORKER_SECONDS = 120.0
 SCHEDULE_SECONDS = 30.0
 """The server plans the runs of a new deployment every 5 s."""
 LATE_SECONDS = 5.0
-"""How long ago a run may have been planned for: older ones were never started, and tell nothing of the scheduler."""
+"""Oldest planned time that counts: older runs were never started and say nothing about the scheduler."""
 OUTPUT_LINES = 5
 SCHEDULED = "health-check/local"
-"""The deployment that runs by itself."""
+"""The deployment with a schedule."""
 AUTOMATIONS = CHECKOUT / "automations.yaml"
 ALERT = "trending-alert"
-"""Name of the automation that tells somebody, and of the block that it tells by."""
+"""Name of the automation that sends alerts, and of the block that it sends them with."""
 _ALERT_ACTION = "send-notification"
 
 
@@ -66,7 +66,7 @@ def create_pool() -> bool:
 
 
 def deploy(environment: Mapping[str, str]) -> list[str]:
-    """Deploy everything in prefect.yaml and return its lines; raises LabError with Prefect's words when that fails."""
+    """Deploy everything in prefect.yaml and return its lines; raises LabError with Prefect's message if that fails."""
     command = [
         sys.executable,
         "-m",
@@ -94,9 +94,9 @@ def deploy(environment: Mapping[str, str]) -> list[str]:
 
 
 def wait_for_worker(clock: Clock) -> None:
-    """Wait until the worker that runs now has reported to the server; raises NotReady after 120 s, at once where it gave up.
+    """Wait until the running worker has reported to the server; raises NotReady after 120 s, or at once if it has given up.
 
-    The server shows a worker as online for a while after its death, so only a beat of the living process counts.
+    The server shows a worker as online for a while after its death, so only a heartbeat of the living process counts.
     """
     deadline = clock.monotonic() + WORKER_SECONDS
     old = _beats()
@@ -111,7 +111,7 @@ def wait_for_worker(clock: Clock) -> None:
 
 
 def _reports(status: ProgramStatus | None, old: set[dt.datetime | None]) -> bool:
-    """Whether the server has heard of the process that runs; by its own clock, or by another beat than the ``old`` ones."""
+    """Whether the running process has reported: its heartbeat is newer than its start, or not among the ``old`` ones."""
     if status is None or not status.alive:
         return False
     return any(beat is not None and (beat.timestamp() >= status.started or beat not in old) for beat in _beats())
@@ -122,7 +122,7 @@ def _beats() -> set[dt.datetime | None]:
 
 
 def wait_for_schedule(clock: Clock) -> dt.datetime:
-    """Return when the scheduled health check runs next; raises NotReady when the server plans none: nobody would watch."""
+    """Return when the scheduled health check runs next; raises NotReady if the server plans none."""
     deadline = clock.monotonic() + SCHEDULE_SECONDS
     while (planned := _next_planned()) is None:
         if clock.monotonic() > deadline:
@@ -154,7 +154,7 @@ def _workers() -> list[Worker]:
 def apply_automations(alert_url: SecretStr | None, path: Path = AUTOMATIONS) -> list[str]:
     """Create or update the automations of the file by name and return their names.
 
-    Those that notify need somewhere to send to: without ``alert_url`` they are left out, unless a block was made earlier.
+    Those that notify need an address: without ``alert_url`` they are left out, unless a block exists from earlier.
     """
     block = _alert_block(alert_url)
     declared: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["automations"]
@@ -181,7 +181,7 @@ def _notifies(automation: dict[str, Any]) -> bool:
 
 
 def _alert_block(url: SecretStr | None) -> str | None:
-    """Return the id of the block that alerts are sent by: made for ``url``, else the one that is there, else None."""
+    """Return the id of the block that sends alerts: one made for ``url``, else the existing one, else None."""
     if url is None:
         with get_client(sync_client=True) as client:
             documents = client.read_block_documents_by_type("custom-webhook")

@@ -1,4 +1,4 @@
-"""Which module a command is."""
+"""The module of each command."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ NO_FLOWS = {
     "spy": "infra.commands.spy",
     "status": "infra.commands.status",
 }
-"""Command → its module, of those that are no flow and that users run."""
+"""Command → its module, for users' commands that are not flows."""
 
 
 def module_of(command: str) -> str:
-    """Return the module that ``python -m`` runs for this command: a flow's is the flow's own."""
+    """Return the module that ``python -m`` runs for this command; a flow's command is the flow's module."""
     return NO_FLOWS.get(command, f"flows.{command}")

@@ -1,4 +1,4 @@
-"""Bring up Prefect itself: server, work pool, worker, deployments, automations. No flow, since nothing could run it yet."""
+"""Bring up Prefect itself: server, work pool, worker, deployments, automations. Not a flow, because nothing could run it yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(settings: ServeForm) -> None:
     """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
     server = ensure_server()
     print_line(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
-    note_serving()  # before the deployments are made: a command that ends meanwhile must not take the server along
+    note_serving()  # before the deployments are made, so that a command that ends meanwhile does not stop the server
     run_on(server, lambda: serve(server, settings))
     print_line(f"\nUI: {server.url.removesuffix('/api')}/deployments")
     print_line("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")

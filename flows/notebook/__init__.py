@@ -1,1 +1,1 @@
-"""What Notebook.ipynb calls, and what watches over its stack."""
+"""The functions that Notebook.ipynb calls, and the keeper of its stack."""

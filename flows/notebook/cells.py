@@ -1,7 +1,7 @@
-"""What the cells of Notebook.ipynb call: the lab's own commands as child processes, and pictures of the store.
+"""The functions that the cells of Notebook.ipynb call: the lab's commands as child processes, and pictures of the store.
 
-A kernel runs an event loop of its own and imports what it likes; a child process meets neither, is interrupted like a command in
-a terminal, and *is* the command. No Prefect is imported here.
+A child process is independent of the kernel's event loop and imports, and is interrupted like a command in a terminal. Prefect
+is not imported here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Run = Callable[[str, list[str]], None]
 """Runs a command of the lab by its module's name, with its arguments."""
 FIRST_PORT = 19092
 PORTS = 100
-"""A notebook's ports lie within as many from its first one."""
+"""Size of the range in which a notebook's ports lie."""
 PAGE_SHIFT = 6
 ZOOKEEPER_SHIFT = 5
 BLOCK_RULE = "====="
@@ -44,7 +44,7 @@ _open: dict[str, Notebook] = {}
 
 
 class Notebook:
-    """The notebook's stack. Every method can be called again, and after an interruption."""
+    """The notebook's stack. Every method can be called repeatedly, also after an interruption."""
 
     def __init__(self, settings: StartUpForm, run: Run, close: Callable[[], None], clock: Clock | None = None) -> None:
         self.settings = settings
@@ -60,15 +60,15 @@ class Notebook:
 
     @property
     def paths(self) -> StackPaths:
-        """Where the stack lies."""
+        """The stack's paths."""
         return StackPaths.of(self.name)
 
     def start(self, until: str = LastStep.PAGE) -> None:
-        """Start the stack up to and including a step; what is there already is adopted."""
+        """Start the stack up to and including a step; existing parts are adopted."""
         self._run("start_up", [*arguments_of(self.settings), f"--until={LastStep(until)}"])
 
     def status(self) -> None:
-        """Print what is there and how it is doing."""
+        """Print the parts of the stack and their state."""
         self._run("status", [f"--name={self.name}"])
 
     def spy(self, limit: int = 5) -> None:
@@ -76,7 +76,7 @@ class Notebook:
         self._run("spy", [f"--name={self.name}", f"--limit={limit}"])
 
     def show_ranking(self, seconds: float = 30.0, every: float = 5.0) -> None:
-        """Show the current ranking as a table and draw it anew every few seconds, for ``seconds`` in all."""
+        """Show the current ranking as a table and update it every few seconds, for ``seconds`` in total."""
         deadline = self._clock.monotonic() + seconds
         handle = DisplayHandle()
         handle.display(HTML(self._look()))
@@ -114,7 +114,7 @@ class Notebook:
         sys.stdout.write(last_block(log.read_text(encoding="utf-8") if log.exists() else "") + "\n")
 
     def prove(self) -> None:
-        """Stop the producer, let Spark catch up, recount the log and compare; raises LabError where anything differs."""
+        """Stop the producer, let Spark catch up, recount the log and compare; raises LabError if anything differs."""
         self._run("audit", [f"--name={self.name}", "--no-resume"])
 
     def close(self) -> None:
@@ -142,14 +142,14 @@ def open_notebook(**options: object) -> Notebook:
     mark = uuid.uuid4().hex
     run = runner(mark)
     if read_state(StackPaths.of(name)) is not None:
-        # Left by an earlier kernel that had this pid, on a machine that lost its power.
+        # Left by an earlier kernel with this pid, for example after a power failure.
         run("tear_down", [f"--name={name}", "--volumes"])
     opened = _open[name] = Notebook(settings, run, start_keeper(name, mark))
     return opened
 
 
 def choose_settings(name: str, options: Mapping[str, object], earlier: StartUpForm | None) -> StartUpForm:
-    """Return the options as start-up's form, on ports that are free at this moment, or the ones that it has already."""
+    """Return the options as start-up's form, with the ports of the existing stack or else with free ones."""
     port = earlier.stack.port if earlier else free_port(FIRST_PORT, PORTS)
     ports = {"port": port, "zookeeper_port": port + ZOOKEEPER_SHIFT, "page_port": port + PAGE_SHIFT}
     filled = {**ports, **options, "name": name}
@@ -157,36 +157,41 @@ def choose_settings(name: str, options: Mapping[str, object], earlier: StartUpFo
 
 
 def arguments_of(settings: StartUpForm) -> list[str]:
-    """Return the settings as the arguments of the command that takes them."""
+    """Return the settings as command-line arguments."""
     sections = settings.model_dump(mode="json", include={"stack", "producer", "stream", "page"})
     return [f"--{name}={value}" for fields in sections.values() for name, value in fields.items() if value is not None]
 
 
 def interpreter() -> str:
-    """Return the project's own Python where it has been made: the kernel's may be another, as on Colab."""
+    """Return the Python of the project's virtual environment if it exists: the kernel's may be another, as on Colab."""
     own = CHECKOUT / ".venv" / "bin" / "python"
     return str(own) if own.exists() else sys.executable
 
 
 def runner(mark: str) -> Run:
-    """Return what runs a command as a child process of this kernel, its output shown as it comes."""
+    """Return a function that runs a command as a child process of this kernel and shows its output as it arrives."""
 
     def run(command: str, arguments: list[str]) -> None:
         with subprocess.Popen(
             [interpreter(), "-m", module_of(command), *arguments],
             cwd=CHECKOUT,
-            env={**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1", "FORCE_COLOR": ""},  # a kernel sets it, and frames get dim
+            env={
+                **os.environ,
+                MARK: mark,
+                "PYTHONUNBUFFERED": "1",
+                "FORCE_COLOR": "",
+            },  # a kernel sets it, and frames would be dim
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            start_new_session=True,  # a front end interrupts the kernel's whole group; this is interrupted once, below
+            start_new_session=True,  # a front end interrupts the kernel's whole group; the child is interrupted below, once
         ) as process:
             try:
                 last = relay(process)
             except KeyboardInterrupt:
-                process.terminate()  # it undoes what it has made; a second interruption leaves it to that
+                process.terminate()  # the command undoes its work, even if interrupted again
                 relay(process)
                 raise
         if process.returncode:
@@ -208,7 +213,7 @@ def relay(process: subprocess.Popen[str]) -> str:
 
 
 def start_keeper(name: str, mark: str) -> Callable[[], None]:
-    """Start what takes the stack down when this kernel ends, and return what tells it that this was done."""
+    """Start the keeper, which takes the stack down when this kernel ends; returns a function that dismisses it."""
     keeper = subprocess.Popen(
         [interpreter(), "-m", "flows.notebook.keeper", name, mark],
         cwd=CHECKOUT,
@@ -219,7 +224,7 @@ def start_keeper(name: str, mark: str) -> Callable[[], None]:
     )
     line = keeper.stdin
     assert line is not None  # noqa: S101 - it was asked for
-    if keeper.wait():  # it goes on in a process of its own
+    if keeper.wait():  # it continues in a process of its own
         line.close()
         cause = "what watches over the notebook's stack could not be started"
         raise LabError(cause, f"exit code {keeper.returncode}", "make prerequisites")

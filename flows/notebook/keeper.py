@@ -1,7 +1,7 @@
-"""Watches over a notebook's stack: however the kernel ends, what it had running is interrupted and its stack taken down.
+"""The keeper of a notebook's stack: however the kernel ends, it interrupts running commands and takes the stack down.
 
-The kernel holds this process's standard input open, and the end of that is the kernel's end: closed, restarted or killed. No
-handler in the kernel could do it, since a front end gives a kernel five seconds and SIGKILL gives it none.
+The kernel holds this process's standard input open, so its end means that the kernel was closed, restarted or killed. A handler
+in the kernel would not do: a front end gives a kernel five seconds, and SIGKILL gives it none.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from infra.host.processes import end_processes
 MARK = "NOTEBOOK_KERNEL"
 """Variable in the environment of every command that a notebook runs."""
 DONE = b"done"
-"""What a notebook says that took its stack down itself."""
+"""A notebook that took its stack down itself writes this to the keeper."""
 UNDO_SECONDS = 60.0
 TEAR_DOWN_SECONDS = 600
 
 
 def commands_of(mark: str) -> list[psutil.Process]:
-    """Return the lab's commands that run for the notebook with this mark; what they started carries it too and is left out."""
+    """Return the lab's running commands that carry this notebook's mark, without the processes that they started."""
     commands = []
     for process in psutil.process_iter():
         try:
@@ -37,7 +37,7 @@ def commands_of(mark: str) -> list[psutil.Process]:
 
 
 def clean_up(stack: str, mark: str) -> None:
-    """Interrupt what runs, which then undoes itself, and take the stack down with its data by the usual command."""
+    """Interrupt running commands, which then undo their work, and take the stack down with its data."""
     end_processes(commands_of(mark), UNDO_SECONDS)
     command = [sys.executable, "-m", "flows.tear_down", f"--name={stack}", "--volumes"]
     done = subprocess.run(
@@ -50,7 +50,7 @@ def clean_up(stack: str, mark: str) -> None:
         check=False,
     )
     if done.returncode:
-        # Nobody looks at this process's output: the kernel is gone.
+        # The kernel is gone, so nobody would see this process's output.
         (lab_home() / f"{stack}.log").write_bytes(done.stdout)
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     """``python -m flows.notebook.keeper STACK MARK``: wait for standard input's end, then clean up unless told not to."""
     stack, mark = sys.argv[1:]
     if os.fork():
-        os._exit(0)  # the kernel's front end may end all of the kernel's descendants: this is none
+        os._exit(0)  # the front end may end all descendants of the kernel; after the fork this process is not one
     if sys.stdin.buffer.read() != DONE:
         clean_up(stack, mark)
 

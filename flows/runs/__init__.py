@@ -1,1 +1,1 @@
-"""What a flow's run is given and what it leaves: a Prefect server, its timeline, its artifacts."""
+"""What flow runs need and leave: a Prefect server, measured steps, artifacts."""

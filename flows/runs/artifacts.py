@@ -1,4 +1,4 @@
-"""What runs leave in Prefect's UI for several flows: the ranking as a table, the last lines of the logs."""
+"""Artifacts of several flows: the ranking as a table, the last lines of output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def as_evidence(what: str) -> Iterator[None]:
-    """Tell what keeps a piece of evidence from being left, and go on: it must not hide what it is evidence of."""
+    """Report an error in leaving a piece of evidence, and go on: it must not hide the failure that the evidence is for."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - Prefect's server, the store or a log: whichever fails
@@ -48,7 +48,7 @@ def leave_ranking(stack: str) -> None:
 
 
 def leave_output(stack: str, output: str, description: str) -> None:
-    """Leave the Markdown of ``last_lines`` under ``logs-STACK``; nothing where it is empty."""
+    """Leave the Markdown of ``last_lines`` under ``logs-STACK``; nothing if it is empty."""
     with as_evidence("the last lines of the logs"):
         if output:
             create_markdown_artifact(output, key=f"logs-{stack}", description=description)

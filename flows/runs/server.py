@@ -1,4 +1,4 @@
-"""Running a flow from a terminal against the Prefect server that answers, or one started for it."""
+"""Runs a flow from a terminal, on the Prefect server that answers or on one started for it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat: int | None = RUN_HEARTBEAT_SECONDS) -> None:
     """Run a flow against a Prefect server that answers, started here if need be.
 
-    With ``leave`` a server started here stays for the stacks that are up, and ``make down`` stops it with the last of them.
-    Otherwise it is stopped at exit, unless ``make serve`` has meanwhile made it its own: handlers run last registered first, so
-    Prefect has then sent its last logs and events.
-    ``run_heartbeat``, in seconds, is how often the run gives a sign of life. None spares a run of a few seconds the last of them,
-    which Prefect 3.8.8 sleeps out for up to a second at the end of every run.
+    With ``leave`` a server started here keeps running for the stacks that are up, and ``make down`` stops it with the last of
+    them. Otherwise it is stopped at exit, unless ``make serve`` uses it by then. Exit handlers run in reverse order of their
+    registration, so Prefect has sent its last logs and events before.
+    ``run_heartbeat`` is the interval of the run's heartbeats in seconds. None saves a short run up to a second: Prefect 3.8.8
+    sleeps through its last heartbeat at the end of every run.
     """
     server = ensure_server(show=print_line)
     if server.started and not leave:
@@ -36,7 +36,7 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
 
 
 def print_line(line: str) -> None:
-    """Print one line at once: no flow run is there yet that could log it."""
+    """Print one line at once; no flow run exists yet that could log it."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The start-up's timeline: what each step did and how long it took; the summary kept with the stack, the Markdown artifact."""
+"""Measures the steps of a start-up, for the summary stored with the stack and the Markdown artifact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.stack.start_up_summary import StartUpStep, StartUpSummary, keep_summa
 
 
 class Stopwatch:
-    """Measures steps, reports each as it ends."""
+    """Measures steps and reports each when it ends."""
 
     def __init__(self, stack: str) -> None:
         self._stack = stack
@@ -38,7 +38,7 @@ class Stopwatch:
         say(f"[{step.seconds:6.2f} s] {step.name}: {words or 'ok'}")
 
     def finish(self, lab: Lab) -> StartUpSummary:
-        """Return the summary, keep it with the stack, leave the artifact and report the end."""
+        """Return the summary; store it with the stack, leave the artifacts and report the end."""
         changed = any(step.outcome not in {"", Outcome.ADOPTED} for step in self._steps)
         summary = StartUpSummary(
             stack=self._stack,
