@@ -175,18 +175,13 @@ def runner(mark: str) -> Run:
         with subprocess.Popen(
             [interpreter(), "-m", module_of(command), *arguments],
             cwd=CHECKOUT,
-            env={
-                **os.environ,
-                MARK: mark,
-                "PYTHONUNBUFFERED": "1",
-                "FORCE_COLOR": "",
-            },  # a kernel sets it, and frames would be dim
+            env={**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1", "FORCE_COLOR": ""},  # a kernel sets it: dim frames
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            start_new_session=True,  # a front end interrupts the kernel's whole group; the child is interrupted below, once
+            start_new_session=True,  # a front end interrupts the whole group; the child is interrupted below, once
         ) as process:
             try:
                 last = relay(process)
