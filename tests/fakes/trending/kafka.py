@@ -237,7 +237,10 @@ class FakeProducer:
         return delivered
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
-        return self._kafka.list_topics(topic, timeout)
+        if self._kafka.frozen:
+            self._kafka.clock.sleep(timeout)
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return self._kafka.list_topics(topic)
 
     def flush(self, timeout: float) -> int:
         self._deliver()
@@ -307,9 +310,9 @@ class FakeConsumer:
             msg = "Consumer closed"
             raise RuntimeError(msg)
 
-    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
+    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
         self._require()
-        return self._kafka.list_topics(topic, timeout)
+        return self._kafka.list_topics(topic)
 
     def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002 - the same
         self._require()
