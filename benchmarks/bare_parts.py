@@ -78,7 +78,7 @@ def _start_broker(lab: Lab, running: ExitStack) -> BrokerClient:
     java, *rest = broker_command(service.heap_mb, properties)
     broker = Child("kafka", [java, *archive_options(BROKER), *rest], lab.paths.run)
     running.callback(broker.end)
-    client = BrokerClient(lab.stack.bootstrap)
+    client = BrokerClient(lab.stack.connection)
     wait_until(lambda: _answers(client, broker), TIMEOUT, "the broker")
     return client
 

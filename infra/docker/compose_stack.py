@@ -14,6 +14,7 @@ from infra.kafka.readiness import Rung, require_serving, watching_ladder
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import Observation, ServiceState
 from trending.errors import EngineUnavailable, NotReady, ServiceDied
+from trending.kafka.connection import KafkaConnection
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -48,9 +49,9 @@ class ComposeStack:
         return tuple(each for each in self.services if each.kind is ServiceKind.KAFKA and each.ports)
 
     @property
-    def bootstrap(self) -> str:
-        """``host:port`` list for clients on this machine."""
-        return ",".join(f"localhost:{broker.ports[0]}" for broker in self.brokers)
+    def connection(self) -> KafkaConnection:
+        """How clients on this machine reach it."""
+        return KafkaConnection(",".join(f"localhost:{broker.ports[0]}" for broker in self.brokers))
 
     @property
     def way_out(self) -> str:
@@ -78,7 +79,7 @@ def compose_ladder(stack: ComposeStack, service: ComposeService) -> list[Rung]:
     if service.kind is ServiceKind.ZOOKEEPER and service.ports:
         rungs.append(Rung("serving", lambda: require_serving(service.ports[0])))
     if stack.brokers and service is stack.brokers[-1]:
-        rungs += watching_ladder(stack.bootstrap, len(stack.brokers))
+        rungs += watching_ladder(stack.connection, len(stack.brokers))
     return rungs
 
 

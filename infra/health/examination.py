@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
         SUPERVISOR: partial(_supervisor, lab),
         **{service.name: partial(_service, lab, service) for service in lab.stack.services},
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
-        TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.bootstrap, lab.settings.stack.topic)),
+        TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.connection, lab.settings.stack.topic)),
         **{
             name: partial(_program, lab, name, beating(lab, name, figure))
             for name, figure in FIGURES.items()
@@ -160,7 +161,7 @@ def _service(lab: Lab, service: Service) -> Finding:
     except LabError as error:
         return _down(service.name, error, Repair.START if error.retriable else Repair.NONE)
     try:
-        said = _answer(service)
+        said = _answer(lab, service)
     except NotReady as error:
         age = time.time() - (seen.started_at or 0.0)
         if seen.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
@@ -169,10 +170,11 @@ def _service(lab: Lab, service: Service) -> Finding:
     return Finding(service.name, Verdict.HEALTHY, f"{evidence}; {said}")
 
 
-def _answer(service: Service) -> str:
+def _answer(lab: Lab, service: Service) -> str:
     if service.kind is ServiceKind.ZOOKEEPER:
         return require_serving(service.ports[0])
-    view = BrokerClient(f"localhost:{service.ports[0]}").cluster(ANSWER_SECONDS)
+    alone = replace(lab.stack.connection, bootstrap=f"localhost:{service.ports[0]}")
+    view = BrokerClient(alone).cluster(ANSWER_SECONDS)
     return f"answers for cluster {view.cluster_id}"
 
 
@@ -196,12 +198,12 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
 def _freshness(lab: Lab) -> Finding:
     """Whether the stream has counted what was appended two triggers ago; the broker's time index says what that is."""
     settings = lab.settings
-    bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
+    connection, topic = lab.stack.connection, settings.stack.topic
     allowed = 2 * max(settings.stream.trigger_seconds, 1.0)
     try:
         beat = fresh_heartbeat(lab, STREAM)
-        due = offsets_at(bootstrap, topic, time.time() - allowed, ANSWER_SECONDS)
-        ends = {part: end for part, (_first, end) in log_ends(bootstrap, topic, ANSWER_SECONDS).items()}
+        due = offsets_at(connection, topic, time.time() - allowed, ANSWER_SECONDS)
+        ends = {part: end for part, (_first, end) in log_ends(connection, topic, ANSWER_SECONDS).items()}
     except LabError as error:
         return _down(FRESHNESS, error)
     done = {part: int(beat.figures.get(f"offset.{part}", 0)) for part in ends}

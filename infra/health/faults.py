@@ -154,7 +154,8 @@ def _refused(lab: Lab) -> None:
     """Ask for the topic with other settings, which must be refused; raises LabError when it was not."""
     wanted = lab.settings.stack
     try:
-        BrokerClient(wanted.bootstrap).require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)
+        client = BrokerClient(lab.stack.connection)
+        client.require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)
     except ConfigurationConflict:
         return
     cause = f"{wanted.topic} was taken for one with {wanted.partitions + 1} partitions"

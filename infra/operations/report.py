@@ -70,7 +70,7 @@ def gather_facts(stack: str) -> Facts:
         stack=stack,
         runtime=lab.runtime.kind,
         profile=settings.stack.profile,
-        bootstrap=lab.stack.bootstrap,
+        bootstrap=lab.stack.connection.bootstrap,
         topic=settings.stack.topic,
         time_zone=settings.stream.time_zone,
         window_time=window_time,
@@ -208,7 +208,7 @@ def _follow(
     oldest = {} if min(known) == 0 else known[min(known)]
     start = {part: max(examined.start.get(part, 0), oldest.get(part, 0), end - FOLLOWED_RECORDS) for part, end in ends.items()}
     batches = [comparison.Written(number, known[number], at) for number, at in written.items() if number in known]
-    records = read_log(settings.stack.bootstrap, settings.stack.topic, start, ends)
+    records = read_log(lab.stack.connection, settings.stack.topic, start, ends)
     return comparison.follow(records, batches, settings.stream.window_time)
 
 

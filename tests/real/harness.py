@@ -168,11 +168,11 @@ class RealStack:
     def require_kept(self) -> None:
         """Require of a stack without a stream: acknowledged ⊆ log ⊆ attempted, and no tweet twice in the log."""
         lab = self.lab
-        bootstrap, topic = lab.stack.bootstrap, lab.settings.stack.topic
+        connection, topic = lab.stack.connection, lab.settings.stack.topic
         lab.supervisor.remove("producer")  # at rest, so that ledger and log are of the same moment
         ledger = read_ledger(lab.paths.data / "ledger.sqlite")
-        ends = {partition: end for partition, (_first, end) in log_ends(bootstrap, topic).items()}
-        log = recount(read_log(bootstrap, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
+        ends = {partition: end for partition, (_first, end) in log_ends(connection, topic).items()}
+        log = recount(read_log(connection, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
         # The log stands for the stream too, of which there is none: what is left to compare is the ledger with the log.
         found = reconcile(ledger, {}, log, StreamFigures(log.tweets, [], 0), set())
         assert found.acknowledged > 0

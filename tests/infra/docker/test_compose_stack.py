@@ -76,7 +76,7 @@ def test_brokers_and_zookeeper_are_known_by_their_service_names(containers: list
         ("kafka-2", ServiceKind.KAFKA, (9093,)),
         ("kafkacat", None, ()),
     ]
-    assert found.bootstrap == "localhost:9092,localhost:9093"
+    assert found.connection.bootstrap == "localhost:9092,localhost:9093"
     assert found.way_out == "docker compose -p lab down"
 
 
@@ -124,7 +124,7 @@ def test_only_the_last_broker_is_asked_for_the_cluster_and_is_only_looked_at(
     containers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
-    monkeypatch.setattr(module, "watching_ladder", lambda bootstrap, brokers: asked.append((bootstrap, brokers)) or [])
+    monkeypatch.setattr(module, "watching_ladder", lambda at, brokers: asked.append((at.bootstrap, brokers)) or [])
     containers += [container("kafka", 9092, health="healthy"), container("kafka-2", 9093)]
     assert climbed(containers, 0) == {"running": "my-kafka, pid 4711", "own health check": "its own check: healthy"}
     assert asked == []
