@@ -49,7 +49,7 @@ class OurStartUp:
             started = time.monotonic()
             child = Child("start-up", command, bench_directory(), environment)
             try:
-                wait_until(lambda: has_block(paths.logs / "stream.out.log", child.require_no_failure), TIMEOUT, "a ranking")
+                wait_until(lambda: has_block(paths.log("stream"), child.require_no_failure), TIMEOUT, "a ranking")
                 seconds = time.monotonic() - started
                 child.finish(TIMEOUT)
             finally:

@@ -18,7 +18,7 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
 from infra.stack.state import stack_held, still_wanted
-from infra.supervision.budget import BUDGET_FILE, forgive
+from infra.supervision.budget import forgive
 from trending.errors import LabError, NotSurvived
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
         if begun:
             _end(lab, fault)
             for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
-                forgive(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
+                forgive(lab.paths.budget, name)  # these deaths were ours
     recovered = watch.until(watch.well, "not everything was well again")
     return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
 

@@ -32,7 +32,7 @@ def range_start(lab: Lab) -> dict[int, int]:
     start = recorded_start(lab)
     if not start:
         cause = "nothing was ever submitted on this stack: there is no range to audit"
-        raise AuditFailed(cause, str(lab.paths.data / "checkpoints"), "make up")
+        raise AuditFailed(cause, str(lab.paths.checkpoints), "make up")
     return start
 
 
@@ -61,7 +61,7 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     if gone:
         cause = "the beginning of the range is not in the log any more"
         raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
-    ledger = read_ledger(lab.paths.data / "ledger.sqlite")
+    ledger = read_ledger(lab.paths.ledger)
     acknowledged = ledger.acknowledged_ids(start)
     began = time.monotonic()
     records = sum(max(0, end - start.get(part, 0)) for part, end in ends.items())

@@ -28,7 +28,7 @@ def producer_spec(lab: Lab) -> ProducerSpec:
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.producer,
-        ledger=lab.paths.data / "ledger.sqlite",
+        ledger=lab.paths.ledger,
     )
 
 

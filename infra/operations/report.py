@@ -228,7 +228,7 @@ def _stream(lab: Lab, seconds: list[float]) -> Stream:
 
 
 def _blocks(lab: Lab) -> tuple[str, ...]:
-    printed = tail(lab.supervisor.logs / f"{STREAM}.out.log", BLOCK_LINES)
+    printed = tail(lab.paths.log(STREAM), BLOCK_LINES)
     return tuple(_BLOCK.findall(printed)[-SHOWN_BLOCKS:])
 
 

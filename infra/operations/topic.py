@@ -78,7 +78,7 @@ def checkpoint_path(lab: Lab) -> Path:
         stream.window_time.value,
         str(stream.shuffle_partitions),
     )
-    return lab.paths.data / "checkpoints" / short_hash("|".join(key), 12)
+    return lab.paths.checkpoint(short_hash("|".join(key), 12))
 
 
 def start_file(checkpoint: Path) -> Path:
@@ -98,7 +98,7 @@ def recorded_start(lab: Lab) -> dict[int, int]:
     Raises AuditFailed for a damaged record.
     """
     starts = []
-    for path in (lab.paths.data / "checkpoints").glob("*.start.json"):
+    for path in lab.paths.checkpoints.glob("*.start.json"):
         try:
             starts.append(read_start(path))
         except ValueError as error:

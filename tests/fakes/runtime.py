@@ -41,7 +41,7 @@ class FakeRuntime:
         if self._kind is RuntimeKind.DOCKER:
             self._world.volumes.setdefault(f"{self._stack.name}_{service.name}-data", self._stack.cluster_id)
         else:
-            directory = self._paths.data / service.name
+            directory = self._paths.broker(service.name)
             directory.mkdir(parents=True, exist_ok=True)
             (directory / META).write_text(f"cluster.id={self._stack.cluster_id}\n", encoding="utf-8")
         self._world.cluster_id = self._stack.cluster_id

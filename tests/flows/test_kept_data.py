@@ -102,7 +102,7 @@ def test_volumes_that_the_failed_run_made_itself_go_with_it(world: World) -> Non
 
 def test_data_beside_the_brokers_is_data_too(world: World) -> None:
     """The brokers' data may be gone and the ledger there: it is not the run's to delete."""
-    ledger = StackPaths.of("lab").data / "ledger.sqlite"
+    ledger = StackPaths.of("lab").ledger
     ledger.parent.mkdir(parents=True)
     ledger.write_bytes(b"somebody's")
     world.fail("watch stream", ConfigurationConflict("it cannot be"))
@@ -349,7 +349,7 @@ def test_a_take_down_that_could_not_ask_docker_says_so(
 ) -> None:
     monkeypatch.setattr("infra.lab.remains.docker_marks", lambda *_: DockerMarks(silence="no Docker engine answers"))
     if data:
-        ledger = StackPaths.of("lab").data / "ledger.sqlite"
+        ledger = StackPaths.of("lab").ledger
         ledger.parent.mkdir(parents=True)
         ledger.touch()
     assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab")) is data
@@ -368,7 +368,7 @@ def test_a_damaged_state_whose_data_may_be_dockers_is_not_forgotten_while_docker
 @pytest.mark.usefixtures("world")
 def test_status_tells_of_a_damaged_record_of_the_start_below_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     up()
-    (record,) = (StackPaths.of("lab").data / "checkpoints").glob("*.start.json")
+    (record,) = StackPaths.of("lab").checkpoints.glob("*.start.json")
     record.write_bytes(b"")
     status.main(NamedStack(name="lab"))
     shown = capsys.readouterr().out

@@ -170,7 +170,7 @@ class RealStack:
         lab = self.lab
         connection, topic = lab.stack.connection, lab.settings.stack.topic
         lab.supervisor.remove("producer")  # at rest, so that ledger and log are of the same moment
-        ledger = read_ledger(lab.paths.data / "ledger.sqlite")
+        ledger = read_ledger(lab.paths.ledger)
         ends = {partition: end for partition, (_first, end) in log_ends(connection, topic).items()}
         log = recount(read_log(connection, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
         # The log stands for the stream too, of which there is none: what is left to compare is the ledger with the log.
