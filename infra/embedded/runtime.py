@@ -7,20 +7,23 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.embedded.sabotage import ProcessSabotage
 from infra.host.paths import short_hash
 from infra.java.class_archives import BROKER, archive_options
 from infra.java.installation import find_java
-from infra.java.jars import ensure_jars, jar_directory
+from infra.java.jars import ensure_jars, jar_directory, locked
 from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Program, Service, Stack
-from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState
+from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from infra.supervision.budget import Deaths, forgive, read_budget
 from infra.supervision.log_tail import tail
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.host.paths import StackPaths
     from infra.supervision.supervisor import ProgramStatus, Supervisor
 
@@ -47,6 +50,23 @@ class EmbeddedRuntime:
     def kind(self) -> RuntimeKind:
         """Embedded."""
         return RuntimeKind.EMBEDDED
+
+    @property
+    def foundation(self) -> str:
+        """The stack's supervisord."""
+        return SUPERVISOR
+
+    @property
+    def sabotage(self) -> ProcessSabotage:
+        """Signals to the brokers' processes."""
+        return ProcessSabotage(self._supervisor)
+
+    def checks(self) -> dict[str, Callable[[], str]]:
+        """Return none: supervisord is there in every runtime."""
+        return {}
+
+    def require_no_namesake(self) -> None:
+        """Require nothing: processes have no names."""
 
     def prepare(self) -> None:
         """Fetch or check the broker's jars; raises PrerequisiteMissing without Java, DamagedDownload for a wrong jar."""
@@ -94,6 +114,14 @@ class EmbeddedRuntime:
     def logs(self, service: Service, lines: int) -> str:
         """Return the last lines of the broker's output."""
         return tail(self._paths.log(service.name), lines)
+
+    def image(self, _service: Service) -> str:
+        """Return none."""
+        return ""
+
+    def kafka_version(self) -> str:
+        """Return the locked jar's."""
+        return next(jar.version for jar in locked(BROKER) if jar.artifact == "kafka_2.13")
 
     def data_place(self, service: Service) -> str:
         """Return the broker's directory."""

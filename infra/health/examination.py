@@ -9,23 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeStack, compose_ladder
-from infra.docker.engine import WAYS_OUT, engine_answers
 from infra.health.verdicts import Finding, Repair, Verdict, block
 from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
+from infra.kafka.versions import hole
 from infra.lab.assembly import PAGE, Lab, open_lab
-from infra.lab.kafka_version import hole, kafka_version
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
-from infra.stack.runtime import ServiceState
+from infra.stack.runtime import SUPERVISOR, ServiceState
 from trending.errors import LabError, NotReady, PrerequisiteMissing
 from trending.kafka.log_reader import log_ends, offsets_at
-from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 LOOKS = 3
 PAUSE_SECONDS = 2.0
 """A component counts as down when three looks in a row say so: whoever restarts it by himself gets the time to do it."""
-SUPERVISOR = "supervisor"
-ENGINE = "engine"
 CLUSTER = "cluster"
 TOPIC = "topic"
 FRESHNESS = "freshness"
@@ -50,11 +46,9 @@ WORKERS = 12
 
 def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
     """Return component → the components without which it can't be well."""
-    containers = lab.runtime.kind is RuntimeKind.DOCKER
-    below = (ENGINE,) if containers else (SUPERVISOR,)
     brokers = tuple(service.name for service in lab.stack.brokers)
     return {
-        **{service.name: (*below, *service.depends_on) for service in lab.stack.services},
+        **{service.name: (lab.runtime.foundation, *service.depends_on) for service in lab.stack.services},
         CLUSTER: brokers,
         TOPIC: (CLUSTER,),
         **dict.fromkeys(FIGURES, (SUPERVISOR, TOPIC)),
@@ -74,9 +68,8 @@ def examine(lab: Lab, clock: Clock | None = None) -> list[Finding]:
 
 def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
     """Return component → one look at it."""
-    containers = lab.runtime.kind is RuntimeKind.DOCKER
     return {
-        **({ENGINE: _engine} if containers else {}),
+        **{name: partial(_checked, name, check) for name, check in lab.runtime.checks().items()},
         SUPERVISOR: partial(_supervisor, lab),
         **{service.name: partial(_service, lab, service) for service in lab.stack.services},
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
@@ -137,11 +130,11 @@ def _down(component: str, error: LabError, repair: Repair = Repair.NONE) -> Find
     return Finding(component, Verdict.UNHEALTHY, evidence, error.next_command, repair)
 
 
-def _engine() -> Finding:
-    silence = engine_answers()
-    if silence:
-        return Finding(ENGINE, Verdict.UNHEALTHY, silence, WAYS_OUT)
-    return Finding(ENGINE, Verdict.HEALTHY, "answers")
+def _checked(component: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(component, Verdict.HEALTHY, check())
+    except LabError as error:
+        return _down(component, error)
 
 
 def _supervisor(lab: Lab) -> Finding:
@@ -227,7 +220,7 @@ def _machine(component: str, check: Callable[[], str]) -> Finding:
 
 def _versions(lab: Lab) -> Finding:
     try:
-        version = kafka_version(lab.stack, lab.runtime.kind)
+        version = lab.runtime.kafka_version()
     except LabError as error:
         return _down("versions", error)
     if holes := hole(version):

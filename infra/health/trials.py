@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from infra.health.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
+from infra.health.examination import CLUSTER, FRESHNESS, TOPIC, looks_of
 from infra.health.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.health.faults import Fault, faults_of
 from infra.health.injections import supervisord_process
@@ -17,6 +17,7 @@ from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
+from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
 from infra.supervision.budget import forgive
 from trending.errors import LabError, NotSurvived

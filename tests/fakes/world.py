@@ -60,6 +60,8 @@ class World:
         self.volumes: dict[str, str] = {}
         self.marked: tuple[MarkedContainer, ...] = ()
         self.compose: ComposeStack | None = None
+        self.checks: dict[str, Callable[[], str]] = {}
+        self.kafka_version = "4.4.0"
         self.slow: dict[str, float] = {}
         self.records: list[Record] = []
         self.due = 7
@@ -152,12 +154,12 @@ class World:
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
-        for module in ("infra.lab.assembly", "infra.operations.take_down"):
+        for module in ("infra.lab.runtime_factory", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")
-        for module in ("infra.lab.assembly", "infra.commands.status", "infra.operations.take_down"):
+        for module in ("infra.docker.compose_stack", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
-        monkeypatch.setattr("infra.lab.assembly.engine", nullcontext)
-        for module in ("infra.lab.assembly", "infra.lab.remains"):
+        monkeypatch.setattr("infra.docker.engine.engine", nullcontext)
+        for module in ("infra.lab.runtime_factory", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("infra.operations.topic.BrokerClient", self.broker)

@@ -23,9 +23,9 @@ from flows.commands.modules import module_of
 from flows.runs import artifacts as pages
 from flows.runs import timeline
 from infra.command_line.forms import LastStep, StartUpForm, field_sections
-from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
-from infra.health.injections import jvm_of, service_process, supervisord_process
+from infra.docker.labels import STACK_LABEL
+from infra.health.injections import jvm_of, supervisord_process
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import port_owner, stack_processes
 from infra.lab.assembly import Lab, open_lab
@@ -181,7 +181,7 @@ class RealStack:
     def service_pid(self, service: str = "kafka") -> int:
         """Return the pid of a service's process on this machine, in either runtime."""
         lab = self.lab
-        return service_process(lab, lab.stack.service(service)).pid
+        return lab.runtime.sabotage.process(lab.stack.service(service)).pid
 
     def program_pid(self, program: str) -> int:
         status = self.lab.supervisor.status(program)

@@ -11,7 +11,7 @@ from fakes.clock import FakeClock
 
 from infra.docker import compose_stack as module
 from infra.docker.compose_stack import compose_ladder, compose_stack
-from infra.docker.runtime import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 from infra.kafka.readiness import climb
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import ServiceState
@@ -62,7 +62,8 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answering(_seconds: int) -> Iterator[Any]:
         yield client
 
-    monkeypatch.setattr(module, "engine", answering)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("infra.docker.engine.engine", answering)
     return made
 
 
@@ -94,7 +95,8 @@ def test_without_an_engine_there_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
     def silent(_seconds: int) -> Any:
         raise EngineUnavailable("no Docker engine answers")
 
-    monkeypatch.setattr(module, "engine", silent)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("infra.docker.engine.engine", silent)
     assert compose_stack("lab") is None
 
 

@@ -211,6 +211,14 @@ def test_the_data_is_deleted_only_when_asked_for(world: World) -> None:
     assert made.kind is RuntimeKind.EMBEDDED
 
 
+def test_its_services_are_processes_under_supervisord_from_the_locked_jars(world: World) -> None:
+    made = runtime(world)
+    made.require_no_namesake()
+    assert (made.foundation, made.checks()) == ("supervisor", {})
+    assert made.image(kafka(made)) == ""
+    assert made.kafka_version() == "4.4.0"
+
+
 def test_logs_are_the_last_lines_whatever_their_bytes(world: World) -> None:
     made = runtime(world)
     assert made.logs(kafka(made), 3) == ""
