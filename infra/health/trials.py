@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from infra.health.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
+from infra.health.examination import CLUSTER, FRESHNESS, TOPIC, looks_of
 from infra.health.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.health.faults import Fault, faults_of
 from infra.health.injections import supervisord_process
@@ -17,8 +17,9 @@ from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
+from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
-from infra.supervision.budget import BUDGET_FILE, forgive
+from infra.supervision.budget import forgive
 from trending.errors import LabError, NotSurvived
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
         if begun:
             _end(lab, fault)
             for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
-                forgive(lab.paths.run / BUDGET_FILE, name)  # these deaths were ours
+                forgive(lab.paths.budget, name)  # these deaths were ours
     recovered = watch.until(watch.well, "not everything was well again")
     return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
 

@@ -5,6 +5,7 @@ psutil identifies a process by pid and start time, so a reused pid is neither ta
 
 from __future__ import annotations
 
+import signal
 import socket
 from dataclasses import dataclass
 
@@ -62,6 +63,17 @@ def _signal(process: psutil.Process, *, resume: bool) -> None:
             process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+def freeze(process: psutil.Process) -> None:
+    """Stop a process without ending it."""
+    process.send_signal(signal.SIGSTOP)
+
+
+def thaw(process: psutil.Process) -> None:
+    """Let a stopped process go on; fine where it has ended."""
+    if process.is_running():
+        process.send_signal(signal.SIGCONT)
 
 
 def is_alive(pid: int, create_time: float) -> bool:

@@ -20,7 +20,7 @@ def log_tail(lab: Lab, component: str, lines: int) -> str:
     service = lab.stack.find(component)
     if service is not None:
         return lab.runtime.logs(service, lines)
-    parts = (tail(lab.supervisor.logs / f"{component}.{stream}.log", lines) for stream in ("err", "out"))
+    parts = (tail(lab.paths.log(component, stream), lines) for stream in ("err", "out"))
     return "\n".join(part for part in parts if part)
 
 

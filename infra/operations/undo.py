@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from infra.docker.marks import DockerMarks
+
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 
 
@@ -28,8 +30,8 @@ class Before:
     """What the machine had of a stack before a run, which the run's undo must leave: read before anything is recorded.
 
     ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``entries``
-    what was in the stack's directory (None: it was not there), ``state`` what was recorded, ``unseen`` why Docker could not be
-    asked.
+    what was in the stack's directory (None: it was not there), ``state`` what was recorded, ``docker`` what Docker was seen to
+    have (None: it was not asked, since a record says what there is).
     """
 
     running: frozenset[str]
@@ -37,7 +39,7 @@ class Before:
     data: tuple[str, ...]
     entries: frozenset[Path] | None
     state: StackState | None
-    unseen: str = ""
+    docker: DockerMarks | None = None
 
     @property
     def nothing_ran(self) -> bool:
@@ -54,7 +56,7 @@ def found_before(stack: str) -> Before:
         lab = open_lab(stack)
         return Before(running(lab), lab.supervisor.lives(), (), entries, state)
     found = remains_of(paths)
-    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, entries, None, found.unseen)
+    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, entries, None, found.docker)
 
 
 def running(lab: Lab) -> frozenset[str]:

@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 from supervisor import childutils
 
-BUDGET_FILE = "budget.json"
 DEATHS = 5
 """Deaths within the period after which a program is stopped."""
 PERIOD_SECONDS = 600.0

@@ -44,7 +44,7 @@ def lives(stack: RealStack) -> tuple[int, ...]:
 
 
 def end_of_log(stack: RealStack) -> int:
-    first, end = log_ends(f"localhost:{stack.port}", "tweets_topic")[0]
+    first, end = log_ends(stack.lab.stack.connection, "tweets_topic")[0]
     assert first == 0
     return end
 

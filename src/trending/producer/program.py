@@ -39,25 +39,22 @@ QUEUED_MESSAGES = 100_000
 """Bound of librdkafka's queue: past it the producer waits, so an unreachable broker costs bounded memory and no tweet."""
 
 
-def client_configuration(bootstrap: str) -> dict[str, str | int | bool]:
-    """Return librdkafka's settings: idempotent, lz4, no time limit for a message, quick to come back.
+PRODUCER_SETTINGS = {
+    "client.id": "trending-producer",
+    "enable.idempotence": True,
+    "max.in.flight.requests.per.connection": 1,
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "message.timeout.ms": 0,
+    "queue.buffering.max.messages": QUEUED_MESSAGES,
+    "reconnect.backoff.max.ms": 1000,
+    # A broker that comes back names no leader for a moment; by default the client asks again every five minutes.
+    "topic.metadata.refresh.interval.ms": 10_000,
+}
+"""Idempotent, lz4, no time limit for a message, quick to come back.
 
-    One request in flight: with more, a leader's change in the wrong moment makes librdkafka write a message twice, idempotent or
-    not (https://github.com/confluentinc/librdkafka/issues/4953, docs/decisions/0015).
-    """
-    return {
-        "bootstrap.servers": bootstrap,
-        "client.id": "trending-producer",
-        "enable.idempotence": True,
-        "max.in.flight.requests.per.connection": 1,
-        "compression.type": "lz4",
-        "linger.ms": 5,
-        "message.timeout.ms": 0,
-        "queue.buffering.max.messages": QUEUED_MESSAGES,
-        "reconnect.backoff.max.ms": 1000,
-        # A broker that comes back names no leader for a moment; by default the client asks again every five minutes.
-        "topic.metadata.refresh.interval.ms": 10_000,
-    }
+One request in flight: with more, a leader's change in the wrong moment makes librdkafka write a message twice, idempotent or not
+(https://github.com/confluentinc/librdkafka/issues/4953, docs/decisions/0015)."""
 
 
 class TweetProducer:
@@ -69,7 +66,8 @@ class TweetProducer:
         self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
         self._ledger = LedgerWriter(spec.ledger, self._run)
         self._fatal: KafkaError | None = None
-        self._producer = Producer({**client_configuration(spec.bootstrap), "error_cb": self._error}, logger=log)
+        own = {**PRODUCER_SETTINGS, "error_cb": self._error}
+        self._producer = Producer(spec.connection.client(own, silent=False), logger=log)
         self._sent = 0
         self._waits = 0
         self._watch = StuckClient(self._leaders_known, time.monotonic)

@@ -166,7 +166,7 @@ class FakeKafka:
         if self.unreachable:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
-    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
+    def list_topics(self, topic: str) -> FakeMetadata:
         if self.frozen:
             self.clock.sleep(timeout)
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))

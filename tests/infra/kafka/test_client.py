@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from infra.kafka import client as broker
 from infra.kafka.client import PROBE_TOPIC, BrokerClient, ClusterView, TopicView, reason
 from trending.errors import ConfigurationConflict, NotReady
+from trending.kafka.connection import KafkaConnection
 
 
 class FakeAdmin:
@@ -55,7 +56,7 @@ def kafka_error(code: int) -> KafkaException:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> BrokerClient:
     monkeypatch.setattr(broker, "AdminClient", FakeAdmin)
-    return BrokerClient("localhost:19092")
+    return BrokerClient(KafkaConnection("localhost:19092"))
 
 
 def answer(client: BrokerClient, **answers: Any) -> None:
@@ -172,7 +173,7 @@ def test_a_nonce_that_comes_back_is_no_error_time_after_time(mock_cluster: str, 
             return message
 
     monkeypatch.setattr(broker, "Consumer", Watched)
-    client = BrokerClient(mock_cluster)
+    client = BrokerClient(KafkaConnection(mock_cluster))
     client.round_trip(5)
     client.round_trip(5)
     assert len(set(read)) == 2
@@ -181,7 +182,7 @@ def test_a_nonce_that_comes_back_is_no_error_time_after_time(mock_cluster: str, 
 @pytest.mark.usefixtures("client")
 def test_a_record_that_nobody_acknowledges_is_not_ready() -> None:
     with pytest.raises(NotReady, match="could not be written") as caught:
-        BrokerClient("127.0.0.1:1").round_trip(0.2)
+        BrokerClient(KafkaConnection("127.0.0.1:1")).round_trip(0.2)
     assert PROBE_TOPIC in caught.value.evidence
 
 
@@ -195,7 +196,7 @@ def test_a_record_that_does_not_come_back_is_not_ready(mock_cluster: str, monkey
 
     monkeypatch.setattr(broker, "Consumer", Deaf)
     with pytest.raises(NotReady, match="did not come back"):
-        BrokerClient(mock_cluster).round_trip(5)
+        BrokerClient(KafkaConnection(mock_cluster)).round_trip(5)
 
 
 class Silent(FakeAdmin):
@@ -220,7 +221,7 @@ def fail(future: Future[Any]) -> None:
 @pytest.mark.parametrize("operation", ["topic", "create"])
 def test_a_request_that_failed_does_not_keep_the_client_alive(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "AdminClient", Silent)
-    client = BrokerClient("localhost:19092")
+    client = BrokerClient(KafkaConnection("localhost:19092"))
     alive = weakref.ref(client)
     gc.disable()
     try:

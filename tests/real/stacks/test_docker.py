@@ -13,7 +13,7 @@ import pytest
 
 from infra.command_line.forms import LastStep
 from infra.docker.engine import engine
-from infra.docker.runtime import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 from infra.docker.stand_ins import STAND_INS
 from infra.lab.assembly import record
 from infra.stack.runtime import ServiceState

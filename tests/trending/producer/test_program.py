@@ -10,7 +10,7 @@ from fakes.trending.kafka import MIDNIGHT
 
 from trending.errors import InvalidInput, LabError
 from trending.producer.ledger import read_ledger
-from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, TweetProducer, client_configuration, main
+from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, TweetProducer, main
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings, WindowTime
@@ -369,9 +369,11 @@ def test_several_partitions_are_acknowledged_alike(bench: Bench) -> None:
     assert {interval.partition for interval in bench.ledger.intervals} == {0, 1, 2}
 
 
-def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up() -> None:
-    configuration = client_configuration("broker:1")
-    assert configuration["bootstrap.servers"] == "broker:1"
+def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up(bench: Bench) -> None:
+    bench.run(seconds=1, rate=1)
+    configuration = bench.kafka.producers[0].configuration
+    assert configuration["bootstrap.servers"] == "localhost:9092"
+    assert "log_level" not in configuration, "what librdkafka says is in the program's log"
     assert configuration["enable.idempotence"] is True
     assert configuration["max.in.flight.requests.per.connection"] == 1, "librdkafka 4953: more can write a message twice"
     assert configuration["message.timeout.ms"] == 0
