@@ -167,9 +167,6 @@ class FakeKafka:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
     def list_topics(self, topic: str) -> FakeMetadata:
-        if self.frozen:
-            self.clock.sleep(timeout)
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         self.require()
         return FakeMetadata(
             {topic: FakeTopicMetadata({number: FakePartition(self.leader) for number in range(len(self.logs[topic]))})}
