@@ -5,14 +5,18 @@ psutil identifies a process by pid and start time, so a reused pid is neither ta
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import time
 from dataclasses import dataclass
 
 import psutil
 
 STACK_VARIABLE = "TRENDING_STACK_ID"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
+KILLED_SECONDS = 5.0
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,34 @@ def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.
     """Send SIGTERM (SIGCONT first, for the frozen), then SIGKILL after ``grace`` seconds; returns those still alive."""
     for process in processes:
         _signal(process, resume=True)
-    _gone, alive = psutil.wait_procs(processes, timeout=grace)
-    ours = [process for process in alive if process.is_running()]  # not those whose pid another process has by now
-    for process in ours:
+    alive = wait_for_end(processes, grace)
+    for process in alive:
         _signal(process, resume=False)
-    return psutil.wait_procs(ours, timeout=5)[1]
+    return wait_for_end(alive, KILLED_SECONDS)
+
+
+def wait_for_end(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait until the processes have ended, ``timeout`` seconds at most, and return those that still run.
+
+    psutil's own wait is not used: its TimeoutExpired stays in a cycle of references, in which the frames of all callers, and so
+    their sockets, live on until the collector finds them (seen with psutil 7).
+    """
+    deadline = time.monotonic() + timeout
+    while (alive := [process for process in processes if not has_ended(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether the process is gone, or is a zombie; one that is a child of ours is reaped. A reused pid is another process."""
+    try:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return False
+        if process.ppid() == os.getpid():
+            os.waitpid(process.pid, os.WNOHANG)
+    except (psutil.Error, ChildProcessError):
+        pass  # it went meanwhile, or somebody else has reaped it
+    return True
 
 
 def _signal(process: psutil.Process, *, resume: bool) -> None:

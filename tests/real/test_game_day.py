@@ -29,7 +29,7 @@ from infra.health.fault_names import FaultName
 from infra.health.faults import faults_of
 from infra.health.trials import Trial, try_fault
 from infra.host.paths import CHECKOUT
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, wait_for_end
 from infra.java.class_archives import spark_environment
 from infra.kafka.client import BrokerClient
 from infra.operations.page import ask_whose
@@ -367,23 +367,12 @@ def test_a_frozen_producer_goes_on(live: RealStack) -> None:
 @pytest.mark.row(20, "D", "E")
 def test_a_killed_driver_takes_its_tree_along_and_resumes_from_the_checkpoint(live: RealStack) -> None:
     old, jvm = live.program_pid("stream"), psutil.Process(live.jvm_pid())
-    attempt(live, FaultName.DRIVER_KILLED, lambda: ended_in_time(jvm))
+    attempt(live, FaultName.DRIVER_KILLED, lambda: require_ended(jvm))
     live.wait_new_life("stream", old)
 
 
-def ended_in_time(process: psutil.Process) -> None:
-    """Wait for it without psutil's own wait, whose errors keep every caller's frame, and so the caller's clients, alive."""
-    deadline = time.monotonic() + 5
-    while not has_ended(process):
-        assert time.monotonic() < deadline, f"{process} outlives its driver"
-        time.sleep(0.02)
-
-
-def has_ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+def require_ended(process: psutil.Process) -> None:
+    assert wait_for_end([process], 5) == [], f"{process} outlives its driver"
 
 
 @pytest.mark.row(20, "D", "E")
@@ -423,7 +412,7 @@ def test_with_its_supervisor_killed_it_can_be_taken_down_and_goes_on_from_its_da
     topic = live.lab.settings.stack.topic
     supervisord = live.supervisord()
     supervisord.kill()
-    supervisord.wait(5)
+    assert wait_for_end([supervisord], 5) == []
     before = log_ends(live.lab.stack.connection, topic)[0]
     for _twice in range(2):
         assert "its data is kept" in live.down_command(volumes=False)
