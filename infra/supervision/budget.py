@@ -12,6 +12,7 @@ import time
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from supervisor import childutils
@@ -19,6 +20,11 @@ from supervisor import childutils
 DEATHS = 5
 """Deaths within the period after which a program is stopped."""
 PERIOD_SECONDS = 600.0
+ENDED_STATES = frozenset({"STOPPED", "FATAL"})
+SETTLED_STATES = ENDED_STATES | {"RUNNING", "BACKOFF"}
+"""Not EXITED, which supervisord leaves within a second, nor STARTING, which lasts ``startsecs``, one second."""
+SETTLED_SECONDS = 5.0
+POLL_SECONDS = 0.1
 
 
 class Deaths(msgspec.Struct):
@@ -59,6 +65,19 @@ def _write(path: Path, budget: dict[str, Deaths]) -> None:
     fresh.replace(path)
 
 
+def give_up(supervisor: Any, program: str) -> None:
+    """Stop a program for good, once supervisord has started it again after the death that is too many.
+
+    Before that, supervisord answers that it does not run and then starts it all the same. Right after that the signal can be lost
+    between fork and exec, and the program lives on until the SIGKILL at the end of its stop time, 25 s and more.
+    """
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while (state := supervisor.getProcessInfo(program)["statename"]) not in SETTLED_STATES and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if state not in ENDED_STATES:
+        supervisor.stopProcess(program, False)  # noqa: FBT003 - XML-RPC has no keywords
+
+
 def main() -> None:
     """Listen until supervisord closes standard input. Protocol: https://supervisord.org/events.html."""
     path = Path(sys.argv[1])
@@ -70,7 +89,7 @@ def main() -> None:
             sys.stderr.write(f"{event['processname']} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
             # A program that supervisord itself has given up, or that was removed meanwhile, needs no stopping.
             with suppress(xmlrpc.client.Fault):
-                rpc.supervisor.stopProcess(event["processname"], False)  # noqa: FBT003 - XML-RPC has no keywords
+                give_up(rpc.supervisor, event["processname"])
         childutils.listener.ok()
 
 
