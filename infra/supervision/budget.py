@@ -12,7 +12,7 @@ import time
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import msgspec
 from supervisor import childutils
@@ -65,7 +65,15 @@ def _write(path: Path, budget: dict[str, Deaths]) -> None:
     fresh.replace(path)
 
 
-def give_up(supervisor: Any, program: str) -> None:
+class ProcessControl(Protocol):
+    """What is asked of supervisord's XML-RPC interface: https://supervisord.org/api.html."""
+
+    def getProcessInfo(self, name: str) -> dict[str, str]: ...  # noqa: N802, D102 - supervisord's name
+
+    def stopProcess(self, name: str, wait: bool) -> bool: ...  # noqa: N802, D102, FBT001 - supervisord's name
+
+
+def give_up(supervisor: ProcessControl, program: str) -> None:
     """Stop a program for good, once supervisord has started it again after the death that is too many.
 
     Before that, supervisord answers that it does not run and then starts it all the same. Right after that the signal can be lost
