@@ -22,8 +22,11 @@ from trending.kafka.connection import KafkaConnection
 class FakeAdmin:
     """Answers what the test puts in: a value, or an error."""
 
-    def __init__(self, _configuration: dict[str, Any]) -> None:
-        self.answers: dict[str, Any] = {}
+    made = 0
+
+    def __init__(self, _configuration: dict[str, Any], answers: dict[str, Any] | None = None) -> None:
+        FakeAdmin.made += 1
+        self.answers = {} if answers is None else answers
 
     def _future(self, operation: str) -> Future[Any]:
         future: Future[Any] = Future()
@@ -55,7 +58,9 @@ def kafka_error(code: int) -> KafkaException:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> BrokerClient:
-    monkeypatch.setattr(broker, "AdminClient", FakeAdmin)
+    answers: dict[str, Any] = {}
+    monkeypatch.setattr(broker, "AdminClient", lambda configuration: FakeAdmin(configuration, answers))
+    monkeypatch.setattr(FakeAdmin, "made", 0)
     return BrokerClient(KafkaConnection("localhost:19092"))
 
 
@@ -86,6 +91,23 @@ def test_a_broker_that_does_not_answer_is_not_ready_and_named_by_its_address(cli
         with pytest.raises(NotReady) as caught:
             ask(0.01)
         assert "localhost:19092" in caught.value.cause or "_TRANSPORT" in caught.value.evidence
+
+
+@pytest.mark.row(12)
+def test_a_client_that_was_not_answered_is_replaced_and_any_other_is_kept(client: BrokerClient) -> None:
+    view = SimpleNamespace(cluster_id="c", controller_id=1, brokers={})
+    answer(client, cluster=view, topic=topic(1))
+    client.cluster(1)
+    client.topic("tweets_topic", 1)
+    assert FakeAdmin.made == 1
+    answer(client, cluster="silence", topic="silence", create="silence")
+    for ask in (client.cluster, lambda timeout: client.topic("tweets_topic", timeout)):
+        for _twice in range(2):
+            with pytest.raises(NotReady):
+                ask(0.01)
+    assert FakeAdmin.made == 4, "each silence but the last has another one asked"
+    answer(client, cluster=view)
+    assert client.cluster(1).cluster_id == "c"
 
 
 def test_a_topic_is_seen_with_its_partitions_without_leader(client: BrokerClient) -> None:
