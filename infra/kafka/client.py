@@ -71,9 +71,9 @@ def _answer(asked: dict[Asked, Future[Answer]], about: Asked, timeout: float) ->
 class BrokerClient:
     """One librdkafka admin connection; make it inside the task that uses it.
 
-    A client that was not answered is replaced before the next question. On 2026-11-26 one that had been asked while its broker was
-    frozen failed with ``_TRANSPORT`` for 180 s, beside a producer that the same broker acknowledged (librdkafka 2.16.0; seen once,
-    not in eight freezes made for it).
+    A client that was not answered is replaced before the next question. On 2026-11-26 one that had been asked while its broker
+    was frozen failed with ``_TRANSPORT`` for 180 s, beside a producer that the same broker acknowledged (librdkafka 2.16.0; seen
+    once, not in eight freezes made for it).
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
