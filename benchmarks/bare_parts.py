@@ -71,14 +71,14 @@ def _timed(parts: dict[str, float], name: str) -> Iterator[None]:
 
 def _start_broker(lab: Lab, running: ExitStack) -> BrokerClient:
     service = lab.stack.services[0]
-    properties = lab.paths.run / "kafka.properties"
-    log_dirs = str(lab.paths.data / "kafka")
+    properties = lab.paths.properties("kafka")
+    log_dirs = str(lab.paths.broker("kafka"))
     properties.write_text(render_properties({**service.properties, "log.dirs": log_dirs}), encoding="ascii")
     subprocess.run(format_command(lab.stack.cluster_id, properties), capture_output=True, timeout=TIMEOUT, check=True)
     java, *rest = broker_command(service.heap_mb, properties)
     broker = Child("kafka", [java, *archive_options(BROKER), *rest], lab.paths.run)
     running.callback(broker.end)
-    client = BrokerClient(lab.stack.bootstrap)
+    client = BrokerClient(lab.stack.connection)
     wait_until(lambda: _answers(client, broker), TIMEOUT, "the broker")
     return client
 

@@ -53,10 +53,10 @@ class ManualProcedure:
     def measure(self) -> Sample:
         """Return the seconds from the first command to the end of the first block."""
         with declared() as lab, ExitStack() as running:
-            run, bootstrap, topic = lab.paths.run, lab.stack.bootstrap, lab.settings.stack.topic
+            run, bootstrap, topic = lab.paths.run, lab.stack.connection.bootstrap, lab.settings.stack.topic
             marks = [("", time.monotonic())]
             properties = run / "server.properties"
-            values = {**lab.stack.services[0].properties, "log.dirs": str(lab.paths.data / "kafka")}
+            values = {**lab.stack.services[0].properties, "log.dirs": str(lab.paths.broker("kafka"))}
             properties.write_text(render_properties(values), encoding="ascii")
             storage = ["format", "--cluster-id", lab.stack.cluster_id, "--config", str(properties)]
             subprocess.run([*_java("kafka.tools.StorageTool"), *storage], capture_output=True, timeout=TIMEOUT, check=True)

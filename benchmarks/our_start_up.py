@@ -11,10 +11,10 @@ from benchmarks.children import Child, has_block, wait_until
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
 from benchmarks.stack import NAME, gone_before_and_after, settings
-from infra.docker.engine import engine_answers
+from infra.docker.presence import engine_answers
 from infra.host.paths import StackPaths
 from infra.java.class_archives import BROKER, SPARK, archive
-from infra.lab.assembly import missing_image
+from infra.lab.runtime_factory import missing_image
 from infra.prefect_services.server import ensure_server, prefect_environment, stop_server
 from trending.settings import RuntimeKind
 
@@ -49,7 +49,7 @@ class OurStartUp:
             started = time.monotonic()
             child = Child("start-up", command, bench_directory(), environment)
             try:
-                wait_until(lambda: has_block(paths.output / "stream.out.log", child.require_no_failure), TIMEOUT, "a ranking")
+                wait_until(lambda: has_block(paths.output_file("stream"), child.require_no_failure), TIMEOUT, "a ranking")
                 seconds = time.monotonic() - started
                 child.finish(TIMEOUT)
             finally:

@@ -1,4 +1,4 @@
-"""The results: a JSON file for each day of measuring, in the format of PERFORMANCE.md, and the table that the README shows."""
+"""The results: a JSON file for each day of measuring, in the format of PERFORMANCE.md, and the table in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RESULTS = Path(__file__).parent / "results"
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- from benchmarks/results/latest.md: make bench -->\n", "<!-- end of the results -->"
 
 
 def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> tuple[Path, Path]:
-    """Write today's JSON and the table, also into the README; rows measured earlier, and not now, are kept.
+    """Write today's JSON and the table, also into docs/performance.md; rows measured earlier, and not now, are kept.
 
     Returns the paths of JSON and table.
     """
@@ -32,18 +32,18 @@ def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> 
     table = directory / "latest.md"
     text = to_markdown(content["rows"])
     table.write_text(text, encoding="utf-8")
-    show_in_readme(text)
+    show_on_page(text)
     return path, table
 
 
-def show_in_readme(table: str, readme: Path = README) -> None:
-    """Put the table between the README's two marks; raises ValueError where they are missing."""
-    before, mark, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+def show_on_page(table: str, page: Path = PAGE) -> None:
+    """Put the table between the page's two marks; raises ValueError where they are missing."""
+    before, mark, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _old, end, after = rest.partition(END)
     if not mark or not end:
-        message = f"{readme} has no place for the results"
+        message = f"{page} has no place for the results"
         raise ValueError(message)
-    readme.write_text(f"{before}{mark}{table}{end}{after}", encoding="utf-8")
+    page.write_text(f"{before}{mark}{table}{end}{after}", encoding="utf-8")
 
 
 def _earlier(directory: Path) -> list[dict[str, Any]]:

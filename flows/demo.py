@@ -15,7 +15,6 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.host.reporting import say
-from infra.lab.assembly import open_lab
 from infra.operations.stream import NAME as STREAM
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state
@@ -44,8 +43,8 @@ def demo(settings: DemoForm) -> AuditReport:
 
 
 def watch_rankings(stack: str, seconds: float) -> None:
-    """Report the blocks that the job has printed, then each new one."""
-    path = open_lab(stack).supervisor.output / f"{STREAM}.out.log"
+    """Report the job's blocks as they come, those already printed first."""
+    path = StackPaths.of(stack).output_file(STREAM)
     deadline = time.monotonic() + seconds
     with path.open(encoding="utf-8") as output:
         while time.monotonic() < deadline:

@@ -7,15 +7,13 @@ from prefect import flow
 from flows.runs.server import with_server
 from infra.forms.parameters import SmokeTestForm
 from infra.forms.terminal import run_command
-from infra.lab.assembly import open_lab
 from tasks.audit import send_probe
 
 
 @flow(name="smoke-test", flow_run_name="smoke-test {settings.name}")
 def smoke_test(settings: SmokeTestForm) -> None:
     """Succeed only if all five messages came back within the deadline."""
-    lab = open_lab(settings.name)
-    send_probe(lab.stack.bootstrap, lab.settings.stack.topic, settings.timeout_seconds)
+    send_probe(settings.name, settings.timeout_seconds)
 
 
 def main(settings: SmokeTestForm) -> None:

@@ -55,6 +55,14 @@ def test_a_package_costs_nothing_to_import(floor: str) -> None:
         assert isinstance(docstring, ast.Expr), path
 
 
+def test_where_a_stack_lies_is_composed_in_one_module() -> None:
+    """Of its directories and of the lab's directory of stacks."""
+    by_hand = re.compile(r"\bpaths\.(?:root|data|run|logs|checkpoints) /|[\"']stacks[\"']")
+    modules = [path for floor in ("flows", "tasks", "infra") for path in sorted((CHECKOUT / floor).rglob("*.py"))]
+    composing = [path for path in modules if by_hand.search(path.read_text(encoding="utf-8"))]
+    assert [path.relative_to(CHECKOUT).as_posix() for path in composing] == ["infra/host/paths.py"]
+
+
 @pytest.mark.parametrize("program", ["producer", "stream", "page"])
 def test_a_program_is_started_by_the_name_of_its_package(program: str) -> None:
     assert find_spec(f"trending.{program}.__main__") is not None

@@ -27,7 +27,7 @@ def main() -> int:
         return InvalidInput.exit_code
     try:
         lab = open_lab(stack.name)
-        run_probe(lab.stack.bootstrap, lab.settings.stack.topic, TIMEOUT_SECONDS, lambda line: print(line, flush=True))  # noqa: T201
+        run_probe(lab.stack.connection, lab.settings.stack.topic, TIMEOUT_SECONDS, lambda line: print(line, flush=True))  # noqa: T201
     except LabError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

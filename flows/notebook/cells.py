@@ -110,7 +110,7 @@ class Notebook:
 
     def print_block(self) -> None:
         """Print the last ranking that the Spark job wrote to its console."""
-        log = self.paths.output / "stream.out.log"
+        log = self.paths.output_file("stream")
         sys.stdout.write(last_block(log.read_text(encoding="utf-8") if log.exists() else "") + "\n")
 
     def prove(self) -> None:

@@ -43,7 +43,7 @@ class Stopwatch:
         summary = StartUpSummary(
             stack=self._stack,
             runtime=lab.runtime.kind,
-            bootstrap=lab.stack.bootstrap,
+            bootstrap=lab.stack.connection.bootstrap,
             topic=lab.settings.stack.topic,
             cluster_id=lab.stack.cluster_id,
             page=lab.settings.page.address if any(step.name == PAGE for step in self._steps) else "",

@@ -19,7 +19,7 @@ def main(settings: SpyForm) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
-    follow(lab.stack.bootstrap, lab.settings.stack.topic, stop_on_signals(), show, settings.limit)
+    follow(lab.stack.connection, lab.settings.stack.topic, stop_on_signals(), show, settings.limit)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import psutil
-
 from infra.host.paths import StackPaths
-from infra.host.processes import free_port, stack_processes
+from infra.host.processes import free_port, stack_processes, wait_for_end
 from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
 from infra.lab.assembly import open_lab
 from infra.operations.producer import launch_producer, wait_for_producer
@@ -41,8 +39,8 @@ def train() -> list[Path]:
             with making_archives(), stack_held(StackPaths.of(NAME)):
                 bring_up()
                 stop_stream(NAME)
-                # The driver's JVM writes its archive when it exits, which is after its Python process.
-                psutil.wait_procs(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
+                # The driver's JVM writes its archive on its way out, after its Python.
+                wait_for_end(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
         finally:
             take_down(NAME, volumes=True)
         keep_archive(BROKER)

@@ -8,18 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.docker.containers import STACK_LABEL, observe_container
-from infra.docker.engine import engine
+from infra.docker.labels import PROJECT_LABEL, SERVICE_LABEL, STACK_LABEL
+from infra.docker.presence import nobody_listens
 from infra.kafka.readiness import Rung, require_serving, watching_ladder
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import Observation, ServiceState
-from trending.errors import EngineUnavailable, NotReady, ServiceDied
+from trending.errors import EngineUnavailable, NotOurs, NotReady, ServiceDied
+from trending.kafka.connection import KafkaConnection
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-PROJECT_LABEL = "com.docker.compose.project"
-SERVICE_LABEL = "com.docker.compose.service"
 LOOK_SECONDS = 5
 """Seconds after which an engine counts as absent; a command that only looks does not wait longer."""
 
@@ -48,9 +47,9 @@ class ComposeStack:
         return tuple(each for each in self.services if each.kind is ServiceKind.KAFKA and each.ports)
 
     @property
-    def bootstrap(self) -> str:
-        """``host:port`` list for clients on this machine."""
-        return ",".join(f"localhost:{broker.ports[0]}" for broker in self.brokers)
+    def connection(self) -> KafkaConnection:
+        """How clients on this machine reach it."""
+        return KafkaConnection(",".join(f"localhost:{broker.ports[0]}" for broker in self.brokers))
 
     @property
     def take_down_command(self) -> str:
@@ -59,7 +58,12 @@ class ComposeStack:
 
 
 def compose_stack(project: str) -> ComposeStack | None:
-    """Return the Compose project's stack; None if there is none or no engine answers."""
+    """Return the Compose project's stack; None where there is none, or no engine answers."""
+    if nobody_listens():
+        return None
+    from infra.docker.containers import observe_container  # noqa: PLC0415 - it imports the SDK
+    from infra.docker.engine import engine  # noqa: PLC0415 - the same
+
     try:
         with engine(LOOK_SECONDS) as client:
             filters: dict[str, Any] = {"label": f"{PROJECT_LABEL}={project}"}
@@ -72,13 +76,22 @@ def compose_stack(project: str) -> ComposeStack | None:
     return ComposeStack(project, services) if any(each.kind is ServiceKind.KAFKA for each in services) else None
 
 
+def require_no_compose_stack(project: str) -> None:
+    """Raise NotOurs where Docker Compose has a stack of that name."""
+    theirs = compose_stack(project)
+    if theirs is not None:
+        cause = f"Docker Compose has a stack named {project}; it is left alone"
+        evidence = ", ".join(f"{each.name} ({each.observed.detail})" for each in theirs.services)
+        raise NotOurs(cause, evidence, f"{theirs.take_down_command}, or make up NAME=another PORT=19092")
+
+
 def compose_ladder(stack: ComposeStack, service: ComposeService) -> list[Rung]:
     """Return the rungs of one service."""
     rungs = [Rung("running", lambda: _require_running(service)), Rung("own health check", lambda: _require_healthy(service))]
     if service.kind is ServiceKind.ZOOKEEPER and service.ports:
         rungs.append(Rung("serving", lambda: require_serving(service.ports[0])))
     if stack.brokers and service is stack.brokers[-1]:
-        rungs += watching_ladder(stack.bootstrap, len(stack.brokers))
+        rungs += watching_ladder(stack.connection, len(stack.brokers))
     return rungs
 
 

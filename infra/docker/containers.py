@@ -8,16 +8,41 @@ from typing import TYPE_CHECKING
 
 from docker.errors import APIError, NotFound
 
+from infra.docker.labels import STACK_LABEL
 from infra.stack.runtime import Observation, ServiceState
+from trending.errors import NotOurs
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-STACK_LABEL = "trending.stack"
-COMPONENT_LABEL = "trending.component"
+    from infra.stack.declaration import Service, Stack
+
 CLEAN_EXITS = frozenset({0, 143})
 """Exit codes of a container that ended by itself, or by SIGTERM, which a JVM reports as 128 + 15."""
+
+
+def find_container(client: DockerClient, stack: Stack, service: Service) -> Container | None:
+    """Return the stack's container of the service, or None; raises NotOurs for somebody else's of that name."""
+    name = stack.qualified(service.name)
+    try:
+        container = client.containers.get(name)
+    except NotFound:
+        return None
+    if container.labels.get(STACK_LABEL) != stack.stack_id:
+        cause = f"a container named {name} exists that this stack did not make; it is left alone"
+        owner = container.labels.get(STACK_LABEL, "nobody's label")
+        evidence = f"{container.short_id}, image {container.attrs['Config']['Image']}, {owner}"
+        raise NotOurs(cause, evidence, f"docker rename {name} {name}-old, or make up NAME=another PORT=19092")
+    return container
+
+
+def our_container(client: DockerClient, stack: Stack, service: Service) -> Container | None:
+    """Return the stack's container of the service, or None where there is none or somebody else's."""
+    try:
+        return find_container(client, stack, service)
+    except NotOurs:
+        return None
 
 
 def observe_container(client: DockerClient, container: Container, service: str, *, drifted: bool = False) -> Observation:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_host
 
+from infra.docker.presence import ENGINE_REMEDY, knock, no_engine_at
 from trending.errors import EngineUnavailable, ImageUnavailable
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 ENGINE_SECONDS = 60
-ENGINE_REMEDY = "start the engine (systemctl start docker), check DOCKER_HOST, or use RUNTIME=embedded"
 
 
 @contextmanager
@@ -50,14 +49,12 @@ def _knock(host: str, seconds: float) -> None:
     """Raise OSError if nobody listens at the Unix socket: the SDK would leave its socket open when it cannot connect."""
     address = str(parse_host(host))
     if address.startswith("http+unix://"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-            knocking.settimeout(seconds)
-            knocking.connect(address.removeprefix("http+unix://"))
+        knock(address.removeprefix("http+unix://"), seconds)
 
 
 def unavailable(error: Exception) -> EngineUnavailable:
     """Return the error for an engine that does not answer, naming the host that was tried."""
-    return EngineUnavailable(f"no Docker engine answers at {tried_host()}", str(error)[:300], ENGINE_REMEDY)
+    return EngineUnavailable(no_engine_at(tried_host()), str(error)[:300], ENGINE_REMEDY)
 
 
 def tried_host() -> str:
@@ -69,15 +66,6 @@ def describe_engine(client: DockerClient) -> str:
     """Return the engine that answers: its name, version and address."""
     info = client.version()
     return f"Docker {info.get('Version')} ({info.get('Os')}/{info.get('Arch')}) at {tried_host()}"
-
-
-def engine_answers() -> str | None:
-    """Return None when an engine answers, otherwise the reason in one line."""
-    try:
-        with engine():
-            return None
-    except EngineUnavailable as error:
-        return error.cause
 
 
 def has_image(client: DockerClient, image: str) -> bool:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from docker.errors import DockerException
-
-from infra.docker.containers import COMPONENT_LABEL, STACK_LABEL
-from infra.docker.engine import engine
+from infra.docker.labels import COMPONENT_LABEL, STACK_LABEL
+from infra.docker.presence import nobody_listens
 from trending.errors import EngineUnavailable
 
 
@@ -32,6 +30,12 @@ class DockerMarks:
 
 def docker_marks(stack_id: str, seconds: int) -> DockerMarks:
     """Return what the engine has of the stack; each of its answers may take ``seconds``."""
+    if silence := nobody_listens():
+        return DockerMarks(silence=silence)
+    from docker.errors import DockerException  # noqa: PLC0415 - not before somebody listens
+
+    from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
+
     marked: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={stack_id}"}
     try:
         with engine(seconds) as client:

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
-from infra.docker.containers import COMPONENT_LABEL, STACK_LABEL, observe_container, remove_container
+from infra.docker.compose_stack import require_no_compose_stack
+from infra.docker.containers import find_container, observe_container, our_container, remove_container
 from infra.docker.engine import describe_engine, engine, pull, taken_port
+from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, STACK_LABEL, labels_of
+from infra.docker.networks import ensure_network
+from infra.docker.presence import require_engine
+from infra.docker.sabotage import ContainerSabotage
 from infra.docker.stand_ins import image_at_hand
 from infra.docker.volumes import (
     KAFKA_DATA,
@@ -24,10 +29,11 @@ from infra.host.paths import short_hash
 from infra.host.processes import PortOwner, port_owner
 from infra.kafka.cluster_id import check_cluster_id, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
+from infra.kafka.versions import version_of_image
 from infra.stack.declaration import Service, ServiceKind, Stack
 from infra.stack.profiles import STOP_SECONDS
-from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState, taken
-from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, NotOurs, ServiceBroken
+from infra.stack.runtime import ENGINE, KeptData, Observation, Outcome, ServiceState, taken
+from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, ServiceBroken
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -35,12 +41,10 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
     from docker.models.containers import Container
-    from docker.models.networks import Network
     from docker.models.volumes import Volume
 
     from infra.host.paths import StackPaths
 
-HASH_LABEL = "trending.config"
 RESTARTS = 3
 """Docker's own restarts after a failure; a ``docker kill`` suppresses them."""
 PIDS = 512
@@ -61,12 +65,30 @@ class DockerRuntime:
         """Docker."""
         return RuntimeKind.DOCKER
 
+    @property
+    def foundation(self) -> str:
+        """The engine."""
+        return ENGINE
+
+    @property
+    def sabotage(self) -> ContainerSabotage:
+        """The engine's own commands, and signals to the process inside a container."""
+        return ContainerSabotage(self._stack)
+
+    def checks(self) -> dict[str, Callable[[], str]]:
+        """Return the engine's."""
+        return {ENGINE: require_engine}
+
+    def require_no_namesake(self) -> None:
+        """Raise NotOurs where Docker Compose has a stack of this name."""
+        require_no_compose_stack(self._stack.name)
+
     def prepare(self) -> None:
         """Have every image at hand and no foreign thing in the way; raises EngineUnavailable, ImageUnavailable, NotOurs."""
         with engine() as client:
             self._show(describe_engine(client))
             for service in self._stack.services:
-                self._find(client, service)
+                find_container(client, self._stack, service)
                 self._image(client, service, fetch=True)
             check_volumes(client, self._stack, recorded=True)
 
@@ -75,7 +97,7 @@ class DockerRuntime:
         with engine() as client:
             image = self._image(client, service, fetch=False)
             wanted = self._config_hash(client, service, image)
-            container = self._find(client, service)
+            container = find_container(client, self._stack, service)
             if container is not None and container.labels.get(HASH_LABEL) == wanted and container.status != "created":
                 if container.status == "running":
                     return Outcome.ADOPTED
@@ -83,7 +105,7 @@ class DockerRuntime:
                 return Outcome.STARTED
             if container is not None:
                 remove_container(container, service.stop_seconds)
-            self._network(client)
+            ensure_network(client, self._stack)
             created = self._create(client, service, image, wanted)
             self._run(created, service, remove=True)
             return Outcome.CREATED if container is None else Outcome.RECREATED
@@ -91,7 +113,7 @@ class DockerRuntime:
     def stop(self, service: Service) -> None:
         """Stop the container and keep it."""
         with engine() as client:
-            container = self._find_own(client, service)
+            container = our_container(client, self._stack, service)
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
                     container.unpause()
@@ -100,14 +122,14 @@ class DockerRuntime:
     def remove(self, service: Service) -> None:
         """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
         with engine() as client:
-            container = self._find_own(client, service)
+            container = our_container(client, self._stack, service)
             if container is not None:
                 remove_container(container, service.stop_seconds)
 
     def observe(self, service: Service) -> Observation:
         """Return what the engine has of the service."""
         with engine() as client:
-            container = self._find(client, service)
+            container = find_container(client, self._stack, service)
             if container is None:
                 return Observation(service.name, ServiceState.ABSENT)
             return observe_container(client, container, service.name, drifted=self._drifted(client, service, container))
@@ -115,8 +137,20 @@ class DockerRuntime:
     def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the container's output."""
         with engine() as client:
-            container = self._find(client, service)
+            container = find_container(client, self._stack, service)
             return container.logs(tail=lines).decode("utf-8", "replace") if container is not None else ""
+
+    def image(self, service: Service) -> str:
+        """Return the image that the service's container was made from; the declared one where there is no container."""
+        with engine() as client:
+            try:
+                return str(client.containers.get(self._stack.qualified(service.name)).attrs["Config"]["Image"])
+            except NotFound:
+                return service.image
+
+    def kafka_version(self) -> str:
+        """Return the version that the tag of the first broker's image tells of."""
+        return version_of_image(self.image(self._stack.brokers[0]))
 
     def data_place(self, service: Service) -> str:
         """Return the volumes and where the container has them."""
@@ -146,7 +180,7 @@ class DockerRuntime:
         image = self._image(client, service, fetch=True)
         mounts = {volume.name: {"bind": KAFKA_DATA, "mode": "ro"}}
         try:
-            container = self._make(client, service, image, labels=self._labels("look"), volumes=mounts)
+            container = self._make(client, service, image, labels=labels_of(self._stack, "look"), volumes=mounts)
         except APIError as error:
             cause = f"volume {volume.name} cannot be looked into"
             raise ConfigurationConflict(cause, str(error.explanation or error)[:400], ways_past(self._stack.name)) from error
@@ -167,37 +201,12 @@ class DockerRuntime:
                 for volume in client.volumes.list(filters=marked):
                     volume.remove()
 
-    def container_name(self, service: Service) -> str:
-        """Return the contract's name for the default stack, a prefixed one for any other."""
-        return self._stack.qualified(service.name)
-
-    def _find(self, client: DockerClient, service: Service) -> Container | None:
-        """Return our container of that name; raises NotOurs for somebody else's."""
-        name = self.container_name(service)
-        try:
-            container = client.containers.get(name)
-        except NotFound:
-            return None
-        if container.labels.get(STACK_LABEL) != self._stack.stack_id:
-            cause = f"a container named {name} exists that this stack did not make; it is left alone"
-            owner = container.labels.get(STACK_LABEL, "nobody's label")
-            evidence = f"{container.short_id}, image {container.attrs['Config']['Image']}, {owner}"
-            raise NotOurs(cause, evidence, f"docker rename {name} {name}-old, or make up NAME=another PORT=19092")
-        return container
-
     def _drifted(self, client: DockerClient, service: Service, container: Container) -> bool:
         try:
             image = self._image(client, service, fetch=False)
         except ImageUnavailable:
             return True
         return bool(container.labels.get(HASH_LABEL) != self._config_hash(client, service, image))
-
-    def _find_own(self, client: DockerClient, service: Service) -> Container | None:
-        """Return our container of that name, or None where there is none or somebody else's."""
-        try:
-            return self._find(client, service)
-        except NotOurs:
-            return None
 
     def _image(self, client: DockerClient, service: Service, *, fetch: bool) -> str:
         """Return the image to run: as declared when it is here, else its stand-in, else pulled."""
@@ -215,34 +224,16 @@ class DockerRuntime:
     def _config_hash(self, client: DockerClient, service: Service, image: str) -> str:
         return short_hash(f"{service.config_hash} {client.images.get(image).id}")
 
-    def _labels(self, component: str, **others: str) -> dict[str, str]:
-        return {
-            STACK_LABEL: self._stack.stack_id,
-            COMPONENT_LABEL: component,
-            "com.docker.compose.project": self._stack.name,
-            **others,
-        }
-
-    def _network(self, client: DockerClient) -> Network:
-        name = self._stack.network
-        for network in client.networks.list(names=[name]):
-            if network.name == name:
-                if (network.attrs.get("Labels") or {}).get(STACK_LABEL) != self._stack.stack_id:
-                    cause = f"a network named {name} exists that this stack did not make; it is left alone"
-                    raise NotOurs(cause, network.short_id, "make up NAME=another")
-                return network
-        labels = self._labels("network", **{"com.docker.compose.network": "default"})
-        return client.networks.create(name, driver="bridge", labels=labels, check_duplicate=True)
-
     def _create(self, client: DockerClient, service: Service, image: str, wanted: str) -> Container:
         options: dict[str, Any] = {}
         if client.images.get(image).labels.get("trending.read-only") == "true":
             options["read_only"] = True
-        labels = self._labels(
+        labels = labels_of(
+            self._stack,
             service.name,
             **{
                 HASH_LABEL: wanted,
-                "com.docker.compose.service": service.name,
+                SERVICE_LABEL: service.name,
                 "com.docker.compose.container-number": "1",
                 "com.docker.compose.oneoff": "False",
                 "com.docker.compose.config-hash": wanted,
@@ -252,7 +243,7 @@ class DockerRuntime:
             client,
             service,
             image,
-            name=self.container_name(service),
+            name=self._stack.qualified(service.name),
             hostname=service.name,
             environment=dict(service.environment),
             labels=labels,
@@ -279,7 +270,7 @@ class DockerRuntime:
         return container
 
     def _mounts(self, client: DockerClient, service: Service) -> dict[str, dict[str, str]]:
-        labels = self._labels("volume")
+        labels = labels_of(self._stack, "volume")
         volumes = {name: ensure_volume(client, self._stack, name, labels) for name in service.volumes}
         return {volume.name: {"bind": service.volumes[name]} for name, volume in volumes.items()}
 
@@ -292,7 +283,7 @@ class DockerRuntime:
             diagnosis = diagnose(message)
             if diagnosis is None or not diagnosis.final:
                 raise
-            cause = f"{self.container_name(service)} cannot be made: {diagnosis.cause}"
+            cause = f"{self._stack.qualified(service.name)} cannot be made: {diagnosis.cause}"
             raise ServiceBroken(cause, f"{self.data_place(service)}: {message[:400]}", diagnosis.remedy) from error
 
     def _check_cluster(self, container: Container, service: Service) -> None:

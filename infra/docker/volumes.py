@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from docker.errors import NotFound
 
-from infra.docker.containers import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 from infra.kafka.cluster_id import META, cluster_id_in, ways_past
 from infra.stack.profiles import broker_name
 from trending.errors import ConfigurationConflict, NotOurs

@@ -7,20 +7,23 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.embedded.sabotage import ProcessSabotage
 from infra.host.paths import short_hash
 from infra.java.class_archives import BROKER, archive_options
 from infra.java.installation import find_java
-from infra.java.jars import ensure_jars, jar_directory
+from infra.java.jars import ensure_jars, jar_directory, locked
 from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Program, Service, Stack
-from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState
-from infra.supervision.budget import BUDGET_FILE, Deaths, read_budget, reset_deaths
+from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
+from infra.supervision.budget import Deaths, read_budget, reset_deaths
 from infra.supervision.output_tail import tail
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.host.paths import StackPaths
     from infra.supervision.supervisor import ProgramStatus, Supervisor
 
@@ -48,6 +51,23 @@ class EmbeddedRuntime:
         """Embedded."""
         return RuntimeKind.EMBEDDED
 
+    @property
+    def foundation(self) -> str:
+        """The stack's supervisord."""
+        return SUPERVISOR
+
+    @property
+    def sabotage(self) -> ProcessSabotage:
+        """Signals to the brokers' processes."""
+        return ProcessSabotage(self._supervisor)
+
+    def checks(self) -> dict[str, Callable[[], str]]:
+        """Return none: supervisord is there in every runtime."""
+        return {}
+
+    def require_no_namesake(self) -> None:
+        """Require nothing: processes have no names."""
+
     def prepare(self) -> None:
         """Fetch or check the broker's jars; raises PrerequisiteMissing without Java, DamagedDownload for a wrong jar."""
         find_java()
@@ -60,9 +80,9 @@ class EmbeddedRuntime:
         if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
             return Outcome.ADOPTED
         self._format(service)
-        reset_deaths(self._paths.run / BUDGET_FILE, service.name)
+        reset_deaths(self._paths.budget, service.name)
         self._supervisor.launch(program)
-        (self._paths.run / f"{service.name}.drift").write_text(program.drift_hash, encoding="ascii")
+        self._paths.drift(service.name).write_text(program.drift_hash, encoding="ascii")
         return Outcome.CREATED if status is None else Outcome.RECREATED
 
     def stop(self, service: Service) -> None:
@@ -80,7 +100,7 @@ class EmbeddedRuntime:
         status = self._supervisor.status(service.name)
         if status is None:
             return Observation(service.name, ServiceState.ABSENT)
-        spent = not status.alive and read_budget(self._paths.run / BUDGET_FILE).get(service.name, Deaths()).spent
+        spent = not status.alive and read_budget(self._paths.budget).get(service.name, Deaths()).spent
         return Observation(
             service.name,
             ServiceState.GIVEN_UP if spent else _STATES.get(status.state, ServiceState.RUNNING),
@@ -93,11 +113,19 @@ class EmbeddedRuntime:
 
     def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the broker's output."""
-        return tail(self._supervisor.output / f"{service.name}.out.log", lines)
+        return tail(self._paths.output_file(service.name), lines)
+
+    def image(self, _service: Service) -> str:
+        """Return none."""
+        return ""
+
+    def kafka_version(self) -> str:
+        """Return the locked jar's."""
+        return next(jar.version for jar in locked(BROKER) if jar.artifact == "kafka_2.13")
 
     def data_place(self, service: Service) -> str:
         """Return the broker's directory."""
-        return str(self._directory(service))
+        return str(self._paths.broker(service.name))
 
     def kept_data(self) -> KeptData:
         """Return the brokers' directories; raises ConfigurationConflict where they don't fit this stack or tell no cluster."""
@@ -109,24 +137,21 @@ class EmbeddedRuntime:
             shutil.rmtree(self._paths.data, ignore_errors=True)
 
     def _drift_hash(self, name: str) -> str:
-        path = self._paths.run / f"{name}.drift"
+        path = self._paths.drift(name)
         return path.read_text(encoding="ascii") if path.exists() else ""
-
-    def _directory(self, service: Service) -> Path:
-        return self._paths.data / service.name
 
     def _program(self, service: Service) -> Program:
         java = find_java()
-        command = broker_command(service.heap_mb, self._paths.run / f"{service.name}.properties")
+        command = broker_command(service.heap_mb, self._paths.properties(service.name))
         drift = short_hash(service.config_hash + " ".join(command))
         mapped = (*command[:1], *archive_options(BROKER), *command[1:])
         return Program(service.name, mapped, {"JAVA_HOME": str(java.home)}, service.stop_seconds, drift)
 
     def _format(self, service: Service) -> None:
-        directory = self._directory(service)
+        directory = self._paths.broker(service.name)
         directory.mkdir(parents=True, exist_ok=True)
         self._paths.run.mkdir(parents=True, exist_ok=True)
-        properties = self._paths.run / f"{service.name}.properties"
+        properties = self._paths.properties(service.name)
         properties.write_text(render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii")
         meta = directory / META
         if meta.exists():

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from infra.game_day import injections as breaking
 from infra.game_day.fault_names import FaultName
-from infra.health.examination import SUPERVISOR, TOPIC
+from infra.health.examination import TOPIC
+from infra.host.processes import freeze, thaw
 from infra.kafka.client import BrokerClient
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
 from infra.operations.topic import TOPIC_SETTINGS
+from infra.stack.runtime import SUPERVISOR
 from trending.errors import ConfigurationConflict, LabError
-from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +49,9 @@ class Fault:
 def faults_of(lab: Lab) -> list[Fault]:
     """Return the faults that this stack's runtime and size have."""
     broker = lab.stack.brokers[0]
-    containers = lab.runtime.kind is RuntimeKind.DOCKER
-    owner = "Docker" if containers else "supervisord"
+    sabotage = lab.runtime.sabotage
     return [
-        *(_by_hand(lab, broker) if containers else ()),
+        *(_by_hand(lab, broker) if sabotage.contained else ()),
         Fault(
             FaultName.BROKER_HEAP_EXHAUSTED,
             10,
@@ -67,17 +67,17 @@ def faults_of(lab: Lab) -> list[Fault]:
             broker.name,
             partial(_kill_service, lab, broker),
             restarts=True,
-            back_by=owner,
+            back_by=sabotage.keeper,
         ),
         Fault(
             FaultName.BROKER_FROZEN,
             12,
             broker.name,
-            partial(breaking.pause_service, lab, broker),
-            partial(breaking.unpause_service, lab, broker),
+            partial(sabotage.pause, broker),
+            partial(sabotage.resume, broker),
             back_by="thaw",
         ),
-        *(_of_three(lab, owner) if len(lab.stack.brokers) >= QUORUM else ()),
+        *(_of_three(lab, sabotage.keeper) if len(lab.stack.brokers) >= QUORUM else ()),
         Fault(FaultName.TOPIC_ASKED_FOR_OTHERWISE, 18, TOPIC, partial(_refused, lab), visible=False, back_by="refusal"),
         _killed(lab, FaultName.PRODUCER_KILLED, 19, PRODUCER),
         _frozen(lab, FaultName.PRODUCER_FROZEN, 19, PRODUCER),
@@ -108,7 +108,7 @@ def _by_hand(lab: Lab, broker: Service) -> tuple[Fault, ...]:
             FaultName.BROKER_KILLED_BY_HAND,
             10,
             broker.name,
-            partial(breaking.kill_container, lab, broker),
+            partial(lab.runtime.sabotage.kill, broker),
             restarts=True,
             healed=True,
             back_by="healer",
@@ -132,7 +132,7 @@ def _of_three(lab: Lab, owner: str) -> tuple[Fault, ...]:
 
 
 def _kill_service(lab: Lab, service: Service) -> None:
-    breaking.service_process(lab, service).kill()
+    lab.runtime.sabotage.process(service).kill()
 
 
 def _killed(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
@@ -146,14 +146,15 @@ def _kill_program(lab: Lab, program: str) -> None:
 
 def _frozen(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
     process = breaking.program_process(lab, program)
-    return Fault(name, row, program, partial(breaking.freeze, process), partial(breaking.thaw, process), back_by="thaw")
+    return Fault(name, row, program, partial(freeze, process), partial(thaw, process), back_by="thaw")
 
 
 def _refused(lab: Lab) -> None:
     """Require the topic with other settings; raises LabError unless that is refused."""
     wanted = lab.settings.stack
     try:
-        BrokerClient(wanted.bootstrap).require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)
+        client = BrokerClient(lab.stack.connection)
+        client.require_topic(wanted.topic, wanted.partitions + 1, wanted.replication, TOPIC_SETTINGS)
     except ConfigurationConflict:
         return
     cause = f"{wanted.topic} was taken for one with {wanted.partitions + 1} partitions"

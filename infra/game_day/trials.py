@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.game_day.faults import Fault, faults_of
 from infra.game_day.injections import supervisord_process
-from infra.health.examination import CLUSTER, FRESHNESS, SUPERVISOR, TOPIC, looks_of
+from infra.health.examination import CLUSTER, FRESHNESS, TOPIC, looks_of
 from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock
@@ -17,8 +17,9 @@ from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
+from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
-from infra.supervision.budget import BUDGET_FILE, reset_deaths
+from infra.supervision.budget import reset_deaths
 from trending.errors import LabError, NotSurvived
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
         if begun:
             _end(lab, fault)
             for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
-                reset_deaths(lab.paths.run / BUDGET_FILE, name)  # the trial caused these deaths
+                reset_deaths(lab.paths.budget, name)  # the trial caused these deaths
     recovered = watch.until(watch.well, "not everything was well again")
     return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
 

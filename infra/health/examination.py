@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeStack, compose_ladder
-from infra.docker.engine import ENGINE_REMEDY, engine_answers
 from infra.health.verdicts import Finding, Repair, Verdict, block
 from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
+from infra.kafka.versions import hole
 from infra.lab.assembly import PAGE, Lab, open_lab
-from infra.lab.kafka_version import hole, kafka_version
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
-from infra.stack.runtime import ServiceState
+from infra.stack.runtime import SUPERVISOR, ServiceState
 from trending.errors import LabError, NotReady, PrerequisiteMissing
 from trending.kafka.log_reader import log_ends, offsets_at
-from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOOKS = 3
 PAUSE_SECONDS = 2.0
-"""A component counts as down after three looks in a row, so that Docker or supervisord has time to restart it first."""
-SUPERVISOR = "supervisor"
-ENGINE = "engine"
+"""A component counts as down when three looks in a row say so: whoever restarts it by himself gets the time to do it."""
 CLUSTER = "cluster"
 TOPIC = "topic"
 FRESHNESS = "freshness"
@@ -48,12 +45,10 @@ WORKERS = 12
 
 
 def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
-    """Return component → the components that it depends on."""
-    containers = lab.runtime.kind is RuntimeKind.DOCKER
-    below = (ENGINE,) if containers else (SUPERVISOR,)
+    """Return component → the components without which it can't be well."""
     brokers = tuple(service.name for service in lab.stack.brokers)
     return {
-        **{service.name: (*below, *service.depends_on) for service in lab.stack.services},
+        **{service.name: (lab.runtime.foundation, *service.depends_on) for service in lab.stack.services},
         CLUSTER: brokers,
         TOPIC: (CLUSTER,),
         **dict.fromkeys(FIGURES, (SUPERVISOR, TOPIC)),
@@ -73,13 +68,12 @@ def examine(lab: Lab, clock: Clock | None = None) -> list[Finding]:
 
 def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
     """Return component → one look at it."""
-    containers = lab.runtime.kind is RuntimeKind.DOCKER
     return {
-        **({ENGINE: _engine} if containers else {}),
+        **{name: partial(_checked, name, check) for name, check in lab.runtime.checks().items()},
         SUPERVISOR: partial(_supervisor, lab),
         **{service.name: partial(_service, lab, service) for service in lab.stack.services},
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
-        TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.bootstrap, lab.settings.stack.topic)),
+        TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.connection, lab.settings.stack.topic)),
         **{
             name: partial(_program, lab, name, beating(lab, name, figure))
             for name, figure in FIGURES.items()
@@ -136,11 +130,11 @@ def _down(component: str, error: LabError, repair: Repair = Repair.NONE) -> Find
     return Finding(component, Verdict.UNHEALTHY, evidence, error.next_command, repair)
 
 
-def _engine() -> Finding:
-    silence = engine_answers()
-    if silence:
-        return Finding(ENGINE, Verdict.UNHEALTHY, silence, ENGINE_REMEDY)
-    return Finding(ENGINE, Verdict.HEALTHY, "answers")
+def _checked(component: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(component, Verdict.HEALTHY, check())
+    except LabError as error:
+        return _down(component, error)
 
 
 def _supervisor(lab: Lab) -> Finding:
@@ -160,7 +154,7 @@ def _service(lab: Lab, service: Service) -> Finding:
     except LabError as error:
         return _down(service.name, error, Repair.START if error.retriable else Repair.NONE)
     try:
-        answer = _answer(service)
+        answer = _answer(lab, service)
     except NotReady as error:
         age = time.time() - (observed.started_at or 0.0)
         if observed.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
@@ -169,10 +163,11 @@ def _service(lab: Lab, service: Service) -> Finding:
     return Finding(service.name, Verdict.HEALTHY, f"{evidence}; {answer}")
 
 
-def _answer(service: Service) -> str:
+def _answer(lab: Lab, service: Service) -> str:
     if service.kind is ServiceKind.ZOOKEEPER:
         return require_serving(service.ports[0])
-    view = BrokerClient(f"localhost:{service.ports[0]}").cluster(ANSWER_SECONDS)
+    alone = replace(lab.stack.connection, bootstrap=f"localhost:{service.ports[0]}")
+    view = BrokerClient(alone).cluster(ANSWER_SECONDS)
     return f"answers for cluster {view.cluster_id}"
 
 
@@ -196,12 +191,12 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
 def _freshness(lab: Lab) -> Finding:
     """Whether the stream has counted all records older than two triggers; the broker's time index gives their offsets."""
     settings = lab.settings
-    bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
+    connection, topic = lab.stack.connection, settings.stack.topic
     allowed = 2 * max(settings.stream.trigger_seconds, 1.0)
     try:
         beat = fresh_heartbeat(lab, STREAM)
-        due = offsets_at(bootstrap, topic, time.time() - allowed, ANSWER_SECONDS)
-        ends = {part: end for part, (_first, end) in log_ends(bootstrap, topic, ANSWER_SECONDS).items()}
+        due = offsets_at(connection, topic, time.time() - allowed, ANSWER_SECONDS)
+        ends = {part: end for part, (_first, end) in log_ends(connection, topic, ANSWER_SECONDS).items()}
     except LabError as error:
         return _down(FRESHNESS, error)
     done = {part: int(beat.figures.get(f"offset.{part}", 0)) for part in ends}
@@ -225,7 +220,7 @@ def _machine(component: str, check: Callable[[], str]) -> Finding:
 
 def _versions(lab: Lab) -> Finding:
     try:
-        version = kafka_version(lab.stack, lab.runtime.kind)
+        version = lab.runtime.kafka_version()
     except LabError as error:
         return _down("versions", error)
     if holes := hole(version):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.health.examination import SUPERVISOR, looks_of, programs_of
+from infra.health.examination import looks_of, programs_of
 from infra.health.verdicts import Finding, Repair, Verdict, note_repair
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import StackPaths
@@ -21,6 +21,7 @@ from infra.operations.services import start_service, start_supervisor, wait_for_
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import submit_stream
 from infra.operations.topic import resolve_offsets
+from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import read_state, stack_held, still_wanted, take_down_waits
 from trending.errors import NotReady, Superseded
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+BUDGET_FILE = "budget.json"
+"""Where a supervisord's event listener keeps the deaths of programs, in the directory of that supervisord."""
 
 
 def lab_home() -> Path:
@@ -32,6 +34,12 @@ class StackPaths:
         """Return the paths of the stack ``name`` below the lab's directory."""
         return cls(lab_home(), name)
 
+    @classmethod
+    def all(cls) -> list[StackPaths]:
+        """Return the places of every stack that has a directory, by name."""
+        home = lab_home()
+        return sorted((cls(home, root.name) for root in (home / "stacks").glob("[!.]*")), key=lambda paths: paths.name)
+
     @property
     def stack_id(self) -> str:
         """The stack's id, made of name and home: two checkouts may each have a stack of the same name."""
@@ -53,9 +61,32 @@ class StackPaths:
         return self.data / "serving.sqlite"
 
     @property
+    def ledger(self) -> Path:
+        """What the broker acknowledged to the producer."""
+        return self.data / "ledger.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Spark's checkpoints, each beside the record of where it began."""
+        return self.data / "checkpoints"
+
+    def checkpoint(self, key: str) -> Path:
+        """Return the directory of the checkpoint with that key."""
+        return self.checkpoints / key
+
+    def broker(self, service: str) -> Path:
+        """Return the log directory of a broker that runs as a process."""
+        return self.data / service
+
+    @property
     def run(self) -> Path:
         """Configuration, output and heartbeats of the running programs."""
         return self.root / "run"
+
+    @property
+    def budget(self) -> Path:
+        """Deaths of programs, and which of them have spent their restarts."""
+        return self.run / BUDGET_FILE
 
     @property
     def output(self) -> Path:
@@ -87,10 +118,22 @@ class StackPaths:
         """The summary of the last start-up that changed something."""
         return self.root / "start-up.json"
 
+    def output_file(self, component: str, stream: str = "out") -> Path:
+        """Return where the output goes of a program or of a service that runs as a process; ``stream`` is ``out`` or ``err``."""
+        return self.output / f"{component}.{stream}.log"
+
+    def drift(self, component: str) -> Path:
+        """Return where the hash is kept of the declaration that a program or process was started with."""
+        return self.run / f"{component}.drift"
+
+    def properties(self, service: str) -> Path:
+        """Return where the configuration lies of a broker that runs as a process."""
+        return self.run / f"{service}.properties"
+
     def heartbeat(self, program: str) -> Path:
-        """Heartbeat file of a program."""
+        """Return the heartbeat file of a program."""
         return self.run / f"{program}.heartbeat.json"
 
     def specification(self, program: str) -> Path:
-        """Specification file of a program."""
+        """Return the specification file of a program."""
         return self.run / f"{program}.json"

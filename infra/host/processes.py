@@ -5,13 +5,18 @@ psutil identifies a process by pid and start time, so a process with a reused pi
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import time
 from dataclasses import dataclass
 
 import psutil
 
 STACK_VARIABLE = "TRENDING_STACK_ID"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
+KILLED_SECONDS = 5.0
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,34 @@ def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.
     """Send SIGTERM, preceded by SIGCONT for frozen processes, and SIGKILL after ``grace`` seconds; returns the survivors."""
     for process in processes:
         _signal(process, resume=True)
-    _gone, alive = psutil.wait_procs(processes, timeout=grace)
-    survivors = [process for process in alive if process.is_running()]  # leaves out processes whose pid has been reused
-    for process in survivors:
+    alive = wait_for_end(processes, grace)
+    for process in alive:
         _signal(process, resume=False)
-    return psutil.wait_procs(survivors, timeout=5)[1]
+    return wait_for_end(alive, KILLED_SECONDS)
+
+
+def wait_for_end(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait until the processes have ended, ``timeout`` seconds at most, and return those that still run.
+
+    psutil's own wait is not used: its TimeoutExpired stays in a cycle of references, in which the frames of all callers, and so
+    their sockets, live on until the collector finds them (seen with psutil 7).
+    """
+    deadline = time.monotonic() + timeout
+    while (alive := [process for process in processes if not has_ended(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether the process is gone, or is a zombie; one that is a child of ours is reaped. A reused pid is another process."""
+    try:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return False
+        if process.ppid() == os.getpid():
+            os.waitpid(process.pid, os.WNOHANG)
+    except (psutil.Error, ChildProcessError):
+        pass  # it went meanwhile, or somebody else has reaped it
+    return True
 
 
 def _signal(process: psutil.Process, *, resume: bool) -> None:
@@ -62,6 +90,26 @@ def _signal(process: psutil.Process, *, resume: bool) -> None:
             process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+def freeze(process: psutil.Process) -> None:
+    """Stop a process without ending it."""
+    process.send_signal(signal.SIGSTOP)
+
+
+def thaw(process: psutil.Process) -> None:
+    """Let a stopped process go on; fine where it has ended."""
+    if process.is_running():
+        process.send_signal(signal.SIGCONT)
+
+
+def is_alive(pid: int, create_time: float) -> bool:
+    """Tell whether the process that had ``pid`` and started at ``create_time`` (seconds since the epoch) still runs."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - create_time) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def port_owner(port: int) -> PortOwner | None:

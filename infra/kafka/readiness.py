@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from infra.kafka.diagnosis import Diagnosis
     from infra.stack.declaration import Service, Stack
     from infra.stack.runtime import Runtime
+    from trending.kafka.connection import KafkaConnection
 
 POLL_SECONDS = 0.05
 SHOW_SECONDS = 10.0
@@ -88,9 +89,9 @@ def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Run
 
 
 def cluster_ladder(stack: Stack) -> list[Rung]:
-    """Return the rungs that the whole cluster must reach, as seen from this machine."""
-    client = BrokerClient(stack.bootstrap)
-    metadata, whole, dialled = _watching(client, stack.bootstrap, len(stack.brokers))
+    """Return the rungs that the whole cluster must reach, seen from this machine."""
+    client = BrokerClient(stack.connection)
+    metadata, whole, dialled = _watching(client, stack.connection, len(stack.brokers))
     return [
         metadata,
         whole,
@@ -100,22 +101,22 @@ def cluster_ladder(stack: Stack) -> list[Rung]:
     ]
 
 
-def watching_ladder(bootstrap: str, brokers: int) -> list[Rung]:
-    """Return the rungs that a cluster reaches without being written to, as seen from this machine."""
-    return _watching(BrokerClient(bootstrap), bootstrap, brokers)
+def watching_ladder(connection: KafkaConnection, brokers: int) -> list[Rung]:
+    """Return the rungs that a cluster reaches without being written to, seen from this machine."""
+    return _watching(BrokerClient(connection), connection, brokers)
 
 
-def _watching(client: BrokerClient, bootstrap: str, brokers: int) -> list[Rung]:
+def _watching(client: BrokerClient, connection: KafkaConnection, brokers: int) -> list[Rung]:
     return [
         Rung("metadata", lambda: f"cluster {client.cluster(ANSWER_SECONDS).cluster_id}"),
         Rung("brokers and controller", lambda: _whole(client, brokers)),
-        Rung("advertised address", lambda: _dialled(client, bootstrap)),
+        Rung("advertised address", lambda: _dialled(client, connection.bootstrap)),
     ]
 
 
-def topic_ladder(bootstrap: str, topic: str) -> list[Rung]:
+def topic_ladder(connection: KafkaConnection, topic: str) -> list[Rung]:
     """Return the rung that a topic must reach: every partition has a leader."""
-    client = BrokerClient(bootstrap)
+    client = BrokerClient(connection)
 
     def leaders() -> str:
         view = client.topic(topic, ANSWER_SECONDS)

@@ -6,26 +6,21 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.docker.compose_stack import compose_stack
-from infra.docker.engine import ENGINE_REMEDY, engine, engine_answers
-from infra.docker.marks import docker_marks
-from infra.docker.runtime import DockerRuntime
-from infra.docker.stand_ins import image_at_hand
-from infra.embedded.runtime import EmbeddedRuntime, broker_directories
 from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
-from infra.kafka.cluster_id import new_cluster_id, ways_past
-from infra.lab.remains import LOOK_SECONDS
-from infra.stack.profiles import declare, images_of
+from infra.kafka.cluster_id import new_cluster_id
+from infra.lab.runtime_factory import kinds_within_reach, open_runtime, resolve_runtime
+from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
 from infra.supervision.supervisor import Supervisor
-from trending.errors import ConfigurationConflict, EngineUnavailable, InvalidInput, LabError, NotOurs, StackAbsent
-from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
+from trending.errors import ConfigurationConflict, InvalidInput, LabError, StackAbsent
+from trending.settings import LabSettings, ProfileName, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from infra.docker.marks import DockerMarks
     from infra.stack.declaration import Stack
     from infra.stack.runtime import Runtime
 
@@ -59,12 +54,7 @@ def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
     stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
-    runtime: Runtime
-    if state.runtime is RuntimeKind.DOCKER:
-        runtime = DockerRuntime(stack, paths, show)
-    else:
-        runtime = EmbeddedRuntime(stack, paths, supervisor)
-    return Lab(state, paths, supervisor, stack, runtime)
+    return Lab(state, paths, supervisor, stack, open_runtime(state.runtime, stack, paths, supervisor, show))
 
 
 def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
@@ -76,64 +66,17 @@ def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
     return assemble(state, show)
 
 
-def _runtime_of_data(settings: StackSettings, paths: StackPaths) -> tuple[RuntimeKind, str] | None:
-    """Return the runtime that the stack's kept data belongs to, and the reason; None if no broker has data."""
-    embedded = [str(place) for place in broker_directories(paths).values()]
-    docker = [f"volume {name}" for name in docker_marks(paths.stack_id, LOOK_SECONDS).volumes]
-    places = ", ".join(embedded + docker)
-    if embedded and docker:
-        cause = f"stack {paths.name} has data in both runtimes and no state file says which is in use"
-        raise ConfigurationConflict(cause, places, ways_past(paths.name))
-    if not places:
-        return None
-    kind = RuntimeKind.EMBEDDED if embedded else RuntimeKind.DOCKER
-    if settings.runtime not in {RuntimeKind.AUTO, kind}:
-        cause = f"stack {paths.name} has data of the {kind} runtime"
-        remedy = f"make up NAME={paths.name} RUNTIME={kind}; or {ways_past(paths.name)}"
-        raise ConfigurationConflict(cause, f"{places}; asked for {settings.runtime}", remedy)
-    return kind, f"its data is there ({places})"
+def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: DockerMarks | None = None) -> tuple[Lab, str]:
+    """Record that the stack is wanted up with these settings and return it, with a word on its runtime.
 
-
-def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
-    """Return the runtime for a stack that does not exist yet, and the reason."""
-    if settings.runtime is RuntimeKind.DOCKER:
-        # Checked before anything is recorded: if the engine does not answer, no stack comes into being.
-        with engine():
-            return settings.runtime, "as asked for"
-    if settings.runtime is RuntimeKind.EMBEDDED:
-        return settings.runtime, "as asked for"
-    silence = engine_answers()
-    if silence is not None:
-        if settings.profile is ProfileName.ZOOKEEPER:
-            raise EngineUnavailable(silence, "the zookeeper profile runs in containers only", ENGINE_REMEDY)
-        return RuntimeKind.EMBEDDED, silence
-    image = missing_image(settings)
-    if image is not None and settings.profile is ProfileName.KRAFT:
-        return RuntimeKind.EMBEDDED, f"a Docker engine answers, but {image} is not here (make images, or RUNTIME=docker)"
-    return RuntimeKind.DOCKER, "a Docker engine answers"
-
-
-def missing_image(settings: StackSettings) -> str | None:
-    """Return the first image of the stack that is missing here and has no stand-in, or None."""
-    with engine() as client:
-        return next((image for image in images_of(settings) if image_at_hand(client, image) is None), None)
-
-
-def record(settings: LabSettings, show: Callable[[str], None] = _silent, unseen: str = "") -> tuple[Lab, str]:
-    """Record that the stack is wanted up with these settings; returns its lab and the reason for its runtime.
-
-    A stack with data keeps its runtime and cluster id even if its state file is lost, because the machine is examined before
-    anything is recorded. ``unseen`` says why Docker could not be asked for running containers when this run began.
-    Raises ConfigurationConflict for another runtime than the existing one, EngineUnavailable if the engine answers only now.
+    A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
+    machine before anything is recorded. ``seen`` is what Docker was seen to have of it before this run began.
+    Raises ConfigurationConflict when asked for another runtime or profile, EngineUnavailable where the engine answers only now.
     """
     paths = StackPaths.of(settings.stack.name)
     earlier = read_state(paths)
     if earlier is None:
-        runtime, why = _runtime_of_data(settings.stack, paths) or choose_runtime(settings.stack)
-        if unseen and runtime is RuntimeKind.DOCKER:
-            # Existing containers could not be distinguished from those of this run, and the undo would end both.
-            cause = "the Docker engine did not answer a moment ago, and does now"
-            raise EngineUnavailable(cause, unseen, f"make up NAME={paths.name} once more")
+        runtime, why = resolve_runtime(settings.stack, paths, seen)
         state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id="", settings=settings)
         kept = assemble(state, show).runtime.kept_data()
         if kept.places:
@@ -143,7 +86,7 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, unseen:
         state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places)})
     else:
         runtime, why = earlier.runtime, "as recorded for this stack"
-        if settings.stack.runtime not in {RuntimeKind.AUTO, runtime}:
+        if not settings.stack.takes(runtime):
             cause = f"the stack {settings.stack.name} exists in the {runtime} runtime"
             raise ConfigurationConflict(
                 cause, f"asked for {settings.stack.runtime}", f"make down NAME={settings.stack.name} VOLUMES=1"
@@ -180,17 +123,6 @@ def note_cluster(lab: Lab, cluster_id: str) -> None:
 def _first_cluster_id(settings: LabSettings) -> str:
     # With ZooKeeper the cluster chooses its own id at its first start; it is recorded then.
     return "" if settings.stack.profile is ProfileName.ZOOKEEPER else new_cluster_id()
-
-
-def require_no_compose_stack(lab: Lab) -> None:
-    """Raise NotOurs if Docker Compose has a stack of this name, since the containers' names would collide."""
-    if lab.state.runtime is not RuntimeKind.DOCKER:
-        return
-    compose = compose_stack(lab.stack.name)
-    if compose is not None:
-        cause = f"Docker Compose has a stack named {lab.stack.name}; it is left alone"
-        evidence = ", ".join(f"{each.name} ({each.observed.detail})" for each in compose.services)
-        raise NotOurs(cause, evidence, f"{compose.take_down_command}, or make up NAME=another PORT=19092")
 
 
 def require_ports(lab: Lab) -> None:
@@ -253,20 +185,18 @@ def sweep_machine(lab: Lab, *, volumes: bool) -> None:
     lab.runtime.destroy(volumes=volumes)
 
 
-def sweep_by_mark(name: str, *, volumes: bool) -> str:
-    """Take down a stack that has no readable state file, by its mark alone and whatever its runtime was.
+def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
+    """Take down the stack ``name`` where no state file can say what it is, by its mark alone, whatever its runtime was.
 
-    Returns the reason why Docker could not be asked, in which case containers and volumes may be left; empty if it was.
+    ``silence`` tells why no Docker engine answers: containers and volumes of the stack may then be left. Empty where one does.
     """
     paths = StackPaths.of(name)
-    silence = engine_answers() or ""
-    for kind in [RuntimeKind.EMBEDDED] if silence else [RuntimeKind.EMBEDDED, RuntimeKind.DOCKER]:
+    for kind in kinds_within_reach(silence):
         settings = LabSettings(stack=StackSettings(name=name))
         unknown = StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)
         sweep_machine(assemble(unknown), volumes=volumes)
     if volumes:
         shutil.rmtree(paths.root, ignore_errors=True)
-    return silence
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.docker.marks import docker_marks
+from infra.docker.marks import DockerMarks, docker_marks
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
 
 if TYPE_CHECKING:
@@ -31,11 +31,16 @@ class Remnant:
 
 @dataclass(frozen=True)
 class Remains:
-    """Everything that exists of a stack. ``data`` are the places of its data; ``unseen`` says why Docker could not be asked."""
+    """All that is there of a stack. ``data`` are the places of its data; ``docker`` is what Docker has of it."""
 
     things: tuple[Remnant, ...]
     data: tuple[str, ...]
-    unseen: str
+    docker: DockerMarks
+
+    @property
+    def unseen(self) -> str:
+        """Why Docker could not be asked; empty where it was."""
+        return self.docker.silence
 
     @property
     def running(self) -> frozenset[str]:
@@ -64,9 +69,9 @@ def remains_of(paths: StackPaths) -> Remains:
         for each in marks.containers
     )
     networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
-    files = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
+    own = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
     volumes = tuple(f"volume {name}" for name in marks.volumes)
-    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*files, *volumes), marks.silence)
+    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*own, *volumes), marks)
 
 
 def marked_processes(stack_id: str) -> list[Remnant]:

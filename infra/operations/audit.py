@@ -32,7 +32,7 @@ def range_start(lab: Lab) -> dict[int, int]:
     start = recorded_start(lab)
     if not start:
         cause = "nothing was ever submitted on this stack: there is no range to audit"
-        raise AuditFailed(cause, str(lab.paths.data / "checkpoints"), "make up")
+        raise AuditFailed(cause, str(lab.paths.checkpoints), "make up")
     return start
 
 
@@ -55,22 +55,22 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
 def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     """Run the audit like ``audit_log`` and return its data too."""
     settings = lab.settings
-    bootstrap, topic = settings.stack.bootstrap, settings.stack.topic
+    connection, topic = lab.stack.connection, settings.stack.topic
     start = range_start(lab)
-    gone = {part: low for part, (low, _end) in log_ends(bootstrap, topic).items() if low > start.get(part, 0)}
+    gone = {part: low for part, (low, _end) in log_ends(connection, topic).items() if low > start.get(part, 0)}
     if gone:
         cause = "the beginning of the range is not in the log any more"
         raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
-    ledger = read_ledger(lab.paths.data / "ledger.sqlite")
+    ledger = read_ledger(lab.paths.ledger)
     acknowledged = ledger.acknowledged_ids(start)
     began = time.monotonic()
     records = sum(max(0, end - start.get(part, 0)) for part, end in ends.items())
-    reading = followed(read_log(bootstrap, topic, start, ends), records, SystemClock())
+    reading = followed(read_log(connection, topic, start, ends), records, SystemClock())
     log = recount(reading, settings.stream.window_time, acknowledged)
     seconds = time.monotonic() - began
     letters = dead_letter_topic(topic)
-    letter_ends = {part: end for part, (_first, end) in log_ends(bootstrap, letters).items()}
-    dead = [record.headers for record in read_log(bootstrap, letters, {}, letter_ends)]
+    letter_ends = {part: end for part, (_first, end) in log_ends(connection, letters).items()}
+    dead = [record.headers for record in read_log(connection, letters, {}, letter_ends)]
     places = {place for headers in dead if (place := letter_place(headers)) is not None}
     store = Store(lab.paths.store)
     try:
@@ -90,6 +90,7 @@ def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Re
             say(f"counted anew: {number:,} of {total:,} records of the log")
 
 
-def send_probe(bootstrap: str, topic: str, timeout: float) -> None:
-    """Send the five messages and read them back, reporting the contract's lines."""
-    run_probe(bootstrap, topic, timeout, say)
+def send_probe(stack: str, timeout: float) -> None:
+    """Send the five messages and read them back, reporting the contract's lines; raises ProbeFailed past ``timeout`` seconds."""
+    lab = open_lab(stack)
+    run_probe(lab.stack.connection, lab.settings.stack.topic, timeout, say)

@@ -20,7 +20,7 @@ def output_tail(lab: Lab, component: str, lines: int) -> str:
     service = lab.stack.find(component)
     if service is not None:
         return lab.runtime.output(service, lines)
-    parts = (tail(lab.supervisor.output / f"{component}.{stream}.log", lines) for stream in ("err", "out"))
+    parts = (tail(lab.paths.output_file(component, stream), lines) for stream in ("err", "out"))
     return "\n".join(part for part in parts if part)
 
 

@@ -28,7 +28,7 @@ READY_SECONDS = 30.0
 def page_spec(lab: Lab) -> PageSpec:
     """Return the page's specification."""
     return PageSpec(
-        bootstrap=lab.settings.stack.bootstrap,
+        bootstrap=lab.stack.connection.bootstrap,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.page,

@@ -24,11 +24,11 @@ def producer_spec(lab: Lab) -> ProducerSpec:
     """Return the producer's specification; raises InvalidInput for an unusable catalogue before anything is started."""
     load_catalogue(lab.settings.producer.catalogue)
     return ProducerSpec(
-        bootstrap=lab.settings.stack.bootstrap,
+        bootstrap=lab.stack.connection.bootstrap,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.producer,
-        ledger=lab.paths.data / "ledger.sqlite",
+        ledger=lab.paths.ledger,
     )
 
 

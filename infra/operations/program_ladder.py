@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
-    """Return the heartbeat of the running process; raises NotReady if there is none or it is old."""
-    status = require_program(lab.supervisor, program)
+    """Return the heartbeat of the program's present life; raises NotReady when there is none or it is old."""
+    status = require_program(lab.supervisor, lab.paths, program)
     beat = read_heartbeat(lab.paths.heartbeat(program))
     if beat is None or beat.pid != status.pid:
         cause = f"{program} has not beaten yet"
@@ -31,7 +31,7 @@ def living(lab: Lab, program: str) -> list[Rung]:
     """Return the rungs that every program must reach: supervisord runs it, and its own heartbeat is fresh."""
 
     def runs() -> str:
-        status = require_program(lab.supervisor, program)
+        status = require_program(lab.supervisor, lab.paths, program)
         return f"{status.state}, pid {status.pid}"
 
     return [Rung("running", runs), Rung("heartbeat", lambda: fresh_heartbeat(lab, program).phase)]

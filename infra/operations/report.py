@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.docker.engine import engine
-from infra.docker.stand_ins import image_at_hand
 from infra.host.browser import NAMES, find_browser, take_picture
 from infra.java.installation import find_java
 from infra.lab.assembly import PAGE, Lab, open_lab
-from infra.lab.kafka_version import kafka_version
 from infra.operations.audit import Examined, examine_log
 from infra.operations.stream import NAME as STREAM
 from infra.operations.topic import checkpoint_path
@@ -45,7 +42,7 @@ from trending.report.data import (
 )
 from trending.report.writing import PHOTO, STORE, write_files
 from trending.serving.store import Store
-from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS, RuntimeKind
+from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
 from trending.stream.checkpoint import batch_ends
 
 if TYPE_CHECKING:
@@ -70,7 +67,7 @@ def gather_facts(stack: str) -> Facts:
         stack=stack,
         runtime=lab.runtime.kind,
         profile=settings.stack.profile,
-        bootstrap=lab.stack.bootstrap,
+        bootstrap=lab.stack.connection.bootstrap,
         topic=settings.stack.topic,
         time_zone=settings.stream.time_zone,
         window_time=window_time,
@@ -94,7 +91,7 @@ def _machine() -> Machine:
 
 def _versions(lab: Lab) -> tuple[Version, ...]:
     return (
-        Version(name="Kafka", version=kafka_version(lab.stack, lab.runtime.kind)),
+        Version(name="Kafka", version=lab.runtime.kafka_version()),
         Version(name="Spark", version=metadata.version("pyspark")),
         Version(name="Prefect", version=metadata.version("prefect")),
         Version(name="Python", version=platform.python_version()),
@@ -121,10 +118,8 @@ def _components(lab: Lab) -> tuple[Component, ...]:
 
 
 def _service(lab: Lab, service: Service) -> Component:
-    way = "proceso Java"
-    if lab.runtime.kind is RuntimeKind.DOCKER:
-        with engine() as client:
-            way = f"imagen {image_at_hand(client, service.image) or service.image}"
+    image = lab.runtime.image(service)
+    way = f"imagen {image}" if image else "proceso Java"
     return Component(name=service.name, kind=service.kind, ports=service.ports, way=way)
 
 
@@ -208,7 +203,7 @@ def _follow(
     oldest = {} if min(kept) == 0 else kept[min(kept)]
     start = {part: max(examined.start.get(part, 0), oldest.get(part, 0), end - FOLLOWED_RECORDS) for part, end in ends.items()}
     batches = [comparison.Written(number, kept[number], at) for number, at in written.items() if number in kept]
-    records = read_log(settings.stack.bootstrap, settings.stack.topic, start, ends)
+    records = read_log(lab.stack.connection, settings.stack.topic, start, ends)
     return comparison.follow(records, batches, settings.stream.window_time)
 
 
@@ -228,7 +223,7 @@ def _stream(lab: Lab, seconds: list[float]) -> Stream:
 
 
 def _blocks(lab: Lab) -> tuple[str, ...]:
-    printed = tail(lab.supervisor.output / f"{STREAM}.out.log", BLOCK_LINES)
+    printed = tail(lab.paths.output_file(STREAM), BLOCK_LINES)
     return tuple(_BLOCK.findall(printed)[-SHOWN_BLOCKS:])
 
 

@@ -13,7 +13,6 @@ from infra.lab.assembly import (
     note_cluster,
     open_lab,
     record,
-    require_no_compose_stack,
     require_page_port,
     require_ports,
     sweep,
@@ -23,23 +22,24 @@ from infra.lab.prerequisites import check_java, check_memory
 from infra.stack.runtime import Outcome
 
 if TYPE_CHECKING:
+    from infra.docker.marks import DockerMarks
     from infra.stack.state import Wanted
     from trending.settings import LabSettings
 
 READY_SECONDS = 60.0
 
 
-def prepare_stack(settings: LabSettings, unseen: str = "") -> str:
+def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str:
     """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen.
 
-    ``unseen`` says why Docker could not be asked before the run began; empty if it was.
+    ``seen`` is what Docker was seen to have of the stack before the run began; None has it asked where that matters.
     """
     check_java()
-    lab, runtime = record(settings, say, unseen)
+    lab, runtime = record(settings, say, seen)
     orphans = end_orphans(lab)
     if orphans:
         say(f"ended {orphans} processes that an earlier supervisor left behind")
-    require_no_compose_stack(lab)
+    lab.runtime.require_no_namesake()
     require_ports(lab)
     require_page_port(lab)
     if not lab.supervisor.running():

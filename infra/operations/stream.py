@@ -27,14 +27,14 @@ def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
     """Return the job's specification."""
     checkpoint = checkpoint_path(lab)
     return StreamSpec(
-        bootstrap=lab.settings.stack.bootstrap,
+        bootstrap=lab.stack.connection.bootstrap,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.stream,
         store=lab.paths.store,
         checkpoint=checkpoint,
         checkpoint_id=checkpoint.name,
-        topic_id=topic_id(lab.settings.stack.bootstrap, lab.settings.stack.topic) or "",
+        topic_id=topic_id(lab.stack.connection, lab.settings.stack.topic) or "",
         start_offsets=start_offsets,
         jars=ensure_jars("spark"),
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
@@ -56,8 +56,7 @@ def wait_for_stream(stack: str) -> dict[str, str]:
 def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, int]:
     """Wait until the stream has processed every record that is in the log now; returns the log's ends."""
     lab = open_lab(stack)
-    settings = lab.settings.stack
-    ends = {partition: end for partition, (_first, end) in log_ends(settings.bootstrap, settings.topic).items()}
+    ends = {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
 
     def caught_up() -> str:
         figures = fresh_heartbeat(lab, NAME).figures

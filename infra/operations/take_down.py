@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from infra.docker.compose_stack import compose_stack
-from infra.docker.engine import engine_answers
+from infra.docker.presence import engine_answers
 from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
@@ -50,12 +50,12 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
         except ConfigurationConflict:
             if not volumes:
                 raise
-            silence = engine_answers()
+            silence = engine_answers() or ""
             if silence and not broker_directories(paths):
                 cause = f"the state of {stack} cannot be read, and Docker, which may have its data, can't be asked"
                 raise EngineUnavailable(cause, silence, f"start the engine, then make down NAME={stack} VOLUMES=1") from None
-            unseen = sweep_by_mark(stack, volumes=True)
-            say(f"the state of {stack} could not be read: what carries its mark is gone, its data too{_but(unseen)}")
+            sweep_by_mark(stack, volumes=True, silence=silence)
+            say(f"the state of {stack} could not be read: what carries its mark is gone, its data too{_but(silence)}")
             return True
         if state is None:
             return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)
@@ -83,9 +83,10 @@ def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:
         elif (compose := compose_stack(stack)) is not None:
             say(f"Docker Compose has one of that name, which is left alone; to take it down: {compose.take_down_command}")
         return False
-    unseen = sweep_by_mark(stack, volumes=volumes)
+    silence = engine_answers() or ""
+    sweep_by_mark(stack, volumes=volumes, silence=silence)
     kept = "its data is gone too" if volumes else "its data is kept" if remains.data else "it had no data"
-    say(f"stack {stack} had no state file: what carried its mark is gone ({remains.words()}); {kept}{_but(unseen)}")
+    say(f"stack {stack} had no state file: what carried its mark is gone ({remains.words()}); {kept}{_but(silence)}")
     return True
 
 

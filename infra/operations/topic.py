@@ -36,12 +36,12 @@ def create_topic(stack: str) -> Outcome:
     """Create the tweets' topic and its dead-letter topic unless they exist, and wait for their leaders."""
     lab = open_lab(stack)
     settings = lab.settings.stack
-    client = BrokerClient(settings.bootstrap)
+    client = BrokerClient(lab.stack.connection)
     letters = dead_letter_topic(settings.topic)
     created = client.create_topic(settings.topic, settings.partitions, settings.replication, TOPIC_SETTINGS)
     client.create_topic(letters, 1, settings.replication, {"max.message.bytes": str(MAX_LETTER_BYTES)})
     for name in (settings.topic, letters):
-        climb(topic_ladder(settings.bootstrap, name), LEADER_SECONDS, SystemClock())
+        climb(topic_ladder(lab.stack.connection, name), LEADER_SECONDS, SystemClock())
     client.require_topic(settings.topic, settings.partitions, settings.replication, TOPIC_SETTINGS)
     return Outcome.CREATED if created else Outcome.ADOPTED
 
@@ -56,8 +56,7 @@ def resolve_offsets(stack: str) -> dict[int, int]:
     recorded = start_file(checkpoint)
     if recorded.exists():
         return read_start(recorded)
-    settings = lab.settings.stack
-    ends = {partition: end for partition, (_first, end) in log_ends(settings.bootstrap, settings.topic).items()}
+    ends = {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
     recorded.parent.mkdir(parents=True, exist_ok=True)
     fresh = recorded.with_suffix(".fresh")
     fresh.write_text(json.dumps(ends), encoding="ascii")
@@ -74,12 +73,12 @@ def checkpoint_path(lab: Lab) -> Path:
     stream = settings.stream
     key = (
         lab.state.cluster_id,
-        topic_id(settings.stack.bootstrap, settings.stack.topic) or "",
+        topic_id(lab.stack.connection, settings.stack.topic) or "",
         JOB_VERSION,
         stream.window_time.value,
         str(stream.shuffle_partitions),
     )
-    return lab.paths.data / "checkpoints" / short_hash("|".join(key), 12)
+    return lab.paths.checkpoint(short_hash("|".join(key), 12))
 
 
 def start_file(checkpoint: Path) -> Path:
@@ -99,7 +98,7 @@ def recorded_start(lab: Lab) -> dict[int, int]:
     Raises AuditFailed for a damaged record.
     """
     starts = []
-    for path in (lab.paths.data / "checkpoints").glob("*.start.json"):
+    for path in lab.paths.checkpoints.glob("*.start.json"):
         try:
             starts.append(read_start(path))
         except ValueError as error:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from infra.docker.marks import DockerMarks
+
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 
 
@@ -27,9 +29,9 @@ PROGRAMS = (PRODUCER, STREAM, PAGE)
 class Before:
     """What existed of a stack before a run, and must survive its undo. It is read before anything is recorded.
 
-    ``running`` are services and programs; ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
-    ``entries`` are the contents of the stack's directory (None if it did not exist); ``state`` is the recorded state;
-    ``unseen`` says why Docker could not be asked.
+    ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``entries``
+    what was in the stack's directory (None: it was not there), ``state`` what was recorded, ``docker`` what Docker was seen to
+    have (None: it was not asked, since a record says what there is).
     """
 
     running: frozenset[str]
@@ -37,7 +39,7 @@ class Before:
     data: tuple[str, ...]
     entries: frozenset[Path] | None
     state: StackState | None
-    unseen: str = ""
+    docker: DockerMarks | None = None
 
     @property
     def nothing_ran(self) -> bool:
@@ -53,8 +55,8 @@ def found_before(stack: str) -> Before:
     if state is not None:
         lab = open_lab(stack)
         return Before(running(lab), lab.supervisor.lives(), (), entries, state)
-    remains = remains_of(paths)
-    return Before(remains.running - {SUPERVISORD}, SUPERVISORD in remains.running, remains.data, entries, None, remains.unseen)
+    found = remains_of(paths)
+    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, entries, None, found.docker)
 
 
 def running(lab: Lab) -> frozenset[str]:

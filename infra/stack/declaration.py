@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from infra.host.paths import short_hash
+from trending.kafka.connection import KafkaConnection  # noqa: TC001 - dataclass fields are read at run time
 
 DEFAULT_NAME = "trending"
 """The stack whose containers have the plain names of the contract (SPEC, section 1)."""
@@ -52,12 +53,12 @@ class Service:
 
 @dataclass(frozen=True)
 class Stack:
-    """The services of one stack in start order."""
+    """The services of one stack in start order; ``connection`` is how programs on this machine reach its brokers."""
 
     stack_id: str
     name: str
     cluster_id: str
-    bootstrap: str
+    connection: KafkaConnection
     services: tuple[Service, ...]
 
     @property

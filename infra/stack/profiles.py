@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.stack.declaration import Service, ServiceKind, Stack
 from trending.errors import ConfigurationConflict
+from trending.kafka.connection import KafkaConnection
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cl
         )
     else:
         services = tuple(_kraft_broker(settings, number, wiring, cluster_id) for number in range(1, settings.brokers + 1))
-    return Stack(paths.stack_id, settings.name, cluster_id, settings.bootstrap, services)
+    return Stack(paths.stack_id, settings.name, cluster_id, KafkaConnection(settings.bootstrap), services)
 
 
 def images_of(settings: StackSettings) -> tuple[str, ...]:

@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from trending.errors import PortTaken
+from trending.errors import LabError, PortTaken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import psutil
+
     from infra.host.processes import PortOwner
     from infra.stack.declaration import Service
     from trending.settings import RuntimeKind
+
+
+SUPERVISOR = "supervisor"
+ENGINE = "engine"
+"""Components of a stack on which services run."""
 
 
 class ServiceState(StrEnum):
@@ -63,12 +72,69 @@ def taken(owner: PortOwner, stack: str, instead: str = "PORT=19092") -> PortTake
     return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"end that process, or make up {instead}")
 
 
+def unseen_process(service: Service, runtime: RuntimeKind) -> LabError:
+    """Return the error for a service whose process is not on this machine, or not there at all."""
+    cause = f"the process of {service.name} is not to be seen on this machine"
+    return LabError(cause, f"runtime {runtime}", "make status")
+
+
+class Sabotage(Protocol):
+    """What a game day does to the services of a runtime. Every method raises LabError where there is nothing to do it to."""
+
+    @property
+    def keeper(self) -> str:
+        """Who starts a service again that died."""
+        ...
+
+    @property
+    def contained(self) -> bool:
+        """Whether a service has a limit of memory of its own, and stays down when it was killed by hand."""
+        ...
+
+    def process(self, service: Service) -> psutil.Process:
+        """Return the Java process of a service on this machine."""
+        ...
+
+    def pause(self, service: Service) -> None:
+        """Freeze a service."""
+        ...
+
+    def resume(self, service: Service) -> None:
+        """Undo ``pause``; fine where the service is not frozen any more."""
+        ...
+
+    def kill(self, service: Service) -> None:
+        """Kill a service as a person does."""
+        ...
+
+
 class Runtime(Protocol):
     """Start, stop, remove, observe, logs: all that differs between containers and local processes."""
 
     @property
     def kind(self) -> RuntimeKind:
         """Which runtime this is."""
+        ...
+
+    @property
+    def foundation(self) -> str:
+        """The component without which no service can be well."""
+        ...
+
+    @property
+    def sabotage(self) -> Sabotage:
+        """What a game day does to the services."""
+        ...
+
+    def checks(self) -> Mapping[str, Callable[[], str]]:
+        """Return component → check, for each component that a stack has in this runtime only.
+
+        A check returns its evidence, or raises LabError.
+        """
+        ...
+
+    def require_no_namesake(self) -> None:
+        """Raise NotOurs where somebody else has services under the names that ours would have."""
         ...
 
     def prepare(self) -> None:
@@ -93,6 +159,14 @@ class Runtime(Protocol):
 
     def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the service's output."""
+        ...
+
+    def image(self, service: Service) -> str:
+        """Return the image that the service runs from; empty for a process of this machine."""
+        ...
+
+    def kafka_version(self) -> str:
+        """Return the version of the brokers, or an empty string where it can't be told."""
         ...
 
     def data_place(self, service: Service) -> str:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from infra.host.json_files import write_model
-from infra.host.paths import StackPaths, lab_home
+from infra.host.paths import StackPaths
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
@@ -87,7 +87,7 @@ def write_state(paths: StackPaths, state: StackState) -> None:
 
 def existing_stacks() -> list[str]:
     """Return the names of the stacks that have a state file."""
-    return sorted(path.parent.name for path in (lab_home() / "stacks").glob("*/state.json"))
+    return [paths.name for paths in StackPaths.all() if paths.state.exists()]
 
 
 @contextmanager

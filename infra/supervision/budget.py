@@ -12,14 +12,19 @@ import time
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from supervisor import childutils
 
-BUDGET_FILE = "budget.json"
 DEATHS = 5
 """Deaths within the period after which a program is stopped."""
 PERIOD_SECONDS = 600.0
+ENDED_STATES = frozenset({"STOPPED", "FATAL"})
+SETTLED_STATES = ENDED_STATES | {"RUNNING", "BACKOFF"}
+"""Not EXITED, which supervisord leaves within a second, nor STARTING, which lasts ``startsecs``, one second."""
+SETTLED_SECONDS = 5.0
+POLL_SECONDS = 0.1
 
 
 class Deaths(msgspec.Struct):
@@ -60,6 +65,27 @@ def _write(path: Path, budget: dict[str, Deaths]) -> None:
     fresh.replace(path)
 
 
+class ProcessControl(Protocol):
+    """What is asked of supervisord's XML-RPC interface: https://supervisord.org/api.html."""
+
+    def getProcessInfo(self, name: str) -> dict[str, str]: ...  # noqa: N802, D102 - supervisord's name
+
+    def stopProcess(self, name: str, wait: bool) -> bool: ...  # noqa: N802, D102, FBT001 - supervisord's name
+
+
+def give_up(supervisor: ProcessControl, program: str) -> None:
+    """Stop a program for good, once supervisord has started it again after the death that is too many.
+
+    Before that, supervisord answers that it does not run and then starts it all the same. Right after that the signal can be lost
+    between fork and exec, and the program lives on until the SIGKILL at the end of its stop time, 25 s and more.
+    """
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while (state := supervisor.getProcessInfo(program)["statename"]) not in SETTLED_STATES and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if state not in ENDED_STATES:
+        supervisor.stopProcess(program, False)  # noqa: FBT003 - XML-RPC has no keywords
+
+
 def main() -> None:
     """Listen until supervisord closes standard input. Protocol: https://supervisord.org/events.html."""
     path = Path(sys.argv[1])
@@ -71,7 +97,7 @@ def main() -> None:
             sys.stderr.write(f"{event['processname']} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
             # A program that supervisord has given up or that was removed meanwhile need not be stopped.
             with suppress(xmlrpc.client.Fault):
-                rpc.supervisor.stopProcess(event["processname"], False)  # noqa: FBT003 - XML-RPC has no keywords
+                give_up(rpc.supervisor, event["processname"])
         childutils.listener.ok()
 
 

@@ -8,8 +8,8 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from infra.host.paths import BUDGET_FILE
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
-from infra.supervision.budget import BUDGET_FILE
 from infra.supervision.control_socket import CONFIGURATION, place_socket
 from infra.supervision.private_files import write_environment, write_private
 from trending.errors import ConfigurationConflict, InvalidInput

@@ -10,7 +10,7 @@ from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.stack.runtime import Outcome
-from infra.supervision.budget import BUDGET_FILE, Deaths, read_budget, reset_deaths
+from infra.supervision.budget import Deaths, read_budget, reset_deaths
 from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
 
@@ -38,10 +38,10 @@ def declare_program(paths: StackPaths, name: str, specification: str, *, java: b
 def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, specification: str) -> Outcome:
     """Reconcile one program towards running with this specification."""
     status = supervisor.status(program.name)
-    marker = paths.run / f"{program.name}.drift"
+    marker = paths.drift(program.name)
     if status is not None and status.alive and marker.exists() and marker.read_text() == program.drift_hash:
         return Outcome.ADOPTED
-    reset_deaths(paths.run / BUDGET_FILE, program.name)
+    reset_deaths(paths.budget, program.name)
     paths.specification(program.name).write_text(specification, encoding="utf-8")
     paths.heartbeat(program.name).unlink(missing_ok=True)
     supervisor.launch(program)
@@ -54,13 +54,13 @@ def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specifi
     return start_program(supervisor, paths, declare_program(paths, name, specification, java=java), specification)
 
 
-def require_program(supervisor: Supervisor, name: str) -> ProgramStatus:
-    """Return the status of a program that runs or is being restarted; raises ServiceDied or BudgetSpent with its last lines."""
+def require_program(supervisor: Supervisor, paths: StackPaths, name: str) -> ProgramStatus:
+    """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
     status = supervisor.status(name)
-    deaths = read_budget(supervisor.output.parent / BUDGET_FILE).get(name, Deaths())
+    deaths = read_budget(paths.budget).get(name, Deaths())
     if status is not None and (status.alive or (status.comes_back and not deaths.spent)):
         return status
-    last_lines = tail(supervisor.output / f"{name}.err.log", OUTPUT_LINES)
+    last_lines = tail(paths.output_file(name, "err"), OUTPUT_LINES)
     state = "not there" if status is None else status.state.lower()
     cause = f"the program {name} is {state}"
     evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {last_lines}"

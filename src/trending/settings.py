@@ -117,6 +117,10 @@ class StackSettings(Section):
             raise ValueError(msg)
         return value or None
 
+    def takes(self, runtime: RuntimeKind) -> bool:
+        """Whether a stack of this runtime is what is asked for."""
+        return self.runtime in {RuntimeKind.AUTO, runtime}
+
     @property
     def bootstrap(self) -> str:
         """``host:port`` list for clients on this machine."""

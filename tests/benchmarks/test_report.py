@@ -1,4 +1,4 @@
-"""What `make bench` writes: the README shows what was measured, and says so where something was not."""
+"""What `make bench` writes: docs/performance.md shows what was measured, and says so where something was not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.report import BEGIN, END, README, RESULTS, show_in_readme, to_markdown, write_results
+from benchmarks.report import BEGIN, END, PAGE, RESULTS, show_on_page, to_markdown, write_results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,8 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def test_the_readme_shows_the_results_that_are_kept() -> None:
-    shown = README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+def test_the_page_shows_the_results_that_are_kept() -> None:
+    shown = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     assert shown == (RESULTS / "latest.md").read_text(encoding="utf-8")
 
 
@@ -46,7 +46,7 @@ def test_a_row_tells_its_figures_and_one_that_failed_tells_why() -> None:
 
 
 def test_rows_of_an_earlier_day_are_kept_until_they_are_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.report.show_in_readme", lambda _table: None)
+    monkeypatch.setattr("benchmarks.report.show_on_page", lambda _table: None)
     (tmp_path / "2026-01-01.json").write_text(json.dumps({"rows": [MEASURED, {**MEASURED, "row": 2}]}), encoding="utf-8")
     path, table = write_results([{**MEASURED, "row": 2, "ours": 7.0}], tmp_path)
     rows = {row["row"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
@@ -55,11 +55,11 @@ def test_rows_of_an_earlier_day_are_kept_until_they_are_measured_again(tmp_path:
 
 
 def test_the_table_takes_the_place_of_the_last_one_and_of_nothing_else(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}old\n{END}\nafter\n", encoding="utf-8")
-    show_in_readme("new\n", readme)
-    assert readme.read_text(encoding="utf-8") == f"before\n{BEGIN}new\n{END}\nafter\n"
-    readme.write_text("no mark\n", encoding="utf-8")
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n{BEGIN}old\n{END}\nafter\n", encoding="utf-8")
+    show_on_page("new\n", page)
+    assert page.read_text(encoding="utf-8") == f"before\n{BEGIN}new\n{END}\nafter\n"
+    page.write_text("no mark\n", encoding="utf-8")
     with pytest.raises(ValueError, match="no place for the results"):
-        show_in_readme("new\n", readme)
-    assert readme.read_text(encoding="utf-8") == "no mark\n"
+        show_on_page("new\n", page)
+    assert page.read_text(encoding="utf-8") == "no mark\n"

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
     from fakes.world import World
 
+    from trending.kafka.connection import KafkaConnection
+
 
 class FakeBroker:
     """Has the methods of infra.kafka.client.BrokerClient; topics are entries of the world."""
 
-    def __init__(self, world: World, bootstrap: str) -> None:
+    def __init__(self, world: World, connection: KafkaConnection) -> None:
         self._world = world
-        self._bootstrap = bootstrap
+        self._bootstrap = connection.bootstrap
 
     def _require(self) -> None:
         if not self._world.services or "kafka" in self._world.frozen:

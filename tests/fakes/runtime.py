@@ -5,12 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from fakes.supervisor import FakeSupervisor
+
+from infra.docker.compose_stack import require_no_compose_stack
 from infra.embedded.runtime import kept_directories
+from infra.embedded.sabotage import ProcessSabotage
 from infra.kafka.cluster_id import META, require_one_cluster
-from infra.stack.runtime import KeptData, Observation, Outcome, ServiceState
+from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fakes.world import World
 
     from infra.host.paths import StackPaths
@@ -30,6 +36,27 @@ class FakeRuntime:
     def kind(self) -> RuntimeKind:
         return self._kind
 
+    @property
+    def foundation(self) -> str:
+        return next(iter(self._world.checks), SUPERVISOR)
+
+    @property
+    def sabotage(self) -> ProcessSabotage:
+        return ProcessSabotage(FakeSupervisor(self._world, self._paths))  # type: ignore[arg-type]
+
+    def checks(self) -> dict[str, Callable[[], str]]:
+        return dict(self._world.checks)
+
+    def require_no_namesake(self) -> None:
+        if self._kind is RuntimeKind.DOCKER:
+            require_no_compose_stack(self._stack.name)
+
+    def image(self, _service: Service) -> str:
+        return ""
+
+    def kafka_version(self) -> str:
+        return self._world.kafka_version
+
     def prepare(self) -> None:
         self._world.do("prepare")
 
@@ -41,7 +68,7 @@ class FakeRuntime:
         if self._kind is RuntimeKind.DOCKER:
             self._world.volumes.setdefault(f"{self._stack.name}_{service.name}-data", self._stack.cluster_id)
         else:
-            directory = self._paths.data / service.name
+            directory = self._paths.broker(service.name)
             directory.mkdir(parents=True, exist_ok=True)
             (directory / META).write_text(f"cluster.id={self._stack.cluster_id}\n", encoding="utf-8")
         self._world.cluster_id = self._stack.cluster_id

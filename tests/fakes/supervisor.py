@@ -65,7 +65,7 @@ class FakeSupervisor:
         self._world.frozen.discard(program.name)
         self._world.programs[program.name] = program
         write_heartbeat(self._paths.heartbeat(program.name), "working", FIGURES)
-        (self.output / f"{program.name}.out.log").write_text(f"{program.name} works\n", encoding="utf-8")
+        self._paths.output_file(program.name).write_text(f"{program.name} works\n", encoding="utf-8")
         self._world.changed(f"launch {program.name}")
 
     def stop(self, name: str) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from infra.stack.declaration import Program, Stack
     from infra.stack.state import StackState
     from infra.supervision.supervisor import ProgramStatus
+    from trending.kafka.connection import KafkaConnection
     from trending.kafka.log_reader import Record
 
 
@@ -59,6 +60,8 @@ class World:
         self.volumes: dict[str, str] = {}
         self.marked: tuple[MarkedContainer, ...] = ()
         self.compose: ComposeStack | None = None
+        self.checks: dict[str, Callable[[], str]] = {}
+        self.kafka_version = "4.4.0"
         self.slow: dict[str, float] = {}
         self.records: list[Record] = []
         self.due = 7
@@ -100,22 +103,23 @@ class World:
         shutil.rmtree(paths.data, ignore_errors=True)
         self.topics.clear()
 
-    def log_ends(self, bootstrap: str, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
-        world = self.bootstraps[bootstrap]
+    def log_ends(self, connection: KafkaConnection, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
+        world = self.bootstraps[connection.bootstrap]
         world.do(f"ends of {topic}")
         return dict.fromkeys(range(world.topics[topic].partitions), (0, 7))
 
-    def offsets_at(self, bootstrap: str, topic: str, _at: float, _timeout: float = 10.0) -> dict[int, int]:
-        self.bootstraps[bootstrap].do("offsets in time")
-        self.broker(bootstrap).cluster(0.0)  # raises where no broker answers
-        return dict.fromkeys(range(self.bootstraps[bootstrap].topics[topic].partitions), self.due)
+    def offsets_at(self, connection: KafkaConnection, topic: str, _at: float, _timeout: float = 10.0) -> dict[int, int]:
+        world = self.bootstraps[connection.bootstrap]
+        world.do("offsets in time")
+        self.broker(connection).cluster(0.0)  # raises where no broker answers
+        return dict.fromkeys(range(world.topics[topic].partitions), self.due)
 
-    def topic_id(self, bootstrap: str, topic: str, _timeout: float = 10.0) -> str | None:
-        view = self.bootstraps[bootstrap].topics.get(topic)
+    def topic_id(self, connection: KafkaConnection, topic: str, _timeout: float = 10.0) -> str | None:
+        view = self.bootstraps[connection.bootstrap].topics.get(topic)
         return view.topic_id if view else None
 
-    def read_log(self, bootstrap: str, topic: str, _start: dict[int, int], _end: dict[int, int]) -> Iterator[Record]:
-        world = self.bootstraps[bootstrap]
+    def read_log(self, connection: KafkaConnection, topic: str, _start: dict[int, int], _end: dict[int, int]) -> Iterator[Record]:
+        world = self.bootstraps[connection.bootstrap]
         world.do(f"read {topic}")
         return iter([] if topic.endswith(".dlq") else world.records)
 
@@ -124,14 +128,14 @@ class World:
         lab = _assemble(state)
         name = state.settings.stack.name
         world = self if name == self.stack else self.others.setdefault(name, World(name))
-        self.bootstraps[lab.stack.bootstrap] = world
+        self.bootstraps[lab.stack.connection.bootstrap] = world
         self.pages[state.settings.page.page_port] = lab.paths.stack_id
         supervisor, runtime = FakeSupervisor(world, lab.paths), FakeRuntime(world, lab.stack, lab.paths, state.runtime)
         return replace(lab, supervisor=supervisor, runtime=runtime)
 
-    def broker(self, bootstrap: str) -> FakeBroker:
+    def broker(self, connection: KafkaConnection) -> FakeBroker:
         """Stand in for infra.kafka.client.BrokerClient."""
-        return FakeBroker(self.bootstraps.get(bootstrap, self), bootstrap)
+        return FakeBroker(self.bootstraps.get(connection.bootstrap, self), connection)
 
     def ask_whose(self, port: int) -> str:
         """Stand in for infra.operations.page.ask_whose: the page of the stack that was opened last."""
@@ -150,12 +154,12 @@ class World:
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
         monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
-        for module in ("infra.lab.assembly", "infra.operations.take_down"):
+        for module in ("infra.lab.runtime_factory", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")
-        for module in ("infra.lab.assembly", "infra.commands.status", "infra.operations.take_down"):
+        for module in ("infra.docker.compose_stack", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
-        monkeypatch.setattr("infra.lab.assembly.engine", nullcontext)
-        for module in ("infra.lab.assembly", "infra.lab.remains"):
+        monkeypatch.setattr("infra.docker.engine.engine", nullcontext)
+        for module in ("infra.lab.runtime_factory", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("infra.operations.topic.BrokerClient", self.broker)

@@ -49,7 +49,7 @@ def test_a_demo_prints_what_the_job_prints_while_it_watches(
     world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start_up.start_up(StartUpForm(stack=lab_stack()))
-    log = open_lab("lab").supervisor.output / "stream.out.log"
+    log = open_lab("lab").paths.output_file("stream")
     blocks = iter(["Batch 1\n", "Batch 2 #ñ\n"])
 
     def more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -63,6 +64,25 @@ def test_kept_volumes_without_a_state_are_adopted_with_their_cluster_and_runtime
     assert any("no state file remembers: it is adopted" in line and VOLUME in line for line in said)
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, asked: list[str], *places: str) -> None:
+    """Have each question of these modules noted."""
+    for place in places:
+        module_name, _dot, question = place.rpartition(".")
+        ask = getattr(importlib.import_module(module_name), question)
+        monkeypatch.setattr(place, lambda *details, ask=ask, question=question: asked.append(question) or ask(*details))
+
+
+@pytest.mark.parametrize("runtime", [RuntimeKind.AUTO, RuntimeKind.EMBEDDED])
+def test_a_first_start_asks_docker_for_the_stacks_marks_once(
+    runtime: RuntimeKind, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    counted(monkeypatch, asked, "infra.lab.remains.docker_marks", "infra.lab.runtime_factory.docker_marks")
+    up(runtime=runtime)
+    assert asked == ["docker_marks"]
+    assert world.running
+
+
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("step", STEPS)
 def test_a_start_on_kept_volumes_that_fails_deletes_none_of_them(step: str, error: BaseException, kept_volume: World) -> None:
@@ -102,7 +122,7 @@ def test_volumes_that_the_failed_run_made_itself_go_with_it(world: World) -> Non
 
 def test_data_beside_the_brokers_is_data_too(world: World) -> None:
     """The brokers' data may be gone and the ledger there: it is not the run's to delete."""
-    ledger = StackPaths.of("lab").data / "ledger.sqlite"
+    ledger = StackPaths.of("lab").ledger
     ledger.parent.mkdir(parents=True)
     ledger.write_bytes(b"somebody's")
     world.fail("watch stream", ConfigurationConflict("it cannot be"))
@@ -189,7 +209,7 @@ def marked_process() -> Iterator[subprocess.Popen[bytes]]:
 def test_down_without_a_state_ends_what_carries_the_mark_and_keeps_the_data(
     kept_volume: World, marked_process: subprocess.Popen[bytes], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: None)
+    monkeypatch.setattr("infra.operations.take_down.engine_answers", lambda: None)
     assert tear_down.tear_down(TearDownForm(name="lab"))
     assert marked_process.poll() is not None
     assert kept_volume.volumes == {VOLUME: CLUSTER}
@@ -201,7 +221,7 @@ def test_down_without_a_state_ends_what_carries_the_mark_and_keeps_the_data(
 def test_down_with_volumes_and_without_a_state_deletes_the_data_by_its_mark(
     kept_volume: World, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.lab.assembly.engine_answers", lambda: None)
+    monkeypatch.setattr("infra.operations.take_down.engine_answers", lambda: None)
     assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert kept_volume.volumes == {}
     assert said[-1].endswith("its data is gone too")
@@ -314,7 +334,7 @@ def test_a_start_refused_for_a_silent_supervisord_leaves_no_state(world: World, 
     up()
     shutil.rmtree(StackPaths.of("lab").root)
     world.unreachable = "supervisord, pid 4711, runs and its socket /x is gone"
-    found = Remains((Remnant(SUPERVISORD, "process", "pid 4711", alive=True),), (), "")
+    found = Remains((Remnant(SUPERVISORD, "process", "pid 4711", alive=True),), (), DockerMarks())
     monkeypatch.setattr("infra.operations.undo.remains_of", lambda _paths: found)
     with pytest.raises(SupervisorUnreachable):
         up()
@@ -349,7 +369,7 @@ def test_a_take_down_that_could_not_ask_docker_says_so(
 ) -> None:
     monkeypatch.setattr("infra.lab.remains.docker_marks", lambda *_: DockerMarks(silence="no Docker engine answers"))
     if data:
-        ledger = StackPaths.of("lab").data / "ledger.sqlite"
+        ledger = StackPaths.of("lab").ledger
         ledger.parent.mkdir(parents=True)
         ledger.touch()
     assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab")) is data
@@ -366,9 +386,22 @@ def test_a_damaged_state_whose_data_may_be_dockers_is_not_forgotten_while_docker
 
 
 @pytest.mark.usefixtures("world")
+def test_a_take_down_of_a_damaged_state_asks_once_whether_an_engine_answers(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    StackPaths.of("lab").state.write_text("{")
+    asked: list[str] = []
+    counted(monkeypatch, asked, "infra.operations.take_down.engine_answers", "infra.docker.presence.engine_answers")
+    assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
+    assert asked == ["engine_answers"]
+    assert "what Docker has of it could not be seen" in said[-1]
+
+
+@pytest.mark.usefixtures("world")
 def test_status_tells_of_a_damaged_record_of_the_start_below_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     up()
-    (record,) = (StackPaths.of("lab").data / "checkpoints").glob("*.start.json")
+    (record,) = StackPaths.of("lab").checkpoints.glob("*.start.json")
     record.write_bytes(b"")
     status.main(NamedStack(name="lab"))
     shown = capsys.readouterr().out

@@ -60,7 +60,7 @@ def count_a_tweet(world: World) -> None:
     checkpoint = checkpoint_path(lab)
     (checkpoint / "offsets").mkdir(parents=True)
     (checkpoint / "offsets" / "0").write_text('v1\n{}\n{"tweets_topic":{"0":7}}', encoding="utf-8")
-    store = Store(lab.paths.data / "serving.sqlite")
+    store = Store(lab.paths.store)
     store.write(checkpoint.name, Batch(0, now + 1, {(int(now) // 60 * 60, "#Spark"): 1}, {}))
     store.close()
 
@@ -91,7 +91,7 @@ def test_the_report_of_a_running_stack_leaves_it_running(
 
 def test_a_tweet_of_the_run_is_followed_and_counted_both_ways(world: World, out: Path) -> None:
     start_up.start_up(StartUpForm(stack=lab_stack()))
-    log = open_lab("lab").supervisor.output / "stream.out.log"
+    log = open_lab("lab").paths.output_file("stream")
     log.write_text("".join(f"=====\nBatch {number} - x\n=====\nnoise\n" for number in range(4)), encoding="utf-8")
     count_a_tweet(world)
     with pytest.raises(AuditFailed):  # the producer's ledger knows nothing of that tweet

@@ -84,7 +84,7 @@ def test_where_it_ends_is_not_remembered(world: World) -> None:
 def test_the_summary_says_where_to_reach_the_stack(world: World, artifacts: dict[str, str]) -> None:
     summary = up(topic="another")
     assert (summary.stack, summary.runtime, summary.topic) == ("lab", "embedded", "another")
-    assert summary.bootstrap == open_lab("lab").stack.bootstrap
+    assert summary.bootstrap == open_lab("lab").stack.connection.bootstrap
     assert summary.cluster_id == world.cluster_id
     assert "| kafka | created |" in artifacts["start-up-timeline"]
     assert summary.bootstrap in artifacts["start-up-timeline"]

@@ -14,7 +14,8 @@ import pytest
 from real.harness import NUMBERS, RealStack
 from real.served import Served, serving
 
-from infra.docker.engine import engine, engine_answers, has_image
+from infra.docker.engine import engine, has_image
+from infra.docker.presence import engine_answers
 from infra.docker.stand_ins import STAND_INS
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.prefect_services.server import current_server, ensure_server, stop_server

@@ -22,10 +22,10 @@ from flows import audit, start_up
 from flows.commands.modules import module_of
 from flows.runs import artifacts as run_artifacts
 from flows.runs import stopwatch
-from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
+from infra.docker.labels import STACK_LABEL
 from infra.forms.parameters import LastStep, StartUpForm, field_sections
-from infra.game_day.injections import jvm_of, service_process, supervisord_process
+from infra.game_day.injections import jvm_of, supervisord_process
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import port_owner, stack_processes
 from infra.lab.assembly import Lab, open_lab
@@ -168,11 +168,11 @@ class RealStack:
     def require_kept(self) -> None:
         """Require of a stack without a stream: acknowledged ⊆ log ⊆ attempted, and no tweet twice in the log."""
         lab = self.lab
-        bootstrap, topic = lab.stack.bootstrap, lab.settings.stack.topic
+        connection, topic = lab.stack.connection, lab.settings.stack.topic
         lab.supervisor.remove("producer")  # at rest, so that ledger and log are of the same moment
-        ledger = read_ledger(lab.paths.data / "ledger.sqlite")
-        ends = {partition: end for partition, (_first, end) in log_ends(bootstrap, topic).items()}
-        log = recount(read_log(bootstrap, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
+        ledger = read_ledger(lab.paths.ledger)
+        ends = {partition: end for partition, (_first, end) in log_ends(connection, topic).items()}
+        log = recount(read_log(connection, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
         # The log stands for the stream too, of which there is none: what is left to compare is the ledger with the log.
         found = reconcile(ledger, {}, log, StreamFigures(log.tweets, [], 0), set())
         assert found.acknowledged > 0
@@ -181,7 +181,7 @@ class RealStack:
     def service_pid(self, service: str = "kafka") -> int:
         """Return the pid of a service's process on this machine, in either runtime."""
         lab = self.lab
-        return service_process(lab, lab.stack.service(service)).pid
+        return lab.runtime.sabotage.process(lab.stack.service(service)).pid
 
     def program_pid(self, program: str) -> int:
         status = self.lab.supervisor.status(program)

@@ -29,7 +29,7 @@ from infra.game_day.faults import faults_of
 from infra.game_day.trials import Trial, try_fault
 from infra.health.examination import looks_of
 from infra.host.paths import CHECKOUT
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, wait_for_end
 from infra.java.class_archives import spark_environment
 from infra.kafka.client import BrokerClient
 from infra.operations.page import ask_whose
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from real.harness import RealStack
 
     from infra.health.verdicts import Finding
-    from trending.settings import StackSettings
 
 FROZEN_SECONDS = 30.0
 HOLD_SECONDS = 2.0
@@ -76,7 +75,7 @@ class KilledAfterWrite(RankingSink):
 
 spec = StreamSpec.load(Path(sys.argv[1]))
 store = Store(spec.store)
-letters = DeadLetters(spec.bootstrap, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
+letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
 run_job(spec, threading.Event(), KilledAfterWrite(store, spec.checkpoint_id, letters, None, print), store)
 """
 
@@ -102,7 +101,7 @@ def started(request: pytest.FixtureRequest, real_home: Path) -> Iterator[tuple[R
         stack.bring_up()
         yield stack, killed
         os.environ["TRENDING_HOME"] = str(real_home)
-        if BrokerClient(stack.lab.stack.bootstrap).topic(stack.lab.settings.stack.topic, 10) is not None:
+        if BrokerClient(stack.lab.stack.connection).topic(stack.lab.settings.stack.topic, 10) is not None:
             stack.audit()  # the last test deletes the topic, after an audit of its own
     finally:
         os.environ["TRENDING_HOME"] = str(real_home)
@@ -147,10 +146,10 @@ def rejected(stack: RealStack) -> list[str]:
 
 def send(stack: RealStack, *values: bytes | None) -> None:
     """Append records of a stranger to the topic."""
-    settings: StackSettings = stack.lab.settings.stack
-    with Producer({"bootstrap.servers": settings.bootstrap, "message.max.bytes": 2_000_000}) as producer:
+    lab = stack.lab
+    with Producer(lab.stack.connection.client({"message.max.bytes": 2_000_000})) as producer:
         for value in values:
-            producer.produce(settings.topic, value)
+            producer.produce(lab.settings.stack.topic, value)
         assert producer.flush(20) == 0
 
 
@@ -368,23 +367,12 @@ def test_a_frozen_producer_goes_on(live: RealStack) -> None:
 @pytest.mark.row(20, "D", "E")
 def test_a_killed_driver_takes_its_tree_along_and_resumes_from_the_checkpoint(live: RealStack) -> None:
     old, jvm = live.program_pid("stream"), psutil.Process(live.jvm_pid())
-    attempt(live, FaultName.DRIVER_KILLED, lambda: ended_in_time(jvm))
+    attempt(live, FaultName.DRIVER_KILLED, lambda: require_ended(jvm))
     live.wait_new_life("stream", old)
 
 
-def ended_in_time(process: psutil.Process) -> None:
-    """Wait for it without psutil's own wait, whose errors keep every caller's frame, and so the caller's clients, alive."""
-    deadline = time.monotonic() + 5
-    while not has_ended(process):
-        assert time.monotonic() < deadline, f"{process} outlives its driver"
-        time.sleep(0.02)
-
-
-def has_ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+def require_ended(process: psutil.Process) -> None:
+    assert wait_for_end([process], 5) == [], f"{process} outlives its driver"
 
 
 @pytest.mark.row(20, "D", "E")
@@ -424,13 +412,13 @@ def test_with_its_supervisor_killed_it_can_be_taken_down_and_goes_on_from_its_da
     topic = live.lab.settings.stack.topic
     supervisord = live.supervisord()
     supervisord.kill()
-    supervisord.wait(5)
-    before = log_ends(live.lab.stack.bootstrap, topic)[0]
+    assert wait_for_end([supervisord], 5) == []
+    before = log_ends(live.lab.stack.connection, topic)[0]
     for _twice in range(2):
         assert "its data is kept" in live.down_command(volumes=False)
         live.assert_nothing_left()
     live.up()
-    assert log_ends(live.lab.stack.bootstrap, topic)[0] >= before
+    assert log_ends(live.lab.stack.connection, topic)[0] >= before
     live.wait_progress()
 
 
@@ -441,7 +429,7 @@ def test_a_deleted_topic_stops_the_job_which_never_starts_from_the_beginning_by_
     At rest: a batch whose records are gone waits for them for Spark's 120 s before the job looks at its topic again.
     """
     live.audit(resume=False)
-    admin = AdminClient({"bootstrap.servers": live.lab.stack.bootstrap})
+    admin = AdminClient(live.lab.stack.connection.client())
     admin.delete_topics(["tweets_topic"])["tweets_topic"].result(20)
     live.wait_until(lambda: "stream" not in live.running(), 90, "the job stops")
     status = live.command("status", f"--name={live.name}", code=1)

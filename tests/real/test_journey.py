@@ -16,6 +16,7 @@ from real.conftest import new_stack
 
 from infra.forms.parameters import LastStep
 from infra.host.paths import CHECKOUT
+from infra.host.processes import wait_for_end
 from infra.prefect_services.server import ensure_server, stop_server
 from trending.kafka.log_reader import log_ends
 
@@ -44,7 +45,7 @@ def lives(stack: RealStack) -> tuple[int, ...]:
 
 
 def end_of_log(stack: RealStack) -> int:
-    first, end = log_ends(f"localhost:{stack.port}", "tweets_topic")[0]
+    first, end = log_ends(stack.lab.stack.connection, "tweets_topic")[0]
     assert first == 0
     return end
 
@@ -118,7 +119,7 @@ def broker_and_driver_killed(stack: RealStack) -> None:
     stack.wait_until(lambda: stack.service_pid() != broker, 30, "the broker has a new pid")
     driver, jvm = stack.program_pid("stream"), psutil.Process(stack.jvm_pid())
     stack.kill(driver)
-    assert psutil.wait_procs([jvm], timeout=5)[1] == [], "the tree of a killed driver is gone"
+    assert wait_for_end([jvm], 5) == [], "the tree of a killed driver is gone"
     stack.wait_new_life("stream", driver)
     stack.wait_progress()
 

@@ -14,6 +14,8 @@ from trending.errors import NotReady
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from trending.kafka.connection import KafkaConnection
+
 SILENCE_SECONDS = 30.0
 """How long a read may bring nothing before it counts as failed."""
 _CHUNK = 5_000
@@ -30,23 +32,15 @@ class Record:
     headers: dict[str, bytes | None]
 
 
-def open_consumer(bootstrap: str) -> Consumer:
+def open_consumer(connection: KafkaConnection) -> Consumer:
     """Return a consumer that belongs to no group and commits nothing."""
-    return Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "trending-reader",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "fetch.wait.max.ms": 100,
-            "log_level": 0,  # what goes wrong is raised
-        },
-    )
+    own = {"group.id": "trending-reader", "enable.auto.commit": False, "auto.offset.reset": "error", "fetch.wait.max.ms": 100}
+    return Consumer(connection.client(own))
 
 
-def log_ends(bootstrap: str, topic: str, timeout: float = 10.0) -> dict[int, tuple[int, int]]:
+def log_ends(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> dict[int, tuple[int, int]]:
     """Return partition → (first offset, offset behind the last record); raises NotReady when no broker answers."""
-    consumer = open_consumer(bootstrap)
+    consumer = open_consumer(connection)
     try:
         metadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
         if metadata.error is not None:
@@ -57,18 +51,18 @@ def log_ends(bootstrap: str, topic: str, timeout: float = 10.0) -> dict[int, tup
             for partition in sorted(partitions)
         }
     except KafkaException as error:
-        cause = f"the offsets of {topic} cannot be read from {bootstrap}"
+        cause = f"the offsets of {topic} cannot be read from {connection.bootstrap}"
         raise NotReady(cause, str(error), "make status") from error
     finally:
         consumer.close()
 
 
-def offsets_at(bootstrap: str, topic: str, at: float, timeout: float = 10.0) -> dict[int, int]:
+def offsets_at(connection: KafkaConnection, topic: str, at: float, timeout: float = 10.0) -> dict[int, int]:
     """Return partition → offset of the first record appended at ``at`` (seconds since the epoch) or later, else the log's end.
 
     Raises NotReady when no broker answers.
     """
-    consumer = open_consumer(bootstrap)
+    consumer = open_consumer(connection)
     try:
         partitions = consumer.list_topics(topic, timeout=timeout).topics[topic].partitions
         times = [TopicPartition(topic, partition, int(at * 1000)) for partition in partitions]
@@ -79,18 +73,18 @@ def offsets_at(bootstrap: str, topic: str, at: float, timeout: float = 10.0) -> 
             for place in offsets
         }
     except KafkaException as error:
-        cause = f"the offsets of {topic} cannot be read from {bootstrap}"
+        cause = f"the offsets of {topic} cannot be read from {connection.bootstrap}"
         raise NotReady(cause, str(error), "make status") from error
     finally:
         consumer.close()
 
 
-def topic_id(bootstrap: str, topic: str, timeout: float = 10.0) -> str | None:
+def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> str | None:
     """Return the id the cluster gave the topic when it was made, or None where a broker says that there is none.
 
     Raises NotReady when no broker answers: that says nothing about the topic.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = AdminClient(connection.client())
     try:
         view = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
     except KafkaException as error:
@@ -99,17 +93,17 @@ def topic_id(bootstrap: str, topic: str, timeout: float = 10.0) -> str | None:
         cause = f"{topic} cannot be described"
         raise NotReady(cause, str(error), "make status") from error
     except TimeoutError as error:
-        cause = f"no broker answers at {bootstrap}"
+        cause = f"no broker answers at {connection.bootstrap}"
         raise NotReady(cause, f"{timeout} s", "make status") from error
     return str(view.topic_id)
 
 
-def read_log(bootstrap: str, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:
+def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:
     """Yield every record from ``start`` to ``end`` (partition → offset, exclusive) in the order of each partition.
 
     Raises NotReady when nothing arrives for 30 s or a partition cannot be read.
     """
-    consumer = open_consumer(bootstrap)
+    consumer = open_consumer(connection)
     open_partitions = {partition for partition, offset in end.items() if start.get(partition, 0) < offset}
     try:
         consumer.assign([TopicPartition(topic, partition, start.get(partition, 0)) for partition in open_partitions])

@@ -15,6 +15,8 @@ from trending.kafka.log_reader import log_ends, open_consumer, to_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trending.kafka.connection import KafkaConnection
+
 MESSAGES = 5
 PROBE_HEADER = "probe"
 """Carries this probe's nonce, which tells its messages from everybody else's."""
@@ -25,16 +27,16 @@ def probe_message(number: int) -> dict[str, str | int]:
     return {"usuario": f"User_{number}", "mensaje": "Hola Kafka", "contador": number}
 
 
-def run_probe(bootstrap: str, topic: str, timeout: float, show: Callable[[str], None]) -> None:
+def run_probe(connection: KafkaConnection, topic: str, timeout: float, show: Callable[[str], None]) -> None:
     """Send and read back, printing the contract's lines; raises ProbeFailed naming the cause within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     nonce = secrets.token_hex(8).encode()
-    show(f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a {bootstrap})...")
+    show(f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a {connection.bootstrap})...")
     try:
-        ends = {part: end for part, (_first, end) in log_ends(bootstrap, topic, min(timeout, 10.0)).items()}
-        _send(bootstrap, topic, nonce, deadline, show)
+        ends = {part: end for part, (_first, end) in log_ends(connection, topic, min(timeout, 10.0)).items()}
+        _send(connection, topic, nonce, deadline, show)
         show(f">>> 2. INICIANDO CONSUMIDOR (Leyendo de {topic})...")
-        _receive(bootstrap, topic, nonce, ends, deadline, show)
+        _receive(connection, topic, nonce, ends, deadline, show)
     except KafkaException as error:
         cause = f"the five messages could not travel through {topic}"
         raise ProbeFailed(cause, str(error), "make status") from error
@@ -45,8 +47,8 @@ def run_probe(bootstrap: str, topic: str, timeout: float, show: Callable[[str], 
     show(">>> Consumidor finalizado con éxito. ¡TODO FUNCIONA!")
 
 
-def _send(bootstrap: str, topic: str, nonce: bytes, deadline: float, show: Callable[[str], None]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
+def _send(connection: KafkaConnection, topic: str, nonce: bytes, deadline: float, show: Callable[[str], None]) -> None:
+    producer = Producer(connection.client({"enable.idempotence": True}, silent=False))
     for number in range(1, MESSAGES + 1):
         message = probe_message(number)
         outcome: list[KafkaError | None] = []
@@ -58,20 +60,20 @@ def _send(bootstrap: str, topic: str, nonce: bytes, deadline: float, show: Calla
         producer.produce(topic, value, headers=[(PROBE_HEADER, nonce)], on_delivery=delivered)
         producer.flush(max(0.0, deadline - time.monotonic()))
         if not outcome or outcome[0] is not None:
-            cause = f"message {number} was not acknowledged by {bootstrap}"
+            cause = f"message {number} was not acknowledged by {connection.bootstrap}"
             raise ProbeFailed(cause, str(outcome[0]) if outcome else "no answer before the deadline", "make status")
         show(f"[OK] Enviado: {message}")
 
 
 def _receive(
-    bootstrap: str,
+    connection: KafkaConnection,
     topic: str,
     nonce: bytes,
     start: dict[int, int],
     deadline: float,
     show: Callable[[str], None],
 ) -> None:
-    consumer = open_consumer(bootstrap)
+    consumer = open_consumer(connection)
     missing = {json.dumps(probe_message(number)).encode(): number for number in range(1, MESSAGES + 1)}
     # Partitions have no order among each other, the contract's lines have: what comes early waits for its turn.
     early: dict[int, bytes] = {}

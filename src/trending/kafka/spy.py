@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from trending.kafka.connection import KafkaConnection
 
-def follow(bootstrap: str, topic: str, stop: threading.Event, show: Callable[[str], None], limit: int = 0) -> int:
+
+def follow(connection: KafkaConnection, topic: str, stop: threading.Event, show: Callable[[str], None], limit: int = 0) -> int:
     """Print each record's value, control characters escaped, until ``stop`` or ``limit`` records; returns their number."""
-    consumer = open_consumer(bootstrap)
+    consumer = open_consumer(connection)
     shown = 0
     try:
-        starts = log_ends(bootstrap, topic)
+        starts = log_ends(connection, topic)
         consumer.assign([TopicPartition(topic, partition, first) for partition, (first, _end) in starts.items()])
         while not stop.is_set() and not (limit and shown >= limit):
             message = consumer.poll(0.2)

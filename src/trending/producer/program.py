@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
 from trending.producer.ledger import LedgerWriter
+from trending.producer.stuck_client import STUCK_SECONDS, StuckClient
 from trending.programs.heartbeat import write_heartbeat
 from trending.simulator.generator import Simulator, load_catalogue
 from trending.tweets.record_id import ID_HEADER, record_id
@@ -28,6 +29,8 @@ logger = logging.getLogger("trending.producer")
 
 REPORT_SECONDS = 0.5
 FLUSH_SECONDS = 20.0
+LEADERS_SECONDS = 1.0
+"""The wait for an answer about leaders; asked only when nothing was acknowledged for a while."""
 MAX_BURST = 2_000
 """Tweets sent between two looks at the clock."""
 MAX_DEBT_SECONDS = 1.0
@@ -36,26 +39,22 @@ QUEUED_MESSAGES = 100_000
 """Bound of librdkafka's queue: past it the producer waits, so an unreachable broker costs bounded memory and no tweet."""
 
 
-def client_configuration(bootstrap: str) -> dict[str, str | int | bool]:
-    """Return librdkafka's settings: idempotent, lz4, no time limit for a message, quick to come back.
+PRODUCER_SETTINGS = {
+    "client.id": "trending-producer",
+    "enable.idempotence": True,
+    "max.in.flight.requests.per.connection": 1,
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "message.timeout.ms": 0,
+    "queue.buffering.max.messages": QUEUED_MESSAGES,
+    "reconnect.backoff.max.ms": 1000,
+    # A broker that comes back names no leader for a moment; by default the client asks again every five minutes.
+    "topic.metadata.refresh.interval.ms": 10_000,
+}
+"""Idempotent, lz4, no time limit for a message, quick to come back.
 
-    One request in flight: with more, a leader's change in the wrong moment makes librdkafka write a message twice, idempotent or
-    not (https://github.com/confluentinc/librdkafka/issues/4953, docs/decisions/0015).
-    """
-    return {
-        "bootstrap.servers": bootstrap,
-        "client.id": "trending-producer",
-        "enable.idempotence": True,
-        "max.in.flight.requests.per.connection": 1,
-        "compression.type": "lz4",
-        "linger.ms": 5,
-        "message.timeout.ms": 0,
-        "queue.buffering.max.messages": QUEUED_MESSAGES,
-        "reconnect.backoff.max.ms": 1000,
-        # A broker that comes back names no leader for a moment. Once (2026-11-26) a producer that had heard that sent nothing for
-        # over 90 s; by default it asks again every five minutes.
-        "topic.metadata.refresh.interval.ms": 10_000,
-    }
+One request in flight: with more, a leader's change in the wrong moment makes librdkafka write a message twice, idempotent or not
+(https://github.com/confluentinc/librdkafka/issues/4953, docs/decisions/0015)."""
 
 
 class TweetProducer:
@@ -67,13 +66,15 @@ class TweetProducer:
         self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
         self._ledger = LedgerWriter(spec.ledger, self._run)
         self._fatal: KafkaError | None = None
-        self._producer = Producer({**client_configuration(spec.bootstrap), "error_cb": self._error}, logger=logger)
+        own = {**PRODUCER_SETTINGS, "error_cb": self._error}
+        self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
         self._sent = 0
         self._waits = 0
+        self._watch = StuckClient(self._leaders_known, time.monotonic)
         self._ends: dict[int, int] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors."""
+        """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors, and when its client is stuck."""
         rate = self._spec.settings.rate
         started, base, reported = time.monotonic(), 0, 0.0
         logger.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
@@ -87,6 +88,7 @@ class TweetProducer:
                 self._send(min(due, MAX_BURST), stop)
             wait = 0.0 if due > MAX_BURST else min(0.2, (self._sent - base) / rate - (time.monotonic() - started))
             self._producer.poll(max(0.0, wait))
+            self._require_progress()
             if now - reported >= REPORT_SECONDS:
                 self._report("running")
                 reported = now
@@ -113,6 +115,7 @@ class TweetProducer:
                 self._waits += 1
                 self._producer.poll(0.1)
                 self._report("waiting for the broker")
+                self._require_progress()
             except KafkaException as error:
                 # A fatal error is thrown here before the callback hears of it; a message too large, only here.
                 self._fatal = error.args[0]
@@ -133,6 +136,24 @@ class TweetProducer:
         logger.warning("%s", error.str())
         if error.fatal():
             self._fatal = error
+
+    def _leaders_known(self) -> bool:
+        """Whether the broker answers and names a leader for each partition of the topic."""
+        try:
+            view = self._producer.list_topics(self._spec.topic, timeout=LEADERS_SECONDS).topics[self._spec.topic]
+        except KafkaException:
+            return False
+        return view.error is None and bool(view.partitions) and all(each.leader >= 0 for each in view.partitions.values())
+
+    def _require_progress(self) -> None:
+        """End this life when its client is stuck: nothing unsent is promised, and the next life has a client of its own."""
+        queued = len(self._producer)
+        if not self._watch.look(self._ledger.acknowledged + self._ledger.failed, queued):
+            return
+        self._report("stuck")
+        self._ledger.close()
+        cause = "librdkafka sends nothing although the broker is back; a new producer starts with a new run"
+        raise LabError(cause, f"{queued} tweets queued, partition leaders known for {STUCK_SECONDS:.0f} s", "make status")
 
     def _report(self, phase: str) -> None:
         self._ledger.commit()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, ValidationError
 
 from trending.errors import InvalidInput
+from trending.kafka.connection import KafkaConnection
 from trending.settings import PageSettings, ProducerSettings, Section, StreamSettings, WindowTime
 
 
@@ -19,6 +20,11 @@ class ProgramSpec(Section):
     bootstrap: str
     topic: str
     heartbeat: Path
+
+    @property
+    def connection(self) -> KafkaConnection:
+        """How the program's clients reach Kafka. Not a field: the file keeps its form, and a password would not belong in it."""
+        return KafkaConnection(self.bootstrap)
 
     @classmethod
     def load(cls, path: Path) -> Self:

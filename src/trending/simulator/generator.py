@@ -59,7 +59,7 @@ def load_catalogue(path: str | None) -> Catalogue:
         return Catalogue.model_validate_json(Path(path).read_bytes())
     except (OSError, ValidationError) as error:
         cause = f"the catalogue {path} cannot be used"
-        raise InvalidInput(cause, str(error), "see the section 'Your own hashtags' of the README") from error
+        raise InvalidInput(cause, str(error), "compare it with 'Your own hashtags' in docs/operations.md") from error
 
 
 class Simulator:

@@ -15,6 +15,7 @@ from trending.errors import LabError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from trending.kafka.connection import KafkaConnection
     from trending.serving.store import Reject
 
 MAX_LETTER_BYTES = 2_097_152
@@ -27,8 +28,8 @@ DEADLINE_SECONDS = 30.0
 class DeadLetters:
     """Writes each reject once, also when Spark replays a batch; opens its connections at the first reject."""
 
-    def __init__(self, bootstrap: str, topic: str, dead_letter_topic: str, known_up_to: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, connection: KafkaConnection, topic: str, dead_letter_topic: str, known_up_to: int) -> None:
+        self._connection = connection
         self._topic = topic
         self._dead_letter_topic = dead_letter_topic
         self._next_offset = known_up_to
@@ -57,14 +58,12 @@ class DeadLetters:
             if (offset := message.offset()) is not None:
                 self._next_offset = max(self._next_offset, offset + 1)
 
-        producer = Producer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "enable.idempotence": True,
-                "message.max.bytes": MAX_LETTER_BYTES,
-                "message.timeout.ms": int(DEADLINE_SECONDS * 1000),
-            }
-        )
+        own = {
+            "enable.idempotence": True,
+            "message.max.bytes": MAX_LETTER_BYTES,
+            "message.timeout.ms": int(DEADLINE_SECONDS * 1000),
+        }
+        producer = Producer(self._connection.client(own, silent=False))
         for reject, value in self._originals(fresh):
             place = f"{reject.partition}:{reject.offset}"
             headers: list[tuple[str, str | bytes | None]] = [
@@ -93,15 +92,13 @@ class DeadLetters:
         return len(fresh)
 
     def _consumer(self) -> Consumer:
-        return Consumer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "group.id": "trending-dead-letters",
-                "enable.auto.commit": False,
-                "enable.partition.eof": False,
-                "auto.offset.reset": "error",
-            }
-        )
+        own = {
+            "group.id": "trending-dead-letters",
+            "enable.auto.commit": False,
+            "enable.partition.eof": False,
+            "auto.offset.reset": "error",
+        }
+        return Consumer(self._connection.client(own, silent=False))
 
     def _read_back(self) -> Iterator[tuple[int, int]]:
         """Yield the places of the letters behind the last written batch: what a killed driver sent and did not book."""

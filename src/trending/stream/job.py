@@ -92,8 +92,7 @@ def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
     offsets = {spec.topic: {str(partition): offset for partition, offset in spec.start_offsets.items()}}
     source = (
         session.readStream.format("kafka")
-        .options(**BROKER_OPTIONS)
-        .option("kafka.bootstrap.servers", spec.bootstrap)
+        .options(**BROKER_OPTIONS, **spec.connection.spark_options())
         .option("subscribe", spec.topic)
         .option("startingOffsets", json.dumps(offsets))
         .load()
@@ -148,7 +147,7 @@ def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
         if look and stop.wait(ABSENT_PAUSE_SECONDS):
             return
         try:
-            found = topic_id(spec.bootstrap, spec.topic)
+            found = topic_id(spec.connection, spec.topic)
         except NotReady:
             return
         if found is not None:
@@ -197,7 +196,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         cause = f"another job runs on the checkpoint {spec.checkpoint}"
         raise ConfigurationConflict(cause, str(error), "make status") from error
     with held, closing(Store(spec.store)) as store:
-        letters = DeadLetters(spec.bootstrap, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
+        letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True))
         try:
             run_job(spec, stop, sink, store)

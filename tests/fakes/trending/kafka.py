@@ -86,9 +86,14 @@ class FakeMessage:
         return self._error
 
 
+@dataclass(frozen=True)
+class FakePartition:
+    leader: int
+
+
 @dataclass
 class FakeTopicMetadata:
-    partitions: dict[int, object]
+    partitions: dict[int, FakePartition]
     error: object = None
 
 
@@ -112,6 +117,7 @@ class FakeKafka:
     silent: set[tuple[str, int]] = field(default_factory=set)
     unreachable: bool = False
     frozen: bool = False
+    leader: int = 1
     queue_bound: int = 100_000
     refuse: Callable[[str, bytes | None], KafkaError | None] = lambda _topic, _value: None
     duplicates: Callable[[bytes | None], bool] = lambda _value: False
@@ -160,6 +166,12 @@ class FakeKafka:
         if self.unreachable:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
+    def list_topics(self, topic: str) -> FakeMetadata:
+        self.require()
+        return FakeMetadata(
+            {topic: FakeTopicMetadata({number: FakePartition(self.leader) for number in range(len(self.logs[topic]))})}
+        )
+
     def producer(self, configuration: dict[str, Any], logger: object = None) -> FakeProducer:
         self.producers.append(FakeProducer(self, configuration, logger))
         return self.producers[-1]
@@ -189,6 +201,8 @@ class FakeProducer:
         self._queue: list[_Queued] = []
         self._turn = 0
         self.longest_queue = 0
+        self.stuck = False
+        """Sends no more, as librdkafka after its issue 5430; its metadata requests are answered all the same."""
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -219,6 +233,12 @@ class FakeProducer:
             self._kafka.clock.sleep(max(timeout, 1e-5))
         return delivered
 
+    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
+        if self._kafka.frozen:
+            self._kafka.clock.sleep(timeout)
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return self._kafka.list_topics(topic)
+
     def flush(self, timeout: float) -> int:
         self._deliver()
         if self._queue:
@@ -227,7 +247,7 @@ class FakeProducer:
         return len(self._queue)
 
     def _deliver(self) -> int:
-        if self._kafka.frozen or self._kafka.unreachable:
+        if self._kafka.frozen or self._kafka.unreachable or self.stuck:
             return 0
         waiting, self._queue = self._queue, []
         for queued in waiting:
@@ -289,9 +309,7 @@ class FakeConsumer:
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
         self._require()
-        self._kafka.require()
-        partitions: dict[int, object] = {number: object() for number in range(len(self._kafka.logs[topic]))}
-        return FakeMetadata({topic: FakeTopicMetadata(partitions)})
+        return self._kafka.list_topics(topic)
 
     def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002 - the same
         self._require()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fakes.world import World
 
     from infra.docker.compose_stack import ComposeStack
+    from trending.kafka.connection import KafkaConnection
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -203,28 +204,28 @@ def test_logs_of_an_unknown_service_name_those_that_there_are() -> None:
 
 @pytest.mark.usefixtures("up")
 def test_the_smoke_test_probes_the_stacks_topic_at_its_address(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str, float]] = []
+    asked: list[tuple[KafkaConnection, str, float]] = []
 
-    def probe(bootstrap: str, topic: str, timeout: float, show: Callable[[str], None]) -> None:
-        asked.append((bootstrap, topic, timeout))
+    def probe(connection: KafkaConnection, topic: str, timeout: float, show: Callable[[str], None]) -> None:
+        asked.append((connection, topic, timeout))
         show(">>> ¡TODO FUNCIONA!")
 
     monkeypatch.setattr("infra.operations.audit.run_probe", probe)
     monkeypatch.setattr(smoke_test, "with_server", lambda run: run())
     smoke_test.main(SmokeTestForm(name="lab", timeout_seconds=3))
-    assert asked == [(open_lab("lab").stack.bootstrap, "tweets_topic", 3.0)]
+    assert asked == [(open_lab("lab").stack.connection, "tweets_topic", 3.0)]
     assert said[-1] == ">>> ¡TODO FUNCIONA!"
 
 
 @pytest.mark.usefixtures("up", "own_process")
 def test_the_spy_prints_a_record_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def follow(bootstrap: str, topic: str, stop: Any, show: Callable[[str], None], limit: int) -> None:
+    def follow(connection: KafkaConnection, topic: str, stop: Any, show: Callable[[str], None], limit: int) -> None:
         assert not stop.is_set()
-        show(f"{bootstrap} {topic} {limit}")
+        show(f"{connection.bootstrap} {topic} {limit}")
 
     monkeypatch.setattr(spy, "follow", follow)
     spy.main(SpyForm(name="lab", limit=3))
-    assert capsys.readouterr().out == f"{open_lab('lab').stack.bootstrap} tweets_topic 3\n"
+    assert capsys.readouterr().out == f"{open_lab('lab').stack.connection.bootstrap} tweets_topic 3\n"
 
 
 @pytest.fixture

@@ -10,14 +10,11 @@ import pytest
 from infra.commands import manual
 from infra.commands.manual import COMMANDS, DOCUMENTS, all_errors, settings, troubleshooting
 from infra.forms.parameters import ALL_FORMS, field_sections
-from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import TABLE
 from trending import errors
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MANUALS = ("README.md", "README.es.md", *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md")))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -67,19 +64,3 @@ def test_bounds_defaults_and_choices_are_those_that_are_enforced() -> None:
     assert "`docs/recorded/ranking.sqlite`" in rows["store"]
     assert "| `false` | `true`, `false` |" in rows["volumes"]
     assert "of this machine" in rows["stream.shuffle_partitions"]
-
-
-@pytest.mark.parametrize("name", MANUALS)
-def test_every_link_of_the_manual_leads_somewhere(name: str) -> None:
-    page = CHECKOUT / name
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    local = [link for link in links if "://" not in link]
-    assert [link for link in local if not (page.parent / link).exists()] == []
-
-
-@pytest.mark.parametrize("name", MANUALS)
-def test_every_make_target_that_a_manual_names_exists(name: str) -> None:
-    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    targets = {target for line in re.findall(r"^([a-z][a-z -]*):", makefile, re.MULTILINE) for target in line.split()}
-    named = set(re.findall(r"`make ([a-z]+(?:-[a-z]+)*)", (CHECKOUT / name).read_text(encoding="utf-8")))
-    assert named - targets == set()

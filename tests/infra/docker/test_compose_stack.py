@@ -11,7 +11,7 @@ from fakes.clock import FakeClock
 
 from infra.docker import compose_stack as module
 from infra.docker.compose_stack import compose_ladder, compose_stack
-from infra.docker.runtime import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 from infra.kafka.readiness import climb
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import ServiceState
@@ -62,7 +62,8 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answering(_seconds: int) -> Iterator[Any]:
         yield client
 
-    monkeypatch.setattr(module, "engine", answering)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("infra.docker.engine.engine", answering)
     return made
 
 
@@ -76,7 +77,7 @@ def test_brokers_and_zookeeper_are_known_by_their_service_names(containers: list
         ("kafka-2", ServiceKind.KAFKA, (9093,)),
         ("kafkacat", None, ()),
     ]
-    assert found.bootstrap == "localhost:9092,localhost:9093"
+    assert found.connection.bootstrap == "localhost:9092,localhost:9093"
     assert found.take_down_command == "docker compose -p lab down"
 
 
@@ -94,7 +95,8 @@ def test_without_an_engine_there_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
     def silent(_seconds: int) -> Any:
         raise EngineUnavailable("no Docker engine answers")
 
-    monkeypatch.setattr(module, "engine", silent)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("infra.docker.engine.engine", silent)
     assert compose_stack("lab") is None
 
 
@@ -124,7 +126,7 @@ def test_only_the_last_broker_is_asked_for_the_cluster_and_is_only_looked_at(
     containers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, int]] = []
-    monkeypatch.setattr(module, "watching_ladder", lambda bootstrap, brokers: asked.append((bootstrap, brokers)) or [])
+    monkeypatch.setattr(module, "watching_ladder", lambda at, brokers: asked.append((at.bootstrap, brokers)) or [])
     containers += [container("kafka", 9092, health="healthy"), container("kafka-2", 9093)]
     assert climbed(containers, 0) == {"running": "my-kafka, pid 4711", "own health check": "its own check: healthy"}
     assert asked == []

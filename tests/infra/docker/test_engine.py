@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from infra.docker.engine import describe_engine, engine, engine_answers, has_image, pull, taken_port
+from infra.docker.engine import describe_engine, engine, has_image, pull, taken_port
+from infra.docker.presence import engine_answers
 from trending.errors import EngineUnavailable, ImageUnavailable
 
 

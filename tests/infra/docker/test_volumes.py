@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import NotFound
 
-from infra.docker import marks as marks_module
-from infra.docker.containers import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 from infra.docker.marks import DockerMarks, docker_marks
 from infra.docker.volumes import CLUSTER_LABEL, check_volumes, cluster_label, ensure_volume, find_volume
 from infra.host.paths import StackPaths
@@ -136,7 +135,8 @@ def test_an_engine_that_cannot_be_asked_has_told_nothing_and_why(error: Exceptio
     def silent(_seconds: int) -> Any:
         raise error
 
-    monkeypatch.setattr(marks_module, "engine", silent)
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("infra.docker.engine.engine", silent)
     found = docker_marks("lab-1", 1)
     assert found == DockerMarks(silence=found.silence)
     assert found.silence

@@ -13,7 +13,7 @@ from infra.embedded.runtime import EmbeddedRuntime, render_properties
 from infra.host.paths import StackPaths
 from infra.stack.profiles import declare
 from infra.stack.runtime import Outcome, ServiceState
-from infra.supervision.budget import BUDGET_FILE, DEATHS, note_death, read_budget
+from infra.supervision.budget import DEATHS, note_death, read_budget
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import ConfigurationConflict, PrerequisiteMissing
 from trending.settings import RuntimeKind, StackSettings
@@ -177,7 +177,7 @@ def test_a_broker_that_was_never_started_is_absent(world: World) -> None:
 def test_a_broker_stopped_for_dying_too_often_is_given_up_until_somebody_starts_it_again(world: World) -> None:
     made = runtime(world)
     made.start(kafka(made))
-    budget = StackPaths.of("lab").run / BUDGET_FILE
+    budget = StackPaths.of("lab").budget
     for _ in range(DEATHS + 1):
         note_death(budget, "kafka", 1.0)
     world.ended["kafka"] = ProgramStatus("kafka", "STOPPED", 0, 0, "", 0.0)
@@ -211,8 +211,16 @@ def test_the_data_is_deleted_only_when_asked_for(world: World) -> None:
     assert made.kind is RuntimeKind.EMBEDDED
 
 
+def test_its_services_are_processes_under_supervisord_from_the_locked_jars(world: World) -> None:
+    made = runtime(world)
+    made.require_no_namesake()
+    assert (made.foundation, made.checks()) == ("supervisor", {})
+    assert made.image(kafka(made)) == ""
+    assert made.kafka_version() == "4.4.0"
+
+
 def test_logs_are_the_last_lines_whatever_their_bytes(world: World) -> None:
     made = runtime(world)
     assert made.output(kafka(made), 3) == ""
-    (StackPaths.of("lab").output / "kafka.out.log").write_bytes(b"one\ntwo\nthr\xffee\nfour\n")
+    StackPaths.of("lab").output_file("kafka").write_bytes(b"one\ntwo\nthr\xffee\nfour\n")
     assert made.output(kafka(made), 2) == "thr\ufffdee\nfour"

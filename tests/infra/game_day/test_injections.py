@@ -8,25 +8,22 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from docker.errors import NotFound
 from fakes.plain import lab_stack
 
-from infra.docker.runtime import STACK_LABEL
 from infra.game_day import injections as faults
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import Lab, assemble
 from infra.stack.state import StackState, Wanted
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import LabError, NotOurs
+from trending.errors import LabError
 from trending.settings import LabSettings, RuntimeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from infra.stack.declaration import Service
@@ -58,30 +55,13 @@ def lab_with(name: str, pid: int) -> Lab:
     return replace(assemble(state), supervisor=OneProgram(name, pid))  # type: ignore[arg-type]
 
 
-def settle(process: psutil.Process, status: str) -> None:
-    deadline = time.monotonic() + 5
-    while process.status() != status:
-        assert time.monotonic() < deadline, process.status()
-        time.sleep(0.01)
-
-
-@pytest.mark.row(12)
-def test_a_program_and_a_service_are_found_frozen_and_thawed() -> None:
+def test_a_program_is_found() -> None:
     with sleeper() as process:
-        lab = lab_with("kafka", process.pid)
-        service = lab.stack.services[0]
-        assert faults.service_process(lab, service) == process
-        assert faults.program_process(lab, "kafka") == process
-        faults.pause_service(lab, service)
-        settle(process, psutil.STATUS_STOPPED)
-        faults.unpause_service(lab, service)
-        settle(process, psutil.STATUS_SLEEPING)
+        assert faults.program_process(lab_with("producer", process.pid), "producer") == process
 
 
 def test_what_does_not_run_is_one_clear_error() -> None:
     lab = lab_with("other", os.getpid())
-    with pytest.raises(LabError, match="the process of kafka is not to be seen"):
-        faults.service_process(lab, lab.stack.services[0])
     with pytest.raises(LabError, match="stream does not run"):
         faults.program_process(lab, "stream")
     with pytest.raises(LabError, match="has no JVM"):
@@ -121,48 +101,6 @@ def test_the_supervisord_is_known_by_mark_and_command(home: Path) -> None:
                 time.sleep(0.02)
 
 
-def docker_lab(monkeypatch: pytest.MonkeyPatch, **labels: str) -> Lab:
-    """A stack in containers, and an engine in which its broker's name belongs to a container with these labels, or to none."""
-
-    def get(name: str) -> SimpleNamespace:
-        if not labels:
-            raise NotFound(f"no such container: {name}")
-        state = {"State": {"Pid": os.getpid()}}
-        return SimpleNamespace(name=name, short_id="4711", labels=labels, attrs=state, status="running")
-
-    @contextmanager
-    def one_engine() -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(containers=SimpleNamespace(get=get))
-
-    monkeypatch.setattr(faults, "engine", one_engine)
-    settings = LabSettings(stack=lab_stack(runtime=RuntimeKind.DOCKER))
-    return assemble(StackState(wanted=Wanted.UP, runtime=RuntimeKind.DOCKER, cluster_id="id", settings=settings))
-
-
-@pytest.mark.parametrize(
-    "act",
-    [faults.service_process, faults.pause_service, faults.unpause_service, faults.kill_container],
-    ids=lambda act: act.__name__,
-)
-def test_a_container_that_is_not_ours_is_left_alone(
-    act: Callable[[Lab, Service], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab = docker_lab(monkeypatch, **{STACK_LABEL: "somebody else's"})
-    with pytest.raises(NotOurs, match="is not of lab: it is left alone"):
-        act(lab, lab.stack.services[0])
-    lab = docker_lab(monkeypatch)
-    with pytest.raises(LabError, match="there is no container lab-kafka"):
-        act(lab, lab.stack.services[0])
-
-
-@pytest.mark.row(10)
-def test_the_process_in_a_container_is_the_java_below_its_init(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = docker_lab(monkeypatch)
-    lab = docker_lab(monkeypatch, **{STACK_LABEL: lab.paths.stack_id})
-    with pytest.raises(LabError, match="is not to be seen on this machine"):
-        faults.service_process(lab, lab.stack.services[0])
-
-
 class _Broken:
     """A runtime that notes the heap and the limit it was started with."""
 
@@ -187,9 +125,3 @@ def test_a_starved_broker_is_started_anew_with_too_little() -> None:
     assert runtime.done[1] == ("start", 24, service.memory_mb, "-Xmx24M -Xms24M")
     assert runtime.done[3][2] == 200
     assert "-Xmx400M" in runtime.done[3][3]
-
-
-def test_a_frozen_process_that_ended_is_thawed_without_a_word() -> None:
-    with sleeper() as process:
-        pass
-    faults.thaw(process)

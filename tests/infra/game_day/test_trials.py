@@ -18,7 +18,7 @@ from infra.game_day import trials as trial
 from infra.game_day.fault_names import FaultName
 from infra.lab.assembly import open_lab, want
 from infra.stack.state import Wanted, down_asked_for, stack_held
-from infra.supervision.budget import BUDGET_FILE, note_death, read_budget
+from infra.supervision.budget import note_death, read_budget
 from tasks.game_day import inject_fault
 from trending.errors import LabError, NotSurvived, StackBusy, Superseded
 
@@ -109,7 +109,7 @@ def test_a_dead_supervisor_is_brought_back_by_the_healer(world: World, lab: Lab,
 
 
 def test_the_deaths_of_a_game_day_are_forgiven(world: World, lab: Lab) -> None:
-    budget = lab.paths.run / BUDGET_FILE
+    budget = lab.paths.budget
 
     def kill() -> None:
         note_death(budget, "kafka", 1.0)

@@ -13,7 +13,7 @@ from fakes.stacks import beat, make_whole
 from infra.health import examination
 from infra.health.verdicts import Finding, Repair, Verdict
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import PrerequisiteMissing
+from trending.errors import EngineUnavailable, PrerequisiteMissing
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -94,6 +94,26 @@ def test_a_dead_supervisor_blocks_all_that_it_owns(world: World, lab: Lab) -> No
     assert found["producer"].verdict is found["stream"].verdict is Verdict.BLOCKED
 
 
+def test_what_the_runtime_rests_on_is_looked_at_first_and_blocks_its_services(world: World, lab: Lab) -> None:
+    def silent() -> str:
+        cause = "no Docker engine answers at unix:///x"
+        raise EngineUnavailable(cause, "", "start the engine")
+
+    world.checks["engine"] = lambda: "answers"
+    found = examined(lab)
+    assert next(iter(found)) == "engine"
+    assert (found["engine"].verdict, found["engine"].evidence) == (Verdict.HEALTHY, "answers")
+    world.checks["engine"] = silent
+    world.services.clear()
+    found = examined(lab)
+    assert (found["engine"].verdict, found["engine"].repair) == (Verdict.UNHEALTHY, Repair.NONE)
+    assert (found["engine"].evidence, found["engine"].next_command) == (
+        "no Docker engine answers at unix:///x",
+        "start the engine",
+    )
+    assert found["kafka"].verdict is Verdict.BLOCKED
+
+
 def test_a_program_that_is_gone_is_started(world: World, lab: Lab) -> None:
     world.programs.pop("producer")
     assert examined(lab)["producer"].repair is Repair.START
@@ -138,13 +158,13 @@ def test_a_stream_that_lags_behind_two_triggers_is_unhealthy_and_not_restarted(w
     assert "partitions [0] stand at {0: 7}, due {0: 8}" in found.evidence
 
 
-def test_a_full_machine_and_a_hole_are_warnings(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_machine_and_a_hole_are_warnings(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_mb: int) -> str:
         cause = "500 MiB of disk are needed and 3 MiB are free"
         raise PrerequisiteMissing(cause, "at /", "free some space")
 
     monkeypatch.setattr(examination, "check_disk", full)
-    monkeypatch.setattr(examination, "kafka_version", lambda *_stack: "3.4.4")
+    world.kafka_version = "3.4.4"
     found = examined(lab)
     assert found["disk"].verdict is found["versions"].verdict is Verdict.WARNING
     assert found["disk"].next_command == "free some space"

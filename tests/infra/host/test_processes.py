@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from infra.host import processes
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, PortOwner, end_processes, free_port, port_owner
+from infra.host.processes import (
+    COMPONENT_VARIABLE,
+    STACK_VARIABLE,
+    PortOwner,
+    end_processes,
+    free_port,
+    port_owner,
+    wait_for_end,
+)
 from infra.host.processes import stack_processes as found_processes
 
 if TYPE_CHECKING:
@@ -149,3 +159,29 @@ def test_a_free_port_has_its_whole_span_free(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(processes, "port_owner", lambda port: PortOwner(port, 1, "x") if port in taken else None)
     assert free_port(9100, 100) == 9300
     assert free_port(9100, 1) == 9101
+
+
+class Witness:
+    """A local variable of a caller."""
+
+
+def test_a_wait_in_vain_keeps_no_caller_alive(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    def caller() -> weakref.ref[Witness]:
+        witness = Witness()
+        assert [each.pid for each in wait_for_end([psutil.Process(child.pid)], 0.1)] == [child.pid]
+        return weakref.ref(witness)
+
+    child = spawn("sleep", "60")
+    gc.disable()
+    try:
+        assert caller()() is None
+    finally:
+        gc.enable()
+
+
+def test_a_child_that_has_ended_is_reaped_and_is_not_waited_for(spawn: Callable[..., subprocess.Popen[str]]) -> None:
+    child = spawn("true")
+    process = psutil.Process(child.pid)
+    assert wait_for_end([process], 5) == []
+    assert not psutil.pid_exists(child.pid)
+    assert wait_for_end([process], 5) == []

@@ -16,13 +16,17 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from infra.kafka import client as broker
 from infra.kafka.client import PROBE_TOPIC, BrokerClient, ClusterView, TopicView, reason
 from trending.errors import ConfigurationConflict, NotReady
+from trending.kafka.connection import KafkaConnection
 
 
 class FakeAdmin:
     """Answers what the test puts in: a value, or an error."""
 
-    def __init__(self, _configuration: dict[str, Any]) -> None:
-        self.answers: dict[str, Any] = {}
+    made = 0
+
+    def __init__(self, _configuration: dict[str, Any], answers: dict[str, Any] | None = None) -> None:
+        FakeAdmin.made += 1
+        self.answers = {} if answers is None else answers
 
     def _future(self, operation: str) -> Future[Any]:
         future: Future[Any] = Future()
@@ -54,8 +58,10 @@ def kafka_error(code: int) -> KafkaException:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> BrokerClient:
-    monkeypatch.setattr(broker, "AdminClient", FakeAdmin)
-    return BrokerClient("localhost:19092")
+    answers: dict[str, Any] = {}
+    monkeypatch.setattr(broker, "AdminClient", lambda configuration: FakeAdmin(configuration, answers))
+    monkeypatch.setattr(FakeAdmin, "made", 0)
+    return BrokerClient(KafkaConnection("localhost:19092"))
 
 
 def answer(client: BrokerClient, **answers: Any) -> None:
@@ -85,6 +91,23 @@ def test_a_broker_that_does_not_answer_is_not_ready_and_named_by_its_address(cli
         with pytest.raises(NotReady) as caught:
             ask(0.01)
         assert "localhost:19092" in caught.value.cause or "_TRANSPORT" in caught.value.evidence
+
+
+@pytest.mark.row(12)
+def test_a_client_that_was_not_answered_is_replaced_and_any_other_is_kept(client: BrokerClient) -> None:
+    view = SimpleNamespace(cluster_id="c", controller_id=1, brokers={})
+    answer(client, cluster=view, topic=topic(1))
+    client.cluster(1)
+    client.topic("tweets_topic", 1)
+    assert FakeAdmin.made == 1
+    answer(client, cluster="silence", topic="silence", create="silence")
+    for ask in (client.cluster, lambda timeout: client.topic("tweets_topic", timeout)):
+        for _twice in range(2):
+            with pytest.raises(NotReady):
+                ask(0.01)
+    assert FakeAdmin.made == 4, "each silence but the last has another one asked"
+    answer(client, cluster=view)
+    assert client.cluster(1).cluster_id == "c"
 
 
 def test_a_topic_is_seen_with_its_partitions_without_leader(client: BrokerClient) -> None:
@@ -172,7 +195,7 @@ def test_a_nonce_that_comes_back_is_no_error_time_after_time(mock_cluster: str, 
             return message
 
     monkeypatch.setattr(broker, "Consumer", Watched)
-    client = BrokerClient(mock_cluster)
+    client = BrokerClient(KafkaConnection(mock_cluster))
     client.round_trip(5)
     client.round_trip(5)
     assert len(set(read)) == 2
@@ -181,7 +204,7 @@ def test_a_nonce_that_comes_back_is_no_error_time_after_time(mock_cluster: str, 
 @pytest.mark.usefixtures("client")
 def test_a_record_that_nobody_acknowledges_is_not_ready() -> None:
     with pytest.raises(NotReady, match="could not be written") as caught:
-        BrokerClient("127.0.0.1:1").round_trip(0.2)
+        BrokerClient(KafkaConnection("127.0.0.1:1")).round_trip(0.2)
     assert PROBE_TOPIC in caught.value.evidence
 
 
@@ -195,7 +218,7 @@ def test_a_record_that_does_not_come_back_is_not_ready(mock_cluster: str, monkey
 
     monkeypatch.setattr(broker, "Consumer", Deaf)
     with pytest.raises(NotReady, match="did not come back"):
-        BrokerClient(mock_cluster).round_trip(5)
+        BrokerClient(KafkaConnection(mock_cluster)).round_trip(5)
 
 
 class Silent(FakeAdmin):
@@ -220,7 +243,7 @@ def fail(future: Future[Any]) -> None:
 @pytest.mark.parametrize("operation", ["topic", "create"])
 def test_a_request_that_failed_does_not_keep_the_client_alive(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "AdminClient", Silent)
-    client = BrokerClient("localhost:19092")
+    client = BrokerClient(KafkaConnection("localhost:19092"))
     alive = weakref.ref(client)
     gc.disable()
     try:

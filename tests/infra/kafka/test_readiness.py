@@ -273,9 +273,9 @@ def test_a_wrong_advertised_address_is_exactly_that_diagnosis(
 ) -> None:
     runtime.start(stack.services[0])
     view = ClusterView("our-cluster", 1, ("kafka:9092",))
-    broker = world.broker(stack.bootstrap)
+    broker = world.broker(stack.connection)
     monkeypatch.setattr(broker, "cluster", lambda _timeout: view)
-    monkeypatch.setattr(readiness, "BrokerClient", lambda _bootstrap: broker)
+    monkeypatch.setattr(readiness, "BrokerClient", lambda _connection: broker)
     with pytest.raises(ConfigurationConflict, match="advertises another address") as caught:
         climb(rungs(runtime, stack), 60, FakeClock())
     assert "kafka:9092" in caught.value.evidence
@@ -287,8 +287,8 @@ def test_a_broker_that_is_missing_for_a_moment_is_waited_for_and_no_wrong_addres
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = declare(StackSettings(brokers=3), RuntimeKind.EMBEDDED, StackPaths.of("trending"), "our-cluster")
-    addresses = tuple(stack.bootstrap.split(","))
-    broker = world.broker(stack.bootstrap)
+    addresses = tuple(stack.connection.bootstrap.split(","))
+    broker = world.broker(stack.connection)
     asked: list[tuple[str, ...]] = []
 
     def fenced_at_the_third_question(_timeout: float) -> ClusterView:
@@ -297,7 +297,7 @@ def test_a_broker_that_is_missing_for_a_moment_is_waited_for_and_no_wrong_addres
 
     monkeypatch.setattr(broker, "cluster", fenced_at_the_third_question)
     monkeypatch.setattr(broker, "round_trip", lambda _timeout: None)
-    monkeypatch.setattr(readiness, "BrokerClient", lambda _bootstrap: broker)
+    monkeypatch.setattr(readiness, "BrokerClient", lambda _connection: broker)
     assert climb(cluster_ladder(stack), 60, FakeClock())["advertised address"] == ", ".join(addresses)
     assert addresses[1:] in asked
 
@@ -307,16 +307,16 @@ def test_a_cluster_without_controller_or_broker_is_not_ready(
     view: ClusterView, world: World, stack: Stack, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime.start(stack.services[0])
-    broker = world.broker(stack.bootstrap)
+    broker = world.broker(stack.connection)
     monkeypatch.setattr(broker, "cluster", lambda _timeout: view)
-    monkeypatch.setattr(readiness, "BrokerClient", lambda _bootstrap: broker)
+    monkeypatch.setattr(readiness, "BrokerClient", lambda _connection: broker)
     with pytest.raises(NotReady, match="at the rung 'brokers and controller'"):
         climb(rungs(runtime, stack), 1, FakeClock())
 
 
 def test_a_topic_is_ready_when_every_partition_has_a_leader(world: World, stack: Stack, runtime: FakeRuntime) -> None:
     runtime.start(stack.services[0])
-    ladder = topic_ladder(stack.bootstrap, "tweets_topic")
+    ladder = topic_ladder(stack.connection, "tweets_topic")
     with pytest.raises(NotReady, match="partitions without leader"):
         climb(ladder, 1, FakeClock())
     view = TopicView("tweets_topic", "id", 3, 1, (2,))

@@ -4,23 +4,19 @@ import os
 import socket
 import subprocess
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from fakes.compose import composed
 from fakes.world import World
 
-from infra.docker.runtime import DockerRuntime
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE, free_port, stack_processes
 from infra.lab import assembly as module
-from infra.lab.assembly import end_orphans, open_lab, record, require_no_compose_stack, require_ports, sweep, want
-from infra.stack.runtime import KeptData
+from infra.lab.assembly import end_orphans, open_lab, record, require_ports, sweep, want
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs, PortTaken, StackAbsent
+from trending.errors import ConfigurationConflict, LabError, PortTaken, StackAbsent
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -91,61 +87,6 @@ def test_a_combination_that_cannot_be_is_refused_before_anything_is_recorded() -
     assert read_state(StackPaths.of("lab")) is None
 
 
-@pytest.mark.row(1)
-def test_auto_goes_embedded_where_no_engine_answers_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "engine_answers", lambda: "no Docker engine answers at somewhere")
-    made, why = record(settings(runtime=RuntimeKind.AUTO))
-    assert made.state.runtime is RuntimeKind.EMBEDDED
-    assert "no Docker engine answers at somewhere" in why
-    assert world.changes == []
-    with pytest.raises(EngineUnavailable):
-        record(settings(name="other", runtime=RuntimeKind.AUTO, profile=ProfileName.ZOOKEEPER))
-
-
-@pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """A Docker engine of pretend that answers and has these images."""
-    here: set[str] = set()
-    monkeypatch.setattr(module, "engine_answers", lambda: None)
-    monkeypatch.setattr(module, "engine", lambda: nullcontext("a client"))
-    monkeypatch.setattr("infra.docker.stand_ins.has_image", lambda _client, image: image in here)
-    return here
-
-
-def test_auto_takes_docker_where_an_engine_has_the_image_or_one_that_stands_in(images: set[str]) -> None:
-    auto = StackSettings(runtime=RuntimeKind.AUTO)
-    kind, why = module.choose_runtime(auto)
-    assert kind is RuntimeKind.EMBEDDED
-    assert "apache/kafka:4.4.0 is not here" in why
-    images.add("trending-lab/kafka:4.4.0")
-    assert module.choose_runtime(auto)[0] is RuntimeKind.DOCKER
-    images.clear()
-    images.add("apache/kafka:4.4.0")
-    assert module.choose_runtime(auto) == (RuntimeKind.DOCKER, "a Docker engine answers")
-
-
-def test_the_zookeeper_profile_takes_docker_though_its_images_must_be_fetched(images: set[str]) -> None:
-    zookeeper = StackSettings(runtime=RuntimeKind.AUTO, profile=ProfileName.ZOOKEEPER)
-    assert images == set()
-    assert module.choose_runtime(zookeeper)[0] is RuntimeKind.DOCKER
-
-
-def test_a_stack_of_containers_gets_the_docker_runtime_and_its_volumes_are_looked_at_before_anything_is_recorded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    looked: list[bool] = []
-
-    def kept_data(_runtime: DockerRuntime) -> KeptData:
-        looked.append(read_state(StackPaths.of("lab")) is None)
-        return KeptData((), "")
-
-    monkeypatch.setattr(module, "engine", nullcontext)
-    monkeypatch.setattr(DockerRuntime, "kept_data", kept_data)
-    made, _why = record(settings(runtime=RuntimeKind.DOCKER))
-    assert made.runtime.kind is RuntimeKind.DOCKER
-    assert looked == [True]
-
-
 @pytest.mark.usefixtures("world")
 def test_the_id_that_a_cluster_chose_for_itself_is_recorded_once() -> None:
     made = recorded()
@@ -173,19 +114,6 @@ def test_a_port_that_somebody_has_is_named_with_process_and_pid_before_anything_
     assert caught.value.cause == f"port {port + 10} is taken by {psutil.Process().name()}, pid {os.getpid()}"
     assert "PORT=" in caught.value.next_command
     assert world.changes == []
-
-
-def test_containers_are_not_started_beside_those_of_docker_compose(world: World) -> None:
-    world.compose = composed()
-    made = recorded()
-    require_no_compose_stack(made)
-    in_containers = replace(made, state=made.state.model_copy(update={"runtime": RuntimeKind.DOCKER}))
-    with pytest.raises(NotOurs, match="Docker Compose has a stack named lab; it is left alone") as caught:
-        require_no_compose_stack(in_containers)
-    assert caught.value.next_command.startswith("docker compose -p lab down, or make up NAME=")
-    assert "kafka, pid 4711" in caught.value.evidence
-    world.compose = None
-    require_no_compose_stack(in_containers)
 
 
 @pytest.mark.usefixtures("world")

@@ -25,7 +25,7 @@ def test_zookeeper_in_the_embedded_runtime_is_refused_clearly() -> None:
 
 def test_one_broker_takes_its_port_and_the_controllers() -> None:
     stack = declared(port=19092)
-    assert stack.bootstrap == "localhost:19092"
+    assert stack.connection.bootstrap == "localhost:19092"
     assert stack.ports == (19092, 19102)
     (kafka,) = stack.brokers
     assert kafka.name == "kafka"
@@ -37,7 +37,7 @@ def test_three_brokers_never_share_a_port_and_know_all_controllers() -> None:
     stack = declared(brokers=3, port=19092)
     assert [service.name for service in stack.services] == ["kafka", "kafka-2", "kafka-3"]
     assert len(set(stack.ports)) == len(stack.ports) == 9
-    assert stack.bootstrap == "localhost:19092,localhost:19093,localhost:19094"
+    assert stack.connection.bootstrap == "localhost:19092,localhost:19093,localhost:19094"
     voters = {service.properties["controller.quorum.voters"] for service in stack.services}
     assert voters == {"1@127.0.0.1:19102,2@127.0.0.1:19103,3@127.0.0.1:19104"}
     assert {service.node_id for service in stack.services} == {1, 2, 3}

@@ -63,6 +63,8 @@ class FakeListener:
         self.events = events
         self.fault = fault
         self.stopped: list[str] = []
+        self.states = iter(["RUNNING"])
+        self.state = ""
         self.acknowledged = 0
         self.supervisor = self
 
@@ -73,6 +75,11 @@ class FakeListener:
 
     def ok(self) -> None:
         self.acknowledged += 1
+
+    def getProcessInfo(self, name: str) -> dict[str, str]:  # noqa: N802 - supervisord's name
+        assert name == "stream"
+        self.state = next(self.states, self.state)
+        return {"statename": self.state}
 
     def stopProcess(self, name: str, wait: Any) -> None:  # noqa: N802 - supervisord's name
         assert wait is False
@@ -120,3 +127,35 @@ def test_the_listener_survives_a_program_that_has_ended_before_it_could_be_stopp
     listener = FakeListener([exited("stream", 0)] * (DEATHS + 3), Faults.NOT_RUNNING)
     listen(listener, path, monkeypatch)
     assert listener.acknowledged == DEATHS + 3
+
+
+@pytest.mark.row(27)
+@pytest.mark.parametrize(
+    ("states", "stopped"),
+    [
+        (["EXITED", "STARTING", "STARTING", "RUNNING"], ["stream"]),
+        (["EXITED", "STARTING", "BACKOFF"], ["stream"]),
+        (["BACKOFF", "FATAL"], ["stream"]),
+        (["EXITED", "STARTING", "FATAL"], []),
+        (["STOPPED"], []),
+    ],
+)
+def test_a_program_is_stopped_once_it_is_started_again_and_not_between_death_and_start(
+    path: Path, monkeypatch: pytest.MonkeyPatch, states: list[str], stopped: list[str]
+) -> None:
+    monkeypatch.setattr(budget, "POLL_SECONDS", 0.001)
+    listener = FakeListener([exited("stream", 0)] * (DEATHS + 1))
+    listener.states = iter(states)
+    listen(listener, path, monkeypatch)
+    assert listener.stopped == stopped
+    if stopped:
+        assert listener.state in {"RUNNING", "BACKOFF"}
+
+
+def test_a_program_that_never_settles_is_stopped_all_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(budget, "SETTLED_SECONDS", 0.05)
+    listener = FakeListener([exited("stream", 0)] * (DEATHS + 1))
+    listener.states = iter(["STARTING"])
+    listen(listener, path, monkeypatch)
+    assert listener.stopped == ["stream"]

@@ -8,7 +8,7 @@ from fakes.world import World
 
 from infra.host.paths import StackPaths
 from infra.stack.runtime import Outcome
-from infra.supervision.budget import BUDGET_FILE, DEATHS, note_death, read_budget
+from infra.supervision.budget import DEATHS, note_death, read_budget
 from infra.supervision.programs import declare_program, launch_program, require_program
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import BudgetSpent, ServiceDied
@@ -61,10 +61,10 @@ def test_a_start_forgives_earlier_deaths_and_forgets_the_old_heartbeat(
     supervisor: FakeSupervisor, paths: StackPaths, world: World
 ) -> None:
     for _ in range(DEATHS):
-        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+        note_death(paths.budget, "producer", 1.0)
     paths.heartbeat("producer").write_text("old")
     start(supervisor, paths, "rate 1")
-    assert read_budget(paths.run / BUDGET_FILE) == {}
+    assert read_budget(paths.budget) == {}
     assert paths.heartbeat("producer").read_text() != "old"
     assert world.programs["producer"].command[1:3] == ("-m", "trending.producer")
 
@@ -78,15 +78,15 @@ def test_a_program_with_a_jvm_starts_clean_and_knows_its_java(paths: StackPaths,
 
 def test_a_program_that_lives_or_comes_back_is_no_failure(supervisor: FakeSupervisor, paths: StackPaths, world: World) -> None:
     start(supervisor, paths, "rate 1")
-    assert require_program(supervisor, "producer").state == "RUNNING"
+    assert require_program(supervisor, paths, "producer").state == "RUNNING"
     world.ended["producer"] = ProgramStatus("producer", "BACKOFF", 0, 1, "", 0.0)
-    assert require_program(supervisor, "producer").state == "BACKOFF"
+    assert require_program(supervisor, paths, "producer").state == "BACKOFF"
     world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, -1, "", 0.0)
-    assert require_program(supervisor, "producer").state == "EXITED"
+    assert require_program(supervisor, paths, "producer").state == "EXITED"
     for _ in range(DEATHS + 1):
-        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+        note_death(paths.budget, "producer", 1.0)
     with pytest.raises(BudgetSpent):
-        require_program(supervisor, "producer")
+        require_program(supervisor, paths, "producer")
 
 
 def test_a_program_that_ended_is_named_with_its_exit_code_and_last_words(
@@ -94,16 +94,16 @@ def test_a_program_that_ended_is_named_with_its_exit_code_and_last_words(
 ) -> None:
     start(supervisor, paths, "rate 1")
     world.ended["producer"] = ProgramStatus("producer", "EXITED", 0, 2, "", 0.0)
-    (paths.output / "producer.err.log").write_text("a\nthe catalogue is unusable\n")
+    paths.output_file("producer", "err").write_text("a\nthe catalogue is unusable\n")
     with pytest.raises(ServiceDied, match="the program producer is exited") as caught:
-        require_program(supervisor, "producer")
+        require_program(supervisor, paths, "producer")
     assert caught.value.evidence == "exit code 2; a\nthe catalogue is unusable"
     assert caught.value.next_command == "make logs SERVICE=producer"
 
 
-def test_a_program_that_was_never_launched_is_not_there(supervisor: FakeSupervisor) -> None:
+def test_a_program_that_was_never_launched_is_not_there(supervisor: FakeSupervisor, paths: StackPaths) -> None:
     with pytest.raises(ServiceDied, match="the program producer is not there"):
-        require_program(supervisor, "producer")
+        require_program(supervisor, paths, "producer")
 
 
 def test_a_program_that_supervisord_has_given_up_is_not_waited_for_again(
@@ -112,7 +112,7 @@ def test_a_program_that_supervisord_has_given_up_is_not_waited_for_again(
     start(supervisor, paths, "rate 1")
     world.ended["producer"] = ProgramStatus("producer", "FATAL", 0, 1, "Exited too quickly", 0.0)
     with pytest.raises(BudgetSpent, match="the program producer is fatal") as caught:
-        require_program(supervisor, "producer")
+        require_program(supervisor, paths, "producer")
     assert caught.value.evidence.startswith("Exited too quickly")
     assert not caught.value.retriable
 
@@ -123,8 +123,8 @@ def test_a_program_that_the_budget_stopped_is_told_apart_from_one_that_a_person_
     start(supervisor, paths, "rate 1")
     world.ended["producer"] = ProgramStatus("producer", "STOPPED", 0, 1, "", 0.0)
     with pytest.raises(ServiceDied):
-        require_program(supervisor, "producer")
+        require_program(supervisor, paths, "producer")
     for _ in range(DEATHS + 1):
-        note_death(paths.run / BUDGET_FILE, "producer", 1.0)
+        note_death(paths.budget, "producer", 1.0)
     with pytest.raises(BudgetSpent):
-        require_program(supervisor, "producer")
+        require_program(supervisor, paths, "producer")

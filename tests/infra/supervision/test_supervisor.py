@@ -20,10 +20,11 @@ from fakes.clock import FakeClock
 from supervisor.options import ServerOptions
 from supervisor.xmlrpc import Faults
 
+from infra.host.paths import BUDGET_FILE
 from infra.host.processes import STACK_VARIABLE, stack_processes
 from infra.stack.declaration import Program
 from infra.supervision import private_files as private
-from infra.supervision.budget import BUDGET_FILE, note_death, read_budget
+from infra.supervision.budget import note_death, read_budget
 from infra.supervision.configuration import write_configuration, write_program
 from infra.supervision.control_socket import socket_of, supervisords
 from infra.supervision.supervisor import ProgramStatus, Supervisor, clean_environment

@@ -23,6 +23,7 @@ from infra.kafka.client import BrokerClient
 from infra.operations.description import describe_compose
 from infra.stack.profiles import declare
 from trending.errors import NotOurs, StackAbsent
+from trending.kafka.connection import KafkaConnection
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def test_status_shows_a_compose_stack_and_up_and_down_leave_it_alone(compose: Co
         assert published == [{"HostIp": "127.0.0.1", "HostPort": str(service.ports[0])}]
     assert f"localhost:{stack.port}" in status
 
-    client = BrokerClient(f"localhost:{stack.port}")
+    client = BrokerClient(KafkaConnection(f"localhost:{stack.port}"))
     assert client.topic("trending_probe", 5) is None, "looking made a topic"
     client.round_trip(10)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.docker.engine import engine
-from infra.docker.runtime import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.docker.engine import engine
-from infra.docker.runtime import STACK_LABEL
+from infra.docker.labels import STACK_LABEL
 from infra.docker.stand_ins import STAND_INS
 from infra.forms.parameters import LastStep
 from infra.lab.assembly import record

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.docker.containers import STACK_LABEL
 from infra.docker.engine import engine
+from infra.docker.labels import STACK_LABEL
 from infra.docker.volumes import CLUSTER_LABEL
 from infra.prefect_services.server import stop_server
 from infra.supervision.control_socket import socket_of

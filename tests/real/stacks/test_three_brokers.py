@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from infra.forms.parameters import LastStep
 from infra.operations.description import describe
 from infra.stack.profiles import broker_name
+from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import log_ends, read_log
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ take 1 to 3 s on a quiet machine."""
 def leaders(stack: RealStack, *, without: str) -> dict[int, int]:
     """Return partition → leader as the brokers other than ``without`` have it; -1 where there is none."""
     others = [f"localhost:{service.ports[0]}" for service in stack.lab.stack.brokers if service.name != without]
-    view = AdminClient({"bootstrap.servers": ",".join(others), "log_level": 0}).list_topics(TOPIC, timeout=5)
+    view = AdminClient(KafkaConnection(",".join(others)).client()).list_topics(TOPIC, timeout=5)
     return {number: partition.leader for number, partition in view.topics[TOPIC].partitions.items()}
 
 
 def longest_pauses(stack: RealStack) -> dict[int, float]:
     """Return partition → longest time between two appended records, by the brokers' append times."""
-    ends = {partition: end for partition, (_first, end) in log_ends(stack.lab.stack.bootstrap, TOPIC).items()}
+    ends = {partition: end for partition, (_first, end) in log_ends(stack.lab.stack.connection, TOPIC).items()}
     times: dict[int, list[float]] = {partition: [] for partition in ends}
-    for record in read_log(stack.lab.stack.bootstrap, TOPIC, {}, ends):
+    for record in read_log(stack.lab.stack.connection, TOPIC, {}, ends):
         times[record.partition].append(record.append_time)
     return {partition: max(later - earlier for earlier, later in pairwise(at)) for partition, at in times.items()}
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.forms.parameters import LastStep
-from infra.host.processes import stack_processes
+from infra.host.processes import stack_processes, wait_for_end
 from infra.stack.runtime import ServiceState
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def test_with_its_supervisor_killed_up_starts_everything_anew_and_nothing_is_orp
     orphan = stack.program_pid("producer")
     supervisord = stack.supervisord()
     supervisord.kill()
-    supervisord.wait(5)
+    assert wait_for_end([supervisord], 5) == []
     before = stack.figure("producer", "acknowledged")
     stack.wait_until(lambda: stack.figure("producer", "acknowledged") > before, 20, "the producer goes on")
     output = stack.up(until="producer")

@@ -21,9 +21,7 @@ from real.conftest import new_stack, skip_or_fail
 from real.prometheus import PrometheusProcess, alert_rules, missing_prometheus, place_quick_files, promtool
 
 from infra.host.processes import free_port
-from infra.lab.kafka_version import kafka_version
 from infra.observability.panels import PANELS, Panel
-from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,5 +147,5 @@ def test_a_real_stack_tells_all_that_dashboard_and_rules_ask_for(scraped: Scrape
     assert told["trending_health_verdict", ("component", "kafka"), ("verdict", "healthy")] == 1
     ranked = [number for (name, *_labels), number in told.items() if name == "trending_ranking_window_tweets"]
     assert sum(ranked) > 0
-    assert told["trending_broker_info", ("version", kafka_version(stack.lab.stack, RuntimeKind.EMBEDDED))] == 1
+    assert told["trending_broker_info", ("version", stack.lab.runtime.kafka_version())] == 1
     assert stack.command("observe").count(f"http://127.0.0.1:{stack.page_port}/metrics") == 1

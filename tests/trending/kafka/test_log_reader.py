@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError
 from fakes.trending.kafka import MIDNIGHT, FakeMessage
 
 from trending.errors import NotReady
+from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import SILENCE_SECONDS, Record, log_ends, read_log, to_record, topic_id
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from fakes.trending.kafka import FakeKafka
 
-BROKER = "localhost:9092"
+BROKER = KafkaConnection("localhost:9092")
 
 
 def fill(kafka: FakeKafka, partitions: int, records: int) -> None:
@@ -66,7 +67,7 @@ def test_an_absent_broker_is_named_with_its_address(kafka: FakeKafka) -> None:
     kafka.unreachable = True
     with pytest.raises(NotReady) as caught:
         log_ends(BROKER, "tweets")
-    assert BROKER in caught.value.cause
+    assert BROKER.bootstrap in caught.value.cause
     assert "_TRANSPORT" in caught.value.evidence
     assert all(consumer.closed for consumer in kafka.consumers)
 
@@ -87,7 +88,7 @@ def test_a_broker_that_does_not_answer_says_nothing_about_the_topic(kafka: FakeK
         topic_id(BROKER, "tweets")
     assert "_TRANSPORT" in caught.value.evidence
     kafka.frozen = True
-    with pytest.raises(NotReady, match=BROKER):
+    with pytest.raises(NotReady, match=BROKER.bootstrap):
         topic_id(BROKER, "tweets", timeout=3.0)
 
 
@@ -159,4 +160,4 @@ def test_reading_commits_nothing_and_skips_nothing(kafka: FakeKafka) -> None:
     (consumer,) = kafka.consumers
     assert consumer.configuration["enable.auto.commit"] is False
     assert consumer.configuration["auto.offset.reset"] == "error"
-    assert consumer.configuration["bootstrap.servers"] == BROKER
+    assert consumer.configuration["bootstrap.servers"] == BROKER.bootstrap

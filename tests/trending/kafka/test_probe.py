@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from trending.errors import ProbeFailed
+from trending.kafka.connection import KafkaConnection
 from trending.kafka.probe import run_probe
 from trending.settings import WindowTime
 from trending.tweets.rule import Kind, classify
@@ -32,14 +33,14 @@ CONTRACT = """\
 
 def probe(timeout: float = 30.0) -> list[str]:
     shown: list[str] = []
-    run_probe("localhost:9092", "tweets", timeout, shown.append)
+    run_probe(KafkaConnection("localhost:9092"), "tweets", timeout, shown.append)
     return shown
 
 
 def failed_probe(timeout: float = 30.0) -> tuple[ProbeFailed, list[str]]:
     shown: list[str] = []
     with pytest.raises(ProbeFailed) as caught:
-        run_probe("localhost:9092", "tweets", timeout, shown.append)
+        run_probe(KafkaConnection("localhost:9092"), "tweets", timeout, shown.append)
     assert "¡TODO FUNCIONA!" not in "\n".join(shown)
     return caught.value, shown
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from trending.errors import NotReady
+from trending.kafka.connection import KafkaConnection
 from trending.kafka.spy import follow
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def spy(kafka: FakeKafka, limit: int = 0) -> tuple[int, list[str]]:
     """Follow the topic for a minute of the fake clock."""
     stop, shown = threading.Event(), list[str]()
     kafka.clock.at(kafka.clock.now + 60, stop.set)
-    return follow("localhost:9092", "tweets", stop, shown.append, limit), shown
+    return follow(KafkaConnection("localhost:9092"), "tweets", stop, shown.append, limit), shown
 
 
 def test_the_topic_is_shown_from_its_beginning(kafka: FakeKafka) -> None:

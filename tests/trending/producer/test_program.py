@@ -10,7 +10,7 @@ from fakes.trending.kafka import MIDNIGHT
 
 from trending.errors import InvalidInput, LabError
 from trending.producer.ledger import read_ledger
-from trending.producer.program import FLUSH_SECONDS, QUEUED_MESSAGES, TweetProducer, client_configuration, main
+from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, TweetProducer, main
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings, WindowTime
@@ -260,7 +260,7 @@ def test_a_full_queue_does_not_keep_the_producer_from_stopping(bench: Bench) -> 
     bench.kafka.frozen = True
     began = bench.kafka.clock.monotonic()
     bench.run(seconds=10, rate=10)
-    assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + 1
+    assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + LEADERS_SECONDS + 1
     assert (bench.beat.figures["sent"], bench.beat.figures["queued"]) == (5, 5)
 
 
@@ -316,6 +316,46 @@ def test_a_fatal_error_that_produce_throws_first_ends_it_in_the_same_way(bench: 
     assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
 
 
+@pytest.mark.row(10)
+def test_a_client_that_is_stuck_ends_this_life_and_the_next_one_sends(bench: Bench) -> None:
+    def stick() -> None:
+        bench.kafka.producers[0].stuck = True
+
+    bench.after(5, stick)
+    began = bench.kafka.clock.monotonic()
+    with pytest.raises(LabError, match="librdkafka sends nothing although the broker is back") as caught:
+        bench.run(seconds=600, rate=10)
+    assert "tweets queued" in caught.value.evidence
+    assert caught.value.exit_code == 1, "an exit code after which supervisord starts it again"
+    assert bench.kafka.clock.monotonic() - began < 45
+    assert bench.beat.phase == "stuck"
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+    bench.stop.clear()
+    bench.run(seconds=20, rate=10)
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()), "what was queued is in no log and was never promised"
+
+
+@pytest.mark.row(10)
+@pytest.mark.parametrize("away", ["frozen", "unreachable", "leaderless"])
+def test_a_broker_that_is_away_for_long_is_waited_for(bench: Bench, away: str) -> None:
+    def leave() -> None:
+        bench.kafka.frozen = away == "frozen"
+        bench.kafka.unreachable = away == "unreachable"
+        if away == "leaderless":
+            bench.kafka.leader = -1
+            bench.kafka.producers[0].stuck = True
+
+    def come_back() -> None:
+        bench.kafka.frozen = bench.kafka.unreachable = bench.kafka.producers[0].stuck = False
+        bench.kafka.leader = 1
+
+    bench.after(5, leave)
+    bench.after(125, come_back)
+    bench.run(seconds=150, rate=10)
+    assert [sequence for _run, sequence in bench.log_ids()] == list(range(len(bench.log_ids())))
+    assert bench.beat.figures["acknowledged"] == bench.beat.figures["sent"] == len(bench.log_ids())
+
+
 def test_a_catalogue_that_cannot_be_used_ends_it_before_it_connects(bench: Bench) -> None:
     with pytest.raises(InvalidInput, match=r"none\.json"):
         TweetProducer(bench.spec(catalogue=str(bench.directory / "none.json")))
@@ -329,9 +369,11 @@ def test_several_partitions_are_acknowledged_alike(bench: Bench) -> None:
     assert {interval.partition for interval in bench.ledger.intervals} == {0, 1, 2}
 
 
-def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up() -> None:
-    configuration = client_configuration("broker:1")
-    assert configuration["bootstrap.servers"] == "broker:1"
+def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up(bench: Bench) -> None:
+    bench.run(seconds=1, rate=1)
+    configuration = bench.kafka.producers[0].configuration
+    assert configuration["bootstrap.servers"] == "localhost:9092"
+    assert "log_level" not in configuration, "what librdkafka says is in the program's log"
     assert configuration["enable.idempotence"] is True
     assert configuration["max.in.flight.requests.per.connection"] == 1, "librdkafka 4953: more can write a message twice"
     assert configuration["message.timeout.ms"] == 0

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trending.errors import LabError
+from trending.kafka.connection import KafkaConnection
 from trending.serving.store import Reject
 from trending.stream.dead_letters import DEADLINE_SECONDS, MAX_LETTER_BYTES, SEEK_GAP, DeadLetters, read_until
 
@@ -24,7 +25,7 @@ def places_of(kafka: FakeKafka) -> list[tuple[int, int]]:
 
 
 def dead_letters(known_up_to: int = 0) -> DeadLetters:
-    return DeadLetters("localhost:9092", "tweets", "letters", known_up_to)
+    return DeadLetters(KafkaConnection("localhost:9092"), "tweets", "letters", known_up_to)
 
 
 def fill(kafka: FakeKafka, records: int, partition: int = 0) -> None:

@@ -1,0 +1,31 @@
+"""A connection to Kafka as one value: every client of the lab, librdkafka's and Spark's, is configured from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read at run time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KafkaConnection:
+    """Where a cluster is, and what every client must be told to get in.
+
+    ``bootstrap`` is a ``host:port`` list; ``settings`` are Kafka's own names and values, such as ``security.protocol``. They are
+    never shown, since one of them may be a password.
+    """
+
+    bootstrap: str
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def client(self, own: Mapping[str, object] | None = None, *, silent: bool = True) -> dict[str, Any]:
+        """Return the configuration of a librdkafka client with ``own`` settings besides.
+
+        A silent one logs nothing, for where everything that goes wrong is raised; any other logs as librdkafka does by itself.
+        """
+        quiet = {"log_level": 0} if silent else {}
+        return {"bootstrap.servers": self.bootstrap, **quiet, **self.settings, **(own or {})}
+
+    def spark_options(self) -> dict[str, str]:
+        """Return the options of Spark's Kafka source, which takes the Java client's settings with ``kafka.`` before them."""
+        return {f"kafka.{name}": value for name, value in {"bootstrap.servers": self.bootstrap, **self.settings}.items()}

@@ -1,0 +1,51 @@
+"""Noticing a librdkafka client that will never send again, although its broker is back."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUIET_SECONDS = 10.0
+"""Without an acknowledgement for this long the broker is asked for its leaders; a healthy one acknowledges in milliseconds."""
+ASK_SECONDS = 2.0
+STUCK_SECONDS = 20.0
+"""Leaders known for this long and still no acknowledgement: twice the client's own ``topic.metadata.refresh.interval.ms``."""
+
+
+class StuckClient:
+    """Tells a broker that is away, for which the producer waits, from a client that is stuck and must be replaced.
+
+    A broker that comes back names no leader for a moment. A client that is told so in the answer to its own produce request
+    never sends to that partition again, whatever later metadata says. It goes on to queue messages, and its metadata requests
+    are answered. Known of librdkafka 2.12 and 2.14 (https://github.com/confluentinc/librdkafka/issues/5430), seen here with 2.16.
+    """
+
+    def __init__(self, leaders_known: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self._leaders_known = leaders_known
+        self._clock = clock
+        self._acknowledged = 0
+        self._progress = clock()
+        self._asked = -ASK_SECONDS
+        self._known_since: float | None = None
+
+    def look(self, acknowledged: int, queued: int) -> bool:
+        """Return whether the client is stuck; ``acknowledged`` counts since its start, ``queued`` are its unsent messages.
+
+        Costs nothing while acknowledgements come, and one metadata request every two seconds while none do.
+        """
+        now = self._clock()
+        if acknowledged != self._acknowledged or not queued:
+            self._acknowledged, self._progress, self._known_since = acknowledged, now, None
+            return False
+        if now - self._progress < QUIET_SECONDS or now - self._asked < ASK_SECONDS:
+            return False
+        self._asked = now
+        if not self._leaders_known():
+            self._known_since = None
+            return False
+        if self._known_since is None:
+            self._known_since = now
+        return now - self._known_since >= STUCK_SECONDS

@@ -1,0 +1,58 @@
+"""The one value that every Kafka client is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trending.kafka.connection import KafkaConnection
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PLAIN = KafkaConnection("localhost:9092,localhost:9093")
+SECURED = KafkaConnection("kafka.example:9093", {"security.protocol": "SASL_SSL", "sasl.password": "hunter2"})
+
+
+def test_a_client_of_the_lab_knows_where_kafka_is_and_says_nothing_by_itself() -> None:
+    assert PLAIN.client() == {"bootstrap.servers": "localhost:9092,localhost:9093", "log_level": 0}
+    assert PLAIN.client(silent=False) == {"bootstrap.servers": "localhost:9092,localhost:9093"}
+
+
+def test_a_client_gets_what_all_clients_get_and_its_own_above_it() -> None:
+    own = {"client.id": "trending-admin", "security.protocol": "SSL"}
+    assert SECURED.client(own) == {
+        "bootstrap.servers": "kafka.example:9093",
+        "log_level": 0,
+        "security.protocol": "SSL",
+        "sasl.password": "hunter2",
+        "client.id": "trending-admin",
+    }
+    assert own == {"client.id": "trending-admin", "security.protocol": "SSL"}
+
+
+def test_each_client_has_a_configuration_to_itself() -> None:
+    first = PLAIN.client()
+    first["group.id"] = "one"
+    assert "group.id" not in PLAIN.client()
+
+
+def test_spark_gets_the_same_with_kafka_before_each_name() -> None:
+    assert PLAIN.spark_options() == {"kafka.bootstrap.servers": "localhost:9092,localhost:9093"}
+    assert SECURED.spark_options() == {
+        "kafka.bootstrap.servers": "kafka.example:9093",
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.sasl.password": "hunter2",
+    }
+
+
+def test_connections_are_equal_by_what_they_say_and_show_no_settings() -> None:
+    assert KafkaConnection("kafka.example:9093", dict(SECURED.settings)) == SECURED
+    assert KafkaConnection("kafka.example:9093") != SECURED
+    assert "hunter2" not in repr(SECURED)
+    assert "kafka.example:9093" in repr(SECURED)
+
+
+def test_no_module_configures_a_client_by_hand() -> None:
+    modules = [path for floor in ("flows", "tasks", "infra", "src") for path in sorted((CHECKOUT / floor).rglob("*.py"))]
+    by_hand = [
+        path.relative_to(CHECKOUT).as_posix() for path in modules if "bootstrap.servers" in path.read_text(encoding="utf-8")
+    ]
+    assert by_hand == ["src/trending/kafka/connection.py"]
