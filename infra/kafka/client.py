@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +25,7 @@ from confluent_kafka.cimpl import NewTopic
 from trending.errors import ConfigurationConflict, NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from concurrent.futures import Future
 
     from trending.kafka.connection import KafkaConnection
@@ -80,14 +81,20 @@ class BrokerClient:
         self._connection = connection
         self._current: AdminClient | None = None
 
-    @property
-    def _admin(self) -> AdminClient:
+    @contextmanager
+    def _asked(self) -> Iterator[AdminClient]:
+        """Yield the client for one question; give it up if nobody answered, which librdkafka reports with a negative code."""
         if self._current is None:
             self._current = AdminClient(self._connection.client(ADMIN_SETTINGS))
-        return self._current
-
-    def _replace(self) -> None:
-        self._current = None
+        try:
+            yield self._current
+        except TimeoutError:
+            self._current = None
+            raise
+        except KafkaException as error:
+            if error.args[0].code() < 0:
+                self._current = None
+            raise
 
     def cluster(self, timeout: float) -> ClusterView:
         """Return the cluster's view within ``timeout`` seconds; raises NotReady when no broker answers.
@@ -96,9 +103,9 @@ class BrokerClient:
         sent to that very address.
         """
         try:
-            view = self._admin.list_topics(timeout=timeout)
+            with self._asked() as admin:
+                view = admin.list_topics(timeout=timeout)
         except KafkaException as error:
-            self._replace()
             cause = f"no broker answers at {self._connection.bootstrap}"
             raise NotReady(cause, reason(error), "make status") from error
         return ClusterView(
@@ -108,15 +115,14 @@ class BrokerClient:
     def topic(self, name: str, timeout: float) -> TopicView | None:
         """Return the topic, or None where it does not exist; raises NotReady when no broker answers."""
         try:
-            view = _answer(self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout), name, timeout)
+            with self._asked() as admin:
+                view = _answer(admin.describe_topics(TopicCollection([name]), request_timeout=timeout), name, timeout)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
-            self._replace()
             cause = f"{name} cannot be described"
             raise NotReady(cause, reason(error), "make status") from error
         except TimeoutError as error:
-            self._replace()
             cause = f"no broker answers at {self._connection.bootstrap}"
             raise NotReady(cause, f"{timeout} s", "make status") from error
         leaderless = tuple(part.id for part in view.partitions if part.leader is None or part.leader.id < 0)
@@ -127,15 +133,14 @@ class BrokerClient:
         """Create a topic; returns whether it was created, since one that exists is fine. Raises NotReady otherwise."""
         topic = NewTopic(name, partitions, replication, config=dict(settings))
         try:
-            _answer(self._admin.create_topics([topic], operation_timeout=10, request_timeout=15), name, 20)
+            with self._asked() as admin:
+                _answer(admin.create_topics([topic], operation_timeout=10, request_timeout=15), name, 20)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
-            self._replace()
             cause = f"the topic {name} cannot be created"
             raise NotReady(cause, reason(error), "make status") from error
         except TimeoutError as error:
-            self._replace()
             cause = f"the topic {name} was not created in time"
             raise NotReady(cause, "20 s", "make status") from error
         return True
@@ -148,9 +153,9 @@ class BrokerClient:
             raise NotReady(cause, f"{view}", "make status")
         resource = ConfigResource(ResourceType.TOPIC, name)
         try:
-            existing = _answer(self._admin.describe_configs([resource], request_timeout=10), resource, 10)
+            with self._asked() as admin:
+                existing = _answer(admin.describe_configs([resource], request_timeout=10), resource, 10)
         except (KafkaException, TimeoutError) as error:
-            self._replace()
             cause = f"the settings of {name} cannot be read"
             raise NotReady(cause, reason(error), "make status") from error
         wanted = {"partitions": str(partitions), "replication": str(replication), **settings}

@@ -89,7 +89,7 @@ def service_ladder(runtime: Runtime, stack: Stack, service: Service) -> list[Run
 
 
 def cluster_ladder(stack: Stack) -> list[Rung]:
-    """Return the rungs that the whole cluster must reach, seen from this machine."""
+    """Return the rungs that the whole cluster must reach, as seen from this machine."""
     client = BrokerClient(stack.connection)
     metadata, whole, dialled = _watching(client, stack.connection, len(stack.brokers))
     return [
@@ -102,7 +102,7 @@ def cluster_ladder(stack: Stack) -> list[Rung]:
 
 
 def watching_ladder(connection: KafkaConnection, brokers: int) -> list[Rung]:
-    """Return the rungs that a cluster reaches without being written to, seen from this machine."""
+    """Return the rungs that a cluster reaches without being written to, as seen from this machine."""
     return _watching(BrokerClient(connection), connection, brokers)
 
 

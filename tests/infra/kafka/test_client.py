@@ -8,7 +8,7 @@ import weakref
 from concurrent.futures import Future
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -23,10 +23,11 @@ class FakeAdmin:
     """Answers what the test puts in: a value, or an error."""
 
     made = 0
+    answers: ClassVar[dict[str, Any]] = {}
+    """The cluster's, whichever client asks it."""
 
-    def __init__(self, _configuration: dict[str, Any], answers: dict[str, Any] | None = None) -> None:
+    def __init__(self, _configuration: dict[str, Any]) -> None:
         FakeAdmin.made += 1
-        self.answers = {} if answers is None else answers
 
     def _future(self, operation: str) -> Future[Any]:
         future: Future[Any] = Future()
@@ -58,14 +59,14 @@ def kafka_error(code: int) -> KafkaException:
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> BrokerClient:
-    answers: dict[str, Any] = {}
-    monkeypatch.setattr(broker, "AdminClient", lambda configuration: FakeAdmin(configuration, answers))
+    monkeypatch.setattr(broker, "AdminClient", FakeAdmin)
     monkeypatch.setattr(FakeAdmin, "made", 0)
+    monkeypatch.setattr(FakeAdmin, "answers", {})
     return BrokerClient(KafkaConnection("localhost:19092"))
 
 
-def answer(client: BrokerClient, **answers: Any) -> None:
-    client._admin.answers.update(answers)  # type: ignore[attr-defined]
+def answer(_client: BrokerClient, **answers: Any) -> None:
+    FakeAdmin.answers.update(answers)
 
 
 def topic(*leaders: int | None, replicas: int = 1) -> SimpleNamespace:
@@ -99,7 +100,9 @@ def test_a_client_that_was_not_answered_is_replaced_and_any_other_is_kept(client
     answer(client, cluster=view, topic=topic(1))
     client.cluster(1)
     client.topic("tweets_topic", 1)
-    assert FakeAdmin.made == 1
+    answer(client, create=kafka_error(KafkaError.TOPIC_ALREADY_EXISTS))
+    client.create_topic("tweets_topic", 1, 1, {})
+    assert FakeAdmin.made == 1, "an error that a broker sent is an answer"
     answer(client, cluster="silence", topic="silence", create="silence")
     for ask in (client.cluster, lambda timeout: client.topic("tweets_topic", timeout)):
         for _twice in range(2):
