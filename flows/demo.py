@@ -43,7 +43,7 @@ def demo(settings: DemoForm) -> AuditReport:
 
 
 def watch_rankings(stack: str, seconds: float) -> None:
-    """Report the job's blocks as they come, those already printed first."""
+    """Report the blocks that the job has printed, then each new one."""
     path = StackPaths.of(stack).output_file(STREAM)
     deadline = time.monotonic() + seconds
     with path.open(encoding="utf-8") as output:

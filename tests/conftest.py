@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Name what failed, a line each, last of all: the messages above hold whole logs, and CI keeps a log's two ends."""
+    """End with a line for each failure: the messages above hold whole logs, and CI keeps only the two ends of a log."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return

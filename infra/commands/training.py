@@ -39,7 +39,7 @@ def train() -> list[Path]:
             with making_archives(), stack_held(StackPaths.of(NAME)):
                 bring_up()
                 stop_stream(NAME)
-                # The driver's JVM writes its archive on its way out, after its Python.
+                # The driver's JVM writes its archive when it exits, which is after its Python process.
                 wait_for_end(stack_processes(StackPaths.of(NAME).stack_id, STREAM), WRITING_SECONDS)
         finally:
             take_down(NAME, volumes=True)

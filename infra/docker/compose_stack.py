@@ -58,7 +58,7 @@ class ComposeStack:
 
 
 def compose_stack(project: str) -> ComposeStack | None:
-    """Return the Compose project's stack; None where there is none, or no engine answers."""
+    """Return the Compose project's stack; None if there is none or no engine answers."""
     if nobody_listens():
         return None
     from infra.docker.containers import observe_container  # noqa: PLC0415 - it imports the SDK

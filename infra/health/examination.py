@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LOOKS = 3
 PAUSE_SECONDS = 2.0
-"""A component counts as down when three looks in a row say so: whoever restarts it by himself gets the time to do it."""
+"""A component counts as down after three looks in a row, so that Docker or supervisord has time to restart it first."""
 CLUSTER = "cluster"
 TOPIC = "topic"
 FRESHNESS = "freshness"
@@ -45,7 +45,7 @@ WORKERS = 12
 
 
 def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
-    """Return component → the components without which it can't be well."""
+    """Return component → the components that it depends on."""
     brokers = tuple(service.name for service in lab.stack.brokers)
     return {
         **{service.name: (lab.runtime.foundation, *service.depends_on) for service in lab.stack.services},

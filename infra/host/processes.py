@@ -76,7 +76,7 @@ def has_ended(process: psutil.Process) -> bool:
             return False
         if process.ppid() == os.getpid():
             os.waitpid(process.pid, os.WNOHANG)
-    except (psutil.Error, ChildProcessError):
+    except (psutil.NoSuchProcess, ChildProcessError):
         pass  # it went meanwhile, or somebody else has reaped it
     return True
 
@@ -101,15 +101,6 @@ def thaw(process: psutil.Process) -> None:
     """Let a stopped process go on; fine where it has ended."""
     if process.is_running():
         process.send_signal(signal.SIGCONT)
-
-
-def is_alive(pid: int, create_time: float) -> bool:
-    """Tell whether the process that had ``pid`` and started at ``create_time`` (seconds since the epoch) still runs."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - create_time) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def port_owner(port: int) -> PortOwner | None:

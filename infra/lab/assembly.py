@@ -186,9 +186,9 @@ def sweep_machine(lab: Lab, *, volumes: bool) -> None:
 
 
 def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
-    """Take down the stack ``name`` where no state file can say what it is, by its mark alone, whatever its runtime was.
+    """Take down a stack that has no readable state file, by its mark alone and whatever its runtime was.
 
-    ``silence`` tells why no Docker engine answers: containers and volumes of the stack may then be left. Empty where one does.
+    ``silence`` says why no Docker engine answers, in which case containers and volumes may be left; empty if one does.
     """
     paths = StackPaths.of(name)
     for kind in kinds_within_reach(silence):

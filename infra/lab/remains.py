@@ -31,7 +31,7 @@ class Remnant:
 
 @dataclass(frozen=True)
 class Remains:
-    """All that is there of a stack. ``data`` are the places of its data; ``docker`` is what Docker has of it."""
+    """Everything that exists of a stack. ``data`` are the places of its data; ``docker`` is what Docker has of it."""
 
     things: tuple[Remnant, ...]
     data: tuple[str, ...]
@@ -69,9 +69,9 @@ def remains_of(paths: StackPaths) -> Remains:
         for each in marks.containers
     )
     networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
-    own = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
+    files = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
     volumes = tuple(f"volume {name}" for name in marks.volumes)
-    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*own, *volumes), marks)
+    return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*files, *volumes), marks)
 
 
 def marked_processes(stack_id: str) -> list[Remnant]:

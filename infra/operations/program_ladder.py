@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
-    """Return the heartbeat of the program's present life; raises NotReady when there is none or it is old."""
+    """Return the heartbeat of the running process; raises NotReady if there is none or it is old."""
     status = require_program(lab.supervisor, lab.paths, program)
     beat = read_heartbeat(lab.paths.heartbeat(program))
     if beat is None or beat.pid != status.pid:

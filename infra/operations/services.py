@@ -32,7 +32,7 @@ READY_SECONDS = 60.0
 def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str:
     """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen.
 
-    ``seen`` is what Docker was seen to have of the stack before the run began; None has it asked where that matters.
+    ``seen`` is what Docker had of the stack before the run began; if it is None, Docker is asked where that matters.
     """
     check_java()
     lab, runtime = record(settings, say, seen)

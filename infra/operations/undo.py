@@ -29,9 +29,9 @@ PROGRAMS = (PRODUCER, STREAM, PAGE)
 class Before:
     """What existed of a stack before a run, and must survive its undo. It is read before anything is recorded.
 
-    ``running`` are services and programs, ``supervised`` tells whether a supervisord lived, ``data`` where data lies, ``entries``
-    what was in the stack's directory (None: it was not there), ``state`` what was recorded, ``docker`` what Docker was seen to
-    have (None: it was not asked, since a record says what there is).
+    ``running`` are services and programs; ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
+    ``entries`` are the contents of the stack's directory (None if it did not exist); ``state`` is the recorded state;
+    ``docker`` is what Docker had of the stack (None if it was not asked, because there is a recorded state).
     """
 
     running: frozenset[str]
@@ -55,8 +55,8 @@ def found_before(stack: str) -> Before:
     if state is not None:
         lab = open_lab(stack)
         return Before(running(lab), lab.supervisor.lives(), (), entries, state)
-    found = remains_of(paths)
-    return Before(found.running - {SUPERVISORD}, SUPERVISORD in found.running, found.data, entries, None, found.docker)
+    remains = remains_of(paths)
+    return Before(remains.running - {SUPERVISORD}, SUPERVISORD in remains.running, remains.data, entries, None, remains.docker)
 
 
 def running(lab: Lab) -> frozenset[str]:

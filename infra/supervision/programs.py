@@ -55,7 +55,7 @@ def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specifi
 
 
 def require_program(supervisor: Supervisor, paths: StackPaths, name: str) -> ProgramStatus:
-    """Return the status of a program that lives or is started again; raises ServiceDied or BudgetSpent with its last words."""
+    """Return the status of a program that runs or is being restarted; raises ServiceDied or BudgetSpent with its last lines."""
     status = supervisor.status(name)
     deaths = read_budget(paths.budget).get(name, Deaths())
     if status is not None and (status.alive or (status.comes_back and not deaths.spent)):
