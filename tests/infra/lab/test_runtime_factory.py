@@ -31,6 +31,12 @@ COMPARING = ["infra/lab/runtime_factory.py", "infra/stack/profiles.py", "src/tre
 """The factory, the declaration's model and the settings."""
 
 
+@pytest.fixture(autouse=True)
+def _docker_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's own engine out of it: with one these tests would ask it, without one they would not."""
+    monkeypatch.setattr(module, "docker_marks", lambda _stack_id, _seconds: DockerMarks())
+
+
 def settings(**stack: Any) -> LabSettings:
     return LabSettings(stack=StackSettings(**{"name": "lab", "runtime": RuntimeKind.EMBEDDED, **stack}))
 
