@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from prefect import Flow, Task
 from infra.host.processes import free_port
 from infra.operations.take_down import directly
 from trending.settings import RuntimeKind, StackSettings
+
+FIRST_PORT = 23000 + 300 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Each worker has ports of its own: one that is free now may be taken by a test of another worker a moment later."""
 
 __all__ = ["artifacts", "plain", "world"]
 MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test", "health_check", "game_day", "report")
@@ -68,4 +72,4 @@ def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
 
 def lab_stack(**settings: Any) -> StackSettings:
     """Return settings of an embedded stack on ports that are free at this moment."""
-    return StackSettings(**{"name": "lab", "runtime": RuntimeKind.EMBEDDED, "port": free_port(23000, 100), **settings})
+    return StackSettings(**{"name": "lab", "runtime": RuntimeKind.EMBEDDED, "port": free_port(FIRST_PORT, 100), **settings})
