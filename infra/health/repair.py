@@ -120,15 +120,27 @@ def _thaw(lab: Lab, component: str) -> None:
 
 
 def _wait(lab: Lab, component: str, clock: Clock) -> str:
-    look = looks_of(lab)[component]
+    """Wait until ``component`` and whatever was started again with it is well; returns the component's evidence."""
+    looks = looks_of(lab)
     deadline = clock.monotonic() + RECOVERY_SECONDS
-    while (finding := look()).verdict is not Verdict.HEALTHY:
-        require_wanted(lab.paths)
-        if clock.monotonic() > deadline:
-            cause = f"{component} was repaired and is not well after {RECOVERY_SECONDS:.0f} s"
-            raise NotReady(cause, finding.evidence, finding.next_command)
-        clock.sleep(POLL_SECONDS)
-    return finding.evidence
+    evidence = []
+    for name in _brought_back_with(lab, component):
+        while (finding := looks[name]()).verdict is not Verdict.HEALTHY:
+            require_wanted(lab.paths)
+            if clock.monotonic() > deadline:
+                which = "" if name == component else f"{name} "
+                cause = f"{component} was repaired and {which}is not well after {RECOVERY_SECONDS:.0f} s"
+                raise NotReady(cause, finding.evidence, finding.next_command)
+            clock.sleep(POLL_SECONDS)
+        evidence.append(finding.evidence)
+    return evidence[0]
+
+
+def _brought_back_with(lab: Lab, component: str) -> list[str]:
+    """Return the components that the repair of ``component`` starts again, itself first."""
+    if component != SUPERVISOR:
+        return [component]
+    return [SUPERVISOR, *[each.name for each in lab.stack.services], *programs_of(lab)]
 
 
 def repair_component(stack: str, finding: Finding) -> str:

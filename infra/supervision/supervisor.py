@@ -169,18 +169,23 @@ class Supervisor:
 
     def stop(self, name: str) -> None:
         """Stop a program and wait for its end; succeeds if it does not run or is not declared."""
+        deadline = self._clock.monotonic() + STOPPING_SECONDS
+        self._ask_to_stop(name)
+        # For supervisord, a program is "not running" while another command stops it, and between its death and its next start.
+        while (status := self.status(name)) is not None and (status.state in {"STOPPING", "STARTING"} or status.comes_back):
+            if self._clock.monotonic() > deadline:
+                cause = f"the program {name} does not end"
+                raise LabError(cause, f"pid {status.pid}, {status.state}, {STOPPING_SECONDS:.0f} s", "make down")
+            self._clock.sleep(0.05)
+            if status.state != "STOPPING":
+                self._ask_to_stop(name)
+
+    def _ask_to_stop(self, name: str) -> None:
         try:
             self._call("supervisor.stopProcess", name)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in {Faults.NOT_RUNNING, Faults.BAD_NAME}:
                 raise
-        # For supervisord, a program that another command is stopping is "not running" although it still exists.
-        deadline = self._clock.monotonic() + STOPPING_SECONDS
-        while (status := self.status(name)) is not None and status.state == "STOPPING":
-            if self._clock.monotonic() > deadline:
-                cause = f"the program {name} does not end"
-                raise LabError(cause, f"pid {status.pid}, {STOPPING_SECONDS:.0f} s", "make down")
-            self._clock.sleep(0.05)
 
     def remove(self, name: str) -> None:
         """Stop a program and delete its declaration."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, LogFilter, LogFilterFlowRunId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
@@ -55,6 +55,12 @@ class Served:
     def runs(self, name: str) -> list[FlowRun]:
         """Return the runs of that name."""
         return self.client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+
+    def story(self, run: FlowRun) -> str:
+        """Return the run's final state, its message and its log, to say why it ended otherwise than expected."""
+        logs = self.client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])), limit=200)
+        lines = [f"{each.timestamp:%H:%M:%S} {each.message}" for each in logs]
+        return "\n".join([f"{run.name} is {run.state_name}: {run.state and run.state.message}", *lines])
 
     def artifacts(self, key: str) -> list[dict[str, Any]]:
         """Return the artifacts of a key, newest first."""

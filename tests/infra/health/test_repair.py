@@ -116,6 +116,13 @@ def test_a_component_that_does_not_become_well_is_a_failed_repair(world: World, 
         repair._wait(lab, "freshness", clock)
 
 
+def test_a_new_supervisor_is_well_when_everything_under_it_is(world: World, lab: Lab) -> None:
+    world.frozen.add("kafka")
+    world.started["kafka"] = time.time() - 600
+    with pytest.raises(NotReady, match="supervisor was repaired and kafka is not well after 150 s"):
+        repair._wait(lab, "supervisor", FakeClock())
+
+
 def test_every_component_that_can_be_repaired_can_be_looked_at(lab: Lab) -> None:
     assert {"supervisor", "kafka", "producer", "stream"} <= looks_of(lab).keys()
 

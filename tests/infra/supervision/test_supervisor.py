@@ -27,7 +27,7 @@ from infra.supervision import private_files as private
 from infra.supervision.budget import note_death, read_budget
 from infra.supervision.configuration import write_configuration, write_program
 from infra.supervision.control_socket import socket_of, supervisords
-from infra.supervision.supervisor import ProgramStatus, Supervisor, clean_environment
+from infra.supervision.supervisor import FINAL_EXIT_CODES, ProgramStatus, Supervisor, clean_environment
 from trending.errors import LabError, NotReady, SupervisorUnreachable
 
 if TYPE_CHECKING:
@@ -477,6 +477,46 @@ def test_a_program_that_somebody_else_is_stopping_is_waited_for(
     monkeypatch.setattr(mine, "_call", FakeRpc(Faults.NOT_RUNNING, "STOPPING", "STOPPING", "STOPPED"))
     mine.stop("stream")
     assert clock.naps == 2
+
+
+class Restarting:
+    """Answers as supervisord does for a program that has just died: it starts it again after ``asked`` questions."""
+
+    def __init__(self, asked: int) -> None:
+        self.state = "EXITED"
+        self.asked = asked
+
+    def __call__(self, method: str, *arguments: object) -> object:
+        if method == "supervisor.stopProcess":
+            if self.state in {"EXITED", "STOPPED"}:
+                raise xmlrpc.client.Fault(Faults.NOT_RUNNING, "NOT_RUNNING")
+            self.state = "STOPPED"
+            return True
+        self.asked -= 1
+        if self.state == "EXITED" and self.asked < 1:
+            self.state = "STARTING"
+        return info(str(arguments[0]), self.state) | {"exitstatus": 1}
+
+
+def test_a_program_between_its_death_and_its_next_start_is_stopped_too(
+    alone: tuple[Supervisor, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _clock = alone
+    program = Restarting(asked=4)
+    monkeypatch.setattr(mine, "_call", program)
+    mine.stop("stream")
+    assert program.state == "STOPPED"
+
+
+def test_a_program_that_has_ended_for_good_is_not_waited_for(
+    alone: tuple[Supervisor, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, clock = alone
+    final = int(FINAL_EXIT_CODES.split(",")[0])
+    ended = FakeRpc(Faults.NOT_RUNNING, "EXITED")
+    monkeypatch.setattr(mine, "_call", lambda *asked: ended(*asked) | {"exitstatus": final})
+    mine.stop("stream")
+    assert clock.naps == 0
 
 
 def test_a_program_that_stays_in_stopping_is_named_in_the_end(
