@@ -196,7 +196,7 @@ EVENTS = st.lists(
 
 
 @pytest.mark.row(19)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(EVENTS, st.dictionaries(st.integers(0, 2), st.integers(0, 30)))
 def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], start: dict[int, int]) -> None:
     ends: Counter[int] = Counter()

@@ -137,7 +137,7 @@ def test_rejects_of_several_partitions_keep_their_own_records(kafka: FakeKafka) 
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.sets(st.integers(0, 4 * SEEK_GAP - 1), min_size=1, max_size=8), st.sampled_from([0, 1, SEEK_GAP]))
 def test_every_reject_is_sent_once_wherever_it_lies(kafka: FakeKafka, offsets: set[int], low: int) -> None:
     kafka.create("tweets")

@@ -85,13 +85,13 @@ MODES = st.sampled_from(WindowTime)
 
 
 @pytest.mark.row(24)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MODES, ROWS)
 def test_counting_in_arrow_batches_equals_counting_record_by_record(window_time: WindowTime, rows: list[Row]) -> None:
     assert spark(window_time, rows) == straightforward(window_time, rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MODES, ROWS, st.lists(st.integers(0, 30), max_size=4))
 def test_batches_may_be_split_anywhere(window_time: WindowTime, rows: list[Row], cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
