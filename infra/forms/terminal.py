@@ -10,22 +10,20 @@ import gc
 import logging
 import os
 import re
-import signal
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
-from rich.console import Console
 
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
-from infra.host.reporting import LOGGER, MARK
+from infra.host.interruptions import raise_on_signals
+from infra.host.reporting import LOGGER, MARK, write_line
 from trending.errors import Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
 Form = TypeVar("Form", bound=BaseModel)
 _PREFIX = "TRENDING_"
@@ -144,13 +142,9 @@ def _as_declared(argument: str) -> str:
 class _Terminal(logging.Handler):
     """Prints the lab's own lines, and no other records that Prefect logs."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._console = Console(highlight=False, soft_wrap=True)
-
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, MARK, False):
-            self._console.print(record.getMessage(), markup=False)
+            write_line(record.getMessage())
 
 
 def run_command(
@@ -163,18 +157,19 @@ def run_command(
     _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
-    signal.signal(signal.SIGTERM, _interrupt)
+    raise_on_signals()
     try:
         main(parse(form, sys.argv[1:], program, recorded))
     except LabError as error:
-        sys.stderr.write(f"error: {error}\n")
+        write_line(f"error: {error}", sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit:
         raise
     except BaseException as error:
         if not _of_a_signal(error):
             raise
-        sys.stderr.write("interrupted: what this run had made was undone\n")
+        # What became of what it had made was said by the undo, which has looked at the machine.
+        write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)
 
 
@@ -188,10 +183,6 @@ def _of_a_signal(error: BaseException) -> bool:
             return True
         behind = behind.__cause__ or behind.__context__
     return False
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise Interrupted
 
 
 def _quieten_prefect() -> None:

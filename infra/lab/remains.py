@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SUPERVISORD = "supervisord"
 """The one process of a stack that is not a component: it carries only the stack's id."""
+NETWORK = "network"
+"""Stands for the component of a network, which has none."""
 LOOK_SECONDS = 5
 """How long the engine may take to list a stack's parts: a frozen one must not hold up an embedded stack."""
 
@@ -68,7 +70,7 @@ def remains_of(paths: StackPaths) -> Remains:
         Remnant(each.component, "container", f"{each.name}, {each.state}", each.state in {"running", "paused", "restarting"})
         for each in marks.containers
     )
-    networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
+    networks = tuple(Remnant(NETWORK, "network", name, alive=False) for name in marks.networks)
     files = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
     volumes = tuple(f"volume {name}" for name in marks.volumes)
     return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*files, *volumes), marks)

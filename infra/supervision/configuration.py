@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra.host.paths import BUDGET_FILE
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.supervision.budget import NAME as BUDGET
 from infra.supervision.control_socket import CONFIGURATION, place_socket
 from infra.supervision.private_files import write_environment, write_private
 from trending.errors import ConfigurationConflict, InvalidInput
@@ -122,7 +123,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [eventlistener:budget]
 command={_escape(shlex.join([sys.executable, "-m", "infra.supervision.budget", str(directory / BUDGET_FILE)]))}
 events=PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF
-environment={COMPONENT_VARIABLE}="budget"
+environment={COMPONENT_VARIABLE}="{BUDGET}"
 stderr_logfile=logs/budget.err.log
 
 [include]
