@@ -141,5 +141,6 @@ docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/fault
 lock: ## make requirements.lock anew
 	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml
 
-clean: ## delete everything that make made, data included; only when nothing runs
+clean: ## delete everything that make made, data included; refuses while something runs
+	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)
 	@rm -rf $(VENV) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache

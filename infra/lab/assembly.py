@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
+from infra.host.reporting import say
 from infra.kafka.cluster_id import new_cluster_id
-from infra.lab.runtime_factory import kinds_within_reach, open_runtime, resolve_runtime
+from infra.lab.remains import remains_of
+from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
@@ -172,10 +174,20 @@ def end_unreachable(lab: Lab) -> None:
 def sweep(lab: Lab, *, volumes: bool) -> None:
     """Remove everything: supervisord, stray processes, containers, networks; with ``volumes`` also data and state."""
     sweep_machine(lab, volumes=volumes)
+    _sweep_strays(lab)
     if volumes:
         shutil.rmtree(lab.paths.root, ignore_errors=True)
     else:
         want(lab, Wanted.DOWN)
+
+
+def _sweep_strays(lab: Lab) -> None:
+    """Remove what carries the mark in the other runtime, but no data of it: the stack has been started there at some time."""
+    remains = remains_of(lab.paths)
+    found = strays(lab.state.runtime, remains)
+    for kind in other_kinds(lab.state.runtime, remains.unseen) if found else ():
+        assemble(lab.state.model_copy(update={"runtime": kind})).runtime.destroy(volumes=False)
+        say(f"removed what carried the mark of {lab.paths.name} in the {kind} runtime: {', '.join(map(str, found))}")
 
 
 def sweep_machine(lab: Lab, *, volumes: bool) -> None:

@@ -12,6 +12,7 @@ from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import PAGE, Lab, open_lab, sweep_machine
 from infra.lab.remains import NETWORK, SUPERVISORD, remains_of
+from infra.lab.runtime_factory import unseen_part
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
 from infra.operations.take_down import take_down
@@ -19,13 +20,13 @@ from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
 from trending.errors import ConfigurationConflict, LabError, UndoAbandoned
-from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from infra.docker.marks import DockerMarks
+    from infra.lab.remains import Remains
 
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 
@@ -118,16 +119,16 @@ def words_of_left(stack: str) -> str:
     """Return what the machine still has of a stack, and the command that ends it; empty for nothing."""
     remains = remains_of(StackPaths.of(stack))
     if not remains:
-        return f"What Docker has of it could not be seen: {remains.unseen}" if remains.unseen and _in_docker(stack) else ""
+        return f"What Docker has of it could not be seen: {unseen}" if (unseen := _unseen(stack, remains)) else ""
     return f"This is left: {remains.words()}; make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
 
 
-def _in_docker(stack: str) -> bool:
+def _unseen(stack: str, remains: Remains) -> str:
     try:
         state = read_state(StackPaths.of(stack))
     except ConfigurationConflict:
-        return True
-    return state is not None and state.runtime is RuntimeKind.DOCKER
+        return remains.unseen
+    return "" if state is None else unseen_part(state.runtime, remains)
 
 
 def _outcome(lab: Lab, before: Before) -> str:
@@ -136,7 +137,7 @@ def _outcome(lab: Lab, before: Before) -> str:
     try:
         remains = remains_of(lab.paths)
         known = before.running | ({SUPERVISORD, BUDGET} if before.supervised else frozenset())
-        things = {thing.component: f"{thing.component} ({thing.kind} {thing.detail})" for thing in remains.things}
+        things = {thing.component: str(thing) for thing in remains.things}
         left = {name: words for name, words in things.items() if name not in known}
         if not before.nothing_ran:
             left.pop(NETWORK, None)  # it was there too
@@ -144,7 +145,7 @@ def _outcome(lab: Lab, before: Before) -> str:
         left |= {place: place for place in (remains.data if _fresh(lab, before) else ())}
     except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
         return f"Whether anything is left could not be seen ({error}); make status NAME={stack} looks"
-    unseen = remains.unseen if lab.state.runtime is RuntimeKind.DOCKER else ""
+    unseen = unseen_part(lab.state.runtime, remains)
     if left:
         end = f"make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
         return f"This is left: {', '.join(left.values())}; {end}"
