@@ -18,7 +18,7 @@ from infra.lab.remains import remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.topic import earlier_records
 from infra.stack.state import read_state
-from trending.errors import AuditFailed
+from trending.errors import AuditFailed, ConfigurationConflict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,12 @@ def main(settings: NamedStack) -> None:
     A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed.
     """
     paths = StackPaths.of(settings.name)
-    recorded = read_state(paths) is not None
+    try:
+        recorded = read_state(paths) is not None
+    except ConfigurationConflict:  # what is there is shown all the same
+        if there := remains_of(paths):
+            _print(render(describe_remains(there), settings.name, f"{settings.name} (its state file cannot be used)"))
+        raise
     remains = None if recorded else remains_of(paths)
     compose = None if recorded or remains else compose_stack(settings.name)
     title = f"{settings.name} (Docker Compose's, not ours: {compose.take_down_command})" if compose else settings.name
@@ -41,9 +46,7 @@ def main(settings: NamedStack) -> None:
         title, lines = f"{settings.name} (no state file: {remains.next_commands(settings.name)})", describe_remains(remains)
     else:
         lines = describe_compose(compose) if compose else describe(open_lab(settings.name))
-    # Output to a pipe is not folded, so that it can be searched.
-    width = None if sys.stdout.isatty() else UNFOLDED
-    Console(width=width, highlight=False).print(render(lines, settings.name, title))
+    _print(render(lines, settings.name, title))
     if recorded:
         try:
             print_earlier_records(earlier_records(open_lab(settings.name)))
@@ -54,6 +57,12 @@ def main(settings: NamedStack) -> None:
     if any(line.trouble for line in lines):
         sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
         sys.exit(1)
+
+
+def _print(table: Table) -> None:
+    # Output to a pipe is not folded, so that it can be searched.
+    width = None if sys.stdout.isatty() else UNFOLDED
+    Console(width=width, highlight=False).print(table)
 
 
 def print_earlier_records(offsets: Mapping[int, int]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.host.reporting import say
-from infra.kafka.cluster_id import new_cluster_id
+from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.stack.profiles import declare
@@ -91,12 +91,14 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
         if not settings.stack.takes(runtime):
             cause = f"the stack {settings.stack.name} exists in the {runtime} runtime"
             raise ConfigurationConflict(
-                cause, f"asked for {settings.stack.runtime}", f"make down NAME={settings.stack.name} VOLUMES=1"
+                cause, f"asked for {settings.stack.runtime}", f"RUNTIME={runtime} keeps it; or {ways_past(settings.stack.name)}"
             )
         if settings.stack.profile is not earlier.settings.stack.profile:
             cause = f"the stack {settings.stack.name} has data of the profile {earlier.settings.stack.profile}"
             raise ConfigurationConflict(
-                cause, f"asked for {settings.stack.profile}", f"make down NAME={settings.stack.name} VOLUMES=1"
+                cause,
+                f"asked for {settings.stack.profile}",
+                f"PROFILE={earlier.settings.stack.profile} keeps it; or {ways_past(settings.stack.name)}",
             )
         state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings})
     lab = assemble(state, show)

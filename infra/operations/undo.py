@@ -120,7 +120,11 @@ def words_of_left(stack: str) -> str:
     remains = remains_of(StackPaths.of(stack))
     if not remains:
         return f"What Docker has of it could not be seen: {unseen}" if (unseen := _unseen(stack, remains)) else ""
-    return f"This is left: {remains.words()}; make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
+    return f"This is left: {remains.words()}; {_end(stack, data=bool(remains.data))}"
+
+
+def _end(stack: str, *, data: bool) -> str:
+    return f"make down NAME={stack} ends what runs{', with VOLUMES=1 it deletes the data too' if data else ''}"
 
 
 def _unseen(stack: str, remains: Remains) -> str:
@@ -147,8 +151,7 @@ def _outcome(lab: Lab, before: Before) -> str:
         return f"Whether anything is left could not be seen ({error}); make status NAME={stack} looks"
     unseen = unseen_part(lab.state.runtime, remains)
     if left:
-        end = f"make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
-        return f"This is left: {', '.join(left.values())}; {end}"
+        return f"This is left: {', '.join(left.values())}; {_end(stack, data=not set(left).isdisjoint(remains.data))}"
     return f"What is left in Docker could not be seen ({unseen}); make status NAME={stack} looks" if unseen else ""
 
 
