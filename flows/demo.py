@@ -21,7 +21,7 @@ from infra.operations.undo import take_down_own
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state
 from trending.audit.reconciliation import AuditReport
-from trending.errors import ConfigurationConflict
+from trending.errors import ConfigurationConflict, NotOurs
 from trending.settings import PageSettings, StackSettings
 
 POLL_SECONDS = 0.25
@@ -79,7 +79,7 @@ def exists(stack: str) -> bool:
     paths = StackPaths.of(stack)
     try:
         return read_state(paths) is not None or bool(remains_of(paths))
-    except ConfigurationConflict:
+    except (ConfigurationConflict, NotOurs):
         return True
 
 

@@ -14,11 +14,12 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.lab.assembly import open_lab
+from infra.lab.homeless import homeless_lines
 from infra.lab.remains import remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.topic import earlier_records
 from infra.stack.state import read_state
-from trending.errors import AuditFailed, ConfigurationConflict
+from trending.errors import AuditFailed, ConfigurationConflict, NotOurs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,12 +31,21 @@ UNFOLDED = 10_000
 def main(settings: NamedStack) -> None:
     """Print one line for each part of the stack; exits with 1 if the stack is wanted up and a part is not.
 
-    A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed.
+    A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed. Below it stands
+    what checkouts that were moved or deleted have left.
     """
+    try:
+        _show(settings)
+    finally:
+        for line in homeless_lines():
+            sys.stdout.write(f"{line}\n")
+
+
+def _show(settings: NamedStack) -> None:
     paths = StackPaths.of(settings.name)
     try:
         recorded = read_state(paths) is not None
-    except ConfigurationConflict:  # what is there is shown all the same
+    except (ConfigurationConflict, NotOurs):  # what is there is shown all the same
         if there := remains_of(paths):
             _print(render(describe_remains(there), settings.name, f"{settings.name} (its state file cannot be used)"))
         raise

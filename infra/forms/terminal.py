@@ -12,22 +12,25 @@ import os
 import re
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+import trending
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.interruptions import raise_on_signals
+from infra.host.paths import CHECKOUT
 from infra.host.reporting import LOGGER, MARK, write_line
-from trending.errors import Interrupted, InvalidInput, LabError
+from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Form = TypeVar("Form", bound=BaseModel)
 _PREFIX = "TRENDING_"
-_RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "COMPONENT", "DRIFT"})
+_RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "STACK_NAME", "STACK_USER", "STACK_HOME", "COMPONENT", "DRIFT"})
 """TRENDING_ variables that are not settings: the test suite's, the lab's directory, the marks on processes."""
 
 
@@ -159,6 +162,7 @@ def run_command(
     atexit.register(gc.freeze)
     raise_on_signals()
     try:
+        require_own_code()
         main(parse(form, sys.argv[1:], program, recorded))
     except LabError as error:
         write_line(f"error: {error}", sys.stderr)
@@ -171,6 +175,14 @@ def run_command(
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)
+
+
+def require_own_code() -> None:
+    """Raise ConfigurationConflict if the data plane's code is another checkout's: the environment was copied with this one."""
+    theirs = Path(trending.__file__).parents[2]
+    if theirs != CHECKOUT:
+        cause = f"this checkout's virtual environment runs the code of {theirs}, because it was copied from there"
+        raise ConfigurationConflict(cause, str(CHECKOUT), "make status, as any other make command, sets it up again")
 
 
 def _of_a_signal(error: BaseException) -> bool:

@@ -105,6 +105,11 @@ class StackPaths:
         return self.run / "logs"
 
     @property
+    def origin(self) -> Path:
+        """The note of the home that the stack's directory was made in."""
+        return self.root / "home"
+
+    @property
     def state(self) -> Path:
         """The state file, which says what is wanted of the stack."""
         return self.root / "state.json"

@@ -19,7 +19,7 @@ from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
-from trending.errors import ConfigurationConflict, LabError, UndoAbandoned
+from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +130,7 @@ def _end(stack: str, *, data: bool) -> str:
 def _unseen(stack: str, remains: Remains) -> str:
     try:
         state = read_state(StackPaths.of(stack))
-    except ConfigurationConflict:
+    except (ConfigurationConflict, NotOurs):
         return remains.unseen
     return "" if state is None else unseen_part(state.runtime, remains)
 

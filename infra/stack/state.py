@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths
+from infra.stack.origin import note_origin, require_own
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
@@ -57,8 +58,9 @@ def read_state(paths: StackPaths) -> StackState | None:
     """Return what is wanted of the stack, or None for a stack that does not exist.
 
     Raises ConfigurationConflict if the file is damaged, may not be read, or a newer version of the lab wrote it. The data is fine
-    in all these cases, so none of the remedies deletes it.
+    in all these cases, so none of the remedies deletes it. Raises NotOurs for a copy of another checkout's, with its data.
     """
+    require_own(paths)
     try:
         known = json.loads(paths.state.read_bytes())
         version = known.get("version", 1)
@@ -90,6 +92,7 @@ def still_wanted(paths: StackPaths) -> bool:
 def write_state(paths: StackPaths, state: StackState) -> None:
     """Replace the state file atomically."""
     paths.state.parent.mkdir(parents=True, exist_ok=True)
+    note_origin(paths)
     write_model(paths.state, state)
 
 

@@ -9,8 +9,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from infra.host.marks import mark_variables
 from infra.host.paths import BUDGET_FILE, require_usable_path
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.host.processes import COMPONENT_VARIABLE
 from infra.supervision.budget import NAME as BUDGET
 from infra.supervision.control_socket import CONFIGURATION, DIRECTORY, place_socket
 from infra.supervision.private_files import write_environment, write_private
@@ -27,7 +28,7 @@ LOG_BYTES = "10MB"
 FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
 """Exit codes after which a restart would only fail again. Any other, including 0, is unexpected: programs run for ever."""
 _PREFIX = "TRENDING_"
-_NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "COMPONENT", "DRIFT"})
+_NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "STACK_NAME", "STACK_USER", "STACK_HOME", "COMPONENT", "DRIFT"})
 """TRENDING_HOME is the lab's and HOME the user's; that both exist does not make HOME a setting."""
 _SECRETS = frozenset({"ALERT_URL"})
 _MAKES_OWN = re.compile(r"(GNU)?MAKE|MFLAGS$")
@@ -112,7 +113,7 @@ def clean_environment(stack_id: str) -> Mapping[str, str]:
         for name, value in os.environ.items()
         if name not in left_out and not name.startswith(("PREFECT_", _PREFIX)) and not _MAKES_OWN.match(name)
     }
-    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", STACK_VARIABLE: stack_id}
+    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", **mark_variables(stack_id)}
 
 
 def _fields(section: object) -> list[str]:

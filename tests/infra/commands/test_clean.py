@@ -32,7 +32,14 @@ pytestmark = pytest.mark.row(35)
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with what `make clean` needs and what it deletes; no engine answers."""
     root = tmp_path / "check out"
-    for name in ("Makefile", "infra/__init__.py", "infra/host", "infra/commands"):
+    for name in (
+        "Makefile",
+        "infra/__init__.py",
+        "infra/host",
+        "infra/commands",
+        "src/trending/__init__.py",
+        "src/trending/errors.py",
+    ):
         source, target = CHECKOUT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _ = shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)

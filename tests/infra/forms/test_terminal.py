@@ -67,6 +67,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "limit_seconds": ("60", 60.0),
     "alert_url": ("https://example.invalid/hook", SecretStr("https://example.invalid/hook")),
     "stop_only": ("true", True),
+    "left_by": ("/gone/.trending", "/gone/.trending"),
     "timeout_seconds": ("3", 3.0),
     "resume": ("false", False),
     "limit": ("3", 3),
