@@ -9,13 +9,14 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_HOME ?= $(if $(TRENDING_HOME),$(TRENDING_HOME),$(CURDIR)/.trending)/prefect
 # Prefect does not make the directories above its home.
-MADE := $(shell mkdir -p "$(PREFECT_HOME)")
+quoted = '$(subst ','\'',$(1))'
+MADE := $(shell mkdir -p $(call quoted,$(PREFECT_HOME)))
 
 # Every variable on the command line is a setting: RATE=5 becomes TRENDING_RATE=5, and a name nobody knows is an error there.
 OWN := PYTHON VENV SERVICE ARGS
 GIVEN := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))
 SETTINGS := $(filter-out $(OWN) TRENDING_% MAKE%,$(GIVEN))
-$(foreach v,$(SETTINGS),$(eval export TRENDING_$v := $($v)))
+$(foreach v,$(SETTINGS),$(eval export TRENDING_$v = $$($v)))
 ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
@@ -24,13 +25,20 @@ endif
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
+# A checkout that was copied would run the original's code, and one that was moved none: the path file says where it was set up.
+PLACE := $(shell cat $(VENV)/lib/python3*/site-packages/trending-lab.pth 2>/dev/null | head -n 1)
+SET_UP_HERE := $(shell test ! -e $(VENV)/.complete || test $(call quoted,$(PLACE)) = "$$(pwd -P)" && echo yes)
+.PHONY: relocation
+relocation:
+	@$(PYTHON) -m infra.commands.relocation $(VENV)
+
 # The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
-$(VENV)/.complete: requirements.lock pyproject.toml
+$(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)
 	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
 	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(PY) -c 'import site, sys; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{sys.argv[1]}\n{sys.argv[1]}/src\n")' "$(CURDIR)"
+	@$(PY) -c 'import os, site; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{os.getcwd()}\n{os.getcwd()}/src\n")'
 	@$(PY) -m infra.java.jars
 	@touch $@
 
@@ -141,5 +149,6 @@ docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/fault
 lock: ## make requirements.lock anew
 	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml
 
-clean: ## delete everything that make made, data included; only when nothing runs
+clean: ## delete everything that make made, data included; refuses while something runs
+	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)
 	@rm -rf $(VENV) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache

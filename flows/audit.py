@@ -11,6 +11,7 @@ from flows.runs.artifacts import leave_ranking
 from flows.runs.server import with_server
 from infra.forms.parameters import AuditForm
 from infra.forms.terminal import run_command
+from infra.host.interruptions import finished_despite_signals
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab, set_resting_programs
@@ -56,11 +57,12 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
         try:
             return look(stack, wait_for_catch_up(stack))
         finally:
-            resting = open_lab(stack).state.resting
-            if resume:
-                launch_producer(stack)
-                wait_for_producer(stack)
-            set_resting_programs(StackPaths.of(stack), resting - {PRODUCER} if resume else resting | {PRODUCER})
+            with finished_despite_signals():
+                resting = open_lab(stack).state.resting
+                if resume:
+                    launch_producer(stack)
+                    wait_for_producer(stack)
+                set_resting_programs(StackPaths.of(stack), resting - {PRODUCER} if resume else resting | {PRODUCER})
 
 
 def say_figures(report: AuditReport, zone: ZoneInfo | None) -> None:

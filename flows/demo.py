@@ -15,10 +15,13 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.host.reporting import say
+from infra.lab.remains import remains_of
 from infra.operations.stream import NAME as STREAM
+from infra.operations.undo import take_down_own
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state
 from trending.audit.reconciliation import AuditReport
+from trending.errors import ConfigurationConflict, NotOurs
 from trending.settings import PageSettings, StackSettings
 
 POLL_SECONDS = 0.25
@@ -36,8 +39,10 @@ def demo(settings: DemoForm) -> AuditReport:
         start_up(StartUpForm(stack=stack_settings, producer=settings.producer, stream=settings.stream, page=page))
         watch_rankings(stack, settings.demo.demo_seconds)
         report = audit(AuditForm(name=stack, resume=False))
-    finally:
         tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
+    except BaseException:
+        take_down_own(stack)  # no flow: a second signal would end that before it has begun
+        raise
     say_figures(report, settings.stream.zone)
     return report
 
@@ -60,13 +65,22 @@ def own_stack(settings: StackSettings) -> StackSettings:
     """
     name = settings.name
     number = 1
-    while read_state(StackPaths.of(name)) is not None:
+    while exists(name):
         number += 1
         name = f"{settings.name}-demo-{number}"
     port = settings.port
     if port == StackSettings().port and any(port_owner(each) is not None for each in (port, port + CONTROLLER_SHIFT)):
         port = free_port(port + 100, 100)
     return settings.model_copy(update={"name": name, "port": port})
+
+
+def exists(stack: str) -> bool:
+    """Whether anything of a stack exists: a state file, readable or not, or something that carries its mark."""
+    paths = StackPaths.of(stack)
+    try:
+        return read_state(paths) is not None or bool(remains_of(paths))
+    except (ConfigurationConflict, NotOurs):
+        return True
 
 
 def own_page(settings: PageSettings) -> PageSettings:

@@ -22,6 +22,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import open_lab
+from infra.operations.undo import take_down_own
 from infra.stack.state import Wanted, read_state
 from tasks.report import gather_facts, photograph_page, survey_log, write_report
 from trending.errors import InvalidInput, NotReady
@@ -61,9 +62,12 @@ def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
     try:
         start_up(StartUpForm(stack=stack_settings, producer=settings.producer, stream=settings.stream, page=page))
         watch_rankings(stack, seconds)
-        return collect(stack, place, own=True)
-    finally:
+        audit = collect(stack, place, own=True)
         tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
+    except BaseException:
+        take_down_own(stack)
+        raise
+    return audit
 
 
 def collect(stack: str, place: Path, *, own: bool) -> AuditReport:

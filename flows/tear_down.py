@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import atexit
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect import Task, flow
+from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from flows.runs.server import run_on
+from flows.runs.server import run_on, stop_at_exit
 from infra.forms.parameters import TearDownCommand, TearDownForm
 from infra.forms.terminal import run_command
+from infra.host.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
-from infra.operations.take_down import take_down
+from infra.lab.homeless import homeless_lines, take_down_homeless
+from infra.operations.take_down import Run, directly, take_down
+from infra.operations.undo import words_of_left
 from infra.prefect_services.server import current_server, stop_idle_server
 from infra.stack.state import Wanted, existing_stacks, read_state
 from tasks import page, producer, services, stream
-from trending.errors import ConfigurationConflict, LabError
+from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +40,20 @@ REQUEST_SECONDS = 15.0
 def tear_down(settings: TearDownForm) -> bool:
     """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down."""
     settings.require_confirmed()
-    return take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only, run=as_task)
+    # Prefect has replaced the handler of SIGTERM since `main` was entered.
+    with finished_despite_signals() if undo_under_way() else nullcontext():
+        return _take_down(settings, as_task)
+
+
+def _take_down(settings: TearDownForm, run: Run) -> bool:
+    """Take down the stack, or that of a checkout which is gone, and list what else such checkouts have left."""
+    if settings.left_by:
+        there = take_down_homeless(settings.name, settings.left_by, volumes=settings.volumes)
+    else:
+        there = take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only, run=run)
+    for line in homeless_lines():
+        say(line)
+    return there
 
 
 def as_task(step: Callable[P, R]) -> Callable[P, R]:
@@ -46,13 +63,23 @@ def as_task(step: Callable[P, R]) -> Callable[P, R]:
 
 
 def main(settings: TearDownForm) -> None:
-    """Run from a terminal: as a flow if a server answers, otherwise directly. With the last stack, our server is stopped."""
+    """Run from a terminal to its end; the second signal abandons it. With the last stack, our server is stopped."""
     if not settings.stop_only:
-        atexit.register(_stop_server_with_last_stack)
+        stop_at_exit(_stop_server_with_last_stack)
     settings.require_confirmed()
+    try:
+        with finished_despite_signals():
+            _with_or_without_server(settings)
+    except UndoAbandoned:
+        say(f"this was abandoned. {words_of_left(settings.name) or 'Nothing is left'}")
+        raise
+
+
+def _with_or_without_server(settings: TearDownForm) -> None:
+    """Run as a flow if a server answers, otherwise directly."""
     server = current_server()
     if server is None:
-        take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only)
+        _take_down(settings, directly)
         return
     impatient = {PREFECT_API_REQUEST_TIMEOUT: REQUEST_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 1}
     try:
@@ -60,9 +87,11 @@ def main(settings: TearDownForm) -> None:
             run_on(server, lambda: tear_down(settings))
     except LabError:
         raise
-    except Exception as error:  # noqa: BLE001 - a locked database, a refused key, another version: whatever Prefect died of
+    except (Exception, TerminationSignal) as error:
+        if undo_abandoned():
+            raise UndoAbandoned from error
         say(f"Prefect at {server.url} could not run it ({type(error).__name__}: {error}): going on without")
-        take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only)
+        _take_down(settings, directly)
 
 
 def _stop_server_with_last_stack() -> None:
@@ -71,10 +100,10 @@ def _stop_server_with_last_stack() -> None:
 
 
 def wanted_up(name: str) -> bool:
-    """Whether a stack is wanted up or stopped and so may still need the server; a stack with a damaged state file counts."""
+    """Whether a stack is wanted up or stopped and so may still need the server; one whose state file cannot be used counts."""
     try:
         state = read_state(StackPaths.of(name))
-    except ConfigurationConflict:
+    except (ConfigurationConflict, NotOurs):
         return True
     return state is not None and state.wanted is not Wanted.DOWN
 

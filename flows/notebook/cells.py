@@ -186,8 +186,7 @@ def runner(mark: str) -> Run:
             try:
                 last = relay(process)
             except KeyboardInterrupt:
-                process.terminate()  # the command undoes its work, even if interrupted again
-                relay(process)
+                relay_interrupted(process)
                 raise
         if process.returncode:
             cause = f"{command} ended with exit code {process.returncode}"
@@ -205,6 +204,17 @@ def relay(process: subprocess.Popen[str]) -> str:
         last = line.strip() or last
     process.wait()
     return last
+
+
+def relay_interrupted(process: subprocess.Popen[str]) -> None:
+    """Interrupt the command, which then undoes its work; each further interruption is passed on, and the third abandons that."""
+    while True:
+        process.terminate()
+        try:
+            relay(process)
+        except KeyboardInterrupt:
+            continue
+        return
 
 
 def start_keeper(name: str, mark: str) -> Callable[[], None]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
+from infra.host.interruptions import finished_despite_signals
+from infra.host.reporting import write_line
 from infra.prefect_services.server import (
     RUN_HEARTBEAT_SECONDS,
     PrefectServer,
@@ -15,6 +19,7 @@ from infra.prefect_services.server import (
     prefect_environment,
     stop_idle_server,
 )
+from trending.errors import UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,16 +34,24 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
     ``run_heartbeat`` is the interval of the run's heartbeats in seconds. None saves a short run up to a second: Prefect 3.8.8
     sleeps through its last heartbeat at the end of every run.
     """
-    server = ensure_server(show=print_line)
+    server = ensure_server(show=write_line)  # no flow run exists yet that could log it
     if server.started and not leave:
-        atexit.register(stop_idle_server)
+        stop_at_exit(stop_idle_server)
     run_on(server, run, run_heartbeat)
 
 
-def print_line(line: str) -> None:
-    """Print one line at once; no flow run exists yet that could log it."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def stop_at_exit(stop: Callable[[], object]) -> None:
+    """Have the server stopped at exit, although signals arrive meanwhile."""
+    atexit.register(partial(_stop, stop))
+
+
+def _stop(stop: Callable[[], object]) -> None:
+    try:
+        with finished_despite_signals():
+            stop()
+    except UndoAbandoned:
+        write_line("abandoned: the Prefect server may be left; make server-stop ends it", sys.stderr)
+        os._exit(UndoAbandoned.exit_code)  # atexit would print a traceback and go on
 
 
 def run_on(server: PrefectServer, run: Callable[[], object], run_heartbeat: int | None = RUN_HEARTBEAT_SECONDS) -> None:

@@ -14,11 +14,12 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.lab.assembly import open_lab
+from infra.lab.homeless import homeless_lines
 from infra.lab.remains import remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.topic import earlier_records
 from infra.stack.state import read_state
-from trending.errors import AuditFailed
+from trending.errors import AuditFailed, ConfigurationConflict, NotOurs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +31,24 @@ UNFOLDED = 10_000
 def main(settings: NamedStack) -> None:
     """Print one line for each part of the stack; exits with 1 if the stack is wanted up and a part is not.
 
-    A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed.
+    A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed. Below it stands
+    what checkouts that were moved or deleted have left.
     """
+    try:
+        _show(settings)
+    finally:
+        for line in homeless_lines():
+            sys.stdout.write(f"{line}\n")
+
+
+def _show(settings: NamedStack) -> None:
     paths = StackPaths.of(settings.name)
-    recorded = read_state(paths) is not None
+    try:
+        recorded = read_state(paths) is not None
+    except (ConfigurationConflict, NotOurs):  # what is there is shown all the same
+        if there := remains_of(paths):
+            _print(render(describe_remains(there), settings.name, f"{settings.name} (its state file cannot be used)"))
+        raise
     remains = None if recorded else remains_of(paths)
     compose = None if recorded or remains else compose_stack(settings.name)
     title = f"{settings.name} (Docker Compose's, not ours: {compose.take_down_command})" if compose else settings.name
@@ -41,9 +56,7 @@ def main(settings: NamedStack) -> None:
         title, lines = f"{settings.name} (no state file: {remains.next_commands(settings.name)})", describe_remains(remains)
     else:
         lines = describe_compose(compose) if compose else describe(open_lab(settings.name))
-    # Output to a pipe is not folded, so that it can be searched.
-    width = None if sys.stdout.isatty() else UNFOLDED
-    Console(width=width, highlight=False).print(render(lines, settings.name, title))
+    _print(render(lines, settings.name, title))
     if recorded:
         try:
             print_earlier_records(earlier_records(open_lab(settings.name)))
@@ -54,6 +67,12 @@ def main(settings: NamedStack) -> None:
     if any(line.trouble for line in lines):
         sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
         sys.exit(1)
+
+
+def _print(table: Table) -> None:
+    # Output to a pipe is not folded, so that it can be searched.
+    width = None if sys.stdout.isatty() else UNFOLDED
+    Console(width=width, highlight=False).print(table)
 
 
 def print_earlier_records(offsets: Mapping[int, int]) -> None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from infra.docker.labels import COMPONENT_LABEL, STACK_LABEL
+from infra.docker.labels import COMPONENT_LABEL, HOME_LABEL, NAME_LABEL, STACK_LABEL, USER_LABEL
 from infra.docker.presence import nobody_listens
+from infra.host.marks import Mark
+from infra.stack.profiles import STOP_SECONDS
 from trending.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from docker import DockerClient
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,61 @@ class DockerMarks:
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     silence: str = ""
+
+
+@dataclass(frozen=True)
+class Homeless:
+    """Everything of Docker's whose home is not on this machine: mark → names with their kind."""
+
+    things: dict[Mark, list[str]]
+    volumes: dict[Mark, list[str]]
+    silence: str = ""
+
+
+def homeless_marks(seconds: int) -> Homeless:
+    """Return what the engine has of stacks whose home is gone; each of its answers may take ``seconds``."""
+    if silence := nobody_listens():
+        return Homeless({}, {}, silence)
+    from docker.errors import DockerException  # noqa: PLC0415 - not before somebody listens
+
+    from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
+
+    marked: dict[str, str | list[str] | bool] = {"label": [STACK_LABEL, HOME_LABEL]}
+    things: dict[Mark, list[str]] = {}
+    volumes: dict[Mark, list[str]] = {}
+    try:
+        with engine(seconds) as client:
+            for container in client.containers.list(all=True, filters=marked, ignore_removed=True):
+                things.setdefault(_mark(container.labels), []).append(f"container {container.name}, {container.status}")
+            for network in client.networks.list(filters=marked):
+                things.setdefault(_mark(network.attrs.get("Labels") or {}), []).append(f"network {network.name}")
+            for volume in client.volumes.list(filters=marked):
+                volumes.setdefault(_mark(volume.attrs.get("Labels") or {}), []).append(f"volume {volume.name}")
+    except (EngineUnavailable, DockerException, OSError) as error:
+        return Homeless({}, {}, str(error))
+    return Homeless(_homeless(things), _homeless(volumes))
+
+
+def _homeless(found: dict[Mark, list[str]]) -> dict[Mark, list[str]]:
+    return {mark: sorted(names) for mark, names in found.items() if mark.homeless}
+
+
+def _mark(labels: Mapping[str, str]) -> Mark:
+    return Mark(*(labels.get(each, "") for each in (STACK_LABEL, NAME_LABEL, USER_LABEL, HOME_LABEL)))
+
+
+def remove_marked(client: DockerClient, stack_id: str, *, volumes: bool) -> None:
+    """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
+    from infra.docker.containers import remove_container  # noqa: PLC0415 - it imports the SDK
+
+    marked: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={stack_id}"}
+    for container in client.containers.list(all=True, filters=marked):
+        remove_container(container, STOP_SECONDS)
+    for network in client.networks.list(filters=marked):
+        network.remove()
+    if volumes:
+        for volume in client.volumes.list(filters=marked):
+            volume.remove()
 
 
 def docker_marks(stack_id: str, seconds: int) -> DockerMarks:

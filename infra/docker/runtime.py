@@ -10,7 +10,8 @@ from docker.types import LogConfig
 from infra.docker.compose_stack import require_no_compose_stack
 from infra.docker.containers import find_container, observe_container, our_container, remove_container
 from infra.docker.engine import describe_engine, engine, pull, taken_port
-from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, STACK_LABEL, labels_of
+from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, labels_of
+from infra.docker.marks import remove_marked
 from infra.docker.networks import ensure_network
 from infra.docker.presence import require_engine
 from infra.docker.sabotage import ContainerSabotage
@@ -31,7 +32,6 @@ from infra.kafka.cluster_id import check_cluster_id, require_one_cluster, ways_p
 from infra.kafka.diagnosis import diagnose
 from infra.kafka.versions import version_of_image
 from infra.stack.declaration import Service, ServiceKind, Stack
-from infra.stack.profiles import STOP_SECONDS
 from infra.stack.runtime import ENGINE, KeptData, Observation, Outcome, ServiceState, taken
 from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, ServiceBroken
 from trending.settings import RuntimeKind
@@ -191,15 +191,8 @@ class DockerRuntime:
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
-        marked: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={self._stack.stack_id}"}
         with engine() as client:
-            for container in client.containers.list(all=True, filters=marked):
-                remove_container(container, STOP_SECONDS)
-            for network in client.networks.list(filters=marked):
-                network.remove()
-            if volumes:
-                for volume in client.volumes.list(filters=marked):
-                    volume.remove()
+            remove_marked(client, self._stack.stack_id, volumes=volumes)
 
     def _drifted(self, client: DockerClient, service: Service, container: Container) -> bool:
         try:

@@ -58,11 +58,17 @@ class TearDownForm(NamedStack):
     volumes: bool = Field(default=False, description="Delete the data too: topic, ledger, counts, checkpoint.")
     stop_only: bool = Field(default=False, description="Only stop; keep everything for a quick start.")
     confirm: str = Field("", description="The stack's name once more, without which volumes deletes nothing.")
+    left_by: str = Field(
+        "", description="Home of a checkout that was moved or deleted, as status lists it: its stack of that name goes."
+    )
 
     @model_validator(mode="after")
     def _deletes_only_what_is_meant(self) -> Self:
         if self.volumes and self.stop_only:
             msg = "volumes and stop_only exclude each other"
+            raise ValueError(msg)
+        if self.left_by and self.stop_only:
+            msg = "left_by and stop_only exclude each other: nobody could start it again"
             raise ValueError(msg)
         return self
 

@@ -10,26 +10,27 @@ import gc
 import logging
 import os
 import re
-import signal
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
-from rich.console import Console
 
+import trending
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
-from infra.host.reporting import LOGGER, MARK
-from trending.errors import Interrupted, InvalidInput, LabError
+from infra.host.interruptions import raise_on_signals
+from infra.host.paths import CHECKOUT
+from infra.host.reporting import LOGGER, MARK, write_line
+from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
 Form = TypeVar("Form", bound=BaseModel)
 _PREFIX = "TRENDING_"
-_RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "COMPONENT", "DRIFT"})
+_RESERVED = frozenset({"REQUIRE", "HOME", "STACK_ID", "STACK_NAME", "STACK_USER", "STACK_HOME", "COMPONENT", "DRIFT"})
 """TRENDING_ variables that are not settings: the test suite's, the lab's directory, the marks on processes."""
 
 
@@ -144,13 +145,9 @@ def _as_declared(argument: str) -> str:
 class _Terminal(logging.Handler):
     """Prints the lab's own lines, and no other records that Prefect logs."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._console = Console(highlight=False, soft_wrap=True)
-
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, MARK, False):
-            self._console.print(record.getMessage(), markup=False)
+            write_line(record.getMessage())
 
 
 def run_command(
@@ -163,19 +160,29 @@ def run_command(
     _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
-    signal.signal(signal.SIGTERM, _interrupt)
+    raise_on_signals()
     try:
+        require_own_code()
         main(parse(form, sys.argv[1:], program, recorded))
     except LabError as error:
-        sys.stderr.write(f"error: {error}\n")
+        write_line(f"error: {error}", sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit:
         raise
     except BaseException as error:
         if not _of_a_signal(error):
             raise
-        sys.stderr.write("interrupted: what this run had made was undone\n")
+        # What became of what it had made was said by the undo, which has looked at the machine.
+        write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)
+
+
+def require_own_code() -> None:
+    """Raise ConfigurationConflict if the data plane's code is another checkout's: the environment was copied with this one."""
+    theirs = Path(trending.__file__).parents[2]
+    if theirs != CHECKOUT:
+        cause = f"this checkout's virtual environment runs the code of {theirs}, because it was copied from there"
+        raise ConfigurationConflict(cause, str(CHECKOUT), "make status, as any other make command, sets it up again")
 
 
 def _of_a_signal(error: BaseException) -> bool:
@@ -188,10 +195,6 @@ def _of_a_signal(error: BaseException) -> bool:
             return True
         behind = behind.__cause__ or behind.__context__
     return False
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise Interrupted
 
 
 def _quieten_prefect() -> None:

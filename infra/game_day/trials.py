@@ -13,6 +13,7 @@ from infra.health.examination import CLUSTER, FRESHNESS, TOPIC, looks_of
 from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock
+from infra.host.interruptions import finished_despite_signals
 from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
@@ -20,7 +21,7 @@ from infra.operations.stream import NAME as STREAM
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
 from infra.supervision.budget import reset_deaths
-from trending.errors import LabError, NotSurvived
+from trending.errors import LabError, NotSurvived, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +117,12 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
             clock.sleep(hold)
     finally:
         if begun:
-            _end(lab, fault)
+            try:
+                with finished_despite_signals():
+                    _end(lab, fault)
+            except UndoAbandoned:
+                say(f"{fault.name} may still be in place: make up NAME={lab.paths.name} puts things right")
+                raise
             for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
                 reset_deaths(lab.paths.budget, name)  # the trial caused these deaths
     recovered = watch.until(watch.well, "not everything was well again")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from trending.errors import InvalidInput
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BUDGET_FILE = "budget.json"
@@ -15,6 +18,14 @@ BUDGET_FILE = "budget.json"
 def lab_home() -> Path:
     """Return the lab's directory: ``TRENDING_HOME``, or ``.trending`` in the checkout."""
     return Path(os.environ.get("TRENDING_HOME") or CHECKOUT / ".trending").resolve()
+
+
+def require_usable_path(path: Path) -> str:
+    """Return the path; raises InvalidInput for one with a line end, or that is no UTF-8: no configuration file can contain it."""
+    if re.search("[\r\n\ud800-\udfff]", str(path)):
+        cause = "the path of the checkout or of TRENDING_HOME contains a line end, or is no UTF-8"
+        raise InvalidInput(cause, ascii(str(path)), "move the checkout, or set TRENDING_HOME to another directory")
+    return str(path)
 
 
 def short_hash(text: str, digits: int = 10) -> str:
@@ -92,6 +103,11 @@ class StackPaths:
     def output(self) -> Path:
         """Output of the programs."""
         return self.run / "logs"
+
+    @property
+    def origin(self) -> Path:
+        """The note of the home that the stack's directory was made in."""
+        return self.root / "home"
 
     @property
     def state(self) -> Path:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 LOGGER = "trending"
 MARK = "lab"
@@ -12,3 +19,26 @@ MARK = "lab"
 def say(line: str) -> None:
     """Report one line. A terminal prints it; in a flow run, it also goes to Prefect's log."""
     logging.getLogger(LOGGER).info(line, extra={MARK: True})
+
+
+def write_line(line: str, stream: TextIO | None = None) -> None:
+    """Write one line at once, to standard output by default; where nobody reads any more, go on in silence.
+
+    A command must finish what it does, an undo above all, after its terminal was closed (EIO) or its pipe's reader has ended.
+    """
+    stream = sys.stdout if stream is None else stream
+    try:
+        stream.write(f"{line}\n")
+        stream.flush()
+    except UnicodeEncodeError as error:
+        write_line(line.encode(error.encoding, "backslashreplace").decode(error.encoding), stream)
+    except (OSError, ValueError):
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Send the rest of a stream nowhere: what Python still holds of it is written at exit, and would fail again."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -7,6 +7,7 @@ An archive fits one Java and one class path, so its name contains both. Without 
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -71,9 +72,9 @@ def keep_archive(name: str) -> Path:
 
 
 def spark_environment() -> dict[str, str]:
-    """Return the variables that give the driver its archive; empty if there is none or its path contains spaces."""
+    """Return the variables that give the driver its archive; empty if there is none, or Spark would split its path."""
     options = archive_options(SPARK)
-    if not options or any(" " in option for option in options):
+    if not options or any(re.search(r"""[\s"'\\]""", option) for option in options):
         return {}
     return {SPARK_VARIABLE: " ".join(filter(None, (os.environ.get(SPARK_VARIABLE), *options)))}
 

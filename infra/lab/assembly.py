@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
-from infra.kafka.cluster_id import new_cluster_id
-from infra.lab.runtime_factory import kinds_within_reach, open_runtime, resolve_runtime
+from infra.host.reporting import say
+from infra.kafka.cluster_id import new_cluster_id, ways_past
+from infra.lab.remains import remains_of
+from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
@@ -89,12 +91,14 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
         if not settings.stack.takes(runtime):
             cause = f"the stack {settings.stack.name} exists in the {runtime} runtime"
             raise ConfigurationConflict(
-                cause, f"asked for {settings.stack.runtime}", f"make down NAME={settings.stack.name} VOLUMES=1"
+                cause, f"asked for {settings.stack.runtime}", f"RUNTIME={runtime} keeps it; or {ways_past(settings.stack.name)}"
             )
         if settings.stack.profile is not earlier.settings.stack.profile:
             cause = f"the stack {settings.stack.name} has data of the profile {earlier.settings.stack.profile}"
             raise ConfigurationConflict(
-                cause, f"asked for {settings.stack.profile}", f"make down NAME={settings.stack.name} VOLUMES=1"
+                cause,
+                f"asked for {settings.stack.profile}",
+                f"PROFILE={earlier.settings.stack.profile} keeps it; or {ways_past(settings.stack.name)}",
             )
         state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings})
     lab = assemble(state, show)
@@ -172,10 +176,20 @@ def end_unreachable(lab: Lab) -> None:
 def sweep(lab: Lab, *, volumes: bool) -> None:
     """Remove everything: supervisord, stray processes, containers, networks; with ``volumes`` also data and state."""
     sweep_machine(lab, volumes=volumes)
+    _sweep_strays(lab)
     if volumes:
         shutil.rmtree(lab.paths.root, ignore_errors=True)
     else:
         want(lab, Wanted.DOWN)
+
+
+def _sweep_strays(lab: Lab) -> None:
+    """Remove what carries the mark in the other runtime, but no data of it: the stack has been started there at some time."""
+    remains = remains_of(lab.paths)
+    found = strays(lab.state.runtime, remains)
+    for kind in other_kinds(lab.state.runtime, remains.unseen) if found else ():
+        assemble(lab.state.model_copy(update={"runtime": kind})).runtime.destroy(volumes=False)
+        say(f"removed what carried the mark of {lab.paths.name} in the {kind} runtime: {', '.join(map(str, found))}")
 
 
 def sweep_machine(lab: Lab, *, volumes: bool) -> None:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 SUPERVISORD = "supervisord"
 """The one process of a stack that is not a component: it carries only the stack's id."""
+NETWORK = "network"
+"""A network's kind, and in place of a component, which it has none of."""
+CONTAINER = "container"
+DOCKER_KINDS = frozenset({CONTAINER, NETWORK})
+"""The kinds of things that are Docker's."""
 LOOK_SECONDS = 5
 """How long the engine may take to list a stack's parts: a frozen one must not hold up an embedded stack."""
 
@@ -27,6 +32,9 @@ class Remnant:
     kind: str
     detail: str
     alive: bool
+
+    def __str__(self) -> str:
+        return f"{self.component} ({self.kind} {self.detail})"
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,7 @@ class Remains:
 
     def words(self) -> str:
         """Return the remains in one line."""
-        things = [f"{thing.component} ({thing.kind} {thing.detail})" for thing in self.things]
-        return ", ".join([*things, *self.data])
+        return ", ".join([*map(str, self.things), *self.data])
 
     def next_commands(self, stack: str) -> str:
         """Return the commands that the user can run next."""
@@ -65,10 +72,10 @@ def remains_of(paths: StackPaths) -> Remains:
     """Return what the machine has of the stack; the Docker engine has 5 s to answer."""
     marks = docker_marks(paths.stack_id, LOOK_SECONDS)
     containers = tuple(
-        Remnant(each.component, "container", f"{each.name}, {each.state}", each.state in {"running", "paused", "restarting"})
+        Remnant(each.component, CONTAINER, f"{each.name}, {each.state}", each.state in {"running", "paused", "restarting"})
         for each in marks.containers
     )
-    networks = tuple(Remnant("network", "network", name, alive=False) for name in marks.networks)
+    networks = tuple(Remnant(NETWORK, NETWORK, name, alive=False) for name in marks.networks)
     files = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
     volumes = tuple(f"volume {name}" for name in marks.volumes)
     return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*files, *volumes), marks)

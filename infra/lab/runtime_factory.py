@@ -8,7 +8,7 @@ from infra.docker.marks import DockerMarks, docker_marks
 from infra.docker.presence import ENGINE_REMEDY, engine_answers
 from infra.embedded.runtime import EmbeddedRuntime, broker_directories
 from infra.kafka.cluster_id import ways_past
-from infra.lab.remains import LOOK_SECONDS
+from infra.lab.remains import DOCKER_KINDS, LOOK_SECONDS
 from infra.stack.profiles import images_of
 from trending.errors import ConfigurationConflict, EngineUnavailable
 from trending.settings import ProfileName, RuntimeKind, StackSettings
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.host.paths import StackPaths
+    from infra.lab.remains import Remains, Remnant
     from infra.stack.declaration import Stack
     from infra.stack.runtime import Runtime
     from infra.supervision.supervisor import Supervisor
@@ -39,6 +40,21 @@ def kinds_within_reach(silence: str) -> tuple[RuntimeKind, ...]:
     ``silence`` tells why no Docker engine answers; empty where one does.
     """
     return (RuntimeKind.EMBEDDED,) if silence else (RuntimeKind.EMBEDDED, RuntimeKind.DOCKER)
+
+
+def unseen_part(kind: RuntimeKind, remains: Remains) -> str:
+    """Return why parts of a stack of that runtime may be there although none was seen; empty where all of them can be seen."""
+    return remains.unseen if kind is RuntimeKind.DOCKER else ""
+
+
+def strays(kind: RuntimeKind, remains: Remains) -> tuple[Remnant, ...]:
+    """Return what carries the stack's mark and is of the other runtime, so that a stack of this one does not know of it."""
+    return () if kind is RuntimeKind.DOCKER else tuple(thing for thing in remains.things if thing.kind in DOCKER_KINDS)
+
+
+def other_kinds(kind: RuntimeKind, silence: str) -> tuple[RuntimeKind, ...]:
+    """Return the other runtimes in which this machine may have something of a stack, of those that can be asked."""
+    return tuple(each for each in kinds_within_reach(silence) if each is not kind)
 
 
 def resolve_runtime(settings: StackSettings, paths: StackPaths, seen: DockerMarks | None) -> tuple[RuntimeKind, str]:

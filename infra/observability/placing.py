@@ -8,6 +8,7 @@ from pathlib import Path
 
 from infra.host.paths import StackPaths, lab_home
 from infra.stack.state import Wanted, existing_stacks, read_state
+from trending.errors import ConfigurationConflict, NotOurs
 
 SOURCE = Path(__file__).parent
 FILES = (
@@ -29,7 +30,10 @@ def stacks_to_scrape() -> dict[str, str]:
     """Return stack → address of its page, for every stack that is wanted up and has one."""
     found: dict[str, str] = {}
     for name in existing_stacks():
-        state = read_state(StackPaths.of(name))
+        try:
+            state = read_state(StackPaths.of(name))
+        except (ConfigurationConflict, NotOurs):  # status says what is wrong with that one
+            continue
         if state is not None and state.wanted is Wanted.UP and state.settings.page.page_port:
             found[name] = f"127.0.0.1:{state.settings.page.page_port}"
     return found

@@ -9,7 +9,8 @@ from infra.docker.compose_stack import ComposeService, ComposeStack, compose_lad
 from infra.host.clock import SystemClock
 from infra.kafka.readiness import climb, service_ladder
 from infra.lab.assembly import PAGE
-from infra.lab.remains import SUPERVISORD, marked_processes
+from infra.lab.remains import SUPERVISORD, marked_processes, remains_of
+from infra.lab.runtime_factory import strays
 from infra.operations.page import page_ladder
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.undo import PROGRAMS
@@ -99,9 +100,13 @@ def _leftovers(lab: Lab) -> list[Line]:
     if silent := lab.supervisor.unreachable():
         way = f"its programs are shown as the machine has them; make down NAME={lab.paths.name} ends it by its mark"
         return [Line(SUPERVISORD, "silent", "-", "", f"{silent}; {way}", trouble=True)]
+    others = [
+        Line(thing.component, "left over", "-", "", f"{thing.kind} {thing.detail}; make down ends it", trouble=True)
+        for thing in strays(lab.state.runtime, remains_of(lab.paths))
+    ]
     if lab.supervisor.lives():
-        return []
-    return [
+        return others
+    return others + [
         Line(process.component, "left over", "-", "", f"{process.detail}; make down ends it", trouble=True)
         for process in marked_processes(lab.paths.stack_id)
     ]

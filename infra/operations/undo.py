@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from infra.host.interruptions import finished_despite_signals, undo_abandoned
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.lab.assembly import PAGE, Lab, open_lab, sweep_machine
-from infra.lab.remains import SUPERVISORD, remains_of
+from infra.lab.remains import NETWORK, SUPERVISORD, remains_of
+from infra.lab.runtime_factory import unseen_part
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
+from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
+from infra.supervision.budget import NAME as BUDGET
+from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from infra.docker.marks import DockerMarks
+    from infra.lab.remains import Remains
 
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 
@@ -67,30 +73,101 @@ def running(lab: Lab) -> frozenset[str]:
 
 
 def undo(stack: str, before: Before) -> None:
-    """Remove what runs now and did not run ``before``, and restore the recorded state.
+    """Remove what runs now and did not run ``before``, restore the recorded state, then look at the machine and say what is left.
 
     Data that this run made is deleted too, but only if the stack had none before. It is called in an ``except``, so it must not
-    raise an error that hides the cause.
+    raise an error that hides the cause; it raises UndoAbandoned if two more signals arrive meanwhile.
     """
-    if read_state(StackPaths.of(stack)) is None:
-        return
-    lab = open_lab(stack)
-    say("start-up failed: undoing what this run has made")
-    for take_away in _undoing(lab, before):
-        try:
-            take_away()
-        except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
-            say(f"this could not be undone, make down does it: {error}")
+    try:
+        with finished_despite_signals():
+            if read_state(StackPaths.of(stack)) is None:
+                return
+            lab = open_lab(stack)
+            say("start-up failed: undoing what this run has made")
+            for take_away in _undoing(lab, before):
+                _try(take_away)
+            say(_outcome(lab, before) or "what this run had made was undone")
+    except UndoAbandoned:
+        say(f"the undo was abandoned. {_outcome(lab, before) or 'Nothing of what this run had made is left'}")
+        raise
+    except LabError as error:
+        say(f"this could not be undone: {error}")
+
+
+def take_down_own(stack: str) -> None:
+    """Take down, with its data, a stack that this run has made for itself. Called in an ``except``, like ``undo``."""
+    if undo_abandoned():
+        return  # start-up's own undo has said what is left
+    try:
+        with finished_despite_signals():
+            _try(partial(take_down, stack, volumes=True))
+            if left := words_of_left(stack):
+                say(left)
+    except UndoAbandoned:
+        say(f"the take-down was abandoned. {words_of_left(stack) or 'Nothing is left'}")
+        raise
+
+
+def _try(take_away: Callable[[], object]) -> None:
+    try:
+        take_away()
+    except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
+        say(f"this could not be undone, make down does it: {error}")
+
+
+def words_of_left(stack: str) -> str:
+    """Return what the machine still has of a stack, and the command that ends it; empty for nothing."""
+    remains = remains_of(StackPaths.of(stack))
+    if not remains:
+        return f"What Docker has of it could not be seen: {unseen}" if (unseen := _unseen(stack, remains)) else ""
+    return f"This is left: {remains.words()}; {_end(stack, data=bool(remains.data))}"
+
+
+def _end(stack: str, *, data: bool) -> str:
+    return f"make down NAME={stack} ends what runs{', with VOLUMES=1 it deletes the data too' if data else ''}"
+
+
+def _unseen(stack: str, remains: Remains) -> str:
+    try:
+        state = read_state(StackPaths.of(stack))
+    except (ConfigurationConflict, NotOurs):
+        return remains.unseen
+    return "" if state is None else unseen_part(state.runtime, remains)
+
+
+def _outcome(lab: Lab, before: Before) -> str:
+    """Return what is there now and was not before, as the machine shows it; empty for nothing."""
+    stack = lab.paths.name
+    try:
+        remains = remains_of(lab.paths)
+        known = before.running | ({SUPERVISORD, BUDGET} if before.supervised else frozenset())
+        things = {thing.component: str(thing) for thing in remains.things}
+        left = {name: words for name, words in things.items() if name not in known}
+        if not before.nothing_ran:
+            left.pop(NETWORK, None)  # it was there too
+        left |= {name: name for name in running(lab) - before.running if name not in left}
+        left |= {place: place for place in (remains.data if _fresh(lab, before) else ())}
+    except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
+        return f"Whether anything is left could not be seen ({error}); make status NAME={stack} looks"
+    unseen = unseen_part(lab.state.runtime, remains)
+    if left:
+        return f"This is left: {', '.join(left.values())}; {_end(stack, data=not set(left).isdisjoint(remains.data))}"
+    return f"What is left in Docker could not be seen ({unseen}); make status NAME={stack} looks" if unseen else ""
+
+
+def _fresh(lab: Lab, before: Before) -> bool:
+    """Whether all data of the stack is this run's own."""
+    return before.nothing_ran and before.state is None and not before.data and not lab.state.adopted
 
 
 def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
     yield from (partial(_remove_program, lab, program) for program in reversed(PROGRAMS) if program not in before.running)
     started = [service for service in reversed(lab.stack.services) if service.name not in before.running]
     yield from (partial(lab.runtime.remove, service) for service in started)
-    fresh = before.state is None and not before.data and not lab.state.adopted
+    fresh = _fresh(lab, before)
     if before.nothing_ran:
         yield partial(sweep_machine, lab, volumes=fresh)
-    if fresh and before.nothing_ran:
+    if fresh:
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:
         yield partial(write_state, lab.paths, before.state)

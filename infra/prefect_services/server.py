@@ -128,7 +128,8 @@ def services_supervisor() -> Supervisor:
 
 
 def _identity() -> str:
-    return f"{PROGRAM}-{short_hash(str(lab_home()), 8)}"
+    # No stack can have this name: with a name as of stacks, NAME=prefect-server would take this supervisord for its own.
+    return f"prefect_services-{short_hash(str(lab_home()), 8)}"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths
+from infra.stack.origin import note_origin, require_own
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
@@ -55,8 +57,10 @@ class StackState(BaseModel):
 def read_state(paths: StackPaths) -> StackState | None:
     """Return what is wanted of the stack, or None for a stack that does not exist.
 
-    Raises ConfigurationConflict if the file is damaged or a newer version of the lab wrote it; the data is fine in both cases.
+    Raises ConfigurationConflict if the file is damaged, may not be read, or a newer version of the lab wrote it. The data is fine
+    in all these cases, so none of the remedies deletes it. Raises NotOurs for a copy of another checkout's, with its data.
     """
+    require_own(paths)
     try:
         known = json.loads(paths.state.read_bytes())
         version = known.get("version", 1)
@@ -64,10 +68,16 @@ def read_state(paths: StackPaths) -> StackState | None:
             return StackState.model_validate_json(json.dumps({**known, "version": VERSION}))
     except FileNotFoundError:
         return None
-    except (ValueError, AttributeError, TypeError) as error:  # not JSON, not an object, or another format
+    except PermissionError as error:
+        cause = f"the state file {paths.state} may not be read by this user"
+        raise ConfigurationConflict(
+            cause, str(error), f"ls -l {shlex.quote(str(paths.state))} shows whose stack it is"
+        ) from error
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:  # no file, not JSON, another format
         cause = f"the state file {paths.state} is damaged"
-        aside = f"mv {paths.state} {paths.state}.damaged, then make up NAME={paths.name}: it adopts the data that is there"
-        raise ConfigurationConflict(cause, str(error), aside) from error
+        aside = f"mv {shlex.quote(str(paths.state))} {shlex.quote(f'{paths.state}.damaged')}"
+        ways = f"make up NAME={paths.name} adopts the data that is there, make down NAME={paths.name} ends what runs and keeps it"
+        raise ConfigurationConflict(cause, str(error), f"{aside}; after that {ways}") from error
     cause = f"the state file {paths.state} was written by a newer version of the lab"
     evidence = f"its form is version {version}, this lab knows up to {VERSION}"
     raise ConfigurationConflict(cause, evidence, "use the version of the lab that brought the stack up")
@@ -82,6 +92,7 @@ def still_wanted(paths: StackPaths) -> bool:
 def write_state(paths: StackPaths, state: StackState) -> None:
     """Replace the state file atomically."""
     paths.state.parent.mkdir(parents=True, exist_ok=True)
+    note_origin(paths)
     write_model(paths.state, state)
 
 

@@ -17,6 +17,8 @@ from typing import Protocol
 import msgspec
 from supervisor import childutils
 
+NAME = "budget"
+"""The listener's component in the stack."""
 DEATHS = 5
 """Deaths within the period after which a program is stopped."""
 PERIOD_SECONDS = 600.0

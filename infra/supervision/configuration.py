@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from infra.host.paths import BUDGET_FILE
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
-from infra.supervision.control_socket import CONFIGURATION, place_socket
+from infra.host.marks import mark_variables
+from infra.host.paths import BUDGET_FILE, require_usable_path
+from infra.host.processes import COMPONENT_VARIABLE
+from infra.supervision.budget import NAME as BUDGET
+from infra.supervision.control_socket import CONFIGURATION, DIRECTORY, place_socket
 from infra.supervision.private_files import write_environment, write_private
 from trending.errors import ConfigurationConflict, InvalidInput
 from trending.settings import LabSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from infra.stack.declaration import Program
@@ -25,20 +28,26 @@ LOG_BYTES = "10MB"
 FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
 """Exit codes after which a restart would only fail again. Any other, including 0, is unexpected: programs run for ever."""
 _PREFIX = "TRENDING_"
-_NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "COMPONENT", "DRIFT"})
+_NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "STACK_NAME", "STACK_USER", "STACK_HOME", "COMPONENT", "DRIFT"})
 """TRENDING_HOME is the lab's and HOME the user's; that both exist does not make HOME a setting."""
 _SECRETS = frozenset({"ALERT_URL"})
 _MAKES_OWN = re.compile(r"(GNU)?MAKE|MFLAGS$")
 """With ``make serve ALERT_URL=…``, MAKEFLAGS and MAKEOVERRIDES contain the address too."""
 _TOO_MUCH = re.compile(r"""["'\r\n]|\s[;#]""")
 """What a value in the configuration cannot contain: quotes have no escape, and comments begin even within quotes."""
+_COMMENT = re.compile(r"(?<=\s)(?=[;#])")
+PROGRAMS_BELOW = "; programs\n"
+"""Sections of programs follow. supervisord could include them from files, but takes the path to those for a glob pattern."""
+_INCLUDE = re.compile(r"^\[include\]\nfiles=.*\n", re.MULTILINE)
+"""How an earlier version did, whose supervisord may still run."""
 
 
 def write_configuration(directory: Path, stack_id: str) -> Path:
     """Write supervisord's own configuration and an empty directory for its programs; returns the configuration's path.
 
-    The configuration records the socket's path.
+    The configuration records the socket's path. Raises InvalidInput for a directory whose path no configuration can contain.
     """
+    require_usable_path(directory)
     programs(directory).mkdir(mode=0o700, exist_ok=True)
     programs(directory).chmod(0o700)
     forget_programs(directory)
@@ -63,18 +72,32 @@ def write_program(directory: Path, program: Program) -> None:
         command = (sys.executable, "-m", "infra.supervision.private_files", str(file), *command)
     shown = {name: value for name, value in environment.items() if name not in beside}
     write_private(programs(directory) / f"{program.name}.conf", _section(program, command, shown))
+    _put_together(directory)
 
 
 def forget_program(directory: Path, name: str) -> None:
     """Delete a program's declaration."""
     for suffix in ("conf", "environment"):
         (programs(directory) / f"{name}.{suffix}").unlink(missing_ok=True)
+    _put_together(directory)
+
+
+def _put_together(directory: Path) -> None:
+    """Write supervisord's configuration anew, with the sections of the programs that there are."""
+    path = directory / CONFIGURATION
+    try:
+        own, _marker, _programs = path.read_text(encoding="utf-8").partition(PROGRAMS_BELOW)
+    except FileNotFoundError:
+        return
+    sections = [each.read_text(encoding="utf-8") for each in sorted(programs(directory).iterdir()) if each.suffix == ".conf"]
+    write_private(path, "".join([_INCLUDE.sub("", own), PROGRAMS_BELOW, *sections]))
 
 
 def forget_programs(directory: Path) -> None:
     """Delete all declarations: they may contain secrets and are written again when needed."""
-    for leftover in programs(directory).glob("*"):
+    for leftover in programs(directory).iterdir() if programs(directory).is_dir() else ():
         leftover.unlink(missing_ok=True)
+    _put_together(directory)
 
 
 def clean_environment(stack_id: str) -> Mapping[str, str]:
@@ -90,7 +113,7 @@ def clean_environment(stack_id: str) -> Mapping[str, str]:
         for name, value in os.environ.items()
         if name not in left_out and not name.startswith(("PREFECT_", _PREFIX)) and not _MAKES_OWN.match(name)
     }
-    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", STACK_VARIABLE: stack_id}
+    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", **mark_variables(stack_id)}
 
 
 def _fields(section: object) -> list[str]:
@@ -101,10 +124,20 @@ def _escape(value: str) -> str:
     return value.replace("%", "%%")
 
 
+def _command(words: Iterable[str]) -> str:
+    """Return a command line as supervisord splits it again, by shlex.
+
+    It expands % first, and before that takes a ; or # after a space for the beginning of a comment, in quotes too: so the quotes
+    are closed and opened again between the two.
+    """
+    return _escape(" ".join(_COMMENT.sub("''", shlex.quote(word)) for word in words))
+
+
 def _render(directory: Path, socket: Path, stack_id: str) -> str:
-    return f"""[supervisord]
+    # supervisord is started in its directory, and relative paths are relative to that: no setting of its own can hold every path.
+    return f"""{DIRECTORY}{json.dumps(str(directory))}
+[supervisord]
 identifier={stack_id}
-directory={_escape(str(directory))}
 logfile=supervisord.log
 logfile_maxbytes={LOG_BYTES}
 logfile_backups=1
@@ -120,20 +153,18 @@ chmod=0600
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 [eventlistener:budget]
-command={_escape(shlex.join([sys.executable, "-m", "infra.supervision.budget", str(directory / BUDGET_FILE)]))}
+command={_command([sys.executable, "-m", "infra.supervision.budget", str(directory / BUDGET_FILE)])}
 events=PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF
-environment={COMPONENT_VARIABLE}="budget"
+environment={COMPONENT_VARIABLE}="{BUDGET}"
 stderr_logfile=logs/budget.err.log
 
-[include]
-files=programs/*.conf
-"""
+{PROGRAMS_BELOW}"""
 
 
 def _section(program: Program, command: tuple[str, ...], environment: Mapping[str, str]) -> str:
     pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in environment.items())
     return f"""[program:{program.name}]
-command={_escape(shlex.join(command))}
+command={_command(command)}
 environment={pairs}
 autostart=false
 autorestart=unexpected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -19,6 +20,8 @@ from infra.host.processes import stack_processes
 from trending.errors import NotReady, PrerequisiteMissing
 
 CONFIGURATION = "supervisord.conf"
+DIRECTORY = "; directory: "
+"""Begins the configuration's first line, which says in JSON whose it is; a comment, since a value could not hold every path."""
 SOCKET = "supervisor.sock"
 PATH_BYTES = 107
 """A Unix socket's path has at most 108 bytes including the closing zero (unix(7))."""
@@ -40,9 +43,15 @@ def socket_of(directory: Path) -> Path:
     except FileNotFoundError:
         return inside
     recorded = Path(_value(text, "file") or inside)
-    if _value(text, "directory") != str(directory) or not (recorded == inside or _private(recorded.parent)):
+    if _directory(text) != str(directory) or not (recorded == inside or _private(recorded.parent)):
         return inside
     return recorded
+
+
+def _directory(text: str) -> str:
+    first = text.partition("\n")[0]
+    # The second is how an earlier version wrote it, whose supervisord may still run.
+    return str(json.loads(first.removeprefix(DIRECTORY))) if first.startswith(DIRECTORY) else _value(text, "directory")
 
 
 def _value(text: str, name: str) -> str:

@@ -21,7 +21,8 @@ LabError                      exit code 1
 ├── Unhealthy                 15   a health check found a part that is not what is wanted of it
 ├── Superseded                16   a take-down was asked for meanwhile, and wins
 └── NotSurvived               17   a game day found a fault that the stack did not come back from
-Interrupted                   130  a signal; the run undid what it had made
+Interrupted                   130  a signal; what the command has made is undone
+└── UndoAbandoned             130  one signal more, twice, during the undo; what is left was listed
 
 The numbers are the exit codes of every command.
 """
@@ -175,6 +176,10 @@ class NotSurvived(LabError):
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM reached a command; a BaseException so that no ``except Exception`` swallows it."""
+    """SIGINT, SIGTERM or SIGHUP reached a command; a BaseException so that no ``except Exception`` swallows it."""
 
     exit_code: ClassVar[int] = 130
+
+
+class UndoAbandoned(Interrupted):
+    """The user has abandoned an undo with another signal, so things are left."""

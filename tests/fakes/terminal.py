@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.host import interruptions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -46,7 +48,9 @@ def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in SPEAKERS)]
     before = [(logger, list(logger.handlers), logger.level, [handler.level for handler in logger.handlers]) for logger in loggers]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in interruptions.SIGNALS}
+    heard = interruptions.Heard()
+    monkeypatch.setattr(interruptions, "_heard", heard)
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -15,17 +15,19 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.commands import deployment
 from infra.forms.parameters import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
+from infra.host.interruptions import raise_on_signals
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
 from infra.operations import services as infrastructure
 from infra.operations.take_down import take_down
 from infra.stack.state import existing_stacks, read_state
-from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied, UndoAbandoned
 from trending.settings import LabSettings
 
 if TYPE_CHECKING:
@@ -62,13 +64,10 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def sigterm_interrupts() -> Iterator[None]:
-    """Handle SIGTERM as every command does."""
-    from infra.forms.terminal import _interrupt  # noqa: PLC0415
-
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    yield
-    signal.signal(signal.SIGTERM, before)
+def sigterm_interrupts(own_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handle signals as every command does."""
+    monkeypatch.setattr("infra.host.interruptions.ECHO_SECONDS", 0.0)
+    raise_on_signals()
 
 
 def task_runs(flow_run: str, expected: int) -> list[TaskRun]:
@@ -143,6 +142,40 @@ def test_sigterm_in_a_task_undoes_everything(step: str, world: World) -> None:
     assert world.running == set()
     assert not world.supervised
     assert read_state(StackPaths.of("lab")) is None
+
+
+@pytest.mark.row(8)
+@pytest.mark.usefixtures("sigterm_interrupts")
+@pytest.mark.parametrize("step", ["start kafka", "watch stream", "remove producer"])
+def test_sigterm_during_a_demo_and_again_during_its_undo_leaves_nothing(
+    step: str, world: World, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setattr(demo, "time", FakeClock())
+    world.fail(step, lambda: signal.raise_signal(signal.SIGTERM))
+    world.fail("remove kafka", lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises((Interrupted, TerminationSignal)):
+        demo.demo(DemoForm(stack=lab_stack(), demo=DemoOptions(demo_seconds=5)))
+    assert world.running == set()
+    assert not world.supervised
+    assert existing_stacks() == []
+    assert not [line for line in said if "left" in line]
+
+
+@pytest.mark.row(8)
+@pytest.mark.usefixtures("sigterm_interrupts")
+def test_the_third_sigterm_abandons_the_undo_under_the_engine_and_says_what_is_left(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "time", FakeClock())
+    for step in ("watch stream", "remove stream", "remove producer"):
+        world.fail(step, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(UndoAbandoned):
+        demo.demo(DemoForm(stack=lab_stack(), demo=DemoOptions(demo_seconds=5)))
+    assert world.running == {"kafka", "producer"}, "no other undo begins"
+    (line,) = [line for line in said if "abandoned" in line]
+    assert all(part in line for part in ("kafka", "producer", "make down NAME=lab"))
+    assert "stream" not in line
+    take_down("lab", volumes=True)
 
 
 def test_the_whole_demo_runs_under_the_engine_and_leaves_nothing(

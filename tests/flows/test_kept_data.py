@@ -407,3 +407,33 @@ def test_status_tells_of_a_damaged_record_of_the_start_below_its_table(capsys: p
     shown = capsys.readouterr().out
     assert "where counting began can't be read" in shown
     assert "stream" in shown
+
+
+@pytest.mark.parametrize("text", ["{", '{"version": 99}'])
+def test_status_shows_what_is_there_though_the_state_cannot_be_used(
+    text: str, kept_volume: World, marked_process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert kept_volume.volumes
+    StackPaths.of("lab").root.mkdir(parents=True)
+    StackPaths.of("lab").state.write_text(text)
+    with pytest.raises(ConfigurationConflict) as caught:
+        status.main(NamedStack(name="lab"))
+    assert "VOLUMES" not in str(caught.value)
+    shown = capsys.readouterr().out
+    assert f"process pid {marked_process.pid}" in shown
+    assert f"volume {VOLUME}" in shown
+
+
+def test_containers_of_an_embedded_stack_are_shown_and_go_with_it(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Docker was silent when the stack was brought up, without a state, and a container of its earlier life runs again."""
+    up()
+    world.marked = (MarkedContainer("kafka", "lab-kafka", "running"),)
+    world.volumes[VOLUME] = CLUSTER
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    assert "container lab-kafka, running; make down ends it" in capsys.readouterr().out
+    assert tear_down.tear_down(TearDownForm(name="lab"))
+    assert any("lab-kafka" in line and "docker runtime" in line for line in said)
+    assert world.volumes == {VOLUME: CLUSTER}

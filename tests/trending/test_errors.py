@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from trending import errors
-from trending.errors import BudgetSpent, Interrupted, InvalidInput, LabError, NotReady, ServiceDied
+from trending.errors import BudgetSpent, Interrupted, InvalidInput, LabError, NotReady, ServiceDied, UndoAbandoned
 
 
 def family(root: type[LabError]) -> list[type[LabError]]:
@@ -31,7 +31,9 @@ def test_the_exit_codes_are_those_the_tree_in_the_documentation_shows() -> None:
         name: int(code)
         for name, code in re.findall(r"^[│├└─\s]*(\w+) +(?:exit code )?(\d+)\b", errors.__doc__ or "", re.MULTILINE)
     }
-    actual = {error.__name__: error.exit_code for error in TREE} | {"Interrupted": Interrupted.exit_code}
+    actual = {error.__name__: error.exit_code for error in TREE} | {
+        each.__name__: each.exit_code for each in (Interrupted, UndoAbandoned)
+    }
     assert documented == actual
 
 

@@ -67,6 +67,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "limit_seconds": ("60", 60.0),
     "alert_url": ("https://example.invalid/hook", SecretStr("https://example.invalid/hook")),
     "stop_only": ("true", True),
+    "left_by": ("/gone/.trending", "/gone/.trending"),
     "timeout_seconds": ("3", 3.0),
     "resume": ("false", False),
     "limit": ("3", 3),
@@ -299,7 +300,7 @@ def test_sigterm_and_ctrl_c_end_a_command_with_130(capsys: pytest.CaptureFixture
 
     assert run(terminated) == Interrupted.exit_code == 130
     assert run(interrupted) == 130
-    assert capsys.readouterr().err.count("interrupted: what this run had made was undone\n") == 2
+    assert capsys.readouterr().err == "interrupted\n" * 2, "what was undone is the undo's to say, which has looked"
 
 
 @pytest.mark.usefixtures("own_process")
@@ -319,7 +320,7 @@ def test_a_signal_between_two_tasks_at_which_prefect_stumbles_is_an_interruption
         raise ValueError(what)
 
     assert run(stumbling) == 130
-    assert "interrupted: what this run had made was undone\n" in capsys.readouterr().err
+    assert capsys.readouterr().err == "interrupted\n"
     with pytest.raises(ValueError, match="a defect"):
         run(failing)
 

@@ -50,7 +50,7 @@ def test_what_is_written_is_read_back(paths: StackPaths) -> None:
     assert read_state(paths) is None
     write_state(paths, a_state(Wanted.STOPPED))
     assert read_state(paths) == a_state(Wanted.STOPPED)
-    assert [path.name for path in paths.root.iterdir()] == ["state.json"]
+    assert [path.name for path in paths.root.iterdir() if path != paths.origin] == ["state.json"]
 
 
 def test_stacks_that_exist_are_those_with_a_state(paths: StackPaths) -> None:
@@ -69,7 +69,39 @@ def test_a_damaged_state_file_is_one_clear_error(paths: StackPaths, content: str
     with pytest.raises(ConfigurationConflict) as caught:
         read_state(paths)
     assert str(paths.state) in caught.value.cause
-    assert caught.value.next_command
+    assert caught.value.next_command.startswith(f"mv {paths.state} ")
+    assert "VOLUMES" not in caught.value.next_command
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("made", ["directory", "loop", "bytes", "depth"])
+def test_whatever_lies_in_its_place_is_one_clear_error(paths: StackPaths, made: str) -> None:
+    paths.root.mkdir(parents=True)
+    match made:
+        case "directory":
+            paths.state.mkdir()
+        case "loop":
+            paths.state.symlink_to(paths.state)
+        case "bytes":
+            paths.state.write_bytes(b"\xff\x00")
+        case _:
+            paths.state.write_text("[" * 200_000)
+    with pytest.raises(ConfigurationConflict, match="is damaged") as caught:
+        read_state(paths)
+    assert "VOLUMES" not in caught.value.next_command
+
+
+@pytest.mark.row(35)
+def test_another_users_state_file_is_one_clear_error(paths: StackPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_state(paths, a_state())
+
+    def refuse(_path: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)  # root, which tests may run as, may read everything
+    with pytest.raises(ConfigurationConflict, match="may not be read by this user") as caught:
+        read_state(paths)
+    assert "VOLUMES" not in caught.value.next_command
 
 
 @pytest.mark.row(35)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -28,7 +29,7 @@ from infra.supervision.budget import note_death, read_budget
 from infra.supervision.configuration import write_configuration, write_program
 from infra.supervision.control_socket import socket_of, supervisords
 from infra.supervision.supervisor import FINAL_EXIT_CODES, ProgramStatus, Supervisor, clean_environment
-from trending.errors import LabError, NotReady, SupervisorUnreachable
+from trending.errors import InvalidInput, LabError, NotReady, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +59,82 @@ def eventually(true: Callable[[], bool], seconds: float = 6.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
+
+
+SPECIAL = {
+    "a comment": "a #b ;c",
+    "brackets": "[run] [!a] *?",
+    "expansions": "%(here)s %(ENV_HOME)s %% 100%",
+    "quotes": 'it\'s "here"',
+    "backslashes": "a\\b\\n\\",
+    "all": "el niño 1 # 2 ; [x] %(here)s ' \" \\ $HOME `id` ~ , = \t.",
+}
+"""What paths may have, and supervisord's configuration takes for something else."""
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("name", SPECIAL.values(), ids=SPECIAL)
+def test_a_supervisord_and_its_programs_run_wherever_the_directory_lies(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    directory = tmp_path / name / "run"
+    directory.mkdir(parents=True)
+    for other in (tmp_path / "a" / "run", tmp_path / "r" / "run"):  # what a pattern would find in place of the directory
+        (other / "programs").mkdir(parents=True)
+        (other / "programs" / "foreign.conf").write_text("[program:foreign]\ncommand=sleep 60\n")
+    out = directory / "seen.json"
+    seen = "[sys.argv[1:], os.getcwd(), os.environ['WHERE']]"
+    script = f"import json,os,sys,time; json.dump({seen}, open(sys.argv[1],'w')); time.sleep(60)"
+    program = Program(
+        "shown", (sys.executable, "-S", "-c", script, str(out), name, "; x", "#"), {"WHERE": str(directory)}, 5, "d"
+    )
+    supervisor = Supervisor(directory, f"{STACK}-special", END)
+    try:
+        assert supervisor.start()
+        for each in (sh("before", "exec sleep 60"), program, sh("after", "exec sleep 60")):
+            supervisor.launch(each)
+        eventually(lambda: out.exists() and out.stat().st_size > 0)
+        assert json.loads(out.read_text()) == [[str(out), name, "; x", "#"], str(directory), str(directory)]
+        assert supervisor.status("foreign") is None
+        eventually(lambda: bool(stack_processes(f"{STACK}-special", "budget")))
+        supervisor.remove("before")
+        assert supervisor.status("before") is None
+        assert state(supervisor, "after").alive
+        assert (directory / "logs" / "shown.err.log").exists()
+    finally:
+        supervisor.shutdown()
+    assert not stack_processes(f"{STACK}-special")
+    assert list(runtime.iterdir()) == []
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("name", ["two\nlines", "a\rb", "no utf-8 \udcff"])
+def test_a_path_that_no_configuration_can_contain_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    directory = tmp_path / name
+    directory.mkdir()
+    with pytest.raises(InvalidInput, match="contains a line end, or is no UTF-8"):
+        Supervisor(directory, f"{STACK}-refused", END).start()
+
+
+@pytest.mark.row(35)
+def test_programs_of_a_supervisord_of_an_earlier_version_are_declared_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its configuration includes the programs from files, and says in a setting whose it is."""
+    directory = tmp_path / "run"
+    (directory / "logs").mkdir(parents=True)
+    monkeypatch.chdir(directory)
+    path = write_configuration(directory, "mark")
+    mine = "".join(line for line in path.read_text().splitlines(keepends=True) if not line.startswith(";"))
+    path.write_text(mine.replace("[supervisord]", f"[supervisord]\ndirectory={directory}") + "[include]\nfiles=programs/*.conf\n")
+    assert socket_of(directory) == directory / "supervisor.sock"
+    write_program(directory, sh("steady", "sleep 60"))
+    options = ServerOptions()
+    options.realize(["-c", str(path)])
+    assert [group.name for group in options.process_group_configs] == ["budget", "steady"]
 
 
 @pytest.fixture(scope="module")

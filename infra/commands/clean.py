@@ -1,0 +1,213 @@
+"""Whether ``make clean`` may delete the checkout's virtual environment and home: only when nothing runs from them.
+
+It needs the standard library only, because it runs before the virtual environment is deleted, or where there is none.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from infra.host.paths import CHECKOUT, short_hash
+
+MARK = "TRENDING_STACK_ID"
+LABEL = "trending.stack"
+ALIVE = frozenset({"running", "paused", "restarting"})
+ENGINE_SECONDS = 5.0
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+HTTP_OK = 200
+
+
+class EngineSilentError(Exception):
+    """Docker cannot be asked, and why."""
+
+
+def running_processes(home: Path, venv: Path) -> list[str]:
+    """Return the processes that carry the mark of a stack of ``home``, or were started from ``venv``, but for this one's own."""
+    own = _ancestors()
+    found = []
+    for pid, command, marks in _processes():
+        if pid in own:
+            continue
+        if any(mark.endswith(suffix_of(home)) for mark in marks) or any(f"{venv}{os.sep}" in word for word in command):
+            found.append(f"pid {pid}: {' '.join(command)[:100]}")
+    return found
+
+
+def suffix_of(home: Path) -> str:
+    """Return the end of the ids of all stacks of ``home``."""
+    return f"-{short_hash(str(home), 8)}"
+
+
+def _processes() -> list[tuple[int, list[str], list[str]]]:
+    """Return pid, command line and stack ids of every process; what another user's process is marked with cannot be read."""
+    proc = Path("/proc")
+    return _of_proc(proc) if (proc / "self" / "environ").exists() else _of_ps()
+
+
+def _of_proc(proc: Path) -> list[tuple[int, list[str], list[str]]]:
+    found = []
+    for entry in proc.glob("[0-9]*"):
+        command = [os.fsdecode(word) for word in _words(entry / "cmdline")]
+        variables = [os.fsdecode(word) for word in _words(entry / "environ")]
+        if command and os.sep in command[0]:  # make's own way to start it is relative: .venv/bin/python
+            with suppress(OSError):  # another user's
+                command[0] = os.path.abspath(entry.joinpath("cwd").readlink() / command[0])  # noqa: PTH100 - links stay
+        found.append((int(entry.name), command, [each.partition("=")[2] for each in variables if each.startswith(f"{MARK}=")]))
+    return found
+
+
+def _words(file: Path) -> list[bytes]:
+    try:
+        return [word for word in file.read_bytes().split(b"\0") if word]
+    except OSError:  # it has ended, or is another user's
+        return []
+
+
+def _of_ps() -> list[tuple[int, list[str], list[str]]]:
+    # BSD's ps, as on macOS, appends the environment to the command.
+    listed = subprocess.run(["ps", "axwwE", "-o", "pid=,command="], capture_output=True, check=True)
+    found = []
+    for line in listed.stdout.decode("utf-8", "replace").splitlines():
+        pid, _space, rest = line.strip().partition(" ")
+        words = rest.split()
+        marks = [word.partition("=")[2] for word in words if word.startswith(f"{MARK}=")]
+        found.append((int(pid), [word for word in words if "=" not in word], marks))
+    return found
+
+
+def _ancestors() -> set[int]:
+    """Return this process and those that it was started by, which are make's and the shell's."""
+    own, pid = set(), os.getpid()
+    while pid > 1 and pid not in own:
+        own.add(pid)
+        pid = _parent(pid)
+    return own
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # no Linux
+        answer = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return int(answer.stdout.strip() or 0)
+
+
+def docker_things(home: Path) -> tuple[list[str], list[str]]:
+    """Return the containers of the home's stacks that run, and their volumes; raises EngineSilentError."""
+    filters = quote(json.dumps({"label": [LABEL]}))
+    containers = _ask(f"/containers/json?all=1&filters={filters}")
+    volumes = _ask(f"/volumes?filters={filters}")["Volumes"] or []
+    suffix = suffix_of(home)
+    running = [
+        f"container {each['Names'][0].lstrip('/')}, {each['State']}"
+        for each in containers
+        if each["Labels"].get(LABEL, "").endswith(suffix) and each["State"] in ALIVE
+    ]
+    return running, [each["Name"] for each in volumes if (each["Labels"] or {}).get(LABEL, "").endswith(suffix)]
+
+
+def _ask(path: str) -> Any:  # noqa: ANN401 - JSON of the engine's
+    host = _host()
+    address = urlsplit(host)
+    if address.scheme == "unix":
+        connection = http.client.HTTPConnection("localhost", timeout=ENGINE_SECONDS)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(ENGINE_SECONDS)
+    elif address.scheme in {"tcp", "http"} and not os.environ.get("DOCKER_TLS_VERIFY"):
+        connection = http.client.HTTPConnection(address.hostname or "", address.port or 2375, timeout=ENGINE_SECONDS)
+    else:
+        reason = f"this asks no engine at {host}"
+        raise EngineSilentError(reason)
+    try:
+        if address.scheme == "unix":
+            connection.sock.connect(address.path)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = f"no answer at {host}: {error}"
+        raise EngineSilentError(reason) from error
+    finally:
+        connection.close()
+    if answer.status != HTTP_OK:
+        reason = f"{host} refuses: {content}"
+        raise EngineSilentError(reason)
+    return content
+
+
+def _host() -> str:
+    """Return the engine's address as Docker's own client finds it: variable, context, default."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    directory = Path(os.environ.get("DOCKER_CONFIG") or Path("~").expanduser() / ".docker")
+    try:
+        current = json.loads((directory / "config.json").read_bytes()).get("currentContext", "")
+    except (OSError, ValueError, AttributeError):
+        current = ""
+    context = os.environ.get("DOCKER_CONTEXT") or current
+    if context in {"", "default"}:
+        return DEFAULT_HOST
+    try:
+        from hashlib import sha256  # noqa: PLC0415 - nobody else needs it
+
+        meta = directory / "contexts" / "meta" / sha256(context.encode()).hexdigest() / "meta.json"
+        return str(json.loads(meta.read_bytes())["Endpoints"]["docker"]["Host"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"the Docker context {context} cannot be read: {error}"
+        raise EngineSilentError(reason) from error
+
+
+def stacks_in_docker(home: Path) -> list[str]:
+    """Return the stacks whose state says that they run, or may run, in Docker; one whose state cannot be read may."""
+    found = []
+    for file in (home / "stacks").glob("[!.]*/state.json"):
+        try:
+            state = json.loads(file.read_bytes())
+            in_use = state["runtime"] != "embedded" and state["wanted"] == "up"
+        except (OSError, ValueError, KeyError, TypeError):
+            in_use = True
+        if in_use:
+            found.append(f"{file.parent.name} ({file})")
+    return sorted(found)
+
+
+def refusal(home: Path, venv: Path) -> list[str]:
+    """Return why nothing may be deleted now, as lines; empty if it may. What could not be seen, and what stays, is printed."""
+    running = running_processes(home, venv)
+    try:
+        containers, volumes = docker_things(home)
+    except EngineSilentError as silence:
+        containers, volumes = [], []
+        sys.stdout.write(f"whether Docker has something of this checkout could not be seen ({silence})\n")
+        running += [f"perhaps the stack {name}: its state says Docker, or nothing" for name in stacks_in_docker(home)]
+    if running or containers:
+        return [*running, *containers]
+    if volumes:
+        sys.stdout.write(f"these volumes with data stay: {', '.join(volumes)}; make up adopts them\n")
+    return []
+
+
+def main() -> None:
+    """``python -m infra.commands.clean VENV``: exit with 1 and the reasons if something runs."""
+    home, venv = (CHECKOUT / ".trending").resolve(), Path(os.path.abspath(sys.argv[1]))  # noqa: PTH100 - a link stays one
+    reasons = refusal(home, venv)
+    if reasons:
+        sys.stderr.write("error: nothing was deleted, because this runs:\n")
+        sys.stderr.writelines(f"  {reason}\n" for reason in reasons)
+        sys.stderr.write(
+            "  next: make down (NAME=… for another stack) and make serve-stop end what is the lab's; for Docker, start it\n"
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

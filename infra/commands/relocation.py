@@ -1,0 +1,58 @@
+"""Sets up the virtual environment again for a checkout that was copied or moved. It uses the standard library only.
+
+A copy would run the original's code, because the path file names the original's directories, and a moved checkout none. Packages
+need not be fetched again: only the path file and the scripts name the place.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+PATH_FILE = "trending-lab.pth"
+
+
+def relocate(venv: Path, checkout: Path) -> str:
+    """Name this checkout in the environment's path file and scripts; returns where it was before, empty if there.
+
+    Exits if the environment is another directory's, which is left alone.
+    """
+    if venv.is_symlink():
+        sys.exit(
+            f"error: {venv} is a link to {venv.resolve()}, which is left alone\n  next: rm {venv}, then the command once more"
+        )
+    path_files = sorted(venv.glob(f"lib/python3*/site-packages/{PATH_FILE}"))
+    places = [file.read_text(encoding="utf-8").partition("\n")[0] for file in path_files]
+    before = next((place for place in places if place != str(checkout)), "")
+    if not before:
+        return ""
+    old, new = os.fsencode(os.path.join(before, venv.name)), os.fsencode(venv)  # noqa: PTH118 - as the scripts have it
+    for script in [venv / "pyvenv.cfg", *sorted((venv / "bin").iterdir())]:
+        if script.is_file() and not script.is_symlink() and old in (content := script.read_bytes()) and b"\0" not in content:
+            _replace(script, content.replace(old, new))
+    for file in path_files:  # last: until then, the next command begins again
+        _replace(file, os.fsencode(f"{checkout}\n{checkout}/src\n"))
+    return before
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Write the file anew: a copy made with hard links must not change the original's."""
+    fresh = file.with_name(f".{file.name}.fresh")
+    fresh.write_bytes(content)
+    fresh.chmod(stat.S_IMODE(file.stat().st_mode))
+    fresh.replace(file)
+
+
+def main() -> None:
+    """``python -m infra.commands.relocation VENV``, in the checkout."""
+    checkout = Path.cwd()
+    before = relocate(checkout / sys.argv[1], checkout)
+    if before:
+        how = "copied from" if Path(before).is_dir() else "moved from"
+        sys.stderr.write(f"this checkout was {how} {before}: {sys.argv[1]} is set up again for this place\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Signals that end a command. The first one raises; during an undo the next is answered, and the one after it abandons the undo.
+
+SIGINT, SIGTERM and SIGHUP (the terminal was closed) count alike. One that was ignored from the start, as under nohup, stays so.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trending.errors import Interrupted, UndoAbandoned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ECHO_SECONDS = 0.2
+"""make passes a SIGTERM on that its group got too, and a closed terminal's shell a SIGHUP: both arrive within milliseconds."""
+ONCE_MORE = "what is being taken down or undone goes on to its end; once more abandons it\n"
+
+
+@dataclass
+class Heard:
+    """What this process has heard. ``undoing`` counts the undos under way, one within the other."""
+
+    at: float = -ECHO_SECONDS
+    undoing: int = 0
+    answered: bool = False
+    abandoned: bool = False
+
+    def echo(self) -> bool:
+        """Whether this signal is the one before, passed on by somebody else."""
+        now = time.monotonic()
+        is_echo = now - self.at < ECHO_SECONDS
+        self.at = now
+        return is_echo
+
+
+_heard = Heard()
+
+
+def raise_on_signals() -> None:
+    """From now on, raise Interrupted at a signal. Called once by each command."""
+    _heard.answered = _heard.abandoned = False
+    _handle(_raise)
+
+
+@contextmanager
+def finished_despite_signals() -> Iterator[None]:
+    """Finish the block, an undo, at the first signal, and raise UndoAbandoned at the second one; then the next kills outright.
+
+    Signals only reach the main thread, so in another one there is nothing to do. Prefect replaces the handler of SIGTERM when a
+    flow starts: a flow that is an undo calls this again in its body.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = {number: signal.getsignal(number) for number in SIGNALS}
+    _handle(_count)
+    _heard.undoing += 1
+    try:
+        yield
+    finally:
+        _heard.undoing -= 1
+        if not _heard.abandoned:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+
+
+def undo_under_way() -> bool:
+    """Whether this process is undoing something, so that a signal is no reason to stop."""
+    return _heard.undoing > 0
+
+
+def undo_abandoned() -> bool:
+    """Whether the user has abandoned an undo, so that no other one may begin."""
+    return _heard.abandoned
+
+
+def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _raise(_number: int, _frame: FrameType | None) -> None:
+    if not _heard.echo():
+        raise Interrupted
+
+
+def _count(_number: int, _frame: FrameType | None) -> None:
+    if _heard.echo():
+        return
+    if not _heard.answered:
+        _heard.answered = True
+        with suppress(OSError):  # the terminal is closed
+            os.write(2, ONCE_MORE.encode())  # not print: the signal may have interrupted one, which cannot be entered twice
+        return
+    _heard.abandoned = True
+    _handle(signal.SIG_DFL)
+    raise UndoAbandoned

@@ -1,0 +1,88 @@
+"""The mark by which processes and what Docker has of a stack are found: its id, and for people its name, user and home."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.host.paths import StackPaths, lab_home
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from trending.errors import InvalidInput
+
+NAME_VARIABLE = "TRENDING_STACK_NAME"
+USER_VARIABLE = "TRENDING_STACK_USER"
+HOME_VARIABLE = "TRENDING_STACK_HOME"
+
+
+@dataclass(frozen=True, order=True)
+class Mark:
+    """Whose something is. The id alone decides; it is made of name and home."""
+
+    stack_id: str
+    name: str
+    user: str
+    home: str
+
+    @property
+    def called(self) -> str:
+        """What a person calls it; also Prefect's services, whose name no stack can have."""
+        return self.name.replace("_", "-")
+
+    @property
+    def homeless(self) -> bool:
+        """Whether the home is not on this machine any more, since its checkout was moved or deleted."""
+        try:
+            return bool(self.home) and not Path(self.home).is_dir()
+        except OSError:  # another user's, which may not be looked at: it is there
+            return False
+
+
+def mark_of(stack_id: str, name: str) -> Mark:
+    """Return the mark of a stack of this user and this home."""
+    return Mark(stack_id, name, user_name(), str(lab_home()))
+
+
+def user_name() -> str:
+    """Return the user's name, or the number of one that has none, as in many containers."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def mark_variables(stack_id: str) -> dict[str, str]:
+    """Return the variables that mark a process; an id is the stack's name, a hyphen and the hash of its home."""
+    mark = mark_of(stack_id, stack_id.rpartition("-")[0])
+    return {STACK_VARIABLE: stack_id, NAME_VARIABLE: mark.name, USER_VARIABLE: mark.user, HOME_VARIABLE: mark.home}
+
+
+def homeless_processes() -> list[tuple[Mark, str, int]]:
+    """Return mark, component (empty for a supervisord) and pid of the living processes whose home is not there any more."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            values = process.environ()
+            dead = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        mark = Mark(*(values.get(each, "") for each in (STACK_VARIABLE, NAME_VARIABLE, USER_VARIABLE, HOME_VARIABLE)))
+        if not dead and mark.stack_id and mark.homeless:
+            found.append((mark, values.get(COMPONENT_VARIABLE, ""), process.pid))
+    return found
+
+
+def require_homeless(name: str, home: str) -> tuple[str, ...]:
+    """Return the ids of what may be called ``name`` in a home that is gone; raises InvalidInput for one that is there.
+
+    No stack has an id like that of Prefect's services, which has a low line in place of the name's hyphen.
+    """
+    place = Path(home)
+    if not place.is_absolute() or not Mark("", name, "", home).homeless:
+        known = "there" if place.is_absolute() else "no absolute path"
+        cause = f"left_by is the home of a checkout that is gone, and {home} is {known}"
+        raise InvalidInput(cause, "nothing was touched", "run make down in that checkout; make status lists what others left")
+    return tuple(dict.fromkeys(StackPaths(place, each).stack_id for each in (name, name.replace("-", "_"))))

@@ -1,0 +1,75 @@
+"""Stacks of checkouts that were moved or deleted: listed wherever one looks, and ended only by name and home."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from infra.docker.marks import homeless_marks, remove_marked
+from infra.docker.presence import engine_answers
+from infra.host.marks import Mark, homeless_processes, require_homeless
+from infra.host.processes import end_processes, stack_processes
+from infra.host.reporting import say
+from infra.lab.remains import LOOK_SECONDS, SUPERVISORD
+from infra.supervision.control_socket import supervisords
+from trending.errors import LabError
+
+if TYPE_CHECKING:
+    import psutil
+
+PROGRAMS_SECONDS = 60.0
+"""supervisord ends its programs in order, the broker last."""
+END_SECONDS = 5.0
+
+
+def homeless_lines() -> list[str]:
+    """Return a line for each stack whose home is gone: whose it was, what is there of it, and the command that ends it."""
+    docker = homeless_marks(LOOK_SECONDS)
+    found: dict[Mark, list[str]] = {}
+    for mark, component, pid in homeless_processes():
+        found.setdefault(mark, []).append(f"{component or SUPERVISORD} (process pid {pid})")
+    for things in (docker.things, docker.volumes):
+        for mark, names in things.items():
+            found.setdefault(mark, []).extend(names)
+    return [_line(mark, names, data=mark in docker.volumes) for mark, names in sorted(found.items())]
+
+
+def _line(mark: Mark, things: list[str], *, data: bool) -> str:
+    end = f"make down NAME={mark.called} LEFT_BY={shlex.quote(mark.home)} ends it"
+    keeps = ", with VOLUMES=1 it deletes the data too" if data else ""
+    whose = f"of a checkout that was moved or deleted ({mark.home}, user {mark.user})"
+    return f"{whose}: {mark.called}: {', '.join(things)}; {end}{keeps}"
+
+
+def take_down_homeless(name: str, home: str, *, volumes: bool) -> bool:
+    """End what carries the mark of a stack whose home is gone; its data in Docker goes only with ``volumes``.
+
+    Returns whether there was anything. Raises InvalidInput if that home is there.
+    """
+    ids = require_homeless(name, home)
+    processes = _processes(ids)
+    end_processes([each for stack_id in ids for each in supervisords(stack_id)], PROGRAMS_SECONDS)
+    if survivors := end_processes(_processes(ids), END_SECONDS):
+        cause = f"{len(survivors)} processes of {name} do not end"
+        raise LabError(cause, str(survivors), "make down once more")
+    silence = engine_answers() or ""
+    removed = [] if silence else _remove(ids, volumes=volumes)
+    but = f"; what Docker has of it could not be seen ({silence})" if silence else ""
+    things = [*(f"process {process.pid}" for process in processes), *removed]
+    say(f"of {name} of {home}, {', '.join(things) or 'nothing'} was there{' and is gone' if things else ''}{but}")
+    return bool(things)
+
+
+def _processes(ids: tuple[str, ...]) -> list[psutil.Process]:
+    return [process for stack_id in ids for process in stack_processes(stack_id)]
+
+
+def _remove(ids: tuple[str, ...], *, volumes: bool) -> list[str]:
+    from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
+
+    docker = homeless_marks(LOOK_SECONDS)
+    found = [*docker.things.items(), *(docker.volumes.items() if volumes else ())]
+    with engine() as client:
+        for stack_id in ids:
+            remove_marked(client, stack_id, volumes=volumes)
+    return [name for mark, names in found if mark.stack_id in ids for name in names]

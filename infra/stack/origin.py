@@ -1,0 +1,69 @@
+"""Where a stack's directory was made: one in a checkout that was copied is the original's and is never started."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.host.paths import StackPaths
+from infra.host.processes import stack_processes
+from trending.errors import NotOurs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def note_origin(paths: StackPaths) -> None:
+    """Note in the stack's directory that it is this home's."""
+    if _noted(paths) != str(paths.home):
+        paths.origin.write_text(str(paths.home), encoding="utf-8")
+
+
+def require_own(paths: StackPaths) -> None:
+    """Raise NotOurs if the stack's directory is a copy of another home's, or is that home's under another path.
+
+    If the other home is gone, the checkout was moved, and its stacks with it; then what still runs of them must end first.
+    """
+    noted = _noted(paths)
+    if noted in {"", str(paths.home)}:
+        return
+    original = StackPaths(Path(noted), paths.name)
+    if not _there(original.root):
+        _require_ended(paths, original)
+        return
+    if _asked(lambda: original.root.samefile(paths.root), in_doubt=False):
+        cause = f"the stack {paths.name} is run from {original.home}, which is the same directory under another path"
+        raise NotOurs(cause, str(paths.home), f"run the command there, or with TRENDING_HOME={shlex.quote(str(original.home))}")
+    cause = f"the stack {paths.name} of this checkout is a copy of that of {original.home}: state and data are the original's"
+    aside = f"mv {shlex.quote(str(paths.root))} {shlex.quote(str(paths.root.with_name(f'.{paths.name}.copied')))}"
+    raise NotOurs(cause, str(paths.root), f"make up NAME=another PORT=19092 PAGE_PORT=8601, or {aside} and make up")
+
+
+def _require_ended(paths: StackPaths, original: StackPaths) -> None:
+    running = stack_processes(original.stack_id)
+    if running:
+        cause = f"this checkout was moved, and the stack {paths.name} still runs from {original.home}"
+        evidence = ", ".join(f"pid {process.pid}" for process in running)
+        end = f"make down NAME={paths.name} LEFT_BY={shlex.quote(str(original.home))}"
+        raise NotOurs(cause, evidence, f"{end} ends it and keeps its data")
+
+
+def _noted(paths: StackPaths) -> str:
+    try:
+        return paths.origin.read_text(encoding="utf-8").strip("\n")
+    except (OSError, UnicodeDecodeError):  # none, as of an earlier version
+        return ""
+
+
+def _there(path: Path) -> bool:
+    return _asked(path.exists, in_doubt=True)
+
+
+def _asked(question: Callable[[], bool], *, in_doubt: bool) -> bool:
+    try:
+        return question()
+    except PermissionError:  # another user's
+        return in_doubt
+    except OSError:
+        return False

@@ -1,0 +1,223 @@
+"""Signals during an undo, and what the undo says: only what the machine shows."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.clock import FakeClock
+from fakes.plain import lab_stack
+
+from flows import audit, demo, tear_down
+from flows import start_up as module
+from flows.notebook.cells import relay_interrupted
+from flows.runs import server as serving
+from infra.docker.marks import DockerMarks, MarkedContainer
+from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm, TearDownForm
+from infra.host.interruptions import raise_on_signals
+from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab
+from infra.stack.state import read_state
+from trending.errors import ConfigurationConflict, Interrupted, UndoAbandoned
+from trending.settings import RuntimeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fakes.world import World
+
+pytestmark = [pytest.mark.usefixtures("plain", "own_process"), pytest.mark.row(8)]
+KINDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNDONE = "what this run had made was undone"
+
+
+@pytest.fixture(autouse=True)
+def _as_a_command(monkeypatch: pytest.MonkeyPatch, own_process: None) -> None:
+    monkeypatch.setattr("infra.host.interruptions.ECHO_SECONDS", 0.0)
+    raise_on_signals()
+
+
+def hit(number: int) -> Callable[[], None]:
+    return lambda: signal.raise_signal(number)
+
+
+def up(**stack: Any) -> Any:
+    return module.start_up(StartUpForm(stack=lab_stack(**stack)))
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_a_second_signal_during_the_undo_is_answered_and_everything_is_undone(
+    number: int, world: World, said: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.fail("watch stream", hit(number))
+    world.fail("remove producer", hit(number))
+    with pytest.raises(Interrupted):
+        up()
+    assert "once more abandons it" in capfd.readouterr().err
+    assert (world.running, world.supervised) == (set(), False)
+    assert said[-1] == UNDONE
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_a_third_signal_stops_and_lists_what_is_left(number: int, world: World, said: list[str]) -> None:
+    for step in ("watch stream", "remove stream", "remove producer"):
+        world.fail(step, hit(number))
+    with pytest.raises(UndoAbandoned):
+        up()
+    assert world.running == {"kafka", "producer"}
+    assert UNDONE not in said
+    assert all(part in said[-1] for part in ("abandoned", "kafka", "producer", "make down NAME=lab ends"))
+    assert "stream" not in said[-1]
+
+
+def test_the_undo_of_a_start_that_failed_by_itself_goes_on_at_the_first_signal(world: World, said: list[str]) -> None:
+    world.fail("watch stream", ConfigurationConflict("it cannot be"))
+    world.fail("remove producer", hit(signal.SIGINT))
+    with pytest.raises(ConfigurationConflict, match="it cannot be"):
+        up()
+    assert world.running == set()
+    assert said[-1] == UNDONE
+
+
+def test_undone_is_said_of_nothing_that_the_machine_still_has(world: World, said: list[str]) -> None:
+    world.fail("watch stream", Interrupted())
+    world.fail("remove kafka", OSError("the engine is gone"))
+    world.fail("shut down supervisor", OSError("it is silent"))
+    with pytest.raises(Interrupted):
+        up()
+    assert UNDONE not in said
+    assert "This is left: kafka" in said[-1]
+    assert "make down NAME=lab ends" in said[-1]
+
+
+def test_a_container_that_the_undo_could_not_remove_is_named(world: World, said: list[str]) -> None:
+    def created() -> None:
+        world.marked = (MarkedContainer("kafka", "kafka", "created"),)
+        raise Interrupted
+
+    world.fail("watch stream", created)
+    with pytest.raises(Interrupted):
+        up(runtime=RuntimeKind.DOCKER)
+    assert "This is left: kafka (container kafka, created)" in said[-1]
+
+
+def test_where_docker_cannot_be_asked_nothing_is_called_undone(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> None:
+        monkeypatch.setattr("infra.lab.remains.docker_marks", lambda *_: DockerMarks(silence="no engine answers"))
+        raise Interrupted
+
+    world.fail("watch stream", gone)
+    with pytest.raises(Interrupted):
+        up(runtime=RuntimeKind.DOCKER)
+    assert UNDONE not in said
+    assert "could not be seen (no engine answers); make status NAME=lab looks" in said[-1]
+
+
+def test_what_ran_before_is_not_called_left(world: World, said: list[str]) -> None:
+    up()
+    world.programs.pop("stream")
+    world.fail("watch stream", Interrupted())
+    with pytest.raises(Interrupted):
+        up(port=open_lab("lab").settings.stack.port)
+    assert world.running == {"kafka", "producer", "page"}
+    assert said[-1] == UNDONE
+
+
+def test_a_demo_that_is_signalled_in_its_own_take_down_finishes_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "time", FakeClock())
+    world.fail("remove producer", hit(signal.SIGHUP), hit(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        demo.demo(DemoForm(stack=lab_stack(), demo=DemoOptions(demo_seconds=5)))
+    assert (world.running, world.supervised) == (set(), False)
+
+
+def test_a_demo_never_takes_data_that_no_state_remembers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "time", FakeClock())
+    world.volumes["lab_kafka-data"] = "kept-cluster-id-000001"
+    demo.demo(DemoForm(stack=lab_stack(), demo=DemoOptions(demo_seconds=5)))
+    assert world.volumes
+    assert world.changes == []
+    assert world.others["lab-demo-2"].changes
+
+
+def test_a_demo_passes_over_a_state_that_it_cannot_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "time", FakeClock())
+    up()
+    StackPaths.of("lab").state.write_text("{")
+    world.forget_history()
+    demo.demo(DemoForm(stack=lab_stack(), demo=DemoOptions(demo_seconds=5)))
+    assert world.changes == []
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_a_take_down_comes_to_its_end_despite_one_signal(
+    number: int, world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tear_down, "current_server", lambda: None)
+    monkeypatch.setattr(tear_down, "stop_at_exit", lambda _stop: None)
+    up()
+    world.fail("remove kafka", hit(number))
+    tear_down.main(TearDownForm(name="lab"))
+    assert (world.running, world.supervised) == (set(), False)
+    assert "once more abandons it" in capfd.readouterr().err
+
+
+def test_a_take_down_that_is_abandoned_says_what_is_left(world: World, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(tear_down, "current_server", lambda: None)
+    monkeypatch.setattr(tear_down, "stop_at_exit", lambda _stop: None)
+    up(runtime=RuntimeKind.DOCKER)
+    world.marked = (MarkedContainer("kafka", "kafka", "running"),)
+    for step in ("remove producer", "remove kafka"):
+        world.fail(step, hit(signal.SIGTERM))
+    with pytest.raises(UndoAbandoned):
+        tear_down.main(TearDownForm(name="lab"))
+    assert "This is left: kafka (container kafka, running)" in said[-1]
+    assert read_state(StackPaths.of("lab")) is not None
+
+
+def test_an_audit_that_is_interrupted_twice_starts_its_producer_again(world: World) -> None:
+    up()
+    world.forget_history()
+    world.fail("read tweets_topic", hit(signal.SIGTERM))
+    world.fail("launch producer", hit(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        audit.recount("lab", resume=True)
+    assert "producer" in world.running
+
+
+def test_a_server_is_stopped_at_exit_despite_a_signal_and_left_if_that_is_abandoned(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stopped: list[int] = []
+    monkeypatch.setattr("atexit.register", lambda stop: stop())
+    monkeypatch.setattr("os._exit", stopped.append)
+
+    def stop() -> None:
+        signal.raise_signal(signal.SIGHUP)
+        stopped.append(0)
+
+    serving.stop_at_exit(stop)
+    serving.stop_at_exit(stop)
+    assert stopped == [0, UndoAbandoned.exit_code]
+    assert "make server-stop ends it" in capfd.readouterr().err
+
+
+def test_a_notebook_passes_each_interruption_on_to_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Command:
+        terminated = 0
+
+        def terminate(self) -> None:
+            self.terminated += 1
+
+    def relay(process: Command) -> str:
+        if process.terminated < 3:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr("flows.notebook.cells.relay", relay)
+    command = Command()
+    relay_interrupted(command)  # type: ignore[arg-type]
+    assert command.terminated == 3

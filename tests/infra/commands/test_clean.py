@@ -1,0 +1,217 @@
+"""``make clean`` in a scratch checkout: it refuses while something runs, and needs nothing but the standard library."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingUnixStreamServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from infra.commands import clean
+from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.processes import STACK_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.row(35)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with what `make clean` needs and what it deletes; no engine answers."""
+    root = tmp_path / "check out"
+    for name in (
+        "Makefile",
+        "infra/__init__.py",
+        "infra/host",
+        "infra/commands",
+        "src/trending/__init__.py",
+        "src/trending/errors.py",
+    ):
+        source, target = CHECKOUT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _ = shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    for name in (".venv/bin", ".trending/stacks/lab/data"):
+        (root / name).mkdir(parents=True)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    for name in ("TRENDING_HOME", "PREFECT_HOME", "MAKEFLAGS", "MAKELEVEL"):
+        monkeypatch.delenv(name, raising=False)
+    return root
+
+
+def make_clean(checkout: Path) -> subprocess.CompletedProcess[str]:
+    python = f"PYTHON={getattr(sys, '_base_executable', sys.executable)} -S"  # no packages to be had
+    return subprocess.run(["make", "clean", python], cwd=checkout, capture_output=True, text=True, check=False)
+
+
+def state(checkout: Path, text: str) -> None:
+    (checkout / ".trending/stacks/lab/state.json").write_text(text)
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    children: list[subprocess.Popen[bytes]] = []
+    yield children
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+def test_where_nothing_runs_it_deletes_and_says_what_it_could_not_see(checkout: Path) -> None:
+    done = make_clean(checkout)
+    assert done.returncode == 0, done.stderr
+    assert "whether Docker has something of this checkout could not be seen" in done.stdout
+    assert not (checkout / ".venv").exists()
+    assert not (checkout / ".trending").exists()
+
+
+def test_it_refuses_while_a_process_carries_the_mark_of_a_stack_of_the_checkout(
+    checkout: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    stack_id = StackPaths(checkout / ".trending", "lost").stack_id
+    started.append(subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: stack_id}))
+    done = make_clean(checkout)
+    assert done.returncode != 0
+    assert f"pid {started[0].pid}: sleep 60" in done.stderr
+    assert (checkout / ".venv").exists()
+    assert (checkout / ".trending/stacks/lab/data").exists()
+
+
+def test_it_refuses_while_something_was_started_from_the_environment_though_by_a_relative_path(
+    checkout: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    shutil.copy(shutil.which("sleep") or "", checkout / ".venv/bin/python")
+    started.append(subprocess.Popen([".venv/bin/python", "60"], cwd=checkout))
+    done = make_clean(checkout)
+    assert done.returncode != 0
+    assert f"pid {started[0].pid}" in done.stderr
+    assert (checkout / ".venv").exists()
+
+
+def test_another_checkouts_stack_is_no_reason(checkout: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    stack_id = StackPaths(checkout.parent / ".trending", "lost").stack_id
+    started.append(subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: stack_id}))
+    assert make_clean(checkout).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ('{"runtime": "docker", "wanted": "up"}', True),
+        ("{", True),
+        ('{"runtime": "docker", "wanted": "down"}', False),
+        ('{"runtime": "embedded", "wanted": "up"}', False),
+    ],
+)
+def test_while_docker_is_silent_the_state_decides(text: str, refused: bool, checkout: Path) -> None:  # noqa: FBT001
+    state(checkout, text)
+    done = make_clean(checkout)
+    assert (done.returncode != 0) is refused
+    assert (checkout / ".trending").exists() is refused
+    assert ("perhaps the stack lab" in done.stderr) is refused
+
+
+class Engine(BaseHTTPRequestHandler):
+    containers: list[dict[str, Any]] = []  # noqa: RUF012 - the test's own
+    volumes: list[dict[str, Any]] = []  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path).path
+        content = json.dumps(self.containers if asked == "/containers/json" else {"Volumes": self.volumes}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def address_string(self) -> str:
+        return "a Unix socket"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def engine(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Engine]]:
+    """An engine of pretend at a Unix socket."""
+    place = checkout.parent / "d.sock"
+    with ThreadingUnixStreamServer(str(place), Engine) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+        yield Engine
+        server.shutdown()
+        thread.join()
+    Engine.containers, Engine.volumes = [], []
+
+
+def labels(checkout: Path) -> dict[str, str]:
+    return {clean.LABEL: StackPaths(checkout / ".trending", "lab").stack_id}
+
+
+@pytest.mark.parametrize(("container", "refused"), [("running", True), ("paused", True), ("exited", False)])
+def test_it_asks_docker_by_mark(container: str, refused: bool, checkout: Path, engine: type[Engine]) -> None:  # noqa: FBT001
+    engine.containers = [
+        {"Names": ["/kafka"], "State": container, "Labels": labels(checkout)},
+        {"Names": ["/theirs"], "State": "running", "Labels": {clean.LABEL: "lab-00000000"}},
+    ]
+    engine.volumes = [{"Name": "lab_kafka-data", "Labels": labels(checkout)}, {"Name": "other", "Labels": None}]
+    done = make_clean(checkout)
+    assert (done.returncode != 0) is refused
+    assert "theirs" not in done.stderr
+    assert "could not be seen" not in done.stdout
+    if refused:
+        assert "container kafka" in done.stderr
+    else:
+        assert "these volumes with data stay: lab_kafka-data; make up adopts them" in done.stdout
+
+
+def test_a_frozen_engine_is_one_that_cannot_be_asked(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = checkout.parent / "frozen.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+    monkeypatch.setattr(clean, "ENGINE_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
+        begun = time.monotonic()
+        assert clean.refusal(checkout / ".trending", checkout / ".venv") == []
+    assert time.monotonic() - begun < 5
+    assert "could not be seen (no answer at" in capsys.readouterr().out
+
+
+def test_the_address_is_found_as_dockers_own_client_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hashlib import sha256  # noqa: PLC0415
+
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    assert clean._host() == clean.DEFAULT_HOST
+    (tmp_path / "config.json").write_text('{"currentContext": "desktop"}')
+    with pytest.raises(clean.EngineSilentError, match="the Docker context desktop cannot be read"):
+        clean._host()
+    meta = tmp_path / "contexts" / "meta" / sha256(b"desktop").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text('{"Endpoints": {"docker": {"Host": "unix:///run/desktop.sock"}}}')
+    assert clean._host() == "unix:///run/desktop.sock"
+    monkeypatch.setenv("DOCKER_HOST", "ssh://far")
+    with pytest.raises(clean.EngineSilentError, match="this asks no engine at ssh://far"):
+        clean.docker_things(tmp_path)
+
+
+def test_marks_are_those_that_processes_and_containers_carry() -> None:
+    from infra.docker.labels import STACK_LABEL  # noqa: PLC0415 - the two are written twice, since clean may import nothing
+
+    assert (clean.MARK, clean.LABEL) == (STACK_VARIABLE, STACK_LABEL)

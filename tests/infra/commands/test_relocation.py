@@ -1,0 +1,113 @@
+"""A checkout that was copied or moved, with an environment of its own: a copy never runs the original's code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.commands import relocation
+from infra.forms import terminal
+from infra.host.paths import CHECKOUT
+from trending.errors import ConfigurationConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.row(35)
+WHERE = "import trending; print(trending.__path__[0])"
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    """A checkout that was set up: make's rules, a package of the data plane's name, an environment with a script."""
+    root = tmp_path / "original"
+    for name in ("Makefile", "infra/__init__.py", "infra/commands", "requirements.lock", "pyproject.toml"):
+        source, target = CHECKOUT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _ = shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    (root / "src" / "trending").mkdir(parents=True)
+    (root / "src" / "trending" / "__init__.py").touch()
+    venv.create(root / ".venv", with_pip=False, symlinks=True)
+    (path_file(root)).write_text(f"{root}\n{root}/src\n")
+    script = root / ".venv" / "bin" / "tool"
+    script.write_text(f"#!{root}/.venv/bin/python\n{WHERE}\n")
+    script.chmod(0o755)
+    (root / ".venv" / ".complete").touch()
+    return root
+
+
+def path_file(root: Path) -> Path:
+    return next((root / ".venv").glob("lib/python3*/site-packages")) / relocation.PATH_FILE
+
+
+def set_up(root: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "PYTHONPATH"}}
+    command = ["make", ".venv/.complete", f"PYTHON={getattr(sys, '_base_executable', sys.executable)}"]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+
+
+def code_of(root: Path, *command: str) -> str:
+    words = command or (str(root / ".venv/bin/python"), "-c", WHERE)
+    return subprocess.run(words, cwd="/", capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("copy", [shutil.copytree, lambda a, b: shutil.copytree(a, b, copy_function=os.link, symlinks=True)])
+def test_a_copy_runs_its_own_code_after_the_first_make_and_the_original_is_as_it_was(
+    original: Path, copy: Callable[[Path, Path], object]
+) -> None:
+    copied = original.parent / "a copy"
+    copy(original, copied)
+    assert code_of(copied) == str(original / "src/trending"), "that is what is to be noticed"
+    assert f"copied from {original}" in set_up(copied).stderr
+    assert code_of(copied) == str(copied / "src/trending")
+    assert code_of(original) == str(original / "src/trending")
+    assert set_up(copied).stderr == set_up(original).stderr == ""
+
+
+def test_a_moved_checkout_runs_again_with_its_scripts(original: Path) -> None:
+    moved = original.rename(original.parent / "moved")
+    assert f"moved from {original}" in set_up(moved).stderr
+    assert code_of(moved) == code_of(moved, str(moved / ".venv/bin/tool")) == str(moved / "src/trending")
+    assert os.access(moved / ".venv/bin/tool", os.X_OK)
+    assert set_up(moved).stderr == ""
+
+
+@pytest.mark.parametrize("name", ["a#b ;c", "it's [x] 100%", '"$HOME" `id` \\b'])
+def test_make_finds_its_way_in_any_path(name: str, original: Path) -> None:
+    moved = original.rename(original.parent / name)
+    assert "moved from" in set_up(moved).stderr
+    assert code_of(moved) == str(moved / "src/trending")
+    assert set_up(moved).stderr == ""
+    assert {each.name for each in original.parent.iterdir()} == {name}, "nothing is made beside it"
+
+
+def test_an_environment_that_is_a_link_to_the_originals_is_left_alone(original: Path) -> None:
+    copied = original.parent / "copy"
+    shutil.copytree(original, copied, ignore=shutil.ignore_patterns(".venv"))
+    (copied / ".venv").symlink_to(original / ".venv")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        set_up(copied)
+    assert "which is left alone" in caught.value.stderr
+    assert path_file(original).read_text().startswith(f"{original}\n")
+
+
+def test_a_setting_reaches_the_command_whatever_it_contains(original: Path) -> None:
+    with (original / "Makefile").open("a") as rules:
+        rules.write('\nshown:\n\t@printf "%s" "$$TRENDING_CATALOGUE"\n')
+    command = ["make", "-s", "shown", "CATALOGUE=/a #b/it's 100%.json"]
+    shown = subprocess.run(command, cwd=original, capture_output=True, text=True, check=True)
+    assert shown.stdout == "/a #b/it's 100%.json"
+
+
+def test_a_command_refuses_to_run_with_the_code_of_another_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    terminal.require_own_code()
+    monkeypatch.setattr("trending.__file__", str(tmp_path / "src" / "trending" / "__init__.py"))
+    with pytest.raises(ConfigurationConflict, match=f"runs the code of {tmp_path}"):
+        terminal.require_own_code()

@@ -1,0 +1,217 @@
+"""What checkouts that were moved or deleted have left: listed, and gone only when it is named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.docker import engine as docker_engine
+from infra.docker import marks
+from infra.docker.labels import HOME_LABEL, NAME_LABEL, STACK_LABEL, USER_LABEL, labels_of
+from infra.host import marks as host_marks
+from infra.host.marks import mark_variables, user_name
+from infra.host.paths import StackPaths
+from infra.host.processes import COMPONENT_VARIABLE, stack_processes
+from infra.lab import homeless
+from infra.prefect_services.server import _identity
+from infra.supervision.configuration import clean_environment
+from trending.errors import InvalidInput
+from trending.settings import StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from infra.docker.marks import Homeless
+
+pytestmark = pytest.mark.row(35)
+
+
+class FakeDocker:
+    """Docker's things, each with labels; what is removed is remembered."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.kinds: dict[str, list[tuple[str, dict[str, str]]]] = {"containers": [], "networks": [], "volumes": []}
+
+    def __getattr__(self, kind: str) -> Any:
+        return SimpleNamespace(list=lambda **options: self._list(kind, options["filters"]["label"]))
+
+    def _list(self, kind: str, wanted: str | list[str]) -> list[Any]:
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        fitting = [
+            (name, labels)
+            for name, labels in self.kinds[kind]
+            if all(
+                labels.get(key) == value if equals else key in labels for key, equals, value in (w.partition("=") for w in wanted)
+            )
+        ]
+        return [
+            SimpleNamespace(
+                name=name,
+                labels=labels,
+                attrs={"Labels": labels},
+                status="exited",
+                remove=lambda name=name, **_: self.removed.append(name),
+            )
+            for name, labels in fitting
+        ]
+
+    def add(self, home: Path, name: str = "lab") -> None:
+        mark = {STACK_LABEL: StackPaths(home, name).stack_id, NAME_LABEL: name, USER_LABEL: "ana", HOME_LABEL: str(home)}
+        self.kinds["containers"].append((f"{name}-kafka", mark))
+        self.kinds["networks"].append((f"{name}_default", mark))
+        self.kinds["volumes"].append((f"{name}_kafka-data", mark))
+
+
+@pytest.fixture
+def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+    made = FakeDocker()
+
+    @contextmanager
+    def engine(*_: object) -> Iterator[FakeDocker]:
+        yield made
+
+    monkeypatch.setattr(docker_engine, "engine", engine)
+    monkeypatch.setattr(marks, "nobody_listens", lambda: "")
+    monkeypatch.setattr(homeless, "engine_answers", lambda: None)
+    return made
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "nobody_listens", lambda: "no engine answers")
+    monkeypatch.setattr(homeless, "engine_answers", lambda: "no engine answers")
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Path:
+    return tmp_path / "gone" / ".trending"
+
+
+@contextmanager
+def running(home: Path, stack_id: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of a stack of that home."""
+    with monkeypatch.context() as there:
+        there.setenv("TRENDING_HOME", str(home))
+        variables = {**mark_variables(stack_id), COMPONENT_VARIABLE: "producer"}
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, **variables})
+    try:
+        while not stack_processes(stack_id):
+            time.sleep(0.01)
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def lines_of(home: Path) -> list[str]:
+    return [line for line in homeless.homeless_lines() if str(home) in line]  # not what others have left on this machine
+
+
+def test_processes_and_containers_say_in_plain_text_whose_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRENDING_HOME", str(tmp_path))
+    stack_id = StackPaths.of("my-lab").stack_id
+    environment = clean_environment(stack_id)
+    assert environment["TRENDING_STACK_NAME"] == "my-lab"
+    assert environment["TRENDING_STACK_USER"] == user_name()
+    assert environment["TRENDING_STACK_HOME"] == str(tmp_path)
+    stack: Any = SimpleNamespace(name="my-lab", stack_id=stack_id)
+    labels = labels_of(stack, "kafka")
+    assert (labels[NAME_LABEL], labels[USER_LABEL], labels[HOME_LABEL]) == ("my-lab", user_name(), str(tmp_path))
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(host_marks.pwd, "getpwuid", nobody)
+    assert user_name() == str(os.getuid())
+
+
+def test_what_a_home_that_is_gone_has_left_is_listed_with_the_command_that_ends_it(
+    gone: Path, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.add(gone)
+    with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch) as child:
+        lines = lines_of(gone)
+    assert any(f"producer (process pid {child.pid})" in line for line in lines)
+    text = "\n".join(lines)
+    for part in ("container lab-kafka, exited", "network lab_default", "volume lab_kafka-data", "user ana", f"LEFT_BY={gone}"):
+        assert part in text
+
+
+def test_a_home_that_is_there_is_not_listed(gone: Path, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone.mkdir(parents=True)
+    docker.add(gone)
+    with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch):
+        assert lines_of(gone) == []
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_it_goes_when_it_is_named_and_its_data_only_with_volumes(
+    volumes: bool,  # noqa: FBT001
+    gone: Path,
+    docker: FakeDocker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    docker.add(gone)
+    docker.add(gone, "another")
+    docker.add(gone.parent)
+    with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch) as child:
+        assert homeless.take_down_homeless("lab", str(gone), volumes=volumes)
+        child.wait(5)
+    assert docker.removed == ["lab-kafka", "lab_default", *(["lab_kafka-data"] if volumes else [])]
+    assert not gone.parent.exists(), "nothing is made in its place"
+
+
+def test_a_home_that_is_there_is_refused(gone: Path, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone.mkdir(parents=True)
+    docker.add(gone)
+    with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch) as child:
+        for home in (str(gone), "relative/.trending"):
+            with pytest.raises(InvalidInput, match="left_by is the home of a checkout that is gone"):
+                homeless.take_down_homeless("lab", home, volumes=True)
+        assert child.poll() is None
+    assert docker.removed == []
+
+
+@pytest.mark.usefixtures("silent")
+def test_prefects_services_of_a_home_that_is_gone_go_by_their_name(gone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as there:
+        there.setenv("TRENDING_HOME", str(gone))
+        services = _identity()
+    with running(gone, services, monkeypatch) as child:
+        (line,) = lines_of(gone)
+        assert f"make down NAME=prefect-services LEFT_BY={gone}" in line
+        assert homeless.take_down_homeless("prefect-services", str(gone), volumes=False)
+        child.wait(5)
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_silent_engine_is_told_of(gone: Path, said: list[str]) -> None:
+    assert not homeless.take_down_homeless("lab", str(gone), volumes=False)
+    assert "what Docker has of it could not be seen (no engine answers)" in said[-1]
+
+
+def test_no_stack_can_have_the_id_of_prefects_services() -> None:
+    for name in ("prefect-server", "prefect-services"):
+        assert StackPaths.of(StackSettings(name=name).name).stack_id != _identity()
+    with pytest.raises(ValueError, match="pattern"):
+        StackSettings(name="prefect_services")
+
+
+def test_an_engine_that_stops_answering_tells_nothing(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ConnectionResetError("reset")
+
+    monkeypatch.setattr(docker, "_list", broken)
+    found: Homeless = marks.homeless_marks(5)
+    assert (found.things, found.volumes) == ({}, {})
+    assert found.silence
