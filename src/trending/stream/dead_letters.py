@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
-from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer
 
 from trending.errors import LabError
+from trending.kafka.log_reader import log_ends, read_log, read_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from trending.kafka.connection import KafkaConnection
+    from trending.kafka.log_reader import Record
     from trending.serving.store import Reject
 
 MAX_LETTER_BYTES = 2_097_152
 """Room for the largest record a broker takes by default (1 MiB) and its headers."""
-SEEK_GAP = 500
-"""Offsets worth reading over instead of seeking."""
 DEADLINE_SECONDS = 30.0
+GONE = "retention or compaction removed the record before it was dead-lettered"
+"""Header of a letter without a value: the reject is booked, and nobody can read it any more."""
 
 
 class DeadLetters:
@@ -64,14 +64,16 @@ class DeadLetters:
             "message.timeout.ms": int(DEADLINE_SECONDS * 1000),
         }
         producer = Producer(self._connection.client(own, silent=False))
-        for reject, value in self._originals(fresh):
+        for reject, record in self._originals(fresh):
             place = f"{reject.partition}:{reject.offset}"
             headers: list[tuple[str, str | bytes | None]] = [
                 ("reason", reject.reason),
                 ("topic", self._topic),
                 ("partition", str(reject.partition)),
                 ("offset", str(reject.offset)),
+                *([("gone", GONE)] if record is None else []),
             ]
+            value = record.value if record else None
             while True:
                 try:
                     producer.produce(
@@ -91,47 +93,23 @@ class DeadLetters:
             raise LabError(cause, str(failures[0]) if failures else "no answer in time", "make status")
         return len(fresh)
 
-    def _consumer(self) -> Consumer:
-        own = {
-            "group.id": "trending-dead-letters",
-            "enable.auto.commit": False,
-            "enable.partition.eof": False,
-            "auto.offset.reset": "error",
-        }
-        return Consumer(self._connection.client(own, silent=False))
-
     def _read_back(self) -> Iterator[tuple[int, int]]:
         """Yield the places of the letters behind the last written batch: what a killed driver sent and did not book."""
-        consumer = self._consumer()
-        try:
-            place = TopicPartition(self._dead_letter_topic, 0)
-            low, high = consumer.get_watermark_offsets(place, timeout=DEADLINE_SECONDS)
-            start = max(low, self._next_offset)
-            if start >= high:
-                return
-            consumer.assign([TopicPartition(self._dead_letter_topic, 0, start or OFFSET_BEGINNING)])
-            for message in read_until(consumer, high):
-                place_of_record = letter_place(dict(message.headers() or []))
-                if place_of_record is not None:
-                    yield place_of_record
-            self._next_offset = high
-        finally:
-            consumer.close()
+        low, high = log_ends(self._connection, self._dead_letter_topic, DEADLINE_SECONDS)[0]
+        for letter in read_log(self._connection, self._dead_letter_topic, {0: max(low, self._next_offset)}, {0: high}):
+            place = letter_place(letter.headers)
+            if place is not None:
+                yield place
+        self._next_offset = max(self._next_offset, high)
 
-    def _originals(self, rejects: list[Reject]) -> Iterator[tuple[Reject, bytes | None]]:
-        consumer = self._consumer()
-        try:
-            ordered = sorted(rejects, key=lambda reject: (reject.partition, reject.offset))
-            for partition, group in groupby(ordered, key=attrgetter("partition")):
-                position: int | None = None
-                for reject in group:
-                    if position is None or not 0 <= reject.offset - position <= SEEK_GAP:
-                        consumer.assign([TopicPartition(self._topic, partition, reject.offset)])
-                    message = _at(consumer, reject.offset)
-                    position = reject.offset + 1
-                    yield reject, message.value()
-        finally:
-            consumer.close()
+    def _originals(self, rejects: list[Reject]) -> Iterator[tuple[Reject, Record | None]]:
+        """Yield each reject with its record, or None where retention or compaction removed that meanwhile."""
+        ordered = {(reject.partition, reject.offset): reject for reject in sorted(rejects, key=attrgetter("partition", "offset"))}
+        places: dict[int, list[int]] = {}
+        for partition, offset in ordered:
+            places.setdefault(partition, []).append(offset)
+        for partition, offset, record in read_places(self._connection, self._topic, places):
+            yield ordered[partition, offset], record
 
 
 def letter_place(headers: Mapping[str, str | bytes | None]) -> tuple[int, int] | None:
@@ -140,31 +118,3 @@ def letter_place(headers: Mapping[str, str | bytes | None]) -> tuple[int, int] |
         return int(headers["partition"] or ""), int(headers["offset"] or "")
     except (KeyError, ValueError):
         return None
-
-
-def read_until(consumer: Consumer, end: int) -> Iterator[Message]:
-    """Yield the messages of the one assigned partition up to offset ``end`` (exclusive); raises LabError when they stop."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        message = consumer.poll(0.5)
-        if message is None:
-            continue
-        if message.error() is not None:
-            cause = f"offset {end} of {message.topic()} cannot be read"
-            raise LabError(cause, str(message.error()), "make status")
-        offset = message.offset() or 0
-        if offset < end:
-            yield message
-        if offset >= end - 1:
-            return
-        deadline = time.monotonic() + DEADLINE_SECONDS
-    cause = f"the log was not readable up to offset {end} within {DEADLINE_SECONDS:.0f} s"
-    raise LabError(cause, "", "make status")
-
-
-def _at(consumer: Consumer, offset: int) -> Message:
-    for message in read_until(consumer, offset + 1):
-        if message.offset() == offset:
-            return message
-    cause = f"offset {offset} is not in the log any more"
-    raise LabError(cause, "retention or compaction removed it before it was dead-lettered", "make status")

@@ -1,0 +1,108 @@
+"""FAULTS.md row 34: records of others in the tweets' topic stop nobody, and stream and audit see the same of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Producer
+from real.conftest import new_stack
+from real.harness import plain
+
+from flows import audit
+from trending.serving.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from real.harness import RealStack
+
+    from trending.audit.reconciliation import AuditReport
+
+TWEET = {"usuario": "@a", "texto": "b #Tx", "hashtag_principal": "#Tx"}
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
+def live(request: pytest.FixtureRequest, real_home: Path) -> Iterator[RealStack]:
+    """A stack in each runtime that all tests here share; none of them may end its stream."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_engine")
+    os.environ["TRENDING_HOME"] = str(real_home)
+    stack = new_stack(request.param)
+    try:
+        stack.bring_up()
+        born = stack.program_pid("stream")
+        yield stack
+        os.environ["TRENDING_HOME"] = str(real_home)
+        assert stack.program_pid("stream") == born, f"the stream died\n{stack.output_tails()}"
+    finally:
+        os.environ["TRENDING_HOME"] = str(real_home)
+        stack.down()
+
+
+def producer(stack: RealStack, **settings: object) -> Producer:
+    return Producer(stack.lab.stack.connection.client({"message.max.bytes": 20_000_000, **settings}))
+
+
+def send(stack: RealStack, *values: bytes | None, **settings: object) -> None:
+    """Append records of a stranger to the topic."""
+    with producer(stack, **settings) as sender:
+        for value in values:
+            sender.produce("tweets_topic", value)
+        assert sender.flush(30) == 0
+
+
+def tweets(number: int) -> list[bytes]:
+    return [json.dumps({**TWEET, "timestamp": time.time()}).encode()] * number
+
+
+def transact(stack: RealStack, *values: bytes, commit: bool) -> None:
+    """Append records in one transaction, which is committed or aborted."""
+    with producer(stack, **{"transactional.id": "somebody"}) as sender:
+        sender.init_transactions(30)
+        sender.begin_transaction()
+        for value in values:
+            sender.produce("tweets_topic", value)
+        sender.flush(30)
+        if commit:
+            sender.commit_transaction(30)
+        else:
+            sender.abort_transaction(30)
+
+
+def counted(stack: RealStack, hashtag: str) -> int:
+    with closing(Store(stack.paths.store)) as store:
+        return sum(number for (_window, name), number in store.counts().items() if name == hashtag)
+
+
+def audited(stack: RealStack, *, resume: bool = True) -> AuditReport:
+    """Audit, require the verdict clean and return the report."""
+    with plain():
+        report = audit.recount(stack.name, resume=resume)
+    assert report.clean, report.lines(None)
+    return report
+
+
+@pytest.mark.row(34, "D", "E")
+def test_committed_records_count_and_aborted_ones_are_neither_counted_nor_rejected(live: RealStack) -> None:
+    before = audited(live)
+    transact(live, *tweets(7), commit=True)
+    transact(live, *tweets(3), b"not json", commit=False)
+    after = audited(live)
+    assert counted(live, "#Tx") == 7
+    assert after.without_id == before.without_id + 7
+    assert after.rejected == before.rejected
+
+
+@pytest.mark.row(34, "D", "E")
+def test_a_marker_as_the_logs_last_record_is_not_waited_for(live: RealStack) -> None:
+    audited(live, resume=False)
+    transact(live, *tweets(2), commit=True)
+    began = time.monotonic()
+    audited(live)
+    assert time.monotonic() - began < 25, "reading up to a record that does not exist takes 30 s and fails"
