@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from real.conftest import new_stack
 from real.harness import plain
 
 from flows import audit
+from trending.kafka.log_reader import log_ends, read_log
 from trending.serving.store import Store
+from trending.stream.dead_letters import ENVELOPE_BYTES, MAX_LETTER_BYTES, letter_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,3 +109,49 @@ def test_a_marker_as_the_logs_last_record_is_not_waited_for(live: RealStack) -> 
     began = time.monotonic()
     audited(live)
     assert time.monotonic() - began < 25, "reading up to a record that does not exist takes 30 s and fails"
+
+
+def letters(stack: RealStack) -> dict[int, tuple[int, dict[str, bytes | None]]]:
+    """Return offset of the original → size of the letter's value and its headers."""
+    connection = stack.lab.stack.connection
+    ends = {partition: end for partition, (_first, end) in log_ends(connection, "tweets_topic.dlq").items()}
+    found = {}
+    for letter in read_log(connection, "tweets_topic.dlq", {}, ends):
+        place = letter_place(letter.headers)
+        assert place is not None
+        assert place[1] not in found, "a letter twice"
+        found[place[1]] = (len(letter.value or b""), letter.headers)
+    return found
+
+
+@pytest.mark.row(34, "D", "E")
+def test_rejects_larger_than_a_letter_are_cut_and_the_stream_goes_on(live: RealStack) -> None:
+    before = letters(live)
+    large = b'{"texto":"' + b"a" * 5_000_000 + b'"}'
+    send(live, *[large] * 40, b"small", **{"compression.type": "gzip"})
+    with producer(live, **{"compression.type": "gzip"}) as sender:
+        sender.produce("tweets_topic", b"odd", key=b"k" * 3_000_000, headers=[("h", b"h" * 3_000_000)])
+    report = audited(live)
+    fresh = {offset: letter for offset, letter in letters(live).items() if offset not in before}
+    assert len(fresh) == 42
+    sizes = sorted((int(headers["length"] or 0), size) for size, headers in fresh.values())
+    assert sizes[:2] == [(3, 3), (5, 5)]
+    assert set(sizes[2:]) == {(len(large), MAX_LETTER_BYTES - ENVELOPE_BYTES)}
+    assert report.dead_letters >= 42
+
+
+@pytest.mark.row(34, "D", "E")
+def test_a_dead_letter_topic_that_takes_little_gets_little(live: RealStack) -> None:
+    admin = AdminClient(live.lab.stack.connection.client())
+    resource = ConfigResource(
+        ResourceType.TOPIC,
+        "tweets_topic.dlq",
+        incremental_configs=[ConfigEntry("max.message.bytes", "9000", incremental_operation=AlterConfigOpType.SET)],
+    )
+    admin.incremental_alter_configs([resource])[resource].result(20)
+    before = letters(live)
+    send(live, b"x" * 900_000, *[b"y" * 2_000] * 30)
+    audited(live)
+    fresh = [letter for offset, letter in letters(live).items() if offset not in before]
+    assert sorted(int(headers["length"] or 0) for _size, headers in fresh) == [2_000] * 30 + [900_000]
+    assert max(size for size, _headers in fresh) < 9_000

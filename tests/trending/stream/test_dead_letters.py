@@ -11,7 +11,7 @@ from trending.errors import LabError
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS
 from trending.serving.store import Reject
-from trending.stream.dead_letters import DEADLINE_SECONDS, GONE, MAX_LETTER_BYTES, DeadLetters
+from trending.stream.dead_letters import DEADLINE_SECONDS, ENVELOPE_BYTES, GONE, MAX_LETTER_BYTES, DeadLetters
 
 if TYPE_CHECKING:
     from fakes.trending.kafka import FakeKafka
@@ -43,7 +43,10 @@ def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: Fa
     fill(kafka, 5)
     assert dead_letters().write([Reject(0, 3, "not valid JSON")]) == 1
     assert letters_of(kafka) == [
-        (b"record 0:3", {"reason": b"not valid JSON", "topic": b"tweets", "partition": b"0", "offset": b"3"})
+        (
+            b"record 0:3",
+            {"reason": b"not valid JSON", "topic": b"tweets", "partition": b"0", "offset": b"3", "length": b"10"},
+        )
     ]
     assert kafka.logs["letters"][0][0].key() == "0:3"
 
@@ -180,17 +183,69 @@ def test_the_letters_producer_is_idempotent_and_takes_the_largest_record(kafka: 
     dead_letters().write(bad(0))
     configuration = kafka.producers[0].configuration
     assert configuration["enable.idempotence"] is True
-    assert configuration["message.max.bytes"] == MAX_LETTER_BYTES > 1_048_576
+    assert configuration["message.max.bytes"] == MAX_LETTER_BYTES > 1_048_576 + ENVELOPE_BYTES
 
 
-def test_a_letter_that_was_refused_raises_and_is_not_taken_as_written(kafka: FakeKafka) -> None:
+def limit(kafka: FakeKafka, largest: int) -> None:
+    """Have the broker refuse larger values."""
+    kafka.refuse = lambda _topic, value: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if len(value or b"") > largest else None
+
+
+@pytest.mark.row(34)
+def test_a_record_larger_than_a_letter_is_cut_and_its_length_told(kafka: FakeKafka) -> None:
+    kafka.append("tweets", b"{" + b"a" * 5_000_000, key=b"k" * 3_000_000, headers=[("h", b"h" * 3_000_000)])
+    kafka.append("tweets", b"small")
+    assert dead_letters().write(bad(0, 1)) == 2
+    (large, headers), (small, _headers) = letters_of(kafka)
+    assert (len(large or b""), small) == (MAX_LETTER_BYTES - ENVELOPE_BYTES, b"small")
+    assert (headers["length"], headers["partition"], headers["offset"]) == (b"5000001", b"0", b"0")
+    assert "h" not in headers, "a stranger's headers could be larger than any letter"
+    assert kafka.logs["letters"][0][0].key() == "0:0"
+
+
+@pytest.mark.row(34)
+@pytest.mark.parametrize("largest", [1_000_000, 20_000, 700, 0])
+def test_a_topic_that_takes_less_gets_less_of_each_record(kafka: FakeKafka, largest: int) -> None:
+    kafka.append("tweets", b"x" * 3_000_000)
+    kafka.append("tweets", b"")
+    kafka.append("tweets", b"y" * 3_000_000)
+    limit(kafka, largest)
+    letters = dead_letters()
+    assert letters.write(bad(0, 1)) == 2
+    assert letters.write(bad(2)) == 1
+    assert {(headers["offset"], headers["length"]) for _value, headers in letters_of(kafka)} == {
+        (b"0", b"3000000"),
+        (b"1", b"0"),
+        (b"2", b"3000000"),
+    }
+    sizes = [len(value or b"") for value in kafka.values("letters")]
+    assert largest // 2 - 1024 <= max(sizes) <= largest
+    before = len(kafka.producers)
+    kafka.append("tweets", b"z" * 3_000_000)
+    letters.write(bad(3))
+    assert len(kafka.producers) == before + 1, "the room is remembered"
+
+
+@pytest.mark.row(34)
+def test_a_letter_that_is_not_even_taken_empty_stops_nobody(kafka: FakeKafka, caplog: pytest.LogCaptureFixture) -> None:
     fill(kafka, 3)
-    kafka.refuse = lambda _topic, value: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if value == b"record 0:1" else None
+    kafka.refuse = lambda _topic, _value: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+    letters = dead_letters()
+    assert letters.write(bad(0, 1)) == 0
+    assert "letters takes not even a letter without a value: 2 are missing" in caplog.text
+    kafka.refuse = lambda _topic, _value: None
+    assert letters.write(bad(0, 1, 2)) == 3
+
+
+def test_a_topic_that_takes_no_letters_raises_and_they_are_not_taken_as_written(kafka: FakeKafka) -> None:
+    fill(kafka, 3)
+    denied = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    kafka.refuse = lambda _topic, value: denied if value == b"record 0:1" else None
     letters = dead_letters()
     with pytest.raises(LabError) as caught:
         letters.write(bad(0, 1, 2))
     assert caught.value.cause == "1 dead letters were not acknowledged by letters"
-    assert "MSG_SIZE_TOO_LARGE" in caught.value.evidence
+    assert "TOPIC_AUTHORIZATION_FAILED" in caught.value.evidence
     kafka.refuse = lambda _topic, _value: None
     assert letters.write(bad(0, 1, 2)) == 1
     assert places_of(kafka) == [(0, 0), (0, 2), (0, 1)]
