@@ -219,6 +219,12 @@ class Store:
         with self._engine.connect() as connection:
             return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0))).scalar_one())
 
+    def forget(self) -> None:
+        """Delete every count, so that the log can be counted anew."""
+        with self._engine.begin() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+
     def close(self) -> None:
         """Close the file."""
         self._engine.dispose()

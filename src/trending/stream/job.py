@@ -27,6 +27,7 @@ from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
 from trending.stream.sink import RankingSink
+from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
     import threading
@@ -164,6 +165,7 @@ def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
 def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, int], None], store: Store) -> None:
     """Run the query until ``stop``; a lost broker restarts it with back-off, anything else raises LabError."""
     write_heartbeat(spec.heartbeat, "starting the session")
+    require_sound(spec.checkpoint, spec.topic)
     session = build_session(spec)
     progress = ProgressListener(
         lambda run, groups: store.note_dropped(spec.checkpoint_id, run, groups),
@@ -179,8 +181,7 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
         except StreamingQueryException as error:
             require_same_topic(spec, stop)
             if not is_lost_broker(error):
-                cause = "the streaming query failed"
-                raise LabError(cause, str(error), "make status") from error
+                raise _query_failed(error, spec) from error
             backoff = 1.0 if progress.batches > batches else min(backoff * 2, MAX_BACKOFF_SECONDS)
             logger.warning("the broker is lost; the query starts again in %.0f s", backoff)
             write_heartbeat(spec.heartbeat, "broker lost", progress.figures())
@@ -206,8 +207,19 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         except (Py4JNetworkError, ConnectionError) as error:
             _end_without_jvm(error)
         except (Py4JError, PySparkException) as error:
-            cause = "Spark refused the job"
-            raise LabError(cause, str(error), "make status") from error
+            raise _refused(error, spec) from error
+
+
+def _query_failed(error: Exception, spec: StreamSpec) -> LabError:
+    if said := tells_of_damage(str(error)):
+        return damaged_by(spec.checkpoint, said)
+    return LabError("the streaming query failed", str(error), "make status")
+
+
+def _refused(error: Exception, spec: StreamSpec) -> LabError:
+    if said := tells_of_damage(str(error)):
+        return damaged_by(spec.checkpoint, said)
+    return LabError("Spark refused the job", str(error), "make status")
 
 
 def _end_without_jvm(error: Exception) -> NoReturn:
