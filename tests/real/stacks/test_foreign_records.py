@@ -17,7 +17,8 @@ from real.harness import plain
 from flows import audit
 from trending.kafka.log_reader import log_ends, read_log
 from trending.serving.store import Store
-from trending.stream.dead_letters import ENVELOPE_BYTES, MAX_LETTER_BYTES, letter_place
+from trending.stream.dead_letters import ENVELOPE_BYTES, MAX_LETTER_BYTES
+from trending.stream.letters import letter_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
