@@ -5,6 +5,7 @@ from __future__ import annotations
 NO_FLOWS = {
     "logs": "infra.commands.logs",
     "observe": "infra.commands.observe",
+    "rebuild": "infra.commands.rebuild",
     "replay": "infra.commands.replay",
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",

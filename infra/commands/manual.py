@@ -36,6 +36,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.ServeForm: "make serve",
     parameters.ObserveForm: "make observe",
     parameters.SpyForm: "make spy",
+    parameters.RebuildForm: "make rebuild",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.ReportForm: "make report",

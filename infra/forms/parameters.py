@@ -52,6 +52,10 @@ class NamedStack(Section):
     name: str = Field(DEFAULT_NAME, pattern=_NAME, description="Name of the stack.")
 
 
+class RebuildForm(NamedStack):
+    """Count the store anew from the log under a new checkpoint; the old one is set aside, ledger and log stay as they are."""
+
+
 class TearDownForm(NamedStack):
     """Stop everything in reverse order; the data stays unless volumes is set."""
 
@@ -197,6 +201,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     GameDayForm,
     ServeForm,
     SpyForm,
+    RebuildForm,
     LogsForm,
     ObserveForm,
     DemoForm,

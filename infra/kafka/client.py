@@ -187,8 +187,7 @@ class BrokerClient:
         if not places:
             cause = "a record could not be written"
             raise NotReady(cause, f"{PROBE_TOPIC} acknowledged nothing within {timeout} s", "make status")
-        own = {"group.id": "trending-probe", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
-        consumer = Consumer(self._connection.client(own))
+        consumer = Consumer(self._connection.consumer({"group.id": "trending-probe", "fetch.wait.max.ms": 20}))
         try:
             consumer.assign([TopicPartition(PROBE_TOPIC, 0, places[0] or OFFSET_BEGINNING)])
             message = consumer.poll(timeout)

@@ -105,13 +105,13 @@ TABLE: tuple[Diagnosis, ...] = (
         "STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE",
         r"STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE",
         "the query or a setting changed on an old checkpoint",
-        "start with fresh data: make down VOLUMES=1, then make up",
+        "count anew from the log, which stays: make rebuild",
     ),
     Diagnosis(
         "STREAMING_CHECKPOINT_MISSING_METADATA_FILE, Incomplete log file",
-        r"STREAMING_CHECKPOINT_MISSING_METADATA_FILE|Incomplete log file|malformed (?:log|checkpoint)",
+        r"the checkpoint is damaged|STREAMING_CHECKPOINT_\w+|Incomplete log file|[Mm]alformed (?:log|checkpoint)",
         "the checkpoint is damaged",
-        "start with fresh data: make down VOLUMES=1, then make up",
+        "count anew from the log, which stays: make rebuild",
     ),
     Diagnosis(
         "UNKNOWN_TOPIC_OR_PART, LEADER_NOT_AVAILABLE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from infra.host.clock import SystemClock
@@ -10,11 +11,13 @@ from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.program_ladder import beating, fresh_heartbeat
-from infra.operations.topic import checkpoint_path, dead_letter_topic
+from infra.operations.topic import begin_anew, checkpoint_path, dead_letter_topic
+from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
-from trending.errors import NotReady
+from trending.errors import ConfigurationConflict, NotReady
 from trending.kafka.log_reader import log_ends, topic_id
 from trending.programs.specifications import StreamSpec
+from trending.serving.store import Store
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
@@ -68,6 +71,21 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, i
 
     climb([Rung("caught up", caught_up)], timeout_seconds, SystemClock(), say)
     return ends
+
+
+def rebuild_stream(stack: str) -> dict[int, int]:
+    """Count the store anew from the log under a new checkpoint; returns where that begins (partition → offset)."""
+    lab = open_lab(stack)
+    if lab.state.wanted is not Wanted.UP:
+        cause = f"the stack {stack} is not up, and counting needs its broker"
+        raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", f"make up NAME={stack} UNTIL=producer")
+    log_ends(lab.stack.connection, lab.settings.stack.topic)  # raises where no broker answers, before anything is stopped
+    stop_stream(stack)
+    begin = begin_anew(lab)
+    with closing(Store(lab.paths.store)) as store:
+        store.forget()
+    submit_stream(stack, begin)
+    return begin
 
 
 def stop_stream(stack: str) -> None:

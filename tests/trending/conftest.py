@@ -44,7 +44,7 @@ def minute() -> int:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     clock = FakeTime()
-    for module in (dead_letters, log, probe, producer):
+    for module in (log, probe, producer):
         monkeypatch.setattr(module, "time", clock)
     return clock
 
@@ -58,6 +58,5 @@ def kafka(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     for module in (dead_letters, probe, producer):
         monkeypatch.setattr(module, "Producer", kafka.producer)
     monkeypatch.setattr(log, "AdminClient", kafka.admin)
-    for module in (dead_letters, log):
-        monkeypatch.setattr(module, "Consumer", kafka.consumer)
+    monkeypatch.setattr(log, "Consumer", kafka.consumer)
     return kafka

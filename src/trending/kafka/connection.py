@@ -6,6 +6,9 @@ from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read a
 from dataclasses import dataclass, field
 from typing import Any
 
+ISOLATION_LEVEL = {"isolation.level": "read_committed"}
+"""One level for every reader: stream, audit, views and tools see the same records, and none of an aborted transaction."""
+
 
 @dataclass(frozen=True)
 class KafkaConnection:
@@ -26,6 +29,11 @@ class KafkaConnection:
         quiet = {"log_level": 0} if silent else {}
         return {"bootstrap.servers": self.bootstrap, **quiet, **self.settings, **(own or {})}
 
+    def consumer(self, own: Mapping[str, object] | None = None, *, silent: bool = True) -> dict[str, Any]:
+        """Return the configuration of a consumer, which commits nothing and reads committed records only."""
+        return self.client({"enable.auto.commit": False, **(own or {}), **ISOLATION_LEVEL}, silent=silent)
+
     def spark_options(self) -> dict[str, str]:
         """Return the options of Spark's Kafka source, which takes the Java client's settings with ``kafka.`` before them."""
-        return {f"kafka.{name}": value for name, value in {"bootstrap.servers": self.bootstrap, **self.settings}.items()}
+        settings = {"bootstrap.servers": self.bootstrap, **self.settings, **ISOLATION_LEVEL}
+        return {f"kafka.{name}": value for name, value in settings.items()}

@@ -12,12 +12,14 @@ from confluent_kafka.admin import AdminClient
 from trending.errors import NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from trending.kafka.connection import KafkaConnection
 
 SILENCE_SECONDS = 30.0
 """How long a read may bring nothing before it counts as failed."""
+SEEK_GAP = 500
+"""Offsets worth reading over instead of seeking."""
 _CHUNK = 5_000
 
 
@@ -32,14 +34,25 @@ class Record:
     headers: dict[str, bytes | None]
 
 
-def open_consumer(connection: KafkaConnection) -> Consumer:
-    """Return a consumer that belongs to no group and commits nothing."""
-    own = {"group.id": "trending-reader", "enable.auto.commit": False, "auto.offset.reset": "error", "fetch.wait.max.ms": 100}
-    return Consumer(connection.client(own))
+def open_consumer(connection: KafkaConnection, *, end_events: bool = False) -> Consumer:
+    """Return a consumer that belongs to no group, commits nothing and reads committed records only.
+
+    With ``end_events`` it tells when it has reached the end of a partition, also where the last offsets hold no record.
+    """
+    own = {
+        "group.id": "trending-reader",
+        "auto.offset.reset": "error",
+        "fetch.wait.max.ms": 100,
+        "enable.partition.eof": end_events,
+    }
+    return Consumer(connection.consumer(own))
 
 
 def log_ends(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> dict[int, tuple[int, int]]:
-    """Return partition → (first offset, offset behind the last record); raises NotReady when no broker answers."""
+    """Return partition → (first offset, end of what is committed); raises NotReady when no broker answers.
+
+    The broker gives a reader of committed records the last stable offset, where the first open transaction begins.
+    """
     consumer = open_consumer(connection)
     try:
         metadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
@@ -98,13 +111,17 @@ def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
     return str(view.topic_id)
 
 
-def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:
+def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Generator[Record]:
     """Yield every record from ``start`` to ``end`` (partition → offset, exclusive) in the order of each partition.
 
-    Raises NotReady when nothing arrives for 30 s or a partition cannot be read.
+    Offsets without a record are passed over: transaction markers, aborted records, and what compaction removed. So the end is
+    where the consumer stands, not the offset of a last record. Raises NotReady when nothing arrives for 30 s or a partition
+    cannot be read.
     """
-    consumer = open_consumer(connection)
     open_partitions = {partition for partition, offset in end.items() if start.get(partition, 0) < offset}
+    if not open_partitions:
+        return
+    consumer = open_consumer(connection, end_events=True)
     try:
         consumer.assign([TopicPartition(topic, partition, start.get(partition, 0)) for partition in open_partitions])
         silent_since = time.monotonic()
@@ -115,23 +132,90 @@ def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end
                 raise NotReady(cause, f"partitions {sorted(open_partitions)} end at {end}", "make status")
             for message in messages:
                 silent_since = time.monotonic()
-                record = to_record(message)
-                if record.offset < end[record.partition]:
-                    yield record
-                if record.offset >= end[record.partition] - 1:
-                    open_partitions.discard(record.partition)
+                partition, offset = place_of(message)
+                if not is_end(message) and offset < end[partition]:
+                    yield to_record(message)
+                if offset >= end[partition] - (0 if is_end(message) else 1):
+                    open_partitions.discard(partition)
     finally:
         consumer.close()
 
 
-def to_record(message: Message) -> Record:
-    """Return a message as a record; raises NotReady for a message that is an error."""
+def read_places(
+    connection: KafkaConnection, topic: str, places: Mapping[int, Sequence[int]]
+) -> Iterator[tuple[int, int, Record | None]]:
+    """Yield partition, offset and record of each of ``places`` (partition → offsets in order).
+
+    The record is None where the log has none: retention deleted it, or compaction did. Raises NotReady as ``read_log`` does.
+    """
+    firsts = log_ends(connection, topic)
+    consumer = open_consumer(connection, end_events=True)
+    try:
+        for partition, offsets in places.items():
+            first = firsts[partition][0] if partition in firsts else 0
+            yield from ((partition, offset, None) for offset in offsets if offset < first)
+            there = [offset for offset in offsets if offset >= first]
+            for run in _runs(there):
+                yield from _read_run(consumer, topic, partition, run)
+    finally:
+        consumer.close()
+
+
+def _runs(offsets: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the offsets in runs that are worth reading in one go."""
+    run: list[int] = []
+    for offset in offsets:
+        if run and offset - run[-1] > SEEK_GAP:
+            yield run
+            run = []
+        run.append(offset)
+    if run:
+        yield run
+
+
+def _read_run(consumer: Consumer, topic: str, partition: int, offsets: list[int]) -> Iterator[tuple[int, int, Record | None]]:
+    consumer.assign([TopicPartition(topic, partition, offsets[0])])
+    wanted = iter(offsets)
+    due = next(wanted)
+    silent_since = time.monotonic()
+    while True:
+        messages = consumer.consume(SEEK_GAP, timeout=0.3)
+        if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
+            cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"
+            raise NotReady(cause, f"offset {due} of partition {partition} was asked for", "make status")
+        for message in messages:
+            silent_since = time.monotonic()
+            _partition, offset = place_of(message)
+            passed = offset - 1 if is_end(message) else offset
+            while due <= passed:
+                # The log holds the record here or nowhere.
+                yield partition, due, to_record(message) if due == offset else None
+                following = next(wanted, None)
+                if following is None:
+                    return
+                due = following
+
+
+def place_of(message: Message) -> tuple[int, int]:
+    """Return partition and offset of a message or of an end event; raises NotReady for a message that is another error."""
     error: KafkaError | None = message.error()
-    if error is not None:
+    if error is not None and not is_end(message):
         cause = f"{message.topic()} cannot be read"
         raise NotReady(cause, error.str(), "make status")
+    return message.partition() or 0, message.offset() or 0
+
+
+def is_end(message: Message) -> bool:
+    """Whether the message is the event that a partition's end was reached; its offset is the next record's."""
+    error: KafkaError | None = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own name
+
+
+def to_record(message: Message) -> Record:
+    """Return a message as a record; raises NotReady for a message that is an error."""
+    partition, offset = place_of(message)
     headers: dict[str, bytes | None] = {}
     for pair in message.headers() or []:
         name, value = pair[0], pair[1]
         headers[str(name)] = value.encode() if isinstance(value, str) else value
-    return Record(message.partition() or 0, message.offset() or 0, message.timestamp()[1] / 1000, message.value(), headers)
+    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), headers)

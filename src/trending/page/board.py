@@ -104,6 +104,8 @@ class Board:
         version = self._reader.version()
         if version == self._version:
             return
+        if (self._reader.latest() or 0) < max(self._windows, default=0):
+            self._version = -1  # `make rebuild` counts anew: what was read before is not there any more
         if self._version == -1:
             self._windows.clear()
             self._tally, self._pace = Tally(), Pace()

@@ -6,6 +6,8 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from trending.stream.soundness import numbered
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,21 +17,27 @@ def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
 
     A query that finds nothing new after a restart reports no progress, so only the checkpoint has its position.
     """
-    commits = _numbered(checkpoint / "commits")
-    return _ends(checkpoint / "offsets" / str(max(commits)), topic) if commits else {}
+    commits = numbered(checkpoint / "commits")
+    return _ends(checkpoint / "offsets" / str(commits[-1]), topic) if commits else {}
+
+
+def first_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
+    """Return partition → offset at which a checkpoint's first batch began; empty where that cannot be read."""
+    try:
+        # Spark writes a NUL before the version, which older readers of the file need.
+        text = (checkpoint / "sources" / "0" / "0").read_text(encoding="utf-8").splitlines()[1]
+        return {int(partition): int(offset) for partition, offset in json.loads(text)[topic].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:
     """Return batch → partition → end offset (exclusive) for the batches that Spark still keeps, the last hundred."""
     ends = {}
-    for number in sorted(_numbered(checkpoint / "offsets")):
+    for number in numbered(checkpoint / "offsets"):
         with suppress(FileNotFoundError):  # Spark deletes old batches while it runs
             ends[number] = _ends(checkpoint / "offsets" / str(number), topic)
     return ends
-
-
-def _numbered(directory: Path) -> list[int]:
-    return [int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal()]
 
 
 def _ends(path: Path, topic: str) -> dict[int, int]:

@@ -21,12 +21,14 @@ from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
-from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
+from trending.settings import WINDOW_SECONDS
+from trending.stream.catching_up import most_offsets, watermark_seconds
 from trending.stream.checkpoint import committed_offsets
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
 from trending.stream.sink import RankingSink
+from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
     import threading
@@ -43,8 +45,11 @@ BROKER_OPTIONS = {
     "kafka.default.api.timeout.ms": "10000",
     "kafka.request.timeout.ms": "5000",
     "fetchOffset.numRetries": "1",
+    "kafka.max.poll.records": "50",
 }
-"""With Spark's defaults a lost broker goes unnoticed for 184 s; with these the query fails after 11 s and is started again."""
+"""With Spark's defaults a lost broker goes unnoticed for 184 s; with these the query fails after 11 s and is started again.
+
+Of the records that one poll hands out, all stand decompressed in the driver's heap: 500, the default, of 5 MB are five heaps."""
 DRIVER_OPTIONS = (
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:+UseSerialGC",
@@ -88,23 +93,24 @@ def build_session(spec: StreamSpec) -> SparkSession:
 
 
 def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
-    """Return the streaming aggregation: kind, window start in seconds, label, partition, offset, records."""
+    """Return the streaming aggregation: kind, window start in seconds, label, partition, offsets, records."""
     offsets = {spec.topic: {str(partition): offset for partition, offset in spec.start_offsets.items()}}
     source = (
         session.readStream.format("kafka")
         .options(**BROKER_OPTIONS, **spec.connection.spark_options())
         .option("subscribe", spec.topic)
         .option("startingOffsets", json.dumps(offsets))
+        .option("maxOffsetsPerTrigger", most_offsets(spec))
         .load()
         .select("partition", "offset", "timestamp", "value")
     )
     window_time = spec.settings.window_time
     return (
         source.mapInArrow(partial(decode_batches, window_time.value), SCHEMA)
-        .withWatermark("time", f"{WATERMARK_SECONDS[window_time]} seconds")
-        .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offset")
+        .withWatermark("time", f"{watermark_seconds(spec)} seconds")
+        .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offsets")
         .agg(F.sum("records").alias("records"))
-        .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offset", "records")
+        .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offsets", "records")
     )
 
 
@@ -161,6 +167,7 @@ def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
 def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, int], None], store: Store) -> None:
     """Run the query until ``stop``; a lost broker restarts it with back-off, anything else raises LabError."""
     write_heartbeat(spec.heartbeat, "starting the session")
+    require_sound(spec.checkpoint, spec.topic)
     session = build_session(spec)
     progress = ProgressListener(
         lambda run, groups: store.note_dropped(spec.checkpoint_id, run, groups),
@@ -173,11 +180,10 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
         try:
             counts = count_hashtags(session, spec)
             watch(start_query(spec, counts, sink), progress, spec, stop)
-        except StreamingQueryException as error:
+        except (StreamingQueryException, NotReady) as error:
             require_same_topic(spec, stop)
-            if not is_lost_broker(error):
-                cause = "the streaming query failed"
-                raise LabError(cause, str(error), "make status") from error
+            if isinstance(error, StreamingQueryException) and not is_lost_broker(error):
+                raise _query_failed(error, spec) from error
             backoff = 1.0 if progress.batches > batches else min(backoff * 2, MAX_BACKOFF_SECONDS)
             logger.warning("the broker is lost; the query starts again in %.0f s", backoff)
             write_heartbeat(spec.heartbeat, "broker lost", progress.figures())
@@ -203,8 +209,19 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         except (Py4JNetworkError, ConnectionError) as error:
             _end_without_jvm(error)
         except (Py4JError, PySparkException) as error:
-            cause = "Spark refused the job"
-            raise LabError(cause, str(error), "make status") from error
+            raise _refused(error, spec) from error
+
+
+def _query_failed(error: Exception, spec: StreamSpec) -> LabError:
+    if said := tells_of_damage(str(error)):
+        return damaged_by(spec.checkpoint, said)
+    return LabError("the streaming query failed", str(error), "make status")
+
+
+def _refused(error: Exception, spec: StreamSpec) -> LabError:
+    if said := tells_of_damage(str(error)):
+        return damaged_by(spec.checkpoint, said)
+    return LabError("Spark refused the job", str(error), "make status")
 
 
 def _end_without_jvm(error: Exception) -> NoReturn:

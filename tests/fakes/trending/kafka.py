@@ -109,11 +109,18 @@ class FakeDescription:
 
 @dataclass
 class FakeKafka:
-    """The cluster: what it holds, and the ways in which a test makes it misbehave."""
+    """The cluster: what it holds, and the ways in which a test makes it misbehave.
+
+    ``aborted`` are records that only a reader of uncommitted ones gets, ``gone`` offsets at which nobody finds a record: markers,
+    and what compaction removed. ``open_since`` is the offset at which a partition's first open transaction begins.
+    """
 
     clock: FakeTime
     logs: dict[str, list[list[FakeMessage]]] = field(default_factory=dict)
     low: dict[tuple[str, int], int] = field(default_factory=dict)
+    aborted: set[tuple[str, int, int]] = field(default_factory=set)
+    gone: set[tuple[str, int, int]] = field(default_factory=set)
+    open_since: dict[tuple[str, int], int] = field(default_factory=dict)
     silent: set[tuple[str, int]] = field(default_factory=set)
     unreachable: bool = False
     frozen: bool = False
@@ -154,6 +161,22 @@ class FakeKafka:
         message = FakeMessage(topic, partition, len(log), int(self.clock.time() * 1000), value, key, kept)
         log.append(message)
         return message
+
+    def mark(self, topic: str, partition: int = 0) -> None:
+        """Write a transaction's marker, which takes an offset and is no record."""
+        self.gone.add((topic, partition, len(self.logs[topic][partition])))
+        self.append(topic, b"marker", partition=partition)
+
+    def abort(self, topic: str, *values: bytes | None, partition: int = 0) -> None:
+        """Write the records of a transaction that is aborted, and its marker."""
+        for value in values:
+            self.aborted.add((topic, partition, len(self.logs[topic][partition])))
+            self.append(topic, value, partition=partition)
+        self.mark(topic, partition)
+
+    def end(self, place: tuple[str, int], *, committed: bool) -> int:
+        end = len(self.logs[place[0]][place[1]])
+        return min(end, self.open_since.get(place, end)) if committed else end
 
     def values(self, topic: str, partition: int = 0) -> list[bytes | None]:
         return [message.value() for message in self.logs[topic][partition]]
@@ -298,6 +321,8 @@ class FakeConsumer:
         self._kafka = kafka
         self.configuration = configuration
         self._positions: dict[tuple[str, int], int] = {}
+        self._ended: set[tuple[str, int, int]] = set()
+        self._committed = configuration.get("isolation.level") == "read_committed"
         self.assignments = 0
         self.reads = 0
         self.closed = False
@@ -314,12 +339,13 @@ class FakeConsumer:
     def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002 - the same
         self._require()
         self._kafka.require()
-        log = self._kafka.logs[place.topic][place.partition]
-        return self._kafka.low.get((place.topic, place.partition), 0), len(log)
+        where = (place.topic, place.partition)
+        return self._kafka.low.get(where, 0), self._kafka.end(where, committed=self._committed)
 
     def assign(self, places: list[TopicPartition]) -> None:
         self._require()
         self.assignments += 1
+        self._ended.clear()
         self._positions = {
             (place.topic, place.partition): self._kafka.low.get((place.topic, place.partition), 0)
             if place.offset == OFFSET_BEGINNING
@@ -345,17 +371,31 @@ class FakeConsumer:
     def _next(self, place: tuple[str, int]) -> FakeMessage | None:
         position = self._positions[place]
         log = self._kafka.logs[place[0]][place[1]]
+        end = self._kafka.end(place, committed=self._committed)
         if self._kafka.unreachable or self._kafka.frozen or place in self._kafka.silent:
             return None
         if position < self._kafka.low.get(place, 0) or position > len(log):
             del self._positions[place]
             error = KafkaError(KafkaError._AUTO_OFFSET_RESET, "offset out of range")
             return FakeMessage(*place, position, _error=error)
-        if position == len(log):
-            return None
+        while position < end and self._passed_over(*place, position):
+            position += 1
+        self._positions[place] = position
+        if position >= end:
+            return self._end_event(*place, position)
         self._positions[place] = position + 1
         self.reads += 1
         return log[position]
+
+    def _passed_over(self, topic: str, partition: int, offset: int) -> bool:
+        hidden = self._kafka.gone | self._kafka.aborted if self._committed else self._kafka.gone
+        return (topic, partition, offset) in hidden
+
+    def _end_event(self, topic: str, partition: int, offset: int) -> FakeMessage | None:
+        if not self.configuration.get("enable.partition.eof") or (topic, partition, offset) in self._ended:
+            return None
+        self._ended.add((topic, partition, offset))
+        return FakeMessage(topic, partition, offset, _error=KafkaError(KafkaError._PARTITION_EOF))
 
     def close(self) -> None:
         self.closed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,24 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
-from infra.lab.assembly import open_lab
+from infra.lab.assembly import open_lab, want
 from infra.operations import audit, producer, stream, topic
 from infra.operations import program_ladder as heartbeat
 from infra.operations import services as infrastructure
 from infra.operations.undo import found_before, undo
+from infra.stack.state import Wanted
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import AuditFailed, BudgetSpent, InvalidInput, NotReady, PrerequisiteMissing, ServiceDied
+from trending.errors import (
+    AuditFailed,
+    BudgetSpent,
+    ConfigurationConflict,
+    InvalidInput,
+    NotReady,
+    PrerequisiteMissing,
+    ServiceDied,
+)
 from trending.programs.heartbeat import write_heartbeat
+from trending.serving.store import Batch, Store
 from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
 
 if TYPE_CHECKING:
@@ -188,6 +199,64 @@ def test_the_range_begins_at_the_earliest_submission() -> None:
     (checkpoints / "a.start.json").write_text('{"0": 5, "1": 9}')
     (checkpoints / "b.start.json").write_text('{"0": 3, "1": 20}')
     assert audit.range_start(lab) == {0: 3, 1: 9}
+
+
+@pytest.mark.row(21)
+def test_a_rebuild_counts_from_the_first_start_under_a_new_checkpoint_and_keeps_the_old_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    stream.submit_stream("lab", topic.resolve_offsets("lab"))
+    checkpoint = topic.checkpoint_path(lab)
+    (checkpoint / "offsets").mkdir(parents=True)
+    (lab.paths.checkpoints / "other.start.json").write_text('{"0": 3}')
+    (lab.paths.checkpoints / "lost.start.json").write_text("")
+    with closing(Store(lab.paths.store)) as store:
+        store.write("older", Batch(1, 1.0, {(60, "#a"): 5}, {}))
+        monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (2, 99), 1: (4, 9)})
+        assert stream.rebuild_stream("lab") == {0: 3, 1: 4}
+        assert store.counts() == {}
+    assert (topic.resolve_offsets("lab"), topic.recorded_start(lab)) == ({0: 3, 1: 4}, {0: 3, 1: 4})
+    assert not checkpoint.exists()
+    kept = sorted(path.name.partition(topic.ASIDE)[0] for path in lab.paths.checkpoints.iterdir() if topic.ASIDE in path.name)
+    assert kept == [checkpoint.name, "lost.start.json", "other.start.json"]
+    assert world.changes[-2:] == ["end stream", "launch stream"]
+
+
+@pytest.mark.row(21)
+@pytest.mark.usefixtures("world")
+def test_a_rebuild_begins_at_the_logs_beginning_where_retention_has_passed_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = make()
+    topic.resolve_offsets("lab")
+    monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (50, 99)})
+    assert stream.rebuild_stream("lab") == {0: 50}
+    assert topic.recorded_start(lab) == {0: 50}
+
+
+@pytest.mark.row(21)
+@pytest.mark.usefixtures("world")
+def test_a_rebuild_finds_a_lost_start_in_the_checkpoint() -> None:
+    lab = make()
+    first = topic.checkpoint_path(lab) / "sources" / "0" / "0"
+    first.parent.mkdir(parents=True)
+    first.write_bytes(b'\0v1\n{"tweets_topic":{"0":5}}')
+    topic.start_file(topic.checkpoint_path(lab)).write_text("")
+    with pytest.raises(ConfigurationConflict, match="the checkpoint is damaged") as caught:
+        topic.resolve_offsets("lab")
+    assert caught.value.next_command == "make rebuild"
+    assert stream.rebuild_stream("lab") == topic.resolve_offsets("lab") == {0: 5}
+
+
+@pytest.mark.row(21)
+@pytest.mark.usefixtures("world")
+def test_a_rebuild_of_a_stack_that_is_not_up_is_refused_and_changes_nothing() -> None:
+    lab = make()
+    topic.resolve_offsets("lab")
+    before = topic.recorded_start(lab)
+    want(lab, Wanted.STOPPED)
+    with pytest.raises(ConfigurationConflict, match="the stack lab is not up"):
+        stream.rebuild_stream("lab")
+    assert topic.recorded_start(lab) == before
 
 
 @pytest.mark.usefixtures("world")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from trending.kafka.connection import KafkaConnection
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+COMMITTED = {"isolation.level": "read_committed"}
 PLAIN = KafkaConnection("localhost:9092,localhost:9093")
 SECURED = KafkaConnection("kafka.example:9093", {"security.protocol": "SASL_SSL", "sasl.password": "hunter2"})
 
@@ -34,12 +37,30 @@ def test_each_client_has_a_configuration_to_itself() -> None:
     assert "group.id" not in PLAIN.client()
 
 
+@pytest.mark.row(34)
+def test_every_consumer_reads_committed_records_only_whatever_it_asks_for() -> None:
+    dirty = {"isolation.level": "read_uncommitted", "group.id": "one"}
+    assert PLAIN.consumer(dirty) == {**PLAIN.client(), **COMMITTED, "group.id": "one", "enable.auto.commit": False}
+    loose = KafkaConnection("kafka.example:9093", {"isolation.level": "read_uncommitted"})
+    assert loose.consumer()["isolation.level"] == loose.spark_options()["kafka.isolation.level"] == "read_committed"
+
+
+def test_every_consumer_is_configured_as_one() -> None:
+    """A consumer made from ``client()`` would read whatever librdkafka's default level is."""
+    modules = [path for floor in ("flows", "tasks", "infra", "src") for path in sorted((CHECKOUT / floor).rglob("*.py"))]
+    made = [line.strip() for path in modules for line in path.read_text(encoding="utf-8").splitlines() if " Consumer(" in line]
+    assert made
+    assert all("connection.consumer(" in line for line in made), made
+
+
 def test_spark_gets_the_same_with_kafka_before_each_name() -> None:
-    assert PLAIN.spark_options() == {"kafka.bootstrap.servers": "localhost:9092,localhost:9093"}
+    committed = {"kafka.isolation.level": "read_committed"}
+    assert PLAIN.spark_options() == {"kafka.bootstrap.servers": "localhost:9092,localhost:9093", **committed}
     assert SECURED.spark_options() == {
         "kafka.bootstrap.servers": "kafka.example:9093",
         "kafka.security.protocol": "SASL_SSL",
         "kafka.sasl.password": "hunter2",
+        **committed,
     }
 
 

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import KafkaError
 from fakes.trending.kafka import MIDNIGHT, FakeMessage
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from trending.errors import NotReady
 from trending.kafka.connection import KafkaConnection
-from trending.kafka.log_reader import SILENCE_SECONDS, Record, log_ends, read_log, to_record, topic_id
+from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS, Record, log_ends, read_log, read_places, to_record, topic_id
 
 if TYPE_CHECKING:
     from typing import Any
@@ -147,6 +149,58 @@ def test_a_start_that_retention_removed_is_an_error_and_no_silent_skip(kafka: Fa
         list(read_log(BROKER, "tweets", {0: 2}, {0: 10}))
 
 
+@pytest.mark.row(34)
+def test_a_topic_whose_last_record_is_a_marker_is_read_to_its_end_at_once(kafka: FakeKafka) -> None:
+    fill(kafka, 1, 3)
+    kafka.mark("tweets")
+    began = kafka.clock.monotonic()
+    assert [record.offset for record in read_log(BROKER, "tweets", {}, {0: 4})] == [0, 1, 2]
+    assert kafka.clock.monotonic() == began
+
+
+@pytest.mark.row(34)
+def test_aborted_records_are_not_read_and_an_open_transaction_ends_the_log(kafka: FakeKafka) -> None:
+    fill(kafka, 2, 3)
+    kafka.abort("tweets", b"aborted", partition=1)
+    kafka.open_since["tweets", 1] = len(kafka.logs["tweets"][1])
+    kafka.append("tweets", b"open", partition=1)
+    ends = {partition: end for partition, (_first, end) in log_ends(BROKER, "tweets").items()}
+    assert ends == {0: 3, 1: 5}
+    assert places(list(read_log(BROKER, "tweets", {}, ends))) == {0: [0, 1, 2], 1: [0, 1, 2]}
+
+
+@pytest.mark.row(34)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(0, 59)), st.sets(st.integers(0, 59)), st.integers(0, 60), st.integers(0, 60))
+def test_gaps_anywhere_are_passed_over(kafka: FakeKafka, gone: set[int], aborted: set[int], start: int, end: int) -> None:
+    fill(kafka, 1, 60)
+    kafka.gone = {("tweets", 0, offset) for offset in gone}
+    kafka.aborted = {("tweets", 0, offset) for offset in aborted}
+    there = [offset for offset in range(start, end) if offset not in gone | aborted]
+    began = kafka.clock.monotonic()
+    assert [record.offset for record in read_log(BROKER, "tweets", {0: start}, {0: end})] == there
+    assert kafka.clock.monotonic() - began < 1
+
+
+@pytest.mark.row(34)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sets(st.integers(0, 3 * SEEK_GAP), max_size=40),
+    st.lists(st.integers(0, 3 * SEEK_GAP), max_size=9, unique=True),
+    st.integers(0, SEEK_GAP),
+)
+def test_places_are_found_or_told_as_gone(kafka: FakeKafka, gone: set[int], wanted: list[int], low: int) -> None:
+    fill(kafka, 1, 3 * SEEK_GAP + 1)
+    kafka.gone = {("tweets", 0, offset) for offset in gone}
+    kafka.forget_before("tweets", 0, low)
+    found = {offset: record for _part, offset, record in read_places(BROKER, "tweets", {0: sorted(wanted)})}
+    assert found.keys() == set(wanted)
+    assert {offset for offset, record in found.items() if record is None} == {
+        offset for offset in wanted if offset < low or offset in gone
+    }
+    assert all(record is None or record.value == f"0:{offset}".encode() for offset, record in found.items())
+
+
 def test_the_reader_is_closed_also_when_nobody_reads_to_the_end(kafka: FakeKafka) -> None:
     fill(kafka, 1, 10)
     records = read_log(BROKER, "tweets", {}, {0: 10})
@@ -160,4 +214,5 @@ def test_reading_commits_nothing_and_skips_nothing(kafka: FakeKafka) -> None:
     (consumer,) = kafka.consumers
     assert consumer.configuration["enable.auto.commit"] is False
     assert consumer.configuration["auto.offset.reset"] == "error"
+    assert consumer.configuration["isolation.level"] == "read_committed"
     assert consumer.configuration["bootstrap.servers"] == BROKER.bootstrap

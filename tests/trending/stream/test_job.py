@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.trending.checkpoint import BATCHES, make
 from filelock import FileLock
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import AnalysisException, StreamingQueryException
@@ -14,9 +15,9 @@ from trending.errors import ConfigurationConflict, LabError
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
 from trending.serving.store import Store
-from trending.settings import StreamSettings, WindowTime
+from trending.settings import WATERMARK_SECONDS, StreamSettings, WindowTime
 from trending.stream import job as stream
-from trending.stream.job import MAX_BACKOFF_SECONDS, WATERMARK_SECONDS, is_lost_broker, main, run_job, watch
+from trending.stream.job import MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
 from trending.stream.progress import ProgressListener
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
 
@@ -282,14 +283,29 @@ def test_groups_that_spark_dropped_are_booked_in_the_store(session: Session, spe
 
 
 def test_the_job_begins_with_the_offsets_of_its_checkpoint(session: Session, spec: StreamSpec, store: Store) -> None:
-    for folder, text in (("commits", "v1\n{}"), ("offsets", 'v1\n{}\n{"tweets":{"0":77}}')):
-        (spec.checkpoint / folder).mkdir(parents=True)
-        (spec.checkpoint / folder / "5").write_text(text, encoding="utf-8")
+    make(spec.checkpoint)
     session.queries = [Query(9)]
     run(spec, store, CountedStop(1))
     beat = read_heartbeat(spec.heartbeat)
     assert beat is not None
-    assert beat.figures["offset.0"] == 77
+    assert beat.figures["offset.0"] == 7 + BATCHES - 1
+
+
+@pytest.mark.row(21)
+def test_a_damaged_checkpoint_ends_the_job_before_spark_starts(session: Session, spec: StreamSpec, store: Store) -> None:
+    (make(spec.checkpoint) / "offsets" / str(BATCHES - 1)).write_bytes(b"")
+    with pytest.raises(ConfigurationConflict, match="the checkpoint is damaged") as caught:
+        run(spec, store, CountedStop(1))
+    assert caught.value.next_command == "make rebuild"
+    assert session.started == 0
+
+
+@pytest.mark.row(21)
+def test_damage_that_spark_finds_is_told_in_the_same_words(session: Session, spec: StreamSpec, store: Store) -> None:
+    session.queries = [Query(2, StreamingQueryException("Job aborted\n[CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] An error\n\tat x"))]
+    with pytest.raises(ConfigurationConflict, match="the checkpoint is damaged") as caught:
+        run(spec, store, CountedStop(9))
+    assert caught.value.evidence == f"{spec.checkpoint}: [CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] An error"
 
 
 @pytest.mark.row(21)

@@ -1,0 +1,142 @@
+"""Whether a checkpoint is whole, looked at before Spark opens it: Spark tells of damage in a dozen ways, some hours into a start.
+
+A loss of power empties or cuts the newest files. Hadoop keeps a checksum beside each file, ``.name.crc``, which finds more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from trending.errors import ConfigurationConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAMAGED = "the checkpoint is damaged"
+REPAIR = "make rebuild"
+"""Counts anew from the log under a new checkpoint."""
+_CRC_MAGIC = b"crc\0"
+_SPARK_SAYS = re.compile(
+    r"STREAMING_CHECKPOINT_\w+|CANNOT_LOAD_STATE_STORE|STATE_STORE_(?!KEY_SCHEMA|VALUE_SCHEMA)\w*|"
+    r"ChecksumException|Checksum error|Incomplete log file|[Mm]alformed log file|"
+    r"Error reading (?:delta|snapshot|streaming state) file|"
+    r"(?:snapshot|delta) file .* does not exist|Failed to read checkpoint"
+)
+_LINE = 300
+"""Characters of what Spark said; a stack trace tells nobody more."""
+_NEWEST = 2
+"""Spark reads the offsets of the last two batches."""
+
+
+def require_sound(checkpoint: Path, topic: str) -> None:
+    """Raise ConfigurationConflict for a checkpoint that Spark could not go on from; one that is new or empty is sound."""
+    for path, fault in _faults(checkpoint, topic):
+        raise damaged_by(path, fault)
+
+
+def damaged_by(path: Path, fault: object) -> ConfigurationConflict:
+    """Return the error for a checkpoint damaged there; its exit code keeps supervisord from starting the job again."""
+    return ConfigurationConflict(DAMAGED, f"{path}: {fault}", REPAIR)
+
+
+def tells_of_damage(text: str) -> str:
+    """Return the line in which an exception of Spark's says that the checkpoint cannot be read; empty where none does."""
+    line = next((each for each in text.splitlines() if _SPARK_SAYS.search(each)), "")
+    return line.strip()[:_LINE]
+
+
+def _faults(checkpoint: Path, topic: str) -> Iterator[tuple[Path, str]]:
+    offsets, commits = numbered(checkpoint / "offsets"), numbered(checkpoint / "commits")
+    metadata = checkpoint / "metadata"
+    if not offsets and not commits and not metadata.exists():
+        return
+    yield from _text_fault(metadata, 0)
+    for start in checkpoint.glob("sources/*/[0-9]*"):
+        yield from _text_fault(start, 1)
+    for number in offsets[-_NEWEST:]:
+        yield from _text_fault(checkpoint / "offsets" / str(number), 2, topic)
+    if not commits:
+        return
+    committed = commits[-1]
+    if not offsets or not committed <= offsets[-1] <= committed + 1 or committed not in offsets:
+        yield checkpoint / "offsets", f"batches {offsets[-3:]} were begun, {commits[-3:]} were finished"
+    yield from _text_fault(checkpoint / "commits" / str(committed), 1)
+    yield from _state_faults(checkpoint, committed)
+
+
+def numbered(directory: Path) -> list[int]:
+    """Return the batches that have a file in the directory, in order."""
+    return sorted(int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal())
+
+
+def _text_fault(path: Path, line: int, key: str | None = None) -> Iterator[tuple[Path, str]]:
+    """Yield the fault of a file whose ``line`` is an object of JSON, with ``key`` in it."""
+    yield from _file_fault(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = json.loads(lines[line])
+        whole = isinstance(found, dict) and (key is None or isinstance(found[key], dict))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        yield path, f"{type(error).__name__}: {error}"
+        return
+    if not whole:
+        yield path, "not what Spark writes there"
+
+
+def _state_faults(checkpoint: Path, committed: int) -> Iterator[tuple[Path, str]]:
+    """Yield what is wrong with the state after the last committed batch: batch n leaves version n + 1."""
+    version = committed + 1
+    for operator in sorted((checkpoint / "state").glob("[0-9]*")) or [checkpoint / "state" / "0"]:
+        for path in sorted(operator.rglob("_metadata/**/*")):
+            if path.is_file() and not path.name.startswith("."):
+                yield from _file_fault(path)
+        partitions = sorted(path for path in operator.glob("[0-9]*") if path.is_dir())
+        expected = _partitions(checkpoint, committed)
+        if len(partitions) < expected:
+            yield operator, f"state of {len(partitions)} partitions, {expected} are needed"
+        for partition in partitions:
+            snapshots = [number for path in partition.glob("[0-9]*.snapshot") if (number := int(path.stem)) <= version]
+            base = max(snapshots, default=0)
+            needed = [f"{base}.snapshot"] if snapshots else []
+            for name in [*needed, *(f"{number}.delta" for number in range(base + 1, version + 1))]:
+                yield from _file_fault(partition / name)
+
+
+def _partitions(checkpoint: Path, committed: int) -> int:
+    try:
+        line = (checkpoint / "offsets" / str(committed)).read_text(encoding="utf-8").splitlines()[1]
+        return int(json.loads(line)["conf"]["spark.sql.shuffle.partitions"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return 1
+
+
+def _file_fault(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the fault of a file that is missing, empty, or not what its checksum says."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        yield path, error.strerror or "unreadable"
+        return
+    if not content:
+        yield path, "empty"
+    elif not _matches(content, path.with_name(f".{path.name}.crc")):
+        yield path, "its content is not what its checksum says"
+
+
+def _matches(content: bytes, sums: Path) -> bool:
+    """Whether the checksums of Hadoop's local file system fit; without them nothing can be said."""
+    try:
+        stored = sums.read_bytes()
+    except OSError:
+        return True
+    head = len(_CRC_MAGIC) + 4
+    if not stored.startswith(_CRC_MAGIC) or len(stored) < head:
+        return True  # Hadoop ignores such a file too
+    (size,) = struct.unpack(">i", stored[len(_CRC_MAGIC) : head])
+    pieces = [content[start : start + size] for start in range(0, len(content), size)] if size > 0 else []
+    return stored[head:] == b"".join(struct.pack(">I", zlib.crc32(piece)) for piece in pieces)

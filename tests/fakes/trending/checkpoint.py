@@ -1,0 +1,41 @@
+"""A checkpoint as Spark leaves it."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BATCHES = 4
+PARTITIONS = 2
+
+
+def put(path: Path, content: bytes, *, summed: bool = True) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    if summed:
+        pieces = [content[start : start + 512] for start in range(0, len(content), 512)]
+        sums = b"".join(struct.pack(">I", zlib.crc32(piece)) for piece in pieces)
+        path.with_name(f".{path.name}.crc").write_bytes(b"crc\0" + struct.pack(">i", 512) + sums)
+
+
+def make(path: Path, *, committed: int = BATCHES - 1, summed: bool = True, snapshot: int = 0) -> Path:
+    """Write a checkpoint of four batches, the last of them finished or only begun."""
+    conf = json.dumps({"batchWatermarkMs": 0, "conf": {"spark.sql.shuffle.partitions": str(PARTITIONS)}})
+    put(path / "metadata", b'{"id":"d8033de6"}', summed=summed)
+    put(path / "sources" / "0" / "0", b'\0v1\n{"tweets":{"0":7}}', summed=summed)
+    for number in range(BATCHES):
+        offsets = json.dumps({"tweets": {"0": 7 + number}})
+        put(path / "offsets" / str(number), f"v1\n{conf}\n{offsets}".encode(), summed=summed)
+        if number <= committed:
+            put(path / "commits" / str(number), b'v1\n{"nextBatchWatermarkMs":0}', summed=summed)
+        for partition in range(PARTITIONS):
+            put(path / "state" / "0" / str(partition) / f"{number + 1}.delta", b"LZ4Block" * 100, summed=summed)
+    put(path / "state" / "0" / "_metadata" / "metadata", b'v1\n{"operatorInfo":{}}', summed=summed)
+    if snapshot:
+        put(path / "state" / "0" / "1" / f"{snapshot}.snapshot", b"LZ4Block" * 50, summed=summed)
+    return path

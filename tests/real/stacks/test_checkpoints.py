@@ -1,0 +1,97 @@
+"""FAULTS.md row 21: a damaged checkpoint ends in one diagnosis, and in a repair that keeps the data."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.operations.stream import submit_stream
+from infra.operations.topic import ASIDE, checkpoint_path, resolve_offsets, start_file
+from infra.supervision.output_tail import tail
+from trending.stream.checkpoint import committed_offsets
+from trending.stream.soundness import DAMAGED, numbered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from real.harness import RealStack
+
+
+def newest(checkpoint: Path, folder: str) -> Path:
+    return checkpoint / folder / str(numbered(checkpoint / folder)[-1])
+
+
+def newest_delta(checkpoint: Path) -> Path:
+    """Return the state's delta of the last batch that was finished."""
+    return checkpoint / "state" / "0" / "0" / f"{numbered(checkpoint / 'commits')[-1] + 1}.delta"
+
+
+def refused(stack: RealStack) -> str:
+    """Submit the stream, wait until it is over for good, return its last lines."""
+    submit_stream(stack.name, resolve_offsets(stack.name))
+
+    def over() -> bool:
+        status = stack.lab.supervisor.status("stream")
+        return status is not None and not status.alive and not status.comes_back
+
+    stack.wait_until(over, 90, "the stream gives up on its checkpoint")
+    said = tail(stack.paths.output_file("stream", "err"), 30)
+    stack.lab.supervisor.remove("stream")
+    return said
+
+
+def settled(stack: RealStack) -> Path:
+    """Stop the stream after some batches and return its checkpoint."""
+    stack.wait_until(lambda: stack.figure("stream", "batches") > 3, 60, "a few batches are done")
+    stack.lab.supervisor.remove("stream")
+    return checkpoint_path(stack.lab)
+
+
+@pytest.mark.row(21, "E")
+def test_every_damaged_file_ends_in_the_diagnosis_and_a_rebuild_counts_everything_anew(stack: RealStack) -> None:
+    stack.bring_up()
+    checkpoint = settled(stack)
+    for path in (newest(checkpoint, "offsets"), newest(checkpoint, "commits"), checkpoint / "metadata", newest_delta(checkpoint)):
+        content = path.read_bytes()
+        for broken in (b"", content[: len(content) // 2], bytes(len(content))):
+            path.write_bytes(broken)
+            began = time.monotonic()
+            said = refused(stack)
+            assert DAMAGED in said, said
+            assert "make rebuild" in said
+            assert str(path) in said
+            assert "Traceback" not in said
+            assert time.monotonic() - began < 30
+        path.write_bytes(content)
+
+    # Without checksums it is Spark that finds it, in words of its own.
+    delta = newest_delta(checkpoint)
+    delta.with_name(f".{delta.name}.crc").unlink()
+    delta.write_bytes(b"\x7f" * 100)
+    said = refused(stack)
+    assert DAMAGED in said, said
+    assert "make rebuild" in said
+
+    output = stack.command("rebuild", f"--name={stack.name}")
+    assert "partition 0 is counted anew from offset 0" in output
+    assert [path for path in stack.paths.checkpoints.iterdir() if ASIDE in path.name], "the old one is set aside, not deleted"
+    stack.wait_well()
+    stack.audit()
+
+
+@pytest.mark.row(21, "E")
+def test_a_rebuild_of_a_healthy_stack_and_of_one_whose_start_was_lost_changes_no_count(stack: RealStack) -> None:
+    stack.bring_up()
+    stack.audit()
+    stack.command("rebuild", f"--name={stack.name}")
+    stack.audit()
+    checkpoint = settled(stack)
+    start_file(checkpoint).write_bytes(b"")
+    output = stack.command("start_up", *stack.up_arguments(), code=12)
+    assert DAMAGED in output
+    assert "make rebuild" in output
+    assert "partition 0 is counted anew from offset 0" in stack.command("rebuild", f"--name={stack.name}")
+    stack.audit()
+    assert committed_offsets(checkpoint, "tweets_topic")
