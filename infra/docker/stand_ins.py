@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.docker.engine import engine, has_image
+from docker.errors import DockerException
+
+from infra.docker.engine import CREDENTIALS_REMEDY, engine, has_image, of_credentials
 from infra.host.paths import short_hash
 from infra.java.jars import ensure_jars
+from infra.stack.profiles import KAFKA_IMAGE, KRAFT_IMAGE, ZOOKEEPER_IMAGE
 from trending.errors import ImageUnavailable, LabError
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ BUILD_SECONDS = 900
 
 @dataclass(frozen=True)
 class StandIn:
-    """A stand-in: the public image it replaces, its own name, its main class, its jars and its logging configuration."""
+    """A stand-in: the public image it replaces, tag included, its own name, main class, jars and logging configuration."""
 
     stands_for: str
     image: str
@@ -43,16 +46,16 @@ class StandIn:
 
 STAND_INS = (
     StandIn(
-        "apache/kafka",
+        KRAFT_IMAGE,
         "trending-lab/kafka:4.4.0",
         "kraft",
         "4.4.0",
         "broker",
         Path(__file__).parents[1] / "kafka" / "log4j2.yaml",
     ),
-    StandIn("confluentinc/cp-kafka", "trending-lab/cp-kafka:3.9.2", "kafka", "3.9.2", "zookeeper", SOURCES / "logback.xml"),
+    StandIn(KAFKA_IMAGE, "trending-lab/cp-kafka:3.9.2", "kafka", "3.9.2", "zookeeper", SOURCES / "logback.xml"),
     StandIn(
-        "confluentinc/cp-zookeeper",
+        ZOOKEEPER_IMAGE,
         "trending-lab/cp-zookeeper:3.8.6",
         "zookeeper",
         "3.8.6",
@@ -63,9 +66,8 @@ STAND_INS = (
 
 
 def stand_in_for(image: str) -> StandIn | None:
-    """Return the stand-in for a public image, by its name without tag or digest."""
-    name = image.split("@", 1)[0].rsplit(":", 1)[0]
-    return next((each for each in STAND_INS if each.stands_for == name), None)
+    """Return the stand-in for a profile's own image. Another version or digest was asked for and is not stood in for."""
+    return next((each for each in STAND_INS if each.stands_for == image), None)
 
 
 def image_at_hand(client: DockerClient, image: str) -> str | None:
@@ -76,10 +78,16 @@ def image_at_hand(client: DockerClient, image: str) -> str | None:
 
 def build_all() -> list[str]:
     """Build the base and every stand-in that is missing or out of date; returns the names of the images."""
-    with engine() as client:
-        if not has_image(client, BASE):
-            _import_base(client)
-        return [_build(client, stand_in) for stand_in in STAND_INS]
+    with engine(BUILD_SECONDS) as client:
+        try:
+            if not has_image(client, BASE):
+                _import_base(client)
+            return [_build(client, stand_in) for stand_in in STAND_INS]
+        except (DockerException, RuntimeError) as error:
+            if not of_credentials(str(error)):
+                raise
+            cause = "the images cannot be built: Docker's credential helper fails"
+            raise ImageUnavailable(cause, str(error)[:400], CREDENTIALS_REMEDY) from error
 
 
 def _import_base(client: DockerClient) -> None:

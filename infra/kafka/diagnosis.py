@@ -76,6 +76,13 @@ TABLE: tuple[Diagnosis, ...] = (
         "end that process, or take another port: make up PORT=19092",
     ),
     Diagnosis(
+        "all predefined address pools have been fully subnetted",
+        r"address pools have been fully subnetted|non-overlapping IPv4 address pool",
+        "Docker has no address range left for another network",
+        "docker network ls shows the networks; remove those that nobody uses: docker network prune",
+        final=True,
+    ),
+    Diagnosis(
         "No space left on device",
         r"No space left on device|Disk quota exceeded",
         "the disk that holds the data is full",

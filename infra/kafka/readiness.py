@@ -142,6 +142,9 @@ def require_running(runtime: Runtime, service: Service) -> str:
     NotReady if Docker or supervisord restarts it, ServiceBroken if a restart cannot heal it, otherwise ServiceDied.
     """
     observed = runtime.observe(service)
+    if observed.frozen:
+        cause = f"{service.name} is paused"
+        raise NotReady(cause, observed.detail, "make up lets it go on, and so does make health HEAL=1")
     if observed.state is ServiceState.RUNNING:
         return observed.detail
     logs = runtime.output(service, SEARCHED_LINES)

@@ -88,9 +88,7 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
         runtime, why = earlier.runtime, "as recorded for this stack"
         if not settings.stack.takes(runtime):
             cause = f"the stack {settings.stack.name} exists in the {runtime} runtime"
-            raise ConfigurationConflict(
-                cause, f"asked for {settings.stack.runtime}", f"make down NAME={settings.stack.name} VOLUMES=1"
-            )
+            raise ConfigurationConflict(cause, settings.stack.asked_for, f"make down NAME={settings.stack.name} VOLUMES=1")
         if settings.stack.profile is not earlier.settings.stack.profile:
             cause = f"the stack {settings.stack.name} has data of the profile {earlier.settings.stack.profile}"
             raise ConfigurationConflict(

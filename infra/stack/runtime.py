@@ -56,6 +56,8 @@ class Observation:
     """When the present life began, seconds since the epoch; None where nothing runs."""
     comes_back: bool = False
     """It has just died, and whoever keeps it starts it again."""
+    frozen: bool = False
+    """It runs and was stopped in the middle: a paused container."""
 
 
 @dataclass(frozen=True)
