@@ -109,7 +109,7 @@ def tried_host() -> str:
     chosen = "DOCKER_CONTEXT names it" if os.environ.get("DOCKER_CONTEXT") else "Docker's config.json names it"
     try:
         context = ContextAPI.get_context(name or DEFAULT_CONTEXT)
-        host = str(context.Host or "") if context is not None else ""
+        host = str(getattr(context, "Host", None) or "")  # None for a context that is gone, whatever its type says
     except Exception as error:  # the SDK raises even a plain Exception for a file that it cannot read
         cause = f"the Docker context {name} cannot be read"
         raise EngineUnavailable(cause, f"{chosen}; {error}", CONTEXT_REMEDY) from error

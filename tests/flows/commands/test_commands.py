@@ -27,6 +27,7 @@ from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, PrefectServer, 
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
+from infra.supervision.budget import DEATHS, note_death
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
 from trending.settings import PageSettings
@@ -117,6 +118,20 @@ def test_a_stack_that_wants_no_page_misses_none(world: World, capsys: pytest.Cap
     status.main(NamedStack(name="lab"))
     assert re.search(r"page +absent +- +not asked for", capsys.readouterr().out)
     assert "page" not in world.running
+
+
+@pytest.mark.row(27)
+def test_a_program_that_was_given_up_is_shown_as_such_with_the_way_back(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = StackPaths.of("lab")
+    for _ in range(DEATHS + 1):
+        note_death(paths.budget, "stream", 1.0, "java.io.IOException: No space left on device")
+    up.ended["stream"] = ProgramStatus("stream", "STOPPED", 0, 0, "", 0.0)
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    output = capsys.readouterr().out
+    assert re.search(r"stream +given up +unhealthy +the program stream was given up after five deaths in ten minutes", output)
+    assert "the last cause: java.io.IOException: No space left on device" in output
+    assert "make up gives it its budget back" in output
 
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
