@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect import Task, flow
@@ -11,6 +12,7 @@ from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RET
 from flows.runs.server import run_on
 from infra.forms.parameters import TearDownCommand, TearDownForm
 from infra.forms.terminal import run_command
+from infra.host.crash_reports import at_exit
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
 from infra.operations.take_down import take_down
@@ -48,7 +50,7 @@ def as_task(step: Callable[P, R]) -> Callable[P, R]:
 def main(settings: TearDownForm) -> None:
     """Run from a terminal: as a flow if a server answers, otherwise directly. With the last stack, our server is stopped."""
     if not settings.stop_only:
-        atexit.register(_stop_server_with_last_stack)
+        atexit.register(partial(at_exit, _stop_server_with_last_stack))
     settings.require_confirmed()
     server = current_server()
     if server is None:

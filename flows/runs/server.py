@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
+from infra.host.crash_reports import at_exit
 from infra.prefect_services.server import (
     RUN_HEARTBEAT_SECONDS,
     PrefectServer,
@@ -31,7 +33,7 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
     """
     server = ensure_server(show=print_line)
     if server.started and not leave:
-        atexit.register(stop_idle_server)
+        atexit.register(partial(at_exit, stop_idle_server))
     run_on(server, run, run_heartbeat)
 
 

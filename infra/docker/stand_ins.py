@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from docker.errors import DockerException
 
 from infra.docker.engine import CREDENTIALS_REMEDY, engine, has_image, of_credentials
+from infra.host.crash_reports import run_reported
 from infra.host.paths import short_hash
 from infra.java.jars import ensure_jars
 from infra.stack.profiles import KAFKA_IMAGE, KRAFT_IMAGE, ZOOKEEPER_IMAGE
@@ -148,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from rich.console import Console
 
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
+from infra.host.crash_reports import report_crash
 from infra.host.reporting import LOGGER, MARK
 from trending.errors import Interrupted, InvalidInput, LabError
 
@@ -159,7 +160,10 @@ def run_command(
     program: str,
     recorded: Callable[[str], dict[str, Any]] | None = None,
 ) -> None:
-    """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code."""
+    """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code.
+
+    An unexpected error is one line, and its traceback goes to a file.
+    """
     _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
@@ -171,9 +175,9 @@ def run_command(
         sys.exit(error.exit_code)
     except SystemExit:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one line
         if not _of_a_signal(error):
-            raise
+            sys.exit(report_crash(error))
         sys.stderr.write("interrupted: what this run had made was undone\n")
         sys.exit(Interrupted.exit_code)
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from infra.host.crash_reports import run_reported
 from infra.host.memory import available_mb
 from infra.host.paths import lab_home
 from infra.java.installation import find_java
@@ -76,4 +77,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_reported(main)
