@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -147,6 +148,12 @@ class ProducerSettings(Section):
     catalogue: str | None = Field(
         None, description="Path of a JSON file with users, phrases and weighted hashtags; empty means the built-in one."
     )
+
+    @field_validator("catalogue")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """Make the path absolute where it is given: the producer runs in another directory, and so does a later command."""
+        return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
 
 class StreamSettings(Section):
