@@ -31,6 +31,8 @@ SUITE = "bookworm"
 BASE = "trending-lab/java:17-bookworm"
 SOURCES = Path(__file__).with_name("images")
 BUILD_SECONDS = 900
+UMASK = 0o022
+"""Of the base image: the user of a container is not the one who builds it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _import_base(client: DockerClient) -> None:
     with tempfile.TemporaryDirectory(prefix="trending-base-") as scratch:
         root = Path(scratch) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=openjdk-17-jre-headless", SUITE, str(root)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False, umask=UMASK)
         if done.returncode:
             cause = "debootstrap failed"
             raise LabError(cause, (done.stdout + done.stderr).strip()[-400:], "run make images as root, with a network")
@@ -110,6 +112,14 @@ def _import_base(client: DockerClient) -> None:
         client.api.import_image(src=str(archive), repository=BASE.split(":", maxsplit=1)[0], tag=BASE.split(":")[1])
 
 
+def readable(file: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return a file that the image's own user can read, whatever umask it was written with here."""
+    file.mode = 0o755 if file.name.endswith(".sh") else 0o644
+    file.uid = file.gid = 0
+    file.uname = file.gname = "root"
+    return file
+
+
 def _build(client: DockerClient, stand_in: StandIn) -> str:
     jars = ensure_jars(stand_in.jars)
     recipe = "".join(path.read_text(encoding="utf-8") for path in sorted(SOURCES.iterdir()))
@@ -118,11 +128,13 @@ def _build(client: DockerClient, stand_in: StandIn) -> str:
         return stand_in.image
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        tar.add(SOURCES / "Dockerfile", "Dockerfile")
-        tar.add(SOURCES / "entrypoint.sh", "entrypoint.sh")
-        tar.add(stand_in.logging, f"conf/{stand_in.logging.name}")
-        for jar in jars:
-            tar.add(jar, f"jars/{jar.name}")
+        for place, file in {
+            "Dockerfile": SOURCES / "Dockerfile",
+            "entrypoint.sh": SOURCES / "entrypoint.sh",
+            f"conf/{stand_in.logging.name}": stand_in.logging,
+            **{f"jars/{jar.name}": jar for jar in jars},
+        }.items():
+            tar.add(file, place, filter=readable)
     context.seek(0)
     arguments = {"BASE": BASE, "FLAVOUR": stand_in.flavour, "VERSION": stand_in.version}
     events = client.api.build(
