@@ -22,6 +22,7 @@ from rich.console import Console
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.crash_reports import report_crash
 from infra.host.reporting import LOGGER, MARK
+from infra.host.user import require_own_home
 from trending.errors import Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -169,7 +170,9 @@ def run_command(
     atexit.register(gc.freeze)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        main(parse(form, sys.argv[1:], program, recorded))
+        filled = parse(form, sys.argv[1:], program, recorded)
+        require_own_home()
+        main(filled)
     except LabError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from infra.host.crash_reports import run_reported
 from infra.host.memory import available_mb
 from infra.host.paths import lab_home
+from infra.host.user import check_user
 from infra.java.installation import find_java
 from trending.errors import PrerequisiteMissing
 
@@ -61,7 +62,7 @@ def check_disk(needed_mb: int = DISK_MB, where: Path | None = None) -> str:
     return f"{free} MiB of disk free"
 
 
-CHECKS = (check_python, check_java, check_memory, check_disk)
+CHECKS = (check_user, check_python, check_java, check_memory, check_disk)
 
 
 def main() -> int:
