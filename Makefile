@@ -30,7 +30,7 @@ PLACE := $(shell cat $(VENV)/lib/python3*/site-packages/trending-lab.pth 2>/dev/
 SET_UP_HERE := $(shell test ! -e $(VENV)/.complete || test $(call quoted,$(PLACE)) = "$$(pwd -P)" && echo yes)
 .PHONY: relocation
 relocation:
-	@$(PYTHON) -m infra.commands.relocation $(VENV)
+	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV)
 
 # The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
 $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)

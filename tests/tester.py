@@ -1,8 +1,10 @@
 """Five messages through the topic and back: ``python tests/tester.py``; exits 0 only if all of them came back.
 
-Uses the running stack's address; TRENDING_NAME chooses another stack than ``trending``.
+Works with any Kafka: the one at ``--bootstrap``; else the stack that TRENDING_NAME names; else the lab's running stack
+``trending``; else the broker that Docker Compose brought up; else localhost:9092. Its first line says which address it is.
 """
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -11,23 +13,22 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 TIMEOUT_SECONDS = 30.0
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the probe and print the contract's lines; returns the exit code."""
-    from pydantic import ValidationError  # noqa: PLC0415 - see the bottom of this file
-
-    from infra.lab.assembly import open_lab  # noqa: PLC0415
-    from trending.errors import InvalidInput, LabError  # noqa: PLC0415
+    from infra.lab.brokers import find_broker  # noqa: PLC0415 - see the bottom of this file
+    from trending.errors import LabError  # noqa: PLC0415
     from trending.kafka.probe import run_probe  # noqa: PLC0415
-    from trending.settings import StackSettings  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(description="Five messages through the topic and back.")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="address of the broker; by default that of the stack that runs")
+    options = parser.parse_args(arguments)
+
+    def show(line: str) -> None:
+        print(line, flush=True)  # noqa: T201
 
     try:
-        stack = StackSettings(name=os.environ.get("TRENDING_NAME", "trending"))
-    except ValidationError as error:
-        sys.stderr.write(f"error: TRENDING_NAME: {error.errors()[0]['msg']}\n")
-        return InvalidInput.exit_code
-    try:
-        lab = open_lab(stack.name)
-        run_probe(lab.stack.connection, lab.settings.stack.topic, TIMEOUT_SECONDS, lambda line: print(line, flush=True))  # noqa: T201
+        broker = find_broker(options.bootstrap, os.environ.get("TRENDING_NAME"))
+        run_probe(broker.connection, broker.topic, TIMEOUT_SECONDS, show, broker.ensure_topic)
     except LabError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
@@ -39,4 +40,6 @@ if __name__ == "__main__":
     environment = CHECKOUT / ".venv" / "bin" / "python"
     if Path(sys.prefix) != environment.parent.parent and environment.exists():
         os.execv(environment, [str(environment), *sys.argv])  # noqa: S606
-    sys.exit(main())
+    from infra.host.crash_reports import run_reported
+
+    run_reported(lambda: main(sys.argv[1:]))

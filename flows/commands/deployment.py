@@ -65,6 +65,16 @@ def create_pool() -> bool:
     return True
 
 
+def paused_parts() -> list[str]:
+    """Return what of the work pool is paused, and the command that resumes it: runs would wait there for ever."""
+    with get_client(sync_client=True) as client:
+        pool = client.read_work_pool(POOL)
+        queues = client.read_work_queues(work_pool_name=POOL)
+    paused = [f"the work pool {POOL} is paused: prefect work-pool resume {POOL}"] if pool.is_paused else []
+    waiting = [queue.name for queue in queues if queue.is_paused]
+    return paused + [f"its queue {name} is paused: prefect work-queue resume {name} --pool {POOL}" for name in waiting]
+
+
 def deploy(environment: Mapping[str, str]) -> list[str]:
     """Deploy everything in prefect.yaml and return its lines; raises LabError with Prefect's message if that fails."""
     command = [

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-from flows.commands.deployment import ALERT, apply_automations, create_pool, deploy, wait_for_schedule, wait_for_worker
+from flows.commands.deployment import (
+    ALERT,
+    apply_automations,
+    create_pool,
+    deploy,
+    paused_parts,
+    wait_for_schedule,
+    wait_for_worker,
+)
 from flows.runs.server import run_on
 from infra.forms.parameters import ServeForm
 from infra.forms.terminal import run_command
@@ -29,6 +37,8 @@ def serve(server: PrefectServer, settings: ServeForm) -> None:
     """Put pool, deployments and automations on the server, then start the worker and wait for it."""
     created = create_pool()
     print_line(f"[ok] work pool {'created' if created else 'is there'}")
+    for part in paused_parts():
+        print_line(f"[!!] {part}; until then every run waits")
     lines = deploy({**os.environ, **prefect_environment(), "PREFECT_API_URL": server.url})
     print_line(f"[ok] {len(lines)} deployments")
     applied = apply_automations(settings.alert_url)

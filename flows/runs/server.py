@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
 
+from infra.host.crash_reports import at_exit
 from infra.host.interruptions import finished_despite_signals
 from infra.host.reporting import write_line
 from infra.prefect_services.server import (
@@ -48,7 +49,7 @@ def stop_at_exit(stop: Callable[[], object]) -> None:
 def _stop(stop: Callable[[], object]) -> None:
     try:
         with finished_despite_signals():
-            stop()
+            at_exit(stop)
     except UndoAbandoned:
         write_line("abandoned: the Prefect server may be left; make server-stop ends it", sys.stderr)
         os._exit(UndoAbandoned.exit_code)  # atexit would print a traceback and go on

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from infra.forms import parameters
+from infra.host.crash_reports import run_reported
 from infra.host.paths import CHECKOUT
-from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED_BY_HAND, MEMORY_KILLED, TABLE, Diagnosis
+from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError
 from trending.settings import LabSettings
 
@@ -51,7 +52,8 @@ def troubleshooting() -> str:
     """Return docs/troubleshooting.md."""
     reproduced = [_row(row) for row in TABLE if row.reproduced]
     read_about = [_row(row) for row in TABLE if not row.reproduced]
-    ends = [_row(MEMORY_KILLED), _row(KILLED_BY_HAND), f"| exit {HEAP_EXHAUSTED} of a JVM | see `OutOfMemoryError` below | |"]
+    deaths = (MEMORY_KILLED, KILLED_BY_HAND, OUT_OF_MEMORY, KILLED)
+    ends = [*map(_row, deaths), f"| exit {HEAP_EXHAUSTED} of a JVM | see `OutOfMemoryError` below | |"]
     heading = ["| symptom | cause | remedy |", "|---|---|---|"]
     codes = [f"| {error.exit_code} | `{error.__name__}` | {_first_line(error)} |" for error in all_errors()]
     return _MADE.format(sources="infra/kafka/diagnosis.py and src/trending/errors.py") + _lines(
@@ -208,4 +210,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

@@ -11,6 +11,8 @@ import stat
 import sys
 from pathlib import Path
 
+from infra.host.crash_reports import run_reported
+
 PATH_FILE = "trending-lab.pth"
 
 
@@ -55,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

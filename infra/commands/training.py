@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from infra.host.crash_reports import run_reported
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, stack_processes, wait_for_end
 from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

@@ -110,6 +110,10 @@ def _require_running(service: ComposeService) -> str:
     if service.observed.state is not ServiceState.RUNNING:
         cause = f"{service.name} is {service.observed.state}"
         raise ServiceDied(cause, service.observed.detail, f"docker logs {service.observed.detail.split(',', 1)[0]}")
+    if service.observed.frozen:
+        container = service.observed.detail.split(",", 1)[0]
+        cause = f"{service.name} is paused"
+        raise NotReady(cause, service.observed.detail, f"docker unpause {container}")
     return service.observed.detail
 
 

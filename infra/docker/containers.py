@@ -51,9 +51,10 @@ def observe_container(client: DockerClient, container: Container, service: str, 
     if state["Status"] == "created":
         return Observation(service, ServiceState.ABSENT, "created and never started", drifted=drifted)
     if state["Running"] and not state["Restarting"]:
-        detail = "paused" if state["Paused"] else f"pid {state['Pid']}"
+        paused = bool(state["Paused"])
+        where = f"{container.name}, paused" if paused else f"{container.name}, pid {state['Pid']}"
         started = datetime.fromisoformat(state["StartedAt"]).timestamp()
-        return Observation(service, ServiceState.RUNNING, f"{container.name}, {detail}", drifted=drifted, started_at=started)
+        return Observation(service, ServiceState.RUNNING, where, drifted=drifted, started_at=started, frozen=paused)
     code, memory = int(state["ExitCode"]), bool(state["OOMKilled"]) or memory_event(client, container)
     ended = ServiceState.STOPPED if code in CLEAN_EXITS else ServiceState.EXITED
     detail = f"{container.name}, exit code {code}, restarted {container.attrs['RestartCount']} times"

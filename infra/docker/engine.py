@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import docker
 from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_host
+from requests.exceptions import RequestException
 
 from infra.docker.presence import ENGINE_REMEDY, knock, no_engine_at
+from infra.kafka.diagnosis import diagnose
 from trending.errors import EngineUnavailable, ImageUnavailable
 
 if TYPE_CHECKING:
@@ -20,29 +23,49 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-ENGINE_SECONDS = 60
+DEFAULT_CONTEXT = "default"
+CONTEXT_REMEDY = "docker context ls lists them; docker context use default, unset DOCKER_CONTEXT, or RUNTIME=embedded"
+QUESTION_SECONDS = 5
+"""How long the engine may take to answer a question. It answers within milliseconds; one that does not is frozen."""
+ACT_SECONDS = 60
+"""How long it may take to do something: a container that is made on a slow disk takes several seconds."""
+CREDENTIALS_REMEDY = "repair the credential helper, or take credsStore and credHelpers out of Docker's config.json"
 
 
 @contextmanager
-def engine(seconds: int = ENGINE_SECONDS) -> Iterator[DockerClient]:
+def engine(seconds: int = QUESTION_SECONDS) -> Iterator[DockerClient]:
     """Yield a client of the engine that the user's Docker context names; each answer may take ``seconds``.
 
-    Use it within one task: clients are neither thread-safe nor serialisable. Raises EngineUnavailable.
+    Its first answer may not take longer than a question's, so a frozen engine is found before anything is begun.
+    Use it within one task: clients are neither thread-safe nor serialisable. Raises EngineUnavailable, also where it falls
+    silent later.
     """
+    client = _opened(min(seconds, QUESTION_SECONDS))
+    client.api.timeout = seconds
     try:
-        _knock(tried_host(), seconds)
+        yield client
+    except APIError as error:
+        raise refused(error) from error
+    except RequestException as error:
+        raise unavailable(error) from error
+    finally:
+        client.close()
+
+
+def _opened(seconds: int) -> DockerClient:
+    """Return a client of an engine that has answered."""
+    host = tried_host()
+    try:
+        _knock(host, seconds)
         client = docker.from_env(timeout=seconds)
-    except (DockerException, OSError) as error:
+    except Exception as error:  # the SDK makes any error of a configuration that it does not expect: AttributeError, KeyError
         raise unavailable(error) from error
     try:
         client.ping()
     except (DockerException, OSError) as error:
         client.close()
         raise unavailable(error) from error
-    try:
-        yield client
-    finally:
-        client.close()
+    return client
 
 
 def _knock(host: str, seconds: float) -> None:
@@ -53,13 +76,47 @@ def _knock(host: str, seconds: float) -> None:
 
 
 def unavailable(error: Exception) -> EngineUnavailable:
-    """Return the error for an engine that does not answer, naming the host that was tried."""
-    return EngineUnavailable(no_engine_at(tried_host()), str(error)[:300], ENGINE_REMEDY)
+    """Return the error for an engine that does not answer, naming the host that was tried and the context that names it."""
+    context = current_context()
+    by = f" (Docker context {context})" if context else ""
+    return EngineUnavailable(f"{no_engine_at(tried_host())}{by}", str(error)[:300] or type(error).__name__, ENGINE_REMEDY)
+
+
+def refused(error: APIError) -> EngineUnavailable:
+    """Return the error for a request that the engine refuses, diagnosed where its text is known."""
+    message = str(error.explanation or error)[:400]
+    diagnosis = diagnose(message)
+    cause = "the Docker engine refuses" + (f": {diagnosis.cause}" if diagnosis else "")
+    return EngineUnavailable(cause, message, diagnosis.remedy if diagnosis else "make status")
+
+
+def current_context() -> str:
+    """Return the Docker context that chooses the engine; empty for the default one, or where DOCKER_HOST chooses."""
+    if os.environ.get("DOCKER_HOST"):
+        return ""
+    name = os.environ.get("DOCKER_CONTEXT") or str(get_current_context_name() or "")
+    return "" if name == DEFAULT_CONTEXT else name
 
 
 def tried_host() -> str:
-    """Return the address that ``from_env`` dials: DOCKER_HOST, or the current Docker context's."""
-    return os.environ.get("DOCKER_HOST") or str(ContextAPI.get_current_context().Host)
+    """Return the address that ``from_env`` dials: DOCKER_HOST, or the current Docker context's.
+
+    Raises EngineUnavailable for a context that is gone: the SDK would go to the default engine without a word.
+    """
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    name = current_context()
+    chosen = "DOCKER_CONTEXT names it" if os.environ.get("DOCKER_CONTEXT") else "Docker's config.json names it"
+    try:
+        context = ContextAPI.get_context(name or DEFAULT_CONTEXT)
+        host = str(getattr(context, "Host", None) or "")  # None for a context that is gone, whatever its type says
+    except Exception as error:  # the SDK raises even a plain Exception for a file that it cannot read
+        cause = f"the Docker context {name} cannot be read"
+        raise EngineUnavailable(cause, f"{chosen}; {error}", CONTEXT_REMEDY) from error
+    if not host:
+        cause = f"there is no Docker context {name}"
+        raise EngineUnavailable(cause, chosen, CONTEXT_REMEDY)
+    return host.removeprefix("http+")  # so the SDK writes a socket into a context
 
 
 def describe_engine(client: DockerClient) -> str:
@@ -90,12 +147,18 @@ def pull(client: DockerClient, image: str, show: Callable[[str], None]) -> None:
                 if event.get("status") in {"Pull complete", "Already exists"}:
                     done.add(layer)
                     show(f"{image}: {len(done)} of {len(layers)} layers")
-    except (APIError, OSError) as error:
+    except (DockerException, OSError, RuntimeError) as error:  # RuntimeError: a credential helper that fails
         raise ImageUnavailable(*_no_image(image, str(error))) from error
 
 
 def _no_image(image: str, reason: str) -> tuple[str, str, str]:
-    return f"the image {image} is neither here nor to be had", reason[:400], "make images builds local stand-ins"
+    remedy = CREDENTIALS_REMEDY if of_credentials(reason) else "make images builds local stand-ins"
+    return f"the image {image} is neither here nor to be had", reason[:400], remedy
+
+
+def of_credentials(reason: str) -> bool:
+    """Whether the SDK failed on the credential helper that Docker's config.json names, of which only the text tells."""
+    return "redentials store error" in reason or "docker-credential-" in reason
 
 
 def taken_port(error: APIError) -> int | None:

@@ -55,7 +55,7 @@ def host_without_context() -> str:
     """Return the address that is dialled, where no Docker context can have a say in it; empty where one can."""
     if host := os.environ.get("DOCKER_HOST"):
         return host
-    home = Path("~").expanduser()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path's fails for a user without a home
     files = (Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json", home / ".dockercfg")
     return "" if os.environ.get("DOCKER_CONTEXT") or any(file.exists() for file in files) else DEFAULT_HOST
 

@@ -9,7 +9,7 @@ from docker.types import LogConfig
 
 from infra.docker.compose_stack import require_no_compose_stack
 from infra.docker.containers import find_container, observe_container, our_container, remove_container
-from infra.docker.engine import describe_engine, engine, pull, taken_port
+from infra.docker.engine import ACT_SECONDS, describe_engine, engine, pull, taken_port
 from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, labels_of
 from infra.docker.marks import remove_marked
 from infra.docker.networks import ensure_network
@@ -85,7 +85,7 @@ class DockerRuntime:
 
     def prepare(self) -> None:
         """Have every image at hand and no foreign thing in the way; raises EngineUnavailable, ImageUnavailable, NotOurs."""
-        with engine() as client:
+        with engine(ACT_SECONDS) as client:
             self._show(describe_engine(client))
             for service in self._stack.services:
                 find_container(client, self._stack, service)
@@ -94,13 +94,16 @@ class DockerRuntime:
 
     def start(self, service: Service) -> Outcome:
         """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
-        with engine() as client:
+        with engine(ACT_SECONDS) as client:
             image = self._image(client, service, fetch=False)
             wanted = self._config_hash(client, service, image)
             container = find_container(client, self._stack, service)
             if container is not None and container.labels.get(HASH_LABEL) == wanted and container.status != "created":
                 if container.status == "running":
                     return Outcome.ADOPTED
+                if container.status == "paused":  # it can't be started, and going on costs it nothing
+                    container.unpause()
+                    return Outcome.STARTED
                 self._run(container, service, remove=False)
                 return Outcome.STARTED
             if container is not None:
@@ -112,7 +115,7 @@ class DockerRuntime:
 
     def stop(self, service: Service) -> None:
         """Stop the container and keep it."""
-        with engine() as client:
+        with engine(ACT_SECONDS) as client:
             container = our_container(client, self._stack, service)
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
@@ -121,7 +124,7 @@ class DockerRuntime:
 
     def remove(self, service: Service) -> None:
         """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
-        with engine() as client:
+        with engine(ACT_SECONDS) as client:
             container = our_container(client, self._stack, service)
             if container is not None:
                 remove_container(container, service.stop_seconds)
@@ -159,7 +162,7 @@ class DockerRuntime:
     def kept_data(self) -> KeptData:
         """Return the brokers' volumes; their cluster is read from their label, otherwise from the data itself."""
         places, clusters = [], {}
-        with engine() as client:
+        with engine(ACT_SECONDS) as client:
             check_volumes(client, self._stack, recorded=False)
             for service in self._stack.brokers:
                 for name in service.volumes:
@@ -191,7 +194,7 @@ class DockerRuntime:
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
-        with engine() as client:
+        with engine(ACT_SECONDS) as client:
             remove_marked(client, self._stack.stack_id, volumes=volumes)
 
     def _drifted(self, client: DockerClient, service: Service, container: Container) -> bool:

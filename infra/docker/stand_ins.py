@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.docker.engine import engine, has_image
+from docker.errors import DockerException
+
+from infra.docker.engine import CREDENTIALS_REMEDY, engine, has_image, of_credentials
+from infra.host.crash_reports import run_reported
 from infra.host.paths import short_hash
 from infra.java.jars import ensure_jars
+from infra.stack.profiles import KAFKA_IMAGE, KRAFT_IMAGE, ZOOKEEPER_IMAGE
 from trending.errors import ImageUnavailable, LabError
 
 if TYPE_CHECKING:
@@ -27,11 +31,13 @@ SUITE = "bookworm"
 BASE = "trending-lab/java:17-bookworm"
 SOURCES = Path(__file__).with_name("images")
 BUILD_SECONDS = 900
+UMASK = 0o022
+"""Of the base image: the user of a container is not the one who builds it."""
 
 
 @dataclass(frozen=True)
 class StandIn:
-    """A stand-in: the public image it replaces, its own name, its main class, its jars and its logging configuration."""
+    """A stand-in: the public image it replaces, tag included, its own name, main class, jars and logging configuration."""
 
     stands_for: str
     image: str
@@ -43,16 +49,16 @@ class StandIn:
 
 STAND_INS = (
     StandIn(
-        "apache/kafka",
+        KRAFT_IMAGE,
         "trending-lab/kafka:4.4.0",
         "kraft",
         "4.4.0",
         "broker",
         Path(__file__).parents[1] / "kafka" / "log4j2.yaml",
     ),
-    StandIn("confluentinc/cp-kafka", "trending-lab/cp-kafka:3.9.2", "kafka", "3.9.2", "zookeeper", SOURCES / "logback.xml"),
+    StandIn(KAFKA_IMAGE, "trending-lab/cp-kafka:3.9.2", "kafka", "3.9.2", "zookeeper", SOURCES / "logback.xml"),
     StandIn(
-        "confluentinc/cp-zookeeper",
+        ZOOKEEPER_IMAGE,
         "trending-lab/cp-zookeeper:3.8.6",
         "zookeeper",
         "3.8.6",
@@ -63,9 +69,8 @@ STAND_INS = (
 
 
 def stand_in_for(image: str) -> StandIn | None:
-    """Return the stand-in for a public image, by its name without tag or digest."""
-    name = image.split("@", 1)[0].rsplit(":", 1)[0]
-    return next((each for each in STAND_INS if each.stands_for == name), None)
+    """Return the stand-in for a profile's own image. Another version or digest was asked for and is not stood in for."""
+    return next((each for each in STAND_INS if each.stands_for == image), None)
 
 
 def image_at_hand(client: DockerClient, image: str) -> str | None:
@@ -76,10 +81,16 @@ def image_at_hand(client: DockerClient, image: str) -> str | None:
 
 def build_all() -> list[str]:
     """Build the base and every stand-in that is missing or out of date; returns the names of the images."""
-    with engine() as client:
-        if not has_image(client, BASE):
-            _import_base(client)
-        return [_build(client, stand_in) for stand_in in STAND_INS]
+    with engine(BUILD_SECONDS) as client:
+        try:
+            if not has_image(client, BASE):
+                _import_base(client)
+            return [_build(client, stand_in) for stand_in in STAND_INS]
+        except (DockerException, RuntimeError) as error:
+            if not of_credentials(str(error)):
+                raise
+            cause = "the images cannot be built: Docker's credential helper fails"
+            raise ImageUnavailable(cause, str(error)[:400], CREDENTIALS_REMEDY) from error
 
 
 def _import_base(client: DockerClient) -> None:
@@ -89,7 +100,7 @@ def _import_base(client: DockerClient) -> None:
     with tempfile.TemporaryDirectory(prefix="trending-base-") as scratch:
         root = Path(scratch) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=openjdk-17-jre-headless", SUITE, str(root)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False, umask=UMASK)
         if done.returncode:
             cause = "debootstrap failed"
             raise LabError(cause, (done.stdout + done.stderr).strip()[-400:], "run make images as root, with a network")
@@ -101,6 +112,14 @@ def _import_base(client: DockerClient) -> None:
         client.api.import_image(src=str(archive), repository=BASE.split(":", maxsplit=1)[0], tag=BASE.split(":")[1])
 
 
+def readable(file: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return a file that the image's own user can read, whatever umask it was written with here."""
+    file.mode = 0o755 if file.name.endswith(".sh") else 0o644
+    file.uid = file.gid = 0
+    file.uname = file.gname = "root"
+    return file
+
+
 def _build(client: DockerClient, stand_in: StandIn) -> str:
     jars = ensure_jars(stand_in.jars)
     recipe = "".join(path.read_text(encoding="utf-8") for path in sorted(SOURCES.iterdir()))
@@ -109,11 +128,13 @@ def _build(client: DockerClient, stand_in: StandIn) -> str:
         return stand_in.image
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        tar.add(SOURCES / "Dockerfile", "Dockerfile")
-        tar.add(SOURCES / "entrypoint.sh", "entrypoint.sh")
-        tar.add(stand_in.logging, f"conf/{stand_in.logging.name}")
-        for jar in jars:
-            tar.add(jar, f"jars/{jar.name}")
+        for place, file in {
+            "Dockerfile": SOURCES / "Dockerfile",
+            "entrypoint.sh": SOURCES / "entrypoint.sh",
+            f"conf/{stand_in.logging.name}": stand_in.logging,
+            **{f"jars/{jar.name}": jar for jar in jars},
+        }.items():
+            tar.add(file, place, filter=readable)
     context.seek(0)
     arguments = {"BASE": BASE, "FLAVOUR": stand_in.flavour, "VERSION": stand_in.version}
     events = client.api.build(
@@ -140,4 +161,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

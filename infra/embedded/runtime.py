@@ -16,7 +16,7 @@ from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, requir
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
-from infra.supervision.budget import Deaths, read_budget, reset_deaths
+from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths
 from infra.supervision.output_tail import tail
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
@@ -100,7 +100,8 @@ class EmbeddedRuntime:
         status = self._supervisor.status(service.name)
         if status is None:
             return Observation(service.name, ServiceState.ABSENT)
-        spent = not status.alive and read_budget(self._paths.budget).get(service.name, Deaths()).spent
+        deaths = read_budget(self._paths.budget).get(service.name, Deaths())
+        spent = not status.alive and deaths.spent
         return Observation(
             service.name,
             ServiceState.GIVEN_UP if spent else _STATES.get(status.state, ServiceState.RUNNING),
@@ -109,6 +110,8 @@ class EmbeddedRuntime:
             drifted=self._drift_hash(service.name) != self._program(service).drift_hash,
             started_at=status.started if status.alive else None,
             comes_back=status.comes_back and not spent,
+            host_memory=deaths.memory,
+            deaths=f"{RULE}; the last cause: {deaths.last_words or 'its output tells none'}" if spent else "",
         )
 
     def output(self, service: Service, lines: int) -> str:

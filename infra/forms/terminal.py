@@ -20,9 +20,11 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
+from infra.host.crash_reports import report_crash
 from infra.host.interruptions import raise_on_signals
 from infra.host.paths import CHECKOUT
 from infra.host.reporting import LOGGER, MARK, write_line
+from infra.host.user import require_own_home
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -156,22 +158,27 @@ def run_command(
     program: str,
     recorded: Callable[[str], dict[str, Any]] | None = None,
 ) -> None:
-    """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code."""
+    """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code.
+
+    An unexpected error is one line, and its traceback goes to a file.
+    """
     _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
     raise_on_signals()
     try:
         require_own_code()
-        main(parse(form, sys.argv[1:], program, recorded))
+        filled = parse(form, sys.argv[1:], program, recorded)
+        require_own_home()
+        main(filled)
     except LabError as error:
         write_line(f"error: {error}", sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one line
         if not _of_a_signal(error):
-            raise
+            sys.exit(report_crash(error))
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)

@@ -46,9 +46,9 @@ class StackPaths:
         return cls(lab_home(), name)
 
     @classmethod
-    def all(cls) -> list[StackPaths]:
-        """Return the places of every stack that has a directory, by name."""
-        home = lab_home()
+    def all(cls, home: Path | None = None) -> list[StackPaths]:
+        """Return the places of every stack that has a directory in ``home``, the lab's by default; by name."""
+        home = lab_home() if home is None else home
         return sorted((cls(home, root.name) for root in (home / "stacks").glob("[!.]*")), key=lambda paths: paths.name)
 
     @property

@@ -5,6 +5,7 @@ psutil identifies a process by pid and start time, so a process with a reused pi
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ STACK_VARIABLE = "TRENDING_STACK_ID"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
 KILLED_SECONDS = 5.0
 POLL_SECONDS = 0.02
+_LOOPBACK = frozenset({"127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"})  # noqa: S104 - others listen there
+_LOOPBACK_6 = frozenset({"::1", "::"})
+"""Addresses of listeners that get what is sent to the loopback of IPv4 and IPv6."""
 
 
 @dataclass(frozen=True)
@@ -104,26 +108,44 @@ def thaw(process: psutil.Process) -> None:
 
 
 def port_owner(port: int) -> PortOwner | None:
-    """Return the process that listens on ``port`` of 127.0.0.1, or None if the port is free."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    """Return the process that listens on ``port`` of this machine's loopback, or None if the port is free.
+
+    One that listens on [::1] only counts too: where ``localhost`` resolves there first, clients of the port would reach it.
+    """
+    if not _binds(socket.AF_INET, "127.0.0.1", port):
+        return _listener(port, _LOOPBACK)
+    return None if _binds(socket.AF_INET6, "::1", port) else _listener(port, _LOOPBACK_6)
+
+
+def _binds(family: socket.AddressFamily, address: str, port: int) -> bool:
+    """Whether nobody has the port at that address; also where the machine has no IPv6."""
+    try:
+        probe = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        return True
+    with probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return _listener(port)
-    return None
+            if family is socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((address, port))
+        except OSError as error:
+            return family is socket.AF_INET6 and error.errno != errno.EADDRINUSE
+    return True
 
 
-def _listener(port: int) -> PortOwner:
+def _listener(port: int, addresses: frozenset[str]) -> PortOwner:
     unknown = PortOwner(port, None, "a process of another user")
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
         return unknown
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
+        listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+        if listens and getattr(connection.laddr, "ip", "") in addresses and connection.pid:
+            where = " on [::1]" if addresses is _LOOPBACK_6 else ""
             try:
-                return PortOwner(port, connection.pid, psutil.Process(connection.pid).name())
+                return PortOwner(port, connection.pid, psutil.Process(connection.pid).name() + where)
             except psutil.NoSuchProcess:
                 continue
     return unknown

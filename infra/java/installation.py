@@ -18,15 +18,11 @@ REMEDY = "apt-get install openjdk-17-jre-headless, or set JAVA_HOME to a Java 17
 
 @dataclass(frozen=True)
 class Java:
-    """A usable Java: its executable and major version."""
+    """A usable Java: its executable, its major version, and the value of JAVA_HOME for it."""
 
     executable: Path
     major: int
-
-    @property
-    def home(self) -> Path:
-        """The value of JAVA_HOME for this Java."""
-        return self.executable.resolve().parent.parent
+    home: Path
 
 
 def find_java() -> Java:
@@ -37,25 +33,35 @@ def find_java() -> Java:
     if candidate is None:
         cause = "no Java was found"
         raise PrerequisiteMissing(cause, f"looked for an executable 'java' in {where}", REMEDY)
-    major = _known_major(candidate, Path(candidate).stat().st_mtime_ns)
+    major, told = _known(candidate, Path(candidate).stat().st_mtime_ns)
     if major not in SUPPORTED:
         wanted = " or ".join(map(str, SUPPORTED))
         cause = f"Java {wanted} is needed and {candidate} is Java {major or 'of an unknown version'}"
         raise PrerequisiteMissing(cause, f"found by {where}", REMEDY)
-    return Java(Path(candidate), major)
+    place = told or Path(candidate).resolve().parent.parent
+    return Java(_itself(Path(candidate), place), major, place)
+
+
+def _itself(candidate: Path, home: Path) -> Path:
+    """Return the Java itself: a version manager's shim is a script, and what it runs depends on directory and environment."""
+    executable = home / "bin" / "java"
+    return candidate if not executable.is_file() or executable.samefile(candidate) else executable
 
 
 @lru_cache
-def _known_major(executable: str, _changed: int) -> int | None:
+def _known(executable: str, _changed: int) -> tuple[int | None, Path | None]:
     # Cached: every look at a broker needs it, and a JVM for each would compete with the broker that is starting.
-    return java_major(Path(executable))
+    return ask_java(Path(executable))
 
 
-def java_major(executable: Path) -> int | None:
-    """Return the major version that ``java -version`` prints (8 for 1.8), or None if it prints none."""
+def ask_java(executable: Path) -> tuple[int | None, Path | None]:
+    """Return the major version (8 for 1.8) and the ``java.home`` that the JVM itself tells; None for what it does not tell."""
+    command = [str(executable), "-XshowSettings:properties", "-version"]
     try:
-        done = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
-    return int(match.group(1)) if match else None
+        return None, None
+    said = done.stderr + done.stdout
+    major = re.search(r'version "(?:1\.)?(\d+)', said)
+    home = re.search(r"^\s*java\.home = (.+)$", said, re.MULTILINE)
+    return int(major[1]) if major else None, Path(home[1].strip()) if home else None

@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 from filelock import FileLock
 
+from infra.host.crash_reports import run_reported
 from infra.host.paths import lab_home
 from infra.java.installation import find_java
 from trending.errors import DamagedDownload, PrerequisiteMissing
@@ -164,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

@@ -76,6 +76,13 @@ TABLE: tuple[Diagnosis, ...] = (
         "end that process, or take another port: make up PORT=19092",
     ),
     Diagnosis(
+        "all predefined address pools have been fully subnetted",
+        r"address pools have been fully subnetted|non-overlapping IPv4 address pool",
+        "Docker has no address range left for another network",
+        "docker network ls shows the networks; remove those that nobody uses: docker network prune",
+        final=True,
+    ),
+    Diagnosis(
         "No space left on device",
         r"No space left on device|Disk quota exceeded",
         "the disk that holds the data is full",
@@ -186,13 +193,25 @@ TABLE: tuple[Diagnosis, ...] = (
 
 HEAP_EXHAUSTED = 3
 """Exit code of a JVM with -XX:+ExitOnOutOfMemoryError."""
-KILLED = frozenset({137, -9, -1})
+SIGKILLED = frozenset({137, -9, -1})
 """Exit codes after SIGKILL: 128 + 9 from a container, -9 from Python, -1 from supervisord for any signal."""
 
 
 MEMORY_KILLED = Diagnosis("exit 137, OOMKilled", "", "the kernel killed it at its memory limit", "raise it: make up HEAP_MB=1024")
 KILLED_BY_HAND = Diagnosis("exit 137, not OOMKilled", "", "somebody killed it with SIGKILL; memory was not the reason", "make up")
-"""The two diagnoses that depend only on how a process ended, whatever it wrote before."""
+OUT_OF_MEMORY = Diagnosis(
+    "SIGKILL, and the kernel's OOM killer struck",
+    "",
+    "the machine ran out of memory, and the kernel's OOM killer struck at that time",
+    "close other programs, or give it less: make up HEAP_MB=256",
+)
+KILLED = Diagnosis(
+    "SIGKILL, and the kernel does not tell of memory",
+    "",
+    "it was killed with SIGKILL; whether memory was the reason cannot be known here",
+    "look for oom in the kernel's log (dmesg), then make up",
+)
+"""The diagnoses that depend only on how a process ended, whatever it wrote before."""
 
 
 def diagnose(text: str) -> Diagnosis | None:
@@ -200,12 +219,20 @@ def diagnose(text: str) -> Diagnosis | None:
     return next((row for row in TABLE if re.search(row.pattern, text)), None)
 
 
-def diagnose_exit(exit_code: int | None, tail: str, *, memory_killed: bool = False) -> Diagnosis | None:
-    """Return why something ended, from its exit code (negative for a signal), its last output and the engine's word on memory."""
+def diagnose_exit(
+    exit_code: int | None, tail: str, *, memory_killed: bool = False, host_memory: bool | None = False
+) -> Diagnosis | None:
+    """Return why something ended, from its exit code (negative for a signal), its last output and two words on memory.
+
+    ``memory_killed`` is the engine's, on the limit of a container; ``host_memory`` is the kernel's, on the whole machine, and
+    None where it tells nothing.
+    """
     if memory_killed:
         return MEMORY_KILLED
     if exit_code == HEAP_EXHAUSTED:
         return next(row for row in TABLE if row.symptom == "OutOfMemoryError")
-    if exit_code in KILLED:
-        return KILLED_BY_HAND
+    if exit_code in SIGKILLED:
+        return KILLED if host_memory is None else OUT_OF_MEMORY if host_memory else KILLED_BY_HAND
+    if exit_code is None and host_memory:  # it was given up, and what ended it last was the stop that followed
+        return OUT_OF_MEMORY
     return diagnose(tail)

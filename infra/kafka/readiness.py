@@ -142,19 +142,23 @@ def require_running(runtime: Runtime, service: Service) -> str:
     NotReady if Docker or supervisord restarts it, ServiceBroken if a restart cannot heal it, otherwise ServiceDied.
     """
     observed = runtime.observe(service)
+    if observed.frozen:
+        cause = f"{service.name} is paused"
+        raise NotReady(cause, observed.detail, "make up lets it go on, and so does make health HEAL=1")
     if observed.state is ServiceState.RUNNING:
         return observed.detail
     logs = runtime.output(service, SEARCHED_LINES)
-    diagnosis = diagnose_exit(observed.exit_code, logs, memory_killed=observed.memory_killed)
-    cause = f"{service.name} is {observed.state}" + (f": {diagnosis.cause}" if diagnosis else "")
+    diagnosis = diagnose_exit(observed.exit_code, logs, memory_killed=observed.memory_killed, host_memory=observed.host_memory)
+    after = f" after {observed.deaths}" if observed.deaths else ""
+    cause = f"{service.name} is {observed.state}{after}" + (f": {diagnosis.cause}" if diagnosis else "")
     if diagnosis is not None and diagnosis.final:
         raise _broken(runtime, service, cause, logs, diagnosis)
     if observed.comes_back:
         cause = f"{cause}; it is started again"
         raise NotReady(cause, _last_words(observed.detail, logs), f"make logs SERVICE={service.name}")
-    raise ServiceDied(
-        cause, _last_words(observed.detail, logs), diagnosis.remedy if diagnosis else f"make logs SERVICE={service.name}"
-    )
+    remedy = diagnosis.remedy if diagnosis else f"make logs SERVICE={service.name}"
+    back = "; make up gives it its budget back" if observed.deaths else ""
+    raise ServiceDied(cause, _last_words(observed.detail, logs), remedy + back)
 
 
 def _broken(runtime: Runtime, service: Service, cause: str, logs: str, diagnosis: Diagnosis) -> ServiceBroken:

@@ -91,7 +91,7 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
         if not settings.stack.takes(runtime):
             cause = f"the stack {settings.stack.name} exists in the {runtime} runtime"
             raise ConfigurationConflict(
-                cause, f"asked for {settings.stack.runtime}", f"RUNTIME={runtime} keeps it; or {ways_past(settings.stack.name)}"
+                cause, settings.stack.asked_for, f"RUNTIME={runtime} keeps it; or {ways_past(settings.stack.name)}"
             )
         if settings.stack.profile is not earlier.settings.stack.profile:
             cause = f"the stack {settings.stack.name} has data of the profile {earlier.settings.stack.profile}"

@@ -64,7 +64,7 @@ def resolve_runtime(settings: StackSettings, paths: StackPaths, seen: DockerMark
     ConfigurationConflict when asked for another runtime than the data's, EngineUnavailable where no engine answers, or only now.
     """
     marks = seen if seen is not None and not seen.silence else docker_marks(paths.stack_id, LOOK_SECONDS)
-    kind, why = _runtime_of_data(settings, paths, marks.volumes) or choose_runtime(settings)
+    kind, why = _runtime_of_data(settings, paths, marks.volumes) or choose_runtime(settings, marks.silence)
     if kind is RuntimeKind.DOCKER and seen is not None and seen.silence:
         # What the engine has could not be told from what this run makes, and its undo would end both.
         cause = "the Docker engine did not answer a moment ago, and does now"
@@ -86,30 +86,41 @@ def _runtime_of_data(settings: StackSettings, paths: StackPaths, volumes: tuple[
     if not settings.takes(kind):
         cause = f"stack {paths.name} has data of the {kind} runtime"
         ways = f"make up NAME={paths.name} RUNTIME={kind}; or {ways_past(paths.name)}"
-        raise ConfigurationConflict(cause, f"{places}; asked for {settings.runtime}", ways)
+        raise ConfigurationConflict(cause, f"{places}; {settings.asked_for}", ways)
     return kind, f"its data is there ({places})"
 
 
-def choose_runtime(settings: StackSettings) -> tuple[RuntimeKind, str]:
-    """Return the runtime for a stack that does not exist yet, and why."""
+def choose_runtime(settings: StackSettings, silence: str = "") -> tuple[RuntimeKind, str]:
+    """Return the runtime for a stack that does not exist yet, and why.
+
+    ``silence`` is what the engine was just found not to say; a frozen one is not waited for again. An image that was asked for
+    runs in a container or not at all: the embedded broker is of another version.
+    """
+    wanted = settings.chosen_image
     if settings.runtime is RuntimeKind.EMBEDDED:
+        if wanted:
+            cause = f"the image {wanted} was asked for, and the embedded runtime runs none"
+            raise ConfigurationConflict(cause, "RUNTIME=embedded", "leave out RUNTIME=embedded, or the image")
         return settings.runtime, "as asked for"
     if settings.runtime is RuntimeKind.DOCKER:
-        _require_engine()
+        _require_engine(silence)
         return settings.runtime, "as asked for"
-    silence = engine_answers()
-    if silence is not None:
-        if settings.profile is ProfileName.ZOOKEEPER:
-            raise EngineUnavailable(silence, "the zookeeper profile runs in containers only", ENGINE_REMEDY)
+    silence = silence or engine_answers() or ""
+    if silence:
+        needed = "the zookeeper profile" if settings.profile is ProfileName.ZOOKEEPER else f"the image {wanted}" if wanted else ""
+        if needed:
+            raise EngineUnavailable(silence, f"{needed} runs in containers only", ENGINE_REMEDY)
         return RuntimeKind.EMBEDDED, silence
     image = missing_image(settings)
-    if image is not None and settings.profile is ProfileName.KRAFT:
+    if image is not None and settings.profile is ProfileName.KRAFT and not wanted:
         return RuntimeKind.EMBEDDED, f"a Docker engine answers, but {image} is not here (make images, or RUNTIME=docker)"
     return RuntimeKind.DOCKER, "a Docker engine answers"
 
 
-def _require_engine() -> None:
+def _require_engine(silence: str) -> None:
     """Raise EngineUnavailable before anything is recorded: a stack whose engine never answered does not exist."""
+    if silence:
+        raise EngineUnavailable(silence, "", ENGINE_REMEDY)
     from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
 
     with engine():

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.host.crash_reports import run_reported
 from infra.observability.panels import PANELS, Kind, Panel
 
 if TYPE_CHECKING:
@@ -107,4 +108,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

@@ -16,7 +16,7 @@ from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.undo import PROGRAMS
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
-from trending.errors import LabError
+from trending.errors import BudgetSpent, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,7 +71,8 @@ def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
 def _service_line(observed: Observation, ports: Iterable[int], ladder: Callable[[], list[Rung]], *, wanted_up: bool) -> Line:
     shown = ", ".join(map(str, ports))
     if observed.state is not ServiceState.RUNNING:
-        return Line(observed.name, observed.state, "-", shown, observed.detail, wanted_up)
+        after = f"; given up after {observed.deaths}; make up gives it its budget back" if observed.deaths else ""
+        return Line(observed.name, observed.state, "-", shown, observed.detail + after, wanted_up)
     try:
         evidence = climb(ladder(), 0.0, SystemClock())
     except LabError as error:
@@ -91,7 +92,8 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
         if name == PAGE:
             climb(page_ladder(lab), 0.0, SystemClock())
     except LabError as error:
-        return Line(name, status.state.lower(), "unhealthy", shown, str(error), wanted_up)
+        state = ServiceState.GIVEN_UP if isinstance(error, BudgetSpent) else status.state.lower()
+        return Line(name, state, "unhealthy", shown, str(error), wanted_up)
     figures = ", ".join(f"{figure} {value:g}" for figure, value in beat.figures.items() if not figure.endswith("_at"))
     return Line(name, status.state.lower(), "healthy", shown, f"{beat.phase}; {figures}", trouble=False)
 

@@ -11,7 +11,7 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.program_ladder import beating
 from infra.supervision.programs import launch_program
 from trending.programs.specifications import ProducerSpec
-from trending.simulator.generator import load_catalogue
+from trending.simulator.generator import hash_of, load_catalogue
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
@@ -22,13 +22,14 @@ READY_SECONDS = 30.0
 
 def producer_spec(lab: Lab) -> ProducerSpec:
     """Return the producer's specification; raises InvalidInput for an unusable catalogue before anything is started."""
-    load_catalogue(lab.settings.producer.catalogue)
+    catalogue = load_catalogue(lab.settings.producer.catalogue)
     return ProducerSpec(
         bootstrap=lab.stack.connection.bootstrap,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.producer,
         ledger=lab.paths.ledger,
+        catalogue_hash=hash_of(catalogue),
     )
 
 

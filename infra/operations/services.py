@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.host.clock import SystemClock
 from infra.host.reporting import say
+from infra.host.user import check_user
 from infra.kafka.readiness import climb, service_ladder
 from infra.lab.assembly import (
     end_orphans,
@@ -34,6 +35,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
 
     ``seen`` is what Docker had of the stack before the run began; if it is None, Docker is asked where that matters.
     """
+    check_user()
     check_java()
     lab, runtime = record(settings, say, seen)
     orphans = end_orphans(lab)

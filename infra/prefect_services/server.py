@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from infra.host.clock import Clock, SystemClock
+from infra.host.crash_reports import run_reported
 from infra.host.paths import lab_home, short_hash
 from infra.host.processes import end_processes, free_port, port_owner, stack_processes
 from infra.stack.declaration import Program
@@ -265,4 +266,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

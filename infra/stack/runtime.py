@@ -56,6 +56,12 @@ class Observation:
     """When the present life began, seconds since the epoch; None where nothing runs."""
     comes_back: bool = False
     """It has just died, and whoever keeps it starts it again."""
+    host_memory: bool | None = False
+    """The kernel's OOM killer struck when it ended, outside any limit of its own; None where that cannot be known."""
+    deaths: str = ""
+    """Why nobody starts it any more, in words: the rule that it has used up."""
+    frozen: bool = False
+    """It runs and was stopped in the middle: a paused container."""
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,43 @@
 """The restart budget: a supervisord event listener that counts deaths over time and stops a program that keeps dying.
 
 supervisord's own ``startretries`` counts only exits within ``startsecs``; a program that lives a little longer would be restarted
-for ever. Deaths are kept in a file, so the budget survives a restart of the listener and of supervisord.
+for ever. Deaths are kept in a file, so the budget survives a restart of the listener and of supervisord. What can be known of a
+death only then goes with it: the program's last words, and whether the kernel's OOM killer had just struck.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from supervisor import childutils
+
+from infra.host.memory import oom_kills
+from infra.supervision.output_tail import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAME = "budget"
 """The listener's component in the stack."""
 DEATHS = 5
 """Deaths within the period after which a program is stopped."""
 PERIOD_SECONDS = 600.0
+RULE = "five deaths in ten minutes"
+"""The two figures in words."""
+OOM_STRUCK = "the kernel's OOM killer struck at the last of them"
+AFTERMATH_SECONDS = 10.0
+"""How long after the OOM killer's strike a death is put down to it: twice the interval at which the counter is read."""
+SEARCHED_LINES = 60
+WORDS = 300
+_COMPLAINT = re.compile(r"error|exception|fatal|killed", re.IGNORECASE)
 ENDED_STATES = frozenset({"STOPPED", "FATAL"})
 SETTLED_STATES = ENDED_STATES | {"RUNNING", "BACKOFF"}
 """Not EXITED, which supervisord leaves within a second, nor STARTING, which lasts ``startsecs``, one second."""
@@ -30,10 +46,16 @@ POLL_SECONDS = 0.1
 
 
 class Deaths(msgspec.Struct):
-    """One program's recent deaths, in seconds since the epoch, and whether its budget is spent."""
+    """One program's recent deaths, in seconds since the epoch, and whether its budget is spent.
+
+    ``last_words`` is the line of its output that tells most of the last death. ``memory`` says whether the kernel's OOM killer
+    struck at that time; None where that cannot be known.
+    """
 
     at: list[float] = []
     spent: bool = False
+    last_words: str = ""
+    memory: bool | None = None
 
 
 def read_budget(path: Path) -> dict[str, Deaths]:
@@ -44,11 +66,11 @@ def read_budget(path: Path) -> dict[str, Deaths]:
         return {}
 
 
-def note_death(path: Path, program: str, now: float) -> bool:
+def note_death(path: Path, program: str, now: float, last_words: str = "", *, memory: bool | None = None) -> bool:
     """Record a death of ``program`` at ``now``; returns whether its budget is spent."""
     budget = read_budget(path)
     recent = [at for at in budget.get(program, Deaths()).at if now - at < PERIOD_SECONDS]
-    deaths = Deaths([*recent, now], len(recent) + 1 > DEATHS)
+    deaths = Deaths([*recent, now], len(recent) + 1 > DEATHS, last_words, memory)
     budget[program] = deaths
     _write(path, budget)
     return deaths.spent
@@ -88,18 +110,50 @@ def give_up(supervisor: ProcessControl, program: str) -> None:
         supervisor.stopProcess(program, False)  # noqa: FBT003 - XML-RPC has no keywords
 
 
+def last_words(output: Path, program: str) -> str:
+    """Return the line of a program's output that tells most of its end: the last complaint, otherwise the last line."""
+    for stream in ("err", "out"):
+        lines = [line.strip() for line in tail(output / f"{program}.{stream}.log", SEARCHED_LINES).splitlines() if line.strip()]
+        if lines:
+            return next((line for line in reversed(lines) if _COMPLAINT.search(line)), lines[-1])[:WORDS]
+    return ""
+
+
+class OomWatch:
+    """Watches the kernel's counter, so that a death can be put down to the OOM killer or not."""
+
+    def __init__(self, count: Callable[[], int | None] = oom_kills) -> None:
+        self._count = count
+        self._known = count()
+        self._struck_at = -AFTERMATH_SECONDS
+
+    def look(self, now: float) -> bool | None:
+        """Read the counter; returns whether the OOM killer struck just now, None where the kernel does not tell."""
+        known, self._known = self._known, self._count()
+        if known is None or self._known is None:
+            return None
+        if self._known > known:
+            self._struck_at = now
+        return now - self._struck_at < AFTERMATH_SECONDS
+
+
 def main() -> None:
     """Listen until supervisord closes standard input. Protocol: https://supervisord.org/events.html."""
     path = Path(sys.argv[1])
     rpc = childutils.getRPCInterface(os.environ)
+    watch = OomWatch()
     while True:
         _headers, payload = childutils.listener.wait()
+        memory = watch.look(time.monotonic())
         event = childutils.get_headers(payload)
-        if event.get("expected") != "1" and note_death(path, event["processname"], time.time()):
-            sys.stderr.write(f"{event['processname']} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
-            # A program that supervisord has given up or that was removed meanwhile need not be stopped.
-            with suppress(xmlrpc.client.Fault):
-                give_up(rpc.supervisor, event["processname"])
+        program = event.get("processname")  # a tick, which comes every 5 s so that the counter is read, has none
+        if program and event.get("expected") != "1":
+            words = last_words(path.parent / "logs", program)
+            if note_death(path, program, time.time(), words, memory=memory):
+                sys.stderr.write(f"{program} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
+                # A program that supervisord has given up or that was removed meanwhile need not be stopped.
+                with suppress(xmlrpc.client.Fault):
+                    give_up(rpc.supervisor, program)
         childutils.listener.ok()
 
 

@@ -154,7 +154,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 [eventlistener:budget]
 command={_command([sys.executable, "-m", "infra.supervision.budget", str(directory / BUDGET_FILE)])}
-events=PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF
+events=PROCESS_STATE_EXITED,PROCESS_STATE_BACKOFF,TICK_5
 environment={COMPONENT_VARIABLE}="{BUDGET}"
 stderr_logfile=logs/budget.err.log
 

@@ -10,7 +10,7 @@ from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.stack.runtime import Outcome
-from infra.supervision.budget import Deaths, read_budget, reset_deaths
+from infra.supervision.budget import OOM_STRUCK, RULE, Deaths, read_budget, reset_deaths
 from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
 
@@ -61,8 +61,20 @@ def require_program(supervisor: Supervisor, paths: StackPaths, name: str) -> Pro
     if status is not None and (status.alive or (status.comes_back and not deaths.spent)):
         return status
     last_lines = tail(paths.output_file(name, "err"), OUTPUT_LINES)
+    if status is not None and (deaths.spent or status.state == "FATAL"):
+        raise _given_up(name, status, deaths, last_lines)
     state = "not there" if status is None else status.state.lower()
     cause = f"the program {name} is {state}"
     evidence = f"{status.error or f'exit code {status.exit_code}' if status else 'unknown to supervisord'}; {last_lines}"
-    error = BudgetSpent if status is not None and (status.state == "FATAL" or deaths.spent) else ServiceDied
-    raise error(cause, evidence, f"make logs SERVICE={name}")
+    raise ServiceDied(cause, evidence, f"make logs SERVICE={name}")
+
+
+def _given_up(name: str, status: ProgramStatus, deaths: Deaths, last_lines: str) -> BudgetSpent:
+    """Return the error for a program that nobody starts any more. Its last lines may be those of a life that was only stopped."""
+    of_memory = f"; {OOM_STRUCK}" if deaths.memory else ""
+    rule = RULE if deaths.spent else f"{len(deaths.at)} failed starts in a row" if deaths.at else "failed starts in a row"
+    cause = f"the program {name} was given up after {rule}{of_memory}"
+    last = f"the last cause: {deaths.last_words}" if deaths.last_words else "its output tells no cause"
+    told = f"{status.error}; {last}" if status.error else last
+    way = f"make up gives it its budget back; make logs SERVICE={name} shows all"
+    return BudgetSpent(cause, told if deaths.last_words else f"{told}; {last_lines}", way)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -117,9 +118,21 @@ class StackSettings(Section):
             raise ValueError(msg)
         return value or None
 
+    @property
+    def chosen_image(self) -> str:
+        """The image that was asked for; empty where the profile's own will do. It runs in a container or not at all."""
+        return self.kafka_image or self.zookeeper_image or ""
+
+    @property
+    def asked_for(self) -> str:
+        """What was asked for of the runtime, in words."""
+        image = f" and the image {self.chosen_image}, which runs in a container only" if self.chosen_image else ""
+        return f"asked for {self.runtime}{image}"
+
     def takes(self, runtime: RuntimeKind) -> bool:
         """Whether a stack of this runtime is what is asked for."""
-        return self.runtime in {RuntimeKind.AUTO, runtime}
+        runs_images = runtime is not RuntimeKind.EMBEDDED
+        return self.runtime in {RuntimeKind.AUTO, runtime} and (runs_images or not self.chosen_image)
 
     @property
     def bootstrap(self) -> str:
@@ -135,6 +148,12 @@ class ProducerSettings(Section):
     catalogue: str | None = Field(
         None, description="Path of a JSON file with users, phrases and weighted hashtags; empty means the built-in one."
     )
+
+    @field_validator("catalogue")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """Make the path absolute where it is given: the producer runs in another directory, and so does a later command."""
+        return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
 
 class StreamSettings(Section):

@@ -29,12 +29,14 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def make_java(directory: Path, version: str, body: str = "exit 0") -> Path:
-    """Write an executable ``java`` that prints ``version`` as Java does, and runs ``body`` for anything but -version."""
+def make_java(directory: Path, version: str, body: str = "exit 0", *, home: Path | None = None) -> Path:
+    """Write an executable ``java`` that tells its ``version`` and, if any, its ``home`` as Java does, or runs ``body``."""
     directory.mkdir(parents=True, exist_ok=True)
     java = directory / "java"
-    said = f'openjdk version "{version}" 2025-04-15'
-    java.write_text(f"#!/bin/sh\nif [ \"$1\" = -version ]; then echo '{said}' >&2; exit 0; fi\n{body}\n", encoding="utf-8")
+    told = f"echo '    java.home = {home}' >&2" if home else ":"
+    said = f"""echo 'openjdk version "{version}" 2025-04-15' >&2"""
+    script = f'case "$1" in\n-version) {said}; exit 0;;\n-XshowSettings:*) {said}; {told}; exit 0;;\nesac'
+    java.write_text(f"#!/bin/sh\n{script}\n{body}\n", encoding="utf-8")
     java.chmod(java.stat().st_mode | stat.S_IXUSR)
     return java
 

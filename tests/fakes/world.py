@@ -165,6 +165,7 @@ class World:
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)
         monkeypatch.setattr("infra.operations.topic.BrokerClient", self.broker)
+        monkeypatch.setattr("infra.lab.brokers.BrokerClient", self.broker)
         monkeypatch.setattr("infra.health.examination.BrokerClient", self.broker)
         monkeypatch.setattr("infra.game_day.faults.BrokerClient", self.broker)
         monkeypatch.setattr("infra.health.examination.log_ends", self.log_ends)

@@ -23,6 +23,8 @@ from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, La
 from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fakes.world import World
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -444,3 +446,17 @@ def test_a_stack_whose_directory_somebody_deleted_is_made_anew(world: World) -> 
     world.programs.clear()
     world.supervised = False
     assert module.start_up(StartUpForm(stack=lab_stack(), stream=StreamSettings(trigger_seconds=1))).changed
+
+
+def test_a_catalogue_that_was_edited_starts_the_producer_anew_though_its_path_stays(world: World, tmp_path: Path) -> None:
+    catalogue = tmp_path / "catalogue.json"
+    catalogue.write_text('{"users": ["@a"]}')
+    settings = StartUpForm(stack=lab_stack(), producer=ProducerSettings(catalogue=str(catalogue)))
+    module.start_up(settings)
+    world.forget_history()
+    assert not module.start_up(settings).changed
+    catalogue.write_text('{"users":   ["@a"]}')
+    assert not module.start_up(settings).changed, "only its form was changed"
+    catalogue.write_text('{"users": ["@b"]}')
+    assert module.start_up(settings).changed
+    assert world.changes == ["launch producer"]

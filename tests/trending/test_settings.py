@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,6 +46,9 @@ BOUNDS: list[tuple[type[Section], str, list[Any], list[Any]]] = [
     (StreamSettings, "driver_mb", [384, 16384], [383, 16385]),
     (StreamSettings, "time_zone", [None, "UTC", "Europe/Madrid"], ["Mars/Olympus", "../etc/passwd", "europe madrid"]),
 ]
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -127,3 +130,14 @@ def test_settings_survive_being_written_as_json() -> None:
         stream=StreamSettings(window_time=WindowTime.EVENT, time_zone="Europe/Madrid"),
     )
     assert LabSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_a_relative_catalogue_is_meant_from_where_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    given = ProducerSettings(catalogue="mine/catalogue.json")
+    assert given.catalogue == str(tmp_path / "mine" / "catalogue.json")
+    monkeypatch.chdir("/")
+    assert ProducerSettings.model_validate(given.model_dump()).catalogue == given.catalogue
+    assert ProducerSettings(catalogue="~/catalogue.json").catalogue == "/home/somebody/catalogue.json"
+    assert ProducerSettings(catalogue="").catalogue is None

@@ -27,12 +27,22 @@ def probe_message(number: int) -> dict[str, str | int]:
     return {"usuario": f"User_{number}", "mensaje": "Hola Kafka", "contador": number}
 
 
-def run_probe(connection: KafkaConnection, topic: str, timeout: float, show: Callable[[str], None]) -> None:
-    """Send and read back, printing the contract's lines; raises ProbeFailed naming the cause within ``timeout`` seconds."""
+def run_probe(
+    connection: KafkaConnection,
+    topic: str,
+    timeout: float,
+    show: Callable[[str], None],
+    ensure_topic: Callable[[], object] = lambda: None,
+) -> None:
+    """Send and read back, printing the contract's lines; raises ProbeFailed naming the cause within ``timeout`` seconds.
+
+    ``ensure_topic`` makes the topic where that is the caller's to do; it is called behind the line that names the address.
+    """
     deadline = time.monotonic() + timeout
     nonce = secrets.token_hex(8).encode()
     show(f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a {connection.bootstrap})...")
     try:
+        ensure_topic()
         ends = {part: end for part, (_first, end) in log_ends(connection, topic, min(timeout, 10.0)).items()}
         _send(connection, topic, nonce, deadline, show)
         show(f">>> 2. INICIANDO CONSUMIDOR (Leyendo de {topic})...")

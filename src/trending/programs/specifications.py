@@ -37,10 +37,11 @@ class ProgramSpec(Section):
 
 
 class ProducerSpec(ProgramSpec):
-    """The producer's specification."""
+    """The producer's specification. ``catalogue_hash`` is of the catalogue's content: edited, it starts the producer anew."""
 
     settings: ProducerSettings
     ledger: Path
+    catalogue_hash: str = ""
 
 
 class StreamSpec(ProgramSpec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from itertools import accumulate
 from pathlib import Path
@@ -60,6 +61,11 @@ def load_catalogue(path: str | None) -> Catalogue:
     except (OSError, ValidationError) as error:
         cause = f"the catalogue {path} cannot be used"
         raise InvalidInput(cause, str(error), "compare it with 'Your own hashtags' in docs/operations.md") from error
+
+
+def hash_of(catalogue: Catalogue) -> str:
+    """Return a hash of what the catalogue holds, whatever its file looks like."""
+    return hashlib.sha256(catalogue.model_dump_json().encode()).hexdigest()[:16]
 
 
 class Simulator:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,16 @@ from infra.commands import logs, spy, status
 from infra.forms.parameters import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
-from infra.lab.assembly import open_lab
+from infra.lab.assembly import open_lab, want
+from infra.lab.brokers import Broker
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
+from infra.supervision.budget import DEATHS, note_death
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
+from trending.kafka.connection import KafkaConnection
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
     from fakes.world import World
 
     from infra.docker.compose_stack import ComposeStack
-    from trending.kafka.connection import KafkaConnection
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -117,6 +120,20 @@ def test_a_stack_that_wants_no_page_misses_none(world: World, capsys: pytest.Cap
     status.main(NamedStack(name="lab"))
     assert re.search(r"page +absent +- +not asked for", capsys.readouterr().out)
     assert "page" not in world.running
+
+
+@pytest.mark.row(27)
+def test_a_program_that_was_given_up_is_shown_as_such_with_the_way_back(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = StackPaths.of("lab")
+    for _ in range(DEATHS + 1):
+        note_death(paths.budget, "stream", 1.0, "java.io.IOException: No space left on device")
+    up.ended["stream"] = ProgramStatus("stream", "STOPPED", 0, 0, "", 0.0)
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    output = capsys.readouterr().out
+    assert re.search(r"stream +given up +unhealthy +the program stream was given up after five deaths in ten minutes", output)
+    assert "the last cause: java.io.IOException: No space left on device" in output
+    assert "make up gives it its budget back" in output
 
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,36 +255,116 @@ def tester() -> Any:
     return module
 
 
-def test_the_tester_without_a_stack_ends_with_11_and_one_message(tester: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tester.main() == 11
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Address and topic of every probe of pretend, which succeeds."""
+    probes: list[tuple[str, str]] = []
+
+    def probe(connection: KafkaConnection, topic: str, _timeout: float, show: Callable[[str], None], _ensure: Any) -> None:
+        probes.append((connection.bootstrap, topic))
+        show(f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a {connection.bootstrap})...")
+
+    monkeypatch.setattr("trending.kafka.probe.run_probe", probe)
+    return probes
+
+
+@pytest.fixture
+def composed_trending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker Compose has the project trending, whose broker listens on port 19092."""
+    stack = composed()
+    broker = replace(stack.brokers[0], ports=(19092,))
+    found = replace(stack, project="trending", services=(broker,))
+    monkeypatch.setattr("infra.lab.brokers.compose_stack", lambda name: found if name == "trending" else None)
+
+
+@pytest.mark.usefixtures("world")
+def test_the_tester_finds_its_broker_from_the_nearest_word_to_the_usual_address(
+    tester: Any, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("infra.lab.brokers.compose_stack", lambda _name: None)
+    assert tester.main([]) == 0
+    assert asked.pop() == ("localhost:9092", "tweets_topic")
+    assert capsys.readouterr().out.startswith(">>> 1. INICIANDO PRODUTOR (Enviando mensajes a localhost:9092)")
+    stack = lab_stack(name="trending", topic="mine")
+    start_up.start_up(StartUpForm(stack=stack))
+    assert tester.main([]) == 0
+    assert asked.pop() == (stack.bootstrap, "mine")
+    monkeypatch.setenv("TRENDING_NAME", "")
+    assert tester.main([]) == 0
+    assert asked.pop() == (stack.bootstrap, "mine")
+    assert tester.main(["--bootstrap", "far.example:1,[::1]:2"]) == 0
+    assert asked.pop() == ("far.example:1,[::1]:2", "tweets_topic")
+
+
+@pytest.mark.usefixtures("world", "composed_trending")
+def test_the_tester_takes_composes_broker_where_no_stack_of_the_lab_runs(
+    tester: Any, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tester.main([]) == 0
+    assert asked.pop() == ("localhost:19092", "tweets_topic")
+    monkeypatch.setenv("TRENDING_NAME", "trending")
+    assert tester.main([]) == 0
+    assert asked.pop() == ("localhost:19092", "tweets_topic")
+    monkeypatch.delenv("TRENDING_NAME")
+    stack = lab_stack(name="trending")
+    start_up.start_up(StartUpForm(stack=stack))
+    assert tester.main([]) == 0
+    assert asked.pop() == (stack.bootstrap, "tweets_topic")
+    want(open_lab("trending"), Wanted.DOWN)
+    assert tester.main([]) == 0
+    assert asked.pop() == ("localhost:19092", "tweets_topic")
+
+
+@pytest.mark.usefixtures("world", "composed_trending")
+def test_the_tester_does_not_take_another_stack_than_the_named_one(
+    tester: Any, asked: list[tuple[str, str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRENDING_NAME", "lab")
+    assert tester.main([]) == 11
     said = capsys.readouterr()
-    assert said.err.startswith("error: there is no stack trending\n")
-    assert said.out == ""
+    assert said.err.startswith("error: there is no stack lab\n")
+    assert (said.out, asked) == ("", [])
 
 
 @pytest.mark.usefixtures("up")
-def test_the_tester_ends_with_0_when_the_messages_came_back_and_with_8_otherwise(
+def test_the_tester_ends_with_8_when_the_messages_did_not_come_back(
     tester: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRENDING_NAME", "lab")
-    monkeypatch.setattr("trending.kafka.probe.run_probe", lambda *arguments: arguments[-1]("[OK]"))
-    assert tester.main() == 0
-    assert capsys.readouterr().out == "[OK]\n"
 
     def fail(*_: object) -> None:
         cause = "message 3 was not acknowledged"
         raise ProbeFailed(cause)
 
     monkeypatch.setattr("trending.kafka.probe.run_probe", fail)
-    assert tester.main() == 8
+    assert tester.main([]) == 8
     assert "message 3 was not acknowledged" in capsys.readouterr().err
+
+
+def test_the_tester_makes_the_topic_of_a_broker_that_is_not_the_labs(world: World) -> None:
+    foreign = Broker(KafkaConnection("localhost:9092"), "tweets_topic", ours=False)
+    world.services["kafka"] = "foreign"
+    assert foreign.ensure_topic()
+    assert list(world.topics) == ["tweets_topic"]
+    assert not foreign.ensure_topic()
+    world.topics.clear()
+    assert not replace(foreign, ours=True).ensure_topic()
+    assert world.topics == {}
+
+
+@pytest.mark.parametrize("address", ["nonsense", "localhost", "localhost:", "a b:1", "localhost:9092,", "localhost:999999"])
+def test_the_tester_with_an_address_that_is_none_ends_with_2(
+    address: str, tester: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tester.main(["--bootstrap", address]) == 2
+    assert address in capsys.readouterr().err
 
 
 def test_the_tester_with_an_impossible_name_ends_with_2_and_one_message(
     tester: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRENDING_NAME", "../../etc")
-    assert tester.main() == 2
+    assert tester.main([]) == 2
     assert "TRENDING_NAME" in capsys.readouterr().err
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import os
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from flows.commands import deployment, serve
 from infra.forms.parameters import ServeForm
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import WORKER, PrefectServer
-from infra.prefect_services.worker import worker_output
+from infra.prefect_services.worker import POOL, worker_output
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import LabError, NotReady
 
@@ -138,6 +140,7 @@ def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyP
     given: list[SecretStr | None] = []
     monkeypatch.setattr(serve, "ensure_server", lambda: server)
     monkeypatch.setattr(serve, "create_pool", lambda: False)
+    monkeypatch.setattr(serve, "paused_parts", lambda: ["the work pool is paused: resume it"])
     monkeypatch.setattr(serve, "deploy", lambda environment: [environment["PREFECT_API_URL"]] * 7)
     monkeypatch.setattr(serve, "apply_automations", lambda url: given.append(url) or ["trending-zombies"])
     monkeypatch.setattr(serve, "ensure_worker", lambda _server: True)
@@ -145,6 +148,7 @@ def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(serve, "wait_for_schedule", lambda _clock: dt.datetime.now(dt.UTC))
     serve.main(ServeForm(alert_url=SecretStr("http://127.0.0.1:1/?secret")))
     said = capsys.readouterr().out
+    assert "[!!] the work pool is paused: resume it; until then every run waits" in said
     assert "[ok] 7 deployments" in said
     assert "UI: http://127.0.0.1:4711/deployments" in said
     assert "nobody is alerted" in said
@@ -152,3 +156,22 @@ def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyP
     assert "secret" not in said
     assert given[0] is not None
     assert given[0].get_secret_value().endswith("?secret")
+
+
+@pytest.mark.parametrize(
+    ("pool", "queues", "expected"),
+    [
+        (False, {"default": False}, []),
+        (True, {"default": False}, ["the work pool local-processes is paused: prefect work-pool resume local-processes"]),
+        (False, {"default": True}, ["its queue default is paused: prefect work-queue resume default --pool local-processes"]),
+    ],
+)
+def test_a_paused_pool_is_told_with_the_command_that_resumes_it(
+    *, pool: bool, queues: dict[str, bool], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SimpleNamespace(
+        read_work_pool=lambda _name: SimpleNamespace(is_paused=pool),
+        read_work_queues=lambda **_pool: [SimpleNamespace(name=name, is_paused=paused) for name, paused in queues.items()],
+    )
+    monkeypatch.setattr(deployment, "get_client", lambda **_how: nullcontext(client))
+    assert deployment.paused_parts() == [line.replace("local-processes", POOL) for line in expected]

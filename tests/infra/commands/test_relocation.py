@@ -28,11 +28,11 @@ WHERE = "import trending; print(trending.__path__[0])"
 def original(tmp_path: Path) -> Path:
     """A checkout that was set up: make's rules, a package of the data plane's name, an environment with a script."""
     root = tmp_path / "original"
-    for name in ("Makefile", "infra/__init__.py", "infra/commands", "requirements.lock", "pyproject.toml"):
+    needed = ("Makefile", "infra/__init__.py", "infra/commands", "infra/host", "src/trending/errors.py", "requirements.lock")
+    for name in (*needed, "pyproject.toml"):
         source, target = CHECKOUT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _ = shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-    (root / "src" / "trending").mkdir(parents=True)
     (root / "src" / "trending" / "__init__.py").touch()
     venv.create(root / ".venv", with_pip=False, symlinks=True)
     (path_file(root)).write_text(f"{root}\n{root}/src\n")

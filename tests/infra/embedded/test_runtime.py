@@ -11,11 +11,12 @@ from fakes.world import World
 from infra.embedded import runtime as embedded
 from infra.embedded.runtime import EmbeddedRuntime, render_properties
 from infra.host.paths import StackPaths
+from infra.kafka.readiness import require_running
 from infra.stack.profiles import declare
 from infra.stack.runtime import Outcome, ServiceState
 from infra.supervision.budget import DEATHS, note_death, read_budget
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import ConfigurationConflict, PrerequisiteMissing
+from trending.errors import ConfigurationConflict, PrerequisiteMissing, ServiceDied
 from trending.settings import RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -179,9 +180,13 @@ def test_a_broker_stopped_for_dying_too_often_is_given_up_until_somebody_starts_
     made.start(kafka(made))
     budget = StackPaths.of("lab").budget
     for _ in range(DEATHS + 1):
-        note_death(budget, "kafka", 1.0)
+        note_death(budget, "kafka", 1.0, "java.io.IOException: disk", memory=True)
     world.ended["kafka"] = ProgramStatus("kafka", "STOPPED", 0, 0, "", 0.0)
     assert made.observe(kafka(made)).state is ServiceState.GIVEN_UP
+    assert made.observe(kafka(made)).deaths == "five deaths in ten minutes; the last cause: java.io.IOException: disk"
+    with pytest.raises(ServiceDied, match=r"kafka is given up after five deaths in ten minutes; the last cause: .*OOM") as caught:
+        require_running(made, kafka(made))
+    assert caught.value.next_command.endswith("make up gives it its budget back")
     assert not made.observe(kafka(made)).comes_back
     assert made.start(kafka(made)) is Outcome.RECREATED
     assert read_budget(budget) == {}

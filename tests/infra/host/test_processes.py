@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -185,3 +185,32 @@ def test_a_child_that_has_ended_is_reaped_and_is_not_waited_for(spawn: Callable[
     assert wait_for_end([process], 5) == []
     assert not psutil.pid_exists(child.pid)
     assert wait_for_end([process], 5) == []
+
+
+@pytest.mark.row(3)
+def test_a_listener_on_the_loopback_of_ipv6_alone_takes_the_port_too() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        owner = port_owner(port)
+        assert owner is not None
+        assert owner.pid == os.getpid()
+        assert owner.name.endswith(" on [::1]")
+        with socket.create_server(("127.0.0.1", port)):
+            ours = port_owner(port)
+            assert ours is not None
+            assert not ours.name.endswith("[::1]"), "the one that programs reach is named first"
+    assert port_owner(port) is None
+
+
+def test_a_machine_without_ipv6_has_its_ports_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = socket.socket
+
+    def only_ipv4(family: int, *rest: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(97, "Address family not supported by protocol")
+        return make(family, *rest)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setattr(socket, "socket", only_ipv4)
+    assert port_owner(port) is None

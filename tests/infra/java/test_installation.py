@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.homes import make_java
 
-from infra.java.installation import find_java, java_major
+from infra.java.installation import ask_java, find_java
 from trending.errors import PrerequisiteMissing
 
 if TYPE_CHECKING:
@@ -68,4 +68,40 @@ def test_a_file_that_cannot_be_run_has_no_version(tmp_path: Path) -> None:
     broken = tmp_path / "java"
     broken.write_bytes(b"\x7fELF, cut off")
     broken.chmod(0o755)
-    assert java_major(broken) is None
+    assert ask_java(broken) == (None, None)
+
+
+def make_shim(place: Path, real: Path) -> Path:
+    """Write what asdf and jenv put on the path: a script that starts a Java that lies elsewhere."""
+    place.mkdir(parents=True)
+    shim = place / "java"
+    shim.write_text(f'#!/bin/sh\nexec "{real}" "$@"\n')
+    shim.chmod(0o755)
+    return shim
+
+
+@pytest.mark.row(31)
+def test_behind_a_version_managers_shim_the_jvm_itself_is_asked_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "installs" / "java" / "temurin-21"
+    real = make_java(home / "bin", "21.0.2", home=home)
+    shim = make_shim(tmp_path / "shims", real)
+    monkeypatch.setenv("PATH", f"{shim.parent}:/usr/bin:/bin")
+    found = find_java()
+    assert (found.executable, found.major, found.home) == (real, 21, home)
+
+
+def test_a_java_that_does_not_tell_its_home_is_the_one_two_directories_up(java17: Path) -> None:
+    assert ask_java(java17) == (17, None)
+    assert find_java().home == java17.parent.parent
+
+
+def test_a_link_to_a_java_stays_as_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "jvm" / "java-17"
+    real = make_java(home / "bin", "17.0.15", home=home)
+    link = tmp_path / "bin" / "java"
+    link.parent.mkdir()
+    link.symlink_to(real)
+    monkeypatch.setenv("PATH", f"{link.parent}:/usr/bin:/bin")
+    assert (find_java().executable, find_java().home) == (link, home)

@@ -25,6 +25,7 @@ STATE_SCHEMA = (
 DAMAGED = "[STREAMING_CHECKPOINT_MISSING_METADATA_FILE] Checkpoint location /data/checkpoints/1 metadata file is missing"
 
 SAMPLES = {
+    "no address range": ("Error response from daemon: all predefined address pools have been fully subnetted", "address range"),
     "Java missing": (JAVA_MISSING, "Java is missing"),
     "connector not published": (NO_CONNECTOR, "connector version is not published"),
     "a POM without its jar": (POM_ALONE, "POM without its jar"),
@@ -147,3 +148,16 @@ def test_other_exits_are_explained_by_the_log_or_not_at_all() -> None:
     assert "full" in found.cause
     assert diagnose_exit(1, "nothing special") is None
     assert diagnose_exit(None, "") is None
+
+
+@pytest.mark.row(10)
+def test_a_kill_is_put_down_to_memory_only_as_far_as_the_kernel_tells() -> None:
+    found = {known: diagnose_exit(-1, "", host_memory=known) for known in (False, True, None)}
+    causes = {known: row.cause for known, row in found.items() if row is not None}
+    assert "memory was not the reason" in causes[False]
+    assert "OOM killer struck" in causes[True]
+    assert "cannot be known" in causes[None]
+    assert len({row.remedy for row in found.values() if row is not None}) == 3
+    given_up = diagnose_exit(None, "", host_memory=True)
+    assert given_up is not None
+    assert "OOM killer" in given_up.cause

@@ -187,3 +187,30 @@ def test_only_the_factory_and_the_models_compare_runtimes() -> None:
         if any(names_a_runtime(each) for each in comparisons(ast.parse(path.read_text(encoding="utf-8"))))
     ]
     assert comparing == COMPARING
+
+
+def test_an_image_that_was_asked_for_is_never_replaced_by_the_embedded_broker(
+    images: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = StackSettings(runtime=RuntimeKind.AUTO, kafka_image="apache/kafka:4.2.2")
+    images.add("trending-lab/kafka:4.4.0")
+    assert module.missing_image(other) == "apache/kafka:4.2.2"
+    assert module.choose_runtime(other)[0] is RuntimeKind.DOCKER  # where it is pulled, or named as not to be had
+    monkeypatch.setattr(module, "engine_answers", lambda: "no Docker engine answers at somewhere")
+    with pytest.raises(EngineUnavailable) as caught:
+        module.choose_runtime(other)
+    assert caught.value.evidence == "the image apache/kafka:4.2.2 runs in containers only"
+    with pytest.raises(ConfigurationConflict, match=r"the image apache/kafka:4.2.2 was asked for"):
+        record(settings(kafka_image="apache/kafka:4.2.2"))
+    record(settings())
+    with pytest.raises(ConfigurationConflict, match="exists in the embedded runtime") as conflict:
+        record(settings(runtime=RuntimeKind.AUTO, kafka_image="apache/kafka:4.2.2"))
+    assert "apache/kafka:4.2.2" in conflict.value.evidence
+
+
+def test_a_frozen_engine_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "docker_marks", lambda _stack_id, _seconds: DockerMarks(silence="no Docker engine answers"))
+    monkeypatch.setattr(module, "engine_answers", lambda: pytest.fail("asked again"))
+    assert module.resolve_runtime(settings(runtime=RuntimeKind.AUTO).stack, StackPaths.of("lab"), None)[0] is RuntimeKind.EMBEDDED
+    with pytest.raises(EngineUnavailable, match="no Docker engine answers"):
+        module.resolve_runtime(settings(runtime=RuntimeKind.DOCKER).stack, StackPaths.of("lab"), None)

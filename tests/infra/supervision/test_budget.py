@@ -9,7 +9,7 @@ from supervisor import childutils
 from supervisor.xmlrpc import Faults
 
 from infra.supervision import budget
-from infra.supervision.budget import DEATHS, PERIOD_SECONDS, note_death, read_budget, reset_deaths
+from infra.supervision.budget import DEATHS, PERIOD_SECONDS, OomWatch, note_death, read_budget, reset_deaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +159,46 @@ def test_a_program_that_never_settles_is_stopped_all_the_same(path: Path, monkey
     listener.states = iter(["STARTING"])
     listen(listener, path, monkeypatch)
     assert listener.stopped == ["stream"]
+
+
+def test_a_death_is_noted_with_the_programs_last_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = path.parent / "logs"
+    output.mkdir()
+    (output / "stream.err.log").write_text("WARN native code\njava.io.IOException: No space left on device\n\tat a.b(C.java)\n")
+    (output / "kafka.out.log").write_text("INFO started\nINFO stopped\n")
+    listen(FakeListener([exited("stream", 0), exited("kafka", 0), exited("page", 0)]), path, monkeypatch)
+    words = {program: deaths.last_words for program, deaths in read_budget(path).items()}
+    assert words == {"stream": "java.io.IOException: No space left on device", "kafka": "INFO stopped", "page": ""}
+
+
+def test_a_tick_is_no_death(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = FakeListener(["when:1201063880"])
+    listen(listener, path, monkeypatch)
+    assert read_budget(path) == {}
+    assert listener.acknowledged == 1
+
+
+@pytest.mark.row(10)
+def test_a_death_is_put_down_to_the_oom_killer_only_where_it_struck_just_then() -> None:
+    counts = iter([4, 4, 5, 5, 5, None, 6, 6])
+    watch = OomWatch(lambda: next(counts))
+    assert watch.look(0.0) is False
+    assert watch.look(5.0) is True
+    assert watch.look(10.0) is True  # two died of it, one event after the other
+    assert watch.look(20.0) is False
+    assert watch.look(25.0) is None
+    assert watch.look(30.0) is None  # it may have struck while nothing could be read
+    assert watch.look(35.0) is False
+
+
+@pytest.mark.row(10)
+def test_the_listener_notes_whether_the_oom_killer_struck(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([0, 0, 1])
+    monkeypatch.setattr(budget, "OomWatch", lambda: OomWatch(lambda: next(counts)))
+    listen(FakeListener([exited("kafka", 0), exited("stream", 0)]), path, monkeypatch)
+    assert {program: deaths.memory for program, deaths in read_budget(path).items()} == {"kafka": False, "stream": True}
+
+
+def test_a_file_of_an_earlier_version_is_read(path: Path) -> None:
+    path.write_text('{"kafka": {"at": [1.0], "spent": false}}')
+    assert read_budget(path)["kafka"].memory is None

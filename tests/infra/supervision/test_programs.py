@@ -111,7 +111,7 @@ def test_a_program_that_supervisord_has_given_up_is_not_waited_for_again(
 ) -> None:
     start(supervisor, paths, "rate 1")
     world.ended["producer"] = ProgramStatus("producer", "FATAL", 0, 1, "Exited too quickly", 0.0)
-    with pytest.raises(BudgetSpent, match="the program producer is fatal") as caught:
+    with pytest.raises(BudgetSpent, match="the program producer was given up after failed starts in a row") as caught:
         require_program(supervisor, paths, "producer")
     assert caught.value.evidence.startswith("Exited too quickly")
     assert not caught.value.retriable
@@ -128,3 +128,25 @@ def test_a_program_that_the_budget_stopped_is_told_apart_from_one_that_a_person_
         note_death(paths.budget, "producer", 1.0)
     with pytest.raises(BudgetSpent):
         require_program(supervisor, paths, "producer")
+
+
+@pytest.mark.row(27)
+def test_a_program_that_was_given_up_says_so_with_the_last_cause_and_the_way_back(
+    supervisor: FakeSupervisor, paths: StackPaths, world: World
+) -> None:
+    start(supervisor, paths, "rate 1")
+    world.ended["producer"] = ProgramStatus("producer", "STOPPED", 0, 0, "", 0.0)
+    paths.output_file("producer", "err").write_text("lines of a life that was only stopped\n")
+    for _ in range(DEATHS + 1):
+        note_death(paths.budget, "producer", 1.0, "OSError: [Errno 28] No space left on device", memory=False)
+    with pytest.raises(BudgetSpent) as caught:
+        require_program(supervisor, paths, "producer")
+    assert caught.value.cause == "the program producer was given up after five deaths in ten minutes"
+    assert caught.value.evidence == "the last cause: OSError: [Errno 28] No space left on device"
+    assert caught.value.next_command.startswith("make up gives it its budget back")
+    note_death(paths.budget, "producer", 1.0, memory=True)
+    with pytest.raises(
+        BudgetSpent, match="five deaths in ten minutes; the kernel's OOM killer struck at the last of them"
+    ) as killed:
+        require_program(supervisor, paths, "producer")
+    assert killed.value.evidence == "its output tells no cause; lines of a life that was only stopped"

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -18,10 +19,10 @@ from infra.docker.compose_stack import compose_stack
 from infra.docker.engine import engine
 from infra.docker.runtime import PIDS, RESTARTS
 from infra.docker.stand_ins import STAND_INS
-from infra.host.paths import StackPaths
+from infra.host.paths import CHECKOUT, StackPaths
 from infra.kafka.client import BrokerClient
 from infra.operations.description import describe_compose
-from infra.stack.profiles import declare
+from infra.stack.profiles import KAFKA_IMAGE, KRAFT_IMAGE, ZOOKEEPER_IMAGE, declare
 from trending.errors import NotOurs, StackAbsent
 from trending.kafka.connection import KafkaConnection
 from trending.settings import ProfileName, RuntimeKind, StackSettings
@@ -46,7 +47,7 @@ class Compose:
         services = ["kafka"] if profile is ProfileName.KRAFT else ["zookeeper", "kafka"]
         impatience.write_text(json.dumps({"services": {name: {"healthcheck": SOONER} for name in services}}), encoding="ascii")
         self.prefix = f"{stack.name}-by-compose-"
-        kafka = "apache/kafka" if profile is ProfileName.KRAFT else "confluentinc/cp-kafka"
+        kafka = KRAFT_IMAGE if profile is ProfileName.KRAFT else KAFKA_IMAGE
         self._environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": stack.name,
@@ -55,7 +56,7 @@ class Compose:
             "TRENDING_PORT": str(stack.port),
             "TRENDING_ZOOKEEPER_PORT": str(stack.port + 5),
             "TRENDING_KAFKA_IMAGE": IMAGES[kafka],
-            "TRENDING_ZOOKEEPER_IMAGE": IMAGES["confluentinc/cp-zookeeper"],
+            "TRENDING_ZOOKEEPER_IMAGE": IMAGES[ZOOKEEPER_IMAGE],
         }
 
     def run(self, *arguments: str) -> str:
@@ -92,6 +93,15 @@ def compose(request: pytest.FixtureRequest, docker_stack: RealStack, tmp_path: P
         made.run("down", "-v")
 
 
+def assert_tester_works(stack: RealStack) -> None:
+    """Assert that the user's smoke test finds the broker, makes its topic and passes."""
+    command, environment = [sys.executable, "tests/tester.py"], {**os.environ, "TRENDING_NAME": stack.name}
+    sent = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert sent.returncode == 0, sent.stderr
+    assert sent.stdout.startswith(f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a localhost:{stack.port})...\n")
+    assert sent.stdout.endswith(">>> Consumidor finalizado con éxito. ¡TODO FUNCIONA!\n")
+
+
 def test_status_shows_a_compose_stack_and_up_and_down_leave_it_alone(compose: Compose) -> None:
     stack, name = compose.stack, f"--name={compose.stack.name}"
     stack.wait_until(compose.healthy, 90, "the Compose stack is healthy")
@@ -118,6 +128,8 @@ def test_status_shows_a_compose_stack_and_up_and_down_leave_it_alone(compose: Co
     client = BrokerClient(KafkaConnection(f"localhost:{stack.port}"))
     assert client.topic("trending_probe", 5) is None, "looking made a topic"
     client.round_trip(10)
+
+    assert_tester_works(stack)
 
     before = {service.name: compose.inspect(service.name)["Id"] for service in services}
     refused = stack.up(code=NotOurs.exit_code)

@@ -16,6 +16,7 @@ from infra.docker.labels import STACK_LABEL
 from infra.docker.stand_ins import STAND_INS
 from infra.forms.parameters import LastStep
 from infra.lab.assembly import record
+from infra.stack.profiles import KRAFT_IMAGE
 from infra.stack.runtime import ServiceState
 from trending.errors import EngineUnavailable, ImageUnavailable, NotOurs, PortTaken
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
@@ -151,7 +152,7 @@ def test_row_5_equal_is_adopted_drifted_recreated_with_its_data_foreign_refused_
 ) -> None:
     stack = docker_stack
     with engine() as client:
-        foreign.append(client.containers.create(images["apache/kafka"], name=container_named(stack), entrypoint=["sleep", "600"]))
+        foreign.append(client.containers.create(images[KRAFT_IMAGE], name=container_named(stack), entrypoint=["sleep", "600"]))
         output = stack.up(code=NotOurs.exit_code)
         assert f"a container named {container_named(stack)} exists that this stack did not make" in output
         assert client.containers.get(container_named(stack)).id == foreign[0].id

@@ -1,0 +1,65 @@
+"""The user who runs the lab: has a name, and owns what lies in the lab's directory. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import TYPE_CHECKING
+
+from infra.host.paths import lab_home
+from trending.errors import NotOurs, PrerequisiteMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def user_name(number: int) -> str:
+    """Return the name of a user id; the number itself where it has none, as in a container that was given a bare id."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def check_user() -> str:
+    """Return who runs this; raises PrerequisiteMissing for a user id without a name, for which Spark's JVM ends at its start."""
+    number = os.geteuid()
+    name = user_name(number)
+    if name == str(number):
+        cause = f"the user id {number} has no name on this machine, and Spark needs one"
+        remedy = f"as root: echo 'lab:x:{number}:{os.getegid()}::/tmp:/bin/sh' >> /etc/passwd, or run it as a user with a name"
+        raise PrerequisiteMissing(cause, "getpwuid knows no such user", remedy)
+    return f"user {name}"
+
+
+def require_own_home() -> None:
+    """Raise NotOurs where something in the lab's directory belongs to another user, as after one ``sudo make up``.
+
+    That user's processes cannot be seen, and files of both would block each other; neither can be told from a fault.
+    """
+    number, home = os.geteuid(), lab_home()
+    for path in _places(home):
+        try:
+            owner = path.lstat().st_uid
+        except FileNotFoundError:  # it went meanwhile, or there is no home yet
+            continue
+        if owner != number:
+            theirs, mine = user_name(owner), user_name(number)
+            cause = f"the lab's directory is used by {theirs} too, and this is {mine}"
+            ways = f"run it as {theirs}; or chown -R {mine} {home} as root, once {theirs}'s stacks are down; or set TRENDING_HOME"
+            raise NotOurs(cause, f"{path} belongs to {theirs}", ways)
+
+
+def _places(home: Path) -> Iterator[Path]:
+    """Yield the directory, what lies in it, and what lies in its directories."""
+    yield home
+    for directory in (home, *_entries(home)):
+        yield from _entries(directory)
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return [] if directory.is_symlink() else sorted(directory.iterdir())
+    except OSError:  # no directory, or one that may not be read: its own owner tells
+        return []

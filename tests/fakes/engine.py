@@ -1,0 +1,69 @@
+"""A Docker engine on a Unix socket that the real SDK talks to: it answers what it was told to, and may fall silent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingUnixStreamServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+VERSION = {"Version": "29.1.0", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "Os": "linux", "Arch": "amd64"}
+
+
+class FakeEngine:
+    """Answers by the last words of a request's path; ``silent`` holds the words it does not answer to, ``*`` for all."""
+
+    def __init__(self, path: Path) -> None:
+        self.host = f"unix://{path}"
+        self.answers: dict[str, tuple[int, Any]] = {"/version": (200, VERSION), "/_ping": (200, "OK")}
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+        self._over = threading.Event()
+        self._server = _Server(str(path), _handler(self._answer))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the threads and the socket."""
+        self._over.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, path: str) -> tuple[int, Any]:
+        self.asked.append(path)
+        if any(words == "*" or path.endswith(words) for words in self.silent):
+            self._over.wait()
+        nothing = (404, {"message": "no such thing"})
+        return next((answer for words, answer in self.answers.items() if path.endswith(words)), nothing)
+
+
+class _Server(ThreadingUnixStreamServer):
+    daemon_threads = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that gave up waiting has gone."""
+
+
+def _handler(answer: Callable[[str], tuple[int, Any]]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body = answer(self.path.partition("?")[0])
+            data = (body if isinstance(body, str) else json.dumps(body)).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815 - the standard library's names
+
+        def log_message(self, *_arguments: Any) -> None:
+            """Say nothing."""
+
+    return Handler
