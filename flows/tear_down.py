@@ -9,6 +9,7 @@ from prefect import Task, flow
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.runs.server import run_on
+from flows.runs.users_server import users_server_answers
 from infra.forms.parameters import TearDownCommand, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
@@ -17,10 +18,12 @@ from infra.operations.take_down import take_down
 from infra.prefect_services.server import current_server, stop_idle_server
 from infra.stack.state import Wanted, existing_stacks, read_state
 from tasks import page, producer, services, stream
-from trending.errors import ConfigurationConflict, LabError
+from trending.errors import ConfigurationConflict, LabError, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from infra.prefect_services.credentials import PrefectServer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +53,7 @@ def main(settings: TearDownForm) -> None:
     if not settings.stop_only:
         atexit.register(_stop_server_with_last_stack)
     settings.require_confirmed()
-    server = current_server()
+    server = _server_at_hand()
     if server is None:
         take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only)
         return
@@ -63,6 +66,15 @@ def main(settings: TearDownForm) -> None:
     except Exception as error:  # noqa: BLE001 - a locked database, a refused key, another version: whatever Prefect died of
         say(f"Prefect at {server.url} could not run it ({type(error).__name__}: {error}): going on without")
         take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only)
+
+
+def _server_at_hand() -> PrefectServer | None:
+    """Return the server that answers; one that refuses us is passed over, since a take-down needs none."""
+    try:
+        return current_server(users_server_answers)
+    except NotReady as error:
+        say(f"{error.cause}: going on without")
+        return None
 
 
 def _stop_server_with_last_stack() -> None:

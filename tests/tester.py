@@ -15,11 +15,13 @@ def main() -> int:
     """Run the probe and print the contract's lines; returns the exit code."""
     from pydantic import ValidationError  # noqa: PLC0415 - see the bottom of this file
 
+    from infra.host.standard_streams import make_streams_endure  # noqa: PLC0415
     from infra.lab.assembly import open_lab  # noqa: PLC0415
     from trending.errors import InvalidInput, LabError  # noqa: PLC0415
     from trending.kafka.probe import run_probe  # noqa: PLC0415
     from trending.settings import StackSettings  # noqa: PLC0415
 
+    make_streams_endure()  # the contract's words have accents, which not every terminal can show
     try:
         stack = StackSettings(name=os.environ.get("TRENDING_NAME", "trending"))
     except ValidationError as error:

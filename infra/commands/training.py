@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, stack_processes, wait_for_end
+from infra.host.standard_streams import make_streams_endure
 from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
 from infra.lab.assembly import open_lab
 from infra.operations.producer import launch_producer, wait_for_producer
@@ -66,6 +67,7 @@ def bring_up() -> None:
 
 def main() -> None:
     """Make the missing archives; a failure is reported and ignored."""
+    make_streams_endure()
     try:
         for path in train():
             sys.stdout.write(f"[ok] class archive {path.name}, {path.stat().st_size >> 20} MiB\n")

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.docker.engine import engine, has_image
+from infra.host.environment import fetching_environment
 from infra.host.paths import short_hash
+from infra.host.standard_streams import make_streams_endure
 from infra.java.jars import ensure_jars
 from trending.errors import ImageUnavailable, LabError
 
@@ -89,7 +91,8 @@ def _import_base(client: DockerClient) -> None:
     with tempfile.TemporaryDirectory(prefix="trending-base-") as scratch:
         root = Path(scratch) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=openjdk-17-jre-headless", SUITE, str(root)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        environment = fetching_environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
         if done.returncode:
             cause = "debootstrap failed"
             raise LabError(cause, (done.stdout + done.stderr).strip()[-400:], "run make images as root, with a network")
@@ -135,6 +138,7 @@ def _build(client: DockerClient, stand_in: StandIn) -> str:
 
 def main() -> None:
     """Build the missing images and print the names of all."""
+    make_streams_endure()
     for image in build_all():
         sys.stdout.write(f"[ok] {image} (a local stand-in, not a published image)\n")
 

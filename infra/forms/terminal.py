@@ -20,7 +20,9 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from rich.console import Console
 
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
+from infra.host.environment import keep_loopback_direct
 from infra.host.reporting import LOGGER, MARK
+from infra.host.standard_streams import make_streams_endure
 from trending.errors import Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -160,6 +162,8 @@ def run_command(
     recorded: Callable[[str], dict[str, Any]] | None = None,
 ) -> None:
     """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code."""
+    make_streams_endure()
+    keep_loopback_direct()
     _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)

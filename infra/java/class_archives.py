@@ -6,7 +6,6 @@ An archive fits one Java and one class path, so its name contains both. Without 
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -75,7 +74,7 @@ def spark_environment() -> dict[str, str]:
     options = archive_options(SPARK)
     if not options or any(" " in option for option in options):
         return {}
-    return {SPARK_VARIABLE: " ".join(filter(None, (os.environ.get(SPARK_VARIABLE), *options)))}
+    return {SPARK_VARIABLE: " ".join(options)}
 
 
 def _unfinished(path: Path) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from infra.host.environment import built_environment
 from trending.errors import PrerequisiteMissing
 
 SUPPORTED = (17, 21)
@@ -54,7 +55,9 @@ def _known_major(executable: str, _changed: int) -> int | None:
 def java_major(executable: Path) -> int | None:
     """Return the major version that ``java -version`` prints (8 for 1.8), or None if it prints none."""
     try:
-        done = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            [executable, "-version"], capture_output=True, text=True, timeout=20, check=False, env=built_environment()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from infra.host.paths import lab_home
+from infra.host.standard_streams import make_streams_endure
 from infra.java.installation import find_java
 from trending.errors import PrerequisiteMissing
 
@@ -65,6 +66,7 @@ CHECKS = (check_python, check_java, check_memory, check_disk)
 
 def main() -> int:
     """Run every check, print one line each, return the exit code: 3 if any prerequisite is missing."""
+    make_streams_endure()
     failures = 0
     for check in CHECKS:
         try:
