@@ -8,6 +8,10 @@ export PYTHONUNBUFFERED := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_HOME ?= $(if $(TRENDING_HOME),$(TRENDING_HOME),$(CURDIR)/.trending)/prefect
+# Of what the shell exports for other Pythons and other Prefects, nothing reaches ours, except how to ask a server of one's own.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT PYTHONDEBUG PYTHONVERBOSE PYTHONUTF8
+KEPT := PREFECT_HOME PREFECT_SERVER_ANALYTICS_ENABLED PREFECT_API_% PREFECT_CLIENT_% PREFECT_CLOUD_%
+$(foreach v,$(filter-out $(KEPT),$(filter PREFECT_%,$(.VARIABLES))),$(eval unexport $v))
 # Prefect does not make the directories above its home.
 quoted = '$(subst ','\'',$(1))'
 MADE := $(shell mkdir -p $(call quoted,$(PREFECT_HOME)))
@@ -21,7 +25,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild logs health observe dashboard game-day serve serve-stop test test-rest test-all test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -108,6 +112,12 @@ game-day: $(JARS) ## break the running stack on purpose: make game-day FAULTS=br
 
 serve: $(JARS) ## Prefect server, worker, deployments, automations: then work from the UI
 	@$(PY) -m flows.commands.serve $(ARGS)
+
+serve-password: $(JARS) ## print the password of the lab's Prefect server
+	@$(PY) -m infra.prefect_services.credentials
+
+prefect: $(JARS) ## a command of Prefect's on the lab's server: make prefect ARGS="deployment run 'start-up/local' --watch"
+	@$(PY) -m flows.commands.prefect_command $(ARGS)
 
 serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the lab started; stacks go on
 	@$(PY) -m infra.prefect_services.server stop

@@ -15,7 +15,8 @@ from infra.docker.presence import engine_answers
 from infra.host.paths import StackPaths
 from infra.java.class_archives import BROKER, SPARK, archive
 from infra.lab.runtime_factory import missing_image
-from infra.prefect_services.server import ensure_server, prefect_environment, stop_server
+from infra.prefect_services.credentials import prefect_environment
+from infra.prefect_services.server import ensure_server, stop_server
 from trending.settings import RuntimeKind
 
 TIMEOUT = 300.0

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterStartTime
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import temporary_settings
 
 from benchmarks.children import Child
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
 from flows.commands.deployment import create_pool, deploy
+from flows.runs.server import client_settings
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
 from infra.operations.take_down import take_down
-from infra.prefect_services.server import PrefectServer, ensure_server, prefect_environment, serving, stop_server
+from infra.prefect_services.credentials import PrefectServer, client_environment, client_secrets, prefect_environment
+from infra.prefect_services.server import ensure_server, serving, stop_server
 from infra.prefect_services.worker import ensure_worker
 
 if TYPE_CHECKING:
@@ -125,9 +127,11 @@ class Asked:
         if self.server is None:
             message = "there is no server"
             raise Unmeasurable(message)
-        with temporary_settings({PREFECT_API_URL: self.server.url}), get_client(sync_client=True) as client:
+        with temporary_settings(client_settings(self.server)), get_client(sync_client=True) as client:
             asked = time.time()
-            run_command([sys.executable, "-m", "prefect", "deployment", "run", self.deployment], PREFECT_API_URL=self.server.url)
+            run_command(
+                [sys.executable, "-m", "prefect", "deployment", "run", self.deployment], **client_environment(self.server)
+            )
             begun = began(client, self.deployment, asked)
         return Sample(begun - asked)
 
@@ -164,9 +168,9 @@ class OurWorker(Asked):
             message = "make serve is running: make serve-stop first"
             raise Unmeasurable(message)
         self.server = ensure_server()
-        with temporary_settings({PREFECT_API_URL: self.server.url}):
+        with temporary_settings(client_settings(self.server)):
             create_pool()
-            deploy({**os.environ, **prefect_environment(), "PREFECT_API_URL": self.server.url})
+            deploy(client_environment(self.server))
         ensure_worker(self.server)
         self.measure()
 
@@ -189,7 +193,7 @@ class DefaultWorker(Asked):
     def prepare(self) -> None:
         """Start the worker and deploy the flow to its pool."""
         self.server = ensure_server()
-        url = {"PREFECT_API_URL": self.server.url}
+        url = {"PREFECT_API_URL": self.server.url, **client_secrets(self.server)}
         prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
         run_command([*prefect, "work-pool", "create", DEFAULT_POOL, "--type", "process", "--overwrite"], **url)
         entrypoint = "flows/health_check.py:health_check"

@@ -10,6 +10,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.runs.server import run_on, stop_at_exit
+from flows.runs.users_server import users_server_answers
 from infra.forms.parameters import TearDownCommand, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
@@ -21,10 +22,12 @@ from infra.operations.undo import words_of_left
 from infra.prefect_services.server import current_server, stop_idle_server
 from infra.stack.state import Wanted, existing_stacks, read_state
 from tasks import page, producer, services, stream
-from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned
+from trending.errors import ConfigurationConflict, LabError, NotOurs, NotReady, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from infra.prefect_services.credentials import PrefectServer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,7 +80,7 @@ def main(settings: TearDownForm) -> None:
 
 def _with_or_without_server(settings: TearDownForm) -> None:
     """Run as a flow if a server answers, otherwise directly."""
-    server = current_server()
+    server = _server_at_hand()
     if server is None:
         _take_down(settings, directly)
         return
@@ -92,6 +95,15 @@ def _with_or_without_server(settings: TearDownForm) -> None:
             raise UndoAbandoned from error
         say(f"Prefect at {server.url} could not run it ({type(error).__name__}: {error}): going on without")
         _take_down(settings, directly)
+
+
+def _server_at_hand() -> PrefectServer | None:
+    """Return the server that answers; one that refuses us is passed over, since a take-down needs none."""
+    try:
+        return current_server(users_server_answers)
+    except NotReady as error:
+        say(f"{error.cause}: going on without")
+        return None
 
 
 def _stop_server_with_last_stack() -> None:

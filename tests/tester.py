@@ -15,7 +15,8 @@ TIMEOUT_SECONDS = 30.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the probe and print the contract's lines; returns the exit code."""
-    from infra.lab.brokers import find_broker  # noqa: PLC0415 - see the bottom of this file
+    from infra.host.standard_streams import make_streams_endure  # noqa: PLC0415 - see the bottom of this file
+    from infra.lab.brokers import find_broker  # noqa: PLC0415
     from trending.errors import LabError  # noqa: PLC0415
     from trending.kafka.probe import run_probe  # noqa: PLC0415
 
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     def show(line: str) -> None:
         print(line, flush=True)  # noqa: T201
 
+    make_streams_endure()  # the contract's words have accents, which not every terminal can show
     try:
         broker = find_broker(options.bootstrap, os.environ.get("TRENDING_NAME"))
         run_probe(broker.connection, broker.topic, TIMEOUT_SECONDS, show, broker.ensure_topic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import sys
 
 from flows.commands.deployment import (
@@ -15,22 +15,28 @@ from flows.commands.deployment import (
     wait_for_worker,
 )
 from flows.runs.server import run_on
+from flows.runs.users_server import users_server_answers
 from infra.forms.parameters import ServeForm
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
-from infra.prefect_services.server import PrefectServer, ensure_server, note_serving, prefect_environment
+from infra.prefect_services.credentials import PrefectServer, client_environment, password_file
+from infra.prefect_services.server import ensure_server, note_serving
 from infra.prefect_services.worker import ensure_worker
 
 
 def main(settings: ServeForm) -> None:
     """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
-    server = ensure_server()
+    server = ensure_server(users=users_server_answers)
     print_line(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
     note_serving()  # before the deployments are made, so that a command that ends meanwhile does not stop the server
     run_on(server, lambda: serve(server, settings))
     print_line(f"\nUI: {server.url.removesuffix('/api')}/deployments")
+    credentials = ""
+    if server.password is not None:
+        print_line(f"it asks for a password: make serve-password shows it; it is in {password_file()}")
+        credentials = f'PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(password_file()))})" '
     print_line("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
-    print_line(f"PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
+    print_line(f"{credentials}PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
 
 
 def serve(server: PrefectServer, settings: ServeForm) -> None:
@@ -39,7 +45,7 @@ def serve(server: PrefectServer, settings: ServeForm) -> None:
     print_line(f"[ok] work pool {'created' if created else 'is there'}")
     for part in paused_parts():
         print_line(f"[!!] {part}; until then every run waits")
-    lines = deploy({**os.environ, **prefect_environment(), "PREFECT_API_URL": server.url})
+    lines = deploy(client_environment(server))
     print_line(f"[ok] {len(lines)} deployments")
     applied = apply_automations(settings.alert_url)
     print_line(f"[ok] automations {', '.join(applied)}")

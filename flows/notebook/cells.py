@@ -175,7 +175,13 @@ def runner(mark: str) -> Run:
         with subprocess.Popen(
             [interpreter(), "-m", module_of(command), *arguments],
             cwd=CHECKOUT,
-            env={**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1", "FORCE_COLOR": ""},  # a kernel sets it: dim frames
+            env={
+                **os.environ,
+                MARK: mark,
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONIOENCODING": "utf-8",  # what is read below
+                "FORCE_COLOR": "",  # a kernel sets it: dim frames
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

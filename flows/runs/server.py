@@ -6,24 +6,31 @@ import atexit
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_HOME, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_KEY,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+    PREFECT_CLIENT_CUSTOM_HEADERS,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_HOME,
+    temporary_settings,
+)
 
+from flows.runs.users_server import users_server_answers
 from infra.host.crash_reports import at_exit
 from infra.host.interruptions import finished_despite_signals
 from infra.host.reporting import write_line
-from infra.prefect_services.server import (
-    RUN_HEARTBEAT_SECONDS,
-    PrefectServer,
-    ensure_server,
-    prefect_environment,
-    stop_idle_server,
-)
+from infra.prefect_services.credentials import PrefectServer, prefect_environment
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, ensure_server, stop_idle_server
 from trending.errors import UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prefect.settings.legacy import Setting
 
 
 def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat: int | None = RUN_HEARTBEAT_SECONDS) -> None:
@@ -35,7 +42,7 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
     ``run_heartbeat`` is the interval of the run's heartbeats in seconds. None saves a short run up to a second: Prefect 3.8.8
     sleeps through its last heartbeat at the end of every run.
     """
-    server = ensure_server(show=write_line)  # no flow run exists yet that could log it
+    server = ensure_server(show=write_line, users=users_server_answers)  # no flow run exists yet that could log it
     if server.started and not leave:
         stop_at_exit(stop_idle_server)
     run_on(server, run, run_heartbeat)
@@ -57,6 +64,21 @@ def _stop(stop: Callable[[], object]) -> None:
 
 def run_on(server: PrefectServer, run: Callable[[], object], run_heartbeat: int | None = RUN_HEARTBEAT_SECONDS) -> None:
     """Run a flow against this server, with Prefect's home in the checkout."""
-    home = prefect_environment()["PREFECT_HOME"]
-    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: run_heartbeat}):
+    with temporary_settings({**client_settings(server), PREFECT_FLOWS_HEARTBEAT_FREQUENCY: run_heartbeat}):
         run()
+
+
+def client_settings(server: PrefectServer) -> dict[Setting, Any]:
+    """Return Prefect's settings for a client of this server in this process.
+
+    To the lab's own server it goes with the lab's password, whatever the user has set for another one.
+    """
+    settings: dict[Setting, Any] = {PREFECT_API_URL: server.url, PREFECT_HOME: prefect_environment()["PREFECT_HOME"]}
+    if server.password is not None:
+        settings |= {
+            PREFECT_API_AUTH_STRING: server.password.get_secret_value(),
+            PREFECT_API_KEY: None,
+            PREFECT_CLIENT_CUSTOM_HEADERS: "{}",  # as text: Prefect merges a dictionary with the one that is set
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: True,
+        }
+    return settings

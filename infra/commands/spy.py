@@ -6,6 +6,7 @@ import sys
 
 from infra.forms.parameters import SpyForm
 from infra.forms.terminal import run_command
+from infra.host.standard_streams import reader_has_gone
 from infra.lab.assembly import open_lab
 from trending.kafka.spy import follow
 from trending.programs.lifecycle import stop_on_signals
@@ -14,12 +15,15 @@ from trending.programs.lifecycle import stop_on_signals
 def main(settings: SpyForm) -> None:
     """Print each record's value on a line of its own."""
     lab = open_lab(settings.name)
+    stop = stop_on_signals()
 
     def show(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+        if reader_has_gone():
+            stop.set()
 
-    follow(lab.stack.connection, lab.settings.stack.topic, stop_on_signals(), show, settings.limit)
+    follow(lab.stack.connection, lab.settings.stack.topic, stop, show, settings.limit)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from docker.errors import DockerException
 
 from infra.docker.engine import CREDENTIALS_REMEDY, engine, has_image, of_credentials
 from infra.host.crash_reports import run_reported
+from infra.host.environment import fetching_environment
 from infra.host.paths import short_hash
 from infra.java.jars import ensure_jars
 from infra.stack.profiles import KAFKA_IMAGE, KRAFT_IMAGE, ZOOKEEPER_IMAGE
@@ -100,7 +101,10 @@ def _import_base(client: DockerClient) -> None:
     with tempfile.TemporaryDirectory(prefix="trending-base-") as scratch:
         root = Path(scratch) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=openjdk-17-jre-headless", SUITE, str(root)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False, umask=UMASK)
+        environment = fetching_environment()
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False, umask=UMASK
+        )
         if done.returncode:
             cause = "debootstrap failed"
             raise LabError(cause, (done.stdout + done.stderr).strip()[-400:], "run make images as root, with a network")

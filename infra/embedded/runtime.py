@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded.sabotage import ProcessSabotage
+from infra.host.environment import built_environment
 from infra.host.paths import short_hash
 from infra.java.class_archives import BROKER, archive_options
 from infra.java.installation import find_java
@@ -162,7 +163,8 @@ class EmbeddedRuntime:
             check_cluster_id(text, self._stack.cluster_id, str(meta), self._stack.name)
             return
         command = format_command(self._stack.cluster_id, properties)
-        formatting = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
+        environment = built_environment()
+        formatting = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
         if formatting.returncode:
             output = (formatting.stderr + formatting.stdout).strip()
             diagnosis = diagnose(output)

@@ -21,9 +21,11 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 import trending
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.crash_reports import report_crash
+from infra.host.environment import keep_loopback_direct
 from infra.host.interruptions import raise_on_signals
 from infra.host.paths import CHECKOUT
 from infra.host.reporting import LOGGER, MARK, write_line
+from infra.host.standard_streams import make_streams_endure
 from infra.host.user import require_own_home
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
@@ -162,6 +164,8 @@ def run_command(
 
     An unexpected error is one line, and its traceback goes to a file.
     """
+    make_streams_endure()
+    keep_loopback_direct()
     _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from infra.host.environment import built_environment
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 40.0
 SIZE = (1440, 900)
@@ -38,7 +40,15 @@ def take_picture(browser: str, address: str, target: Path) -> str:
             address,
         ]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                env=built_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"{Path(browser).name}: {type(error).__name__}"
     if done.returncode or not target.is_file():

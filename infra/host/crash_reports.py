@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from infra.host.paths import lab_home
 from infra.host.reporting import write_line
+from infra.host.standard_streams import make_streams_endure
 from trending.errors import Interrupted, LabError, UndoAbandoned
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _where(file: Path | None) -> str:
 
 def run_reported(main: Callable[[], int | None]) -> NoReturn:
     """Run the ``main`` of a command without a form and exit, with one message whatever it raises."""
+    make_streams_endure()
     try:
         code = main()
     except LabError as error:

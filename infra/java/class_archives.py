@@ -6,7 +6,6 @@ An archive fits one Java and one class path, so its name contains both. Without 
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -76,7 +75,7 @@ def spark_environment() -> dict[str, str]:
     options = archive_options(SPARK)
     if not options or any(re.search(r"""[\s"'\\]""", option) for option in options):
         return {}
-    return {SPARK_VARIABLE: " ".join(filter(None, (os.environ.get(SPARK_VARIABLE), *options)))}
+    return {SPARK_VARIABLE: " ".join(options)}
 
 
 def _unfinished(path: Path) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from infra.host.environment import built_environment
 from trending.errors import PrerequisiteMissing
 
 SUPPORTED = (17, 21)
@@ -58,7 +59,7 @@ def ask_java(executable: Path) -> tuple[int | None, Path | None]:
     """Return the major version (8 for 1.8) and the ``java.home`` that the JVM itself tells; None for what it does not tell."""
     command = [str(executable), "-XshowSettings:properties", "-version"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=built_environment())
     except (OSError, subprocess.TimeoutExpired):
         return None, None
     said = done.stderr + done.stdout

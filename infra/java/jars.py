@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 from filelock import FileLock
 
 from infra.host.crash_reports import run_reported
+from infra.host.environment import fetching_environment
 from infra.host.paths import lab_home
 from infra.java.installation import find_java
 from trending.errors import DamagedDownload, PrerequisiteMissing
@@ -87,6 +89,10 @@ def check_jar(jar: Jar, path: Path) -> None:
         raise DamagedDownload(cause, evidence, f"rm '{path}' && make jars")
 
 
+_SILENCED = re.compile(r"kB|^NOTE: Picked up")
+"""Ivy's progress, and Java's quotation of its options, which may name a trust store's password."""
+
+
 def _fetch(jars: list[Jar], directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
         work = Path(scratch)
@@ -105,14 +111,24 @@ def _fetch(jars: list[Jar], directory: Path) -> None:
             "[artifact]-[revision].[ext]",
         ]
         try:
-            resolution = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)
+            resolution = subprocess.run(
+                command,
+                cwd=work,
+                env=fetching_environment(),
+                capture_output=True,
+                text=True,
+                timeout=FETCH_SECONDS,
+                check=False,
+            )
         except subprocess.TimeoutExpired as error:
             cause = "fetching the jars took too long"
             raise DamagedDownload(cause, f"{FETCH_SECONDS} s", "check the network, then make jars") from error
         lost = [jar.file_name for jar in jars if not (work / jar.file_name).exists()]
         if resolution.returncode or lost:
             cause = f"{len(lost)} of {len(jars)} jars could not be fetched"
-            messages = [line.strip() for line in (resolution.stdout + resolution.stderr).splitlines() if "kB" not in line]
+            messages = [
+                line.strip() for line in (resolution.stdout + resolution.stderr).splitlines() if not _SILENCED.search(line)
+            ]
             evidence = f"{', '.join(lost[:3])}; {' '.join(messages)[-400:]}"
             raise DamagedDownload(cause, evidence, "check the network, then make jars")
         for jar in jars:

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,8 +15,17 @@ from filelock import FileLock, Timeout
 
 from infra.host.clock import Clock, SystemClock
 from infra.host.crash_reports import run_reported
+from infra.host.environment import LOOPBACK
 from infra.host.paths import lab_home, short_hash
 from infra.host.processes import end_processes, free_port, port_owner, stack_processes
+from infra.prefect_services.credentials import (
+    PrefectServer,
+    ensure_password,
+    read_password,
+    server_environment,
+    server_secrets,
+    services_directory,
+)
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
 from infra.supervision.private_files import write_private
@@ -39,70 +47,41 @@ PROGRAM = "prefect-server"
 WORKER = "prefect-worker"
 
 
-@dataclass(frozen=True)
-class PrefectServer:
-    """A server that answers. ``started`` says whether this call started it."""
-
-    url: str
-    started: bool
-
-
 RUN_HEARTBEAT_SECONDS = 30
 """A flow run's heartbeat interval, the shortest that Prefect allows. The automation marks a run that misses three as crashed."""
-KEPT_SECONDS = 2 * 24 * 3600
-"""Flow runs with their logs and artifacts, and events, are deleted when they are older."""
-
-
-def prefect_environment() -> dict[str, str]:
-    """Return the environment of every Prefect process of the lab: Prefect's home in the checkout, no telemetry."""
-    return {
-        "PREFECT_HOME": os.environ.get("PREFECT_HOME") or str(lab_home() / "prefect"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-    }
-
-
-def server_environment(url: str) -> dict[str, str]:
-    """Return the environment of the server at ``url``: its UI calls that server, and its database stays small."""
-    return {
-        **prefect_environment(),
-        "PREFECT_UI_API_URL": url,  # by default the UI calls port 4200, even when it is served from another one
-        # The newer UI of 3.8.8 contacts Amplitude for session replay even with analytics switched off.
-        "PREFECT_SERVER_UI_V2_ENABLED": "false",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(KEPT_SECONDS),
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{KEPT_SECONDS}S",  # ISO 8601, the only accepted format
-    }
 
 
 def answers(url: str, timeout: float = 2.0) -> bool:
-    """Whether a Prefect API answers at ``url``."""
+    """Whether a Prefect API answers at ``url``, asked directly: loopback never goes through a proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=timeout) as reply:  # noqa: S310 - our own http address
+        with opener.open(f"{url}/health", timeout=timeout) as reply:
             return bool(reply.status == 200)  # noqa: PLR2004 - HTTP's OK
     except (OSError, urllib.error.URLError, ValueError):
         return False
 
 
-def current_server() -> PrefectServer | None:
-    """Return the server that answers, the user's or ours, or None. Never starts one."""
-    url = os.environ.get("PREFECT_API_URL")
+def current_server(users: Callable[[str], bool] = answers) -> PrefectServer | None:
+    """Return the server that answers, the user's or ours, or None. Never starts one. ``users`` asks the user's own."""
+    url = _users_url()
     if url:
-        return PrefectServer(url, started=False) if answers(url) else None
+        return PrefectServer(url, started=False) if users(url) else None
     return _recorded_server()
 
 
-def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None = None) -> PrefectServer:
+def ensure_server(
+    clock: Clock | None = None, show: Callable[[str], None] | None = None, users: Callable[[str], bool] = answers
+) -> PrefectServer:
     """Return a server that answers, starting a local one if need be.
 
     ``PREFECT_API_URL`` is the user's choice: if it is set and nothing answers there, that is an error, and no other server is
-    started. ``show`` gets a line before a start, which takes some seconds. Raises NotReady if no server answers in time.
+    started. ``users`` asks it. ``show`` gets a line before a start, which takes some seconds. Raises NotReady if no server
+    answers in time.
     """
     clock = clock or SystemClock()
-    wanted = os.environ.get("PREFECT_API_URL")
+    wanted = _users_url()
     if wanted:
-        if not answers(wanted) and not _wait_for_busy(wanted, clock, show):
+        if not users(wanted):
             cause = f"no Prefect server answers at {wanted}"
             raise NotReady(cause, "PREFECT_API_URL is set", "start that server, or unset PREFECT_API_URL")
         return PrefectServer(wanted, started=False)
@@ -111,16 +90,26 @@ def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None
     with services_held():
         # The previous holder may have started one; a second one would replace it under the same supervisord.
         url = _recorded_url()
-        if url and _wait_for_busy(url, clock, show):
-            return PrefectServer(url, started=False)
+        if url and (password := read_password()) and _wait_for_busy(url, clock, show):
+            return PrefectServer(url, started=False, password=password)
         if show is not None:
             show("starting a Prefect server for this")
         return _start(clock)
 
 
-def services_directory() -> Path:
-    """Return the directory with the configuration and output of server and worker."""
-    return lab_home() / "server"
+def _users_url() -> str:
+    """Return PREFECT_API_URL, unless it is our own server's, or empty: then it chooses nothing."""
+    given = os.environ.get("PREFECT_API_URL", "").strip()
+    return "" if given and _address(given) == _address(_recorded_url()) else given
+
+
+def _address(url: str) -> tuple[str, int | None, str]:
+    try:
+        parts = urlsplit(url)
+        host = "127.0.0.1" if parts.hostname in LOOPBACK else parts.hostname or ""
+        return host, parts.port, parts.path.rstrip("/")
+    except ValueError:
+        return url, None, ""
 
 
 def services_supervisor() -> Supervisor:
@@ -159,8 +148,10 @@ def _recorded_url() -> str:
 
 def _recorded_server() -> PrefectServer | None:
     """Return the server that the lab started earlier, if it still answers and is still ours."""
-    url = _recorded_url()
-    return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
+    url, password = _recorded_url(), read_password()
+    if not url or password is None:  # without one, the server was started by an earlier version, which left its door open
+        return None
+    return PrefectServer(url, started=False, password=password) if answers(url) and is_ours(url) else None
 
 
 def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -> bool:
@@ -197,14 +188,15 @@ def _start(clock: Clock) -> PrefectServer:
     supervisor.start()
     supervisor.remove(PROGRAM)  # ends a server that does not answer, to reuse its port: worker and bookmarks point there
     deadline = clock.monotonic() + START_SECONDS
+    password = ensure_password()
     while True:
         port = free_port(DEFAULT_PORT, 1)
         url = f"http://127.0.0.1:{port}/api"
         command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-        supervisor.launch(Program(PROGRAM, command, server_environment(url), 20, url))
+        supervisor.launch(Program(PROGRAM, command, server_environment(url), 20, url, server_secrets(password)))
         if _wait(supervisor, url, deadline, clock):
             write_private(services_directory() / "url", url)
-            return PrefectServer(url, started=True)
+            return PrefectServer(url, started=True, password=password)
 
 
 def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bool:

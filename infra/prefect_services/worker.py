@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.host.environment import docker_variables
 from infra.host.paths import lab_home, short_hash
+from infra.prefect_services.credentials import PrefectServer, client_secrets, prefect_environment
 from infra.prefect_services.server import (
     RUN_HEARTBEAT_SECONDS,
     WORKER,
-    PrefectServer,
     note_serving,
-    prefect_environment,
     services_held,
     services_supervisor,
     worker_note,
@@ -33,8 +33,8 @@ STOP_SECONDS = 40
 
 def ensure_worker(server: PrefectServer) -> bool:
     """Start the lab's worker for ``server`` unless it runs; returns whether it was started. It does not wait for the worker."""
-    credentials = worker_credentials()
-    drift = short_hash(json.dumps([server.url, credentials], sort_keys=True))
+    credentials = client_secrets(server)
+    drift = short_hash(json.dumps([server.url, credentials, docker_variables()], sort_keys=True))
     note = worker_note()
     with services_held():
         supervisor = services_supervisor()
@@ -50,16 +50,12 @@ def ensure_worker(server: PrefectServer) -> bool:
     return True
 
 
-def worker_credentials() -> dict[str, str]:
-    """Return the credentials that the worker uses; if they change, it must be started again."""
-    return {name: os.environ[name] for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING") if name in os.environ}
-
-
 def worker_environment(server: PrefectServer) -> dict[str, str]:
     """Return the worker's environment, which its flow runs inherit: the server, the lab's home, quick polling."""
     own_programs = str(Path(sys.executable).parent)
     return {
         **prefect_environment(),
+        **docker_variables(),
         # The deployments' command is `python`; this makes it the virtual environment's.
         "PATH": os.pathsep.join([own_programs, *filter(None, [os.environ.get("PATH")])]),
         "PREFECT_API_URL": server.url,

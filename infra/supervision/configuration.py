@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from infra.host.environment import built_environment
 from infra.host.marks import mark_variables
 from infra.host.paths import BUDGET_FILE, require_usable_path
 from infra.host.processes import COMPONENT_VARIABLE
@@ -16,7 +16,6 @@ from infra.supervision.budget import NAME as BUDGET
 from infra.supervision.control_socket import CONFIGURATION, DIRECTORY, place_socket
 from infra.supervision.private_files import write_environment, write_private
 from trending.errors import ConfigurationConflict, InvalidInput
-from trending.settings import LabSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 LOG_BYTES = "10MB"
 FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
 """Exit codes after which a restart would only fail again. Any other, including 0, is unexpected: programs run for ever."""
-_PREFIX = "TRENDING_"
-_NO_SETTINGS = frozenset({"HOME", "REQUIRE", "STACK_ID", "STACK_NAME", "STACK_USER", "STACK_HOME", "COMPONENT", "DRIFT"})
-"""TRENDING_HOME is the lab's and HOME the user's; that both exist does not make HOME a setting."""
-_SECRETS = frozenset({"ALERT_URL"})
-_MAKES_OWN = re.compile(r"(GNU)?MAKE|MFLAGS$")
-"""With ``make serve ALERT_URL=…``, MAKEFLAGS and MAKEOVERRIDES contain the address too."""
 _TOO_MUCH = re.compile(r"""["'\r\n]|\s[;#]""")
 """What a value in the configuration cannot contain: quotes have no escape, and comments begin even within quotes."""
 _COMMENT = re.compile(r"(?<=\s)(?=[;#])")
@@ -101,23 +94,8 @@ def forget_programs(directory: Path) -> None:
 
 
 def clean_environment(stack_id: str) -> Mapping[str, str]:
-    """Return the environment of programs: this process's, with UTF-8 and the stack's mark, without settings and secrets.
-
-    That leaves out Prefect's, the lab's and make's variables, and those that make exports for a setting on its command line.
-    """
-    fields = {name for section in LabSettings.model_fields.values() for name in _fields(section.annotation)}
-    settings = {name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)} - _NO_SETTINGS
-    left_out = {name.upper() for name in fields} | settings | _SECRETS
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in left_out and not name.startswith(("PREFECT_", _PREFIX)) and not _MAKES_OWN.match(name)
-    }
-    return {**kept, "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1", **mark_variables(stack_id)}
-
-
-def _fields(section: object) -> list[str]:
-    return list(getattr(section, "model_fields", {}))
+    """Return the environment of a supervisord, which its programs inherit: the one that the lab builds, and the mark."""
+    return {**built_environment(), **mark_variables(stack_id)}
 
 
 def _escape(value: str) -> str:

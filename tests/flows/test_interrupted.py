@@ -156,7 +156,7 @@ def test_a_demo_passes_over_a_state_that_it_cannot_read(world: World, monkeypatc
 def test_a_take_down_comes_to_its_end_despite_one_signal(
     number: int, world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tear_down, "current_server", lambda: None)
+    monkeypatch.setattr(tear_down, "current_server", lambda *_users: None)
     monkeypatch.setattr(tear_down, "stop_at_exit", lambda _stop: None)
     up()
     world.fail("remove kafka", hit(number))
@@ -166,7 +166,7 @@ def test_a_take_down_comes_to_its_end_despite_one_signal(
 
 
 def test_a_take_down_that_is_abandoned_says_what_is_left(world: World, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
-    monkeypatch.setattr(tear_down, "current_server", lambda: None)
+    monkeypatch.setattr(tear_down, "current_server", lambda *_users: None)
     monkeypatch.setattr(tear_down, "stop_at_exit", lambda _stop: None)
     up(runtime=RuntimeKind.DOCKER)
     world.marked = (MarkedContainer("kafka", "kafka", "running"),)

@@ -20,7 +20,8 @@ from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab
 from infra.operations import page, producer, stream
 from infra.operations import services as infrastructure
-from infra.prefect_services.server import PrefectServer, note_serving, worker_note
+from infra.prefect_services.credentials import PrefectServer
+from infra.prefect_services.server import note_serving, worker_note
 from infra.stack.state import Wanted, read_state
 from trending.errors import ConfigurationConflict, LabError
 
@@ -142,7 +143,7 @@ def test_main_with_a_server_runs_the_flow_on_it(world: World, monkeypatch: pytes
     up()
     used: list[PrefectServer] = []
     server = PrefectServer("http://127.0.0.1:1/api", started=False)
-    monkeypatch.setattr(tear_down, "current_server", lambda: server)
+    monkeypatch.setattr(tear_down, "current_server", lambda _users: server)
     monkeypatch.setattr(tear_down, "run_on", lambda which, run: (used.append(which), run()))
     tear_down.main(TearDownForm(name="lab", stop_only=True))
     assert used == [server]
@@ -158,7 +159,7 @@ def test_a_server_that_answers_and_can_do_nothing_does_not_keep_a_stack_up(
     def refused(_server: PrefectServer, _run: Callable[[], object]) -> None:
         raise RuntimeError("503 Service Unavailable")
 
-    monkeypatch.setattr(tear_down, "current_server", lambda: PrefectServer("http://127.0.0.1:1/api", started=False))
+    monkeypatch.setattr(tear_down, "current_server", lambda _users: PrefectServer("http://127.0.0.1:1/api", started=False))
     monkeypatch.setattr(tear_down, "run_on", refused)
     tear_down.main(TearDownForm(name="lab"))
     assert world.running == set()

@@ -154,4 +154,4 @@ def served(real_home: Path) -> Iterator[Served]:
         assert "[ok] worker" in done.stdout
         server = current_server()
         assert server is not None
-        yield from serving(server.url)
+        yield from serving(server)

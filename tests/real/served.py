@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, LogFilter, LogFilterFlowRunId
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import temporary_settings
 from prefect.states import Cancelling
+
+from flows.runs.server import client_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from real.harness import RealStack
 
+    from infra.prefect_services.credentials import PrefectServer
+
 POLL_SECONDS = 0.2
 
 
@@ -25,8 +29,13 @@ POLL_SECONDS = 0.2
 class Served:
     """A server with a worker behind it, everything deployed."""
 
-    url: str
+    server: PrefectServer
     client: SyncPrefectClient
+
+    @property
+    def url(self) -> str:
+        """The API's address."""
+        return self.server.url
 
     def start(self, deployment: str, settings: dict[str, Any]) -> UUID:
         """Ask for a run of a deployment; returns its id at once."""
@@ -82,10 +91,10 @@ class Served:
         return found
 
 
-def serving(url: str) -> Iterator[Served]:
-    """Yield the hands on the server at ``url``."""
-    with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
-        yield Served(url, client)
+def serving(server: PrefectServer) -> Iterator[Served]:
+    """Yield the hands on the server."""
+    with temporary_settings(client_settings(server)), get_client(sync_client=True) as client:
+        yield Served(server, client)
 
 
 def form(stack: RealStack, **more: Any) -> dict[str, Any]:

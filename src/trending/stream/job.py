@@ -82,6 +82,7 @@ def build_session(spec: StreamSpec) -> SparkSession:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.extraJavaOptions", " ".join(DRIVER_OPTIONS))
+        .config("spark.hadoop.fs.defaultFS", "file:///")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")
@@ -120,7 +121,8 @@ def start_query(spec: StreamSpec, counts: DataFrame, sink: Callable[[DataFrame, 
         counts.writeStream.queryName("ranking")
         .outputMode("update")
         .foreachBatch(sink)
-        .option("checkpointLocation", str(spec.checkpoint))
+        # With its scheme: a bare path lies in whatever file system a Hadoop configuration calls the default.
+        .option("checkpointLocation", f"file://{spec.checkpoint}")
         .trigger(processingTime=f"{round(spec.settings.trigger_seconds * 1000)} milliseconds")
         .start()
     )

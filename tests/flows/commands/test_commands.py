@@ -25,7 +25,8 @@ from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab, want
 from infra.lab.brokers import Broker
-from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, PrefectServer, note_serving, worker_note
+from infra.prefect_services.credentials import PrefectServer
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, note_serving, worker_note
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
@@ -374,7 +375,7 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     server = PrefectServer("http://127.0.0.1:1/api", started=True)
     left: list[object] = []
     seen: list[tuple[str | None, Path]] = []
-    monkeypatch.setattr(serving, "ensure_server", lambda **_show: server)
+    monkeypatch.setattr(serving, "ensure_server", lambda **_how: server)
     monkeypatch.setattr("atexit.register", left.append)
     serving.with_server(lambda: seen.append((PREFECT_API_URL.value(), PREFECT_HOME.value())))
     assert seen == [(server.url, home / "prefect")]

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from flows.commands import deployment, serve
 from infra.forms.parameters import ServeForm
 from infra.host.paths import CHECKOUT
-from infra.prefect_services.server import WORKER, PrefectServer
+from infra.prefect_services.credentials import PrefectServer, password_file
+from infra.prefect_services.server import WORKER
 from infra.prefect_services.worker import POOL, worker_output
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import LabError, NotReady
@@ -136,9 +137,9 @@ def test_a_server_that_refuses_the_deployments_is_told_with_its_words(monkeypatc
 
 
 def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    server = PrefectServer("http://127.0.0.1:4711/api", started=True)
+    server = PrefectServer("http://127.0.0.1:4711/api", started=True, password=SecretStr("trending:word"))
     given: list[SecretStr | None] = []
-    monkeypatch.setattr(serve, "ensure_server", lambda: server)
+    monkeypatch.setattr(serve, "ensure_server", lambda **_how: server)
     monkeypatch.setattr(serve, "create_pool", lambda: False)
     monkeypatch.setattr(serve, "paused_parts", lambda: ["the work pool is paused: resume it"])
     monkeypatch.setattr(serve, "deploy", lambda environment: [environment["PREFECT_API_URL"]] * 7)
@@ -149,6 +150,9 @@ def test_serve_tells_what_it_did_and_where_the_ui_is(monkeypatch: pytest.MonkeyP
     serve.main(ServeForm(alert_url=SecretStr("http://127.0.0.1:1/?secret")))
     said = capsys.readouterr().out
     assert "[!!] the work pool is paused: resume it; until then every run waits" in said
+    assert "word" not in said.replace("password", ""), "the file is named, and what is in it never printed"
+    assert f'PREFECT_API_AUTH_STRING="$(cat {password_file()})" PREFECT_API_URL={server.url}' in said
+    assert "make serve-password shows it" in said
     assert "[ok] 7 deployments" in said
     assert "UI: http://127.0.0.1:4711/deployments" in said
     assert "nobody is alerted" in said

@@ -76,7 +76,7 @@ ERRORS = {
 def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (start_up, health_check, demo, audit, game_day, report, smoke_test):
         monkeypatch.setattr(module, "with_server", lambda run, **_options: run())
-    monkeypatch.setattr("flows.tear_down.current_server", lambda: None)
+    monkeypatch.setattr("flows.tear_down.current_server", lambda *_users: None)
     monkeypatch.setattr("flows.tear_down.stop_idle_server", lambda: None)
     monkeypatch.setattr("flows.health_check.emit_event", lambda *_event, **_payload: None)
     monkeypatch.setattr("flows.demo.watch_rankings", lambda _stack, _seconds: None)

@@ -37,9 +37,8 @@ def world() -> World:
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Java that formats storage as Kafka's tool does, and writes down how it was called."""
-    java = make_java(tmp_path / "jdk" / "bin", "17.0.1", FORMAT)
+    java = make_java(tmp_path / "jdk" / "bin", "17.0.1", f"LOG='{tmp_path}/format.log'\n{FORMAT}")
     monkeypatch.setenv("PATH", f"{java.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("LOG", str(tmp_path / "format.log"))
     return tmp_path / "format.log"
 
 

@@ -47,10 +47,11 @@ def test_an_archive_that_was_made_is_used() -> None:
     assert archive(SPARK).name in spark_environment()[SPARK_VARIABLE]
 
 
-def test_what_the_user_gives_sparks_launcher_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.row(36)
+def test_what_the_user_gives_sparks_launcher_for_other_jobs_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     make(SPARK)
     monkeypatch.setenv(SPARK_VARIABLE, "-Dmine=1")
-    assert spark_environment()[SPARK_VARIABLE].startswith("-Dmine=1 -XX:SharedArchiveFile=")
+    assert spark_environment()[SPARK_VARIABLE].startswith("-XX:SharedArchiveFile=")
 
 
 def test_an_archive_of_other_jars_or_another_java_is_not_used_and_goes_with_the_next_one(

@@ -18,6 +18,11 @@ TWO_JARS = f"# a comment\n\nbroker org.example:one:1.0 {SUM}\nbroker org.example
 FETCH = 'echo "$@" > "$LOG"; cp ivy.xml settings.xml "$(dirname "$LOG")"; cp "$SHELF"/*.jar .'
 
 
+def fetch(place: Path) -> str:
+    """Return what the fake Java does: its environment is the built one, so it has its paths written in it."""
+    return f"LOG='{place}/log'; SHELF='{place}/shelf'; {FETCH}"
+
+
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Jars that the fake Java copies when it is asked to fetch; a lock that names two of them."""
@@ -28,10 +33,8 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     for name in ("one-1.0.jar", "two-2.0.jar"):
         (place / name).write_bytes(CONTENT)
-    java = make_java(tmp_path / "bin", "21.0.1", FETCH)
+    java = make_java(tmp_path / "bin", "21.0.1", fetch(tmp_path))
     monkeypatch.setenv("PATH", f"{java.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("SHELF", str(place))
-    monkeypatch.setenv("LOG", str(tmp_path / "log"))
     return place
 
 
@@ -95,7 +98,7 @@ def test_a_fetched_jar_with_another_sum_never_reaches_the_cache(shelf: Path) -> 
 
 def test_a_jar_that_cannot_be_fetched_is_named_with_what_ivy_said(tmp_path: Path, shelf: Path) -> None:
     (shelf / "two-2.0.jar").unlink()
-    make_java(tmp_path / "bin", "21.0.1", FETCH + '; echo "[FAILED] two"; echo "12 kB" >&2; exit 1')
+    make_java(tmp_path / "bin", "21.0.1", fetch(tmp_path) + '; echo "[FAILED] two"; echo "12 kB" >&2; exit 1')
     with pytest.raises(DamagedDownload, match="1 of 2 jars could not be fetched") as caught:
         jars.ensure_jars("broker")
     assert "two-2.0.jar; [FAILED] two" in caught.value.evidence

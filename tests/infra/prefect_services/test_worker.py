@@ -10,7 +10,8 @@ from fakes.world import World
 
 from infra.host.paths import StackPaths, lab_home
 from infra.prefect_services import server as prefect_server
-from infra.prefect_services.server import PrefectServer, ensure_server, serving, stop_server, worker_note
+from infra.prefect_services.credentials import PrefectServer
+from infra.prefect_services.server import ensure_server, serving, stop_server, worker_note
 from infra.prefect_services.worker import ensure_worker, worker_status
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from real.served import Served, form
 from flows.commands.deployment import AUTOMATIONS, apply_automations, wait_for_worker
 from infra.health.verdicts import Finding, Verdict, note_findings
 from infra.host.clock import SystemClock
-from infra.prefect_services.server import WORKER, PrefectServer, services_supervisor
+from infra.prefect_services.server import WORKER, services_supervisor
 from infra.prefect_services.worker import ensure_worker
 from infra.stack.runtime import ServiceState
 
@@ -102,7 +102,7 @@ def test_a_run_whose_worker_died_with_it_is_marked_crashed(served: Served, stack
         assert "sent no heartbeat" in str(crashed.state and crashed.state.message)
     finally:
         apply_automations(None)
-        ensure_worker(PrefectServer(served.url, started=False))
+        ensure_worker(served.server)
         wait_for_worker(SystemClock())
 
 
@@ -113,6 +113,6 @@ def test_a_health_check_that_finds_no_worker_is_cancelled(served: Served) -> Non
         run = served.start("health-check/local", {"name": "nobody"})
         assert served.wait(run, 120).state_name == "Cancelled"
     finally:
-        ensure_worker(PrefectServer(served.url, started=False))
+        ensure_worker(served.server)
         wait_for_worker(SystemClock())
     assert served.run("health-check/local", {"name": "nobody"}).state_name == "Absent"

@@ -20,7 +20,8 @@ from flows.commands.deployment import wait_for_worker
 from infra.health.verdicts import note_repair, read_record
 from infra.host.clock import SystemClock
 from infra.host.paths import CHECKOUT
-from infra.prefect_services.server import WORKER, current_server, prefect_environment, services_supervisor
+from infra.prefect_services.credentials import prefect_environment
+from infra.prefect_services.server import WORKER, current_server, services_supervisor
 from infra.stack.runtime import ServiceState
 
 if TYPE_CHECKING:

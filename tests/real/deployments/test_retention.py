@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.prefect_services.server import KEPT_SECONDS, ensure_server, prefect_environment, stop_server
+from infra.prefect_services.credentials import KEPT_SECONDS, prefect_environment
+from infra.prefect_services.server import ensure_server, stop_server
 
 if TYPE_CHECKING:
     from pathlib import Path

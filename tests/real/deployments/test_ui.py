@@ -61,6 +61,12 @@ def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: 
     base = served.url.removesuffix("/api")
     deployment = served.client.read_deployment_by_name("start-up/local")
 
+    page.goto(base)
+    assert served.server.password is not None
+    page.locator("input[type=password]").fill(served.server.password.get_secret_value())
+    page.keyboard.press("Enter")
+    page.locator("input[type=password]").wait_for(state="detached")
+
     page.goto(f"{base}/deployments/deployment/{deployment.id}/run")
     for words in (
         "The broker and its surroundings.",

@@ -1,0 +1,62 @@
+"""Standard output and error that a command cannot die of: neither of an encoding nor of a reader that has gone.
+
+Standard library only: the check of prerequisites uses it before anything is installed.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_GONE = frozenset({errno.EPIPE, errno.EIO})
+"""``make status | head -1`` has read enough; the terminal was closed."""
+
+
+class _Enduring(io.FileIO):
+    """A file descriptor for writing. When its reader has gone, what follows is written to nowhere."""
+
+    gone = False
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            self.gone = True
+            return memoryview(data).nbytes
+
+
+def make_streams_endure() -> None:
+    """Replace standard output and error of this process.
+
+    A command that changes something goes on without a reader, since the change is what was asked for; one that only follows
+    something asks ``reader_has_gone``. A character that the terminal cannot show becomes a question mark.
+    """
+    sys.stdout = _enduring(sys.stdout, sys.__stdout__)
+    sys.stderr = _enduring(sys.stderr, sys.__stderr__)
+
+
+def reader_has_gone() -> bool:
+    """Whether what this process prints is read by nobody any more; known after the first line that was lost."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return isinstance(raw, _Enduring) and raw.gone
+
+
+def _enduring(stream: TextIO | None, original: TextIO | None) -> TextIO:
+    if stream is None:  # started with the descriptor closed
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it lives as long as the process
+    if stream is not original:  # a test's, a notebook's
+        return stream
+    stream.flush()
+    raw = _Enduring(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=stream.encoding, errors="replace", line_buffering=True)
