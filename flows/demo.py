@@ -15,6 +15,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.host.reporting import say
+from infra.operations.services import check_machine
 from infra.operations.stream import NAME as STREAM
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state
@@ -76,6 +77,7 @@ def own_page(settings: PageSettings) -> PageSettings:
 
 def main(settings: DemoForm) -> None:
     """Run the flow from a terminal and stop the server if this run started it."""
+    check_machine(settings.stack)
     with_server(lambda: demo(settings), leave=False)
 
 
