@@ -170,9 +170,8 @@ def run_command(
     atexit.register(gc.freeze)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        filled = parse(form, sys.argv[1:], program, recorded)
-        require_own_home()
-        main(filled)
+        require_own_home()  # first: another user's files may be unreadable
+        main(parse(form, sys.argv[1:], program, recorded))
     except LabError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
