@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from infra.embedded.sabotage import ProcessSabotage
 from infra.host.paths import short_hash
+from infra.host.processes import is_frozen, stack_processes, thaw
 from infra.java.class_archives import BROKER, archive_options
 from infra.java.installation import find_java
 from infra.java.jars import ensure_jars, jar_directory, locked
@@ -78,7 +79,11 @@ class EmbeddedRuntime:
         program = self._program(service)
         status = self._supervisor.status(service.name)
         if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
-            return Outcome.ADOPTED
+            if not is_frozen(status.pid):
+                return Outcome.ADOPTED
+            for process in stack_processes(self._paths.stack_id, service.name):
+                thaw(process)
+            return Outcome.STARTED
         self._format(service)
         reset_deaths(self._paths.budget, service.name)
         self._supervisor.launch(program)
@@ -111,6 +116,7 @@ class EmbeddedRuntime:
             started_at=status.started if status.alive else None,
             comes_back=status.comes_back and not spent,
             host_memory=deaths.memory,
+            frozen=status.alive and is_frozen(status.pid),
             deaths=f"{RULE}; the last cause: {deaths.last_words or 'its output tells none'}" if spent else "",
         )
 
