@@ -17,7 +17,7 @@ from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, requir
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
-from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths
+from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
 from infra.supervision.output_tail import tail
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
@@ -117,7 +117,7 @@ class EmbeddedRuntime:
             comes_back=status.comes_back and not spent,
             host_memory=deaths.memory,
             frozen=status.alive and is_frozen(status.pid),
-            deaths=f"{RULE}; the last cause: {deaths.last_words or 'its output tells none'}" if spent else "",
+            deaths=f"{RULE}; the last cause: {told(deaths)}" if spent else "",
         )
 
     def output(self, service: Service, lines: int) -> str:
