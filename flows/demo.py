@@ -16,6 +16,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.host.reporting import say
 from infra.lab.remains import remains_of
+from infra.operations.services import check_machine
 from infra.operations.stream import NAME as STREAM
 from infra.operations.undo import take_down_own
 from infra.stack.profiles import CONTROLLER_SHIFT
@@ -90,6 +91,7 @@ def own_page(settings: PageSettings) -> PageSettings:
 
 def main(settings: DemoForm) -> None:
     """Run the flow from a terminal and stop the server if this run started it."""
+    check_machine(settings.stack)
     with_server(lambda: demo(settings), leave=False)
 
 

@@ -29,6 +29,7 @@ QUESTION_SECONDS = 5
 """How long the engine may take to answer a question. It answers within milliseconds; one that does not is frozen."""
 ACT_SECONDS = 60
 """How long it may take to do something: a container that is made on a slow disk takes several seconds."""
+IMAGE_REMEDY = "check its name and tag; for the usual images, make images builds local stand-ins"
 CREDENTIALS_REMEDY = "repair the credential helper, or take credsStore and credHelpers out of Docker's config.json"
 
 
@@ -152,7 +153,7 @@ def pull(client: DockerClient, image: str, show: Callable[[str], None]) -> None:
 
 
 def _no_image(image: str, reason: str) -> tuple[str, str, str]:
-    remedy = CREDENTIALS_REMEDY if of_credentials(reason) else "make images builds local stand-ins"
+    remedy = CREDENTIALS_REMEDY if of_credentials(reason) else IMAGE_REMEDY
     return f"the image {image} is neither here nor to be had", reason[:400], remedy
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.embedded.sabotage import ProcessSabotage
 from infra.host.environment import built_environment
 from infra.host.paths import short_hash
+from infra.host.processes import is_frozen, stack_processes, thaw
 from infra.java.class_archives import BROKER, archive_options
 from infra.java.installation import find_java
 from infra.java.jars import ensure_jars, jar_directory, locked
@@ -17,7 +18,7 @@ from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, requir
 from infra.kafka.diagnosis import diagnose
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
-from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths
+from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
 from infra.supervision.output_tail import tail
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
@@ -79,7 +80,11 @@ class EmbeddedRuntime:
         program = self._program(service)
         status = self._supervisor.status(service.name)
         if status is not None and status.alive and self._drift_hash(service.name) == program.drift_hash:
-            return Outcome.ADOPTED
+            if not is_frozen(status.pid):
+                return Outcome.ADOPTED
+            for process in stack_processes(self._paths.stack_id, service.name):
+                thaw(process)
+            return Outcome.STARTED
         self._format(service)
         reset_deaths(self._paths.budget, service.name)
         self._supervisor.launch(program)
@@ -112,7 +117,8 @@ class EmbeddedRuntime:
             started_at=status.started if status.alive else None,
             comes_back=status.comes_back and not spent,
             host_memory=deaths.memory,
-            deaths=f"{RULE}; the last cause: {deaths.last_words or 'its output tells none'}" if spent else "",
+            frozen=status.alive and is_frozen(status.pid),
+            deaths=f"{RULE}; the last cause: {told(deaths)}" if spent else "",
         )
 
     def output(self, service: Service, lines: int) -> str:

@@ -172,9 +172,8 @@ def run_command(
     raise_on_signals()
     try:
         require_own_code()
-        filled = parse(form, sys.argv[1:], program, recorded)
-        require_own_home()
-        main(filled)
+        require_own_home()  # first: another user's files may be unreadable
+        main(parse(form, sys.argv[1:], program, recorded))
     except LabError as error:
         write_line(f"error: {error}", sys.stderr)
         sys.exit(error.exit_code)

@@ -69,7 +69,10 @@ def keep_traceback(error: BaseException) -> Path | None:
 
 
 def _places() -> Iterator[Path]:
-    yield lab_home() / "crashes"
+    home = lab_home()
+    # Not in another user's home, as after sudo: the file would be in that user's way.
+    if not home.exists() or home.stat().st_uid == os.geteuid():
+        yield home / "crashes"
     yield Path(tempfile.gettempdir())
 
 

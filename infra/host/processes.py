@@ -96,6 +96,14 @@ def _signal(process: psutil.Process, *, resume: bool) -> None:
         return
 
 
+def is_frozen(pid: int) -> bool:
+    """Whether the process is stopped in the middle, as by SIGSTOP."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
+
+
 def freeze(process: psutil.Process) -> None:
     """Stop a process without ending it."""
     process.send_signal(signal.SIGSTOP)

@@ -117,6 +117,12 @@ def choose_runtime(settings: StackSettings, silence: str = "") -> tuple[RuntimeK
     return RuntimeKind.DOCKER, "a Docker engine answers"
 
 
+def require_runtime(settings: StackSettings) -> None:
+    """Raise EngineUnavailable where containers are asked for and no engine answers."""
+    if settings.runtime is RuntimeKind.DOCKER:
+        _require_engine("")
+
+
 def _require_engine(silence: str) -> None:
     """Raise EngineUnavailable before anything is recorded: a stack whose engine never answered does not exist."""
     if silence:

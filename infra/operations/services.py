@@ -20,14 +20,22 @@ from infra.lab.assembly import (
     want,
 )
 from infra.lab.prerequisites import check_java, check_memory
+from infra.lab.runtime_factory import require_runtime
 from infra.stack.runtime import Outcome
 
 if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
     from infra.stack.state import Wanted
-    from trending.settings import LabSettings
+    from trending.settings import LabSettings, StackSettings
 
 READY_SECONDS = 60.0
+
+
+def check_machine(settings: StackSettings) -> None:
+    """Raise for what can be seen before anything starts, a Prefect server included: user, Java, a wanted engine."""
+    check_user()
+    check_java()
+    require_runtime(settings)
 
 
 def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str:

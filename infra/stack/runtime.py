@@ -61,7 +61,7 @@ class Observation:
     deaths: str = ""
     """Why nobody starts it any more, in words: the rule that it has used up."""
     frozen: bool = False
-    """It runs and was stopped in the middle: a paused container."""
+    """It runs and was stopped in the middle: a paused container, or a process after SIGSTOP."""
 
 
 @dataclass(frozen=True)

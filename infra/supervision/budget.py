@@ -32,7 +32,11 @@ DEATHS = 5
 PERIOD_SECONDS = 600.0
 RULE = "five deaths in ten minutes"
 """The two figures in words."""
-OOM_STRUCK = "the kernel's OOM killer struck at the last of them"
+_OF_MEMORY = {
+    True: "the kernel's OOM killer struck at that time",
+    False: "memory was not the reason",
+    None: "whether memory was the reason cannot be known here",
+}
 AFTERMATH_SECONDS = 10.0
 """How long after the OOM killer's strike a death is put down to it: twice the interval at which the counter is read."""
 SEARCHED_LINES = 60
@@ -56,6 +60,12 @@ class Deaths(msgspec.Struct):
     spent: bool = False
     last_words: str = ""
     memory: bool | None = None
+
+
+def told(deaths: Deaths) -> str:
+    """Return the last cause in words."""
+    of_memory = f" ({_OF_MEMORY[deaths.memory]})" if "SIGKILL" in deaths.last_words else ""
+    return f"{deaths.last_words}{of_memory}" if deaths.last_words else "its output tells none"
 
 
 def read_budget(path: Path) -> dict[str, Deaths]:
@@ -110,13 +120,24 @@ def give_up(supervisor: ProcessControl, program: str) -> None:
         supervisor.stopProcess(program, False)  # noqa: FBT003 - XML-RPC has no keywords
 
 
-def last_words(output: Path, program: str) -> str:
-    """Return the line of a program's output that tells most of its end: the last complaint, otherwise the last line."""
+def last_words(directory: Path, program: str) -> str:
+    """Return how a program ended, by supervisord's log, and the last complaint in its output, unless a signal ended it.
+
+    Where supervisord does not tell, and nothing in the output complains, its last line has to do.
+    """
+    ends = re.findall(
+        rf"exited: {re.escape(program)} \((.*?); not expected\)", tail(directory / "supervisord.log", SEARCHED_LINES)
+    )
+    how: str = ends[-1] if ends else ""
+    if how.startswith("terminated by"):
+        return how
     for stream in ("err", "out"):
-        lines = [line.strip() for line in tail(output / f"{program}.{stream}.log", SEARCHED_LINES).splitlines() if line.strip()]
-        if lines:
-            return next((line for line in reversed(lines) if _COMPLAINT.search(line)), lines[-1])[:WORDS]
-    return ""
+        output = tail(directory / "logs" / f"{program}.{stream}.log", SEARCHED_LINES)
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        complaint = next((line for line in reversed(lines) if _COMPLAINT.search(line)), "" if how or not lines else lines[-1])
+        if complaint:
+            return ": ".join(filter(None, (how, complaint)))[:WORDS]
+    return how
 
 
 class OomWatch:
@@ -148,7 +169,7 @@ def main() -> None:
         event = childutils.get_headers(payload)
         program = event.get("processname")  # a tick, which comes every 5 s so that the counter is read, has none
         if program and event.get("expected") != "1":
-            words = last_words(path.parent / "logs", program)
+            words = last_words(path.parent, program)
             if note_death(path, program, time.time(), words, memory=memory):
                 sys.stderr.write(f"{program} died more than {DEATHS} times in {PERIOD_SECONDS:.0f} s: stopped\n")
                 # A program that supervisord has given up or that was removed meanwhile need not be stopped.

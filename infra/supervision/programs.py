@@ -10,7 +10,7 @@ from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.stack.runtime import Outcome
-from infra.supervision.budget import OOM_STRUCK, RULE, Deaths, read_budget, reset_deaths
+from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
 from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
 
@@ -71,10 +71,8 @@ def require_program(supervisor: Supervisor, paths: StackPaths, name: str) -> Pro
 
 def _given_up(name: str, status: ProgramStatus, deaths: Deaths, last_lines: str) -> BudgetSpent:
     """Return the error for a program that nobody starts any more. Its last lines may be those of a life that was only stopped."""
-    of_memory = f"; {OOM_STRUCK}" if deaths.memory else ""
     rule = RULE if deaths.spent else f"{len(deaths.at)} failed starts in a row" if deaths.at else "failed starts in a row"
-    cause = f"the program {name} was given up after {rule}{of_memory}"
-    last = f"the last cause: {deaths.last_words}" if deaths.last_words else "its output tells no cause"
-    told = f"{status.error}; {last}" if status.error else last
+    cause = f"the program {name} was given up after {rule}"
+    evidence = f"{f'{status.error}; ' if status.error else ''}the last cause: {told(deaths)}"
     way = f"make up gives it its budget back; make logs SERVICE={name} shows all"
-    return BudgetSpent(cause, told if deaths.last_words else f"{told}; {last_lines}", way)
+    return BudgetSpent(cause, evidence if deaths.last_words else f"{evidence}; {last_lines}", way)

@@ -19,8 +19,17 @@ from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab, record
 from infra.stack.state import Wanted, read_state, stack_held
-from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError, NotReady, PortTaken
-from trending.settings import PageSettings, ProducerSettings, StreamSettings
+from trending.errors import (
+    ConfigurationConflict,
+    EngineUnavailable,
+    Interrupted,
+    InvalidInput,
+    LabError,
+    NotReady,
+    PortTaken,
+    PrerequisiteMissing,
+)
+from trending.settings import PageSettings, ProducerSettings, RuntimeKind, StreamSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -460,3 +469,28 @@ def test_a_catalogue_that_was_edited_starts_the_producer_anew_though_its_path_st
     catalogue.write_text('{"users": ["@b"]}')
     assert module.start_up(settings).changed
     assert world.changes == ["launch producer"]
+
+
+@pytest.mark.row(31)
+def test_what_the_machine_lacks_is_told_before_a_server_is_started_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "with_server", lambda _run: pytest.fail("a server was started"))
+    monkeypatch.setattr("infra.docker.engine.engine", FakeClosedEngine)
+    with pytest.raises(EngineUnavailable, match="no Docker engine answers"):
+        module.main(StartUpForm(stack=lab_stack(runtime=RuntimeKind.DOCKER)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PrerequisiteMissing, match="no Java was found"):
+        module.main(form())
+    assert world.changes == []
+
+
+class FakeClosedEngine:
+    """An engine that does not answer."""
+
+    def __enter__(self) -> None:
+        cause = "no Docker engine answers at somewhere"
+        raise EngineUnavailable(cause)
+
+    def __exit__(self, *_error: object) -> None:
+        pytest.fail("it was never entered")

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +14,13 @@ from fakes.world import World
 from infra.embedded import runtime as embedded
 from infra.embedded.runtime import EmbeddedRuntime, render_properties
 from infra.host.paths import StackPaths
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
 from infra.kafka.readiness import require_running
 from infra.stack.profiles import declare
 from infra.stack.runtime import Outcome, ServiceState
 from infra.supervision.budget import DEATHS, note_death, read_budget
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import ConfigurationConflict, PrerequisiteMissing, ServiceDied
+from trending.errors import ConfigurationConflict, NotReady, PrerequisiteMissing, ServiceDied
 from trending.settings import RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -228,3 +232,24 @@ def test_logs_are_the_last_lines_whatever_their_bytes(world: World) -> None:
     assert made.output(kafka(made), 3) == ""
     StackPaths.of("lab").output_file("kafka").write_bytes(b"one\ntwo\nthr\xffee\nfour\n")
     assert made.output(kafka(made), 2) == "thr\ufffdee\nfour"
+
+
+@pytest.mark.row(12)
+@pytest.mark.usefixtures("log")
+def test_a_frozen_broker_is_called_paused_and_goes_on_when_it_is_started(world: World) -> None:
+    made = runtime(world)
+    made.start(kafka(made))
+    environment = {**os.environ, STACK_VARIABLE: StackPaths.of("lab").stack_id, COMPONENT_VARIABLE: "kafka"}
+    with subprocess.Popen(["sleep", "60"], env=environment) as broker:
+        world.ended["kafka"] = ProgramStatus("kafka", "RUNNING", broker.pid, 0, "", 1.0)
+        broker.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 5
+        while not made.observe(kafka(made)).frozen:
+            assert time.monotonic() < deadline
+        with pytest.raises(NotReady, match="kafka is paused"):
+            require_running(made, kafka(made))
+        assert made.start(kafka(made)) is Outcome.STARTED
+        while made.observe(kafka(made)).frozen:
+            assert time.monotonic() < deadline
+        assert made.start(kafka(made)) is Outcome.ADOPTED
+        broker.kill()

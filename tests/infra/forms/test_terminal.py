@@ -279,6 +279,16 @@ def test_an_error_is_one_message_and_its_own_exit_code(error: LabError, capsys: 
     assert said.out == ""
 
 
+@pytest.mark.row(35)
+@pytest.mark.usefixtures("own_process")
+def test_a_home_of_another_user_stops_a_command_before_it_reads_anything(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert run(lambda _settings: pytest.fail("it ran")) == 5
+    assert "error: the lab's directory is used by " in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("own_process")
 def test_wrong_input_ends_with_2_and_one_message_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lambda _settings: pytest.fail("it ran"), "--rate=-1") == 2

@@ -81,6 +81,15 @@ def test_where_the_home_cannot_be_written_another_place_is_found(
     assert crash_line(raised(RuntimeError("x"))).endswith("its traceback could not be kept: no directory can be written")
 
 
+def test_nothing_is_written_into_another_users_home(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    file = keep_traceback(raised(RuntimeError("x")))
+    assert file is not None
+    assert file.parent == tmp_path
+    assert list(home.iterdir()) == []
+
+
 def failing(error: BaseException) -> Callable[[], None]:
     def main() -> None:
         raise error

@@ -9,7 +9,7 @@ from supervisor import childutils
 from supervisor.xmlrpc import Faults
 
 from infra.supervision import budget
-from infra.supervision.budget import DEATHS, PERIOD_SECONDS, OomWatch, note_death, read_budget, reset_deaths
+from infra.supervision.budget import DEATHS, PERIOD_SECONDS, OomWatch, last_words, note_death, read_budget, reset_deaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +169,21 @@ def test_a_death_is_noted_with_the_programs_last_words(path: Path, monkeypatch: 
     listen(FakeListener([exited("stream", 0), exited("kafka", 0), exited("page", 0)]), path, monkeypatch)
     words = {program: deaths.last_words for program, deaths in read_budget(path).items()}
     assert words == {"stream": "java.io.IOException: No space left on device", "kafka": "INFO stopped", "page": ""}
+
+
+def test_how_a_program_ended_is_read_from_supervisords_log(path: Path) -> None:
+    output = path.parent / "logs"
+    output.mkdir()
+    (output / "stream.err.log").write_text("INFO nothing special\n")
+    log = path.parent / "supervisord.log"
+    ended = "2026-11-28 21:47:05,324 WARN exited: {} ({}; not expected)\n"
+    log.write_text(ended.format("kafka", "exit status 3") + ended.format("stream", "exit status 1"))
+    assert last_words(path.parent, "stream") == "exit status 1"
+    (output / "stream.err.log").write_text("RuntimeError: a defect\nINFO nothing special\n")
+    assert last_words(path.parent, "stream") == "exit status 1: RuntimeError: a defect"
+    log.write_text(log.read_text() + ended.format("stream", "terminated by SIGKILL"))
+    assert last_words(path.parent, "stream") == "terminated by SIGKILL", "what stands in the log is not why"
+    assert last_words(path.parent, "kafka") == "exit status 3"
 
 
 def test_a_tick_is_no_death(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

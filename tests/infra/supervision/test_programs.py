@@ -144,9 +144,13 @@ def test_a_program_that_was_given_up_says_so_with_the_last_cause_and_the_way_bac
     assert caught.value.cause == "the program producer was given up after five deaths in ten minutes"
     assert caught.value.evidence == "the last cause: OSError: [Errno 28] No space left on device"
     assert caught.value.next_command.startswith("make up gives it its budget back")
-    note_death(paths.budget, "producer", 1.0, memory=True)
-    with pytest.raises(
-        BudgetSpent, match="five deaths in ten minutes; the kernel's OOM killer struck at the last of them"
-    ) as killed:
+    for memory, words in ((True, "OOM killer struck"), (False, "memory was not the reason"), (None, "cannot be known here")):
+        note_death(paths.budget, "producer", 1.0, "terminated by SIGKILL", memory=memory)
+        with pytest.raises(BudgetSpent) as killed:
+            require_program(supervisor, paths, "producer")
+        assert killed.value.evidence.startswith("the last cause: terminated by SIGKILL (")
+        assert words in killed.value.evidence
+    note_death(paths.budget, "producer", 1.0)
+    with pytest.raises(BudgetSpent) as silent:
         require_program(supervisor, paths, "producer")
-    assert killed.value.evidence == "its output tells no cause; lines of a life that was only stopped"
+    assert silent.value.evidence == "the last cause: its output tells none; lines of a life that was only stopped"

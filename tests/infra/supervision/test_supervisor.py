@@ -228,6 +228,7 @@ def test_a_program_that_was_killed_comes_back_under_another_pid(supervisor: Supe
 def test_deaths_that_nobody_expected_are_booked(supervisor: Supervisor, directory: Path) -> None:
     eventually(lambda: "steady" in read_budget(directory / BUDGET_FILE))
     assert not {"two", "twelve"} & set(read_budget(directory / BUDGET_FILE))
+    assert read_budget(directory / BUDGET_FILE)["steady"].last_words == "terminated by SIGKILL"
     assert supervisor.running()
 
 
@@ -264,6 +265,7 @@ def test_a_spent_budget_stops_the_program_even_after_a_restart_of_supervisord(su
     supervisor.launch(sh("frail", "exit 1"))
     eventually(lambda: state(supervisor, "frail").state == "STOPPED")
     assert read_budget(budget)["frail"].spent
+    assert read_budget(budget)["frail"].last_words == "exit status 1"
     log = supervisor.output / "budget.err.log"
     eventually(lambda: "frail died more than 5 times" in log.read_text())
 
