@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from infra.host.paths import CHECKOUT, short_hash
+from infra.host.paths import CHECKOUT, StackPaths, short_hash
 
 MARK = "TRENDING_STACK_ID"
 LABEL = "trending.stack"
@@ -169,15 +169,17 @@ def _host() -> str:
 def stacks_in_docker(home: Path) -> list[str]:
     """Return the stacks whose state says that they run, or may run, in Docker; one whose state cannot be read may."""
     found = []
-    for file in (home / "stacks").glob("[!.]*/state.json"):
+    for paths in StackPaths.all(home):
         try:
-            state = json.loads(file.read_bytes())
+            state = json.loads(paths.state.read_bytes())
             in_use = state["runtime"] != "embedded" and state["wanted"] == "up"
+        except FileNotFoundError:
+            in_use = False
         except (OSError, ValueError, KeyError, TypeError):
             in_use = True
         if in_use:
-            found.append(f"{file.parent.name} ({file})")
-    return sorted(found)
+            found.append(f"{paths.name} ({paths.state})")
+    return found
 
 
 def refusal(home: Path, venv: Path) -> list[str]:

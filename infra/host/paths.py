@@ -46,9 +46,9 @@ class StackPaths:
         return cls(lab_home(), name)
 
     @classmethod
-    def all(cls) -> list[StackPaths]:
-        """Return the places of every stack that has a directory, by name."""
-        home = lab_home()
+    def all(cls, home: Path | None = None) -> list[StackPaths]:
+        """Return the places of every stack that has a directory, by name; of the lab's own home unless another one is given."""
+        home = home or lab_home()
         return sorted((cls(home, root.name) for root in (home / "stacks").glob("[!.]*")), key=lambda paths: paths.name)
 
     @property
