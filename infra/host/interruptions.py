@@ -71,7 +71,8 @@ def finished_despite_signals() -> Iterator[None]:
         _heard.undoing -= 1
         if not _heard.abandoned:
             for number, handler in earlier.items():
-                signal.signal(number, handler)
+                if handler is not None:  # installed by a library, in C: it was not replaced either
+                    signal.signal(number, handler)
 
 
 def undo_under_way() -> bool:
@@ -86,7 +87,7 @@ def undo_abandoned() -> bool:
 
 def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) not in {signal.SIG_IGN, None}:
             signal.signal(number, handler)
 
 
