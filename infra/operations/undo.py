@@ -19,7 +19,7 @@ from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
-from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned
+from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,8 +90,8 @@ def undo(stack: str, before: Before) -> None:
     except UndoAbandoned:
         say(f"the undo was abandoned. {_outcome(lab, before) or 'Nothing of what this run had made is left'}")
         raise
-    except LabError as error:
-        say(f"this could not be undone: {error}")
+    except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
+        say(f"this could not be undone, make down NAME={stack} does it: {error}")
 
 
 def take_down_own(stack: str) -> None:
