@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
-from infra.host.interruptions import raise_on_signals
+from infra.host.interruptions import hang_up, raise_on_signals
 from infra.host.paths import CHECKOUT
 from infra.host.reporting import LOGGER, MARK, write_line
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
@@ -146,8 +146,8 @@ class _Terminal(logging.Handler):
     """Prints the lab's own lines, and no other records that Prefect logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, MARK, False):
-            write_line(record.getMessage())
+        if getattr(record, MARK, False) and write_line(record.getMessage()):
+            hang_up()
 
 
 def run_command(

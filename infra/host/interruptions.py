@@ -32,6 +32,7 @@ class Heard:
 
     at: float = -ECHO_SECONDS
     undoing: int = 0
+    raised: bool = False
     answered: bool = False
     abandoned: bool = False
 
@@ -48,7 +49,7 @@ _heard = Heard()
 
 def raise_on_signals() -> None:
     """From now on, raise Interrupted at a signal. Called once by each command."""
-    _heard.answered = _heard.abandoned = False
+    _heard.raised = _heard.answered = _heard.abandoned = False
     _handle(_raise)
 
 
@@ -80,6 +81,15 @@ def undo_under_way() -> bool:
     return _heard.undoing > 0
 
 
+def hang_up() -> None:
+    """Act as after SIGHUP, for a command that finds its terminal closed while it works; an undo just goes on.
+
+    The kernel tells the session's leader alone. A shell passes it on, but make, which leads in `ssh -t host make up`, does not.
+    """
+    if signal.getsignal(signal.SIGHUP) is _raise and not _heard.raised:
+        signal.raise_signal(signal.SIGHUP)
+
+
 def undo_abandoned() -> bool:
     """Whether the user has abandoned an undo, so that no other one may begin."""
     return _heard.abandoned
@@ -93,6 +103,7 @@ def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) 
 
 def _raise(_number: int, _frame: FrameType | None) -> None:
     if not _heard.echo():
+        _heard.raised = True
         raise Interrupted
 
 

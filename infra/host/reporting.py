@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -21,19 +22,23 @@ def say(line: str) -> None:
     logging.getLogger(LOGGER).info(line, extra={MARK: True})
 
 
-def write_line(line: str, stream: TextIO | None = None) -> None:
+def write_line(line: str, stream: TextIO | None = None) -> bool:
     """Write one line at once, to standard output by default; where nobody reads any more, go on in silence.
 
-    A command must finish what it does, an undo above all, after its terminal was closed (EIO) or its pipe's reader has ended.
+    Returns whether the terminal was found to be closed.
+
+    A command must finish what it does after its pipe's reader has ended, and its undo after its terminal was closed (EIO).
     """
     stream = sys.stdout if stream is None else stream
     try:
         stream.write(f"{line}\n")
         stream.flush()
     except UnicodeEncodeError as error:
-        write_line(line.encode(error.encoding, "backslashreplace").decode(error.encoding), stream)
-    except (OSError, ValueError):
+        return write_line(line.encode(error.encoding, "backslashreplace").decode(error.encoding), stream)
+    except (OSError, ValueError) as error:
         _silence(stream)
+        return isinstance(error, OSError) and error.errno == errno.EIO
+    return False
 
 
 def _silence(stream: TextIO) -> None:

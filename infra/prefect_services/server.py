@@ -92,7 +92,7 @@ def current_server() -> PrefectServer | None:
     return _recorded_server()
 
 
-def ensure_server(clock: Clock | None = None, show: Callable[[str], None] | None = None) -> PrefectServer:
+def ensure_server(clock: Clock | None = None, show: Callable[[str], object] | None = None) -> PrefectServer:
     """Return a server that answers, starting a local one if need be.
 
     ``PREFECT_API_URL`` is the user's choice: if it is set and nothing answers there, that is an error, and no other server is
@@ -162,7 +162,7 @@ def _recorded_server() -> PrefectServer | None:
     return PrefectServer(url, started=False) if url and answers(url) and is_ours(url) else None
 
 
-def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -> bool:
+def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], object] | None) -> bool:
     """Wait for our server, which listens but does not answer; returns whether it answered in the end.
 
     It is busy. Starting another one would take it away from the commands that use it.
