@@ -78,6 +78,7 @@ def undo(stack: str, before: Before) -> None:
     Data that this run made is deleted too, but only if the stack had none before. It is called in an ``except``, so it must not
     raise an error that hides the cause; it raises UndoAbandoned if two more signals arrive meanwhile.
     """
+    lab = None
     try:
         with finished_despite_signals():
             if read_state(StackPaths.of(stack)) is None:
@@ -88,7 +89,8 @@ def undo(stack: str, before: Before) -> None:
                 _try(take_away)
             say(_outcome(lab, before) or "what this run had made was undone")
     except UndoAbandoned:
-        say(f"the undo was abandoned. {_outcome(lab, before) or 'Nothing of what this run had made is left'}")
+        left = _outcome(lab, before) if lab else words_of_left(stack)
+        say(f"the undo was abandoned. {left or 'Nothing of what this run had made is left'}")
         raise
     except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
         say(f"this could not be undone, make down NAME={stack} does it: {error}")
