@@ -94,17 +94,20 @@ def collect(stack: str, place: Path, *, own: bool) -> AuditReport:
 
 @contextmanager
 def new_place(out: str, stack: str) -> Iterator[Path]:
-    """Make the report's directory; one that exists must be empty. It is deleted again if anything fails."""
+    """Make the report's directory; one that exists must be empty. If anything fails, it is what it was."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     place = Path(out).absolute() if out else CHECKOUT / "reports" / f"{stack}-{stamp}"
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         cause = f"{place} is there and is no empty directory"
         raise InvalidInput(cause, "a report is never written over something else", "make report OUT=another")
+    was_there = place.exists()
     place.mkdir(parents=True, exist_ok=True)
     try:
         yield place
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
+        if was_there:
+            place.mkdir(exist_ok=True)
         raise
 
 

@@ -16,7 +16,7 @@ from infra.forms.terminal import run_command
 from infra.host.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
 from infra.host.paths import StackPaths
 from infra.host.reporting import say
-from infra.lab.homeless import homeless_lines, take_down_homeless
+from infra.lab.forgotten import forgotten_lines, take_down_homeless
 from infra.operations.take_down import Run, directly, take_down
 from infra.operations.undo import words_of_left
 from infra.prefect_services.server import current_server, stop_idle_server
@@ -54,7 +54,7 @@ def _take_down(settings: TearDownForm, run: Run) -> bool:
         there = take_down_homeless(settings.name, settings.left_by, volumes=settings.volumes)
     else:
         there = take_down(settings.name, volumes=settings.volumes, stop_only=settings.stop_only, run=run)
-    for line in homeless_lines():
+    for line in forgotten_lines(settings.name):
         say(line)
     return there
 

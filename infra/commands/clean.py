@@ -13,7 +13,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from infra.host.crash_reports import run_reported
@@ -31,16 +31,38 @@ class EngineSilentError(Exception):
     """Docker cannot be asked, and why."""
 
 
+class Process(NamedTuple):
+    """A process; ``marks`` are the stack ids in its environment. What is another user's can be read of its command alone."""
+
+    pid: int
+    command: list[str]
+    marks: list[str]
+    directory: str
+
+
 def running_processes(home: Path, venv: Path) -> list[str]:
-    """Return the processes that carry the mark of a stack of ``home``, or were started from ``venv``, but for this one's own."""
+    """Return the processes that use what is to be deleted, but for this one and those that it was started by.
+
+    They carry the mark of a stack of ``home``, were started from ``venv``, or have their working directory in one of the two: all
+    programs of a checkout that was moved while they ran have, and their marks are the old place's.
+    """
     own = _ancestors()
-    found = []
-    for pid, command, marks in _processes():
-        if pid in own:
-            continue
-        if any(mark.endswith(suffix_of(home)) for mark in marks) or any(f"{venv}{os.sep}" in word for word in command):
-            found.append(f"pid {pid}: {' '.join(command)[:100]}")
-    return found
+    return [
+        f"pid {each.pid}: {' '.join(each.command)[:100]}"
+        for each in _processes()
+        if each.pid not in own and (_marked(each, home) or _lives_in(each, home) or _lives_in(each, venv))
+    ]
+
+
+def _marked(process: Process, home: Path) -> bool:
+    return any(mark.endswith(suffix_of(home)) for mark in process.marks)
+
+
+def _lives_in(process: Process, place: Path) -> bool:
+    inside = f"{place}{os.sep}"
+    return (
+        process.directory == str(place) or process.directory.startswith(inside) or any(inside in word for word in process.command)
+    )
 
 
 def suffix_of(home: Path) -> str:
@@ -48,21 +70,23 @@ def suffix_of(home: Path) -> str:
     return f"-{short_hash(str(home), 8)}"
 
 
-def _processes() -> list[tuple[int, list[str], list[str]]]:
-    """Return pid, command line and stack ids of every process; what another user's process is marked with cannot be read."""
+def _processes() -> list[Process]:
     proc = Path("/proc")
     return _of_proc(proc) if (proc / "self" / "environ").exists() else _of_ps()
 
 
-def _of_proc(proc: Path) -> list[tuple[int, list[str], list[str]]]:
+def _of_proc(proc: Path) -> list[Process]:
     found = []
     for entry in proc.glob("[0-9]*"):
         command = [os.fsdecode(word) for word in _words(entry / "cmdline")]
         variables = [os.fsdecode(word) for word in _words(entry / "environ")]
+        directory = ""
+        with suppress(OSError):  # another user's
+            directory = str(entry.joinpath("cwd").readlink())
         if command and os.sep in command[0]:  # make's own way to start it is relative: .venv/bin/python
-            with suppress(OSError):  # another user's
-                command[0] = os.path.abspath(entry.joinpath("cwd").readlink() / command[0])  # noqa: PTH100 - links stay
-        found.append((int(entry.name), command, [each.partition("=")[2] for each in variables if each.startswith(f"{MARK}=")]))
+            command[0] = os.path.abspath(os.path.join(directory, command[0]))  # noqa: PTH100, PTH118 - links stay
+        marks = [each.partition("=")[2] for each in variables if each.startswith(f"{MARK}=")]
+        found.append(Process(int(entry.name), command, marks, directory))
     return found
 
 
@@ -73,7 +97,7 @@ def _words(file: Path) -> list[bytes]:
         return []
 
 
-def _of_ps() -> list[tuple[int, list[str], list[str]]]:
+def _of_ps() -> list[Process]:
     # BSD's ps, as on macOS, appends the environment to the command.
     listed = subprocess.run(["ps", "axwwE", "-o", "pid=,command="], capture_output=True, check=True)
     found = []
@@ -81,7 +105,7 @@ def _of_ps() -> list[tuple[int, list[str], list[str]]]:
         pid, _space, rest = line.strip().partition(" ")
         words = rest.split()
         marks = [word.partition("=")[2] for word in words if word.startswith(f"{MARK}=")]
-        found.append((int(pid), [word for word in words if "=" not in word], marks))
+        found.append(Process(int(pid), [word for word in words if "=" not in word], marks, ""))
     return found
 
 
@@ -171,11 +195,11 @@ def stacks_in_docker(home: Path) -> list[str]:
     """Return the stacks whose state says that they run, or may run, in Docker; one whose state cannot be read may."""
     found = []
     for paths in StackPaths.all(home):
-        if not paths.state.exists():
-            continue
         try:
             state = json.loads(paths.state.read_bytes())
             in_use = state["runtime"] != "embedded" and state["wanted"] == "up"
+        except FileNotFoundError:
+            in_use = False
         except (OSError, ValueError, KeyError, TypeError):
             in_use = True
         if in_use:

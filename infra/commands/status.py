@@ -14,7 +14,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.lab.assembly import open_lab
-from infra.lab.homeless import homeless_lines
+from infra.lab.forgotten import forgotten_lines
 from infra.lab.remains import remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.topic import earlier_records
@@ -37,7 +37,7 @@ def main(settings: NamedStack) -> None:
     try:
         _show(settings)
     finally:
-        for line in homeless_lines():
+        for line in forgotten_lines(settings.name):
             sys.stdout.write(f"{line}\n")
 
 

@@ -37,18 +37,18 @@ class DockerMarks:
 
 
 @dataclass(frozen=True)
-class Homeless:
-    """Everything of Docker's whose home is not on this machine: mark → names with their kind."""
+class Forgotten:
+    """Everything of Docker's that no state file leads to: mark → names with their kind."""
 
     things: dict[Mark, list[str]]
     volumes: dict[Mark, list[str]]
     silence: str = ""
 
 
-def homeless_marks(seconds: int) -> Homeless:
-    """Return what the engine has of stacks whose home is gone; each of its answers may take ``seconds``."""
+def forgotten_marks(seconds: int) -> Forgotten:
+    """Return what the engine has of stacks that no state file leads to; each of its answers may take ``seconds``."""
     if silence := nobody_listens():
-        return Homeless({}, {}, silence)
+        return Forgotten({}, {}, silence)
     from docker.errors import DockerException  # noqa: PLC0415 - not before somebody listens
 
     from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
@@ -65,12 +65,12 @@ def homeless_marks(seconds: int) -> Homeless:
             for volume in client.volumes.list(filters=marked):
                 volumes.setdefault(_mark(volume.attrs.get("Labels") or {}), []).append(f"volume {volume.name}")
     except (EngineUnavailable, DockerException, OSError) as error:
-        return Homeless({}, {}, str(error))
-    return Homeless(_homeless(things), _homeless(volumes))
+        return Forgotten({}, {}, str(error))
+    return Forgotten(_forgotten(things), _forgotten(volumes))
 
 
-def _homeless(found: dict[Mark, list[str]]) -> dict[Mark, list[str]]:
-    return {mark: sorted(names) for mark, names in found.items() if mark.homeless}
+def _forgotten(found: dict[Mark, list[str]]) -> dict[Mark, list[str]]:
+    return {mark: sorted(names) for mark, names in found.items() if mark.forgotten}
 
 
 def _mark(labels: Mapping[str, str]) -> Mark:

@@ -22,7 +22,7 @@ import trending
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.crash_reports import report_crash
 from infra.host.environment import keep_loopback_direct
-from infra.host.interruptions import raise_on_signals
+from infra.host.interruptions import hang_up, raise_on_signals
 from infra.host.paths import CHECKOUT
 from infra.host.reporting import LOGGER, MARK, write_line
 from infra.host.standard_streams import make_streams_endure
@@ -150,8 +150,8 @@ class _Terminal(logging.Handler):
     """Prints the lab's own lines, and no other records that Prefect logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, MARK, False):
-            write_line(record.getMessage())
+        if getattr(record, MARK, False) and write_line(record.getMessage()):
+            hang_up()
 
 
 def run_command(

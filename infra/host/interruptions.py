@@ -32,6 +32,7 @@ class Heard:
 
     at: float = -ECHO_SECONDS
     undoing: int = 0
+    raised: bool = False
     answered: bool = False
     abandoned: bool = False
 
@@ -48,7 +49,7 @@ _heard = Heard()
 
 def raise_on_signals() -> None:
     """From now on, raise Interrupted at a signal. Called once by each command."""
-    _heard.answered = _heard.abandoned = False
+    _heard.raised = _heard.answered = _heard.abandoned = False
     _handle(_raise)
 
 
@@ -71,12 +72,22 @@ def finished_despite_signals() -> Iterator[None]:
         _heard.undoing -= 1
         if not _heard.abandoned:
             for number, handler in earlier.items():
-                signal.signal(number, handler)
+                if handler is not None:  # installed by a library, in C: it was not replaced either
+                    signal.signal(number, handler)
 
 
 def undo_under_way() -> bool:
     """Whether this process is undoing something, so that a signal is no reason to stop."""
     return _heard.undoing > 0
+
+
+def hang_up() -> None:
+    """Act as after SIGHUP, for a command that finds its terminal closed while it works; an undo just goes on.
+
+    The kernel tells the session's leader alone. A shell passes it on, but make, which leads in `ssh -t host make up`, does not.
+    """
+    if signal.getsignal(signal.SIGHUP) is _raise and not _heard.raised:
+        signal.raise_signal(signal.SIGHUP)
 
 
 def undo_abandoned() -> bool:
@@ -86,12 +97,13 @@ def undo_abandoned() -> bool:
 
 def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) not in {signal.SIG_IGN, None}:
             signal.signal(number, handler)
 
 
 def _raise(_number: int, _frame: FrameType | None) -> None:
     if not _heard.echo():
+        _heard.raised = True
         raise Interrupted
 
 

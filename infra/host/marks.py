@@ -40,6 +40,13 @@ class Mark:
         except OSError:  # another user's, which may not be looked at: it is there
             return False
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether no state file leads to it: its home is gone, or is this one and has none of the stack."""
+        if self.home != str(lab_home()) or "_" in self.name:  # Prefect's services have no state file
+            return self.homeless
+        return bool(self.name) and not StackPaths(Path(self.home), self.name).state.exists()
+
 
 def mark_of(stack_id: str, name: str) -> Mark:
     """Return the mark of a stack of this user and this home."""
@@ -60,8 +67,8 @@ def mark_variables(stack_id: str) -> dict[str, str]:
     return {STACK_VARIABLE: stack_id, NAME_VARIABLE: mark.name, USER_VARIABLE: mark.user, HOME_VARIABLE: mark.home}
 
 
-def homeless_processes() -> list[tuple[Mark, str, int]]:
-    """Return mark, component (empty for a supervisord) and pid of the living processes whose home is not there any more."""
+def forgotten_processes() -> list[tuple[Mark, str, int]]:
+    """Return mark, component (empty for a supervisord) and pid of the living processes that no state file leads to."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -70,7 +77,7 @@ def homeless_processes() -> list[tuple[Mark, str, int]]:
         except psutil.Error:
             continue
         mark = Mark(*(values.get(each, "") for each in (STACK_VARIABLE, NAME_VARIABLE, USER_VARIABLE, HOME_VARIABLE)))
-        if not dead and mark.stack_id and mark.homeless:
+        if not dead and mark.stack_id and mark.forgotten:
             found.append((mark, values.get(COMPONENT_VARIABLE, ""), process.pid))
     return found
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from infra.host.standard_streams import terminal_has_closed
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -21,24 +21,9 @@ def say(line: str) -> None:
     logging.getLogger(LOGGER).info(line, extra={MARK: True})
 
 
-def write_line(line: str, stream: TextIO | None = None) -> None:
-    """Write one line at once, to standard output by default; where nobody reads any more, go on in silence.
-
-    A command must finish what it does, an undo above all, after its terminal was closed (EIO) or its pipe's reader has ended.
-    """
+def write_line(line: str, stream: TextIO | None = None) -> bool:
+    """Write one line at once, to standard output by default; returns whether its terminal was found to be closed."""
     stream = sys.stdout if stream is None else stream
-    try:
-        stream.write(f"{line}\n")
-        stream.flush()
-    except UnicodeEncodeError as error:
-        write_line(line.encode(error.encoding, "backslashreplace").decode(error.encoding), stream)
-    except (OSError, ValueError):
-        _silence(stream)
-
-
-def _silence(stream: TextIO) -> None:
-    """Send the rest of a stream nowhere: what Python still holds of it is written at exit, and would fail again."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    stream.write(f"{line}\n")
+    stream.flush()
+    return terminal_has_closed(stream)

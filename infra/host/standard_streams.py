@@ -21,7 +21,8 @@ _GONE = frozenset({errno.EPIPE, errno.EIO})
 class _Enduring(io.FileIO):
     """A file descriptor for writing. When its reader has gone, what follows is written to nowhere."""
 
-    gone = False
+    lost = 0
+    """Number of the error that told so: EPIPE or EIO; 0 while somebody reads."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -32,7 +33,7 @@ class _Enduring(io.FileIO):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            self.gone = True
+            self.lost = error.errno
             return memoryview(data).nbytes
 
 
@@ -48,8 +49,17 @@ def make_streams_endure() -> None:
 
 def reader_has_gone() -> bool:
     """Whether what this process prints is read by nobody any more; known after the first line that was lost."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return isinstance(raw, _Enduring) and raw.gone
+    return _lost(sys.stdout) != 0
+
+
+def terminal_has_closed(stream: TextIO) -> bool:
+    """Whether the terminal that ``stream`` wrote to has been closed; known after the first line that was lost."""
+    return _lost(stream) == errno.EIO
+
+
+def _lost(stream: TextIO) -> int:
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw.lost if isinstance(raw, _Enduring) else 0
 
 
 def _enduring(stream: TextIO | None, original: TextIO | None) -> TextIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -178,7 +179,7 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
     sweep_machine(lab, volumes=volumes)
     _sweep_strays(lab)
     if volumes:
-        shutil.rmtree(lab.paths.root, ignore_errors=True)
+        delete_directory(lab.paths)
     else:
         want(lab, Wanted.DOWN)
 
@@ -210,7 +211,17 @@ def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
         unknown = StackState(wanted=Wanted.DOWN, runtime=kind, cluster_id="", settings=settings)
         sweep_machine(assemble(unknown), volumes=volumes)
     if volumes:
-        shutil.rmtree(paths.root, ignore_errors=True)
+        delete_directory(paths)
+
+
+def delete_directory(paths: StackPaths) -> None:
+    """Delete the stack's directory with everything in it; raises LabError if something of it is left, as of another user."""
+    errors: list[str] = []
+    shutil.rmtree(paths.root, onerror=lambda _function, path, error: errors.append(f"{path}: {error[1]}"))
+    if paths.root.is_symlink() or paths.root.exists():
+        cause = f"the stack {paths.name} is down, and its data could not be deleted"
+        left = shlex.quote(str(paths.root))
+        raise LabError(cause, "; ".join(errors[:3]), f"ls -lR {left} shows what is left and whose it is")
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:

@@ -19,7 +19,7 @@ from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
-from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned
+from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +78,7 @@ def undo(stack: str, before: Before) -> None:
     Data that this run made is deleted too, but only if the stack had none before. It is called in an ``except``, so it must not
     raise an error that hides the cause; it raises UndoAbandoned if two more signals arrive meanwhile.
     """
+    lab = None
     try:
         with finished_despite_signals():
             if read_state(StackPaths.of(stack)) is None:
@@ -88,10 +89,11 @@ def undo(stack: str, before: Before) -> None:
                 _try(take_away)
             say(_outcome(lab, before) or "what this run had made was undone")
     except UndoAbandoned:
-        say(f"the undo was abandoned. {_outcome(lab, before) or 'Nothing of what this run had made is left'}")
+        left = _outcome(lab, before) if lab else words_of_left(stack)
+        say(f"the undo was abandoned. {left or 'Nothing of what this run had made is left'}")
         raise
-    except LabError as error:
-        say(f"this could not be undone: {error}")
+    except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
+        say(f"this could not be undone, make down NAME={stack} does it: {error}")
 
 
 def take_down_own(stack: str) -> None:

@@ -70,7 +70,7 @@ def current_server(users: Callable[[str], bool] = answers) -> PrefectServer | No
 
 
 def ensure_server(
-    clock: Clock | None = None, show: Callable[[str], None] | None = None, users: Callable[[str], bool] = answers
+    clock: Clock | None = None, show: Callable[[str], object] | None = None, users: Callable[[str], bool] = answers
 ) -> PrefectServer:
     """Return a server that answers, starting a local one if need be.
 
@@ -154,7 +154,7 @@ def _recorded_server() -> PrefectServer | None:
     return PrefectServer(url, started=False, password=password) if answers(url) and is_ours(url) else None
 
 
-def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], None] | None) -> bool:
+def _wait_for_busy(url: str, clock: Clock, show: Callable[[str], object] | None) -> bool:
     """Wait for our server, which listens but does not answer; returns whether it answered in the end.
 
     It is busy. Starting another one would take it away from the commands that use it.

@@ -15,7 +15,7 @@ from fakes.runtime import FakeRuntime
 from fakes.supervisor import FakeSupervisor
 
 import infra.lab.assembly
-from infra.docker.marks import DockerMarks, Homeless, MarkedContainer
+from infra.docker.marks import DockerMarks, Forgotten, MarkedContainer
 from infra.host.paths import StackPaths
 from infra.host.processes import port_owner
 from trending.settings import PageSettings
@@ -159,8 +159,8 @@ class World:
         for module in ("infra.docker.compose_stack", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         monkeypatch.setattr("infra.docker.engine.engine", nullcontext)
-        monkeypatch.setattr("infra.lab.homeless.homeless_marks", lambda _seconds: Homeless({}, {}))
-        monkeypatch.setattr("infra.lab.homeless.homeless_processes", list)  # another test's or session's, on this machine
+        monkeypatch.setattr("infra.lab.forgotten.forgotten_marks", lambda _seconds: Forgotten({}, {}))
+        monkeypatch.setattr("infra.lab.forgotten.forgotten_processes", list)  # another test's or session's, on this machine
         for module in ("infra.lab.runtime_factory", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)

@@ -24,7 +24,7 @@ from infra.lab.remains import SUPERVISORD, Remains, Remnant
 from infra.operations.topic import earlier_records
 from infra.operations.undo import found_before
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, EngineUnavailable, Interrupted, SupervisorUnreachable
+from trending.errors import ConfigurationConflict, EngineUnavailable, Interrupted, LabError, SupervisorUnreachable
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -437,3 +437,19 @@ def test_containers_of_an_embedded_stack_are_shown_and_go_with_it(
     assert tear_down.tear_down(TearDownForm(name="lab"))
     assert any("lab-kafka" in line and "docker runtime" in line for line in said)
     assert world.volumes == {VOLUME: CLUSTER}
+
+
+@pytest.mark.usefixtures("world")
+def test_data_that_could_not_be_deleted_is_not_called_deleted(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    up()
+
+    def refused(root: object, onerror: Any = None, **_: object) -> None:
+        if onerror:
+            onerror(None, f"{root}/data/ledger.sqlite", (PermissionError, PermissionError("another user's"), None))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("infra.lab.assembly.shutil.rmtree", refused)
+        with pytest.raises(LabError, match="its data could not be deleted") as caught:
+            tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
+    assert "ledger.sqlite: another user's" in caught.value.evidence
+    assert not [line for line in said if "deleted" in line]

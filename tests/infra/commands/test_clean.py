@@ -100,6 +100,19 @@ def test_it_refuses_while_something_was_started_from_the_environment_though_by_a
     assert (checkout / ".venv").exists()
 
 
+def test_it_refuses_while_something_of_the_checkout_runs_on_that_was_started_before_it_was_moved(
+    checkout: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    run = checkout / ".trending/stacks/lab/run"
+    run.mkdir()
+    started.append(subprocess.Popen(["sleep", "60"], cwd=run))
+    moved = checkout.rename(checkout.parent / "moved")
+    done = make_clean(moved)
+    assert done.returncode != 0
+    assert f"pid {started[0].pid}: sleep 60" in done.stderr
+    assert (moved / ".trending/stacks/lab/data").exists()
+
+
 def test_another_checkouts_stack_is_no_reason(checkout: Path, started: list[subprocess.Popen[bytes]]) -> None:
     stack_id = StackPaths(checkout.parent / ".trending", "lost").stack_id
     started.append(subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: stack_id}))

@@ -30,8 +30,9 @@ from infra.host.reporting import say
 
 def main(_settings):
     try:
-        say("up")
-        time.sleep(20)
+        for _ in range(200):
+            say("up")
+            time.sleep(0.1)
     finally:
         with finished_despite_signals():
             for step in range(8):
@@ -135,8 +136,8 @@ def test_in_another_thread_an_undo_runs_as_it_is() -> None:
 
 
 @pytest.mark.row(36)
-@pytest.mark.parametrize("twice", [False, True])
-def test_the_undo_of_a_command_whose_terminal_was_closed_comes_to_its_end(twice: bool, tmp_path: Path) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("signals", [0, 1, 2], ids=["make leads the session", "a signal", "the kernel's and the shell's"])
+def test_a_command_whose_terminal_was_closed_undoes_to_the_end(signals: int, tmp_path: Path) -> None:
     terminal, own = pty.openpty()
     undone = tmp_path / "undone"
     with subprocess.Popen(
@@ -148,11 +149,10 @@ def test_the_undo_of_a_command_whose_terminal_was_closed_comes_to_its_end(twice:
     ) as command:
         os.close(own)
         assert b"up" in os.read(terminal, 100)
-        os.kill(command.pid, signal.SIGHUP)
         os.close(terminal)  # every write fails with EIO from now on
-        if twice:
-            time.sleep(0.4)
+        for _ in range(signals):
             os.kill(command.pid, signal.SIGHUP)
+            time.sleep(0.4)
         assert command.wait(20) == Interrupted.exit_code
     assert undone.read_text() == "undone"
 

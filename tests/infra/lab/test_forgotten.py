@@ -18,7 +18,7 @@ from infra.host import marks as host_marks
 from infra.host.marks import mark_variables, user_name
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
-from infra.lab import homeless
+from infra.lab import forgotten
 from infra.prefect_services.server import _identity
 from infra.supervision.configuration import clean_environment
 from trending.errors import InvalidInput
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from infra.docker.marks import Homeless
+    from infra.docker.marks import Forgotten
 
 pytestmark = pytest.mark.row(35)
 
@@ -80,14 +80,14 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
 
     monkeypatch.setattr(docker_engine, "engine", engine)
     monkeypatch.setattr(marks, "nobody_listens", lambda: "")
-    monkeypatch.setattr(homeless, "engine_answers", lambda: None)
+    monkeypatch.setattr(forgotten, "engine_answers", lambda: None)
     return made
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "nobody_listens", lambda: "no engine answers")
-    monkeypatch.setattr(homeless, "engine_answers", lambda: "no engine answers")
+    monkeypatch.setattr(forgotten, "engine_answers", lambda: "no engine answers")
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def running(home: Path, stack_id: str, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def lines_of(home: Path) -> list[str]:
-    return [line for line in homeless.homeless_lines() if str(home) in line]  # not what others have left on this machine
+    return [line for line in forgotten.forgotten_lines("own") if str(home) in line]  # not what others have left on this machine
 
 
 def test_processes_and_containers_say_in_plain_text_whose_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_it_goes_when_it_is_named_and_its_data_only_with_volumes(
     docker.add(gone, "another")
     docker.add(gone.parent)
     with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch) as child:
-        assert homeless.take_down_homeless("lab", str(gone), volumes=volumes)
+        assert forgotten.take_down_homeless("lab", str(gone), volumes=volumes)
         child.wait(5)
     assert docker.removed == ["lab-kafka", "lab_default", *(["lab_kafka-data"] if volumes else [])]
     assert not gone.parent.exists(), "nothing is made in its place"
@@ -177,7 +177,7 @@ def test_a_home_that_is_there_is_refused(gone: Path, docker: FakeDocker, monkeyp
     with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch) as child:
         for home in (str(gone), "relative/.trending"):
             with pytest.raises(InvalidInput, match="left_by is the home of a checkout that is gone"):
-                homeless.take_down_homeless("lab", home, volumes=True)
+                forgotten.take_down_homeless("lab", home, volumes=True)
         assert child.poll() is None
     assert docker.removed == []
 
@@ -190,13 +190,13 @@ def test_prefects_services_of_a_home_that_is_gone_go_by_their_name(gone: Path, m
     with running(gone, services, monkeypatch) as child:
         (line,) = lines_of(gone)
         assert f"make down NAME=prefect-services LEFT_BY={gone}" in line
-        assert homeless.take_down_homeless("prefect-services", str(gone), volumes=False)
+        assert forgotten.take_down_homeless("prefect-services", str(gone), volumes=False)
         child.wait(5)
 
 
 @pytest.mark.usefixtures("silent")
 def test_a_silent_engine_is_told_of(gone: Path, said: list[str]) -> None:
-    assert not homeless.take_down_homeless("lab", str(gone), volumes=False)
+    assert not forgotten.take_down_homeless("lab", str(gone), volumes=False)
     assert "what Docker has of it could not be seen (no engine answers)" in said[-1]
 
 
@@ -212,6 +212,26 @@ def test_an_engine_that_stops_answering_tells_nothing(docker: FakeDocker, monkey
         raise ConnectionResetError("reset")
 
     monkeypatch.setattr(docker, "_list", broken)
-    found: Homeless = marks.homeless_marks(5)
+    found: Forgotten = marks.forgotten_marks(5)
     assert (found.things, found.volumes) == ({}, {})
     assert found.silence
+
+
+def test_a_stack_of_this_home_without_a_state_file_is_named_too_and_the_one_that_was_asked_for_is_not(
+    docker: FakeDocker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRENDING_HOME", str(tmp_path))
+    for name in ("lost", "own", "known"):
+        docker.add(tmp_path, name)
+    known = StackPaths.of("known")
+    known.root.mkdir(parents=True)
+    known.state.touch()
+    with running(tmp_path, StackPaths.of("lost").stack_id, monkeypatch) as child, running(tmp_path, _identity(), monkeypatch):
+        lines = [line for line in forgotten.forgotten_lines("own") if "of this checkout" in line]
+    text = "\n".join(lines)
+    assert f"lost: producer (process pid {child.pid})" in text
+    assert "volume lost_kafka-data" in text
+    assert "make status NAME=lost" in text
+    for other in ("own", "known", "prefect"):
+        assert f"{other}-kafka" not in text
+        assert f"{other}:" not in text

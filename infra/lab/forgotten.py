@@ -1,13 +1,14 @@
-"""Stacks of checkouts that were moved or deleted: listed wherever one looks, and ended only by name and home."""
+"""Stacks that no state file leads to, as of checkouts that were moved or deleted: listed wherever one looks, ended when named."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING
 
-from infra.docker.marks import homeless_marks, remove_marked
+from infra.docker.marks import forgotten_marks, remove_marked
 from infra.docker.presence import engine_answers
-from infra.host.marks import Mark, homeless_processes, require_homeless
+from infra.host.marks import Mark, forgotten_processes, require_homeless
+from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import end_processes, stack_processes
 from infra.host.reporting import say
 from infra.lab.remains import LOOK_SECONDS, SUPERVISORD
@@ -22,23 +23,26 @@ PROGRAMS_SECONDS = 60.0
 END_SECONDS = 5.0
 
 
-def homeless_lines() -> list[str]:
-    """Return a line for each stack whose home is gone: whose it was, what is there of it, and the command that ends it."""
-    docker = homeless_marks(LOOK_SECONDS)
+def forgotten_lines(stack: str) -> list[str]:
+    """Return a line for each stack but ``stack`` that no state file leads to: whose it is, what is there, what to do next."""
+    docker = forgotten_marks(LOOK_SECONDS)
     found: dict[Mark, list[str]] = {}
-    for mark, component, pid in homeless_processes():
+    for mark, component, pid in forgotten_processes():
         found.setdefault(mark, []).append(f"{component or SUPERVISORD} (process pid {pid})")
     for things in (docker.things, docker.volumes):
         for mark, names in things.items():
             found.setdefault(mark, []).extend(names)
-    return [_line(mark, names, data=mark in docker.volumes) for mark, names in sorted(found.items())]
+    own = StackPaths.of(stack).stack_id
+    return [_line(mark, names, data=mark in docker.volumes) for mark, names in sorted(found.items()) if mark.stack_id != own]
 
 
 def _line(mark: Mark, things: list[str], *, data: bool) -> str:
+    what = f"{mark.called}: {', '.join(things)}"
+    if mark.home == str(lab_home()) and not mark.homeless:
+        return f"of this checkout, without a state file: {what}; make status NAME={mark.called} says what can be done"
     end = f"make down NAME={mark.called} LEFT_BY={shlex.quote(mark.home)} ends it"
     keeps = ", with VOLUMES=1 it deletes the data too" if data else ""
-    whose = f"of a checkout that was moved or deleted ({mark.home}, user {mark.user})"
-    return f"{whose}: {mark.called}: {', '.join(things)}; {end}{keeps}"
+    return f"of a checkout that was moved or deleted ({mark.home}, user {mark.user}): {what}; {end}{keeps}"
 
 
 def take_down_homeless(name: str, home: str, *, volumes: bool) -> bool:
@@ -67,7 +71,7 @@ def _processes(ids: tuple[str, ...]) -> list[psutil.Process]:
 def _remove(ids: tuple[str, ...], *, volumes: bool) -> list[str]:
     from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
 
-    docker = homeless_marks(LOOK_SECONDS)
+    docker = forgotten_marks(LOOK_SECONDS)
     found = [*docker.things.items(), *(docker.volumes.items() if volumes else ())]
     with engine() as client:
         for stack_id in ids:
