@@ -16,7 +16,7 @@ from trending.kafka.log_reader import log_ends, read_log
 from trending.kafka.probe import run_probe
 from trending.producer.ledger import read_ledger
 from trending.serving.store import Store
-from trending.stream.dead_letters import letter_place
+from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,15 +69,16 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     log = recount(reading, settings.stream.window_time, acknowledged)
     seconds = time.monotonic() - began
     letters = dead_letter_topic(topic)
-    letter_ends = {part: end for part, (_first, end) in log_ends(connection, letters).items()}
-    dead = [record.headers for record in read_log(connection, letters, {}, letter_ends)]
-    places = {place for headers in dead if (place := letter_place(headers)) is not None}
+    there = log_ends(connection, letters)
+    letter_starts = {part: first for part, (first, _end) in there.items()}
+    letter_ends = {part: end for part, (_first, end) in there.items()}
+    dead = Letters.read(read_log(connection, letters, letter_starts, letter_ends))
     store = Store(lab.paths.store)
     try:
         stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
     finally:
         store.close()
-    return Examined(reconcile(ledger, start, log, stream, places), start, log, seconds, stream.counts)
+    return Examined(reconcile(ledger, start, log, stream, dead), start, log, seconds, stream.counts)
 
 
 def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:

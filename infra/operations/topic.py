@@ -31,7 +31,7 @@ TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
 START_SUFFIX = ".start.json"
 ASIDE = ".aside-"
 """Part of the names of checkpoints that `make rebuild` set aside."""
-JOB_VERSION = "1"
+JOB_VERSION = "2"
 """Part of the checkpoint's path; increase it when the query changes: Spark refuses another query on an old checkpoint."""
 
 

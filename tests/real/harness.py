@@ -40,6 +40,7 @@ from trending.kafka.log_reader import log_ends, read_log
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.settings import WindowTime
+from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,7 +175,7 @@ class RealStack:
         ends = {partition: end for partition, (_first, end) in log_ends(connection, topic).items()}
         log = recount(read_log(connection, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
         # The log stands for the stream too, of which there is none: what is left to compare is the ledger with the log.
-        found = reconcile(ledger, {}, log, StreamFigures(log.tweets, [], 0), set())
+        found = reconcile(ledger, {}, log, StreamFigures(log.tweets, {}, 0), Letters())
         assert found.acknowledged > 0
         assert (found.lost, found.duplicated, found.not_attempted) == (0, 0, 0), found
 

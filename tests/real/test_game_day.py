@@ -135,13 +135,14 @@ def run_killed_job(stack: RealStack) -> Killed:
         check=False,
     )
     with closing(Store(stack.paths.store)) as store:
-        return Killed(job, sum(store.counts().values()), len(store.rejects()))
+        return Killed(job, sum(store.counts().values()), sum(map(len, store.rejects().values())))
 
 
 def rejected(stack: RealStack) -> list[str]:
     """Return the reasons of the rejects that the store has, in order."""
     with closing(Store(stack.paths.store)) as store:
-        return [reject.reason for reject in store.rejects()]
+        places = [(partition, offset, reason) for (partition, reason), found in store.rejects().items() for offset in found]
+        return [reason for _partition, _offset, reason in sorted(places)]
 
 
 def send(stack: RealStack, *values: bytes | None) -> None:

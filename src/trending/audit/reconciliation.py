@@ -6,11 +6,13 @@ Each number has its own source: acknowledged comes from the producer's ledger, i
 from __future__ import annotations
 
 import math
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trending.errors import AuditFailed
+from trending.serving.rejects import OFFSET
 from trending.text import local_time, printable
 from trending.tweets.record_id import ID_HEADER, parse_record_id
 from trending.tweets.rule import Kind, Reason, classify, window_start
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
     from trending.kafka.log_reader import Record
     from trending.producer.ledger import Ledger
-    from trending.serving.store import Reject
     from trending.settings import WindowTime
+    from trending.stream.letters import Letters
 
 MAX_DIFFERENCES = 20
 """At most this many differences are printed; the reported total is always exact."""
@@ -37,7 +39,7 @@ class Recount:
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
     foreign: int = 0
-    rejects: dict[tuple[int, int], str] = field(default_factory=dict)
+    rejects: defaultdict[tuple[int, str], array[int]] = field(default_factory=lambda: defaultdict(lambda: array(OFFSET)))
     rejected_runs: set[str] = field(default_factory=set)
     first: float = math.inf
     last: float = -math.inf
@@ -58,7 +60,7 @@ class Recount:
         if verdict.kind is Kind.FOREIGN:
             self.foreign += 1
         elif verdict.kind is Kind.REJECT:
-            self.rejects[record.partition, record.offset] = verdict.label
+            self.rejects[record.partition, verdict.label].append(record.offset)
             if identity is not None:
                 self.rejected_runs.add(identity[0])
         else:
@@ -156,7 +158,7 @@ class StreamFigures:
     """The stream's own counts, read from the serving store."""
 
     counts: Mapping[tuple[int, str], int]
-    rejects: Iterable[Reject]
+    rejects: Mapping[tuple[int, str], array[int]]
     dropped: int
 
 
@@ -168,9 +170,7 @@ def recount(records: Iterable[Record], window_time: WindowTime, acknowledged: se
     return result
 
 
-def reconcile(
-    ledger: Ledger, start: dict[int, int], log: Recount, stream: StreamFigures, dead_letters: set[tuple[int, int]]
-) -> AuditReport:
+def reconcile(ledger: Ledger, start: dict[int, int], log: Recount, stream: StreamFigures, letters: Letters) -> AuditReport:
     """Compare ledger, log and store by window and hashtag, since differences in totals can cancel out.
 
     lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store;
@@ -180,9 +180,7 @@ def reconcile(
     differences = _differences(log.tweets, stream.counts, "store")
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
-    booked = {(reject.partition, reject.offset): reject.reason for reject in stream.rejects}
-    unbooked = log.rejects.items() - booked.items()
-    overbooked = booked.items() - log.rejects.items()
+    unbooked, overbooked = _beyond(log.rejects, stream.rejects), _beyond(stream.rejects, log.rejects)
     differences += _ledger_differences(ledger, start, log)
     arrived = acknowledged & log.ids.keys()
     twice = sum(times - 1 for times in log.ids.values())
@@ -191,19 +189,31 @@ def reconcile(
         acknowledged=len(acknowledged),
         in_log=len(log.ids),
         counted=sum(stream.counts.values()) - log.without_id,
-        lost=len(acknowledged - arrived) + missing + len(unbooked),
-        duplicated=twice + beyond + len(overbooked),
+        lost=len(acknowledged - arrived) + missing + unbooked,
+        duplicated=twice + beyond + overbooked,
         unknown_arrived=len(attempted - acknowledged),
         not_attempted=len(log.ids.keys() - attempted),
         given_up=ledger.failed,
         without_id=log.without_id,
         foreign=log.foreign,
-        rejected=dict(Counter(log.rejects.values())),
-        dead_letters=len(dead_letters & log.rejects.keys()),
+        rejected=_by_reason(log.rejects),
+        dead_letters=sum(letters.account_for(*key, offsets) for key, offsets in log.rejects.items()),
         dropped_by_spark=stream.dropped,
         differences=tuple(differences),
         start=start,
     )
+
+
+def _beyond(these: Mapping[tuple[int, str], array[int]], those: Mapping[tuple[int, str], array[int]]) -> int:
+    """Return the number of rejects that only the first one has, by partition, reason and offset."""
+    return sum(len(set(offsets) - set(those.get(key, ()))) for key, offsets in these.items() if offsets != those.get(key))
+
+
+def _by_reason(rejects: Mapping[tuple[int, str], array[int]]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for (_partition, reason), offsets in rejects.items():
+        found[reason] += len(offsets)
+    return dict(found)
 
 
 def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from trending.errors import NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from trending.kafka.connection import KafkaConnection
 
@@ -111,7 +111,7 @@ def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
     return str(view.topic_id)
 
 
-def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:
+def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Generator[Record]:
     """Yield every record from ``start`` to ``end`` (partition → offset, exclusive) in the order of each partition.
 
     Offsets without a record are passed over: transaction markers, aborted records, and what compaction removed. So the end is

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import distinct, func, select
 
 from trending.database import open_sqlite_read_only
+from trending.serving import rejects
 from trending.serving.store import metadata
 from trending.settings import WINDOW_SECONDS
 
@@ -28,7 +29,7 @@ LARGEST = 2**63 - 1
 """SQLite's largest integer; the driver rejects a larger one."""
 
 _ranking = metadata.tables["ranking"]
-_rejects = metadata.tables["rejects"]
+_rejects = metadata.tables["rejected"]
 _batches = metadata.tables["batches"]
 
 
@@ -83,9 +84,8 @@ class StoreReader:
                 first = latest - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS
                 windows = _windows(connection, checkpoints, first if since is None else max(since, first))
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
-            unique = select(_rejects.c.partition, _rejects.c.offset).distinct().subquery()
-            rejects = connection.execute(select(func.count()).select_from(unique)).scalar_one()
-        return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejects)
+            rejected = rejects.total(connection, _rejects)
+        return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejected)
 
     def window(self, start: int, limit: int | None = None) -> Window | None:
         """Return the window that starts at ``start``, with its whole ranking unless limited; None if it has no counts."""

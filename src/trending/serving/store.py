@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, func, select
+from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import OperationalError
 
 from trending.database import open_sqlite
 from trending.errors import LabError
+from trending.serving import rejects
+from trending.serving.rejects import Rejects  # noqa: TC001 - dataclass fields are read at run time
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
@@ -39,14 +42,7 @@ _foreign = Table(
     Column("window_start", BigInteger, primary_key=True),
     Column("records", BigInteger, nullable=False),
 )
-_rejects = Table(
-    "rejects",
-    metadata,
-    Column("checkpoint", String, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("offset", BigInteger, primary_key=True),
-    Column("reason", String, nullable=False),
-)
+_rejects = rejects.table_of(metadata)
 _batches = Table(
     "batches",
     metadata,
@@ -71,15 +67,6 @@ _KEPT_BATCHES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
-    """A record that was sent to the dead-letter topic."""
-
-    partition: int
-    offset: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """The absolute counts that one micro-batch changed. Windows are named by their start, seconds since the epoch."""
 
@@ -87,7 +74,7 @@ class Batch:
     at: float
     tweets: Mapping[tuple[int, str], int]
     foreign: Mapping[int, int]
-    rejects: tuple[Reject, ...] = ()
+    rejects: tuple[Rejects, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +94,8 @@ class Store:
         self._engine = open_sqlite(path)
         try:
             metadata.create_all(self._engine)
+            with self._engine.begin() as connection:
+                rejects.adopt(connection, _rejects)
         except OperationalError as error:
             cause = f"the serving store {path} cannot be opened"
             raise LabError(cause, str(error.orig), "make status") from error
@@ -130,19 +119,7 @@ class Store:
                         for start, records in batch.foreign.items()
                     ],
                 )
-            if batch.rejects:
-                connection.execute(
-                    insert(_rejects).on_conflict_do_nothing(),
-                    [
-                        {
-                            "checkpoint": checkpoint,
-                            "partition": reject.partition,
-                            "offset": reject.offset,
-                            "reason": reject.reason,
-                        }
-                        for reject in batch.rejects
-                    ],
-                )
+            rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
             connection.execute(
                 insert(_batches).values(checkpoint=checkpoint, batch=batch.number, at=batch.at).on_conflict_do_nothing()
             )
@@ -182,12 +159,10 @@ class Store:
         with self._engine.connect() as connection:
             return int(connection.execute(select(func.coalesce(func.sum(_foreign.c.records), 0))).scalar_one())
 
-    def rejects(self) -> list[Reject]:
-        """Return every reject once, by partition and offset."""
-        query = select(_rejects.c.partition, _rejects.c.offset, _rejects.c.reason).distinct()
+    def rejects(self) -> dict[tuple[int, str], array[int]]:
+        """Return (partition, reason) → the offsets of its rejects, each once and in order."""
         with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(_rejects.c.partition, _rejects.c.offset))
-            return [Reject(row.partition, row.offset, row.reason) for row in rows]
+            return rejects.read(connection, _rejects)
 
     def written(self, checkpoint: str) -> dict[int, float]:
         """Return batch → when it was written under ``checkpoint``, seconds since the epoch; only the last ones are kept."""

@@ -1,29 +1,32 @@
 """Dead letters: records that can't be used, sent to a topic of their own with reason, partition, offset and length.
 
-Their own keys and headers stay behind, and a value that is larger than a letter may be is cut.
+Their own keys and headers stay behind, and a value that is larger than a letter may be is cut. Of a flood the first get letters,
+the rest a summary for each reason.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from trending.errors import LabError
 from trending.kafka.log_reader import log_ends, read_log, read_places
+from trending.serving.rejects import by_partition
+from trending.stream.letters import Headers, Letters, Reject, Summary, divide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from trending.kafka.connection import KafkaConnection
     from trending.kafka.log_reader import Record
-    from trending.serving.store import Reject
+    from trending.serving.rejects import Rejects
 
 logger = logging.getLogger("trending.stream")
 
+Letter = Reject | Summary
 MAX_LETTER_BYTES = 2_097_152
 """Room for the largest record a broker takes by default (1 MiB) and its headers."""
 ENVELOPE_BYTES = 4_096
@@ -48,31 +51,37 @@ ABOUT_THE_LETTER = frozenset(
 
 
 class DeadLetters:
-    """Writes each reject once, also when Spark replays a batch; opens its connections at the first reject."""
+    """Writes each letter once, also when Spark replays a batch; opens its connections at the first reject.
+
+    In memory are the letters of the batch at hand, and those that were read back: what was sent since the last booked batch
+    began. ``read_back_from`` is the offset of the dead-letter topic at which the present batch's letters begin, so that the
+    successor of a driver that was killed between booking and commit finds them again.
+    """
 
     def __init__(self, connection: KafkaConnection, topic: str, dead_letter_topic: str, known_up_to: int) -> None:
         self._connection = connection
         self._topic = topic
         self._dead_letter_topic = dead_letter_topic
         self._next_offset = known_up_to
-        self._written: set[tuple[int, int]] | None = None
+        self._known: Letters | None = None
+        self._written: set[Letter] = set()
+        self._batch: int | None = None
         self._room = MAX_LETTER_BYTES - ENVELOPE_BYTES
+        self.read_back_from = known_up_to
 
-    @property
-    def next_offset(self) -> int:
-        """The dead-letter topic's offset behind the last letter known to be there."""
-        return self._next_offset
-
-    def write(self, rejects: Iterable[Reject]) -> int:
-        """Send the rejects that are not there yet and return their number; raises LabError when one is not acknowledged.
+    def write(self, batch: int, rejects: Iterable[Rejects]) -> int:
+        """Send the batch's letters that are not there yet and return their number; raises LabError when one is not acknowledged.
 
         A letter that the broker does not take is cut to half its value, again and again. One that it does not even take without
         a value is given up, because no record may stop the job; the audit then misses it.
         """
-        if self._written is None:
-            self._written = set(self._read_back())
-        written = self._written
-        fresh = [reject for reject in rejects if (reject.partition, reject.offset) not in written]
+        if self._known is None:
+            self._known = self._read_back()
+        elif batch != self._batch:
+            self._written.clear()
+            self.read_back_from = self._next_offset
+        self._batch = batch
+        fresh = list(self._fresh(rejects))
         refused = self._send(fresh) if fresh else []
         while refused and self._room:
             self._room = self._room // 2 if self._room > SMALLEST_ROOM else 0
@@ -81,31 +90,35 @@ class DeadLetters:
             logger.warning("%s takes not even a letter without a value: %d are missing", self._dead_letter_topic, len(refused))
         return len(fresh) - len(refused)
 
-    def _send(self, rejects: list[Reject]) -> list[Reject]:
+    def _fresh(self, rejects: Iterable[Rejects]) -> Iterator[Letter]:
+        known = self._known or Letters()
+        for each in by_partition(rejects).values():
+            letters, summaries = divide(each)
+            yield from (one for one in letters if (one.partition, one.offset) not in known.places and one not in self._written)
+            yield from (one for one in summaries if one not in known.summaries and one not in self._written)
+
+    def _send(self, letters: list[Letter]) -> list[Letter]:
         """Send letters with as much of each record as there is room for; returns those that the broker refused for themselves."""
-        refused: list[Reject] = []
+        refused: list[Letter] = []
         failures: list[KafkaError] = []
 
-        def delivered(reject: Reject, error: KafkaError | None, message: Message) -> None:
+        def delivered(letter: Letter, error: KafkaError | None, message: Message) -> None:
             if error is None:
-                self._note(reject, message)
+                self._note(letter, message)
             elif error.code() in ABOUT_THE_LETTER:
-                refused.append(reject)
+                refused.append(letter)
             else:
                 failures.append(error)
 
         producer = Producer(self._connection.client(self._settings(), silent=False))
-        for reject, record in self._originals(rejects):
-            value = record.value if record else None
-            place = f"{reject.partition}:{reject.offset}"
-            acknowledged = partial(delivered, reject)
-            headers = self._headers(reject, record)
+        for letter, key, value, headers in self._contents(letters):
+            acknowledged = partial(delivered, letter)
             while True:
                 try:
                     producer.produce(
                         self._dead_letter_topic,
                         value if value is None else value[: self._room],
-                        key=place,
+                        key=key,
                         headers=headers,
                         partition=0,
                         on_delivery=acknowledged,
@@ -130,8 +143,21 @@ class DeadLetters:
             "message.timeout.ms": int(DEADLINE_SECONDS * 1000),
         }
 
-    def _headers(self, reject: Reject, record: Record | None) -> list[tuple[str, str | bytes | None]]:
-        headers: list[tuple[str, str | bytes | None]] = [
+    def _contents(self, letters: list[Letter]) -> Iterator[tuple[Letter, str, bytes | None, Headers]]:
+        """Yield each letter with its key, value and headers; the originals are read from the log once more."""
+        ordered = {(one.partition, one.offset): one for one in sorted(one for one in letters if isinstance(one, Reject))}
+        places: dict[int, list[int]] = {}
+        for partition, offset in ordered:
+            places.setdefault(partition, []).append(offset)
+        for partition, offset, record in read_places(self._connection, self._topic, places):
+            reject = ordered[partition, offset]
+            yield reject, f"{partition}:{offset}", record.value if record else None, self._headers(reject, record)
+        for one in letters:
+            if isinstance(one, Summary):
+                yield one, f"{one.partition}:{one.first}-{one.last}", one.value(), one.headers(self._topic)
+
+    def _headers(self, reject: Reject, record: Record | None) -> Headers:
+        headers: Headers = [
             ("reason", reject.reason),
             ("topic", self._topic),
             ("partition", str(reject.partition)),
@@ -141,34 +167,15 @@ class DeadLetters:
             return [*headers, ("gone", GONE)]
         return headers if record.value is None else [*headers, ("length", str(len(record.value)))]
 
-    def _note(self, reject: Reject, message: Message) -> None:
-        if self._written is not None:
-            self._written.add((reject.partition, reject.offset))
+    def _note(self, letter: Letter, message: Message) -> None:
+        self._written.add(letter)
         if (offset := message.offset()) is not None:
             self._next_offset = max(self._next_offset, offset + 1)
 
-    def _read_back(self) -> Iterator[tuple[int, int]]:
-        """Yield the places of the letters behind the last written batch: what a killed driver sent and did not book."""
+    def _read_back(self) -> Letters:
+        """Return the letters behind the last booked batch's first: what a killed driver sent and may not have booked."""
         low, high = log_ends(self._connection, self._dead_letter_topic, DEADLINE_SECONDS)[0]
-        for letter in read_log(self._connection, self._dead_letter_topic, {0: max(low, self._next_offset)}, {0: high}):
-            place = letter_place(letter.headers)
-            if place is not None:
-                yield place
+        start = max(low, self.read_back_from)
+        letters = Letters.read(read_log(self._connection, self._dead_letter_topic, {0: start}, {0: high}))
         self._next_offset = max(self._next_offset, high)
-
-    def _originals(self, rejects: list[Reject]) -> Iterator[tuple[Reject, Record | None]]:
-        """Yield each reject with its record, or None where retention or compaction removed that meanwhile."""
-        ordered = {(reject.partition, reject.offset): reject for reject in sorted(rejects, key=attrgetter("partition", "offset"))}
-        places: dict[int, list[int]] = {}
-        for partition, offset in ordered:
-            places.setdefault(partition, []).append(offset)
-        for partition, offset, record in read_places(self._connection, self._topic, places):
-            yield ordered[partition, offset], record
-
-
-def letter_place(headers: Mapping[str, str | bytes | None]) -> tuple[int, int] | None:
-    """Return partition and offset of the record that a letter with these headers holds, or None where it is not one of ours."""
-    try:
-        return int(headers["partition"] or ""), int(headers["offset"] or "")
-    except (KeyError, ValueError):
-        return None
+        return letters

@@ -21,7 +21,8 @@ from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
-from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
+from trending.settings import WINDOW_SECONDS
+from trending.stream.catching_up import most_offsets, watermark_seconds
 from trending.stream.checkpoint import committed_offsets
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
@@ -92,23 +93,24 @@ def build_session(spec: StreamSpec) -> SparkSession:
 
 
 def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
-    """Return the streaming aggregation: kind, window start in seconds, label, partition, offset, records."""
+    """Return the streaming aggregation: kind, window start in seconds, label, partition, offsets, records."""
     offsets = {spec.topic: {str(partition): offset for partition, offset in spec.start_offsets.items()}}
     source = (
         session.readStream.format("kafka")
         .options(**BROKER_OPTIONS, **spec.connection.spark_options())
         .option("subscribe", spec.topic)
         .option("startingOffsets", json.dumps(offsets))
+        .option("maxOffsetsPerTrigger", most_offsets(spec))
         .load()
         .select("partition", "offset", "timestamp", "value")
     )
     window_time = spec.settings.window_time
     return (
         source.mapInArrow(partial(decode_batches, window_time.value), SCHEMA)
-        .withWatermark("time", f"{WATERMARK_SECONDS[window_time]} seconds")
-        .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offset")
+        .withWatermark("time", f"{watermark_seconds(spec)} seconds")
+        .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offsets")
         .agg(F.sum("records").alias("records"))
-        .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offset", "records")
+        .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offsets", "records")
     )
 
 
@@ -178,9 +180,9 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
         try:
             counts = count_hashtags(session, spec)
             watch(start_query(spec, counts, sink), progress, spec, stop)
-        except StreamingQueryException as error:
+        except (StreamingQueryException, NotReady) as error:
             require_same_topic(spec, stop)
-            if not is_lost_broker(error):
+            if isinstance(error, StreamingQueryException) and not is_lost_broker(error):
                 raise _query_failed(error, spec) from error
             backoff = 1.0 if progress.batches > batches else min(backoff * 2, MAX_BACKOFF_SECONDS)
             logger.warning("the broker is lost; the query starts again in %.0f s", backoff)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from array import array
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from trending.kafka.packed_offsets import unpack
 from trending.serving.printed_ranking import render_block
-from trending.serving.store import Batch, Reject
+from trending.serving.rejects import OFFSET, Rejects
+from trending.serving.store import Batch
 from trending.tweets.rule import Kind
 
 if TYPE_CHECKING:
@@ -18,8 +22,8 @@ if TYPE_CHECKING:
     from trending.serving.store import Ranked, Store
     from trending.stream.dead_letters import DeadLetters
 
-Row = tuple[str, int, str, int, int, int]
-"""A row of the aggregation: kind, window start in seconds, label, partition, offset, number of records."""
+Row = tuple[str, int, str, int, bytes, int]
+"""A row of the aggregation: kind, window start in seconds, label, partition, packed offsets, number of records."""
 
 
 class RankingSink:
@@ -49,10 +53,10 @@ class RankingSink:
         """Write the rows of batch ``number``, then print the latest window if that changed its ranking."""
         batch = to_batch(number, time.time(), rows)
         if batch.rejects:
-            self._dead_letters.write(batch.rejects)
+            self._dead_letters.write(number, batch.rejects)
         self._store.write(self._checkpoint_id, batch)
         if batch.rejects:
-            self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.next_offset)
+            self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.read_back_from)
         ranking = self._store.latest_ranking()
         if ranking and ranking != self._shown:
             self._show(render_block(number, batch.at, ranking, self._zone))
@@ -63,12 +67,13 @@ def to_batch(number: int, at: float, rows: Iterable[Row]) -> Batch:
     """Split the aggregation's rows into tweets, foreign records and rejects."""
     tweets: dict[tuple[int, str], int] = {}
     foreign: dict[int, int] = {}
-    rejects: list[Reject] = []
-    for kind, window, label, partition, offset, records in rows:
+    rejects: defaultdict[tuple[int, str], array[int]] = defaultdict(lambda: array(OFFSET))
+    for kind, window, label, partition, offsets, records in rows:
         if kind == Kind.TWEET:
             tweets[window, label] = records
         elif kind == Kind.FOREIGN:
             foreign[window] = records
         else:
-            rejects.append(Reject(partition, offset, label))
-    return Batch(number, at, tweets, foreign, tuple(rejects))
+            rejects[partition, label].extend(unpack(offsets))
+    packed = (Rejects.of(partition, reason, offsets) for (partition, reason), offsets in sorted(rejects.items()))
+    return Batch(number, at, tweets, foreign, tuple(packed))

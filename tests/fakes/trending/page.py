@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from trending.serving.store import Reject
+    from trending.serving.rejects import Rejects
 
 HOSTILE = (
     "<img src=x onerror=document.title='owned'>",
@@ -53,7 +53,7 @@ class PageHome:
             self._store = Store(self.path)
         return self._store
 
-    def write(self, window: int, counts: Mapping[str, int], at: float | None = None, rejects: tuple[Reject, ...] = ()) -> None:
+    def write(self, window: int, counts: Mapping[str, int], at: float | None = None, rejects: tuple[Rejects, ...] = ()) -> None:
         self._batch += 1
         rows = {(window, hashtag): tweets for hashtag, tweets in counts.items()}
         self.store.write("checkpoint", Batch(self._batch, time.time() if at is None else at, rows, {}, rejects))

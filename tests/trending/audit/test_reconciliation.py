@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
@@ -13,8 +14,8 @@ from trending.audit.reconciliation import MAX_DIFFERENCES, AuditReport, StreamFi
 from trending.errors import AuditFailed
 from trending.kafka.log_reader import Record
 from trending.producer.ledger import Interval, Ledger
-from trending.serving.store import Reject
 from trending.settings import WindowTime
+from trending.stream.letters import Letters, Summary
 from trending.tweets.rule import Kind, Reason, classify, window_start
 
 MINUTE = 1765845060
@@ -41,8 +42,8 @@ class Lab:
     reserved: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
-    rejects: list[Reject] = field(default_factory=list)
-    letters: set[tuple[int, int]] = field(default_factory=set)
+    rejects: dict[tuple[int, str], array[int]] = field(default_factory=dict)
+    letters: Letters = field(default_factory=Letters)
     dropped: int = 0
     start: dict[int, int] = field(default_factory=dict)
 
@@ -62,9 +63,12 @@ class Lab:
         if verdict.kind is Kind.TWEET:
             self.counts[window_start(verdict.time), verdict.label] += 1
         elif verdict.kind is Kind.REJECT:
-            self.rejects.append(Reject(0, offset, verdict.label))
-            self.letters.add((0, offset))
+            self.book(offset, verdict.label)
+            self.letters.places.add((0, offset))
         return record
+
+    def book(self, offset: int, reason: str) -> None:
+        self.rejects.setdefault((0, reason), array("q")).append(offset)
 
     def send_tweets(self, number: int, run: str | None = "run") -> None:
         for place in range(number):
@@ -299,7 +303,7 @@ def test_arrival_and_event_recount_by_their_own_clock() -> None:
 
 def test_a_reject_without_dead_letter_is_a_fault(lab: Lab) -> None:
     lab.send(b"{", run=None)
-    lab.letters.clear()
+    lab.letters.places.clear()
     report = lab.audit()
     assert line(report, "rejected for other reasons") == "rejected for other reasons: 1, dead letters: 0"
     assert refuses(report)
@@ -307,9 +311,32 @@ def test_a_reject_without_dead_letter_is_a_fault(lab: Lab) -> None:
 
 def test_a_letter_for_another_record_does_not_stand_in(lab: Lab) -> None:
     lab.send(b"{", run=None)
-    lab.letters = {(0, 0)}
+    lab.letters.places = {(0, 0)}
     assert lab.audit().dead_letters == 0
     assert refuses(lab.audit())
+
+
+@pytest.mark.row(34)
+def test_a_flood_without_letters_of_its_own_is_accounted_for_by_its_summary(lab: Lab) -> None:
+    for _record in range(50):
+        lab.send(b"{", run=None)
+        lab.send(None, run=None)
+    lab.letters.places = {place for place in lab.letters.places if place[1] < 40}
+    summaries = {Summary(0, Reason.BAD_JSON, 40, 128, 45), Summary(0, Reason.TOMBSTONE, 41, 129, 45)}
+    lab.letters.summaries = summaries
+    report = lab.audit()
+    assert (report.rejected, report.dead_letters) == ({Reason.BAD_JSON: 50, Reason.TOMBSTONE: 50}, 100)
+    assert report.clean
+    lab.letters.summaries = {Summary(0, Reason.BAD_JSON, 40, 128, 44), Summary(0, Reason.TOMBSTONE, 41, 129, 45)}
+    assert lab.audit().dead_letters == 55, "a wrong count accounts for nothing"
+    assert refuses(lab.audit())
+
+
+def test_a_reject_booked_for_another_reason_is_lost_and_beyond(lab: Lab) -> None:
+    lab.send(b"{", run=None)
+    lab.rejects = {(0, Reason.LATE): lab.rejects[0, Reason.BAD_JSON]}
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == (1, 1)
 
 
 def test_a_reject_that_the_store_does_not_know_is_lost(lab: Lab) -> None:
@@ -321,7 +348,7 @@ def test_a_reject_that_the_store_does_not_know_is_lost(lab: Lab) -> None:
 
 
 def test_a_reject_that_the_log_does_not_know_is_counted_beyond(lab: Lab) -> None:
-    lab.rejects.append(Reject(0, 3, Reason.LATE))
+    lab.book(3, Reason.LATE)
     report = lab.audit()
     assert report.duplicated == 1
     assert refuses(report)
@@ -329,7 +356,7 @@ def test_a_reject_that_the_log_does_not_know_is_counted_beyond(lab: Lab) -> None
 
 def test_a_tweet_both_counted_and_rejected_shows_on_both_sides(lab: Lab) -> None:
     lab.counts[MINUTE, "#a"] -= 1
-    lab.rejects.append(Reject(0, 0, Reason.LATE))
+    lab.book(0, Reason.LATE)
     report = lab.audit()
     assert (report.lost, report.duplicated) == (1, 1)
 

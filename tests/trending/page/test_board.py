@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from trending.page.board import Board
 from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
-from trending.serving.store import Batch, Reject, Store
+from trending.serving.rejects import Rejects
+from trending.serving.store import Batch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,7 +218,7 @@ def test_a_store_that_is_counted_anew_shows_nothing_of_the_old_counts(home: Page
 
 
 def test_the_pipeline_has_each_parts_own_figures(home: PageHome, board: Board) -> None:
-    home.write(T0, {"#a": 5}, at=T0 + 10, rejects=(Reject(0, 3, "not valid JSON"),))
+    home.write(T0, {"#a": 5}, at=T0 + 10, rejects=(Rejects.of(0, "not valid JSON", [3]),))
     home.beat("producer", at=T0 + 10, acknowledged=100, queued=4)
     home.beat("stream", at=T0 + 10, batch=7, batch_seconds=0.4, behind=12)
     board.look(T0 + 10)

@@ -14,7 +14,7 @@ from infra.health.verdicts import Finding, HealthRecord, Verdict, note_findings,
 from infra.host.json_files import write_model
 from trending.page.health_note import VERDICTS, HealthNote, read_health
 from trending.page.metrics import TOP_HASHTAGS
-from trending.serving.store import Reject
+from trending.serving.rejects import Rejects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def value(found: Samples, sample: str, /, **labels: str) -> float:
 
 
 def test_the_programs_own_figures_arrive_with_their_types(home: PageHome, minute: int) -> None:
-    home.write(minute, {"#a": 5}, at=minute + 7.5, rejects=(Reject(0, 3, "tombstone"), Reject(0, 4, "tombstone")))
+    home.write(minute, {"#a": 5}, at=minute + 7.5, rejects=(Rejects.of(0, "tombstone", [3, 4]),))
     home.beat("producer", **PRODUCER)
     home.beat("stream", **STREAM)
     text = scrape(home)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trending.errors import LabError
-from trending.serving.store import Batch, Ranked, Reject, Store
+from trending.serving.rejects import Rejects
+from trending.serving.store import Batch, Ranked, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 MINUTE = 1765845060
 
 
-def batch(number: int, tweets: dict[tuple[int, str], int], *rejects: Reject, foreign: dict[int, int] | None = None) -> Batch:
+def batch(number: int, tweets: dict[tuple[int, str], int], *rejects: Rejects, foreign: dict[int, int] | None = None) -> Batch:
     return Batch(number, MINUTE + number, tweets, foreign or {}, rejects)
 
 
@@ -49,13 +51,13 @@ def store(path: Path) -> Iterator[Store]:
 
 def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
     assert store.latest_ranking() == []
-    assert (store.counts(), store.foreign(), store.rejects(), store.dropped()) == ({}, 0, [], 0)
+    assert (store.counts(), store.foreign(), store.rejects(), store.dropped()) == ({}, 0, {}, 0)
     assert (last_batch(store, "c"), store.dead_letter_offset("c")) == (None, 0)
 
 
 @pytest.mark.row(20)
 def test_a_replayed_batch_changes_nothing(store: Store, path: Path) -> None:
-    whole = batch(3, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}, Reject(0, 17, "tombstone"), foreign={MINUTE: 2})
+    whole = batch(3, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}, Rejects.of(0, "tombstone", [17]), foreign={MINUTE: 2})
     store.write("c", whole)
     once = everything(path)
     store.write("c", whole)
@@ -122,15 +124,45 @@ def test_of_batches_only_the_last_thousand_are_kept(store: Store, path: Path) ->
 
 
 def test_a_reject_is_booked_once_by_its_place(store: Store) -> None:
-    store.write("c", batch(1, {}, Reject(1, 4, "tombstone"), Reject(0, 9, "late")))
-    store.write("c", batch(2, {}, Reject(0, 9, "late"), Reject(0, 10, "late")))
-    assert store.rejects() == [Reject(0, 9, "late"), Reject(0, 10, "late"), Reject(1, 4, "tombstone")]
+    store.write("c", batch(1, {}, Rejects.of(1, "tombstone", [4]), Rejects.of(0, "late", [9])))
+    store.write("c", batch(2, {}, Rejects.of(0, "late", [9, 10])))
+    assert store.rejects() == {(0, "late"): array("q", [9, 10]), (1, "tombstone"): array("q", [4])}
+
+
+@pytest.mark.row(34)
+def test_rejects_take_a_row_a_partition_batch_and_reason_whatever_their_number(store: Store, path: Path) -> None:
+    flood = [Rejects.of(partition, reason, range(first, 200_000, 2)) for partition in (0, 1) for first, reason in enumerate("ab")]
+    for number in (1, 2, 2):
+        store.write("c", batch(number, {}, *flood))
+    rows = everything(path)["rejected"]
+    assert [row[:5] for row in rows] == [("c", p, n, r, 100_000) for p in (0, 1) for n in (1, 2) for r in "ab"]
+    assert max(len(row[5]) for row in rows) < 2_000
+
+
+@pytest.mark.row(34)
+def test_the_rejects_of_an_older_store_are_adopted(path: Path) -> None:
+    Store(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute('CREATE TABLE rejects (checkpoint TEXT, "partition" INTEGER, "offset" INTEGER, reason TEXT)')
+        older.executemany("INSERT INTO rejects VALUES (?, ?, ?, ?)", [("c", 0, 7, "late"), ("c", 0, 3, "late"), ("d", 1, 5, "x")])
+    for _again in range(2):
+        with closing(Store(path)) as store:
+            assert store.rejects() == {(0, "late"): array("q", [3, 7]), (1, "x"): array("q", [5])}
+    assert "rejects" not in everything(path)
+
+
+def test_a_store_that_forgets_is_empty(store: Store, path: Path) -> None:
+    store.write("c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [9]), foreign={MINUTE: 1}))
+    store.note_dead_letters("c", 3)
+    store.note_dropped("c", "run", 1)
+    store.forget()
+    assert not any(everything(path).values())
 
 
 def test_a_reject_seen_under_two_checkpoints_is_one_reject(store: Store) -> None:
     for checkpoint in ("first", "second"):
-        store.write(checkpoint, batch(1, {}, Reject(0, 9, "late")))
-    assert store.rejects() == [Reject(0, 9, "late")]
+        store.write(checkpoint, batch(1, {}, Rejects.of(0, "late", [9])))
+    assert store.rejects() == {(0, "late"): array("q", [9])}
 
 
 def test_the_dead_letters_end_is_remembered_by_checkpoint(store: Store) -> None:
@@ -149,12 +181,12 @@ def test_dropped_groups_are_the_last_word_of_each_run_added_up(store: Store) -> 
 
 def test_what_was_written_is_there_after_closing(path: Path) -> None:
     with closing(Store(path)) as store:
-        store.write("c", batch(1, {(MINUTE, "#a"): 5}, Reject(0, 1, "late")))
+        store.write("c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [1])))
         store.note_dead_letters("c", 1)
     with closing(Store(path)) as store:
         assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
         assert (store.rejects(), last_batch(store, "c"), store.dead_letter_offset("c")) == (
-            [Reject(0, 1, "late")],
+            {(0, "late"): array("q", [1])},
             1,
             1,
         )

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from trending.errors import LabError
 from trending.kafka.connection import KafkaConnection
-from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS
-from trending.serving.store import Reject
+from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS, read_log
+from trending.serving.rejects import Rejects
 from trending.stream.dead_letters import DEADLINE_SECONDS, ENVELOPE_BYTES, GONE, MAX_LETTER_BYTES, DeadLetters
+from trending.stream.letters import LETTERS, Letters, Summary
 
 if TYPE_CHECKING:
     from fakes.trending.kafka import FakeKafka
@@ -34,14 +35,14 @@ def fill(kafka: FakeKafka, records: int, partition: int = 0) -> None:
         kafka.append("tweets", f"record {partition}:{offset}".encode(), partition=partition)
 
 
-def bad(*offsets: int, partition: int = 0) -> list[Reject]:
-    return [Reject(partition, offset, "tombstone") for offset in offsets]
+def bad(*offsets: int, partition: int = 0, reason: str = "tombstone") -> list[Rejects]:
+    return [Rejects.of(partition, reason, offsets)]
 
 
 @pytest.mark.row(22)
 def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: FakeKafka) -> None:
     fill(kafka, 5)
-    assert dead_letters().write([Reject(0, 3, "not valid JSON")]) == 1
+    assert dead_letters().write(1, bad(3, reason="not valid JSON")) == 1
     assert letters_of(kafka) == [
         (
             b"record 0:3",
@@ -55,27 +56,27 @@ def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: Fa
 def test_a_tombstone_stays_a_tombstone(kafka: FakeKafka) -> None:
     fill(kafka, 1)
     kafka.append("tweets", None)
-    dead_letters().write(bad(1))
+    dead_letters().write(1, bad(1))
     assert kafka.values("letters") == [None]
 
 
 def test_the_very_first_record_of_the_topic_may_be_a_reject(kafka: FakeKafka) -> None:
     fill(kafka, 1)
-    assert dead_letters().write(bad(0)) == 1
+    assert dead_letters().write(1, bad(0)) == 1
     assert kafka.values("letters") == [b"record 0:0"]
 
 
 def test_no_rejects_open_no_connection_to_the_topic(kafka: FakeKafka) -> None:
-    assert dead_letters().write([]) == 0
+    assert dead_letters().write(1, []) == 0
     assert kafka.producers == []
 
 
 def test_a_replayed_batch_sends_nothing_again(kafka: FakeKafka) -> None:
     fill(kafka, 5)
     letters = dead_letters()
-    assert letters.write(bad(1, 2)) == 2
-    assert letters.write(bad(1, 2)) == 0
-    assert letters.write(bad(2, 4)) == 1
+    assert letters.write(1, bad(1, 2)) == 2
+    assert letters.write(1, bad(1, 2)) == 0
+    assert letters.write(1, bad(2, 4)) == 1
     assert places_of(kafka) == [(0, 1), (0, 2), (0, 4)]
 
 
@@ -83,39 +84,50 @@ def test_a_replayed_batch_sends_nothing_again(kafka: FakeKafka) -> None:
 def test_a_batch_replayed_after_the_drivers_death_sends_nothing_again(kafka: FakeKafka) -> None:
     fill(kafka, 5)
     first = dead_letters()
-    first.write(bad(1))
-    booked = first.next_offset
-    first.write(bad(2, 3))
+    first.write(1, bad(1))
+    booked = first.read_back_from
+    first.write(2, bad(2, 3))
     # The driver dies between the letters and the booking: its successor knows of the first batch only.
     successor = dead_letters(booked)
-    assert successor.write(bad(2, 3, 4)) == 1
+    assert successor.write(2, bad(2, 3, 4)) == 1
     assert places_of(kafka) == [(0, 1), (0, 2), (0, 3), (0, 4)]
-    assert successor.next_offset == 4
+    successor.write(3, bad(0))
+    assert successor.read_back_from == 4
+
+
+@pytest.mark.row(20)
+def test_a_batch_replayed_after_it_was_booked_sends_nothing_again(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    first = dead_letters()
+    for batch in (1, 2):
+        first.write(batch, bad(batch))
+    # The driver dies between the booking and Spark's commit: the batch runs again.
+    assert dead_letters(first.read_back_from).write(2, bad(2)) == 0
+    assert places_of(kafka) == [(0, 1), (0, 2)]
 
 
 def test_letters_of_batches_already_booked_are_not_read_again(kafka: FakeKafka) -> None:
     fill(kafka, 200)
     first = dead_letters()
-    first.write(bad(*range(100)))
-    booked = first.next_offset
-    first.write(bad(100, 101))
+    first.write(1, bad(*range(100)))
+    first.write(2, bad(100, 101))
     before = len(kafka.consumers)
-    assert dead_letters(booked).write(bad(100, 101)) == 0
+    assert dead_letters(first.read_back_from).write(2, bad(100, 101)) == 0
     assert sum(consumer.reads for consumer in kafka.consumers[before:]) == 2
 
 
 def test_a_new_checkpoint_reads_all_letters_back(kafka: FakeKafka) -> None:
     fill(kafka, 5)
-    dead_letters().write(bad(1, 2))
-    assert dead_letters(0).write(bad(1, 2, 3)) == 1
+    dead_letters().write(1, bad(1, 2))
+    assert dead_letters(0).write(1, bad(1, 2, 3)) == 1
     assert places_of(kafka) == [(0, 1), (0, 2), (0, 3)]
 
 
 def test_letters_removed_by_retention_are_not_waited_for(kafka: FakeKafka) -> None:
     fill(kafka, 5)
-    dead_letters().write(bad(1, 2))
+    dead_letters().write(1, bad(1, 2))
     kafka.forget_before("letters", 0, 1)
-    assert dead_letters(0).write(bad(2, 3)) == 1
+    assert dead_letters(0).write(1, bad(2, 3)) == 1
     assert places_of(kafka)[2:] == [(0, 3)]
 
 
@@ -124,15 +136,54 @@ def test_a_letter_of_somebody_else_does_not_stop_the_job(kafka: FakeKafka) -> No
     kafka.append("letters", b"hello")
     kafka.append("letters", b"hello", headers=[("partition", "x"), ("offset", None)])
     letters = dead_letters()
-    assert letters.write(bad(1)) == 1
-    assert letters.next_offset == 3
+    assert letters.write(1, bad(1)) == 1
+    assert letters.write(2, bad(2)) == 1
+    assert letters.read_back_from == 3
+
+
+def flood(kafka: FakeKafka, records: int, partitions: int = 1) -> list[Rejects]:
+    """Fill partitions with records that are rejected for one of two reasons."""
+    kafka.create("tweets", partitions)
+    for partition in range(partitions):
+        fill(kafka, records, partition)
+    return [
+        Rejects.of(partition, reason, range(first, records, 2))
+        for partition in range(partitions)
+        for first, reason in enumerate(("late", "tombstone"))
+    ]
+
+
+@pytest.mark.row(34)
+def test_of_a_flood_the_first_get_letters_and_the_rest_a_summary_for_each_reason(kafka: FakeKafka) -> None:
+    rejects = flood(kafka, LETTERS + 5, partitions=2)
+    letters = dead_letters()
+    assert letters.write(1, rejects) == 2 * LETTERS + 4
+    found = Letters.read(read_log(KafkaConnection("localhost:9092"), "letters", {}, {0: 2 * LETTERS + 4}))
+    assert found.places == {(partition, offset) for partition in range(2) for offset in range(LETTERS)}
+    late, other = (LETTERS, LETTERS + 4, 3), (LETTERS + 1, LETTERS + 3, 2)
+    assert found.summaries == {
+        Summary(partition, reason, *numbers)
+        for partition in range(2)
+        for reason, numbers in (("late", late), ("tombstone", other))
+    }
+    assert letters.write(1, rejects) == 0
+    assert dead_letters().write(1, rejects) == 0, "a replay finds the summaries again"
+
+
+@pytest.mark.row(34)
+def test_the_letters_of_a_finished_batch_are_not_kept_in_memory(kafka: FakeKafka) -> None:
+    fill(kafka, 5)
+    letters = dead_letters()
+    for batch in range(4):
+        letters.write(batch, bad(batch))
+    assert len(letters._written) == 1
 
 
 def test_rejects_of_several_partitions_keep_their_own_records(kafka: FakeKafka) -> None:
     kafka.create("tweets", partitions=3)
     for partition in range(3):
         fill(kafka, 4, partition)
-    dead_letters().write([*bad(3, partition=2), *bad(0, 2, partition=0), *bad(0, partition=1)])
+    dead_letters().write(1, [*bad(3, partition=2), *bad(0, 2, partition=0), *bad(0, partition=1)])
     assert dict(zip(places_of(kafka), kafka.values("letters"), strict=True)) == {
         (0, 0): b"record 0:0",
         (0, 2): b"record 0:2",
@@ -148,16 +199,14 @@ def test_every_reject_is_sent_once_wherever_it_lies(kafka: FakeKafka, offsets: s
     kafka.create("letters")
     fill(kafka, 4 * SEEK_GAP)
     kafka.forget_before("tweets", 0, low)
-    wanted = bad(*(offset for offset in offsets if offset >= low))
-    assert dead_letters().write(wanted) == len(wanted)
-    assert kafka.values("letters") == [
-        f"record 0:{reject.offset}".encode() for reject in sorted(wanted, key=lambda one: one.offset)
-    ]
+    wanted = sorted(offset for offset in offsets if offset >= low)
+    assert dead_letters().write(1, bad(*wanted)) == len(wanted)
+    assert kafka.values("letters") == [f"record 0:{offset}".encode() for offset in wanted]
 
 
 def test_neighbours_are_read_over_and_distant_rejects_are_sought(kafka: FakeKafka) -> None:
     fill(kafka, 3 * SEEK_GAP)
-    dead_letters().write(bad(10, 20, 30, 3 * SEEK_GAP - 1))
+    dead_letters().write(1, bad(10, 20, 30, 3 * SEEK_GAP - 1))
     assert [consumer.assignments for consumer in kafka.consumers if consumer.assignments] == [2]
 
 
@@ -165,22 +214,22 @@ def test_a_letter_that_the_broker_recognised_as_a_repetition_is_written(kafka: F
     fill(kafka, 3)
     kafka.duplicates = lambda value: value == b"record 0:2"
     letters = dead_letters()
-    assert letters.write(bad(1, 2)) == 2
-    assert letters.write(bad(1, 2)) == 0
+    assert letters.write(1, bad(1, 2)) == 2
+    assert letters.write(1, bad(1, 2)) == 0
     assert places_of(kafka) == [(0, 1), (0, 2)]
 
 
 def test_a_full_queue_is_waited_for(kafka: FakeKafka) -> None:
     fill(kafka, 20)
     kafka.queue_bound = 3
-    assert dead_letters().write(bad(*range(20))) == 20
+    assert dead_letters().write(1, bad(*range(20))) == 20
     assert places_of(kafka) == [(0, offset) for offset in range(20)]
     assert kafka.producers[0].longest_queue == 3
 
 
 def test_the_letters_producer_is_idempotent_and_takes_the_largest_record(kafka: FakeKafka) -> None:
     fill(kafka, 1)
-    dead_letters().write(bad(0))
+    dead_letters().write(1, bad(0))
     configuration = kafka.producers[0].configuration
     assert configuration["enable.idempotence"] is True
     assert configuration["message.max.bytes"] == MAX_LETTER_BYTES > 1_048_576 + ENVELOPE_BYTES
@@ -195,7 +244,7 @@ def limit(kafka: FakeKafka, largest: int) -> None:
 def test_a_record_larger_than_a_letter_is_cut_and_its_length_told(kafka: FakeKafka) -> None:
     kafka.append("tweets", b"{" + b"a" * 5_000_000, key=b"k" * 3_000_000, headers=[("h", b"h" * 3_000_000)])
     kafka.append("tweets", b"small")
-    assert dead_letters().write(bad(0, 1)) == 2
+    assert dead_letters().write(1, bad(0, 1)) == 2
     (large, headers), (small, _headers) = letters_of(kafka)
     assert (len(large or b""), small) == (MAX_LETTER_BYTES - ENVELOPE_BYTES, b"small")
     assert (headers["length"], headers["partition"], headers["offset"]) == (b"5000001", b"0", b"0")
@@ -211,8 +260,8 @@ def test_a_topic_that_takes_less_gets_less_of_each_record(kafka: FakeKafka, larg
     kafka.append("tweets", b"y" * 3_000_000)
     limit(kafka, largest)
     letters = dead_letters()
-    assert letters.write(bad(0, 1)) == 2
-    assert letters.write(bad(2)) == 1
+    assert letters.write(1, bad(0, 1)) == 2
+    assert letters.write(1, bad(2)) == 1
     assert {(headers["offset"], headers["length"]) for _value, headers in letters_of(kafka)} == {
         (b"0", b"3000000"),
         (b"1", b"0"),
@@ -222,7 +271,7 @@ def test_a_topic_that_takes_less_gets_less_of_each_record(kafka: FakeKafka, larg
     assert largest // 2 - 1024 <= max(sizes) <= largest
     before = len(kafka.producers)
     kafka.append("tweets", b"z" * 3_000_000)
-    letters.write(bad(3))
+    letters.write(1, bad(3))
     assert len(kafka.producers) == before + 1, "the room is remembered"
 
 
@@ -231,10 +280,10 @@ def test_a_letter_that_is_not_even_taken_empty_stops_nobody(kafka: FakeKafka, ca
     fill(kafka, 3)
     kafka.refuse = lambda _topic, _value: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
     letters = dead_letters()
-    assert letters.write(bad(0, 1)) == 0
+    assert letters.write(1, bad(0, 1)) == 0
     assert "letters takes not even a letter without a value: 2 are missing" in caplog.text
     kafka.refuse = lambda _topic, _value: None
-    assert letters.write(bad(0, 1, 2)) == 3
+    assert letters.write(1, bad(0, 1, 2)) == 3
 
 
 def test_a_topic_that_takes_no_letters_raises_and_they_are_not_taken_as_written(kafka: FakeKafka) -> None:
@@ -243,19 +292,19 @@ def test_a_topic_that_takes_no_letters_raises_and_they_are_not_taken_as_written(
     kafka.refuse = lambda _topic, value: denied if value == b"record 0:1" else None
     letters = dead_letters()
     with pytest.raises(LabError) as caught:
-        letters.write(bad(0, 1, 2))
+        letters.write(1, bad(0, 1, 2))
     assert caught.value.cause == "1 dead letters were not acknowledged by letters"
     assert "TOPIC_AUTHORIZATION_FAILED" in caught.value.evidence
     kafka.refuse = lambda _topic, _value: None
-    assert letters.write(bad(0, 1, 2)) == 1
+    assert letters.write(1, bad(0, 1, 2)) == 1
     assert places_of(kafka) == [(0, 0), (0, 2), (0, 1)]
 
 
 def test_a_flush_that_times_out_raises(kafka: FakeKafka) -> None:
     fill(kafka, 3)
     letters = dead_letters()
-    letters.write(bad(0))
-    letters.write([])
+    letters.write(1, bad(0))
+    letters.write(1, [])
     original = kafka.producer
 
     def frozen_at_the_flush(configuration: dict[str, object]) -> object:
@@ -273,7 +322,7 @@ def test_a_flush_that_times_out_raises(kafka: FakeKafka) -> None:
         patch.setattr("trending.stream.dead_letters.Producer", frozen_at_the_flush)
         began = kafka.clock.monotonic()
         with pytest.raises(LabError) as caught:
-            letters.write(bad(1, 2))
+            letters.write(1, bad(1, 2))
     assert caught.value.cause == "2 dead letters were not acknowledged by letters"
     assert caught.value.evidence == "no answer in time"
     assert kafka.clock.monotonic() - began <= 2 * DEADLINE_SECONDS
@@ -284,7 +333,7 @@ def test_a_flush_that_times_out_raises(kafka: FakeKafka) -> None:
 def test_a_record_that_retention_removed_leaves_a_letter_that_says_so(kafka: FakeKafka) -> None:
     fill(kafka, 9)
     kafka.forget_before("tweets", 0, 5)
-    assert dead_letters().write(bad(3, 4, 6)) == 3
+    assert dead_letters().write(1, bad(3, 4, 6)) == 3
     assert kafka.values("letters") == [None, None, b"record 0:6"]
     assert [headers.get("gone") for _value, headers in letters_of(kafka)] == [GONE.encode(), GONE.encode(), None]
     assert places_of(kafka) == [(0, 3), (0, 4), (0, 6)]
@@ -295,7 +344,7 @@ def test_a_record_that_retention_removed_leaves_a_letter_that_says_so(kafka: Fak
 def test_a_record_that_compaction_removed_leaves_a_letter_that_says_so(kafka: FakeKafka, last: int) -> None:
     fill(kafka, last + 1)
     kafka.gone |= {("tweets", 0, offset) for offset in (3, 4)}
-    assert dead_letters().write(bad(2, 3, 4)) == 3
+    assert dead_letters().write(1, bad(2, 3, 4)) == 3
     assert kafka.values("letters") == [b"record 0:2", None, None]
 
 
@@ -305,8 +354,8 @@ def test_transactions_around_a_reject_do_not_hide_it(kafka: FakeKafka) -> None:
     kafka.append("tweets", b"bad")
     kafka.mark("tweets")
     kafka.abort("letters", b"of somebody else")
-    assert dead_letters().write(bad(3)) == 1
-    assert dead_letters().write(bad(3)) == 0
+    assert dead_letters().write(1, bad(3)) == 1
+    assert dead_letters().write(1, bad(3)) == 0
     assert kafka.values("letters")[2:] == [b"bad"]
 
 
@@ -315,15 +364,15 @@ def test_a_silent_log_is_given_up_after_the_deadline(kafka: FakeKafka) -> None:
     kafka.silent.add(("tweets", 0))
     began = kafka.clock.monotonic()
     with pytest.raises(LabError, match="tweets brought nothing for 30 s"):
-        dead_letters().write(bad(2))
+        dead_letters().write(1, bad(2))
     assert SILENCE_SECONDS <= kafka.clock.monotonic() - began <= SILENCE_SECONDS + 1
 
 
 def test_connections_are_closed_whatever_happens(kafka: FakeKafka) -> None:
     fill(kafka, 3)
-    dead_letters().write(bad(1))
+    dead_letters().write(1, bad(1))
     kafka.silent.add(("tweets", 0))
     with pytest.raises(LabError):
-        dead_letters().write(bad(2))
+        dead_letters().write(1, bad(2))
     assert kafka.consumers
     assert all(consumer.closed for consumer in kafka.consumers)

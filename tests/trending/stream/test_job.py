@@ -15,9 +15,9 @@ from trending.errors import ConfigurationConflict, LabError
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
 from trending.serving.store import Store
-from trending.settings import StreamSettings, WindowTime
+from trending.settings import WATERMARK_SECONDS, StreamSettings, WindowTime
 from trending.stream import job as stream
-from trending.stream.job import MAX_BACKOFF_SECONDS, WATERMARK_SECONDS, is_lost_broker, main, run_job, watch
+from trending.stream.job import MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
 from trending.stream.progress import ProgressListener
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from array import array
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -8,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from trending.errors import LabError
-from trending.serving.store import Batch, Ranked, Reject, Store
+from trending.kafka.packed_offsets import pack
+from trending.serving.rejects import Rejects
+from trending.serving.store import Batch, Ranked, Store
 from trending.stream import sink
 from trending.stream.sink import RankingSink, to_batch
 
@@ -19,33 +22,34 @@ if TYPE_CHECKING:
     from trending.stream.sink import Row
 
 MINUTE = 1765845060
-COLUMNS = ["kind", "window_start", "label", "partition", "offset", "records"]
+COLUMNS = ["kind", "window_start", "label", "partition", "offsets", "records"]
 
 
 def tweets(hashtag: str, count: int, window: int = MINUTE) -> Row:
-    return ("tweet", window, hashtag, -1, -1, count)
+    return ("tweet", window, hashtag, -1, b"", count)
 
 
-def reject(offset: int, reason: str = "tombstone") -> Row:
-    return ("reject", MINUTE, reason, 0, offset, 1)
+def reject(offset: int, reason: str = "tombstone", window: int = MINUTE) -> Row:
+    return ("reject", window, reason, 0, pack([offset]), 1)
 
 
-FOREIGN: Row = ("foreign", MINUTE, "", -1, -1, 5)
+FOREIGN: Row = ("foreign", MINUTE, "", -1, b"", 5)
+TOMBSTONE = Rejects.of(0, "tombstone", [9])
 
 
 class LettersInMemory:
     """Dead letters that keep what they get, once each, as the real ones do."""
 
     def __init__(self) -> None:
-        self.sent: list[Reject] = []
+        self.sent: list[Rejects] = []
         self.calls = 0
         self.broken = False
 
     @property
-    def next_offset(self) -> int:
+    def read_back_from(self) -> int:
         return len(self.sent)
 
-    def write(self, rejects: Iterable[Reject]) -> int:
+    def write(self, _batch: int, rejects: Iterable[Rejects]) -> int:
         self.calls += 1
         if self.broken:
             cause = "1 dead letters were not acknowledged by letters"
@@ -165,14 +169,14 @@ def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
     desk.sink.write(1, rows)
     assert len(desk.shown) == 1
     assert desk.store.counts() == {(MINUTE, "#a"): 5}
-    assert (desk.store.foreign(), desk.store.rejects()) == (5, [Reject(0, 9, "tombstone")])
-    assert desk.letters.sent == [Reject(0, 9, "tombstone")]
+    assert (desk.store.foreign(), desk.store.rejects()) == (5, {(0, "tombstone"): array("q", [9])})
+    assert desk.letters.sent == [TOMBSTONE]
 
 
 def test_rejects_go_to_the_dead_letters_and_are_booked(desk: Desk) -> None:
     desk.sink.write(1, [reject(9), reject(10, "late"), tweets("#a", 1)])
-    assert desk.letters.sent == [Reject(0, 9, "tombstone"), Reject(0, 10, "late")]
-    assert desk.store.rejects() == desk.letters.sent
+    assert desk.letters.sent == [Rejects.of(0, "late", [10]), TOMBSTONE]
+    assert desk.store.rejects() == {(0, "late"): array("q", [10]), (0, "tombstone"): array("q", [9])}
     assert desk.store.dead_letter_offset("checkpoint") == 2
 
 
@@ -187,7 +191,7 @@ def test_a_reject_that_could_not_be_sent_is_not_booked(desk: Desk) -> None:
     desk.letters.broken = True
     with pytest.raises(LabError, match="not acknowledged"):
         desk.sink.write(1, [reject(9), tweets("#a", 1)])
-    assert (desk.store.rejects(), desk.store.counts(), max(desk.store.written("checkpoint"), default=None)) == ([], {}, None)
+    assert (desk.store.rejects(), desk.store.counts(), max(desk.store.written("checkpoint"), default=None)) == ({}, {}, None)
     assert desk.shown == []
 
 
@@ -209,7 +213,7 @@ def test_hostile_hashtags_are_printed_harmlessly(desk: Desk) -> None:
 
 
 def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
-    rows = [tweets("#a", 5), tweets("#a", 1, MINUTE + 60), FOREIGN, reject(3, "late")]
+    rows = [tweets("#a", 5), tweets("#a", 1, MINUTE + 60), FOREIGN, reject(3, "late"), reject(7, "late", MINUTE + 60)]
     assert to_batch(4, 1.5, rows) == Batch(
-        4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Reject(0, 3, "late"),)
+        4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),)
     )

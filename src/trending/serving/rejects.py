@@ -1,0 +1,116 @@
+"""The rejects in the serving store: one row a partition, batch and reason, with the offsets packed.
+
+A CSV piped into the topic is a million rejects. As rows of their own they would be larger than the log that they came from.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, func, inspect, select, text
+from sqlalchemy.dialects.sqlite import insert
+
+from trending.kafka.packed_offsets import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection
+
+OFFSET = "q"
+"""The type code of an array of offsets: eight bytes each, where a Python number takes 32."""
+_BEFORE = "rejects"
+"""The table of stores made before 2026-11-28, with a row for each reject."""
+_BEFORE_BATCH = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    """Records of one partition that were rejected for the same reason."""
+
+    partition: int
+    reason: str
+    packed: bytes
+
+    @classmethod
+    def of(cls, partition: int, reason: str, offsets: Iterable[int]) -> Self:
+        """Return the rejects at these offsets."""
+        return cls(partition, reason, pack(offsets))
+
+    def offsets(self) -> Iterator[int]:
+        """Yield their offsets in order."""
+        return unpack(self.packed)
+
+    def __len__(self) -> int:
+        return sum(1 for _offset in self.offsets())
+
+
+def table_of(metadata: MetaData) -> Table:
+    """Return the table of rejects, declared in ``metadata``."""
+    return Table(
+        "rejected",
+        metadata,
+        Column("checkpoint", String, primary_key=True),
+        Column("partition", Integer, primary_key=True),
+        Column("batch", BigInteger, primary_key=True),
+        Column("reason", String, primary_key=True),
+        Column("records", BigInteger, nullable=False),
+        Column("offsets", LargeBinary, nullable=False),
+    )
+
+
+def book(connection: Connection, table: Table, checkpoint: str, batch: int, rejects: Iterable[Rejects]) -> None:
+    """Write the rejects of a batch; a batch that runs again replaces what it wrote."""
+    row = insert(table)
+    replaced = {"records": row.excluded.records, "offsets": row.excluded.offsets}
+    rows = [
+        {
+            "checkpoint": checkpoint,
+            "partition": each.partition,
+            "batch": batch,
+            "reason": each.reason,
+            "records": len(each),
+            "offsets": each.packed,
+        }
+        for each in rejects
+    ]
+    if rows:
+        keys = ["checkpoint", "partition", "batch", "reason"]
+        connection.execute(row.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
+
+
+def read(connection: Connection, table: Table) -> dict[tuple[int, str], array[int]]:
+    """Return (partition, reason) → offsets, each once and in order, whatever checkpoints and batches booked them."""
+    found: defaultdict[tuple[int, str], array[int]] = defaultdict(lambda: array(OFFSET))
+    for row in connection.execute(select(table).order_by(table.c.partition, table.c.reason, table.c.batch)):
+        found[row.partition, row.reason].extend(unpack(row.offsets))
+    return {key: array(OFFSET, sorted(set(offsets))) for key, offsets in found.items()}
+
+
+def total(connection: Connection, table: Table) -> int:
+    """Return the number of rejects."""
+    return int(connection.execute(select(func.coalesce(func.sum(table.c.records), 0))).scalar_one())
+
+
+def adopt(connection: Connection, table: Table) -> None:
+    """Bring the rejects of an older store into the table, as of one batch before all others."""
+    if not inspect(connection).has_table(_BEFORE):
+        return
+    rows = connection.execute(text(f'SELECT checkpoint, "partition", reason, "offset" FROM {_BEFORE} ORDER BY 1, 2, 3, 4'))  # noqa: S608
+    for (checkpoint, partition, reason), group in groupby(rows.all(), key=itemgetter(0, 1, 2)):
+        rejects = Rejects.of(partition, reason, (row[3] for row in group))
+        book(connection, table, checkpoint, _BEFORE_BATCH, [rejects])
+    connection.execute(text(f"DROP TABLE {_BEFORE}"))
+
+
+def by_partition(rejects: Iterable[Rejects]) -> Mapping[int, list[Rejects]]:
+    """Return partition → its rejects."""
+    found: defaultdict[int, list[Rejects]] = defaultdict(list)
+    for each in rejects:
+        found[each.partition].append(each)
+    return found
