@@ -76,7 +76,7 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     gone = {part: low for part, (low, _end) in log_ends(connection, topic).items() if low > start.get(part, 0)}
     if gone:
         cause = "the beginning of the range is not in the log any more"
-        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
+        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", f"make rebuild NAME={lab.paths.name}")
     ledger = read_ledger(lab.paths.ledger)
     acknowledged = ledger.acknowledged_ids(start, ends)
     began = time.monotonic()

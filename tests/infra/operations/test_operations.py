@@ -268,6 +268,7 @@ def test_an_audit_whose_beginning_was_deleted_from_the_log_is_refused(monkeypatc
     with pytest.raises(AuditFailed, match="the beginning of the range is not in the log any more") as caught:
         audit.audit_log("lab", {0: 20})
     assert "{0: 8}" in caught.value.evidence
+    assert caught.value.next_command == "make rebuild NAME=lab"
 
 
 @pytest.mark.row(34)
