@@ -52,7 +52,8 @@ def test_an_open_transaction_holds_its_partition_only_and_everything_goes_on_aft
     born = stack.program_pid("stream")
     connection = stack.lab.stack.connection
     tweet = {"usuario": "@a", "texto": "b #Left", "hashtag_principal": "#Left", "timestamp": time.time()}
-    assert python(HANG, connection.bootstrap, json.dumps(tweet)).wait(60) == 0
+    with python(HANG, connection.bootstrap, json.dumps(tweet)) as somebody:
+        assert somebody.wait(60) == 0
     began = time.monotonic()
     stack.wait_until(lambda: len(held_partitions(connection, "tweets_topic", 5.0)) == 1, 20, "partition 1 is held")
 
