@@ -20,7 +20,7 @@ def main(settings: RebuildForm) -> None:
         wait_for_stream(settings.name)
     for partition, offset in sorted(begin.items()):
         sys.stdout.write(f"partition {partition} is counted anew from offset {offset}\n")
-    sys.stdout.write(f"next: make audit NAME={settings.name} waits until it has caught up, and proves the count\n")
+    sys.stdout.write(f"next: make audit NAME={settings.name} proves the count once the stream has caught up\n")
 
 
 if __name__ == "__main__":

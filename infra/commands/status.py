@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,18 +12,23 @@ from rich.table import Table
 from infra.docker.compose_stack import compose_stack
 from infra.forms.parameters import NamedStack
 from infra.forms.terminal import run_command
+from infra.health.freshness import HELD_SECONDS
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
+from infra.kafka.readiness import ANSWER_SECONDS
 from infra.lab.assembly import open_lab
 from infra.lab.forgotten import forgotten_lines
 from infra.lab.remains import remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.topic import earlier_records
-from infra.stack.state import read_state
-from trending.errors import AuditFailed, ConfigurationConflict, NotOurs
+from infra.stack.state import Wanted, read_state
+from trending.errors import AuditFailed, ConfigurationConflict, NotOurs, NotReady
+from trending.kafka.open_transactions import held_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from infra.lab.assembly import Lab
 
 UNFOLDED = 10_000
 """A width at which no line is folded."""
@@ -58,10 +64,13 @@ def _show(settings: NamedStack) -> None:
         lines = describe_compose(compose) if compose else describe(open_lab(settings.name))
     _print(render(lines, settings.name, title))
     if recorded:
+        lab = open_lab(settings.name)
         try:
-            print_earlier_records(earlier_records(open_lab(settings.name)))
+            print_earlier_records(earlier_records(lab))
         except AuditFailed as error:  # the table has been printed, which is what the user asked for
             sys.stdout.write(f"{error}\n")
+        if not any(line.trouble for line in lines) and lab.state.wanted is Wanted.UP:
+            print_held_partitions(lab)
     if remains:
         sys.exit(1)
     if any(line.trouble for line in lines):
@@ -83,6 +92,13 @@ def print_earlier_records(offsets: Mapping[int, int]) -> None:
 
     for partition, offset in sorted(offsets.items()):
         sys.stdout.write(f"{not_audited(partition, offset)}\n")
+
+
+def print_held_partitions(lab: Lab) -> None:
+    """Print a line for each partition that an open transaction holds; that is no trouble of the stack's."""
+    with suppress(NotReady):  # the topic may not be there yet
+        for held in held_partitions(lab.stack.connection, lab.settings.stack.topic, HELD_SECONDS, ANSWER_SECONDS):
+            sys.stdout.write(f"{held}\n")
 
 
 def render(lines: list[Line], stack: str, title: str) -> Table:

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.game_day.faults import Fault, faults_of
 from infra.game_day.injections import supervisord_process
-from infra.health.examination import CLUSTER, FRESHNESS, TOPIC, looks_of
+from infra.health.examination import CLUSTER, TOPIC, looks_of
+from infra.health.freshness import FRESHNESS
 from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeStack, compose_ladder
+from infra.health.freshness import FRESHNESS, freshness
 from infra.health.verdicts import Finding, Repair, Verdict, block
 from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
@@ -18,12 +19,11 @@ from infra.lab.assembly import PAGE, Lab, open_lab
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
 from infra.operations.producer import NAME as PRODUCER
-from infra.operations.program_ladder import beating, fresh_heartbeat
+from infra.operations.program_ladder import beating
 from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import SUPERVISOR, ServiceState
 from trending.errors import LabError, NotReady, PrerequisiteMissing
-from trending.kafka.log_reader import log_ends, offsets_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,6 @@ PAUSE_SECONDS = 2.0
 """A component counts as down after three looks in a row, so that Docker or supervisord has time to restart it first."""
 CLUSTER = "cluster"
 TOPIC = "topic"
-FRESHNESS = "freshness"
 SERVICE_STARTING_SECONDS = 20.0
 FIGURES = {PRODUCER: "acknowledged", STREAM: "batches"}
 """Program → the figure of its heartbeat that must be above 0."""
@@ -80,7 +79,7 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
             if name in programs_of(lab)
         },
         **({PAGE: partial(_program, lab, PAGE, page_ladder(lab))} if PAGE in programs_of(lab) else {}),
-        **({FRESHNESS: partial(_freshness, lab)} if STREAM in programs_of(lab) else {}),
+        **({FRESHNESS: partial(freshness, lab, STARTING_SECONDS[STREAM])} if STREAM in programs_of(lab) else {}),
         "disk": partial(_machine, "disk", lambda: check_disk(DISK_MB)),
         "memory": partial(_machine, "memory", lambda: check_memory(MEMORY_MB)),
         "versions": partial(_versions, lab),
@@ -186,29 +185,6 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
             return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return _down(name, error, Repair.RESTART)
     return Finding(name, Verdict.HEALTHY, "; ".join(evidence.values()))
-
-
-def _freshness(lab: Lab) -> Finding:
-    """Whether the stream has counted all records older than two triggers; the broker's time index gives their offsets."""
-    settings = lab.settings
-    connection, topic = lab.stack.connection, settings.stack.topic
-    allowed = 2 * max(settings.stream.trigger_seconds, 1.0)
-    try:
-        beat = fresh_heartbeat(lab, STREAM)
-        due = offsets_at(connection, topic, time.time() - allowed, ANSWER_SECONDS)
-        ends = {part: end for part, (_first, end) in log_ends(connection, topic, ANSWER_SECONDS).items()}
-    except LabError as error:
-        return _down(FRESHNESS, error)
-    done = {part: int(beat.figures.get(f"offset.{part}", 0)) for part in ends}
-    lag = sum(max(0, ends[part] - done[part]) for part in ends)
-    behind = sorted(part for part in ends if done[part] < due.get(part, 0))
-    if not behind:
-        return Finding(FRESHNESS, Verdict.HEALTHY, f"lag {lag} records; all that is older than {allowed:g} s is counted")
-    evidence = f"lag {lag} records; partitions {behind} stand at {done}, due {due} after {allowed:g} s"
-    status = lab.supervisor.status(STREAM)
-    if status is not None and time.time() - status.started < STARTING_SECONDS[STREAM]:
-        return Finding(FRESHNESS, Verdict.WARNING, f"catching up after a start: {evidence}", "make status")
-    return Finding(FRESHNESS, Verdict.UNHEALTHY, evidence, "make logs SERVICE=stream")
 
 
 def _machine(component: str, check: Callable[[], str]) -> Finding:

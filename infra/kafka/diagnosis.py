@@ -109,6 +109,13 @@ TABLE: tuple[Diagnosis, ...] = (
         "start with fresh data: make down VOLUMES=1, then make up",
     ),
     Diagnosis(
+        "KAFKA_DATA_LOSS, some data may have been lost",
+        r"KAFKA_DATA_LOSS|[Ss]ome data may have been (?:lost|missed)",
+        "retention or a person deleted records that the stream had not read yet",
+        "count what the log still has: make rebuild",
+        reproduced=False,
+    ),
+    Diagnosis(
         "STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE",
         r"STATE_STORE_KEY_SCHEMA_NOT_COMPATIBLE",
         "the query or a setting changed on an old checkpoint",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from infra.host.clock import Clock, SystemClock
 from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic, recorded_start
-from trending.audit.reconciliation import AuditReport, Recount, StreamFigures, reconcile, recount
+from trending.audit.reconciliation import AuditReport, StreamFigures, reconcile
+from trending.audit.recount import Recount, recount
 from trending.errors import AuditFailed
 from trending.kafka.log_reader import log_ends, read_log
 from trending.kafka.probe import run_probe
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from trending.kafka.log_reader import Record
 
+RECOUNTS = 2
 REPORT_SECONDS = 5.0
 """How often a long recount reports its progress."""
 
@@ -48,8 +51,21 @@ class Examined:
 
 
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
-    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed if that is impossible."""
-    return examine_log(open_lab(stack), ends).report
+    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed if that is impossible.
+
+    If the log grows while it is read, as when a transaction ends, the stream has counted more than was recounted. A difference
+    is then no proof, and the log is counted once more.
+    """
+    lab = open_lab(stack)
+    report = examine_log(lab, ends).report
+    for _again in range(RECOUNTS):
+        grown = {part: end for part, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
+        if report.clean or grown == ends:
+            break
+        say("the log has grown meanwhile: it is counted once more")
+        ends = wait_for_catch_up(stack)
+        report = examine_log(lab, ends).report
+    return report
 
 
 def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
@@ -60,9 +76,9 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     gone = {part: low for part, (low, _end) in log_ends(connection, topic).items() if low > start.get(part, 0)}
     if gone:
         cause = "the beginning of the range is not in the log any more"
-        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", "make down VOLUMES=1")
+        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", f"make rebuild NAME={lab.paths.name}")
     ledger = read_ledger(lab.paths.ledger)
-    acknowledged = ledger.acknowledged_ids(start)
+    acknowledged = ledger.acknowledged_ids(start, ends)
     began = time.monotonic()
     records = sum(max(0, end - start.get(part, 0)) for part, end in ends.items())
     reading = followed(read_log(connection, topic, start, ends), records, SystemClock())
@@ -78,7 +94,7 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
         stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
     finally:
         store.close()
-    return Examined(reconcile(ledger, start, log, stream, dead), start, log, seconds, stream.counts)
+    return Examined(reconcile(ledger, start, log, stream, dead, ends), start, log, seconds, stream.counts)
 
 
 def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:

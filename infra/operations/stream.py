@@ -17,7 +17,6 @@ from infra.supervision.programs import launch_program
 from trending.errors import ConfigurationConflict, NotReady
 from trending.kafka.log_reader import log_ends, topic_id
 from trending.programs.specifications import StreamSpec
-from trending.serving.store import Store
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
@@ -75,6 +74,8 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, i
 
 def rebuild_stream(stack: str) -> dict[int, int]:
     """Count the store anew from the log under a new checkpoint; returns where that begins (partition → offset)."""
+    from trending.serving.store import Store  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
+
     lab = open_lab(stack)
     if lab.state.wanted is not Wanted.UP:
         cause = f"the stack {stack} is not up, and counting needs its broker"

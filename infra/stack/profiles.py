@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from infra.stack.declaration import Service, ServiceKind, Stack
 from trending.errors import ConfigurationConflict
 from trending.kafka.connection import KafkaConnection
+from trending.kafka.open_transactions import LONGEST_SECONDS
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -202,4 +203,6 @@ def common_properties(settings: StackSettings) -> dict[str, str]:
         "transaction.state.log.num.partitions": "1",
         "min.insync.replicas": in_sync,
         "group.initial.rebalance.delay.ms": "0",
+        # A transaction that its producer left open holds every reader; Kafka's own limit is 15 minutes.
+        "transaction.max.timeout.ms": str(LONGEST_SECONDS * 1000),
     }

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from infra.supervision.supervisor import ProgramStatus
     from trending.kafka.connection import KafkaConnection
     from trending.kafka.log_reader import Record
+    from trending.kafka.open_transactions import Held
 
 
 class World:
@@ -64,6 +65,7 @@ class World:
         self.kafka_version = "4.4.0"
         self.slow: dict[str, float] = {}
         self.records: list[Record] = []
+        self.held: list[Held] = []
         self.due = 7
         self.frozen: set[str] = set()
         self.started: dict[str, float] = {}
@@ -113,6 +115,9 @@ class World:
         world.do("offsets in time")
         self.broker(connection).cluster(0.0)  # raises where no broker answers
         return dict.fromkeys(range(world.topics[topic].partitions), self.due)
+
+    def held_partitions(self, connection: KafkaConnection, _topic: str, _seconds: float, _timeout: float) -> list[Held]:
+        return self.bootstraps[connection.bootstrap].held
 
     def topic_id(self, connection: KafkaConnection, topic: str, _timeout: float = 10.0) -> str | None:
         view = self.bootstraps[connection.bootstrap].topics.get(topic)
@@ -168,8 +173,10 @@ class World:
         monkeypatch.setattr("infra.lab.brokers.BrokerClient", self.broker)
         monkeypatch.setattr("infra.health.examination.BrokerClient", self.broker)
         monkeypatch.setattr("infra.game_day.faults.BrokerClient", self.broker)
-        monkeypatch.setattr("infra.health.examination.log_ends", self.log_ends)
-        monkeypatch.setattr("infra.health.examination.offsets_at", self.offsets_at)
+        monkeypatch.setattr("infra.health.freshness.log_ends", self.log_ends)
+        monkeypatch.setattr("infra.health.freshness.offsets_at", self.offsets_at)
+        for module in ("infra.health.freshness", "infra.commands.status"):
+            monkeypatch.setattr(f"{module}.held_partitions", self.held_partitions)
         monkeypatch.setattr("infra.health.examination.check_memory", lambda _mb: "enough")
         monkeypatch.setattr("infra.operations.topic.log_ends", self.log_ends)
         monkeypatch.setattr("infra.operations.stream.log_ends", self.log_ends)

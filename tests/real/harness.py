@@ -34,7 +34,8 @@ from infra.operations.take_down import take_down
 from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
 from infra.supervision.output_tail import tail
-from trending.audit.reconciliation import StreamFigures, reconcile, recount
+from trending.audit.reconciliation import StreamFigures, reconcile
+from trending.audit.recount import recount
 from trending.errors import LabError
 from trending.kafka.log_reader import log_ends, read_log
 from trending.producer.ledger import read_ledger

@@ -12,7 +12,7 @@ from fakes.trending.memory import folder_in_memory
 from fakes.trending.page import PageHome
 
 from trending.kafka import log_reader as log
-from trending.kafka import probe
+from trending.kafka import open_transactions, probe
 from trending.producer import program as producer
 from trending.stream import dead_letters
 
@@ -44,7 +44,7 @@ def minute() -> int:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     clock = FakeTime()
-    for module in (log, probe, producer):
+    for module in (log, open_transactions, probe, producer):
         monkeypatch.setattr(module, "time", clock)
     return clock
 
@@ -57,6 +57,7 @@ def kafka(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     kafka.create("letters")
     for module in (dead_letters, probe, producer):
         monkeypatch.setattr(module, "Producer", kafka.producer)
-    monkeypatch.setattr(log, "AdminClient", kafka.admin)
+    for module in (log, open_transactions):
+        monkeypatch.setattr(module, "AdminClient", kafka.admin)
     monkeypatch.setattr(log, "Consumer", kafka.consumer)
     return kafka

@@ -5,70 +5,25 @@ Each number has its own source: acknowledged comes from the producer's ledger, i
 
 from __future__ import annotations
 
-import math
-from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trending.errors import AuditFailed
-from trending.serving.rejects import OFFSET
 from trending.text import local_time, printable
-from trending.tweets.record_id import ID_HEADER, parse_record_id
-from trending.tweets.rule import Kind, Reason, classify, window_start
+from trending.tweets.rule import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from array import array
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from trending.kafka.log_reader import Record
+    from trending.audit.recount import Recount
     from trending.producer.ledger import Ledger
-    from trending.settings import WindowTime
     from trending.stream.letters import Letters
 
 MAX_DIFFERENCES = 20
 """At most this many differences are printed; the reported total is always exact."""
-
-
-@dataclass
-class Recount:
-    """What a fresh read of the log holds."""
-
-    tweets: Counter[tuple[int, str]] = field(default_factory=Counter)
-    ids: Counter[tuple[str, int]] = field(default_factory=Counter)
-    minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    without_id: int = 0
-    foreign: int = 0
-    rejects: defaultdict[tuple[int, str], array[int]] = field(default_factory=lambda: defaultdict(lambda: array(OFFSET)))
-    rejected_runs: set[str] = field(default_factory=set)
-    first: float = math.inf
-    last: float = -math.inf
-
-    @property
-    def span(self) -> float:
-        """Seconds from the first append to the last; 0 without records."""
-        return max(0.0, self.last - self.first)
-
-    def add(self, record: Record, window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> None:
-        """Count one record of the log."""
-        self.first, self.last = min(self.first, record.append_time), max(self.last, record.append_time)
-        verdict = classify(record.value, record.append_time, window_time)
-        header = record.headers.get(ID_HEADER)
-        identity = parse_record_id(header) if header else None
-        if identity is not None:
-            self.ids[identity] += 1
-        if verdict.kind is Kind.FOREIGN:
-            self.foreign += 1
-        elif verdict.kind is Kind.REJECT:
-            self.rejects[record.partition, verdict.label].append(record.offset)
-            if identity is not None:
-                self.rejected_runs.add(identity[0])
-        else:
-            self.tweets[window_start(verdict.time), verdict.label] += 1
-            if identity is None:
-                self.without_id += 1
-            if identity in acknowledged:
-                self.minutes[identity[0], window_start(record.append_time), verdict.label] += 1
 
 
 @dataclass(frozen=True)
@@ -91,7 +46,7 @@ def not_audited(partition: int, offset: int) -> str:
 class AuditReport:
     """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
 
-    ``start`` is partition → offset at which the audited range begins.
+    ``start`` is partition → offset at which the audited range begins; ``behind`` is what was acknowledged beyond its end.
     """
 
     acknowledged: int
@@ -109,6 +64,7 @@ class AuditReport:
     dropped_by_spark: int
     differences: tuple[Difference, ...]
     start: Mapping[int, int] = field(default_factory=dict)
+    behind: int = 0
 
     @property
     def clean(self) -> bool:
@@ -133,6 +89,8 @@ class AuditReport:
             *(f"audit:   {reason}: {count}" for reason, count in sorted(self.rejected.items())),
             f"audit: groups dropped by Spark's watermark: {self.dropped_by_spark}",
         ]
+        if self.behind:
+            lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
         if self.not_attempted:
             lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
         for row in self.differences[:MAX_DIFFERENCES]:
@@ -162,26 +120,26 @@ class StreamFigures:
     dropped: int
 
 
-def recount(records: Iterable[Record], window_time: WindowTime, acknowledged: set[tuple[str, int]]) -> Recount:
-    """Read the log once and count it with ``trending.tweets.rule.classify``."""
-    result = Recount()
-    for record in records:
-        result.add(record, window_time, acknowledged)
-    return result
-
-
-def reconcile(ledger: Ledger, start: dict[int, int], log: Recount, stream: StreamFigures, letters: Letters) -> AuditReport:
+def reconcile(
+    ledger: Ledger,
+    start: dict[int, int],
+    log: Recount,
+    stream: StreamFigures,
+    letters: Letters,
+    ends: Mapping[int, int] | None = None,
+) -> AuditReport:
     """Compare ledger, log and store by window and hashtag, since differences in totals can cancel out.
 
     lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store;
-    duplicated = ids twice in the log + tweets and rejects counted beyond the log.
+    duplicated = ids twice in the log + tweets and rejects counted beyond the log. Nothing past ``ends`` is looked at.
     """
-    acknowledged = ledger.acknowledged_ids(start)
+    ends = ends or {}
+    acknowledged = ledger.acknowledged_ids(start, ends)
     differences = _differences(log.tweets, stream.counts, "store")
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, stream.rejects), _beyond(stream.rejects, log.rejects)
-    differences += _ledger_differences(ledger, start, log)
+    differences += _ledger_differences(ledger, start, ends, log)
     arrived = acknowledged & log.ids.keys()
     twice = sum(times - 1 for times in log.ids.values())
     attempted = log.ids.keys() & _attempted(ledger, log)
@@ -201,6 +159,7 @@ def reconcile(ledger: Ledger, start: dict[int, int], log: Recount, stream: Strea
         dropped_by_spark=stream.dropped,
         differences=tuple(differences),
         start=start,
+        behind=ledger.acknowledged_behind(ends),
     )
 
 
@@ -229,12 +188,16 @@ def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int
     ]
 
 
-def _ledger_differences(ledger: Ledger, start: dict[int, int], log: Recount) -> list[Difference]:
+def _ledger_differences(ledger: Ledger, start: Mapping[int, int], ends: Mapping[int, int], log: Recount) -> list[Difference]:
     """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
 
     The recount knows no hashtag for a tweet that was dead-lettered, so the runs of such tweets are left out.
     """
-    cut = {row.run for row in ledger.intervals if row.first_offset < start.get(row.partition, 0)} | log.rejected_runs
+    cut = {
+        row.run
+        for row in ledger.intervals
+        if row.first_offset < start.get(row.partition, 0) or row.end_offset > ends.get(row.partition, row.end_offset)
+    } | log.rejected_runs
     expected: Counter[tuple[int, str]] = Counter()
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in ledger.counts.items():

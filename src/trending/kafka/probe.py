@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from trending.errors import LabError, ProbeFailed
 from trending.kafka.log_reader import log_ends, open_consumer, to_record
+from trending.kafka.open_transactions import held_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,4 +110,5 @@ def _receive(
         for number in sorted(early):
             show(f"[OK] Recibido: {json.loads(early[number])}")
         cause = f"messages {sorted(missing.values())} were acknowledged and did not come back in time"
-        raise ProbeFailed(cause, f"read from {topic} at {start}", "make status")
+        held = "; ".join(map(str, held_partitions(connection, topic, 0.0)))
+        raise ProbeFailed(cause, held or f"read from {topic} at {start}", "make status")

@@ -17,7 +17,7 @@ from trending.database import open_sqlite
 from trending.tweets.rule import window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _metadata = MetaData()
@@ -66,10 +66,16 @@ class Interval:
     def __len__(self) -> int:
         return self.last_sequence - self.first_sequence + 1
 
-    def ids(self, start_offset: int) -> Iterator[tuple[str, int]]:
-        """Yield (run, sequence) of every acknowledged record from ``start_offset`` on."""
+    @property
+    def end_offset(self) -> int:
+        """The offset behind the last record."""
+        return self.first_offset + len(self)
+
+    def ids(self, start_offset: int, end_offset: int | None = None) -> Iterator[tuple[str, int]]:
+        """Yield (run, sequence) of every acknowledged record from ``start_offset`` to ``end_offset`` (exclusive)."""
         skipped = max(0, start_offset - self.first_offset)
-        for sequence in range(self.first_sequence + skipped, self.last_sequence + 1):
+        cut = 0 if end_offset is None else max(0, self.end_offset - end_offset)
+        for sequence in range(self.first_sequence + skipped, self.last_sequence + 1 - cut):
             yield self.run, sequence
 
     def extended(self, sequence: int, partition: int, offset: int) -> Self | None:
@@ -160,9 +166,23 @@ class Ledger:
     reserved: dict[str, int]
     failed: int
 
-    def acknowledged_ids(self, start_offsets: dict[int, int]) -> set[tuple[str, int]]:
-        """Return the ids of the records acknowledged from ``start_offsets`` on (partition → offset)."""
-        return {identity for interval in self.intervals for identity in interval.ids(start_offsets.get(interval.partition, 0))}
+    def acknowledged_ids(
+        self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
+    ) -> set[tuple[str, int]]:
+        """Return the ids of the records acknowledged from ``start_offsets`` up to ``end_offsets`` (partition → offset)."""
+        ends = end_offsets or {}
+        return {
+            identity
+            for each in self.intervals
+            for identity in each.ids(start_offsets.get(each.partition, 0), ends.get(each.partition))
+        }
+
+    def acknowledged_behind(self, end_offsets: Mapping[int, int]) -> int:
+        """Return the number of records acknowledged from ``end_offsets`` on, where readers cannot go yet."""
+        return sum(
+            max(0, each.end_offset - max(each.first_offset, end_offsets.get(each.partition, each.end_offset)))
+            for each in self.intervals
+        )
 
 
 def read_ledger(path: Path) -> Ledger:

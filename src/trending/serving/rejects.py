@@ -7,47 +7,24 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, func, inspect, select, text
 from sqlalchemy.dialects.sqlite import insert
 
-from trending.kafka.packed_offsets import pack, unpack
+from trending.kafka.packed_offsets import unpack
+from trending.kafka.rejects import OFFSET, Rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     from sqlalchemy import Connection
 
-OFFSET = "q"
-"""The type code of an array of offsets: eight bytes each, where a Python number takes 32."""
 _BEFORE = "rejects"
 """The table of stores made before 2026-11-28, with a row for each reject."""
 _BEFORE_BATCH = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Rejects:
-    """Records of one partition that were rejected for the same reason."""
-
-    partition: int
-    reason: str
-    packed: bytes
-
-    @classmethod
-    def of(cls, partition: int, reason: str, offsets: Iterable[int]) -> Self:
-        """Return the rejects at these offsets."""
-        return cls(partition, reason, pack(offsets))
-
-    def offsets(self) -> Iterator[int]:
-        """Yield their offsets in order."""
-        return unpack(self.packed)
-
-    def __len__(self) -> int:
-        return sum(1 for _offset in self.offsets())
 
 
 def table_of(metadata: MetaData) -> Table:
@@ -106,11 +83,3 @@ def adopt(connection: Connection, table: Table) -> None:
         rejects = Rejects.of(partition, reason, (row[3] for row in group))
         book(connection, table, checkpoint, _BEFORE_BATCH, [rejects])
     connection.execute(text(f"DROP TABLE {_BEFORE}"))
-
-
-def by_partition(rejects: Iterable[Rejects]) -> Mapping[int, list[Rejects]]:
-    """Return partition → its rejects."""
-    found: defaultdict[int, list[Rejects]] = defaultdict(list)
-    for each in rejects:
-        found[each.partition].append(each)
-    return found

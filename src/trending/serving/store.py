@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 
 from trending.database import open_sqlite
 from trending.errors import LabError
+from trending.kafka.rejects import Rejects  # noqa: TC001 - dataclass fields are read at run time
 from trending.serving import rejects
-from trending.serving.rejects import Rejects  # noqa: TC001 - dataclass fields are read at run time
 
 if TYPE_CHECKING:
     from array import array

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from trending.errors import LabError
 from trending.kafka.log_reader import log_ends, read_log, read_places
-from trending.serving.rejects import by_partition
+from trending.kafka.rejects import by_partition
 from trending.stream.letters import Headers, Letters, Reject, Summary, divide
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from trending.kafka.connection import KafkaConnection
     from trending.kafka.log_reader import Record
-    from trending.serving.rejects import Rejects
+    from trending.kafka.rejects import Rejects
 
 logger = logging.getLogger("trending.stream")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from trending.kafka.log_reader import Record
-    from trending.serving.rejects import Rejects
+    from trending.kafka.rejects import Rejects
 
 LETTERS = 10_000
 """Letters of their own that the rejects of one batch and partition get."""

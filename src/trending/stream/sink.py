@@ -8,8 +8,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from trending.kafka.packed_offsets import unpack
+from trending.kafka.rejects import OFFSET, Rejects
 from trending.serving.printed_ranking import render_block
-from trending.serving.rejects import OFFSET, Rejects
 from trending.serving.store import Batch
 from trending.tweets.rule import Kind
 

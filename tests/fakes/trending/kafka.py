@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import (
     OFFSET_BEGINNING,
     TIMESTAMP_LOG_APPEND_TIME,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -22,6 +23,8 @@ from fakes.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from confluent_kafka.admin._listoffsets import OffsetSpec
 
 MIDNIGHT = 1765843200
 """2025-12-16 00:00:00 UTC, the day of SPEC.md's block."""
@@ -105,6 +108,11 @@ class FakeMetadata:
 @dataclass(frozen=True)
 class FakeDescription:
     topic_id: str
+
+
+@dataclass(frozen=True)
+class FakeOffset:
+    offset: int
 
 
 @dataclass
@@ -299,6 +307,35 @@ class FakeAdmin:
 
     def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[FakeDescription]]:
         return {topic: self._describe(topic, request_timeout) for topic in topics.topic_names}
+
+    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
+        return self._kafka.list_topics(topic)
+
+    def list_offsets(
+        self,
+        places: dict[TopicPartition, OffsetSpec],
+        *,
+        isolation_level: IsolationLevel,
+        request_timeout: float,  # noqa: ARG002 - the same
+    ) -> dict[TopicPartition, Future[FakeOffset]]:
+        committed = isolation_level is IsolationLevel.READ_COMMITTED
+        answers: dict[TopicPartition, Future[FakeOffset]] = {}
+        for place, which in places.items():
+            answers[place] = Future()
+            if self._kafka.unreachable:
+                answers[place].set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+            else:
+                answers[place].set_result(
+                    FakeOffset(self._offset((place.topic, place.partition), which._value, committed=committed))
+                )
+        return answers
+
+    def _offset(self, place: tuple[str, int], which: int, *, committed: bool) -> int:
+        end = self._kafka.end(place, committed=committed)
+        if which < 0:
+            return end
+        log = self._kafka.logs[place[0]][place[1]][:end]
+        return next((offset for offset, message in enumerate(log) if message.timestamp()[1] >= which), -1)
 
     def _describe(self, topic: str, timeout: float) -> Future[FakeDescription]:
         answer: Future[FakeDescription] = Future()

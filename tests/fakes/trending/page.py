@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from trending.serving.rejects import Rejects
+    from trending.kafka.rejects import Rejects
 
 HOSTILE = (
     "<img src=x onerror=document.title='owned'>",

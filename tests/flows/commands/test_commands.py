@@ -34,6 +34,7 @@ from infra.supervision.budget import DEATHS, note_death
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import InvalidInput, ProbeFailed, StackAbsent
 from trending.kafka.connection import KafkaConnection
+from trending.kafka.open_transactions import Held
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ def test_the_status_of_a_healthy_stack_has_a_line_for_each_part_and_ends_well(
     assert re.search(r"stream +running +healthy", table["stream"])
     assert re.search(r"page +running +healthy +8501 +working", table["page"])
     assert up.changes[-1] == "launch page", "looking changes nothing"
+
+
+@pytest.mark.row(34)
+def test_the_status_names_a_partition_that_is_held_and_ends_well(up: World, capsys: pytest.CaptureFixture[str]) -> None:
+    up.held = [Held(0, 7, 90)]
+    status.main(NamedStack(name="lab"))
+    assert f"{Held(0, 7, 90)}\n" in capsys.readouterr().out
 
 
 def test_the_status_of_a_stack_with_a_missing_part_ends_with_1(up: World, capsys: pytest.CaptureFixture[str]) -> None:

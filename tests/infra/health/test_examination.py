@@ -14,6 +14,7 @@ from infra.health import examination
 from infra.health.verdicts import Finding, Repair, Verdict
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import EngineUnavailable, PrerequisiteMissing
+from trending.kafka.open_transactions import Held
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -156,6 +157,21 @@ def test_a_stream_that_lags_behind_two_triggers_is_unhealthy_and_not_restarted(w
     assert found.verdict is Verdict.UNHEALTHY
     assert found.repair is Repair.NONE
     assert "partitions [0] stand at {0: 7}, due {0: 8}" in found.evidence
+
+
+@pytest.mark.row(34)
+def test_a_partition_that_an_open_transaction_holds_is_named_and_nothing_is_repaired(world: World, lab: Lab) -> None:
+    world.held = [Held(0, 7, 90)]
+    found = examined(lab)["freshness"]
+    assert (found.verdict, found.repair) == (Verdict.WARNING, Repair.NONE)
+    assert found.evidence.startswith(
+        "lag 0 records up to there; an open transaction holds partition 0 at offset 7, 83 offsets wait"
+    )
+    world.due = 8
+    beating = lab.supervisor.status("stream")
+    assert beating is not None
+    world.ended["stream"] = ProgramStatus("stream", "RUNNING", beating.pid, 0, "", time.time() - 1000)
+    assert examined(lab)["freshness"].verdict is Verdict.UNHEALTHY, "a lag up to there is one all the same"
 
 
 def test_a_full_machine_and_a_hole_are_warnings(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

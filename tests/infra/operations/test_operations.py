@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,6 +268,36 @@ def test_an_audit_whose_beginning_was_deleted_from_the_log_is_refused(monkeypatc
     with pytest.raises(AuditFailed, match="the beginning of the range is not in the log any more") as caught:
         audit.audit_log("lab", {0: 20})
     assert "{0: 8}" in caught.value.evidence
+    assert caught.value.next_command == "make rebuild NAME=lab"
+
+
+@pytest.mark.row(34)
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(("verdicts", "ends"), [([False, True], {0: 9}), ([True], {0: 7}), ([False, False, False], {0: 12})])
+def test_a_difference_of_an_audit_whose_log_grew_meanwhile_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch, verdicts: list[bool], ends: dict[int, int]
+) -> None:
+    make()
+    examined: list[dict[int, int]] = []
+
+    def examine(_lab: Lab, up_to: dict[int, int]) -> SimpleNamespace:
+        examined.append(up_to)
+        return SimpleNamespace(report=SimpleNamespace(clean=verdicts[len(examined) - 1]))
+
+    monkeypatch.setattr(audit, "examine_log", examine)
+    grown = iter([{0: 9}, {0: 12}, {0: 15}])
+    monkeypatch.setattr(audit, "wait_for_catch_up", lambda _stack: next(grown))
+    monkeypatch.setattr(audit, "log_ends", lambda *_: {0: (0, 99)})
+    assert audit.audit_log("lab", {0: 7}).clean is verdicts[-1]
+    assert (len(examined), examined[-1]) == (len(verdicts), ends)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_difference_of_an_audit_whose_log_stood_still_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    monkeypatch.setattr(audit, "examine_log", lambda *_: SimpleNamespace(report=SimpleNamespace(clean=False)))
+    monkeypatch.setattr(audit, "wait_for_catch_up", lambda _stack: pytest.fail("nothing has changed"))
+    assert audit.audit_log("lab", {0: 7}).clean is False
 
 
 @pytest.mark.usefixtures("world")

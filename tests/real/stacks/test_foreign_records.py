@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
@@ -18,7 +19,7 @@ from flows import audit
 from trending.kafka.log_reader import log_ends, read_log
 from trending.serving.store import Store
 from trending.stream.dead_letters import ENVELOPE_BYTES, MAX_LETTER_BYTES
-from trending.stream.letters import letter_place
+from trending.stream.letters import Letters, letter_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from trending.audit.reconciliation import AuditReport
 
+FLOOD = 1_000_000
 TWEET = {"usuario": "@a", "texto": "b #Tx", "hashtag_principal": "#Tx"}
 
 
@@ -156,3 +158,28 @@ def test_a_dead_letter_topic_that_takes_little_gets_little(live: RealStack) -> N
     fresh = [letter for offset, letter in letters(live).items() if offset not in before]
     assert sorted(int(headers["length"] or 0) for _size, headers in fresh) == [2_000] * 30 + [900_000]
     assert max(size for size, _headers in fresh) < 9_000
+
+
+@pytest.mark.row(34, "D", "E")
+def test_a_flood_of_rejects_is_counted_exactly_and_keeps_the_drivers_memory(live: RealStack) -> None:
+    before = audited(live)
+    connection = live.lab.stack.connection
+    line = b'"0","%d","Mon Apr 06 22:19:45 PDT 2009","NO_QUERY","user","caf\xe9 con leche"'
+    with producer(live, **{"linger.ms": 20, "compression.type": "lz4"}) as sender:
+        for number in range(FLOOD):
+            while True:
+                try:
+                    sender.produce("tweets_topic", line % number)
+                    break
+                except BufferError:
+                    sender.poll(0.1)
+        assert sender.flush(60) == 0
+    after = audited(live)
+    assert sum(after.rejected.values()) == sum(before.rejected.values()) + FLOOD
+    assert after.dead_letters == sum(after.rejected.values())
+    ends = {partition: end for partition, (_first, end) in log_ends(connection, "tweets_topic.dlq").items()}
+    found = Letters.read(read_log(connection, "tweets_topic.dlq", {}, ends))
+    assert found.summaries
+    assert len(found.places) < FLOOD / 4
+    assert live.paths.store.stat().st_size < 5_000_000
+    assert psutil.Process(live.program_pid("stream")).memory_info().rss < 600_000_000

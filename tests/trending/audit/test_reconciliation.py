@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.audit.reconciliation import MAX_DIFFERENCES, AuditReport, StreamFigures, reconcile, recount
+from trending.audit.reconciliation import MAX_DIFFERENCES, AuditReport, StreamFigures, reconcile
+from trending.audit.recount import recount
 from trending.errors import AuditFailed
 from trending.kafka.log_reader import Record
 from trending.producer.ledger import Interval, Ledger
@@ -46,6 +47,7 @@ class Lab:
     letters: Letters = field(default_factory=Letters)
     dropped: int = 0
     start: dict[int, int] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
 
     def send(self, value: bytes | None, at: float = MINUTE, run: str | None = "run", *, acknowledge: bool = True) -> Record:
         offset = len(self.log)
@@ -76,8 +78,9 @@ class Lab:
 
     def audit(self) -> AuditReport:
         ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed)
-        log = recount(self.log, self.mode, ledger.acknowledged_ids(self.start))
-        return reconcile(ledger, self.start, log, StreamFigures(self.counts, self.rejects, self.dropped), self.letters)
+        log = recount(self.log, self.mode, ledger.acknowledged_ids(self.start, self.ends))
+        stream = StreamFigures(self.counts, self.rejects, self.dropped)
+        return reconcile(ledger, self.start, log, stream, self.letters, self.ends)
 
 
 @pytest.fixture
@@ -138,6 +141,20 @@ def test_records_of_an_earlier_life_are_named_and_not_audited(lab: Lab) -> None:
     )
     assert sum("earlier life" in text for text in report.lines(UTC_ZONE)) == 1, "partition 1 has none"
     assert headline(report) == "audit: acknowledged 18, in log 18, counted 18, lost 0, duplicated 0"
+
+
+@pytest.mark.row(34)
+def test_what_waits_behind_an_open_transaction_is_told_and_not_lost(lab: Lab) -> None:
+    for record in lab.log[20:]:
+        verdict = classify(record.value, record.append_time, lab.mode)
+        lab.counts[window_start(verdict.time), verdict.label] -= 1
+    del lab.log[20:]
+    assert lab.audit().lost == 10, "with the end unknown they would be"
+    lab.ends = {0: 20}
+    report = lab.audit()
+    assert (report.clean, report.behind) == (True, 10)
+    assert line(report, "acknowledged behind") == "acknowledged behind an open transaction, not audited yet: 10"
+    assert headline(report) == "audit: acknowledged 20, in log 20, counted 20, lost 0, duplicated 0"
 
 
 def test_of_nothing_nothing_is_lost() -> None:

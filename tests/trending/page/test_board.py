@@ -10,9 +10,9 @@ import pytest
 from fakes.trending.page import HOSTILE, PageHome
 from sqlalchemy.exc import OperationalError
 
+from trending.kafka.rejects import Rejects
 from trending.page.board import Board
 from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
-from trending.serving.rejects import Rejects
 from trending.serving.store import Batch, Store
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_what_the_store_adds_is_seen_at_the_next_look_and_nothing_is_read_betwee
     assert looks == []
     home.write(T0, {"#a": 25}, at=T0 + 20)
     sections = board.look(T0 + 20)
-    assert looks == [T0 - 120], "no more than the windows that can still grow"
+    assert looks == [T0 - 240], "no more than the windows that can still grow"
     assert shown(sections)[0][2] == 25
     assert sections["ranking"]["rows"][0]["velocity"] == 1.25  # from 0 at the minute's start to 25 after 20 s
 

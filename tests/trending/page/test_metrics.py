@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 
 from infra.health.verdicts import Finding, HealthRecord, Verdict, note_findings, note_repair
 from infra.host.json_files import write_model
+from trending.kafka.rejects import Rejects
 from trending.page.health_note import VERDICTS, HealthNote, read_health
 from trending.page.metrics import TOP_HASHTAGS
-from trending.serving.rejects import Rejects
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -69,6 +69,27 @@ def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: 
     assert ledger.acknowledged_ids({0: 6}) == {("run", 3), ("run", 4)}
 
 
+INTERVALS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9), st.integers(0, 5)), max_size=6)
+
+
+@pytest.mark.row(34)
+@given(INTERVALS, st.dictionaries(st.integers(0, 2), st.integers(0, 40)), st.dictionaries(st.integers(0, 2), st.integers(0, 80)))
+def test_what_was_acknowledged_within_bounds_and_behind_them_adds_up(
+    pieces: list[tuple[int, int, int]], start: dict[int, int], ends: dict[int, int]
+) -> None:
+    intervals, places = [], {}
+    sequence, offsets = 0, Counter[int]()
+    for partition, length, gap in pieces:
+        first = offsets[partition] + gap
+        intervals.append(Interval("run", partition, sequence, sequence + length - 1, first))
+        places |= {("run", sequence + step): (partition, first + step) for step in range(length)}
+        sequence, offsets[partition] = sequence + length, first + length
+    ledger = Ledger(tuple(intervals), {}, {}, 0)
+    within = {key for key, (part, place) in places.items() if start.get(part, 0) <= place < ends.get(part, 10**9)}
+    assert ledger.acknowledged_ids(start, ends) == within
+    assert ledger.acknowledged_behind(ends) == sum(place >= ends.get(part, 10**9) for part, place in places.values())
+
+
 def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
     writer = LedgerWriter(path, "run")
     writer.acknowledge(0, 0, 0, MINUTE, "#a")

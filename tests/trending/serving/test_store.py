@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trending.errors import LabError
-from trending.serving.rejects import Rejects
+from trending.kafka.rejects import Rejects
 from trending.serving.store import Batch, Ranked, Store
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trending.errors import LabError
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS, read_log
-from trending.serving.rejects import Rejects
+from trending.kafka.rejects import Rejects
 from trending.stream.dead_letters import DEADLINE_SECONDS, ENVELOPE_BYTES, GONE, MAX_LETTER_BYTES, DeadLetters
 from trending.stream.letters import LETTERS, Letters, Summary
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trending.kafka.log_reader import Record
-from trending.serving.rejects import Rejects
+from trending.kafka.rejects import Rejects
 from trending.stream.letters import Letters, Reject, Summary, divide, letter_place, summary_of
 
 REASONS = ("late", "not valid JSON", "tombstone")

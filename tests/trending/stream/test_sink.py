@@ -10,7 +10,7 @@ import pytest
 
 from trending.errors import LabError
 from trending.kafka.packed_offsets import pack
-from trending.serving.rejects import Rejects
+from trending.kafka.rejects import Rejects
 from trending.serving.store import Batch, Ranked, Store
 from trending.stream import sink
 from trending.stream.sink import RankingSink, to_batch
