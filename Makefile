@@ -12,6 +12,8 @@ export PREFECT_HOME ?= $(if $(TRENDING_HOME),$(TRENDING_HOME),$(CURDIR)/.trendin
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT PYTHONDEBUG PYTHONVERBOSE PYTHONUTF8
 KEPT := PREFECT_HOME PREFECT_SERVER_ANALYTICS_ENABLED PREFECT_API_% PREFECT_CLIENT_% PREFECT_CLOUD_%
 $(foreach v,$(filter-out $(KEPT),$(filter PREFECT_%,$(.VARIABLES))),$(eval unexport $v))
+# A certificate file that is not there: Prefect's import would die of it.
+$(foreach v,SSL_CERT_FILE SSL_CERT_DIR,$(if $($v),$(if $(wildcard $($v)),,$(eval unexport $v))))
 # Prefect does not make the directories above its home.
 quoted = '$(subst ','\'',$(1))'
 MADE := $(shell mkdir -p $(call quoted,$(PREFECT_HOME)))

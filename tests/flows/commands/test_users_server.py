@@ -143,6 +143,7 @@ def test_make_passes_on_nothing_for_another_python_or_another_prefect() -> None:
         "PYTHONWARNINGS": "error",
         "PREFECT_LOGGING_LEVEL": "NOSUCH",
         "PREFECT_PROFILE": "nosuch",
+        "SSL_CERT_FILE": "/no.pem",
         "PREFECT_API_KEY": "pnu_x",
     }
     done = subprocess.run(

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from contextlib import contextmanager
+from socket import create_connection
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 from prefect.server.api.server import API_ROUTERS
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
@@ -34,6 +35,8 @@ EVIL = "http://evil.example"
 PAGES = ({"Origin": EVIL}, {"Origin": EVIL, "Host": "evil.example"}, {"Host": "evil.example:4200"}, {})
 """What a hostile page sends; with the name rebound to 127.0.0.1, its Host is its own; another user sends what they like."""
 OPEN = {("GET", "/health"), ("GET", "/ready")}
+REFUSED = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+"""Prefect looks for a change's token before it looks for the secret, and answers 403 where the token is missing."""
 NOBODY = 65534
 OPEN_SECONDS = 90
 _WRONG = ("", "Basic", "Basic eDp5", "Bearer x", "Basic /w==")
@@ -51,39 +54,52 @@ def routes() -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def socket_answers(url: str, headers: dict[str, str], *, protocol: bool, first: str = "") -> bool:
-    """Whether a websocket goes on after what a stranger says first."""
+def secret_of(served: Served) -> tuple[str, str]:
+    """Return the name and the word of the server's password."""
+    assert served.server.password is not None
+    name, word = served.server.password.get_secret_value().split(":")
+    return name, word
+
+
+def socket_answers(api: str, path: str, host: str, *, protocol: bool) -> bool:
+    """Whether a websocket goes on after what a hostile page says first, which calls the server ``host``."""
+    port = httpx.URL(api).port or 0
     protocols = [Subprotocol("prefect")] if protocol else None
-    given = {name: value for name, value in headers.items() if name != "Origin"}
-    origin = headers.get("Origin")
+    address = f"ws://{host}:{port}/api{path}"
     try:
-        with connect(url, subprotocols=protocols, origin=origin, additional_headers=given, proxy=None) as opened:  # type: ignore[arg-type]
-            opened.send(first or '{"type": "auth", "token": null}')
-            said = str(opened.recv(timeout=10))
-            return "auth_success" in said
+        with (
+            create_connection(("127.0.0.1", port)) as rebound,
+            connect(address, sock=rebound, subprotocols=protocols, origin=Origin(EVIL), proxy=None) as opened,
+        ):
+            opened.send('{"type": "auth", "token": null}')
+            return "auth_success" in str(opened.recv(timeout=10))
     except (ConnectionClosed, InvalidHandshake, TimeoutError):
         return False
 
 
 @pytest.mark.row(37, "E")
 def test_row_37_no_route_but_health_answers_without_the_secret(served: Served) -> None:
+    """Each route twice: with a token against forgery, so that it is the missing secret that is refused, and without."""
     answered, health = [], []
+    with httpx.Client(base_url=served.url, trust_env=False, auth=secret_of(served)) as known:
+        token = {"Prefect-Csrf-Client": "x", "Prefect-Csrf-Token": known.get("/csrf-token?client=x").json()["token"]}
     with httpx.Client(base_url=served.url, trust_env=False) as stranger:
         for method, path in routes():
             if method == "WS":
-                address = served.url.replace("http", "ws", 1) + path
-                for page in PAGES[:2]:
-                    answered += [(method, path)] * socket_answers(address, page, protocol=True)
-                    answered += [(method, path)] * socket_answers(address, page, protocol=False)
+                for host in ("127.0.0.1", "evil.example"):
+                    answered += [(method, path)] * socket_answers(served.url, path, host, protocol=True)
+                    answered += [(method, path)] * socket_answers(served.url, path, host, protocol=False)
                 continue
             for page in PAGES:
-                reply = stranger.request(method, path, headers=page, json={} if method in {"POST", "PUT", "PATCH"} else None)
+                body = {} if method in {"POST", "PUT", "PATCH"} else None
+                reply = stranger.request(method, path, headers={**page, **token}, json=body)
+                bare = stranger.request(method, path, headers=page, json=body)
                 if (method, path) in OPEN:
-                    health.append(reply.status_code)
-                elif reply.status_code != httpx.codes.UNAUTHORIZED:
+                    health += [reply.status_code, bare.status_code]
+                elif reply.status_code != httpx.codes.UNAUTHORIZED or bare.status_code not in REFUSED:
                     answered.append((method, path))
         for wrong in _WRONG:
-            reply = stranger.post("/work_pools/filter", headers={"Authorization": wrong}, json={})
+            reply = stranger.post("/work_pools/filter", headers={**token, "Authorization": wrong}, json={})
             assert reply.status_code == httpx.codes.UNAUTHORIZED, wrong
     assert answered == []
     assert set(health) == {200}
@@ -91,11 +107,8 @@ def test_row_37_no_route_but_health_answers_without_the_secret(served: Served) -
 
 @pytest.mark.row(37, "E")
 def test_row_37_another_page_is_told_nothing_and_even_with_the_secret_a_change_wants_its_token(served: Served) -> None:
-    secret = served.server.password
-    assert secret is not None
-    name, word = secret.get_secret_value().split(":")
     port = httpx.URL(served.url).port
-    with httpx.Client(base_url=served.url, trust_env=False, auth=(name, word)) as known:
+    with httpx.Client(base_url=served.url, trust_env=False, auth=secret_of(served)) as known:
         for origin in (EVIL, "http://localhost:1", "null", f"http://127.0.0.1.evil.example:{port}"):
             wanted = {
                 "Origin": origin,
@@ -141,7 +154,7 @@ def test_row_37_what_is_refused_here_a_server_of_prefects_defaults_does(tmp_path
         made = stranger.post("/work_pools/", headers=PAGES[1], json={"name": "evil", "type": "process"})
         assert made.status_code == httpx.codes.CREATED
         assert stranger.get("/health", headers=PAGES[0]).headers["access-control-allow-origin"] == "*"
-        assert socket_answers(url.replace("http", "ws", 1) + "/events/out", PAGES[1], protocol=True)
+        assert socket_answers(url, "/events/out", "evil.example", protocol=True)
 
 
 AS_ANOTHER = """

@@ -54,6 +54,27 @@ def keep(page: Page, name: str) -> None:
         page.screenshot(path=Path(place) / f"{name}.png")
 
 
+def log_in(page: Page, served: Served) -> None:
+    """Enter the password that the UI asks for."""
+    page.goto(served.url.removesuffix("/api"))
+    assert served.server.password is not None
+    page.locator("input[type=password]").fill(served.server.password.get_secret_value())
+    page.keyboard.press("Enter")
+    page.locator("input[type=password]").wait_for(state="detached")
+
+
+@pytest.mark.row(37, "E")
+def test_row_37_the_ui_opens_with_the_password_and_not_with_another(served: Served, page: Page) -> None:
+    base = served.url.removesuffix("/api")
+    page.goto(f"{base}/deployments")
+    page.locator("input[type=password]").fill("trending:wrong")
+    page.keyboard.press("Enter")
+    page.get_by_text("Invalid password").first.wait_for()
+    log_in(page, served)
+    page.goto(f"{base}/deployments")
+    page.get_by_text("health-check").first.wait_for()
+
+
 def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: RealStack, page: Page) -> None:
     up = served.run("start-up/local", form(stack))
     assert up.state_name == "Completed", up.state
@@ -61,11 +82,7 @@ def test_the_ui_shows_the_form_the_run_and_the_artifacts(served: Served, stack: 
     base = served.url.removesuffix("/api")
     deployment = served.client.read_deployment_by_name("start-up/local")
 
-    page.goto(base)
-    assert served.server.password is not None
-    page.locator("input[type=password]").fill(served.server.password.get_secret_value())
-    page.keyboard.press("Enter")
-    page.locator("input[type=password]").wait_for(state="detached")
+    log_in(page, served)
 
     page.goto(f"{base}/deployments/deployment/{deployment.id}/run")
     for words in (
