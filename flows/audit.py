@@ -9,11 +9,11 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.runs.artifacts import leave_ranking
 from flows.runs.server import with_server
+from infra.console.interruptions import finished_despite_signals
+from infra.console.reporting import say
 from infra.forms.parameters import AuditForm
 from infra.forms.terminal import run_command
-from infra.host.interruptions import finished_despite_signals
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.lab.assembly import open_lab, set_resting_programs
 from infra.operations.producer import NAME as PRODUCER
 from infra.stack.state import stack_held

@@ -10,11 +10,11 @@ from flows.audit import audit, say_figures
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
+from infra.console.reporting import say
 from infra.forms.parameters import AuditForm, DemoForm, StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
-from infra.host.reporting import say
 from infra.lab.remains import remains_of
 from infra.operations.services import check_machine
 from infra.operations.stream import NAME as STREAM

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from flows.audit import recount
 from flows.runs.server import with_server
+from infra.console.reporting import say
 from infra.forms.parameters import GameDayForm
 from infra.forms.terminal import run_command
 from infra.game_day.faults import faults_of
@@ -17,7 +18,6 @@ from infra.game_day.trials import Trial
 from infra.health.repair import require_wanted
 from infra.health.verdicts import Verdict
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.lab.assembly import open_lab
 from tasks.game_day import inject_fault
 from tasks.health import examine_components

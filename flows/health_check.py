@@ -13,12 +13,12 @@ from prefect.states import Completed
 
 from flows.runs.artifacts import as_evidence, last_lines, leave_output, leave_ranking
 from flows.runs.server import with_server
+from infra.console.reporting import say
 from infra.docker.compose_stack import compose_stack
 from infra.forms.parameters import HealthCheckForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
 from infra.stack.state import busy, read_state, still_wanted
 from tasks.health import examine_components, examine_compose_services, repair_component

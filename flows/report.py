@@ -17,10 +17,10 @@ from flows.demo import own_page, own_stack, watch_rankings
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
+from infra.console.reporting import say
 from infra.forms.parameters import ReportForm, StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT, StackPaths
-from infra.host.reporting import say
 from infra.lab.assembly import open_lab
 from infra.operations.undo import take_down_own
 from infra.stack.state import Wanted, read_state

@@ -11,11 +11,11 @@ from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RET
 
 from flows.runs.server import run_on, stop_at_exit
 from flows.runs.users_server import users_server_answers
+from infra.console.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
+from infra.console.reporting import say
 from infra.forms.parameters import TearDownCommand, TearDownForm
 from infra.forms.terminal import run_command
-from infra.host.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.lab.forgotten import forgotten_lines, take_down_homeless
 from infra.operations.take_down import Run, directly, take_down
 from infra.operations.undo import words_of_left

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 
-from infra.host.reporting import LOGGER
+from infra.console.reporting import LOGGER
 from trending.errors import LabError
 
 if TYPE_CHECKING:

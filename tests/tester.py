@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 30.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the probe and print the contract's lines; returns the exit code."""
-    from infra.host.standard_streams import make_streams_endure  # noqa: PLC0415 - see the bottom of this file
+    from infra.console.standard_streams import make_streams_endure  # noqa: PLC0415 - see the bottom of this file
     from infra.lab.brokers import find_broker  # noqa: PLC0415
     from trending.errors import LabError  # noqa: PLC0415
     from trending.kafka.probe import run_probe  # noqa: PLC0415
@@ -42,6 +42,6 @@ if __name__ == "__main__":
     environment = CHECKOUT / ".venv" / "bin" / "python"
     if Path(sys.prefix) != environment.parent.parent and environment.exists():
         os.execv(environment, [str(environment), *sys.argv])  # noqa: S606
-    from infra.host.crash_reports import run_reported
+    from infra.console.crash_reports import run_reported
 
     run_reported(lambda: main(sys.argv[1:]))

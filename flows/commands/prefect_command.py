@@ -6,7 +6,7 @@ import os
 import sys
 
 from flows.runs.users_server import users_server_answers
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.host.environment import keep_loopback_direct
 from infra.prefect_services.credentials import client_environment
 from infra.prefect_services.server import current_server

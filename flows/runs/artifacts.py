@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from infra.console.reporting import say
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.lab.assembly import open_lab
 from infra.operations.output import output_as_markdown
 from infra.operations.undo import PROGRAMS

@@ -20,9 +20,9 @@ from prefect.settings import (
 )
 
 from flows.runs.users_server import users_server_answers
-from infra.host.crash_reports import at_exit
-from infra.host.interruptions import finished_despite_signals
-from infra.host.reporting import write_line
+from infra.console.crash_reports import at_exit
+from infra.console.interruptions import finished_despite_signals
+from infra.console.reporting import write_line
 from infra.prefect_services.credentials import PrefectServer, prefect_environment
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, ensure_server, stop_idle_server
 from trending.errors import UndoAbandoned

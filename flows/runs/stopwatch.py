@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from infra.host.reporting import say
+from infra.console.reporting import say
 from infra.lab.assembly import PAGE, Lab
 from infra.stack.runtime import Outcome
 from infra.stack.start_up_summary import StartUpStep, StartUpSummary, keep_summary

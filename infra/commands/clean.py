@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.host.paths import CHECKOUT, StackPaths, short_hash
 
 MARK = "TRENDING_STACK_ID"

@@ -15,8 +15,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from infra.console.crash_reports import run_reported
 from infra.forms import parameters
-from infra.host.crash_reports import run_reported
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from infra.console.reporting import say
 from infra.forms.parameters import RebuildForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.operations.stream import rebuild_stream, wait_for_stream
 from infra.stack.state import stack_held
 

@@ -11,7 +11,7 @@ import stat
 import sys
 from pathlib import Path
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 
 PATH_FILE = "trending-lab.pth"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, stack_processes, wait_for_end
 from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives

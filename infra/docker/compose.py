@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from infra.console.crash_reports import run_reported
 from infra.docker.runtime import LOG_OPTIONS, PIDS, RESTARTS, TMPFS
-from infra.host.crash_reports import run_reported
 from infra.host.paths import StackPaths
 from infra.stack.declaration import DEFAULT_NAME, Service, ServiceKind, Stack
 from infra.stack.profiles import declare

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from docker.errors import DockerException
 
+from infra.console.crash_reports import run_reported
 from infra.docker.engine import CREDENTIALS_REMEDY, engine, has_image, of_credentials
-from infra.host.crash_reports import run_reported
 from infra.host.environment import fetching_environment
 from infra.host.paths import short_hash
 from infra.java.jars import ensure_jars

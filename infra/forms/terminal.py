@@ -19,13 +19,13 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 import trending
+from infra.console.crash_reports import report_crash
+from infra.console.interruptions import hang_up, raise_on_signals
+from infra.console.reporting import LOGGER, MARK, write_line
+from infra.console.standard_streams import make_streams_endure
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
-from infra.host.crash_reports import report_crash
 from infra.host.environment import keep_loopback_direct
-from infra.host.interruptions import hang_up, raise_on_signals
 from infra.host.paths import CHECKOUT
-from infra.host.reporting import LOGGER, MARK, write_line
-from infra.host.standard_streams import make_streams_endure
 from infra.host.user import require_own_home
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from infra.console.interruptions import finished_despite_signals
+from infra.console.reporting import say
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.game_day.faults import Fault, faults_of
 from infra.game_day.injections import supervisord_process
@@ -14,8 +16,6 @@ from infra.health.freshness import FRESHNESS
 from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock
-from infra.host.interruptions import finished_despite_signals
-from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.console.reporting import say
 from infra.health.examination import looks_of, programs_of
 from infra.health.verdicts import Finding, Repair, Verdict, note_repair
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
-from infra.host.reporting import say
 from infra.lab.assembly import Lab, end_orphans, open_lab
 from infra.operations.page import launch_page
 from infra.operations.producer import NAME as PRODUCER

@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from filelock import FileLock
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.host.environment import fetching_environment
 from infra.host.paths import lab_home
 from infra.java.installation import find_java

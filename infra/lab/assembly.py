@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
-from infra.host.reporting import say
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays

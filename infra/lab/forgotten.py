@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.docker.marks import forgotten_marks, remove_marked
 from infra.docker.presence import engine_answers
 from infra.host.marks import Mark, forgotten_processes, require_homeless
 from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import end_processes, stack_processes
-from infra.host.reporting import say
 from infra.lab.remains import LOOK_SECONDS, SUPERVISORD
 from infra.supervision.control_socket import supervisords
 from trending.errors import LabError

@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.host.memory import available_mb
 from infra.host.paths import lab_home
 from infra.host.user import check_user

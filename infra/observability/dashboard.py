@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.observability.panels import PANELS, Kind, Panel
 
 if TYPE_CHECKING:

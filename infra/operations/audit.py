@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.host.clock import Clock, SystemClock
-from infra.host.reporting import say
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic, recorded_start

@@ -6,8 +6,8 @@ import http.client
 import json
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.host.clock import SystemClock
-from infra.host.reporting import say
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
 from infra.lab.assembly import PAGE as NAME
 from infra.lab.assembly import open_lab

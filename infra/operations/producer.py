@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.host.clock import SystemClock
-from infra.host.reporting import say
 from infra.kafka.readiness import climb
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.program_ladder import beating

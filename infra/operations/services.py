@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.host.clock import SystemClock
-from infra.host.reporting import say
 from infra.host.user import check_user
 from infra.kafka.readiness import climb, service_ladder
 from infra.lab.assembly import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from infra.console.reporting import say
 from infra.host.clock import SystemClock
-from infra.host.reporting import say
 from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab

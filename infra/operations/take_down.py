@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
+from infra.console.reporting import say
 from infra.docker.compose_stack import compose_stack
 from infra.docker.presence import engine_answers
 from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.lab.assembly import open_lab, sweep_by_mark
 from infra.lab.remains import remains_of
 from infra.operations.page import stop_page

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.host.interruptions import finished_despite_signals, undo_abandoned
+from infra.console.interruptions import finished_despite_signals, undo_abandoned
+from infra.console.reporting import say
 from infra.host.paths import StackPaths
-from infra.host.reporting import say
 from infra.lab.assembly import PAGE, Lab, open_lab, sweep_machine
 from infra.lab.remains import NETWORK, SUPERVISORD, remains_of
 from infra.lab.runtime_factory import unseen_part

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from infra.host.crash_reports import run_reported
+from infra.console.crash_reports import run_reported
 from infra.host.environment import built_environment, proxies
 from infra.host.paths import lab_home
 from infra.supervision.private_files import write_private

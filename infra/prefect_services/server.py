@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from infra.console.crash_reports import run_reported
 from infra.host.clock import Clock, SystemClock
-from infra.host.crash_reports import run_reported
 from infra.host.environment import LOOPBACK
 from infra.host.paths import lab_home, short_hash
 from infra.host.processes import end_processes, free_port, port_owner, stack_processes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.host import interruptions
+from infra.console import interruptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

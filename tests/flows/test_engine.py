@@ -20,8 +20,8 @@ from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.commands import deployment
+from infra.console.interruptions import raise_on_signals
 from infra.forms.parameters import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
-from infra.host.interruptions import raise_on_signals
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
 from infra.operations import services as infrastructure
@@ -66,7 +66,7 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def sigterm_interrupts(own_process: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Handle signals as every command does."""
-    monkeypatch.setattr("infra.host.interruptions.ECHO_SECONDS", 0.0)
+    monkeypatch.setattr("infra.console.interruptions.ECHO_SECONDS", 0.0)
     raise_on_signals()
 
 

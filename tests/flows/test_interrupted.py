@@ -13,9 +13,9 @@ from flows import audit, demo, tear_down
 from flows import start_up as module
 from flows.notebook.cells import relay_interrupted
 from flows.runs import server as serving
+from infra.console.interruptions import raise_on_signals
 from infra.docker.marks import DockerMarks, MarkedContainer
 from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm, TearDownForm
-from infra.host.interruptions import raise_on_signals
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
 from infra.stack.state import read_state
@@ -34,7 +34,7 @@ UNDONE = "what this run had made was undone"
 
 @pytest.fixture(autouse=True)
 def _as_a_command(monkeypatch: pytest.MonkeyPatch, own_process: None) -> None:
-    monkeypatch.setattr("infra.host.interruptions.ECHO_SECONDS", 0.0)
+    monkeypatch.setattr("infra.console.interruptions.ECHO_SECONDS", 0.0)
     raise_on_signals()
 
 

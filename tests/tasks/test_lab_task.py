@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect.states import Completed, Failed
 
-from infra.host.reporting import say
+from infra.console.reporting import say
 from tasks.lab_task import RETRIES, lab_task, worth_retrying
 from tasks.page import wait_for_page
 from tasks.producer import wait_for_producer

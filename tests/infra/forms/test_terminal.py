@@ -12,6 +12,7 @@ from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
 
 from flows import start_up, tear_down
+from infra.console.reporting import say
 from infra.forms.parameters import (
     ALL_FORMS,
     AuditForm,
@@ -28,7 +29,6 @@ from infra.forms.parameters import (
 )
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
-from infra.host.reporting import say
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 
 if TYPE_CHECKING:

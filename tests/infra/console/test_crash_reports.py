@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.host.crash_reports import at_exit, crash_line, keep_traceback, report_crash, run_reported
+from infra.console.crash_reports import at_exit, crash_line, keep_traceback, report_crash, run_reported
 from trending.errors import Interrupted, NotReady
 
 if TYPE_CHECKING:

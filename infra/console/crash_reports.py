@@ -11,9 +11,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from infra.console.reporting import write_line
+from infra.console.standard_streams import make_streams_endure
 from infra.host.paths import lab_home
-from infra.host.reporting import write_line
-from infra.host.standard_streams import make_streams_endure
 from trending.errors import Interrupted, LabError, UndoAbandoned
 
 if TYPE_CHECKING:

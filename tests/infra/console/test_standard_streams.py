@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SAYS = """
 import sys
-from infra.host.standard_streams import make_streams_endure, reader_has_gone
+from infra.console.standard_streams import make_streams_endure, reader_has_gone
 make_streams_endure()
 for line in range(5000):
     print("kafka: created · ¡éxito! →")

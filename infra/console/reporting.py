@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from infra.host.standard_streams import terminal_has_closed
+from infra.console.standard_streams import terminal_has_closed
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.terminal import own_process
 
-from infra.host import interruptions
-from infra.host.interruptions import finished_despite_signals, raise_on_signals, undo_abandoned, undo_under_way
+from infra.console import interruptions
+from infra.console.interruptions import finished_despite_signals, raise_on_signals, undo_abandoned, undo_under_way
 from trending.errors import Interrupted, UndoAbandoned
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ COMMAND = """
 import signal, sys, time
 from infra.forms.parameters import NamedStack
 from infra.forms.terminal import run_command
-from infra.host.interruptions import finished_despite_signals
-from infra.host.reporting import say
+from infra.console.interruptions import finished_despite_signals
+from infra.console.reporting import say
 
 def main(_settings):
     try:
