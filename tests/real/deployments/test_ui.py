@@ -69,7 +69,7 @@ def test_row_37_the_ui_opens_with_the_password_and_not_with_another(served: Serv
     page.goto(f"{base}/deployments")
     page.locator("input[type=password]").fill("trending:wrong")
     page.keyboard.press("Enter")
-    page.get_by_text("Invalid password").first.wait_for()
+    page.get_by_text("Authentication failed").first.wait_for()
     log_in(page, served)
     page.goto(f"{base}/deployments")
     page.get_by_text("health-check").first.wait_for()
