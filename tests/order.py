@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DURATIONS = Path(__file__).with_name("durations.txt")
 JOURNEYS = "tests/real/test_journey.py"
-BY_RUNTIME = frozenset({JOURNEYS, "tests/real/test_game_day.py", "tests/real/stacks/test_foreign_records.py"})
+BY_RUNTIME = frozenset({JOURNEYS, "tests/real/test_game_day.py", "tests/real/records/test_foreign_records.py"})
 """Files whose tests share one stack a runtime: those of a runtime stay together, and the runtimes run side by side."""
 RUNTIMES = ("docker", "embedded")
 

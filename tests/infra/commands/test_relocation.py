@@ -28,7 +28,15 @@ WHERE = "import trending; print(trending.__path__[0])"
 def original(tmp_path: Path) -> Path:
     """A checkout that was set up: make's rules, a package of the data plane's name, an environment with a script."""
     root = tmp_path / "original"
-    needed = ("Makefile", "infra/__init__.py", "infra/commands", "infra/host", "src/trending/errors.py", "requirements.lock")
+    needed = (
+        "Makefile",
+        "infra/__init__.py",
+        "infra/commands",
+        "infra/console",
+        "infra/host",
+        "src/trending/errors.py",
+        "requirements.lock",
+    )
     for name in (*needed, "pyproject.toml"):
         source, target = CHECKOUT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
