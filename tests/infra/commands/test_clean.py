@@ -35,6 +35,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (
         "Makefile",
         "infra/__init__.py",
+        "infra/console",
         "infra/host",
         "infra/commands",
         "src/trending/__init__.py",
