@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import ExitStack, contextmanager
 
 from prefect import flow
 
@@ -19,32 +21,39 @@ from infra.lab.remains import remains_of
 from infra.operations.services import check_machine
 from infra.operations.stream import NAME as STREAM
 from infra.operations.undo import take_down_own
+from infra.stack.claim import claimed
 from infra.stack.profiles import CONTROLLER_SHIFT
-from infra.stack.state import read_state
+from infra.stack.state import read_state, stack_held
 from trending.audit.reconciliation import AuditReport
-from trending.errors import ConfigurationConflict, NotOurs
+from trending.errors import ConfigurationConflict, NotOurs, StackBusy
 from trending.settings import PageSettings, StackSettings
 
 POLL_SECONDS = 0.25
+HELD_SECONDS = 0.5
+"""How long a name's lock is waited for. Who holds it longer is making, or taking down, a stack of that name."""
 
 
 @flow(name="demo", flow_run_name="demo {settings.stack.name}")
 def demo(settings: DemoForm) -> AuditReport:
     """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
-    stack_settings = own_stack(settings.stack)
-    page = own_page(settings.page)
-    stack = stack_settings.name
-    if stack_settings != settings.stack or page != settings.page:
-        say(f"the usual name or port is in use: this demo is {stack} on port {stack_settings.port}, its page on {page.page_port}")
-    try:
-        start_up(StartUpForm(stack=stack_settings, producer=settings.producer, stream=settings.stream, page=page))
-        watch_rankings(stack, settings.demo.demo_seconds)
-        report = audit(AuditForm(name=stack, resume=False))
-        tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
-    except BaseException:
-        take_down_own(stack)  # no flow: a second signal would end that before it has begun
-        raise
+    with own_stack(settings.stack) as stack:
+        report = demo_of(settings, stack, own_page(settings.page))
     say_figures(report, settings.stream.zone)
+    return report
+
+
+def demo_of(settings: DemoForm, stack: StackSettings, page: PageSettings) -> AuditReport:
+    """Run the demo on this stack, which is its own."""
+    if stack != settings.stack or page != settings.page:
+        say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}, its page on {page.page_port}")
+    try:
+        start_up(StartUpForm(stack=stack, producer=settings.producer, stream=settings.stream, page=page))
+        watch_rankings(stack.name, settings.demo.demo_seconds)
+        report = audit(AuditForm(name=stack.name, resume=False))
+        tear_down(TearDownForm(name=stack.name, volumes=True, confirm=stack.name))
+    except BaseException:
+        take_down_own(stack.name)  # no flow: a second signal would end that before it has begun
+        raise
     return report
 
 
@@ -59,28 +68,32 @@ def watch_rankings(stack: str, seconds: float) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def own_stack(settings: StackSettings) -> StackSettings:
-    """Return the contract's name and ports if they are free, otherwise ones of the demo's own.
+@contextmanager
+def own_stack(settings: StackSettings) -> Iterator[StackSettings]:
+    """Yield the contract's name and ports if they are free, otherwise ones of the demo's own; within, the name is claimed.
 
-    A demo never uses an existing stack, because it deletes its stack at the end.
+    A demo never uses an existing stack, nor one that another command makes meanwhile, because it deletes its stack at the end.
     """
     name = settings.name
     number = 1
-    while exists(name):
-        number += 1
-        name = f"{settings.name}-demo-{number}"
-    port = settings.port
-    if port == StackSettings().port and any(port_owner(each) is not None for each in (port, port + CONTROLLER_SHIFT)):
-        port = free_port(port + 100, 100)
-    return settings.model_copy(update={"name": name, "port": port})
+    with ExitStack() as claims:
+        while not claims.enter_context(claimed(StackPaths.of(name))) or exists(name):
+            claims.close()
+            number += 1
+            name = f"{settings.name}-demo-{number}"
+        port = settings.port
+        if port == StackSettings().port and any(port_owner(each) is not None for each in (port, port + CONTROLLER_SHIFT)):
+            port = free_port(port + 100, 100)
+        yield settings.model_copy(update={"name": name, "port": port})
 
 
 def exists(stack: str) -> bool:
-    """Whether anything of a stack exists: a state file, readable or not, or something that carries its mark."""
+    """Whether anything of a stack exists: a state file, readable or not, its mark, or a command that works on it."""
     paths = StackPaths.of(stack)
     try:
-        return read_state(paths) is not None or bool(remains_of(paths))
-    except (ConfigurationConflict, NotOurs):
+        with stack_held(paths, timeout=HELD_SECONDS):
+            return read_state(paths) is not None or bool(remains_of(paths))
+    except (ConfigurationConflict, NotOurs, StackBusy):
         return True
 
 

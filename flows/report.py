@@ -56,17 +56,17 @@ def report(settings: ReportForm) -> str:
 
 def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
     """Bring up a stack as the demo does, watch it, collect, take it down with its data."""
-    stack_settings, page = own_stack(settings.stack), own_page(settings.page)
-    stack, seconds = stack_settings.name, settings.demo.demo_seconds
-    say(f"there is no stack {stack}: this report brings one up, watches it for {seconds:g} s and takes it down")
-    try:
-        start_up(StartUpForm(stack=stack_settings, producer=settings.producer, stream=settings.stream, page=page))
-        watch_rankings(stack, seconds)
-        audit = collect(stack, place, own=True)
-        tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
-    except BaseException:
-        take_down_own(stack)
-        raise
+    with own_stack(settings.stack) as own:
+        page, stack, seconds = own_page(settings.page), own.name, settings.demo.demo_seconds
+        say(f"there is no stack {stack}: this report brings one up, watches it for {seconds:g} s and takes it down")
+        try:
+            start_up(StartUpForm(stack=own, producer=settings.producer, stream=settings.stream, page=page))
+            watch_rankings(stack, seconds)
+            audit = collect(stack, place, own=True)
+            tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
+        except BaseException:
+            take_down_own(stack)
+            raise
     return audit
 
 

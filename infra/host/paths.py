@@ -125,6 +125,11 @@ class StackPaths:
         return self.home / "stacks" / f".{self.name}.down"
 
     @property
+    def claim(self) -> Path:
+        """Locked while a demo or a report has the stack's name for itself."""
+        return self.home / "stacks" / f".{self.name}.claim"
+
+    @property
     def health(self) -> Path:
         """The health check's record: the last findings and the repairs so far."""
         return self.root / "health.json"

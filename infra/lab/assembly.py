@@ -13,6 +13,7 @@ from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
+from infra.stack.claim import require_unclaimed
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
@@ -74,9 +75,11 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
 
     A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
     machine before anything is recorded. ``seen`` is what Docker was seen to have of it before this run began.
-    Raises ConfigurationConflict when asked for another runtime or profile, EngineUnavailable where the engine answers only now.
+    Raises ConfigurationConflict when asked for another runtime or profile, EngineUnavailable where the engine answers only now,
+    StackBusy for a name that a demo has for itself.
     """
     paths = StackPaths.of(settings.stack.name)
+    require_unclaimed(paths)
     earlier = read_state(paths)
     if earlier is None:
         runtime, why = resolve_runtime(settings.stack, paths, seen)

@@ -11,11 +11,11 @@ from flows import demo as module
 from flows import start_up
 from flows.demo import own_page, own_stack
 from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm
-from infra.host.paths import StackPaths
+from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab
-from infra.stack.state import existing_stacks
-from trending.errors import Interrupted, NotReady
+from infra.stack.state import existing_stacks, stack_held
+from trending.errors import Interrupted, NotReady, StackBusy
 from trending.settings import PageSettings, StackSettings
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def test_a_demo_that_fails_or_is_interrupted_leaves_nothing(step: str, error: Ba
 
 def test_names_and_ports_of_the_contract_are_kept_when_they_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "port_owner", lambda _port: None)
-    assert own_stack(StackSettings()) == StackSettings()
+    with own_stack(StackSettings()) as own:
+        assert own == StackSettings()
 
 
 @pytest.mark.usefixtures("world")
@@ -95,13 +96,35 @@ def test_each_taken_name_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "port_owner", lambda _port: None)
     for name in ("trending", "trending-demo-2"):
         start_up.start_up(StartUpForm(stack=lab_stack(name=name)))
-    assert own_stack(StackSettings()).name == "trending-demo-3"
+    with own_stack(StackSettings()) as own:
+        assert own.name == "trending-demo-3"
+
+
+@pytest.mark.usefixtures("world")
+def test_two_demos_at_once_have_two_names_and_nobody_else_gets_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "port_owner", lambda _port: None)
+    with own_stack(StackSettings()) as first, own_stack(StackSettings()) as second:
+        assert (first.name, second.name) == ("trending", "trending-demo-2")
+        start_up.start_up(StartUpForm(stack=lab_stack(name="trending")))  # the first demo's own
+        monkeypatch.setattr("infra.stack.claim._own", set())  # somebody else's process
+        with pytest.raises(StackBusy, match="a demo or a report has the name trending-demo-2 for itself"):
+            start_up.start_up(StartUpForm(stack=lab_stack(name="trending-demo-2")))
+    start_up.start_up(StartUpForm(stack=lab_stack(name="trending-demo-2")))
+    assert [path.name for path in (lab_home() / "stacks").glob("*.claim")] == []
+
+
+@pytest.mark.usefixtures("world")
+def test_a_name_that_another_command_is_working_on_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "port_owner", lambda _port: None)
+    with stack_held(StackPaths.of("trending")), own_stack(StackSettings()) as own:
+        assert own.name == "trending-demo-2"
 
 
 def test_a_taken_usual_port_is_replaced_by_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "port_owner", lambda port: PortOwner(port, 1, "kafka"))
     monkeypatch.setattr("infra.host.processes.port_owner", lambda port: PortOwner(port, 1, "x") if port < 9292 else None)
-    assert own_stack(StackSettings()).port == 9292
+    with own_stack(StackSettings()) as own:
+        assert own.port == 9292
 
 
 def test_a_taken_page_port_is_replaced_by_a_free_one_and_one_that_was_asked_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +142,8 @@ def test_a_taken_page_port_is_replaced_by_a_free_one_and_one_that_was_asked_for_
 def test_a_port_that_was_asked_for_is_never_exchanged() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         asked = StackSettings(port=server.getsockname()[1] if server.getsockname()[1] <= 60000 else 23999)
-        assert own_stack(asked) == asked
+        with own_stack(asked) as own:
+            assert own == asked
 
 
 def test_the_command_stops_the_server_that_it_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
