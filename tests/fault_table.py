@@ -71,8 +71,8 @@ ROWS = {
     33: Row("retention takes segments under full rate; a month of windows", later="issue 12"),
     34: Row("records of others: transactions, rejects larger than a letter, a million rejects, compaction", later="issue 11"),
     35: Row("state lost, damaged, of another version or user; checkout copied or moved; other TMPDIR, HOME, umask"),
-    36: Row("what the user's shell exports; a terminal without UTF-8, a closed pipe, a closed terminal", later="issue 11"),
-    37: Row("a page of another origin, a foreign Host header, another user of the machine", later="issue 11"),
+    36: Row("what the user's shell exports; a terminal without UTF-8, a closed pipe, a closed terminal"),
+    37: Row("a page of another origin, a foreign Host header, another user of the machine"),
 }
 
 

@@ -25,7 +25,7 @@ from infra.host.paths import BUDGET_FILE
 from infra.host.processes import STACK_VARIABLE, stack_processes
 from infra.stack.declaration import Program
 from infra.supervision import private_files as private
-from infra.supervision.budget import note_death, read_budget
+from infra.supervision.budget import SETTLED_SECONDS, note_death, read_budget
 from infra.supervision.configuration import write_configuration, write_program
 from infra.supervision.control_socket import socket_of, supervisords
 from infra.supervision.supervisor import FINAL_EXIT_CODES, ProgramStatus, Supervisor, clean_environment
@@ -54,7 +54,8 @@ PROGRAMS = (
 )
 
 
-def eventually(true: Callable[[], bool], seconds: float = 6.0) -> None:
+def eventually(true: Callable[[], bool], seconds: float = 6.0 + 2 * SETTLED_SECONDS) -> None:
+    """Wait; the listener books the next death only once it has given up another program, which takes as long as that settles."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it never came true"
