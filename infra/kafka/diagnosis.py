@@ -209,7 +209,7 @@ KILLED_BY_HAND = Diagnosis("exit 137, not OOMKilled", "", "somebody killed it wi
 OUT_OF_MEMORY = Diagnosis(
     "SIGKILL, and the kernel's OOM killer struck",
     "",
-    "the machine ran out of memory, and the kernel's OOM killer struck at that time",
+    "it was killed with SIGKILL, and the kernel's OOM killer struck on this machine at that time",
     "close other programs, or give it less: make up HEAP_MB=256",
 )
 KILLED = Diagnosis(

@@ -61,10 +61,15 @@ class Deaths(msgspec.Struct):
     last_words: str = ""
     memory: bool | None = None
 
+    @property
+    def killed(self) -> bool:
+        """Whether the last death was by SIGKILL, which is how the OOM killer ends a process."""
+        return "SIGKILL" in self.last_words
+
 
 def told(deaths: Deaths) -> str:
     """Return the last cause in words."""
-    of_memory = f" ({_OF_MEMORY[deaths.memory]})" if "SIGKILL" in deaths.last_words else ""
+    of_memory = f" ({_OF_MEMORY[deaths.memory]})" if deaths.killed else ""
     return f"{deaths.last_words}{of_memory}" if deaths.last_words else "its output tells none"
 
 

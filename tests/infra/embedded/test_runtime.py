@@ -183,10 +183,10 @@ def test_a_broker_stopped_for_dying_too_often_is_given_up_until_somebody_starts_
     made.start(kafka(made))
     budget = StackPaths.of("lab").budget
     for _ in range(DEATHS + 1):
-        note_death(budget, "kafka", 1.0, "java.io.IOException: disk", memory=True)
+        note_death(budget, "kafka", 1.0, "terminated by SIGKILL", memory=True)
     world.ended["kafka"] = ProgramStatus("kafka", "STOPPED", 0, 0, "", 0.0)
     assert made.observe(kafka(made)).state is ServiceState.GIVEN_UP
-    assert made.observe(kafka(made)).deaths == "five deaths in ten minutes; the last cause: java.io.IOException: disk"
+    assert made.observe(kafka(made)).deaths.startswith("five deaths in ten minutes; the last cause: terminated by SIGKILL (")
     with pytest.raises(ServiceDied, match=r"kafka is given up after five deaths in ten minutes; the last cause: .*OOM") as caught:
         require_running(made, kafka(made))
     assert caught.value.next_command.endswith("make up gives it its budget back")
@@ -194,6 +194,18 @@ def test_a_broker_stopped_for_dying_too_often_is_given_up_until_somebody_starts_
     assert made.start(kafka(made)) is Outcome.RECREATED
     assert read_budget(budget) == {}
     assert made.observe(kafka(made)).state is ServiceState.RUNNING
+
+
+@pytest.mark.usefixtures("log")
+def test_the_oom_killers_strike_elsewhere_is_no_cause_of_a_death_without_a_kill(world: World) -> None:
+    made = runtime(world)
+    made.start(kafka(made))
+    for _ in range(DEATHS + 1):
+        note_death(StackPaths.of("lab").budget, "kafka", 1.0, "exit status 3: java.io.IOException: disk", memory=True)
+    world.ended["kafka"] = ProgramStatus("kafka", "STOPPED", 0, 0, "", 0.0)
+    with pytest.raises(ServiceDied, match=r"the last cause: exit status 3: java.io.IOException: disk") as caught:
+        require_running(made, kafka(made))
+    assert "OOM" not in str(caught.value)
 
 
 def test_preparing_checks_java_before_any_download(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
