@@ -46,7 +46,7 @@ $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,reloc
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(PY) -c 'import os, site; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{os.getcwd()}\n{os.getcwd()}/src\n")'
 	@$(PY) -m infra.java.jars
-	@touch $@
+	@rm -f $@ && touch $@
 
 setup: $(VENV)/.complete jars archives ## virtual environment, jars, class archives
 

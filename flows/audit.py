@@ -53,6 +53,9 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
     """Stop the producer, wait until the stream has caught up, and return what ``look`` makes of the log's ends."""
     with stack_held(StackPaths.of(stack)):
         say("the producer rests while the stream catches up and the log is counted anew")
+        lab = open_lab(stack)
+        # One that is not there for another reason, of a stack that is down say, is not ours to start.
+        resume = resume and (PRODUCER in lab.state.resting or lab.supervisor.status(PRODUCER) is not None)
         stop_producer(stack)
         try:
             return look(stack, wait_for_catch_up(stack))

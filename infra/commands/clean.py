@@ -192,12 +192,15 @@ def _host() -> str:
 
 
 def stacks_in_docker(home: Path) -> list[str]:
-    """Return the stacks whose state says that they run, or may run, in Docker; one whose state cannot be read may."""
+    """Return the stacks of which Docker may have something: those of its runtime, and those whose state cannot be read.
+
+    One that is wanted down may run all the same: a take-down that could not reach Docker has left it there.
+    """
     found = []
     for paths in StackPaths.all(home):
         try:
             state = json.loads(paths.state.read_bytes())
-            in_use = state["runtime"] != "embedded" and state["wanted"] == "up"
+            in_use = state["runtime"] != "embedded"
         except FileNotFoundError:
             in_use = False
         except (OSError, ValueError, KeyError, TypeError):
@@ -215,7 +218,9 @@ def refusal(home: Path, venv: Path) -> list[str]:
     except EngineSilentError as silence:
         containers, volumes = [], []
         sys.stdout.write(f"whether Docker has something of this checkout could not be seen ({silence})\n")
-        running += [f"perhaps the stack {name}: its state says Docker, or nothing" for name in stacks_in_docker(home)]
+        running += [
+            f"perhaps the stack {name}: its state says Docker, which could not be asked" for name in stacks_in_docker(home)
+        ]
     if running or containers:
         return [*running, *containers]
     if volumes:
@@ -231,7 +236,8 @@ def main() -> None:
         sys.stderr.write("error: nothing was deleted, because this runs:\n")
         sys.stderr.writelines(f"  {reason}\n" for reason in reasons)
         sys.stderr.write(
-            "  next: make down (NAME=… for another stack) and make serve-stop end what is the lab's; for Docker, start it\n"
+            "  next: make down (NAME=… for another stack) and make serve-stop end what is the lab's; for Docker, start it,"
+            " or delete the state file that is named if Docker is gone for good\n"
         )
         sys.exit(1)
 

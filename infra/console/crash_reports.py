@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from infra.console.imports import interrupt_as_usual
 from infra.console.reporting import write_line
 from infra.console.standard_streams import make_streams_endure
 from infra.host.paths import lab_home
@@ -83,6 +84,7 @@ def _where(file: Path | None) -> str:
 def run_reported(main: Callable[[], int | None]) -> NoReturn:
     """Run the ``main`` of a command without a form and exit, with one message whatever it raises."""
     make_streams_endure()
+    interrupt_as_usual()
     try:
         code = main()
     except LabError as error:

@@ -22,18 +22,18 @@ class _Enduring(io.FileIO):
     """A file descriptor for writing. When its reader has gone, what follows is written to nowhere."""
 
     lost = 0
-    """Number of the error that told so: EPIPE or EIO; 0 while somebody reads."""
+    """Number of the error that told so, EPIPE or EIO, or ENOSPC of a full disk; 0 while all is written."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _GONE:
-                raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            self.lost = error.errno
+            self.lost = error.errno or 0
+            if error.errno not in _GONE:
+                raise  # once: what Python still holds of it is written at exit, where an error would be a traceback
             return memoryview(data).nbytes
 
 
@@ -49,7 +49,7 @@ def make_streams_endure() -> None:
 
 def reader_has_gone() -> bool:
     """Whether what this process prints is read by nobody any more; known after the first line that was lost."""
-    return _lost(sys.stdout) != 0
+    return _lost(sys.stdout) in _GONE
 
 
 def terminal_has_closed(stream: TextIO) -> bool:

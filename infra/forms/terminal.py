@@ -56,6 +56,10 @@ class _FlatEnvironment(PydanticBaseSettingsSource):
         values: dict[str, Any] = {}
         for name, section in sections.items():
             value = os.environ.get(_PREFIX + name.upper())
+            if name == "name" and value == "":
+                # From ``NAME=$UNSET`` in a script: the usual stack is not what was meant, least of all to be deleted.
+                cause = "NAME is empty"
+                raise InvalidInput(cause, f"{_PREFIX}NAME is set to nothing", "give a name, or leave NAME out for trending")
             if value is None or value == "":
                 continue
             target = values.setdefault(section, {}) if section else values

@@ -47,7 +47,7 @@ def require_own_home() -> None:
         if owner != number:
             theirs, mine = user_name(owner), user_name(number)
             cause = f"the lab's directory is used by {theirs} too, and this is {mine}"
-            ways = f"run it as {theirs}; or chown -R {mine} {home} as root, once {theirs}'s stacks are down; or set TRENDING_HOME"
+            ways = f"run it as {theirs}, or set TRENDING_HOME to a directory that is {mine}'s alone"
             raise NotOurs(cause, f"{path} belongs to {theirs}", ways)
 
 

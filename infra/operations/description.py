@@ -85,7 +85,7 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
     port = lab.settings.page.page_port if name == PAGE else 0
     shown = str(port or "")
     if status is None:
-        unwanted = name == PAGE and not port
+        unwanted = (name == PAGE and not port) or name in lab.state.resting
         return Line(name, "absent", "-", shown, "not asked for" if unwanted else "", wanted_up and not unwanted)
     try:
         beat = fresh_heartbeat(lab, name)

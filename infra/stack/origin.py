@@ -40,6 +40,21 @@ def require_own(paths: StackPaths) -> None:
     raise NotOurs(cause, str(paths.root), f"make up NAME=another PORT=19092 PAGE_PORT=8601, or {aside} and make up")
 
 
+def require_same_name(paths: StackPaths, recorded: str) -> None:
+    """Raise NotOurs if the state in the stack's directory is another stack's: the directory was copied or renamed.
+
+    Its ids, ports and volumes are those of the recorded name, so a command would work on that stack instead.
+    """
+    if recorded == paths.name:
+        return
+    cause = f"the directory of the stack {paths.name} is a copy of that of {recorded}, or was renamed: its state is {recorded}'s"
+    root = shlex.quote(str(paths.root))
+    aside = shlex.quote(str(paths.root.with_name(f".{paths.name}.copied")))
+    back = f"mv {root} {shlex.quote(str(paths.root.with_name(recorded)))}"
+    ways = f"mv {root} {aside} sets it aside" if paths.root.with_name(recorded).exists() else f"{back} gives it its name back"
+    raise NotOurs(cause, str(paths.state), ways)
+
+
 def _require_ended(paths: StackPaths, original: StackPaths) -> None:
     running = stack_processes(original.stack_id)
     if running:

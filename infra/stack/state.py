@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths
-from infra.stack.origin import note_origin, require_own
+from infra.stack.origin import note_origin, require_own, require_same_name
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
@@ -58,14 +58,16 @@ def read_state(paths: StackPaths) -> StackState | None:
     """Return what is wanted of the stack, or None for a stack that does not exist.
 
     Raises ConfigurationConflict if the file is damaged, may not be read, or a newer version of the lab wrote it. The data is fine
-    in all these cases, so none of the remedies deletes it. Raises NotOurs for a copy of another checkout's, with its data.
+    in all these cases, so none of the remedies deletes it. Raises NotOurs for a copy of another checkout's or stack's.
     """
     require_own(paths)
     try:
         known = json.loads(paths.state.read_bytes())
         version = known.get("version", 1)
         if version <= VERSION:
-            return StackState.model_validate_json(json.dumps({**known, "version": VERSION}))
+            state = StackState.model_validate_json(json.dumps({**known, "version": VERSION}))
+            require_same_name(paths, state.settings.stack.name)
+            return state
     except FileNotFoundError:
         return None
     except PermissionError as error:

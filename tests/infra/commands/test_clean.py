@@ -125,7 +125,7 @@ def test_another_checkouts_stack_is_no_reason(checkout: Path, started: list[subp
     [
         ('{"runtime": "docker", "wanted": "up"}', True),
         ("{", True),
-        ('{"runtime": "docker", "wanted": "down"}', False),
+        ('{"runtime": "docker", "wanted": "down"}', True),  # by a take-down that could not reach Docker
         ('{"runtime": "embedded", "wanted": "up"}', False),
     ],
 )

@@ -384,3 +384,9 @@ def test_a_form_deletes_only_what_is_confirmed_and_a_typed_command_confirms_itse
     parse(TearDownForm, ["--name=lab", "--volumes", "--confirm=lab"], "down").require_confirmed()
     parse(TearDownCommand, ["--name=lab", "--volumes"], "down").require_confirmed()
     parse(TearDownForm, ["--name=lab"], "down").require_confirmed()
+
+
+def test_an_empty_name_is_no_name_and_not_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDING_NAME", "")
+    with pytest.raises(InvalidInput, match="NAME is empty"):
+        parse(TearDownForm, [], "down")

@@ -49,5 +49,5 @@ def test_whatever_belongs_to_another_user_is_named_with_the_ways_on(place: str, 
     with pytest.raises(NotOurs, match=f"used by {NAMELESS} too, and this is ") as caught:
         require_own_home()
     assert str(path.resolve()) in caught.value.evidence
-    assert "chown" in caught.value.next_command
+    assert "set TRENDING_HOME to a directory that is" in caught.value.next_command
     os.chown(path, 0, 0)

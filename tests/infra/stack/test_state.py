@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ from infra.stack.state import (
     take_down_waits,
     write_state,
 )
-from trending.errors import ConfigurationConflict, StackBusy
-from trending.settings import LabSettings, RuntimeKind
+from trending.errors import ConfigurationConflict, NotOurs, StackBusy
+from trending.settings import LabSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,9 @@ def paths() -> StackPaths:
 
 
 def a_state(wanted: Wanted = Wanted.UP) -> StackState:
-    return StackState(wanted=wanted, runtime=RuntimeKind.EMBEDDED, cluster_id="abc", settings=LabSettings())
+    return StackState(
+        wanted=wanted, runtime=RuntimeKind.EMBEDDED, cluster_id="abc", settings=LabSettings(stack=StackSettings(name="lab"))
+    )
 
 
 def test_what_is_written_is_read_back(paths: StackPaths) -> None:
@@ -210,3 +213,21 @@ def test_two_who_look_at_once_do_not_take_each_other_for_a_request(tmp_path: Pat
     with paths.down_request.open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_EX)
         assert not take_down_waits(paths)
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("original_is_there", [True, False])
+def test_a_directory_with_another_stacks_state_is_refused(home: Path, original_is_there: bool) -> None:  # noqa: FBT001
+    first, other = StackPaths.of("lab"), StackPaths.of("copied")
+    settings = LabSettings(stack=StackSettings(name="lab"))
+    write_state(first, StackState(wanted=Wanted.UP, runtime=RuntimeKind.EMBEDDED, cluster_id="c", settings=settings))
+    shutil.copytree(first.root, other.root)
+    if not original_is_there:
+        shutil.rmtree(first.root)
+    with pytest.raises(NotOurs, match="its state is lab's") as caught:
+        read_state(other)
+    remedy = caught.value.next_command
+    subprocess.run(remedy[: remedy.index(" sets " if original_is_there else " gives ")], shell=True, check=True)  # noqa: S602 - as a person would paste it
+    assert read_state(other) is None
+    assert read_state(first) is not None
+    assert home in first.root.parents

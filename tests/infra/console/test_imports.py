@@ -1,0 +1,46 @@
+"""The first second of a command, before its own handling of signals and errors begins."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from infra.host.paths import CHECKOUT
+from trending.errors import Interrupted
+
+
+@pytest.mark.parametrize("module", ["flows.tear_down", "infra.commands.status"])
+def test_an_interruption_while_libraries_are_imported_is_one_line(module: str) -> None:
+    words = [sys.executable, "-X", "importtime", "-m", module, "--help"]
+    command = subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert command.stderr is not None
+    with command, command.stderr:
+        for line in command.stderr:  # each import is told as it happens, pydantic's long before the last
+            if "pydantic_core" in line:
+                break
+        command.send_signal(signal.SIGINT)
+        said = [line for line in command.stderr if not line.startswith("import time:")]
+        assert command.wait(30) == Interrupted.exit_code
+    assert said == ["interrupted\n"]
+
+
+@pytest.mark.row(36)
+@pytest.mark.usefixtures("home")
+def test_a_setting_that_prefects_import_refuses_is_one_line() -> None:
+    environment = {**os.environ, "PREFECT_CLIENT_MAX_RETRIES": "abc"}
+    command = [sys.executable, "-m", "flows.tear_down", "--name=zz"]
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ValidationError: ")
+    assert " its traceback is in " in last
+
+
+def test_a_package_that_is_only_imported_changes_nothing() -> None:
+    code = "import signal, sys, flows; sys.exit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0
