@@ -48,11 +48,17 @@ def test_a_file_of_flows_is_one_flow_with_one_deployment(path: Path) -> None:
     assert len(flows) == 1
 
 
+FIRST_OF_A_COMMAND = ["from infra.console.imports import tell_in_one_line", "tell_in_one_line()"]
+"""What the two packages of commands do before the command's own imports; it imports the standard library only."""
+
+
 @pytest.mark.parametrize("floor", ["flows", "infra", "src"])
 def test_a_package_costs_nothing_to_import(floor: str) -> None:
     for path in (CHECKOUT / floor).rglob("__init__.py"):
-        (docstring,) = ast.parse(path.read_text(encoding="utf-8")).body
+        docstring, *code = ast.parse(path.read_text(encoding="utf-8")).body
         assert isinstance(docstring, ast.Expr), path
+        first = path.parent in {CHECKOUT / "flows", CHECKOUT / "infra"}
+        assert [ast.unparse(each) for each in code] == (FIRST_OF_A_COMMAND if first else []), path
 
 
 def test_where_a_stack_lies_is_composed_in_one_module() -> None:
