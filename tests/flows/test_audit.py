@@ -13,7 +13,9 @@ from flows import audit as module
 from flows import start_up
 from infra.forms.parameters import AuditForm, StartUpForm
 from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab
 from infra.operations.audit import followed
+from infra.operations.description import describe
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.kafka.log_reader import Record
 from trending.serving.store import Batch, Store
@@ -90,6 +92,21 @@ def test_the_producer_is_started_again_though_the_audit_failed(error: BaseExcept
     with pytest.raises(type(error)):
         audit()
     assert "producer" in world.programs
+
+
+def test_a_producer_that_was_not_there_is_not_started(world: World) -> None:
+    world.programs.pop("producer")
+    assert audit().clean
+    assert "launch producer" not in world.changes
+    assert "producer" not in world.programs
+
+
+def test_a_stack_that_rests_on_purpose_is_in_no_trouble(world: World) -> None:
+    assert audit(resume=False).clean
+    lines = {line.name: line for line in describe(open_lab("lab"))}
+    assert (lines["producer"].detail, lines["producer"].trouble) == ("not asked for", False)
+    world.programs.pop("stream")
+    assert next(line for line in describe(open_lab("lab")) if line.name == "stream").trouble, "nobody asked for that"
 
 
 def test_a_lost_tweet_fails_the_audit_with_its_figures(world: World, said: list[str], artifacts: dict[str, str]) -> None:
