@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from real.harness import COMMAND_SECONDS
 
 from infra.docker.engine import engine
 from infra.docker.labels import HOME_LABEL, NAME_LABEL, STACK_LABEL, USER_LABEL
@@ -54,22 +55,28 @@ def test_a_start_whose_terminal_was_closed_is_undone(any_stack: RealStack) -> No
 @pytest.mark.row(8, "E")
 def test_the_third_signal_abandons_an_undo_and_lists_what_is_left(stack: RealStack) -> None:
     command = stack.start("start_up", *stack.up_arguments())
-    read_until(command, "producer: created")
-    command.send_signal(signal.SIGINT)
-    read_until(command, "undoing what this run has made")
-    time.sleep(APART)
-    command.send_signal(signal.SIGTERM)
-    read_until(command, "once more abandons it")
-    time.sleep(APART)
-    command.send_signal(signal.SIGHUP)
-    output, _nothing = command.communicate(timeout=30)
-    left = stack_processes(stack.paths.stack_id)
+    try:
+        read_until(command, "producer: created")
+        broker = stack.service_pid()
+        stack.kill(broker, signal.SIGSTOP)  # so that the undo waits for its end, however fast the machine
+        command.send_signal(signal.SIGINT)
+        read_until(command, "undoing what this run has made")
+        time.sleep(APART)
+        command.send_signal(signal.SIGTERM)
+        read_until(command, "once more abandons it")
+        time.sleep(APART)
+        command.send_signal(signal.SIGHUP)
+        output, _nothing = command.communicate(timeout=COMMAND_SECONDS)
+    finally:
+        command.kill()
+        command.communicate()
     assert command.returncode == Interrupted.exit_code
     assert "Traceback" not in output
     assert "was undone" not in output
-    if left:
-        assert "the undo was abandoned. This is left: " in output
-        assert f"make down NAME={stack.name} ends what runs" in output
+    assert broker in {process.pid for process in stack_processes(stack.paths.stack_id)}
+    assert "the undo was abandoned. This is left: " in output
+    assert f"make down NAME={stack.name} ends what runs" in output
+    stack.kill(broker, signal.SIGCONT)
     stack.down_command()
     stack.assert_nothing_left()
 
