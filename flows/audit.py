@@ -54,8 +54,9 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
     with stack_held(StackPaths.of(stack)):
         say("the producer rests while the stream catches up and the log is counted anew")
         lab = open_lab(stack)
-        # One that is not there for another reason, of a stack that is down say, is not ours to start.
-        resume = resume and (PRODUCER in lab.state.resting or lab.supervisor.status(PRODUCER) is not None)
+        if resume and PRODUCER not in lab.state.resting and lab.supervisor.status(PRODUCER) is None:
+            # Not there for another reason, of a stack that is down say: not ours to start, nor at rest on purpose.
+            return look(stack, wait_for_catch_up(stack))
         stop_producer(stack)
         try:
             return look(stack, wait_for_catch_up(stack))

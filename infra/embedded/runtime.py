@@ -116,7 +116,7 @@ class EmbeddedRuntime:
             drifted=self._drift_hash(service.name) != self._program(service).drift_hash,
             started_at=status.started if status.alive else None,
             comes_back=status.comes_back and not spent,
-            host_memory=deaths.memory if deaths.killed else False,
+            host_memory=deaths.of_memory,
             frozen=status.alive and is_frozen(status.pid),
             deaths=f"{RULE}; the last cause: {told(deaths)}" if spent else "",
         )

@@ -62,14 +62,14 @@ class Deaths(msgspec.Struct):
     memory: bool | None = None
 
     @property
-    def killed(self) -> bool:
-        """Whether the last death was by SIGKILL, which is how the OOM killer ends a process."""
-        return "SIGKILL" in self.last_words
+    def of_memory(self) -> bool | None:
+        """Whether the OOM killer may have caused the last death: never without a SIGKILL; None where that cannot be known."""
+        return self.memory if "SIGKILL" in self.last_words or not self.last_words else False
 
 
 def told(deaths: Deaths) -> str:
     """Return the last cause in words."""
-    of_memory = f" ({_OF_MEMORY[deaths.memory]})" if deaths.killed else ""
+    of_memory = f" ({_OF_MEMORY[deaths.memory]})" if "SIGKILL" in deaths.last_words else ""
     return f"{deaths.last_words}{of_memory}" if deaths.last_words else "its output tells none"
 
 

@@ -99,6 +99,7 @@ def test_a_producer_that_was_not_there_is_not_started(world: World) -> None:
     assert audit().clean
     assert "launch producer" not in world.changes
     assert "producer" not in world.programs
+    assert open_lab("lab").state.resting == set(), "status and health go on missing it"
 
 
 def test_a_stack_that_rests_on_purpose_is_in_no_trouble(world: World) -> None:

@@ -208,6 +208,15 @@ def test_the_oom_killers_strike_elsewhere_is_no_cause_of_a_death_without_a_kill(
     assert "OOM" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("log")
+def test_a_kill_whose_death_is_not_noted_yet_is_put_down_to_nothing(world: World) -> None:
+    made = runtime(world)
+    made.start(kafka(made))
+    world.ended["kafka"] = ProgramStatus("kafka", "EXITED", 0, -1, "", 0.0)
+    with pytest.raises(NotReady, match="whether memory was the reason cannot be known here"):
+        require_running(made, kafka(made))
+
+
 def test_preparing_checks_java_before_any_download(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[str] = []
     monkeypatch.setattr(embedded, "ensure_jars", fetched.append)
