@@ -36,25 +36,26 @@ HELD_SECONDS = 0.5
 @flow(name="demo", flow_run_name="demo {settings.stack.name}")
 def demo(settings: DemoForm) -> AuditReport:
     """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
-    with own_stack(settings.stack) as stack:
-        report = demo_of(settings, stack, own_page(settings.page))
+    with own_stack(settings.stack) as stack, taken_down_in_the_end(stack.name):
+        page = own_page(settings.page)
+        if stack != settings.stack or page != settings.page:
+            say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}, its page on {page.page_port}")
+        start_up(StartUpForm(stack=stack, producer=settings.producer, stream=settings.stream, page=page))
+        watch_rankings(stack.name, settings.demo.demo_seconds)
+        report = audit(AuditForm(name=stack.name, resume=False))
     say_figures(report, settings.stream.zone)
     return report
 
 
-def demo_of(settings: DemoForm, stack: StackSettings, page: PageSettings) -> AuditReport:
-    """Run the demo on this stack, which is its own."""
-    if stack != settings.stack or page != settings.page:
-        say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}, its page on {page.page_port}")
+@contextmanager
+def taken_down_in_the_end(stack: str) -> Iterator[None]:
+    """Take the block's own stack down with its data, after an error too."""
     try:
-        start_up(StartUpForm(stack=stack, producer=settings.producer, stream=settings.stream, page=page))
-        watch_rankings(stack.name, settings.demo.demo_seconds)
-        report = audit(AuditForm(name=stack.name, resume=False))
-        tear_down(TearDownForm(name=stack.name, volumes=True, confirm=stack.name))
+        yield
+        tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
     except BaseException:
-        take_down_own(stack.name)  # no flow: a second signal would end that before it has begun
+        take_down_own(stack)  # no flow: a second signal would end that before it has begun
         raise
-    return report
 
 
 def watch_rankings(stack: str, seconds: float) -> None:

@@ -13,16 +13,14 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.audit import with_producer_stopped
-from flows.demo import own_page, own_stack, watch_rankings
+from flows.demo import own_page, own_stack, taken_down_in_the_end, watch_rankings
 from flows.runs.server import with_server
 from flows.start_up import start_up
-from flows.tear_down import tear_down
 from infra.console.reporting import say
-from infra.forms.parameters import ReportForm, StartUpForm, TearDownForm
+from infra.forms.parameters import ReportForm, StartUpForm
 from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab
-from infra.operations.undo import take_down_own
 from infra.stack.state import Wanted, read_state
 from tasks.report import gather_facts, photograph_page, survey_log, write_report
 from trending.errors import InvalidInput, NotReady
@@ -56,18 +54,12 @@ def report(settings: ReportForm) -> str:
 
 def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
     """Bring up a stack as the demo does, watch it, collect, take it down with its data."""
-    with own_stack(settings.stack) as own:
-        page, stack, seconds = own_page(settings.page), own.name, settings.demo.demo_seconds
-        say(f"there is no stack {stack}: this report brings one up, watches it for {seconds:g} s and takes it down")
-        try:
-            start_up(StartUpForm(stack=own, producer=settings.producer, stream=settings.stream, page=page))
-            watch_rankings(stack, seconds)
-            audit = collect(stack, place, own=True)
-            tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
-        except BaseException:
-            take_down_own(stack)
-            raise
-    return audit
+    with own_stack(settings.stack) as own, taken_down_in_the_end(own.name):
+        page, seconds = own_page(settings.page), settings.demo.demo_seconds
+        say(f"there is no stack {own.name}: this report brings one up, watches it for {seconds:g} s and takes it down")
+        start_up(StartUpForm(stack=own, producer=settings.producer, stream=settings.stream, page=page))
+        watch_rankings(own.name, seconds)
+        return collect(own.name, place, own=True)
 
 
 def collect(stack: str, place: Path, *, own: bool) -> AuditReport:

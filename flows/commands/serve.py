@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 from flows.commands.deployment import (
     ALERT,
@@ -16,6 +15,7 @@ from flows.commands.deployment import (
 )
 from flows.runs.server import run_on
 from flows.runs.users_server import users_server_answers
+from infra.console.reporting import write_line
 from infra.forms.parameters import ServeForm
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
@@ -27,39 +27,34 @@ from infra.prefect_services.worker import ensure_worker
 def main(settings: ServeForm) -> None:
     """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
     server = ensure_server(users=users_server_answers)
-    print_line(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
+    write_line(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
     note_serving()  # before the deployments are made, so that a command that ends meanwhile does not stop the server
     run_on(server, lambda: serve(server, settings))
-    print_line(f"\nUI: {server.url.removesuffix('/api')}/deployments")
+    write_line(f"\nUI: {server.url.removesuffix('/api')}/deployments")
     credentials = ""
     if server.password is not None:
-        print_line(f"it asks for a password: make serve-password shows it; it is in {password_file()}")
+        write_line(f"it asks for a password: make serve-password shows it; it is in {password_file()}")
         credentials = f'PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(password_file()))})" '
-    print_line("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
-    print_line(f"{credentials}PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
+    write_line("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
+    write_line(f"{credentials}PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
 
 
 def serve(server: PrefectServer, settings: ServeForm) -> None:
     """Put pool, deployments and automations on the server, then start the worker and wait for it."""
     created = create_pool()
-    print_line(f"[ok] work pool {'created' if created else 'is there'}")
+    write_line(f"[ok] work pool {'created' if created else 'is there'}")
     for part in paused_parts():
-        print_line(f"[!!] {part}; until then every run waits")
+        write_line(f"[!!] {part}; until then every run waits")
     lines = deploy(client_environment(server))
-    print_line(f"[ok] {len(lines)} deployments")
+    write_line(f"[ok] {len(lines)} deployments")
     applied = apply_automations(settings.alert_url)
-    print_line(f"[ok] automations {', '.join(applied)}")
+    write_line(f"[ok] automations {', '.join(applied)}")
     if ALERT not in applied:
-        print_line("[--] nobody is alerted by message: give an address with ALERT_URL=https://…")
+        write_line("[--] nobody is alerted by message: give an address with ALERT_URL=https://…")
     started = ensure_worker(server)
     wait_for_worker(SystemClock())
-    print_line(f"[ok] worker {'started' if started else 'is there'}")
-    print_line(f"[ok] the next scheduled health check is at {wait_for_schedule(SystemClock()).astimezone():%H:%M:%S}")
-
-
-def print_line(line: str) -> None:
-    """Print one line."""
-    sys.stdout.write(line + "\n")
+    write_line(f"[ok] worker {'started' if started else 'is there'}")
+    write_line(f"[ok] the next scheduled health check is at {wait_for_schedule(SystemClock()).astimezone():%H:%M:%S}")
 
 
 if __name__ == "__main__":

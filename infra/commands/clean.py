@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from infra.console.crash_reports import run_reported
-from infra.host.paths import CHECKOUT, StackPaths, short_hash
+from infra.host.paths import CHECKOUT, StackPaths
 
 MARK = "TRENDING_STACK_ID"
 LABEL = "trending.stack"
@@ -67,7 +67,7 @@ def _lives_in(process: Process, place: Path) -> bool:
 
 def suffix_of(home: Path) -> str:
     """Return the end of the ids of all stacks of ``home``."""
-    return f"-{short_hash(str(home), 8)}"
+    return StackPaths(home, "").stack_id
 
 
 def _processes() -> list[Process]:

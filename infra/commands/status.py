@@ -12,7 +12,6 @@ from rich.table import Table
 from infra.docker.compose_stack import compose_stack
 from infra.forms.parameters import NamedStack
 from infra.forms.terminal import run_command
-from infra.health.freshness import HELD_SECONDS
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.kafka.readiness import ANSWER_SECONDS
@@ -23,7 +22,7 @@ from infra.operations.description import Line, describe, describe_compose, descr
 from infra.operations.topic import earlier_records
 from infra.stack.state import Wanted, read_state
 from trending.errors import AuditFailed, ConfigurationConflict, NotOurs, NotReady
-from trending.kafka.open_transactions import held_partitions
+from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +96,7 @@ def print_earlier_records(offsets: Mapping[int, int]) -> None:
 def print_held_partitions(lab: Lab) -> None:
     """Print a line for each partition that an open transaction holds; that is no trouble of the stack's."""
     with suppress(NotReady):  # the topic may not be there yet
-        for held in held_partitions(lab.stack.connection, lab.settings.stack.topic, HELD_SECONDS, ANSWER_SECONDS):
+        for held in held_partitions(lab.stack.connection, lab.settings.stack.topic, TOLD_SECONDS, ANSWER_SECONDS):
             sys.stdout.write(f"{held}\n")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeStack, compose_ladder
 from infra.health.freshness import FRESHNESS, freshness
-from infra.health.verdicts import Finding, Repair, Verdict, block
+from infra.health.verdicts import Finding, Repair, Verdict, block, down
 from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
@@ -108,7 +108,7 @@ def _look_safely(component: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except LabError as error:
-        return _down(component, error)
+        return down(component, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its component
         evidence = f"it could not be looked at: {type(error).__name__}: {error}"
         return Finding(component, Verdict.UNHEALTHY, evidence, "make status")
@@ -118,29 +118,24 @@ def _climbed(component: str, rungs: list[Rung]) -> Finding:
     try:
         evidence = climb(rungs, 0.0, SystemClock())
     except LabError as error:
-        return _down(component, error)
+        return down(component, error)
     words = list(evidence.values())
     fresh = [each for place, each in enumerate(words) if not any(each in earlier for earlier in words[:place])]
     return Finding(component, Verdict.HEALTHY, "; ".join(fresh))
-
-
-def _down(component: str, error: LabError, repair: Repair = Repair.NONE) -> Finding:
-    evidence = f"{error.cause}: {error.evidence}" if error.evidence else error.cause
-    return Finding(component, Verdict.UNHEALTHY, evidence, error.next_command, repair)
 
 
 def _checked(component: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(component, Verdict.HEALTHY, check())
     except LabError as error:
-        return _down(component, error)
+        return down(component, error)
 
 
 def _supervisor(lab: Lab) -> Finding:
     try:
         answers = lab.supervisor.require_reachable()
     except LabError as error:
-        return _down(SUPERVISOR, error)  # no repair: starting another one would end programs that may be well
+        return down(SUPERVISOR, error)  # no repair: starting another one would end programs that may be well
     if answers:
         return Finding(SUPERVISOR, Verdict.HEALTHY, "answers")
     return Finding(SUPERVISOR, Verdict.UNHEALTHY, f"no supervisord of {lab.paths.stack_id} runs", "make up", Repair.START)
@@ -151,14 +146,14 @@ def _service(lab: Lab, service: Service) -> Finding:
         observed = lab.runtime.observe(service)
         evidence = require_running(lab.runtime, service)
     except LabError as error:
-        return _down(service.name, error, Repair.START if error.retriable else Repair.NONE)
+        return down(service.name, error, Repair.START if error.retriable else Repair.NONE)
     try:
         answer = _answer(lab, service)
     except NotReady as error:
         age = time.time() - (observed.started_at or 0.0)
         if observed.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
             return Finding(service.name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
-        return _down(service.name, error, Repair.RESTART)
+        return down(service.name, error, Repair.RESTART)
     return Finding(service.name, Verdict.HEALTHY, f"{evidence}; {answer}")
 
 
@@ -176,14 +171,14 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
     except LabError as error:
         status = lab.supervisor.status(name)
         if status is None:
-            return _down(name, error, Repair.START)
+            return down(name, error, Repair.START)
         if not status.alive:
             final = status.state == "EXITED" and not status.comes_back
-            return _down(name, error, Repair.NONE if final else Repair.START)
+            return down(name, error, Repair.NONE if final else Repair.START)
         age = time.time() - status.started
         if age < STARTING_SECONDS[name]:
             return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
-        return _down(name, error, Repair.RESTART)
+        return down(name, error, Repair.RESTART)
     return Finding(name, Verdict.HEALTHY, "; ".join(evidence.values()))
 
 
@@ -198,7 +193,7 @@ def _versions(lab: Lab) -> Finding:
     try:
         version = lab.runtime.kafka_version()
     except LabError as error:
-        return _down("versions", error)
+        return down("versions", error)
     if holes := hole(version):
         evidence = f"Kafka {version} has {holes}; its ports are on 127.0.0.1 only"
         return Finding("versions", Verdict.WARNING, evidence, "make up PROFILE=kraft NAME=another", version=version)

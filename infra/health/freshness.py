@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from infra.health.verdicts import Finding, Verdict
+from infra.health.verdicts import Finding, Verdict, down
 from infra.kafka.readiness import ANSWER_SECONDS
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.stream import NAME as STREAM
 from trending.errors import LabError
 from trending.kafka.log_reader import log_ends, offsets_at
-from trending.kafka.open_transactions import held_partitions
+from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
 
 if TYPE_CHECKING:
     from infra.lab.assembly import Lab
 
 FRESHNESS = "freshness"
-HELD_SECONDS = 5.0
-"""A transaction that has been open for so long is told of; ordinary ones last some hundredths of a second."""
 
 
 def freshness(lab: Lab, starting_seconds: float) -> Finding:
@@ -33,10 +31,9 @@ def freshness(lab: Lab, starting_seconds: float) -> Finding:
         beat = fresh_heartbeat(lab, STREAM)
         due = offsets_at(connection, topic, time.time() - allowed, ANSWER_SECONDS)
         ends = {part: end for part, (_first, end) in log_ends(connection, topic, ANSWER_SECONDS).items()}
-        held = held_partitions(connection, topic, HELD_SECONDS, ANSWER_SECONDS)
+        held = held_partitions(connection, topic, TOLD_SECONDS, ANSWER_SECONDS)
     except LabError as error:
-        evidence = f"{error.cause}: {error.evidence}" if error.evidence else error.cause
-        return Finding(FRESHNESS, Verdict.UNHEALTHY, evidence, error.next_command)
+        return down(FRESHNESS, error)
     done = {part: int(beat.figures.get(f"offset.{part}", 0)) for part in ends}
     lag = sum(max(0, ends[part] - done[part]) for part in ends)
     behind = sorted(part for part in ends if done[part] < due.get(part, 0))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from trending.errors import LabError
+
 REPAIRS = 3
 """Repairs of one component within the period; after that, a person must look at it."""
 PERIOD_SECONDS = 3600.0
@@ -50,6 +52,12 @@ class Finding:
     repair: Repair = Repair.NONE
     version: str = ""
     """The broker's version, set only by the look at versions."""
+
+
+def down(component: str, error: LabError, repair: Repair = Repair.NONE) -> Finding:
+    """Return the finding of a component that is down, with the error's evidence and next command."""
+    evidence = f"{error.cause}: {error.evidence}" if error.evidence else error.cause
+    return Finding(component, Verdict.UNHEALTHY, evidence, error.next_command, repair)
 
 
 class HealthRecord(BaseModel):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 
 from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.host.user import user_name
 from trending.errors import InvalidInput
 
 NAME_VARIABLE = "TRENDING_STACK_NAME"
@@ -50,15 +50,7 @@ class Mark:
 
 def mark_of(stack_id: str, name: str) -> Mark:
     """Return the mark of a stack of this user and this home."""
-    return Mark(stack_id, name, user_name(), str(lab_home()))
-
-
-def user_name() -> str:
-    """Return the user's name, or the number of one that has none, as in many containers."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
+    return Mark(stack_id, name, user_name(os.getuid()), str(lab_home()))
 
 
 def mark_variables(stack_id: str) -> dict[str, str]:

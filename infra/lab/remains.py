@@ -64,8 +64,13 @@ class Remains:
 
     def next_commands(self, stack: str) -> str:
         """Return the commands that the user can run next."""
-        down = f"make down NAME={stack} ends what runs, with VOLUMES=1 it deletes the data too"
+        down = words_of_down(stack, data=True)
         return down if SUPERVISORD in self.running else f"make up NAME={stack} adopts it, {down}"
+
+
+def words_of_down(stack: str, *, data: bool) -> str:
+    """Return the command that ends what runs of a stack, and with ``data`` the one that deletes its data."""
+    return f"make down NAME={stack} ends what runs{', with VOLUMES=1 it deletes the data too' if data else ''}"
 
 
 def remains_of(paths: StackPaths) -> Remains:

@@ -11,7 +11,7 @@ from infra.console.interruptions import finished_despite_signals, undo_abandoned
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.lab.assembly import PAGE, Lab, open_lab, sweep_machine
-from infra.lab.remains import NETWORK, SUPERVISORD, remains_of
+from infra.lab.remains import NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
@@ -122,11 +122,7 @@ def words_of_left(stack: str) -> str:
     remains = remains_of(StackPaths.of(stack))
     if not remains:
         return f"What Docker has of it could not be seen: {unseen}" if (unseen := _unseen(stack, remains)) else ""
-    return f"This is left: {remains.words()}; {_end(stack, data=bool(remains.data))}"
-
-
-def _end(stack: str, *, data: bool) -> str:
-    return f"make down NAME={stack} ends what runs{', with VOLUMES=1 it deletes the data too' if data else ''}"
+    return f"This is left: {remains.words()}; {words_of_down(stack, data=bool(remains.data))}"
 
 
 def _unseen(stack: str, remains: Remains) -> str:
@@ -153,7 +149,7 @@ def _outcome(lab: Lab, before: Before) -> str:
         return f"Whether anything is left could not be seen ({error}); make status NAME={stack} looks"
     unseen = unseen_part(lab.state.runtime, remains)
     if left:
-        return f"This is left: {', '.join(left.values())}; {_end(stack, data=not set(left).isdisjoint(remains.data))}"
+        return f"This is left: {', '.join(left.values())}; {words_of_down(stack, data=not set(left).isdisjoint(remains.data))}"
     return f"What is left in Docker could not be seen ({unseen}); make status NAME={stack} looks" if unseen else ""
 
 

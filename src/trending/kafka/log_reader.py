@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from trending.errors import NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from trending.kafka.connection import KafkaConnection
 
@@ -124,19 +125,14 @@ def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end
     consumer = open_consumer(connection, end_events=True)
     try:
         consumer.assign([TopicPartition(topic, partition, start.get(partition, 0)) for partition in open_partitions])
-        silent_since = time.monotonic()
-        while open_partitions:
-            messages = consumer.consume(_CHUNK, timeout=0.3)
-            if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
-                cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"
-                raise NotReady(cause, f"partitions {sorted(open_partitions)} end at {end}", "make status")
-            for message in messages:
-                silent_since = time.monotonic()
-                partition, offset = place_of(message)
-                if not is_end(message) and offset < end[partition]:
-                    yield to_record(message)
-                if offset >= end[partition] - (0 if is_end(message) else 1):
-                    open_partitions.discard(partition)
+        for message in _messages(consumer, _CHUNK, topic, lambda: f"partitions {sorted(open_partitions)} end at {end}"):
+            partition, offset = place_of(message)
+            if not is_end(message) and offset < end[partition]:
+                yield to_record(message)
+            if offset >= end[partition] - (0 if is_end(message) else 1):
+                open_partitions.discard(partition)
+            if not open_partitions:
+                return
     finally:
         consumer.close()
 
@@ -175,25 +171,32 @@ def _runs(offsets: Sequence[int]) -> Iterator[list[int]]:
 
 def _read_run(consumer: Consumer, topic: str, partition: int, offsets: list[int]) -> Iterator[tuple[int, int, Record | None]]:
     consumer.assign([TopicPartition(topic, partition, offsets[0])])
-    wanted = iter(offsets)
-    due = next(wanted)
+    remaining = deque(offsets)
+    for message in _messages(consumer, SEEK_GAP, topic, lambda: f"offset {remaining[0]} of partition {partition} was asked for"):
+        _partition, offset = place_of(message)
+        passed = offset - 1 if is_end(message) else offset
+        while remaining and remaining[0] <= passed:
+            due = remaining.popleft()
+            # The log holds the record here or nowhere.
+            yield partition, due, to_record(message) if due == offset else None
+        if not remaining:
+            return
+
+
+def _messages(consumer: Consumer, most: int, topic: str, awaited: Callable[[], str]) -> Iterator[Message]:
+    """Yield messages and end events, at most ``most`` of them at once; raises NotReady when nothing arrives for 30 s.
+
+    ``awaited`` says what was asked for, for the error.
+    """
     silent_since = time.monotonic()
     while True:
-        messages = consumer.consume(SEEK_GAP, timeout=0.3)
+        messages = consumer.consume(most, timeout=0.3)
         if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
             cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"
-            raise NotReady(cause, f"offset {due} of partition {partition} was asked for", "make status")
+            raise NotReady(cause, awaited(), "make status")
         for message in messages:
             silent_since = time.monotonic()
-            _partition, offset = place_of(message)
-            passed = offset - 1 if is_end(message) else offset
-            while due <= passed:
-                # The log holds the record here or nowhere.
-                yield partition, due, to_record(message) if due == offset else None
-                following = next(wanted, None)
-                if following is None:
-                    return
-                due = following
+            yield message
 
 
 def place_of(message: Message) -> tuple[int, int]:

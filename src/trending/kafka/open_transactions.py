@@ -21,6 +21,8 @@ LONGEST_SECONDS = 60
 """How long a transaction may stay open on the lab's brokers (transaction.max.timeout.ms); Kafka's own limit is 15 minutes."""
 SWEEP_SECONDS = 10
 """How often a broker looks for transactions that have been open for too long."""
+TOLD_SECONDS = 5.0
+"""A transaction that has been open for so long is told of; ordinary ones last some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A checkpoint as Spark leaves it."""
+"""A checkpoint as Spark leaves it, and the specification of its job."""
 
 from __future__ import annotations
 
@@ -7,11 +7,31 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
+from trending.programs.specifications import StreamSpec
+from trending.settings import StreamSettings
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 BATCHES = 4
 PARTITIONS = 2
+
+
+def stream_spec(folder: Path, topic_id: str, start_offsets: dict[int, int]) -> StreamSpec:
+    """Return the specification of a job on the topic ``tweets``, with its checkpoint and store in the folder."""
+    return StreamSpec(
+        bootstrap="localhost:9092",
+        topic="tweets",
+        heartbeat=folder / "stream.json",
+        settings=StreamSettings(),
+        store=folder / "serving.sqlite",
+        checkpoint=folder / "checkpoints" / "1",
+        checkpoint_id="1",
+        topic_id=topic_id,
+        start_offsets=start_offsets,
+        jars=(),
+        dead_letters="tweets.dlq",
+    )
 
 
 def put(path: Path, content: bytes, *, summed: bool = True) -> None:

@@ -14,10 +14,11 @@ import pytest
 from infra.docker import engine as docker_engine
 from infra.docker import marks
 from infra.docker.labels import HOME_LABEL, NAME_LABEL, STACK_LABEL, USER_LABEL, labels_of
-from infra.host import marks as host_marks
-from infra.host.marks import mark_variables, user_name
+from infra.host import user as host_user
+from infra.host.marks import mark_variables
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
+from infra.host.user import user_name
 from infra.lab import forgotten
 from infra.prefect_services.server import _identity
 from infra.supervision.configuration import clean_environment
@@ -120,19 +121,19 @@ def test_processes_and_containers_say_in_plain_text_whose_they_are(monkeypatch: 
     stack_id = StackPaths.of("my-lab").stack_id
     environment = clean_environment(stack_id)
     assert environment["TRENDING_STACK_NAME"] == "my-lab"
-    assert environment["TRENDING_STACK_USER"] == user_name()
+    assert environment["TRENDING_STACK_USER"] == user_name(os.getuid())
     assert environment["TRENDING_STACK_HOME"] == str(tmp_path)
     stack: Any = SimpleNamespace(name="my-lab", stack_id=stack_id)
     labels = labels_of(stack, "kafka")
-    assert (labels[NAME_LABEL], labels[USER_LABEL], labels[HOME_LABEL]) == ("my-lab", user_name(), str(tmp_path))
+    assert (labels[NAME_LABEL], labels[USER_LABEL], labels[HOME_LABEL]) == ("my-lab", user_name(os.getuid()), str(tmp_path))
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(_uid: int) -> None:
         raise KeyError
 
-    monkeypatch.setattr(host_marks.pwd, "getpwuid", nobody)
-    assert user_name() == str(os.getuid())
+    monkeypatch.setattr(host_user.pwd, "getpwuid", nobody)
+    assert user_name(os.getuid()) == str(os.getuid())
 
 
 def test_what_a_home_that_is_gone_has_left_is_listed_with_the_command_that_ends_it(

@@ -6,10 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.supervisor import FakeSupervisor
-from fakes.world import World
 
-from infra.host.paths import StackPaths, lab_home
 from infra.prefect_services import credentials
 from infra.prefect_services import server as prefect_server
 from infra.prefect_services.credentials import (
@@ -28,21 +25,19 @@ from trending.errors import NotReady
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fakes.world import World
+
     from infra.stack.declaration import Program
 
 URL = "http://127.0.0.1:4711/api"
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
+def world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A supervisor of pretend, under which a server answers as soon as it is there."""
-    made = World()
-    paths = StackPaths(lab_home(), "prefect-server")
-    monkeypatch.setattr(prefect_server, "Supervisor", lambda *_: FakeSupervisor(made, paths))
-    monkeypatch.setattr(prefect_server, "is_ours", lambda _url: True)
-    monkeypatch.setattr(prefect_server, "answers", lambda _url: "prefect-server" in made.programs)
+    monkeypatch.setattr(prefect_server, "answers", lambda _url: "prefect-server" in world.programs)
     monkeypatch.setattr(prefect_server, "free_port", lambda _preferred, _span: 4711)
-    return made
+    return world
 
 
 @pytest.mark.row(37)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.clock import FakeClock
 from fakes.supervisor import FakeSupervisor
-from fakes.world import World
 
-from infra.host.paths import StackPaths, lab_home
 from infra.prefect_services import server as prefect_server
 from infra.prefect_services.credentials import PrefectServer, ensure_password, prefect_environment
 from infra.prefect_services.server import (
@@ -24,6 +22,8 @@ from trending.errors import NotReady, StackBusy, SupervisorUnreachable
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from fakes.world import World
 
     from infra.stack.declaration import Program
 
@@ -50,16 +50,6 @@ def url() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_address[1]}/api"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A supervisor of pretend in place of the server's own."""
-    made = World()
-    paths = StackPaths(lab_home(), "prefect-server")
-    monkeypatch.setattr(prefect_server, "Supervisor", lambda *_: FakeSupervisor(made, paths))
-    monkeypatch.setattr(prefect_server, "is_ours", lambda _url: True)
-    return made
 
 
 def record(home: Path, url: str) -> None:

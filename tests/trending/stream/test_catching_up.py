@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.trending.checkpoint import BATCHES, make
+from fakes.trending.checkpoint import BATCHES, make, stream_spec
 from fakes.trending.kafka import MIDNIGHT
 
 from trending.errors import NotReady
-from trending.programs.specifications import StreamSpec
 from trending.settings import WATERMARK_SECONDS, StreamSettings, WindowTime
 from trending.stream import catching_up
 from trending.stream.catching_up import OFFSETS_PER_MB, SKEW_SECONDS, most_offsets, watermark_seconds
@@ -17,23 +16,13 @@ if TYPE_CHECKING:
 
     from fakes.trending.kafka import FakeKafka
 
+    from trending.programs.specifications import StreamSpec
+
 
 @pytest.fixture
 def spec(tmp_path: Path, kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> StreamSpec:
     monkeypatch.setattr(catching_up, "time", kafka.clock)
-    return StreamSpec(
-        bootstrap="localhost:9092",
-        topic="tweets",
-        heartbeat=tmp_path / "stream.json",
-        settings=StreamSettings(),
-        store=tmp_path / "serving.sqlite",
-        checkpoint=tmp_path / "checkpoints" / "1",
-        checkpoint_id="1",
-        topic_id="",
-        start_offsets={0: 0, 1: 0},
-        jars=(),
-        dead_letters="letters",
-    )
+    return stream_spec(tmp_path, "", {0: 0, 1: 0})
 
 
 def send(kafka: FakeKafka, partition: int, seconds: float) -> None:

@@ -6,16 +6,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.trending.checkpoint import BATCHES, make
+from fakes.trending.checkpoint import BATCHES, make, stream_spec
 from filelock import FileLock
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import AnalysisException, StreamingQueryException
 
 from trending.errors import ConfigurationConflict, LabError
 from trending.programs.heartbeat import read_heartbeat
-from trending.programs.specifications import StreamSpec
 from trending.serving.store import Store
-from trending.settings import WATERMARK_SECONDS, StreamSettings, WindowTime
+from trending.settings import WATERMARK_SECONDS, WindowTime
 from trending.stream import job as stream
 from trending.stream.job import MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
 from trending.stream.progress import ProgressListener
@@ -27,25 +26,15 @@ if TYPE_CHECKING:
 
     from fakes.trending.kafka import FakeKafka
 
+    from trending.programs.specifications import StreamSpec
+
 LOST = StreamingQueryException("org.apache.kafka.common.errors.TimeoutException: Timeout of 10000ms expired")
 SHORTENED = StreamingQueryException("Partition tweets-0's offset was changed from 100 to 0: UnknownTopicOrPartition")
 
 
 @pytest.fixture
 def spec(tmp_path: Path, kafka: FakeKafka) -> StreamSpec:
-    return StreamSpec(
-        bootstrap="localhost:9092",
-        topic="tweets",
-        heartbeat=tmp_path / "stream.json",
-        settings=StreamSettings(),
-        store=tmp_path / "serving.sqlite",
-        checkpoint=tmp_path / "checkpoints" / "1",
-        checkpoint_id="1",
-        topic_id=kafka.topic_ids["tweets"],
-        start_offsets={0: 0},
-        jars=(),
-        dead_letters="tweets.dlq",
-    )
+    return stream_spec(tmp_path, kafka.topic_ids["tweets"], {0: 0})
 
 
 class CountedStop(threading.Event):
