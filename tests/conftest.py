@@ -24,6 +24,8 @@ settings.load_profile("untimed")
 
 SHARED_CLIENTS = frozenset({"engine", "served", "prometheus", "scraped"})
 """Fixtures of the session or a module that hold a client: Prefect's, or one of Prometheus."""
+LAST_WORDS = 700
+"""Characters of a failure at the end of the log: cause, evidence, and what else was unwell."""
 RESTARTED = frozenset({"prometheus"})
 """Fixtures of a module whose program a test may end and start again: the new one is the fixture's, which ends it."""
 
@@ -56,10 +58,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def last_words(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return the first line of what the failure said, or the start of it."""
+    """Return the start of what the failure said, in one line: an error's evidence stands behind its cause."""
     crash = getattr(report.longrepr, "reprcrash", None)
     message = crash.message if crash else str(report.longrepr)
-    return (message.strip().splitlines() or [""])[0][:400]
+    return " | ".join(filter(None, map(str.strip, message.splitlines())))[:LAST_WORDS]
 
 
 @pytest.hookimpl(tryfirst=True)

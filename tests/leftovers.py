@@ -6,6 +6,7 @@ that lives until the collector finds it is left over.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +55,8 @@ def left_since(before: frozenset[Left], grace: float = GRACE_SECONDS, *, shared_
     deadline = time.monotonic() + grace
     while (left := without_shared(present() - before, shared_client=shared_client)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return sorted(f"{each} {command_of(each.name)}" if each.kind == "child" else str(each) for each in left)
+    told = sorted(f"{each} {command_of(each.name)}" if each.kind == "child" else str(each) for each in left)
+    return [*told, *(holders() if any(each.kind == "pipe" for each in left) else ())]
 
 
 def without_shared(left: frozenset[Left], *, shared_client: bool) -> frozenset[Left]:
@@ -95,6 +99,19 @@ def children() -> Iterator[Left]:
             continue
         for pid in pids:
             yield Left("child", pid)
+
+
+def holders() -> Iterator[str]:
+    """Yield who may hold a pipe: the clients of librdkafka that live, each with what refers to it, and the threads of C code.
+
+    librdkafka wakes each of its broker threads through a pipe, so one of its clients is behind most pipes with both ends here.
+    """
+    for client in gc.get_objects():
+        if isinstance(client, (Producer, Consumer, AdminClient)):
+            referrers = sorted(str(getattr(each, "f_code", type(each))) for each in gc.get_referrers(client))
+            yield f"{type(client).__name__} held by {referrers}"
+    if THREADS.is_dir():
+        yield f"threads {sorted(Path(f'{THREADS}/{each}/comm').read_text('utf-8').strip() for each in os.listdir(THREADS))}"  # noqa: PTH208
 
 
 def command_of(pid: str) -> str:

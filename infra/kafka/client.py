@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -23,15 +23,13 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from trending.errors import ConfigurationConflict, NotReady
+from trending.kafka.answers import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from concurrent.futures import Future
 
     from trending.kafka.connection import KafkaConnection
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
 ADMIN_SETTINGS = {"client.id": "trending-admin", "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
 PROBE_TOPIC = "trending_probe"
 """Carries the readiness probe's nonces, so that the tweets' topic stays clean."""
@@ -55,18 +53,6 @@ class TopicView:
     partitions: int
     replication: int
     leaderless: tuple[int, ...]
-
-
-def _answer(futures: dict[Asked, Future[Answer]], about: Asked, timeout: float) -> Answer:
-    """Return what a request brought.
-
-    Its error is never raised itself: confluent-kafka's frames are in its traceback and hold it in a cycle, in which ours would
-    keep the client with its sockets.
-    """
-    error = futures[about].exception(timeout)
-    if isinstance(error, KafkaException):
-        raise KafkaException(*error.args)
-    return futures[about].result()
 
 
 class BrokerClient:
@@ -116,7 +102,7 @@ class BrokerClient:
         """Return the topic, or None where it does not exist; raises NotReady when no broker answers."""
         try:
             with self._asked() as admin:
-                view = _answer(admin.describe_topics(TopicCollection([name]), request_timeout=timeout), name, timeout)
+                view = answer_of(admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name], timeout)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
@@ -134,7 +120,7 @@ class BrokerClient:
         topic = NewTopic(name, partitions, replication, config=dict(settings))
         try:
             with self._asked() as admin:
-                _answer(admin.create_topics([topic], operation_timeout=10, request_timeout=15), name, 20)
+                answer_of(admin.create_topics([topic], operation_timeout=10, request_timeout=15)[name], 20)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
@@ -154,7 +140,7 @@ class BrokerClient:
         resource = ConfigResource(ResourceType.TOPIC, name)
         try:
             with self._asked() as admin:
-                existing = _answer(admin.describe_configs([resource], request_timeout=10), resource, 10)
+                existing = answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10)
         except (KafkaException, TimeoutError) as error:
             cause = f"the settings of {name} cannot be read"
             raise NotReady(cause, reason(error), "make status") from error

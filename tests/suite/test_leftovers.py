@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import leftovers
 import pytest
+from confluent_kafka.admin import AdminClient
 from leftovers import Left, left_since, present, without_shared
 
 if TYPE_CHECKING:
@@ -82,6 +83,18 @@ def test_prefects_shared_threads_excuse_their_connections_and_nothing_else() -> 
     assert without_shared(frozenset({loop, *theirs, *others}), shared_client=False) == others
     assert without_shared(frozenset({*theirs, *others}), shared_client=True) == others
     assert without_shared(frozenset({*theirs, *others}), shared_client=False) == theirs | others
+
+
+def test_a_pipe_is_told_with_the_clients_that_may_hold_it_and_what_holds_them() -> None:
+    """A client of librdkafka's that nobody destroys leaves a pipe for each broker that it knows."""
+    before = present()
+    kept = {"client": AdminClient({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})}
+    left = left_since(before, grace=0.1)
+    kept.clear()
+    assert [each.partition(" ")[0] for each in left][:2] == ["pipe", "pipe"]
+    assert next(each for each in left if each.startswith("AdminClient")).startswith("AdminClient held by [\"<class 'dict'>\"")
+    assert "rdk:" in left[-1]
+    assert left_since(before) == []
 
 
 def test_it_costs_less_than_a_millisecond() -> None:

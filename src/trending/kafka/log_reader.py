@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from trending.errors import NotReady
+from trending.kafka.answers import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -100,7 +101,7 @@ def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
     """
     admin = AdminClient(connection.client())
     try:
-        view = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result(timeout)
+        view = answer_of(admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic], timeout)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None

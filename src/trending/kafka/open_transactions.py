@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from trending.errors import NotReady
+from trending.kafka.answers import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,10 +67,4 @@ def _offsets(
 ) -> Mapping[int, int]:
     places = {TopicPartition(topic, partition): which for partition in partitions}
     answers = admin.list_offsets(places, isolation_level=level, request_timeout=timeout)
-    found = {}
-    for place, future in answers.items():
-        error = future.exception(timeout + 1)
-        if isinstance(error, KafkaException):
-            raise KafkaException(*error.args)  # not itself: its traceback would keep the client with its sockets
-        found[place.partition] = future.result().offset
-    return found
+    return {place.partition: answer_of(future, timeout + 1).offset for place, future in answers.items()}
