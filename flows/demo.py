@@ -24,7 +24,7 @@ from infra.operations.undo import take_down_own
 from infra.stack.claim import claimed
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state, stack_held
-from trending.audit.reconciliation import AuditReport
+from trending.audit.audit_report import AuditReport
 from trending.errors import ConfigurationConflict, NotOurs, StackBusy
 from trending.settings import PageSettings, StackSettings
 
@@ -42,7 +42,7 @@ def demo(settings: DemoForm) -> AuditReport:
             say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}, its page on {page.page_port}")
         start_up(StartUpForm(stack=stack, producer=settings.producer, stream=settings.stream, page=page))
         watch_rankings(stack.name, settings.demo.demo_seconds)
-        report = audit(AuditForm(name=stack.name, resume=False))
+        report = audit(AuditForm(name=stack.name, at_rest=True, resume=False))
     say_figures(report, settings.stream.zone)
     return report
 

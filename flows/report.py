@@ -30,7 +30,7 @@ from trending.report.writing import DATA, PDF, PHOTO, REPORT, SLIDES, STORE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trending.audit.reconciliation import AuditReport
+    from trending.audit.audit_report import AuditReport
 
 
 @flow(name="report", flow_run_name="report {settings.stack.name}")

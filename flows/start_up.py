@@ -49,14 +49,14 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                     done(outcome, wait_for_service(stack, service.name)["running"])
             with stopwatch.step("topic") as done:
                 done(create_topic(stack))
-                offsets = resolve_offsets(stack)
+                resolve_offsets(stack)
             if settings.reaches(LastStep.PRODUCER):
                 with stopwatch.step("producer") as done:
                     done(launch_producer(stack))
                     wait_for_producer(stack)
             if settings.reaches(LastStep.STREAM):
                 with stopwatch.step("stream") as done:
-                    done(submit_stream(stack, offsets))
+                    done(submit_stream(stack))
                     wait_for_stream(stack)
             if settings.reaches(LastStep.PAGE) and settings.page.page_port:
                 with stopwatch.step("page") as done:

@@ -14,9 +14,11 @@ from order import Scheduler, longest_first
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts what it runs in the background deaf to Ctrl-C, and every command under test would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it runs in the background deaf to Ctrl-C, and nohup to a closed terminal; every command under test would
+# inherit that.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # How long an example takes says how busy the machine is, and not whether the code is right.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

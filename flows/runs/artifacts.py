@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
-from infra.operations.output import output_as_markdown
+from infra.lab.output import output_as_markdown
 from infra.operations.undo import PROGRAMS
 from infra.stack.state import read_state
 from trending.text import local_time

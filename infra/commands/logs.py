@@ -7,7 +7,7 @@ import sys
 from infra.forms.parameters import LogsForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
-from infra.operations.output import output_tail
+from infra.lab.output import output_tail
 from infra.operations.undo import PROGRAMS
 from trending.errors import InvalidInput
 

@@ -19,9 +19,9 @@ from infra.lab.assembly import open_lab
 from infra.lab.forgotten import forgotten_lines
 from infra.lab.remains import remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
-from infra.operations.topic import earlier_records
+from infra.operations.epochs import earlier_records
 from infra.stack.state import Wanted, read_state
-from trending.errors import AuditFailed, ConfigurationConflict, NotOurs, NotReady
+from trending.errors import ConfigurationConflict, NotOurs, NotReady
 from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _show(settings: NamedStack) -> None:
         lab = open_lab(settings.name)
         try:
             print_earlier_records(earlier_records(lab))
-        except AuditFailed as error:  # the table has been printed, which is what the user asked for
+        except ConfigurationConflict as error:  # the table has been printed, which is what the user asked for
             sys.stdout.write(f"{error}\n")
         if not any(line.trouble for line in lines) and lab.state.wanted is Wanted.UP:
             print_held_partitions(lab)
@@ -87,7 +87,7 @@ def print_earlier_records(offsets: Mapping[int, int]) -> None:
     """Print a line for each partition (→ offset) that has records from before this stack began to count."""
     if not offsets:
         return
-    from trending.audit.reconciliation import not_audited  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
+    from trending.audit.audit_report import not_audited  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
 
     for partition, offset in sorted(offsets.items()):
         sys.stdout.write(f"{not_audited(partition, offset)}\n")

@@ -13,12 +13,13 @@ from infra.host.paths import StackPaths
 from infra.host.processes import free_port, stack_processes, wait_for_end
 from infra.java.class_archives import BROKER, SPARK, archive, archive_directory, keep_archive, making_archives
 from infra.lab.assembly import open_lab
+from infra.operations.epochs import resolve_offsets
 from infra.operations.producer import launch_producer, wait_for_producer
 from infra.operations.services import prepare_stack, start_service, start_supervisor, wait_for_service
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import stop_stream, submit_stream, wait_for_stream
 from infra.operations.take_down import take_down
-from infra.operations.topic import create_topic, resolve_offsets
+from infra.operations.topic import create_topic
 from infra.stack.state import stack_held
 from trending.errors import LabError
 from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
@@ -58,10 +59,10 @@ def bring_up() -> None:
         start_service(NAME, service.name)
         wait_for_service(NAME, service.name)
     create_topic(NAME)
-    offsets = resolve_offsets(NAME)
+    resolve_offsets(NAME)
     launch_producer(NAME)
     wait_for_producer(NAME)
-    submit_stream(NAME, offsets)
+    submit_stream(NAME)
     wait_for_stream(NAME)
 
 

@@ -103,9 +103,20 @@ class SmokeTestForm(NamedStack):
 
 
 class AuditForm(NamedStack):
-    """Stop the producer, wait for the stream, recount the log and reconcile; then start the producer again."""
+    """Recount the log of the running stack and reconcile producer, log and store; nothing is stopped for it."""
 
-    resume: bool = Field(default=True, description="Start the producer again afterwards.")
+    at_rest: bool = Field(
+        default=False,
+        description="Stop the producer first, wait for the stream, and require that nothing is in flight.",
+    )
+    resume: bool = Field(
+        default=True, description="Start the producer again afterwards. False keeps it stopped, and audits at rest in any case."
+    )
+
+    @property
+    def rests(self) -> bool:
+        """Whether the producer is stopped for it."""
+        return self.at_rest or not self.resume
 
 
 class HealthCheckForm(NamedStack):

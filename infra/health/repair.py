@@ -20,7 +20,6 @@ from infra.operations.producer import launch_producer
 from infra.operations.services import start_service, start_supervisor, wait_for_service
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import submit_stream
-from infra.operations.topic import resolve_offsets
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import read_state, stack_held, still_wanted, take_down_waits
 from trending.errors import NotReady, Superseded
@@ -105,7 +104,7 @@ def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
 
 def _launch(stack: str, program: str) -> None:
     if program == STREAM:
-        submit_stream(stack, resolve_offsets(stack))
+        submit_stream(stack)
     elif program == PRODUCER:
         launch_producer(stack)
     else:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.clock import Clock, SystemClock
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
-from infra.operations.topic import dead_letter_topic, recorded_start
-from trending.audit.reconciliation import AuditReport, StreamFigures, reconcile
+from infra.operations.topic import dead_letter_topic
+from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import Recount, recount
-from trending.errors import AuditFailed
-from trending.kafka.log_reader import log_ends, read_log
+from trending.errors import AuditFailed, AuditIncomplete
+from trending.kafka.log_reader import log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
 from trending.producer.ledger import read_ledger
 from trending.serving.store import Store
@@ -23,25 +26,21 @@ from trending.stream.letters import Letters
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from trending.audit.audit_report import AuditReport
     from trending.kafka.log_reader import Record
+    from trending.producer.ledger import Ledger
+    from trending.serving.store import StoreView
 
 RECOUNTS = 2
 REPORT_SECONDS = 5.0
 """How often a long recount reports its progress."""
-
-
-def range_start(lab: Lab) -> dict[int, int]:
-    """Return where the audit's range begins; raises AuditFailed if no job was ever submitted."""
-    start = recorded_start(lab)
-    if not start:
-        cause = "nothing was ever submitted on this stack: there is no range to audit"
-        raise AuditFailed(cause, str(lab.paths.checkpoints), "make up")
-    return start
+STANDING_SECONDS = 30.0
+"""A record that the stream has not counted so long after its trigger was due is a sign that it stands still."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """An audit's report and its data: the start of its range, the recount of the log and its duration, the store's counts."""
+    """An audit's report and its data about the stack's own topic: the range's start, the recount and its duration, the counts."""
 
     report: AuditReport
     start: dict[int, int]
@@ -50,51 +49,106 @@ class Examined:
     counts: Mapping[tuple[int, str], int]
 
 
-def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
-    """Recount the log up to ``ends`` and reconcile producer, log and store. Raises AuditFailed if that is impossible.
+def audit_running(stack: str) -> AuditReport:
+    """Recount the log of a stack that goes on working, and change nothing in it. Raises AuditFailed if that is impossible.
 
-    If the log grows while it is read, as when a transaction ends, the stream has counted more than was recounted. A difference
-    is then no proof, and the log is counted once more.
+    What the log has and the stream has not counted yet is in flight, and no fault while it is young.
     """
     lab = open_lab(stack)
-    report = examine_log(lab, ends).report
+    return examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS).report
+
+
+def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
+    """Recount the log up to ``ends``, which the stream has counted: nothing may be in flight. Raises AuditFailed like the other.
+
+    If the log grows while it is read, as when a transaction ends or somebody else writes, a difference is no proof. The log is
+    then counted once more.
+    """
+    lab = open_lab(stack)
+    report = examine_log(lab).report
     for _again in range(RECOUNTS):
         grown = {part: end for part, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
         if report.clean or grown == ends:
             break
         say("the log has grown meanwhile: it is counted once more")
         ends = wait_for_catch_up(stack)
-        report = examine_log(lab, ends).report
+        report = examine_log(lab).report
     return report
 
 
-def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
+def examine_log(lab: Lab) -> Examined:
     """Run the audit like ``audit_log`` and return its data too."""
-    settings = lab.settings
-    connection, topic = lab.stack.connection, settings.stack.topic
-    start = range_start(lab)
-    gone = {part: low for part, (low, _end) in log_ends(connection, topic).items() if low > start.get(part, 0)}
-    if gone:
-        cause = "the beginning of the range is not in the log any more"
-        raise AuditFailed(cause, f"first offsets {gone}, the range starts at {start}", f"make rebuild NAME={lab.paths.name}")
-    ledger = read_ledger(lab.paths.ledger)
-    acknowledged = ledger.acknowledged_ids(start, ends)
+    return examine(lab, 0.0)
+
+
+def examine(lab: Lab, longest: float) -> Examined:
+    """Read ledger, store and log in this order, so that none of them can lack what the one before has; then reconcile them.
+
+    ``longest`` is how old, in seconds, a record may be that the stream has not counted. Topics that the stack has left are
+    audited too, as long as they exist.
+    """
+    before = read_ledger(lab.paths.ledger)
+    if open_epoch(lab) is None:
+        cause = "nothing was ever submitted on this stack: there is no range to audit"
+        raise AuditFailed(cause, str(lab.paths.checkpoints), "make up")
+    with closing(Store(lab.paths.store)) as store:
+        view = store.view()
+    seen_at = time.time()
+    topics = {epoch.topic_id: epoch.topic for epoch in view.epochs}
+    examined = [_examine_topic(lab, view, before, name, identity, seen_at, longest) for identity, name in topics.items()]
+    found = [each for each in examined if each is not None]
+    if not found:
+        cause = "the topic that was counted is gone, and what was acknowledged cannot be verified"
+        raise AuditIncomplete(cause, f"topics {sorted(topics.values())}", "make rebuild counts anew what the log has")
+    whole = found[-1]
+    report = whole.report
+    for each in found[:-1]:
+        report = report.joined(each.report)
+    verified = {identity for identity, each in zip(topics, examined, strict=True) if each is not None}
+    unseen = {*topics, *before.topics.values()} - verified
+    lost_sight = sum(before.of_topic(topic, first=topic == view.epochs[0].topic_id).acknowledged for topic in unseen)
+    return replace(whole, report=replace(report, not_verifiable=lost_sight))
+
+
+def _examine_topic(
+    lab: Lab, view: StoreView, before: Ledger, topic: str, identity: str, seen_at: float, longest: float
+) -> Examined | None:
+    """Examine one topic; returns None where it is gone, or was made anew."""
+    connection = lab.stack.connection
+    if topic_id(connection, topic) != identity:
+        return None
+    epochs = [epoch for epoch in view.epochs if epoch.topic_id == identity]
+    starts = {part: min(each.starts.get(part, 0) for each in epochs) for part in set().union(*(each.starts for each in epochs))}
+    log = log_ends(connection, topic)
+    part = LogRange(
+        {each: starts.get(each, 0) for each in log},
+        {each: first for each, (first, _end) in log.items()},
+        {each: end for each, (_first, end) in log.items()},
+        seen_at,
+    )
+    first = identity == view.epochs[0].topic_id
+    ours = before.of_topic(identity, first=first)
     began = time.monotonic()
-    records = sum(max(0, end - start.get(part, 0)) for part, end in ends.items())
-    reading = followed(read_log(connection, topic, start, ends), records, SystemClock())
-    log = recount(reading, settings.stream.window_time, acknowledged)
+    records = sum(max(0, end - part.beginning()[each]) for each, end in part.ends.items())
+    reading = followed(read_log(connection, topic, part.beginning(), dict(part.ends)), records, SystemClock())
+    recounted = recount(reading, epochs, ours.acknowledged_ids(part.beginning(), part.ends))
     seconds = time.monotonic() - began
+    ledgers = Ledgers(ours, read_ledger(lab.paths.ledger).of_topic(identity, first=first))
+    report = reconcile(ledgers, part, recounted, view, _letters(lab, topic), longest)
+    names = {each.checkpoint for each in epochs}
+    counts: Counter[tuple[int, str]] = Counter()
+    for (checkpoint, window, hashtag), tweets in view.counts.items():
+        if checkpoint in names:
+            counts[window, hashtag] += tweets
+    return Examined(report, dict(part.starts), recounted, seconds, counts)
+
+
+def _letters(lab: Lab, topic: str) -> Letters:
     letters = dead_letter_topic(topic)
-    there = log_ends(connection, letters)
-    letter_starts = {part: first for part, (first, _end) in there.items()}
-    letter_ends = {part: end for part, (_first, end) in there.items()}
-    dead = Letters.read(read_log(connection, letters, letter_starts, letter_ends))
-    store = Store(lab.paths.store)
-    try:
-        stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
-    finally:
-        store.close()
-    return Examined(reconcile(ledger, start, log, stream, dead, ends), start, log, seconds, stream.counts)
+    there = log_ends(lab.stack.connection, letters)
+    starts = {part: first for part, (first, _end) in there.items()}
+    ends = {part: end for part, (_first, end) in there.items()}
+    return Letters.read(read_log(lab.stack.connection, letters, starts, ends))
 
 
 def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:

@@ -8,6 +8,7 @@ from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.kafka.readiness import climb
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.epochs import known_topic_id
 from infra.operations.program_ladder import beating
 from infra.supervision.programs import launch_program
 from trending.programs.specifications import ProducerSpec
@@ -29,6 +30,7 @@ def producer_spec(lab: Lab) -> ProducerSpec:
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.producer,
         ledger=lab.paths.ledger,
+        topic_id=known_topic_id(lab),
         catalogue_hash=hash_of(catalogue),
     )
 

@@ -17,8 +17,8 @@ from infra.host.browser import NAMES, find_browser, take_picture
 from infra.java.installation import find_java
 from infra.lab.assembly import PAGE, Lab, open_lab
 from infra.operations.audit import Examined, examine_log
+from infra.operations.epochs import checkpoint_path
 from infra.operations.stream import NAME as STREAM
-from infra.operations.topic import checkpoint_path
 from infra.operations.undo import PROGRAMS, running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.output_tail import tail
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.stack.declaration import Service
-    from trending.audit.reconciliation import AuditReport
+    from trending.audit.audit_report import AuditReport
 
 FOLLOWED_RECORDS = 100_000
 """How many of each partition's last records are followed from their creation to their count."""
@@ -154,7 +154,7 @@ def photograph_page(stack: str, place: str) -> str:
 def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, AuditReport]:
     """Audit up to ``ends`` while nothing is being produced, copy the store into ``place`` and compare stream with batch."""
     lab = open_lab(stack)
-    examined = examine_log(lab, ends)
+    examined = examine_log(lab)
     answered = time.time()
     copy = Path(place) / STORE
     copy.unlink(missing_ok=True)  # left by a failed attempt
@@ -165,10 +165,11 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     counts = examined.counts
     followed = _follow(lab, examined, ends, checkpoint, written)
     recounted, audit = examined.recounted, examined.report
-    records = sum(recounted.tweets.values()) + recounted.foreign + sum(map(len, recounted.rejects.values()))
+    by_batch = recounted.totals()
+    records = by_batch.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
     measured = Measured(
-        totals=comparison.totals(counts, recounted.tweets, examined.recounted.span),
-        minutes=comparison.minutes(counts, recounted.tweets),
+        totals=comparison.totals(counts, by_batch, examined.recounted.span),
+        minutes=comparison.minutes(counts, by_batch),
         stream=_stream(lab, [each.served - each.tweet.timestamp for each in followed]),
         batch=Batch(
             records=records,

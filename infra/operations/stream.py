@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
@@ -10,8 +9,9 @@ from infra.host.clock import SystemClock
 from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
-from infra.operations.topic import begin_anew, checkpoint_path, dead_letter_topic
+from infra.operations.topic import dead_letter_topic
 from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
 from trending.errors import ConfigurationConflict, NotReady
@@ -20,33 +20,69 @@ from trending.programs.specifications import StreamSpec
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
+    from trending.serving.epochs import Epoch
 
 NAME = "stream"
 READY_SECONDS = 120.0
+CATCH_UP_SECONDS = 180.0
+"""How long the stream may take to count what is in the log."""
 
 
-def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
-    """Return the job's specification."""
-    checkpoint = checkpoint_path(lab)
+def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
+    """Return the specification of the job that counts in an epoch."""
     return StreamSpec(
         bootstrap=lab.stack.connection.bootstrap,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.stream,
         store=lab.paths.store,
-        checkpoint=checkpoint,
-        checkpoint_id=checkpoint.name,
-        topic_id=topic_id(lab.stack.connection, lab.settings.stack.topic) or "",
-        start_offsets=start_offsets,
+        checkpoint=lab.paths.checkpoint(epoch.checkpoint),
+        checkpoint_id=epoch.checkpoint,
+        topic_id=epoch.topic_id,
+        start_offsets=dict(epoch.starts),
         jars=ensure_jars("spark"),
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
     )
 
 
-def submit_stream(stack: str, start_offsets: dict[int, int]) -> Outcome:
-    """Submit the streaming job under supervision; returns what had to be done."""
+def submit_stream(stack: str) -> Outcome:
+    """Submit the streaming job under supervision; returns what had to be done.
+
+    With settings that need another checkpoint the job that runs hands over: it is stopped, and the next one begins where the
+    store says that it has counted to. From one topic to another it counts the old one to its end first.
+    """
     lab = open_lab(stack)
-    return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, start_offsets).model_dump_json(), java=True)
+    before = open_epoch(lab)
+    if before is not None and before.key != key_of(lab, known_topic_id(lab)):
+        if before.topic != lab.settings.stack.topic:
+            _count_to_the_end(lab, before)
+        stop_stream(stack)
+    epoch = counting_epoch(lab)
+    return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, epoch).model_dump_json(), java=True)
+
+
+def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:
+    """Wait until all of the epoch's topic is counted; raises ConfigurationConflict where that does not come.
+
+    Nothing is lost by it: the topic is there, and counts on as soon as it is the stack's again.
+    """
+    if topic_id(lab.stack.connection, epoch.topic) != epoch.topic_id:
+        return  # it is gone, and the audit says what of it can't be verified
+    ends = {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, epoch.topic).items()}
+
+    def counted() -> str:
+        now = open_epoch(lab) or epoch
+        behind = {part: end for part, end in ends.items() if now.counted_to().get(part, 0) < end}
+        if behind:
+            cause = f"{epoch.topic} is not counted to its end"
+            raise NotReady(cause, f"log ends {ends}, counted to {now.counted_to()}", "make status")
+        return f"{epoch.topic} is counted to {ends}"
+
+    try:
+        climb([Rung("counted", counted)], CATCH_UP_SECONDS, SystemClock(), say)
+    except NotReady as error:
+        way = f"make up TOPIC={epoch.topic} NAME={lab.paths.name}, and ask for the other topic when it has caught up"
+        raise ConfigurationConflict(error.cause, error.evidence, way) from error
 
 
 def wait_for_stream(stack: str) -> dict[str, str]:
@@ -55,7 +91,7 @@ def wait_for_stream(stack: str) -> dict[str, str]:
     return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock(), say)
 
 
-def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, int]:
+def wait_for_catch_up(stack: str, timeout_seconds: float = CATCH_UP_SECONDS) -> dict[int, int]:
     """Wait until the stream has processed every record that is in the log now; returns the log's ends."""
     lab = open_lab(stack)
     ends = {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
@@ -74,8 +110,6 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = 180.0) -> dict[int, i
 
 def rebuild_stream(stack: str) -> dict[int, int]:
     """Count the store anew from the log under a new checkpoint; returns where that begins (partition → offset)."""
-    from trending.serving.store import Store  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
-
     lab = open_lab(stack)
     if lab.state.wanted is not Wanted.UP:
         cause = f"the stack {stack} is not up, and counting needs its broker"
@@ -83,9 +117,7 @@ def rebuild_stream(stack: str) -> dict[int, int]:
     log_ends(lab.stack.connection, lab.settings.stack.topic)  # raises where no broker answers, before anything is stopped
     stop_stream(stack)
     begin = begin_anew(lab)
-    with closing(Store(lab.paths.store)) as store:
-        store.forget()
-    submit_stream(stack, begin)
+    submit_stream(stack)
     return begin
 
 

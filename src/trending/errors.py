@@ -11,6 +11,7 @@ LabError                      exit code 1
 │   ├── SupervisorUnreachable 6    supervisord runs and can't be asked; its programs may be well
 │   └── BudgetSpent           6    it died again and again and is not restarted any more
 ├── AuditFailed               7    something was lost or counted twice, or could not be recounted
+│   └── AuditIncomplete       18   nothing was found wrong, and not everything can be verified any more
 ├── ProbeFailed               8    the five messages did not come back
 ├── DamagedDownload           9    a jar does not match its lock, or could not be fetched
 ├── StackBusy                 10   another command holds the stack's lock
@@ -113,6 +114,12 @@ class AuditFailed(LabError):
     """The recount of the log contradicts the ledger or the store, or could not be done."""
 
     exit_code = 7
+
+
+class AuditIncomplete(AuditFailed):
+    """An audit found nothing wrong, but part of what was counted is not in the log any more."""
+
+    exit_code = 18
 
 
 class ProbeFailed(LabError):

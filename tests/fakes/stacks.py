@@ -31,7 +31,7 @@ def make_whole() -> Lab:
     """Return a stack that runs everything."""
     lab = make()
     producer.launch_producer("lab")
-    stream.submit_stream("lab", topic.resolve_offsets("lab"))
+    stream.submit_stream("lab")
     page.launch_page("lab")
     return lab
 

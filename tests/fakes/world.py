@@ -178,9 +178,9 @@ class World:
         for module in ("infra.health.freshness", "infra.commands.status"):
             monkeypatch.setattr(f"{module}.held_partitions", self.held_partitions)
         monkeypatch.setattr("infra.health.examination.check_memory", lambda _mb: "enough")
-        monkeypatch.setattr("infra.operations.topic.log_ends", self.log_ends)
+        monkeypatch.setattr("infra.operations.epochs.log_ends", self.log_ends)
         monkeypatch.setattr("infra.operations.stream.log_ends", self.log_ends)
-        for module in ("topic", "stream"):
+        for module in ("epochs", "stream", "audit"):
             monkeypatch.setattr(f"infra.operations.{module}.topic_id", self.topic_id)
         monkeypatch.setattr("infra.lab.assembly.port_owner", self.port_owner)
         monkeypatch.setattr("infra.operations.page.ask_whose", self.ask_whose)

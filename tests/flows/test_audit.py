@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
 from infra.operations.audit import followed
 from infra.operations.description import describe
+from infra.stack.state import stack_held
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.kafka.log_reader import Record
 from trending.serving.store import Batch, Store
@@ -39,13 +41,45 @@ def audit(**settings: Any) -> Any:
     return module.audit(AuditForm(name="lab", **settings))
 
 
+def count_nothing_up_to(end: int) -> None:
+    """Let the stream have counted the log to an offset, without a tweet in it."""
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        (epoch,) = store.known_epochs()
+        store.write(epoch.checkpoint, Batch(number=0, at=60.0, tweets={}, foreign={}), {0: end})
+
+
 def lost_tweet() -> Record:
     tweet = {"usuario": "@a", "texto": "x #Spark", "hashtag_principal": "#Spark", "timestamp": time.time()}
     return Record(0, 7, time.time(), json.dumps(tweet).encode(), {})
 
 
+def test_a_running_stack_is_audited_and_nothing_in_it_changes(world: World, artifacts: dict[str, str]) -> None:
+    with stack_held(StackPaths.of("lab")):
+        assert audit().clean
+    assert world.changes == []
+    assert "lost 0, duplicated 0" in artifacts["audit"]
+
+
+def test_what_is_in_flight_is_told_and_a_stream_that_stands_still_fails_the_audit(world: World, said: list[str]) -> None:
+    world.records = [replace(lost_tweet(), append_time=time.time() - 20)]
+    report = audit()
+    assert (report.clean, report.in_flight, report.lost) == (True, 1, 0)
+    assert "audit: in flight: 1, oldest 20 s" in report.lines(None)
+    world.records = [replace(lost_tweet(), append_time=time.time() - 41)]
+    with pytest.raises(AuditFailed):
+        audit()
+    assert "audit: in flight: 1, oldest 41 s: the stream stands still" in said
+
+
+def test_at_rest_nothing_may_be_in_flight(world: World) -> None:
+    world.records = [lost_tweet()]
+    with pytest.raises(AuditFailed):
+        audit(at_rest=True)
+    assert "producer" in world.programs
+
+
 def test_the_producer_is_stopped_the_log_read_and_the_producer_started_again(world: World, artifacts: dict[str, str]) -> None:
-    assert audit().clean
+    assert audit(at_rest=True).clean
     order = [call for call in world.calls if call.split()[0] in {"remove", "ends", "read", "launch"}]
     assert order[0] == "remove producer"
     assert order[-1] == "launch producer"
@@ -73,7 +107,8 @@ def test_the_ranking_is_left_as_a_table_once_there_is_one(artifacts: dict[str, s
     window = 1_800_000_000
     with closing(Store(StackPaths.of("lab").store)) as store:
         tweets = {(window, "#Kafka"): 3, (window, "#Spark"): 5, (window - 60, "#Old"): 9}
-        store.write("checkpoint", Batch(number=0, at=60.0, tweets=tweets, foreign={}))
+        (epoch,) = store.known_epochs()
+        store.write(epoch.checkpoint, Batch(number=0, at=60.0, tweets=tweets, foreign={}), epoch.starts)
     with pytest.raises(AuditFailed):
         audit()
     assert artifacts["ranking-lab"] == str(
@@ -90,13 +125,13 @@ def test_the_producer_stays_stopped_when_asked_for(world: World) -> None:
 def test_the_producer_is_started_again_though_the_audit_failed(error: BaseException, world: World) -> None:
     world.fail("read tweets_topic", error)
     with pytest.raises(type(error)):
-        audit()
+        audit(at_rest=True)
     assert "producer" in world.programs
 
 
 def test_a_producer_that_was_not_there_is_not_started(world: World) -> None:
     world.programs.pop("producer")
-    assert audit().clean
+    assert audit(at_rest=True).clean
     assert "launch producer" not in world.changes
     assert "producer" not in world.programs
     assert open_lab("lab").state.resting == set(), "status and health go on missing it"
@@ -112,6 +147,7 @@ def test_a_stack_that_rests_on_purpose_is_in_no_trouble(world: World) -> None:
 
 def test_a_lost_tweet_fails_the_audit_with_its_figures(world: World, said: list[str], artifacts: dict[str, str]) -> None:
     world.records = [lost_tweet()]
+    count_nothing_up_to(8)
     with pytest.raises(AuditFailed) as caught:
         audit()
     assert "lost 1" in caught.value.evidence
@@ -126,12 +162,10 @@ def test_an_audit_of_nothing_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None
         audit()
 
 
-def test_an_audit_waits_for_whoever_holds_the_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from infra.stack.state import stack_held  # noqa: PLC0415 - the original of what is patched
-
+def test_an_audit_at_rest_waits_for_whoever_holds_the_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "stack_held", lambda paths: stack_held(paths, 0.05))
     with stack_held(StackPaths.of("lab")), pytest.raises(StackBusy):
-        audit()
+        audit(at_rest=True)
     assert world.changes == []
 
 

@@ -194,7 +194,7 @@ def test_what_was_left_out_on_purpose_is_not_missed_and_what_was_asked_for_later
     world.forget_history()
     assert check(heal=True).name in {"Healthy", "Warning"}
     assert "launch producer" not in world.changes
-    audit.audit(AuditForm(name="lab"))
+    audit.audit(AuditForm(name="lab", at_rest=True))
     world.programs.pop("producer")
     assert check(heal=True).name == "Repaired"
 

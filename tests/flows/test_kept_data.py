@@ -21,7 +21,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
 from infra.lab.assembly import open_lab
 from infra.lab.remains import SUPERVISORD, Remains, Remnant
-from infra.operations.topic import earlier_records
+from infra.operations.epochs import earlier_records
 from infra.operations.undo import found_before
 from infra.stack.state import Wanted, read_state
 from trending.errors import ConfigurationConflict, EngineUnavailable, Interrupted, LabError, SupervisorUnreachable
@@ -405,7 +405,7 @@ def test_status_tells_of_a_damaged_record_of_the_start_below_its_table(capsys: p
     record.write_bytes(b"")
     status.main(NamedStack(name="lab"))
     shown = capsys.readouterr().out
-    assert "where counting began can't be read" in shown
+    assert "the checkpoint is damaged" in shown
     assert "stream" in shown
 
 

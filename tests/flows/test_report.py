@@ -16,7 +16,7 @@ from flows import report as module
 from infra.forms.parameters import DemoOptions, ReportForm, ReportOptions, StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab, want
-from infra.operations.topic import checkpoint_path
+from infra.operations.epochs import checkpoint_path
 from infra.stack.state import Wanted, existing_stacks
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, InvalidInput, NotReady
 from trending.kafka.log_reader import Record
@@ -56,12 +56,12 @@ def count_a_tweet(world: World) -> None:
     """Put one tweet of another producer into the log, the checkpoint and the store."""
     lab = open_lab("lab")
     now = time.time()
-    world.records = [Record(0, 6, now, encode(Tweet("@a", "hola #Spark", "#Spark", now - 2)), {"id": b"run:9"})]
+    world.records = [Record(0, 7, now, encode(Tweet("@a", "hola #Spark", "#Spark", now - 2)), {"id": b"run:9"})]
     checkpoint = checkpoint_path(lab)
     (checkpoint / "offsets").mkdir(parents=True)
-    (checkpoint / "offsets" / "0").write_text('v1\n{}\n{"tweets_topic":{"0":7}}', encoding="utf-8")
+    (checkpoint / "offsets" / "0").write_text('v1\n{}\n{"tweets_topic":{"0":8}}', encoding="utf-8")
     store = Store(lab.paths.store)
-    store.write(checkpoint.name, Batch(0, now + 1, {(int(now) // 60 * 60, "#Spark"): 1}, {}))
+    store.write(checkpoint.name, Batch(0, now + 1, {(int(now) // 60 * 60, "#Spark"): 1}, {}), {0: 8})
     store.close()
 
 
@@ -98,7 +98,7 @@ def test_a_tweet_of_the_run_is_followed_and_counted_both_ways(world: World, out:
         module.report(form(out))
     measured = read(out).measured
     assert measured.tweet is not None
-    assert (measured.tweet.record_id, measured.tweet.offset, measured.tweet.batch, measured.tweet.count) == ("run:9", 6, 0, 1)
+    assert (measured.tweet.record_id, measured.tweet.offset, measured.tweet.batch, measured.tweet.count) == ("run:9", 7, 0, 1)
     assert measured.tweet.seconds == pytest.approx(3, abs=0.01)
     assert measured.stream.ages is not None
     assert measured.stream.ages.median == measured.tweet.seconds

@@ -191,7 +191,7 @@ def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
 ) -> None:
     up()
     first = StackPaths.of("lab").specification("stream").read_text()
-    monkeypatch.setattr("infra.operations.topic.log_ends", lambda *_: {0: (0, 999)})
+    monkeypatch.setattr("infra.operations.epochs.log_ends", lambda *_: {0: (0, 999)})
     world.programs.pop("stream")
     up(port=open_lab("lab").settings.stack.port)
     assert StackPaths.of("lab").specification("stream").read_text() == first

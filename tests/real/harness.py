@@ -34,13 +34,14 @@ from infra.operations.take_down import take_down
 from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
 from infra.supervision.output_tail import tail
-from trending.audit.reconciliation import StreamFigures, reconcile
+from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import recount
 from trending.errors import LabError
 from trending.kafka.log_reader import log_ends, read_log
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
-from trending.settings import WindowTime
+from trending.serving.epochs import Epoch
+from trending.serving.store import StoreView
 from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
@@ -174,9 +175,12 @@ class RealStack:
         lab.supervisor.remove("producer")  # at rest, so that ledger and log are of the same moment
         ledger = read_ledger(lab.paths.ledger)
         ends = {partition: end for partition, (_first, end) in log_ends(connection, topic).items()}
-        log = recount(read_log(connection, topic, {}, ends), WindowTime.ARRIVAL, ledger.acknowledged_ids({}))
+        starts = dict.fromkeys(ends, 0)
+        epochs = (Epoch("none", "", topic, "", starts, ends),)
+        log = recount(read_log(connection, topic, {}, ends), epochs, ledger.acknowledged_ids({}))
         # The log stands for the stream too, of which there is none: what is left to compare is the ledger with the log.
-        found = reconcile(ledger, {}, log, StreamFigures(log.tweets, {}, 0), Letters())
+        view = StoreView(epochs, log.tweets, log.rejects, 0)
+        found = reconcile(Ledgers(ledger, ledger), LogRange(starts, starts, ends, time.time()), log, view, Letters(), 0.0)
         assert found.acknowledged > 0
         assert (found.lost, found.duplicated, found.not_attempted) == (0, 0, 0), found
 

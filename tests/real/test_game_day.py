@@ -32,9 +32,9 @@ from infra.host.paths import CHECKOUT
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, wait_for_end
 from infra.java.class_archives import spark_environment
 from infra.kafka.client import BrokerClient
+from infra.operations.epochs import counting_epoch
 from infra.operations.page import ask_whose
 from infra.operations.stream import stream_spec
-from infra.operations.topic import resolve_offsets
 from infra.stack.runtime import ServiceState
 from trending.kafka.log_reader import log_ends
 from trending.serving.store import Store
@@ -59,6 +59,7 @@ KILLED_AFTER_WRITE = """
 import os, signal, sys, threading
 from pathlib import Path
 from functools import partial
+from trending.stream.checkpoint import ends_of_batch
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.sink import RankingSink
 from trending.programs.specifications import StreamSpec
@@ -76,7 +77,8 @@ class KilledAfterWrite(RankingSink):
 spec = StreamSpec.load(Path(sys.argv[1]))
 store = Store(spec.store)
 letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
-run_job(spec, threading.Event(), KilledAfterWrite(store, spec.checkpoint_id, letters, None, print), store)
+ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
+run_job(spec, threading.Event(), KilledAfterWrite(store, spec.checkpoint_id, letters, None, print, ends_of), store)
 """
 
 
@@ -118,7 +120,7 @@ def live(started: tuple[RealStack, Killed]) -> RealStack:
 def run_killed_job(stack: RealStack) -> Killed:
     """Run the stream's job as nobody's program until it kills itself, with a reject in its first batch."""
     specification = stack.paths.specification("stream")
-    specification.write_text(stream_spec(stack.lab, resolve_offsets(stack.name)).model_dump_json(), encoding="utf-8")
+    specification.write_text(stream_spec(stack.lab, counting_epoch(stack.lab)).model_dump_json(), encoding="utf-8")
     send(stack, b"poison right before the kill")
     job = subprocess.run(
         [sys.executable, "-c", KILLED_AFTER_WRITE, str(specification)],

@@ -1,209 +1,189 @@
-"""The audit: the batch layer that recounts the log and reconciles producer, log and store.
+"""Reconciles producer, log and store: the batch layer's proof that the stream is right.
 
 Each number has its own source: acknowledged comes from the producer's ledger, in log from a fresh read, counted from the store.
 """
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trending.errors import AuditFailed
-from trending.text import local_time, printable
-from trending.tweets.rule import Reason
+from trending.audit.audit_report import AuditReport, Difference
+from trending.kafka.rejects import OFFSET
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Mapping
-    from zoneinfo import ZoneInfo
+    from collections.abc import Iterable, Mapping, Sequence
 
     from trending.audit.recount import Recount
     from trending.producer.ledger import Ledger
+    from trending.serving.store import StoreView
     from trending.stream.letters import Letters
 
-MAX_DIFFERENCES = 20
-"""At most this many differences are printed; the reported total is always exact."""
+Counted = tuple[str, int, str]
+"""Checkpoint, window start, hashtag."""
+Refused = tuple[str, int, str]
+"""Checkpoint, partition, reason."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch."""
+class Ledgers:
+    """The ledger before the log's ends were looked up, and after the log was read.
 
-    window: int
-    hashtag: str
-    in_log: int
-    other: int
-    witness: str
-
-
-def not_audited(partition: int, offset: int) -> str:
-    """Return the line about the records that were in the topic before this stack began to count."""
-    return f"records before offset {offset} of partition {partition} belong to an earlier life and are not audited"
-
-
-@dataclass(frozen=True)
-class AuditReport:
-    """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
-
-    ``start`` is partition → offset at which the audited range begins; ``behind`` is what was acknowledged beyond its end.
+    The first has nothing that the log must not have, so it is compared. The second knows what became of the rest meanwhile.
     """
 
-    acknowledged: int
-    in_log: int
-    counted: int
-    lost: int
-    duplicated: int
-    unknown_arrived: int
-    not_attempted: int
-    given_up: int
-    without_id: int
-    foreign: int
-    rejected: Mapping[str, int]
-    dead_letters: int
-    dropped_by_spark: int
-    differences: tuple[Difference, ...]
-    start: Mapping[int, int] = field(default_factory=dict)
-    behind: int = 0
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was lost, duplicated or dropped, and all sources agree."""
-        return not (
-            self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences
-        ) and self.dead_letters == sum(self.rejected.values())
-
-    def lines(self, zone: ZoneInfo | None) -> list[str]:
-        """Return the report as printed; the last line is the headline."""
-        late, future = self.rejected.get(Reason.LATE, 0), self.rejected.get(Reason.FUTURE, 0)
-        others = sum(self.rejected.values()) - late - future
-        lines = [
-            *(f"audit: {not_audited(part, offset)}" for part, offset in sorted(self.start.items()) if offset),
-            f"audit: unknown outcome, arrived: {self.unknown_arrived}",
-            f"audit: given up by the producer: {self.given_up}",
-            f"audit: tweets of other producers: {self.without_id}",
-            f"audit: foreign records: {self.foreign}",
-            f"audit: late: {late}",
-            f"audit: future: {future}",
-            f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
-            *(f"audit:   {reason}: {count}" for reason, count in sorted(self.rejected.items())),
-            f"audit: groups dropped by Spark's watermark: {self.dropped_by_spark}",
-        ]
-        if self.behind:
-            lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
-        if self.not_attempted:
-            lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
-        for row in self.differences[:MAX_DIFFERENCES]:
-            window = local_time(row.window, zone)
-            lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
-        if len(self.differences) > MAX_DIFFERENCES:
-            lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")
-        lines.append(
-            f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
-            f"lost {self.lost}, duplicated {self.duplicated}"
-        )
-        return lines
-
-    def require_clean(self) -> None:
-        """Raise AuditFailed unless the report is clean."""
-        if not self.clean:
-            cause = "the audit found a difference"
-            raise AuditFailed(cause, "; ".join(self.lines(None)[-3:]), "make status")
+    before: Ledger
+    after: Ledger
 
 
 @dataclass(frozen=True)
-class StreamFigures:
-    """The stream's own counts, read from the serving store."""
+class LogRange:
+    """The part of a topic's log that was read, each partition → offset: where counting began, what retention left, the end.
 
-    counts: Mapping[tuple[int, str], int]
-    rejects: Mapping[tuple[int, str], array[int]]
-    dropped: int
-
-
-def reconcile(
-    ledger: Ledger,
-    start: dict[int, int],
-    log: Recount,
-    stream: StreamFigures,
-    letters: Letters,
-    ends: Mapping[int, int] | None = None,
-) -> AuditReport:
-    """Compare ledger, log and store by window and hashtag, since differences in totals can cancel out.
-
-    lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store;
-    duplicated = ids twice in the log + tweets and rejects counted beyond the log. Nothing past ``ends`` is looked at.
+    ``seen_at`` is the time of the store's figures, in seconds since the epoch.
     """
-    ends = ends or {}
-    acknowledged = ledger.acknowledged_ids(start, ends)
-    differences = _differences(log.tweets, stream.counts, "store")
+
+    starts: Mapping[int, int]
+    firsts: Mapping[int, int]
+    ends: Mapping[int, int]
+    seen_at: float
+
+    def beginning(self) -> dict[int, int]:
+        """Return partition → offset of the first record that is there and is audited."""
+        return {part: max(start, self.firsts.get(part, 0)) for part, start in self.starts.items()}
+
+    def cut(self) -> set[int]:
+        """Return the partitions of which retention has taken records that were counted, or should have been."""
+        return {part for part, start in self.starts.items() if self.firsts.get(part, 0) > start}
+
+
+def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, letters: Letters, longest: float) -> AuditReport:
+    """Compare ledger, log and store of one topic by epoch, window and hashtag, since differences in totals can cancel out.
+
+    lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store + records that no epoch
+    counts; duplicated = ids twice in the log + tweets and rejects counted beyond the log. Log and ledger are compared up to the
+    log's stable end, store and log up to the ends that the store has with its counts. ``longest`` is the age in seconds from
+    which on what lies between means that the stream stands still.
+    """
+    before = ledgers.before
+    acknowledged = ledgers.after.acknowledged_ids(part.beginning(), part.ends)
+    names = {epoch.checkpoint for epoch in log.epochs}
+    counts = {key: tweets for key, tweets in store.counts.items() if key[0] in names}
+    rejects = {
+        key: offsets[bisect_left(offsets, part.firsts.get(key[1], 0)) :]
+        for key, offsets in store.rejects.items()
+        if key[0] in names
+    }
+    expired, gone = _expired(log, part)
+    horizon = log.horizon(part.cut())
+    differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store")
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
-    unbooked, overbooked = _beyond(log.rejects, stream.rejects), _beyond(stream.rejects, log.rejects)
-    differences += _ledger_differences(ledger, start, ends, log)
+    unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
+    differences += _ledger_differences(before, part, log)
     arrived = acknowledged & log.ids.keys()
     twice = sum(times - 1 for times in log.ids.values())
-    attempted = log.ids.keys() & _attempted(ledger, log)
+    attempted = log.ids.keys() & _attempted(ledgers.after, log)
     return AuditReport(
         acknowledged=len(acknowledged),
         in_log=len(log.ids),
-        counted=sum(stream.counts.values()) - log.without_id,
-        lost=len(acknowledged - arrived) + missing + unbooked,
+        counted=sum(counts.values()) - log.without_id,
+        lost=len(acknowledged - arrived) + missing + unbooked + log.uncounted + gone,
         duplicated=twice + beyond + overbooked,
         unknown_arrived=len(attempted - acknowledged),
         not_attempted=len(log.ids.keys() - attempted),
-        given_up=ledger.failed,
+        given_up=ledgers.after.failed,
         without_id=log.without_id,
         foreign=log.foreign,
         rejected=_by_reason(log.rejects),
-        dead_letters=sum(letters.account_for(*key, offsets) for key, offsets in log.rejects.items()),
-        dropped_by_spark=stream.dropped,
+        dead_letters=sum(
+            letters.account_for(partition, reason, offsets) for (partition, reason), offsets in _by_place(log.rejects).items()
+        ),
+        dropped_by_spark=store.dropped,
         differences=tuple(differences),
-        start=start,
-        behind=ledger.acknowledged_behind(ends),
+        start=part.starts,
+        behind=before.acknowledged_behind(part.ends),
+        in_flight=log.in_flight,
+        oldest=max(0.0, part.seen_at - log.oldest) if log.in_flight else 0.0,
+        longest=longest,
+        expired=expired,
     )
 
 
-def _beyond(these: Mapping[tuple[int, str], array[int]], those: Mapping[tuple[int, str], array[int]]) -> int:
-    """Return the number of rejects that only the first one has, by partition, reason and offset."""
-    return sum(len(set(offsets) - set(those.get(key, ()))) for key, offsets in these.items() if offsets != those.get(key))
+def _expired(log: Recount, part: LogRange) -> tuple[int, int]:
+    """Return how many offsets retention took after they were counted, and how many before: the latter are lost."""
+    counted: dict[int, int] = {}
+    for epoch in log.epochs:
+        counted |= epoch.counted_to()
+    after = before = 0
+    for partition in part.cut():
+        start, first, end = part.starts[partition], part.firsts[partition], counted.get(partition, part.starts[partition])
+        after += min(first, end) - min(start, end)
+        before += max(0, first - max(start, end))
+    return after, before
 
 
-def _by_reason(rejects: Mapping[tuple[int, str], array[int]]) -> dict[str, int]:
+def _from(horizon: float, counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
+    """Return the counts of the windows that begin at ``horizon`` or later."""
+    return {key: tweets for key, tweets in counts.items() if key[1] >= horizon}
+
+
+def _beyond(these: Mapping[Refused, array[int]], those: Mapping[Refused, array[int]]) -> int:
+    """Return the number of rejects that only the first one has, or has more often, by checkpoint, partition, reason, offset."""
+    return sum(
+        (Counter(offsets) - Counter(those.get(key, ()))).total() for key, offsets in these.items() if offsets != those.get(key)
+    )
+
+
+def _by_reason(rejects: Mapping[Refused, array[int]]) -> dict[str, int]:
     found: Counter[str] = Counter()
-    for (_partition, reason), offsets in rejects.items():
+    for (_checkpoint, _partition, reason), offsets in rejects.items():
         found[reason] += len(offsets)
     return dict(found)
+
+
+def _by_place(rejects: Mapping[Refused, array[int]]) -> dict[tuple[int, str], Sequence[int]]:
+    """Return (partition, reason) → offsets in order, over all epochs of the topic."""
+    found: dict[tuple[int, str], array[int]] = {}
+    for (_checkpoint, partition, reason), offsets in rejects.items():
+        found.setdefault((partition, reason), array(OFFSET)).extend(offsets)
+    return {key: sorted(offsets) for key, offsets in found.items()}
 
 
 def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:
     return {(run, sequence) for run, sequence in log.ids if sequence < ledger.reserved.get(run, 0)}
 
 
-def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int, str], int], witness: str) -> list[Difference]:
-    keys = sorted(in_log.keys() | other.keys())
+def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str) -> list[Difference]:
+    """Return what differs by (who counted, window, hashtag)."""
+    keys: Iterable[Counted] = sorted(in_log.keys() | other.keys())
     return [
-        Difference(*key, in_log.get(key, 0), other.get(key, 0), witness)
-        for key in keys
-        if in_log.get(key, 0) != other.get(key, 0)
+        Difference(window, hashtag, in_log.get((who, window, hashtag), 0), other.get((who, window, hashtag), 0), witness)
+        for who, window, hashtag in keys
+        if in_log.get((who, window, hashtag), 0) != other.get((who, window, hashtag), 0)
     ]
 
 
-def _ledger_differences(ledger: Ledger, start: Mapping[int, int], ends: Mapping[int, int], log: Recount) -> list[Difference]:
+def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Difference]:
     """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
 
     The recount knows no hashtag for a tweet that was dead-lettered, so the runs of such tweets are left out.
     """
+    beginning = part.beginning()
     cut = {
         row.run
         for row in ledger.intervals
-        if row.first_offset < start.get(row.partition, 0) or row.end_offset > ends.get(row.partition, row.end_offset)
+        if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > part.ends.get(row.partition, row.end_offset)
     } | log.rejected_runs
-    expected: Counter[tuple[int, str]] = Counter()
-    found: Counter[tuple[int, str]] = Counter()
+    expected: Counter[tuple[str, int, str]] = Counter()
+    found: Counter[tuple[str, int, str]] = Counter()
     for (run, minute, hashtag), tweets in ledger.counts.items():
         if run not in cut:
-            expected[minute, hashtag] += tweets
+            expected["", minute, hashtag] += tweets
     for (run, minute, hashtag), tweets in log.minutes.items():
         if run not in cut:
-            found[minute, hashtag] += tweets
+            found["", minute, hashtag] += tweets
     return _differences(found, expected, "ledger")

@@ -7,10 +7,10 @@ offsets, and as counts for each append minute and hashtag. A record that was sen
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, inspect, select
 from sqlalchemy.dialects.sqlite import insert
 
 from trending.database import open_sqlite
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from sqlalchemy import Engine
+
 _metadata = MetaData()
 _runs = Table(
     "runs",
     _metadata,
     Column("run", String, primary_key=True),
     Column("reserved", BigInteger, nullable=False),
+    Column("topic_id", String),
 )
 _acked = Table(
     "acked",
@@ -89,9 +92,10 @@ class Interval:
 class LedgerWriter:
     """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
 
-    def __init__(self, path: Path, run: str) -> None:
-        self._engine = open_sqlite(path)
+    def __init__(self, path: Path, run: str, topic_id: str) -> None:
+        self._engine = _opened(path)
         self._run = run
+        self._topic_id = topic_id
         self._open: dict[int, Interval] = {}
         self._dirty: dict[tuple[int, int], Interval] = {}
         self._counts: Counter[tuple[int, str]] = Counter()
@@ -100,11 +104,10 @@ class LedgerWriter:
         self.acknowledged = 0
         self.failed = 0
         self.reserved = 0
-        _metadata.create_all(self._engine)
 
     def reserve(self, up_to: int) -> None:
         """Record on disk that sequences below ``up_to`` may be sent, so that the log holds no record that was not announced."""
-        statement = insert(_runs).values(run=self._run, reserved=up_to)
+        statement = insert(_runs).values(run=self._run, reserved=up_to, topic_id=self._topic_id)
         with self._engine.begin() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["run"], set_={"reserved": up_to}))
         self.reserved = up_to
@@ -165,6 +168,27 @@ class Ledger:
     counts: dict[tuple[str, int, str], int]
     reserved: dict[str, int]
     failed: int
+    topics: dict[str, str] = field(default_factory=dict)
+    """Run → id of its topic. A run from before 2026-11-29 has none: it belongs to the first topic that was counted."""
+
+    def of_topic(self, topic_id: str, *, first: bool = True) -> Ledger:
+        """Return the part of the ledger that is about a topic; ``first`` says that it was the first one.
+
+        What was given up is not known by topic, and stays whole.
+        """
+        runs = {run for run in self.reserved if self.topics.get(run, topic_id if first else "") == topic_id}
+        return Ledger(
+            tuple(each for each in self.intervals if each.run in runs),
+            {key: tweets for key, tweets in self.counts.items() if key[0] in runs},
+            {run: reserved for run, reserved in self.reserved.items() if run in runs},
+            self.failed,
+            {run: topic for run, topic in self.topics.items() if run in runs},
+        )
+
+    @property
+    def acknowledged(self) -> int:
+        """How many records were acknowledged in all."""
+        return sum(map(len, self.intervals))
 
     def acknowledged_ids(
         self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
@@ -189,15 +213,26 @@ def read_ledger(path: Path) -> Ledger:
     """Read the ledger at ``path``; a missing file means that no producer has run and gives an empty ledger."""
     if not path.exists():
         return Ledger((), {}, {}, 0)
-    engine = open_sqlite(path)
-    _metadata.create_all(engine)
+    engine = _opened(path)
     with engine.connect() as connection:
         intervals = tuple(
             Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
             for row in connection.execute(select(_acked).order_by(_acked.c.run, _acked.c.first_sequence))
         )
         counts = {(row.run, row.minute, row.hashtag): row.tweets for row in connection.execute(select(_counts))}
-        reserved = {row.run: row.reserved for row in connection.execute(select(_runs))}
+        runs = connection.execute(select(_runs)).all()
+        reserved = {row.run: row.reserved for row in runs}
+        topics = {row.run: row.topic_id for row in runs if row.topic_id}
         failed = len(connection.execute(select(_failed.c.sequence)).all())
     engine.dispose()
-    return Ledger(intervals, counts, reserved, failed)
+    return Ledger(intervals, counts, reserved, failed, topics)
+
+
+def _opened(path: Path) -> Engine:
+    """Return an engine on the ledger at ``path``, with all of today's tables and columns."""
+    engine = open_sqlite(path)
+    _metadata.create_all(engine)
+    with engine.begin() as connection:
+        if "topic_id" not in {column["name"] for column in inspect(connection).get_columns("runs")}:
+            connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN topic_id VARCHAR")
+    return engine

@@ -64,7 +64,7 @@ class TweetProducer:
         self._spec = spec
         self._run = secrets.token_hex(6)
         self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
-        self._ledger = LedgerWriter(spec.ledger, self._run)
+        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id)
         self._fatal: KafkaError | None = None
         own = {**PRODUCER_SETTINGS, "error_cb": self._error}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)

@@ -41,6 +41,7 @@ class ProducerSpec(ProgramSpec):
 
     settings: ProducerSettings
     ledger: Path
+    topic_id: str
     catalogue_hash: str = ""
 
 

@@ -43,8 +43,7 @@ def table_of(metadata: MetaData) -> Table:
 
 def book(connection: Connection, table: Table, checkpoint: str, batch: int, rejects: Iterable[Rejects]) -> None:
     """Write the rejects of a batch; a batch that runs again replaces what it wrote."""
-    row = insert(table)
-    replaced = {"records": row.excluded.records, "offsets": row.excluded.offsets}
+    connection.execute(table.delete().where(table.c.checkpoint == checkpoint, table.c.batch == batch))
     rows = [
         {
             "checkpoint": checkpoint,
@@ -57,16 +56,23 @@ def book(connection: Connection, table: Table, checkpoint: str, batch: int, reje
         for each in rejects
     ]
     if rows:
-        keys = ["checkpoint", "partition", "batch", "reason"]
-        connection.execute(row.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
+        connection.execute(insert(table), rows)
+
+
+def by_checkpoint(connection: Connection, table: Table) -> dict[tuple[str, int, str], array[int]]:
+    """Return (checkpoint, partition, reason) → offsets in order; an offset that two batches booked is there twice."""
+    found: defaultdict[tuple[str, int, str], array[int]] = defaultdict(lambda: array(OFFSET))
+    for row in connection.execute(select(table).order_by(table.c.checkpoint, table.c.partition, table.c.reason, table.c.batch)):
+        found[row.checkpoint, row.partition, row.reason].extend(unpack(row.offsets))
+    return {key: array(OFFSET, sorted(offsets)) for key, offsets in found.items()}
 
 
 def read(connection: Connection, table: Table) -> dict[tuple[int, str], array[int]]:
     """Return (partition, reason) → offsets, each once and in order, whatever checkpoints and batches booked them."""
-    found: defaultdict[tuple[int, str], array[int]] = defaultdict(lambda: array(OFFSET))
-    for row in connection.execute(select(table).order_by(table.c.partition, table.c.reason, table.c.batch)):
-        found[row.partition, row.reason].extend(unpack(row.offsets))
-    return {key: array(OFFSET, sorted(set(offsets))) for key, offsets in found.items()}
+    found: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
+    for (_checkpoint, partition, reason), offsets in by_checkpoint(connection, table).items():
+        found[partition, reason].update(offsets)
+    return {key: array(OFFSET, sorted(offsets)) for key, offsets in found.items()}
 
 
 def total(connection: Connection, table: Table) -> int:

@@ -5,17 +5,19 @@ Every ranking that is shown is a query on this store, never on one batch: an upd
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, func, select
+from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, func, inspect, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from trending.database import open_sqlite
-from trending.errors import LabError
+from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.rejects import Rejects  # noqa: TC001 - dataclass fields are read at run time
-from trending.serving import rejects
+from trending.serving import epochs, rejects
 
 if TYPE_CHECKING:
     from array import array
@@ -49,7 +51,9 @@ _batches = Table(
     Column("checkpoint", String, primary_key=True),
     Column("batch", BigInteger, primary_key=True),
     Column("at", Float, nullable=False),
+    Column("ends", String),
 )
+_epochs = epochs.tables_of(metadata, _batches)
 _dead_letters = Table(
     "dead_letters",
     metadata,
@@ -64,6 +68,9 @@ _dropped = Table(
     Column("groups", BigInteger, nullable=False),
 )
 _KEPT_BATCHES = 1000
+WRITE_SECONDS = 60.0
+"""How long a batch is tried again on a store that is locked, or on a disk that is full."""
+RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,20 @@ class Ranked:
     tweets: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """What the store holds at one moment, by checkpoint.
+
+    ``counts`` are (checkpoint, window start, hashtag) → tweets, ``rejects`` (checkpoint, partition, reason) → their offsets in
+    order, ``dropped`` the groups that Spark dropped behind its watermark.
+    """
+
+    epochs: tuple[epochs.Epoch, ...]
+    counts: Mapping[tuple[str, int, str], int]
+    rejects: Mapping[tuple[str, int, str], array[int]]
+    dropped: int
+
+
 class Store:
     """The SQL store of one stack; every method is one transaction."""
 
@@ -96,16 +117,47 @@ class Store:
             metadata.create_all(self._engine)
             with self._engine.begin() as connection:
                 rejects.adopt(connection, _rejects)
-        except OperationalError as error:
+                if "ends" not in {column["name"] for column in inspect(connection).get_columns("batches")}:
+                    connection.exec_driver_sql("ALTER TABLE batches ADD COLUMN ends VARCHAR")  # a store made before 2026-11-29
+        except DatabaseError as error:
+            self._engine.dispose()
             cause = f"the serving store {path} cannot be opened"
-            raise LabError(cause, str(error.orig), "make status") from error
+            raise LabError(cause, str(error.orig), epochs.REBUILD) from error
+        self._file = _identity(path)
 
-    def write(self, checkpoint: str, batch: Batch) -> None:
-        """Upsert a batch. Writing the same batch again, or an older one after a restart, leaves the same rows.
-
-        Counts only grow within a checkpoint, so the larger count wins in whatever order batches are written.
-        """
+    def take_over(self, fresh: epochs.Epoch) -> epochs.Epoch:
+        """Open an epoch and return it as it begins; the one that was open is closed, and its job's next write refused."""
         with self._engine.begin() as connection:
+            return epochs.take_over(connection, _epochs, fresh)
+
+    def known_epochs(self) -> tuple[epochs.Epoch, ...]:
+        """Return all epochs in the order in which they began."""
+        with self._engine.connect() as connection:
+            return epochs.read(connection, _epochs)
+
+    def write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
+        """Upsert a batch with the ends of its offsets (partition → offset). Writing a batch again leaves the same rows.
+
+        Counts only grow within a checkpoint, so the larger count wins in whatever order batches are written. Raises
+        ConfigurationConflict for a batch that does not belong here, see ``epochs.advance``, and where the file was deleted or
+        replaced; LabError where it cannot be written within ``WRITE_SECONDS``.
+        """
+        deadline = time.monotonic() + WRITE_SECONDS
+        while True:
+            self._require_same_file()
+            try:
+                self._write(checkpoint, batch, ends)
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    cause = f"the serving store {self._path} cannot be written for {WRITE_SECONDS:.0f} s"
+                    raise LabError(cause, str(error.orig), "make status") from error
+                time.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    def _write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
+        with self._engine.begin() as connection:
+            epochs.advance(connection, _epochs, checkpoint, batch.number, ends)
             _upsert_tweets(connection, checkpoint, batch)
             if batch.foreign:
                 foreign = insert(_foreign)
@@ -121,31 +173,65 @@ class Store:
                 )
             rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
             connection.execute(
-                insert(_batches).values(checkpoint=checkpoint, batch=batch.number, at=batch.at).on_conflict_do_nothing()
+                insert(_batches)
+                .values(checkpoint=checkpoint, batch=batch.number, at=batch.at, ends=(packed := epochs.packed(ends)))
+                .on_conflict_do_update(index_elements=["checkpoint", "batch"], set_={"ends": packed})
             )
             connection.execute(
                 _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - _KEPT_BATCHES)
             )
 
-    def latest_ranking(self) -> list[Ranked]:
-        """Return the whole latest window that has tweets: highest count first, ties by name. Empty where there is none."""
-        latest = select(func.max(_ranking.c.window_start)).scalar_subquery()
-        return self._ranked(_ranking.c.window_start == latest)
+    def _require_same_file(self) -> None:
+        """Raise ConfigurationConflict where the file was deleted or replaced: nobody would read the open one."""
+        try:
+            found: tuple[int, int] | None = _identity(self._path)
+        except FileNotFoundError:
+            found = None
+        if found != self._file:
+            cause = f"the serving store {self._path} was {'replaced' if found else 'deleted'} while the stream ran"
+            raise ConfigurationConflict(cause, "its counts up to now are gone; the log has the records", epochs.REBUILD)
+
+    def latest_ranking(self, now: float = math.inf) -> list[Ranked]:
+        """Return the whole latest window with tweets that has begun at ``now``: highest count first, ties by name.
+
+        Empty where there is none. A window of the future is one of another clock's, and would hide the present one.
+        """
+        with self._engine.connect() as connection:
+            latest = select(func.max(_ranking.c.window_start)).where(_ranking.c.window_start <= now, self._same_rule(connection))
+            start = connection.execute(latest).scalar_one()
+            return self._ranked(connection, start) if start is not None else []
 
     def ranking(self, window_start: int) -> list[Ranked]:
         """Return the whole ranking of the window that starts at ``window_start``."""
-        return self._ranked(_ranking.c.window_start == window_start)
+        with self._engine.connect() as connection:
+            return self._ranked(connection, window_start)
 
-    def _ranked(self, condition: ColumnElement[bool]) -> list[Ranked]:
+    def _ranked(self, connection: Connection, window_start: int) -> list[Ranked]:
         total = func.sum(_ranking.c.tweets).label("total")
         query = (
             select(_ranking.c.window_start, _ranking.c.hashtag, total)
-            .where(condition)
+            .where(_ranking.c.window_start == window_start, self._same_rule(connection))
             .group_by(_ranking.c.window_start, _ranking.c.hashtag)
             .order_by(total.desc(), _ranking.c.hashtag)
         )
+        return [Ranked(row.window_start, row.hashtag, int(row.total)) for row in connection.execute(query)]
+
+    @staticmethod
+    def _same_rule(connection: Connection) -> ColumnElement[bool]:
+        """Return the condition on rankings that makes them summable: counted by the rule of the newest epoch."""
+        return _ranking.c.checkpoint.in_(epochs.of_newest_rule(connection, _epochs))
+
+    def view(self) -> StoreView:
+        """Return everything that an audit compares, as of one moment."""
         with self._engine.connect() as connection:
-            return [Ranked(row.window_start, row.hashtag, int(row.total)) for row in connection.execute(query)]
+            connection.exec_driver_sql("BEGIN")  # otherwise a batch between two queries would make them contradict each other
+            counts = {(row.checkpoint, row.window_start, row.hashtag): row.tweets for row in connection.execute(select(_ranking))}
+            return StoreView(
+                epochs.read(connection, _epochs),
+                counts,
+                rejects.by_checkpoint(connection, _rejects),
+                _dropped_groups(connection),
+            )
 
     def counts(self) -> dict[tuple[int, str], int]:
         """Return every count by (window start, hashtag), over all checkpoints."""
@@ -192,7 +278,7 @@ class Store:
     def dropped(self) -> int:
         """Return how many groups Spark dropped behind the watermark, over all runs."""
         with self._engine.connect() as connection:
-            return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0))).scalar_one())
+            return _dropped_groups(connection)
 
     def forget(self) -> None:
         """Delete every count, so that the log can be counted anew."""
@@ -203,6 +289,15 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._engine.dispose()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _dropped_groups(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0))).scalar_one())
 
 
 def _upsert_tweets(connection: Connection, checkpoint: str, batch: Batch) -> None:

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from trending.stream.soundness import numbered
+from trending.stream.soundness import damaged_by, numbered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,21 @@ def first_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
         return {int(partition): int(offset) for partition, offset in json.loads(text)[topic].items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
+
+
+def ends_of_batch(checkpoint: Path, topic: str, batch: int) -> dict[int, int]:
+    """Return partition → end offset (exclusive) of a batch, which Spark fixes before it runs.
+
+    Raises ConfigurationConflict where Spark's record of it cannot be read: the batch's counts would have no range.
+    """
+    path = checkpoint / "offsets" / str(batch)
+    try:
+        ends = _ends(path, topic)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise damaged_by(path, error) from error
+    if not ends:
+        raise damaged_by(path, f"no offsets of {topic}")
+    return ends
 
 
 def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:

@@ -23,12 +23,12 @@ from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
 from trending.settings import WINDOW_SECONDS
 from trending.stream.catching_up import most_offsets, watermark_seconds
-from trending.stream.checkpoint import committed_offsets
+from trending.stream.checkpoint import committed_offsets, ends_of_batch
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
 from trending.stream.sink import RankingSink
-from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
+from trending.stream.soundness import REPAIR, damaged_by, numbered, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
     import threading
@@ -166,10 +166,29 @@ def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
         raise ConfigurationConflict(cause, evidence, "make down VOLUMES=1, then make up")
 
 
+def require_counted(spec: StreamSpec, store: Store) -> None:
+    """Raise ConfigurationConflict where Spark has finished a batch that the store does not have: it is not the one of the job."""
+    committed = max(numbered(spec.checkpoint / "commits"), default=None)
+    last = max(store.written(spec.checkpoint_id), default=None)
+    if committed is not None and (last is None or last < committed):
+        cause = f"the serving store {spec.store} is not the one that was counted into, or an older copy"
+        raise ConfigurationConflict(cause, f"its last batch is {last}, the checkpoint's is {committed}", REPAIR)
+
+
+def _write(sink: Callable[[DataFrame, int], None], refusals: list[LabError], frame: DataFrame, number: int) -> None:
+    """Call the sink and keep its error: Spark passes on no more of it than a text."""
+    try:
+        sink(frame, number)
+    except LabError as error:
+        refusals.append(error)
+        raise
+
+
 def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, int], None], store: Store) -> None:
     """Run the query until ``stop``; a lost broker restarts it with back-off, anything else raises LabError."""
     write_heartbeat(spec.heartbeat, "starting the session")
     require_sound(spec.checkpoint, spec.topic)
+    require_counted(spec, store)
     session = build_session(spec)
     progress = ProgressListener(
         lambda run, groups: store.note_dropped(spec.checkpoint_id, run, groups),
@@ -177,15 +196,19 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
     )
     session.streams.addListener(progress)
     backoff = 1.0
+    refusals: list[LabError] = []
     while not stop.is_set():
         batches = progress.batches
         try:
             counts = count_hashtags(session, spec)
-            watch(start_query(spec, counts, sink), progress, spec, stop)
+            watch(start_query(spec, counts, partial(_write, sink, refusals)), progress, spec, stop)
         except (StreamingQueryException, NotReady) as error:
             require_same_topic(spec, stop)
-            if isinstance(error, StreamingQueryException) and not is_lost_broker(error):
-                raise _query_failed(error, spec) from error
+            failure = refusals.pop() if refusals else error
+            if isinstance(failure, LabError) and not isinstance(failure, NotReady):
+                raise failure from error
+            if isinstance(failure, StreamingQueryException) and not is_lost_broker(failure):
+                raise _query_failed(failure, spec) from error
             backoff = 1.0 if progress.batches > batches else min(backoff * 2, MAX_BACKOFF_SECONDS)
             logger.warning("the broker is lost; the query starts again in %.0f s", backoff)
             write_heartbeat(spec.heartbeat, "broker lost", progress.figures())
@@ -205,7 +228,8 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         raise ConfigurationConflict(cause, str(error), "make status") from error
     with held, closing(Store(spec.store)) as store:
         letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True))
+        ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True), ends_of)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:

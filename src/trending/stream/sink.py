@@ -14,7 +14,7 @@ from trending.serving.store import Batch
 from trending.tweets.rule import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from zoneinfo import ZoneInfo
 
     from pyspark.sql import DataFrame
@@ -36,10 +36,12 @@ class RankingSink:
         dead_letters: DeadLetters,
         zone: ZoneInfo | None,
         show: Callable[[str], None],
+        ends_of: Callable[[int], Mapping[int, int]],
     ) -> None:
         self._store = store
         self._checkpoint_id = checkpoint_id
         self._dead_letters = dead_letters
+        self._ends_of = ends_of
         self._zone = zone
         self._show = show
         self._shown: list[Ranked] = store.latest_ranking()
@@ -50,14 +52,15 @@ class RankingSink:
         self.write(number, zip(*(column.to_pylist() for column in table.columns), strict=True))
 
     def write(self, number: int, rows: Iterable[Row]) -> None:
-        """Write the rows of batch ``number``, then print the latest window if that changed its ranking."""
+        """Write the rows of batch ``number`` with its ends, then print the latest window if that changed its ranking."""
         batch = to_batch(number, time.time(), rows)
+        ends = self._ends_of(number)
         if batch.rejects:
             self._dead_letters.write(number, batch.rejects)
-        self._store.write(self._checkpoint_id, batch)
+        self._store.write(self._checkpoint_id, batch, ends)
         if batch.rejects:
             self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.read_back_from)
-        ranking = self._store.latest_ranking()
+        ranking = self._store.latest_ranking(batch.at)
         if ranking and ranking != self._shown:
             self._show(render_block(number, batch.at, ranking, self._zone))
             self._shown = ranking

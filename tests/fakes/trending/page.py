@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import httpx
 import msgspec
+from fakes.trending import counting
 
 from trending.page.program import listen, serve
 from trending.programs.heartbeat import Heartbeat
@@ -45,7 +46,7 @@ class PageHome:
         self.root = root
         self.path = root / "serving.sqlite"
         self._store: Store | None = None
-        self._batch = 0
+        self._batch = -1
 
     @property
     def store(self) -> Store:
@@ -56,7 +57,7 @@ class PageHome:
     def write(self, window: int, counts: Mapping[str, int], at: float | None = None, rejects: tuple[Rejects, ...] = ()) -> None:
         self._batch += 1
         rows = {(window, hashtag): tweets for hashtag, tweets in counts.items()}
-        self.store.write("checkpoint", Batch(self._batch, time.time() if at is None else at, rows, {}, rejects))
+        counting.write(self.store, "checkpoint", Batch(self._batch, time.time() if at is None else at, rows, {}, rejects))
 
     def beat(
         self,

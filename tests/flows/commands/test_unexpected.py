@@ -54,7 +54,7 @@ COMMANDS = {
 }
 """Commands of whose steps the world knows."""
 ONE_STEP = {
-    "audit": (Command(forms.AuditForm, audit.main), "flows.audit.recount"),
+    "audit": (Command(forms.AuditForm, audit.main), "flows.audit.audit_running"),
     "game-day": (Command(forms.GameDayForm, game_day.main), "flows.game_day.open_lab"),
     "report": (Command(forms.ReportForm, report.main), "flows.report.read_state"),
     "smoke": (Command(forms.SmokeTestForm, smoke_test.main), "flows.smoke_test.send_probe"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from fakes.clock import FakeClock
+from fakes.trending import counting
 from IPython.core.inputtransformer2 import TransformerManager
 
 from flows.notebook import cells as module
@@ -76,7 +77,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 def count(paths: StackPaths, tweets: dict[tuple[int, str], int], batch: int = 1) -> None:
     paths.data.mkdir(parents=True, exist_ok=True)
     store = Store(paths.store)
-    store.write("one", Batch(number=batch, at=60.0, tweets=tweets, foreign={}))
+    counting.write(store, "one", Batch(number=batch, at=60.0, tweets=tweets, foreign={}))
     store.close()
 
 

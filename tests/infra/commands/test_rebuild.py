@@ -8,7 +8,6 @@ from fakes.stacks import make
 from infra.commands import rebuild
 from infra.forms.parameters import RebuildForm
 from infra.operations.stream import submit_stream
-from infra.operations.topic import resolve_offsets
 from trending.errors import StackAbsent
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.mark.row(21)
 def test_a_rebuild_says_from_where_it_counts_and_what_comes_next(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     make()
-    submit_stream("lab", resolve_offsets("lab"))
+    submit_stream("lab")
     rebuild.main(RebuildForm(name="lab"))
     assert capsys.readouterr().out == (
         "partition 0 is counted anew from offset 7\nnext: make audit NAME=lab proves the count once the stream has caught up\n"

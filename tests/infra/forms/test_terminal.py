@@ -70,6 +70,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "left_by": ("/gone/.trending", "/gone/.trending"),
     "timeout_seconds": ("3", 3.0),
     "resume": ("false", False),
+    "at_rest": ("true", True),
     "limit": ("3", 3),
     "service": ("kafka", "kafka"),
     "lines": ("3", 3),

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
-from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
-from infra.lab.assembly import open_lab, want
+from infra.lab.assembly import open_lab
 from infra.operations import audit, producer, stream, topic
 from infra.operations import program_ladder as heartbeat
 from infra.operations import services as infrastructure
+from infra.operations.epochs import counting_epoch
 from infra.operations.undo import found_before, undo
-from infra.stack.state import Wanted
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import (
     AuditFailed,
     BudgetSpent,
-    ConfigurationConflict,
     InvalidInput,
     NotReady,
     PrerequisiteMissing,
     ServiceDied,
 )
 from trending.programs.heartbeat import write_heartbeat
-from trending.serving.store import Batch, Store
-from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
+from trending.settings import LabSettings, ProducerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,35 +132,10 @@ def test_both_topics_are_created_once(world: World) -> None:
     assert topic.create_topic("lab") == "adopted"
 
 
-def test_the_start_of_the_range_is_resolved_once_and_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    make()
-    assert topic.resolve_offsets("lab") == {0: 7}
-    monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (0, 99)})
-    assert topic.resolve_offsets("lab") == {0: 7}
-    world.topics["tweets_topic"] = replace(world.topics["tweets_topic"], topic_id="made anew")
-    assert topic.resolve_offsets("lab") == {0: 99}, "a topic made anew has a range of its own"
-
-
-@pytest.mark.row(21)
-@pytest.mark.usefixtures("world")
-def test_the_checkpoint_is_another_for_everything_that_makes_an_old_one_wrong() -> None:
-    lab = make()
-
-    def path(**settings: Any) -> Path:
-        changed = lab.settings.model_copy(update={"stream": StreamSettings(**{"shuffle_partitions": 2, **settings})})
-        return topic.checkpoint_path(replace(lab, state=lab.state.model_copy(update={"settings": changed})))
-
-    paths = {path(), path(shuffle_partitions=3), path(window_time=WindowTime.EVENT)}
-    other_cluster = replace(lab, state=lab.state.model_copy(update={"cluster_id": "another"}))
-    assert len(paths | {topic.checkpoint_path(other_cluster)}) == 4
-    assert path() == path(trigger_seconds=1)
-    assert all(lab.paths.data in each.parents for each in paths)
-
-
 @pytest.mark.usefixtures("world")
 def test_the_streams_specification_lies_with_the_data() -> None:
     lab = make()
-    specification = stream.stream_spec(lab, {0: 7})
+    specification = stream.stream_spec(lab, counting_epoch(lab))
     assert specification.start_offsets == {0: 7}
     assert specification.checkpoint_id == specification.checkpoint.name
     assert specification.store.parent == lab.paths.data
@@ -174,7 +145,7 @@ def test_the_streams_specification_lies_with_the_data() -> None:
 @pytest.mark.usefixtures("world")
 def test_the_stream_is_waited_for_until_it_has_the_logs_end(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = make()
-    stream.submit_stream("lab", {0: 0})
+    stream.submit_stream("lab")
     write_heartbeat(lab.paths.heartbeat("stream"), "working", {"batches": 1, "offset.0": 6})
     clock = FakeClock()
     monkeypatch.setattr(stream, "SystemClock", lambda: clock)
@@ -192,104 +163,25 @@ def test_an_audit_needs_a_range() -> None:
         audit.audit_log("lab", {0: 7})
 
 
-@pytest.mark.usefixtures("world")
-def test_the_range_begins_at_the_earliest_submission() -> None:
-    lab = make()
-    checkpoints = lab.paths.data / "checkpoints"
-    checkpoints.mkdir(parents=True)
-    (checkpoints / "a.start.json").write_text('{"0": 5, "1": 9}')
-    (checkpoints / "b.start.json").write_text('{"0": 3, "1": 20}')
-    assert audit.range_start(lab) == {0: 3, 1: 9}
-
-
-@pytest.mark.row(21)
-def test_a_rebuild_counts_from_the_first_start_under_a_new_checkpoint_and_keeps_the_old_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab = make()
-    stream.submit_stream("lab", topic.resolve_offsets("lab"))
-    checkpoint = topic.checkpoint_path(lab)
-    (checkpoint / "offsets").mkdir(parents=True)
-    (lab.paths.checkpoints / "other.start.json").write_text('{"0": 3}')
-    (lab.paths.checkpoints / "lost.start.json").write_text("")
-    with closing(Store(lab.paths.store)) as store:
-        store.write("older", Batch(1, 1.0, {(60, "#a"): 5}, {}))
-        monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (2, 99), 1: (4, 9)})
-        assert stream.rebuild_stream("lab") == {0: 3, 1: 4}
-        assert store.counts() == {}
-    assert (topic.resolve_offsets("lab"), topic.recorded_start(lab)) == ({0: 3, 1: 4}, {0: 3, 1: 4})
-    assert not checkpoint.exists()
-    kept = sorted(path.name.partition(topic.ASIDE)[0] for path in lab.paths.checkpoints.iterdir() if topic.ASIDE in path.name)
-    assert kept == [checkpoint.name, "lost.start.json", "other.start.json"]
-    assert world.changes[-2:] == ["end stream", "launch stream"]
-
-
-@pytest.mark.row(21)
-@pytest.mark.usefixtures("world")
-def test_a_rebuild_begins_at_the_logs_beginning_where_retention_has_passed_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = make()
-    topic.resolve_offsets("lab")
-    monkeypatch.setattr(topic, "log_ends", lambda *_: {0: (50, 99)})
-    assert stream.rebuild_stream("lab") == {0: 50}
-    assert topic.recorded_start(lab) == {0: 50}
-
-
-@pytest.mark.row(21)
-@pytest.mark.usefixtures("world")
-def test_a_rebuild_finds_a_lost_start_in_the_checkpoint() -> None:
-    lab = make()
-    first = topic.checkpoint_path(lab) / "sources" / "0" / "0"
-    first.parent.mkdir(parents=True)
-    first.write_bytes(b'\0v1\n{"tweets_topic":{"0":5}}')
-    topic.start_file(topic.checkpoint_path(lab)).write_text("")
-    with pytest.raises(ConfigurationConflict, match="the checkpoint is damaged") as caught:
-        topic.resolve_offsets("lab")
-    assert caught.value.next_command == "make rebuild"
-    assert stream.rebuild_stream("lab") == topic.resolve_offsets("lab") == {0: 5}
-
-
-@pytest.mark.row(21)
-@pytest.mark.usefixtures("world")
-def test_a_rebuild_of_a_stack_that_is_not_up_is_refused_and_changes_nothing() -> None:
-    lab = make()
-    topic.resolve_offsets("lab")
-    before = topic.recorded_start(lab)
-    want(lab, Wanted.STOPPED)
-    with pytest.raises(ConfigurationConflict, match="the stack lab is not up"):
-        stream.rebuild_stream("lab")
-    assert topic.recorded_start(lab) == before
-
-
-@pytest.mark.usefixtures("world")
-def test_an_audit_whose_beginning_was_deleted_from_the_log_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    make()
-    topic.resolve_offsets("lab")
-    monkeypatch.setattr(audit, "log_ends", lambda *_: {0: (8, 20)})
-    with pytest.raises(AuditFailed, match="the beginning of the range is not in the log any more") as caught:
-        audit.audit_log("lab", {0: 20})
-    assert "{0: 8}" in caught.value.evidence
-    assert caught.value.next_command == "make rebuild NAME=lab"
-
-
 @pytest.mark.row(34)
 @pytest.mark.usefixtures("world")
-@pytest.mark.parametrize(("verdicts", "ends"), [([False, True], {0: 9}), ([True], {0: 7}), ([False, False, False], {0: 12})])
+@pytest.mark.parametrize("verdicts", [[False, True], [True], [False, False, False]])
 def test_a_difference_of_an_audit_whose_log_grew_meanwhile_is_no_proof(
-    monkeypatch: pytest.MonkeyPatch, verdicts: list[bool], ends: dict[int, int]
+    monkeypatch: pytest.MonkeyPatch, verdicts: list[bool]
 ) -> None:
     make()
-    examined: list[dict[int, int]] = []
+    examined: list[bool] = []
 
-    def examine(_lab: Lab, up_to: dict[int, int]) -> SimpleNamespace:
-        examined.append(up_to)
-        return SimpleNamespace(report=SimpleNamespace(clean=verdicts[len(examined) - 1]))
+    def examine(_lab: Lab) -> SimpleNamespace:
+        examined.append(verdicts[len(examined)])
+        return SimpleNamespace(report=SimpleNamespace(clean=examined[-1]))
 
     monkeypatch.setattr(audit, "examine_log", examine)
     grown = iter([{0: 9}, {0: 12}, {0: 15}])
     monkeypatch.setattr(audit, "wait_for_catch_up", lambda _stack: next(grown))
     monkeypatch.setattr(audit, "log_ends", lambda *_: {0: (0, 99)})
     assert audit.audit_log("lab", {0: 7}).clean is verdicts[-1]
-    assert (len(examined), examined[-1]) == (len(verdicts), ends)
+    assert examined == verdicts
 
 
 @pytest.mark.usefixtures("world")

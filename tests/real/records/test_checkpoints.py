@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.operations.stream import submit_stream
-from infra.operations.topic import ASIDE, checkpoint_path, resolve_offsets, start_file
+from infra.operations.topic import ASIDE, checkpoint_path, start_file
 from infra.supervision.output_tail import tail
 from trending.stream.checkpoint import committed_offsets
 from trending.stream.soundness import DAMAGED, numbered
@@ -30,7 +30,7 @@ def newest_delta(checkpoint: Path) -> Path:
 
 def refused(stack: RealStack) -> str:
     """Submit the stream, wait until it is over for good, return its last lines."""
-    submit_stream(stack.name, resolve_offsets(stack.name))
+    submit_stream(stack.name)
 
     def over() -> bool:
         status = stack.lab.supervisor.status("stream")
@@ -89,9 +89,8 @@ def test_a_rebuild_of_a_healthy_stack_and_of_one_whose_start_was_lost_changes_no
     stack.audit()
     checkpoint = settled(stack)
     start_file(checkpoint).write_bytes(b"")
-    output = stack.command("start_up", *stack.up_arguments(), code=12)
-    assert DAMAGED in output
-    assert "make rebuild" in output
+    stack.command("start_up", *stack.up_arguments())  # the store knows it too
+    stack.audit()
     assert "partition 0 is counted anew from offset 0" in stack.command("rebuild", f"--name={stack.name}")
     stack.audit()
     assert committed_offsets(checkpoint, "tweets_topic")

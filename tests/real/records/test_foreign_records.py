@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from real.harness import RealStack
 
-    from trending.audit.reconciliation import AuditReport
+    from trending.audit.audit_report import AuditReport
 
 FLOOD = 1_000_000
 TWEET = {"usuario": "@a", "texto": "b #Tx", "hashtag_principal": "#Tx"}

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import pytest
+from fakes.trending.counting import epoch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.audit.reconciliation import MAX_DIFFERENCES, AuditReport, StreamFigures, reconcile
+from trending.audit.audit_report import MAX_DIFFERENCES, AuditReport
+from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import recount
-from trending.errors import AuditFailed
+from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import Record
 from trending.producer.ledger import Interval, Ledger
+from trending.serving.epochs import Epoch, Rule
+from trending.serving.store import StoreView
 from trending.settings import WindowTime
 from trending.stream.letters import Letters, Summary
 from trending.tweets.rule import Kind, Reason, classify, window_start
@@ -23,6 +27,8 @@ MINUTE = 1765845060
 UTC_ZONE = ZoneInfo("UTC")
 PROBE = b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'
 TAGS = ("#a", "#b", "#c")
+BEYOND = 1000
+"""An end of the log behind whatever a test makes up."""
 
 
 def tweet(hashtag: str, timestamp: float = MINUTE) -> bytes:
@@ -48,6 +54,13 @@ class Lab:
     dropped: int = 0
     start: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    firsts: dict[int, int] = field(default_factory=dict)
+    counted_to: dict[int, int] = field(default_factory=dict)
+    epochs: tuple[Epoch, ...] = ()
+    epoch_counts: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    later: Ledger | None = None
+    seen_at: float = MINUTE + 300
+    longest: float = 0.0
 
     def send(self, value: bytes | None, at: float = MINUTE, run: str | None = "run", *, acknowledge: bool = True) -> Record:
         offset = len(self.log)
@@ -74,13 +87,20 @@ class Lab:
 
     def send_tweets(self, number: int, run: str | None = "run") -> None:
         for place in range(number):
-            self.send(tweet(TAGS[place % 3]), MINUTE + 7 * place, run)
+            self.send(tweet(TAGS[place % 3], MINUTE + 7 * place), MINUTE + 7 * place, run)
 
     def audit(self) -> AuditReport:
         ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed)
-        log = recount(self.log, self.mode, ledger.acknowledged_ids(self.start, self.ends))
-        stream = StreamFigures(self.counts, self.rejects, self.dropped)
-        return reconcile(ledger, self.start, log, stream, self.letters, self.ends)
+        later = self.later or ledger
+        starts = self.start or {0: 0}
+        ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
+        epochs = self.epochs or (epoch("c", starts=starts, ends=self.counted_to or ends, rule=Rule(self.mode)),)
+        part = LogRange(starts, self.firsts, ends, self.seen_at)
+        log = recount(self.log, epochs, ledger.acknowledged_ids(starts, ends))
+        counts = self.epoch_counts or {("c", *key): tweets for key, tweets in self.counts.items() if tweets}
+        rejects = {("c", *key): offsets for key, offsets in self.rejects.items()}
+        view = StoreView(tuple(epochs), counts, rejects, self.dropped)
+        return reconcile(Ledgers(ledger, later), part, log, view, self.letters, self.longest)
 
 
 @pytest.fixture
@@ -314,8 +334,9 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
 @pytest.mark.row(24)
 def test_arrival_and_event_recount_by_their_own_clock() -> None:
     for mode, window in ((WindowTime.ARRIVAL, MINUTE + 60), (WindowTime.EVENT, MINUTE)):
-        log = recount([Record(0, 0, MINUTE + 61, tweet("#a", MINUTE + 59), {})], mode, set())
-        assert log.tweets == {(window, "#a"): 1}
+        counting = (epoch("c", ends={0: 9}, rule=Rule(mode)),)
+        log = recount([Record(0, 0, MINUTE + 61, tweet("#a", MINUTE + 59), {})], counting, set())
+        assert log.tweets == {("c", window, "#a"): 1}
 
 
 def test_a_reject_without_dead_letter_is_a_fault(lab: Lab) -> None:
@@ -475,3 +496,131 @@ def test_no_single_count_can_be_wrong_unnoticed(number: int, data: st.DataObject
     report = lab.audit()
     assert (report.lost, report.duplicated) == ((-change, 0) if change < 0 else (0, change))
     assert not report.clean
+
+
+def test_what_the_stream_has_not_counted_yet_is_in_flight_and_not_lost(lab: Lab) -> None:
+    for record in lab.log[20:]:
+        verdict = classify(record.value, record.append_time, lab.mode)
+        lab.counts[window_start(verdict.time), verdict.label] -= 1
+    lab.counted_to, lab.longest, lab.seen_at = {0: 20}, 40.0, lab.log[20].append_time + 39
+    report = lab.audit()
+    assert (report.clean, report.complete, report.in_flight, report.oldest) == (True, True, 10, 39.0)
+    assert line(report, "in flight") == "in flight: 10, oldest 39 s"
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 20, lost 0, duplicated 0"
+
+
+@pytest.mark.parametrize(("longest", "words"), [(40.0, ": the stream stands still"), (0.0, "")])
+def test_a_stream_that_stands_still_is_a_fault_and_at_rest_anything_in_flight_is(lab: Lab, longest: float, words: str) -> None:
+    record = lab.send(tweet("#a"), MINUTE + 250)
+    lab.counts[window_start(record.append_time), "#a"] -= 1
+    lab.counted_to, lab.longest, lab.seen_at = {0: 30}, longest, record.append_time + 40
+    report = lab.audit()
+    assert line(report, "in flight") == f"in flight: 1, oldest 40 s{words}"
+    assert (report.lost, report.duplicated) == (0, 0)
+    assert refuses(report)
+
+
+def test_a_write_of_somebody_elses_during_an_audit_is_no_duplicate(lab: Lab) -> None:
+    lab.counted_to, lab.longest = {0: 30}, 40.0
+    lab.send(tweet("#a"), lab.seen_at + 3, run=None)
+    lab.counts[window_start(lab.seen_at + 3), "#a"] -= 1
+    report = lab.audit()
+    assert (report.clean, report.in_flight, report.oldest, report.without_id) == (True, 1, 0.0, 0)
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+
+
+def test_what_was_acknowledged_while_the_log_was_read_is_neither_lost_nor_of_unknown_outcome(lab: Lab) -> None:
+    lab.send(tweet("#a"), acknowledge=False)
+    lab.later = Ledger((*lab.acknowledged, Interval("run", 0, 30, 30, 30)), {}, {"run": 90}, 0)
+    report = lab.audit()
+    assert (report.clean, report.acknowledged, report.unknown_arrived) == (True, 31, 0)
+
+
+def test_an_id_that_was_reserved_while_the_log_was_read_was_attempted(lab: Lab) -> None:
+    lab.send(tweet("#a"), acknowledge=False)
+    lab.reserved["run"] = 30
+    lab.later = Ledger(tuple(lab.acknowledged), {}, {"run": 90}, 0)
+    assert lab.audit().not_attempted == 0
+
+
+def two_epochs(lab: Lab, first_end: int, second_start: int) -> Lab:
+    """Divide the log between an epoch by arrival and one by event time, each with counts of its own."""
+    lab.epochs = (
+        epoch("c", starts={0: 0}, ends={0: first_end}, closed=True),
+        epoch("d", starts={0: second_start}, ends={0: BEYOND}, rule=Rule(WindowTime.EVENT)),
+    )
+    for record in lab.log:
+        for each in lab.epochs:
+            if each.starts[0] <= record.offset < each.ends[0]:
+                verdict = classify(record.value, record.append_time, each.rule.window_time)
+                key = (each.checkpoint, window_start(verdict.time), verdict.label)
+                lab.epoch_counts[key] = lab.epoch_counts.get(key, 0) + 1
+    return lab
+
+
+def test_each_epoch_is_audited_by_its_own_rule(lab: Lab) -> None:
+    report = two_epochs(lab, 12, 12).audit()
+    assert report.clean
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+
+
+def test_what_lies_between_two_epochs_is_lost(lab: Lab) -> None:
+    report = two_epochs(lab, 12, 15).audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 27, lost 3, duplicated 0"
+    assert refuses(report)
+
+
+def test_what_two_epochs_count_is_duplicated(lab: Lab) -> None:
+    report = two_epochs(lab, 15, 12).audit()
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 33, lost 0, duplicated 3"
+    assert refuses(report)
+
+
+def test_totals_of_two_epochs_that_cancel_do_not_hide_a_difference(lab: Lab) -> None:
+    two_epochs(lab, 12, 12)
+    lab.epoch_counts["c", MINUTE, "#a"] -= 1
+    lab.epoch_counts["d", MINUTE, "#a"] = 1
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == (1, 1)
+
+
+def test_behind_the_last_epoch_of_a_topic_that_was_left_only_its_own_tweets_are_missed(lab: Lab) -> None:
+    lab.send(tweet("#a"), run=None)
+    lab.epochs = (epoch("c", ends={0: 30}, closed=True),)
+    lab.counts[MINUTE, "#a"] -= 1
+    assert lab.audit().clean, "somebody else's"
+    lab.epochs = (epoch("c", ends={0: 29}, closed=True),)
+    lab.counts[window_start(lab.log[29].append_time), "#c"] -= 1
+    assert lab.audit().lost == 1
+
+
+def test_what_retention_took_after_it_was_counted_makes_the_verdict_incomplete(lab: Lab) -> None:
+    lab.firsts, lab.log = {0: 10}, lab.log[10:]
+    report = lab.audit()
+    assert (report.clean, report.complete, report.expired, report.lost) == (True, False, 10, 0)
+    assert line(report, "expired") == "expired after counting: 10"
+    with pytest.raises(AuditIncomplete) as caught:
+        report.require_clean()
+    assert caught.value.exit_code == 18
+
+
+def test_what_retention_took_before_it_was_counted_is_lost(lab: Lab) -> None:
+    lab.firsts, lab.log, lab.counted_to = {0: 10}, lab.log[10:], {0: 7}
+    lab.counts.clear()
+    report = lab.audit()
+    assert (report.expired, report.lost) == (7, 3)
+    assert refuses(report)
+
+
+def test_windows_that_retention_has_left_whole_are_compared_as_ever(lab: Lab) -> None:
+    lab.firsts, lab.log = {0: 10}, lab.log[10:]
+    lab.counts[MINUTE + 180, "#b"] -= 1
+    assert refuses(lab.audit())
+
+
+def test_the_report_of_two_topics_is_their_sum(lab: Lab) -> None:
+    one, other = lab.audit(), replace(lab, counts=lab.counts - Counter({(MINUTE, "#a"): 1})).audit()
+    both = one.joined(other)
+    assert (both.acknowledged, both.in_log, both.counted, both.lost) == (60, 60, 59, 1)
+    assert len(both.differences) == 1
+    assert refuses(both)

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.trending import counting
 from fakes.trending.page import HOSTILE, PageHome
 from sqlalchemy.exc import OperationalError
 
@@ -83,7 +84,7 @@ def test_a_batch_that_catches_up_changes_the_windows_it_skips_over(home: PageHom
     home.write(T0, {"#a": 5}, at=T0 + 10)
     board.look(T0 + 10)
     rows = {(T0 + 60 * minute, "#a"): 10 + minute for minute in range(10)}
-    home.store.write("checkpoint", Batch(99, T0 + 600.0, rows, {}))
+    counting.write(home.store, "checkpoint", Batch(99, T0 + 600.0, rows, {}))
     sections = board.look(T0 + 600)
     assert [each["tweets"] for each in sections["history"]] == [18, 17, 16, 15, 14, 13, 12, 11, 10]
     assert sections["trends"]["lines"][0]["total"] == sum(range(10, 20))
@@ -91,7 +92,7 @@ def test_a_batch_that_catches_up_changes_the_windows_it_skips_over(home: PageHom
 
 def test_counts_of_two_checkpoints_are_added(home: PageHome, board: Board) -> None:
     home.write(T0, {"#a": 5, "#b": 6}, at=T0 + 10)
-    home.store.write("another", Batch(0, T0 + 20.0, {(T0, "#a"): 4}, {}))
+    counting.write(home.store, "another", Batch(0, T0 + 20.0, {(T0, "#a"): 4}, {}))
     assert shown(board.look(T0 + 20))[0][1:3] == ("#a", 9)
 
 

@@ -32,7 +32,7 @@ def test_without_a_producer_run_the_ledger_is_empty_and_not_made(path: Path) -> 
 
 
 def test_consecutive_records_are_one_interval(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     for sequence in range(1000):
         writer.acknowledge(sequence, 0, 50 + sequence, MINUTE, "#a")
     writer.close()
@@ -56,7 +56,7 @@ def test_an_interval_yields_the_ids_whose_offset_is_in_the_range(first: int, len
 
 
 def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     for sequence, offset in [(0, 0), (1, 1), (2, 5), (3, 6), (4, 9)]:
         writer.acknowledge(sequence, 0, offset, MINUTE, "#a")
     writer.close()
@@ -91,7 +91,7 @@ def test_what_was_acknowledged_within_bounds_and_behind_them_adds_up(
 
 
 def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     writer.acknowledge(0, 0, 0, MINUTE, "#a")
     writer.fail(1, "timed out")
     assert (writer.acknowledged, writer.failed) == (0, 0)
@@ -104,7 +104,7 @@ def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
 
 
 def test_committing_again_adds_nothing(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     writer.acknowledge(0, 0, 0, MINUTE, "#a")
     writer.fail(1, "timed out")
     writer.commit()
@@ -117,7 +117,7 @@ def test_committing_again_adds_nothing(path: Path) -> None:
 
 
 def test_an_interval_grows_over_commits(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     for sequence in range(4):
         writer.acknowledge(sequence, 0, sequence, MINUTE, "#a")
         writer.commit()
@@ -128,7 +128,7 @@ def test_an_interval_grows_over_commits(path: Path) -> None:
 
 
 def test_counts_go_by_append_minute_and_hashtag(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     for sequence, (moment, hashtag) in enumerate([(0, "#a"), (59.999, "#a"), (59.999, "#b"), (60, "#a"), (-0.001, "#a")]):
         writer.acknowledge(sequence, 0, sequence, MINUTE + moment, hashtag)
     writer.close()
@@ -141,7 +141,7 @@ def test_counts_go_by_append_minute_and_hashtag(path: Path) -> None:
 
 
 def test_a_reservation_is_on_disk_at_once_and_only_the_last_one_counts(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     writer.reserve(60)
     assert read_ledger(path).reserved == {"run": 60}
     writer.reserve(120)
@@ -151,7 +151,7 @@ def test_a_reservation_is_on_disk_at_once_and_only_the_last_one_counts(path: Pat
 
 def test_runs_keep_to_themselves(path: Path) -> None:
     for run, first_offset in (("a", 0), ("b", 2)):
-        writer = LedgerWriter(path, run)
+        writer = LedgerWriter(path, run, "topic-1")
         writer.reserve(2)
         writer.acknowledge(0, 0, first_offset, MINUTE, "#x")
         writer.fail(1, "gone")
@@ -163,7 +163,7 @@ def test_runs_keep_to_themselves(path: Path) -> None:
 
 
 def test_start_offsets_are_those_of_each_partition(path: Path) -> None:
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     writer.acknowledge(0, 0, 7, MINUTE, "#a")
     writer.acknowledge(1, 1, 3, MINUTE, "#a")
     writer.close()
@@ -175,7 +175,7 @@ def test_start_offsets_are_those_of_each_partition(path: Path) -> None:
 
 def test_a_commit_that_failed_is_made_up_for_by_the_next_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
-    writer = LedgerWriter(path, "run")
+    writer = LedgerWriter(path, "run", "topic-1")
     writer.acknowledge(0, 0, 0, MINUTE, "#a")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -226,7 +226,7 @@ def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], sta
     failed = 0
     with folder_in_memory() as directory:
         path = Path(directory) / "ledger.sqlite"
-        writer = LedgerWriter(path, "run")
+        writer = LedgerWriter(path, "run", "topic-1")
         for sequence, event in enumerate(events):
             if event.kind == "ack":
                 offset = ends[event.partition] + event.gap

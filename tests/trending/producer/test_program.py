@@ -41,6 +41,7 @@ class Bench:
             topic="tweets",
             heartbeat=self.directory / "producer.json",
             settings=ProducerSettings(rate=rate, seed=seed, catalogue=catalogue),
+            topic_id="topic-1",
             ledger=self.directory / "ledger.sqlite",
         )
 

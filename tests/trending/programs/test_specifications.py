@@ -15,6 +15,7 @@ PRODUCER = ProducerSpec(
     topic="tweets",
     heartbeat=Path("/data/año nuevo/producer.json"),
     settings=ProducerSettings(rate=2.5, seed=7),
+    topic_id="topic-1",
     ledger=Path("/data/ledger.sqlite"),
 )
 STREAM = StreamSpec(

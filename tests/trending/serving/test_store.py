@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.trending.counting import epoch, write
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trending.errors import LabError
 from trending.kafka.rejects import Rejects
+from trending.serving.epochs import Rule
 from trending.serving.store import Batch, Ranked, Store
+from trending.settings import WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,33 +61,33 @@ def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
 @pytest.mark.row(20)
 def test_a_replayed_batch_changes_nothing(store: Store, path: Path) -> None:
     whole = batch(3, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}, Rejects.of(0, "tombstone", [17]), foreign={MINUTE: 2})
-    store.write("c", whole)
+    write(store, "c", whole)
     once = everything(path)
-    store.write("c", whole)
+    write(store, "c", whole)
     assert everything(path) == once
     assert store.counts() == {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}
 
 
 def test_an_older_batch_that_comes_again_takes_nothing_back(store: Store, path: Path) -> None:
     older = batch(1, {(MINUTE, "#a"): 2}, foreign={MINUTE: 1})
-    store.write("c", older)
-    store.write("c", batch(2, {(MINUTE, "#a"): 5}, foreign={MINUTE: 4}))
+    write(store, "c", older)
+    write(store, "c", batch(2, {(MINUTE, "#a"): 5}, foreign={MINUTE: 4}))
     before = everything(path)
-    store.write("c", older)
+    write(store, "c", older)
     assert everything(path) == before
     assert (store.counts(), store.foreign()) == ({(MINUTE, "#a"): 5}, 4)
 
 
 def test_the_ranking_is_the_whole_window_though_a_batch_carries_only_what_changed(store: Store) -> None:
-    store.write("c", batch(1, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}))
-    store.write("c", batch(2, {(MINUTE, "#c"): 1}))
-    store.write("c", batch(3, {}))
+    write(store, "c", batch(1, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}))
+    write(store, "c", batch(2, {(MINUTE, "#c"): 1}))
+    write(store, "c", batch(3, {}))
     assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5), Ranked(MINUTE, "#b", 3), Ranked(MINUTE, "#c", 1)]
 
 
 def test_only_the_latest_window_is_shown_and_older_ones_stay_to_be_asked_for(store: Store) -> None:
-    store.write("c", batch(1, {(MINUTE, "#a"): 5}))
-    store.write("c", batch(2, {(MINUTE + 60, "#b"): 1, (MINUTE, "#a"): 6}))
+    write(store, "c", batch(1, {(MINUTE, "#a"): 5}))
+    write(store, "c", batch(2, {(MINUTE + 60, "#b"): 1, (MINUTE, "#a"): 6}))
     assert store.latest_ranking() == [Ranked(MINUTE + 60, "#b", 1)]
     assert store.ranking(MINUTE) == [Ranked(MINUTE, "#a", 6)]
     assert store.ranking(MINUTE + 120) == []
@@ -92,40 +95,53 @@ def test_only_the_latest_window_is_shown_and_older_ones_stay_to_be_asked_for(sto
 
 def test_ties_are_ranked_by_name(store: Store) -> None:
     names = ["#b", "#ñ", "#a", "#B", "#aa", "a", "😀", "#ä", "#", "\x00", "\uffff"]
-    store.write("c", batch(1, {(MINUTE, name): 4 for name in names} | {(MINUTE, "zz"): 5}))
+    write(store, "c", batch(1, {(MINUTE, name): 4 for name in names} | {(MINUTE, "zz"): 5}))
     assert [line.hashtag for line in store.latest_ranking()] == ["zz", *sorted(names)]
 
 
-def test_the_counts_of_several_checkpoints_add_up(store: Store) -> None:
-    store.write("first", batch(9, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 4}, foreign={MINUTE: 1}))
-    store.write("second", batch(0, {(MINUTE, "#b"): 2}, foreign={MINUTE: 2}))
+def test_the_counts_of_epochs_of_one_rule_add_up(store: Store) -> None:
+    write(store, "first", batch(0, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 4}, foreign={MINUTE: 1}))
+    write(store, "second", batch(0, {(MINUTE, "#b"): 2}, foreign={MINUTE: 2}))
     assert store.latest_ranking() == [Ranked(MINUTE, "#b", 6), Ranked(MINUTE, "#a", 5)]
     assert (store.counts(), store.foreign()) == ({(MINUTE, "#a"): 5, (MINUTE, "#b"): 6}, 3)
 
 
+def test_the_counts_of_epochs_of_two_rules_are_never_added(store: Store) -> None:
+    write(store, "first", batch(0, {(MINUTE, "#a"): 5, (MINUTE + 60, "#old"): 4}))
+    store.take_over(epoch("second", rule=Rule(WindowTime.EVENT)))
+    write(store, "second", batch(0, {(MINUTE, "#a"): 2}))
+    assert store.latest_ranking() == store.ranking(MINUTE) == [Ranked(MINUTE, "#a", 2)]
+    assert dict(store.view().counts) == {
+        ("first", MINUTE, "#a"): 5,
+        ("first", MINUTE + 60, "#old"): 4,
+        ("second", MINUTE, "#a"): 2,
+    }
+
+
+def test_a_window_of_another_clocks_future_does_not_hide_the_present_one(store: Store) -> None:
+    write(store, "c", batch(0, {(MINUTE, "#a"): 5, (MINUTE + 3600, "#b"): 1}))
+    assert store.latest_ranking(MINUTE + 59) == [Ranked(MINUTE, "#a", 5)]
+    assert store.latest_ranking(MINUTE + 3600) == [Ranked(MINUTE + 3600, "#b", 1)]
+    assert store.latest_ranking(MINUTE - 1) == []
+
+
 def test_batches_are_numbered_by_checkpoint(store: Store) -> None:
-    store.write("first", batch(9, {}))
-    store.write("second", batch(0, {}))
-    store.write("first", batch(4, {}))
-    assert (
-        last_batch(store, "first"),
-        last_batch(store, "second"),
-        last_batch(store, "third"),
-    ) == (9, 0, None)
+    write(store, "first", batch(9, {}))
+    write(store, "second", batch(0, {}))
+    assert [last_batch(store, each) for each in ("first", "second", "third")] == [9, 0, None]
     assert set(store.written("second")) == {0}
     assert store.written("third") == {}
 
 
 def test_of_batches_only_the_last_thousand_are_kept(store: Store, path: Path) -> None:
-    for number in (0, 5, 1005, 1006):
-        store.write("c", batch(number, {}))
-    assert [row[1] for row in everything(path)["batches"]] == [1005, 1006]
+    write(store, "c", batch(1006, {}))
+    assert [row[1] for row in everything(path)["batches"]] == list(range(6, 1007))
     assert last_batch(store, "c") == 1006
 
 
 def test_a_reject_is_booked_once_by_its_place(store: Store) -> None:
-    store.write("c", batch(1, {}, Rejects.of(1, "tombstone", [4]), Rejects.of(0, "late", [9])))
-    store.write("c", batch(2, {}, Rejects.of(0, "late", [9, 10])))
+    write(store, "c", batch(1, {}, Rejects.of(1, "tombstone", [4]), Rejects.of(0, "late", [9])))
+    write(store, "c", batch(2, {}, Rejects.of(0, "late", [9, 10])))
     assert store.rejects() == {(0, "late"): array("q", [9, 10]), (1, "tombstone"): array("q", [4])}
 
 
@@ -133,7 +149,7 @@ def test_a_reject_is_booked_once_by_its_place(store: Store) -> None:
 def test_rejects_take_a_row_a_partition_batch_and_reason_whatever_their_number(store: Store, path: Path) -> None:
     flood = [Rejects.of(partition, reason, range(first, 200_000, 2)) for partition in (0, 1) for first, reason in enumerate("ab")]
     for number in (1, 2, 2):
-        store.write("c", batch(number, {}, *flood))
+        write(store, "c", batch(number, {}, *flood))
     rows = everything(path)["rejected"]
     assert [row[:5] for row in rows] == [("c", p, n, r, 100_000) for p in (0, 1) for n in (1, 2) for r in "ab"]
     assert max(len(row[5]) for row in rows) < 2_000
@@ -152,7 +168,7 @@ def test_the_rejects_of_an_older_store_are_adopted(path: Path) -> None:
 
 
 def test_a_store_that_forgets_is_empty(store: Store, path: Path) -> None:
-    store.write("c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [9]), foreign={MINUTE: 1}))
+    write(store, "c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [9]), foreign={MINUTE: 1}))
     store.note_dead_letters("c", 3)
     store.note_dropped("c", "run", 1)
     store.forget()
@@ -161,7 +177,7 @@ def test_a_store_that_forgets_is_empty(store: Store, path: Path) -> None:
 
 def test_a_reject_seen_under_two_checkpoints_is_one_reject(store: Store) -> None:
     for checkpoint in ("first", "second"):
-        store.write(checkpoint, batch(1, {}, Rejects.of(0, "late", [9])))
+        write(store, checkpoint, batch(1, {}, Rejects.of(0, "late", [9])))
     assert store.rejects() == {(0, "late"): array("q", [9])}
 
 
@@ -181,7 +197,7 @@ def test_dropped_groups_are_the_last_word_of_each_run_added_up(store: Store) -> 
 
 def test_what_was_written_is_there_after_closing(path: Path) -> None:
     with closing(Store(path)) as store:
-        store.write("c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [1])))
+        write(store, "c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [1])))
         store.note_dead_letters("c", 1)
     with closing(Store(path)) as store:
         assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
@@ -204,7 +220,7 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.row(29)
 def test_readers_are_not_blocked_by_a_writer(store: Store, path: Path) -> None:
-    store.write("c", batch(1, {(MINUTE, "#a"): 5}))
+    write(store, "c", batch(1, {(MINUTE, "#a"): 5}))
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("UPDATE ranking SET tweets = 99")
@@ -222,16 +238,15 @@ MICRO_BATCH = st.lists(st.tuples(WINDOWS, TAGS), max_size=12)
 @given(st.lists(st.tuples(st.sampled_from(["first", "second"]), MICRO_BATCH, st.integers(1, 3)), max_size=6))
 def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tuple[int, str]], int]]) -> None:
     seen: dict[str, Counter[tuple[int, str]]] = {"first": Counter(), "second": Counter()}
-    written: list[tuple[str, Batch]] = []
     with folder_in_memory() as directory, closing(Store(Path(directory) / "serving.sqlite")) as store:
-        for number, (checkpoint, tweets, times) in enumerate(history):
-            seen[checkpoint].update(tweets)
-            # Update mode: absolute counts of the groups that this batch touched, and of no others.
-            written.append((checkpoint, batch(number, {key: seen[checkpoint][key] for key in tweets})))
-            for _ in range(times):
-                store.write(*written[-1])
-        for again in reversed(written):
-            store.write(*again)
+        for checkpoint in ("first", "second"):
+            batches = [(tweets, times) for name, tweets, times in history if name == checkpoint]
+            for number, (tweets, times) in enumerate(batches):
+                seen[checkpoint].update(tweets)
+                # Update mode: absolute counts of the groups that this batch touched, and of no others.
+                changed = batch(number, {key: seen[checkpoint][key] for key in tweets})
+                for _ in range(times):
+                    write(store, checkpoint, changed)
         total = seen["first"] + seen["second"]
         assert store.counts() == dict(total)
         for window in {window for window, _ in total}:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.trending import counting
 from fakes.trending.checkpoint import BATCHES, make, stream_spec
 from filelock import FileLock
 from py4j.protocol import Py4JError, Py4JNetworkError
@@ -13,7 +15,7 @@ from pyspark.errors import AnalysisException, StreamingQueryException
 
 from trending.errors import ConfigurationConflict, LabError
 from trending.programs.heartbeat import read_heartbeat
-from trending.serving.store import Store
+from trending.serving.store import Batch, Store
 from trending.settings import WATERMARK_SECONDS, WindowTime
 from trending.stream import job as stream
 from trending.stream.job import MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
@@ -138,15 +140,20 @@ class Session:
         self.listeners: list[ProgressListener] = []
         self.queries: list[Query] = []
         self.started = 0
+        self.sinking = False
         self.stopped = False
         self.before_start: Callable[[int], None] = lambda _number: None
 
     def addListener(self, listener: ProgressListener) -> None:  # noqa: N802 - Spark's name
         self.listeners.append(listener)
 
-    def start(self) -> Query:
+    def start(self, sink: Callable[[Any, int], None]) -> Query:
+        """Start the next query; where it is to have a batch, the sink's error stays in the callback, as with py4j."""
         self.started += 1
         self.before_start(self.started)
+        if self.sinking:
+            with suppress(LabError):
+                sink(None, 0)
         return self.queries.pop(0)
 
     def stop(self) -> None:
@@ -158,7 +165,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Session:
     session = Session()
     monkeypatch.setattr(stream, "build_session", lambda _spec: session)
     monkeypatch.setattr(stream, "count_hashtags", lambda _session, _spec: "counts")
-    monkeypatch.setattr(stream, "start_query", lambda _spec, _counts, _sink: session.start())
+    monkeypatch.setattr(stream, "start_query", lambda _spec, _counts, sink: session.start(sink))
     return session
 
 
@@ -273,6 +280,7 @@ def test_groups_that_spark_dropped_are_booked_in_the_store(session: Session, spe
 
 def test_the_job_begins_with_the_offsets_of_its_checkpoint(session: Session, spec: StreamSpec, store: Store) -> None:
     make(spec.checkpoint)
+    counting.write(store, spec.checkpoint_id, Batch(BATCHES - 1, 1.0, {}, {}))
     session.queries = [Query(9)]
     run(spec, store, CountedStop(1))
     beat = read_heartbeat(spec.heartbeat)
@@ -287,6 +295,35 @@ def test_a_damaged_checkpoint_ends_the_job_before_spark_starts(session: Session,
         run(spec, store, CountedStop(1))
     assert caught.value.next_command == "make rebuild"
     assert session.started == 0
+
+
+@pytest.mark.row(29)
+@pytest.mark.parametrize("written", [None, BATCHES - 2])
+def test_a_store_that_is_behind_its_checkpoint_ends_the_job_before_spark_starts(
+    session: Session, spec: StreamSpec, store: Store, written: int | None
+) -> None:
+    make(spec.checkpoint)
+    if written is not None:
+        counting.write(store, spec.checkpoint_id, Batch(written, 1.0, {}, {}))
+    with pytest.raises(ConfigurationConflict, match="is not the one that was counted into") as caught:
+        run(spec, store, CountedStop(1))
+    assert caught.value.next_command == "make rebuild"
+    assert session.started == 0
+
+
+@pytest.mark.row(20)
+def test_what_the_sink_refuses_ends_the_job_in_its_own_words(session: Session, spec: StreamSpec, store: Store) -> None:
+    """Spark passes on no more of it than a text."""
+    refusal = ConfigurationConflict("another checkpoint counts on", "evidence", "make up")
+
+    def refuse(_frame: Any, _number: int) -> None:
+        raise refusal
+
+    session.sinking = True
+    session.queries = [Query(2, StreamingQueryException("An exception was raised by the Python Proxy"))]
+    with pytest.raises(ConfigurationConflict) as caught:
+        run_job(spec, CountedStop(9), refuse, store)
+    assert caught.value is refusal
 
 
 @pytest.mark.row(21)

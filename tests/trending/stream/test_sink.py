@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from fakes.trending import counting
 
 from trending.errors import LabError
 from trending.kafka.packed_offsets import pack
@@ -76,11 +77,21 @@ class Desk:
         self.store = Store(path)
         self.letters = LettersInMemory()
         self.shown: list[str] = []
+        self.written_up_to(0)
         self.restart()
+
+    def written_up_to(self, number: int) -> None:
+        """Put batches without rows into the store."""
+        counting.write(self.store, "checkpoint", Batch(number, MINUTE, {}, {}))
 
     def restart(self) -> None:
         letters: Any = self.letters
-        self.sink = RankingSink(self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append)
+        self.sink = RankingSink(self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of)
+
+    @staticmethod
+    def ends_of(number: int) -> dict[int, int]:
+        """Return the ends of a batch, as the fake has them."""
+        return {0: number}
 
     def ranked(self) -> list[list[tuple[str, str]]]:
         """Return the hashtags and counts of every printed block."""
@@ -108,6 +119,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def test_a_batch_prints_the_contracts_block(desk: Desk) -> None:
+    desk.written_up_to(11)
     desk.sink.write(12, [tweets("#IA", 7), tweets("#BigData", 42)])
     assert desk.shown == [
         """\
@@ -154,11 +166,24 @@ def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> No
     assert desk.store.ranking(MINUTE - 60) == [Ranked(MINUTE - 60, "#old", 9)]
 
 
-def test_a_new_minute_begins_a_new_ranking(desk: Desk) -> None:
+def test_a_new_minute_begins_a_new_ranking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.sink.write(1, [tweets("#a", 5)])
+    monkeypatch.setattr(sink.time, "time", lambda: MINUTE + 61.0)
     desk.sink.write(2, [tweets("#b", 1, MINUTE + 60)])
     assert desk.ranked()[1] == [("#b", "1")]
     assert "Ventana del minuto [2025-12-16 00:32:00 , 2025-12-16 00:33:00]" in desk.shown[1]
+
+
+def test_a_window_of_another_clocks_future_is_not_printed_yet(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5), tweets("#b", 1, MINUTE + 60)])
+    assert desk.ranked() == [[("#a", "5")]]
+
+
+@pytest.mark.row(20)
+def test_a_batch_is_written_with_its_ends(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5)])
+    desk.sink.write(2, [])
+    assert desk.store.known_epochs()[0].counted_to() == {0: 2}
 
 
 @pytest.mark.row(20)
@@ -191,12 +216,13 @@ def test_a_reject_that_could_not_be_sent_is_not_booked(desk: Desk) -> None:
     desk.letters.broken = True
     with pytest.raises(LabError, match="not acknowledged"):
         desk.sink.write(1, [reject(9), tweets("#a", 1)])
-    assert (desk.store.rejects(), desk.store.counts(), max(desk.store.written("checkpoint"), default=None)) == ({}, {}, None)
+    assert (desk.store.rejects(), desk.store.counts(), max(desk.store.written("checkpoint"))) == ({}, {}, 0)
     assert desk.shown == []
 
 
 def test_spark_hands_over_a_frame(desk: Desk) -> None:
     frame: Any = FrameOfRows([tweets("#a", 5), tweets("#b", 7), reject(3)])
+    desk.written_up_to(3)
     desk.sink(frame, 4)
     assert desk.ranked() == [[("#b", "7"), ("#a", "5")]]
     assert max(desk.store.written("checkpoint"), default=None) == 4

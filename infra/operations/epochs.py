@@ -1,0 +1,246 @@
+"""Epochs of a stack: which checkpoint counts now, the hand-over to the next one, and where counting began."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from infra.console.reporting import say
+from infra.host.paths import short_hash
+from infra.lab.assembly import open_lab
+from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.kafka.log_reader import log_ends, topic_id
+from trending.stream.checkpoint import batch_ends, first_offsets
+from trending.stream.soundness import REPAIR, damaged_by, numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from infra.lab.assembly import Lab
+    from trending.serving.epochs import Epoch
+    from trending.serving.store import Store
+
+START_SUFFIX = ".start.json"
+ASIDE = ".aside-"
+"""Part of the names of checkpoints that `make rebuild` set aside."""
+JOB_VERSION = "2"
+"""Part of an epoch's key; increase it when the query changes: Spark refuses another query on an old checkpoint."""
+_KEY_LENGTH = 12
+
+
+def known_topic_id(lab: Lab) -> str:
+    """Return the id of the stack's topic; raises NotReady where no broker answers, or none knows the topic yet."""
+    topic = lab.settings.stack.topic
+    found = topic_id(lab.stack.connection, topic)
+    if found is None:
+        cause = f"the topic {topic} is not known yet"
+        raise NotReady(cause, f"the broker at {lab.stack.connection.bootstrap} has none of that name", "make up")
+    return found
+
+
+def key_of(lab: Lab, topic: str) -> str:
+    """Return everything that makes a checkpoint unusable for another query, in one string.
+
+    That is the cluster and the id of the topic (one made anew starts at 0 again), the job's version, its window time and
+    partitioning.
+    """
+    stream = lab.settings.stream
+    return "|".join((lab.state.cluster_id, topic, JOB_VERSION, stream.window_time.value, str(stream.shuffle_partitions)))
+
+
+def open_epoch(lab: Lab) -> Epoch | None:
+    """Return the epoch that counts now, or None where nothing was ever submitted."""
+    if not lab.paths.store.exists():
+        return None
+    with closing(_store(lab)) as store:
+        return _open(store)
+
+
+def checkpoint_path(lab: Lab) -> Path:
+    """Return the directory of the checkpoint that counts now; raises ConfigurationConflict where there is none."""
+    epoch = open_epoch(lab)
+    if epoch is None:
+        cause = "nothing was ever submitted on this stack"
+        raise ConfigurationConflict(cause, str(lab.paths.store), "make up")
+    return lab.paths.checkpoint(epoch.checkpoint)
+
+
+def resolve_offsets(stack: str) -> dict[int, int]:
+    """Return where counting begins on the stack's topic (partition → offset): the log's current end, unless it has begun.
+
+    ``latest`` is resolved here, once, before the producer starts, so that a driver that is killed early skips no record. A stack
+    that counts another topic keeps doing so until the job is submitted.
+    """
+    lab = open_lab(stack)
+    topic = known_topic_id(lab)
+    with closing(_store(lab)) as store:
+        counting = _open(store) or _adopted(lab, store, topic)
+        if counting is not None and counting.topic_id == topic:
+            return dict(counting.starts)
+        fresh = _fresh(lab, store, topic)
+        recorded = start_file(lab.paths.checkpoint(fresh.checkpoint))
+        if counting is None:
+            store.take_over(fresh)
+        if not recorded.exists():
+            record_start(lab.paths.checkpoint(fresh.checkpoint), fresh.starts)
+        return dict(fresh.starts)
+
+
+def counting_epoch(lab: Lab) -> Epoch:
+    """Return the epoch that the job is to count in; the caller has stopped a job that counts in another one."""
+    resolve_offsets(lab.paths.name)
+    topic = known_topic_id(lab)
+    with closing(_store(lab)) as store:
+        counting = _open(store)
+        if counting is not None and counting.key == key_of(lab, topic):
+            return counting
+        begun = store.take_over(_fresh(lab, store, topic))
+    record_start(lab.paths.checkpoint(begun.checkpoint), begun.starts)
+    say(f"another checkpoint counts on: {begun.checkpoint}, from {dict(sorted(begun.starts.items()))}")
+    return begun
+
+
+def _store(lab: Lab) -> Store:
+    from trending.serving.store import Store  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
+
+    return Store(lab.paths.store)
+
+
+def _open(store: Store) -> Epoch | None:
+    return next((epoch for epoch in store.known_epochs() if not epoch.closed), None)
+
+
+def _fresh(lab: Lab, store: Store, topic: str) -> Epoch:
+    """Return the next epoch, which begins where that is recorded already, or at the log's end; nothing is written."""
+    from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
+
+    key = key_of(lab, topic)
+    used = {epoch.checkpoint for epoch in store.known_epochs()}
+    names = (name for number in range(len(used) + 1) if (name := _name(key, number)) not in used)
+    checkpoint = next(names)
+    recorded = start_file(lab.paths.checkpoint(checkpoint))
+    starts = _recorded(recorded) if recorded.exists() else _log_ends(lab)
+    return Epoch(checkpoint, key, lab.settings.stack.topic, topic, starts, rule=Rule(window_time=lab.settings.stream.window_time))
+
+
+def _name(key: str, number: int) -> str:
+    """Return the name of a key's checkpoint: settings that come back begin a new epoch, never one that was closed."""
+    return short_hash(key, _KEY_LENGTH) + (f"-{number}" if number else "")
+
+
+def _log_ends(lab: Lab) -> dict[int, int]:
+    return {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
+
+
+def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
+    """Open the epoch of a store made before there were epochs, and return it; None where nothing was ever counted.
+
+    It ends where Spark's checkpoint says that the last batch in the store ended. Raises ConfigurationConflict where there are
+    checkpoints and the store does not know them: it was deleted, or is an older copy.
+    """
+    from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
+
+    key = key_of(lab, topic)
+    name = _name(key, 0)
+    path = lab.paths.checkpoint(name)
+    begun = {each.name for each in lab.paths.checkpoints.glob("*") if each.is_dir() and ASIDE not in each.name}
+    begun = {each for each in begun if numbered(lab.paths.checkpoint(each) / "commits")}
+    if not begun and not start_file(path).exists():
+        return None
+    last = max(store.written(name), default=None)
+    ends = batch_ends(path, lab.settings.stack.topic).get(last, {}) if last is not None else {}
+    if begun - {name} or (begun and not ends):
+        cause = "the serving store does not know how far its checkpoints have counted: it is another one, or an older copy"
+        raise ConfigurationConflict(cause, f"{lab.paths.store}, checkpoints {sorted(begun)}", REPAIR)
+    rule = Rule(window_time=lab.settings.stream.window_time)
+    return store.take_over(Epoch(name, key, lab.settings.stack.topic, topic, _recorded(start_file(path)), ends, rule))
+
+
+def record_start(checkpoint: Path, offsets: Mapping[int, int]) -> None:
+    """Record where a checkpoint's range begins, beside it: a store that is lost can be counted anew from there."""
+    recorded = start_file(checkpoint)
+    recorded.parent.mkdir(parents=True, exist_ok=True)
+    fresh = recorded.with_suffix(".fresh")
+    fresh.write_text(json.dumps(dict(offsets)), encoding="ascii")
+    fresh.replace(recorded)
+
+
+def begin_anew(lab: Lab) -> dict[int, int]:
+    """Set every checkpoint aside, forget every count, and return where counting begins anew (partition → offset).
+
+    That is where it began at first, or where the log begins now if retention has deleted that. The new record is written first:
+    whenever this is cut short, it can be done once more.
+    """
+    topic = lab.settings.stack.topic
+    identity = known_topic_id(lab)
+    checkpoint = lab.paths.checkpoint(_name(key_of(lab, identity), 0))
+    known = [path for path in lab.paths.checkpoints.glob("*") if ASIDE not in path.name]
+    starts = [start for path in known if (start := _begun_at(path, topic))]
+    log = log_ends(lab.stack.connection, topic)
+    begin = {
+        part: max(first, min((start[part] for start in starts if part in start), default=0)) for part, (first, _) in log.items()
+    }
+    record_start(checkpoint, begin)
+    stamp = f"{ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    for path in known:
+        if path.is_dir() or (path.name.endswith(START_SUFFIX) and path != start_file(checkpoint)):
+            path.rename(path.with_name(path.name + stamp))
+    with closing(_emptied(lab, stamp)) as store:
+        store.take_over(_fresh(lab, store, identity))
+    return begin
+
+
+def _emptied(lab: Lab, stamp: str) -> Store:
+    """Return the store without counts; one that cannot be read is set aside."""
+    try:
+        store = _store(lab)
+        store.forget()
+    except LabError as error:
+        say(f"the store is set aside: {error.cause}")
+        for path in lab.paths.data.glob(f"{lab.paths.store.name}*"):
+            if ASIDE not in path.name:
+                path.rename(path.with_name(path.name + stamp))
+        return _store(lab)
+    return store
+
+
+def _begun_at(path: Path, topic: str) -> dict[int, int]:
+    """Return where a range began, from its record or from the checkpoint itself; empty where neither can be read."""
+    if path.is_dir():
+        return first_offsets(path, topic)
+    if not path.name.endswith(START_SUFFIX):
+        return {}
+    with suppress(ValueError):
+        return read_start(path)
+    return {}
+
+
+def start_file(checkpoint: Path) -> Path:
+    """Return where the start of a checkpoint's range is recorded."""
+    return checkpoint.with_name(checkpoint.name + START_SUFFIX)
+
+
+def read_start(path: Path) -> dict[int, int]:
+    """Return partition → offset from a start file."""
+    offsets = json.loads(path.read_text(encoding="ascii"))
+    if not isinstance(offsets, dict):
+        msg = f"{path} holds no offsets"
+        raise ValueError(msg)  # noqa: TRY004 - as for what is no JSON at all
+    return {int(partition): int(offset) for partition, offset in offsets.items()}
+
+
+def _recorded(path: Path) -> dict[int, int]:
+    try:
+        return read_start(path)
+    except (OSError, ValueError) as error:
+        raise damaged_by(path, error) from error
+
+
+def earlier_records(lab: Lab) -> dict[int, int]:
+    """Return partition → start offset, for partitions with records from before this stack began to count."""
+    starts = [_recorded(path) for path in lab.paths.checkpoints.glob(f"*{START_SUFFIX}")]
+    first = {part: min(start.get(part, 0) for start in starts) for part in set().union(*starts)}
+    return {part: offset for part, offset in first.items() if offset}

@@ -1,0 +1,164 @@
+"""The audit's report: its figures, its verdict, the lines as printed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from trending.errors import AuditFailed, AuditIncomplete
+from trending.text import local_time, printable
+from trending.tweets.rule import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+MAX_DIFFERENCES = 20
+"""At most this many differences are printed; the reported total is always exact."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch."""
+
+    window: int
+    hashtag: str
+    in_log: int
+    other: int
+    witness: str
+
+
+def not_audited(partition: int, offset: int) -> str:
+    """Return the line about the records that were in the topic before this stack began to count."""
+    return f"records before offset {offset} of partition {partition} belong to an earlier life and are not audited"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
+
+    ``start`` is partition → offset at which the audited range begins; ``behind`` is what was acknowledged beyond its end.
+
+    In flight is what the log has and the stream has not counted yet: a line of its own, and no loss while it is young.
+    ``oldest`` is the age of the first such record in seconds, ``longest`` the age from which on the stream stands still; 0 where
+    everything must have been counted. The verdict is *incomplete* where something can't be verified any more:
+    ``not_verifiable`` tweets were acknowledged for a topic that is gone, ``expired`` records were deleted by retention after
+    they had been counted.
+    """
+
+    acknowledged: int
+    in_log: int
+    counted: int
+    lost: int
+    duplicated: int
+    unknown_arrived: int
+    not_attempted: int
+    given_up: int
+    without_id: int
+    foreign: int
+    rejected: Mapping[str, int]
+    dead_letters: int
+    dropped_by_spark: int
+    differences: tuple[Difference, ...]
+    start: Mapping[int, int] = field(default_factory=dict)
+    behind: int = 0
+    in_flight: int = 0
+    oldest: float = 0.0
+    longest: float = math.inf
+    not_verifiable: int = 0
+    expired: int = 0
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether the stream should have counted what is in flight."""
+        return self.in_flight > 0 and self.oldest >= self.longest
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was acknowledged and counted could be verified."""
+        return not (self.not_verifiable or self.expired)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost, duplicated or dropped, and all sources agree."""
+        wrong = self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences
+        return not (wrong or self.stands_still) and self.dead_letters == sum(self.rejected.values())
+
+    def lines(self, zone: ZoneInfo | None) -> list[str]:
+        """Return the report as printed; the last line is the headline."""
+        late, future = self.rejected.get(Reason.LATE, 0), self.rejected.get(Reason.FUTURE, 0)
+        others = sum(self.rejected.values()) - late - future
+        lines = [
+            *(f"audit: {not_audited(part, offset)}" for part, offset in sorted(self.start.items()) if offset),
+            f"audit: unknown outcome, arrived: {self.unknown_arrived}",
+            f"audit: given up by the producer: {self.given_up}",
+            f"audit: tweets of other producers: {self.without_id}",
+            f"audit: foreign records: {self.foreign}",
+            f"audit: late: {late}",
+            f"audit: future: {future}",
+            f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
+            *(f"audit:   {reason}: {count}" for reason, count in sorted(self.rejected.items())),
+            f"audit: groups dropped by Spark's watermark: {self.dropped_by_spark}",
+        ]
+        if self.in_flight:
+            still = ": the stream stands still" if self.stands_still and self.longest else ""
+            lines.append(f"audit: in flight: {self.in_flight}, oldest {self.oldest:.0f} s{still}")
+        if self.not_verifiable:
+            lines.append(f"audit: not verifiable, their topic is gone: {self.not_verifiable}")
+        if self.expired:
+            lines.append(f"audit: expired after counting: {self.expired}")
+        if self.behind:
+            lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
+        if self.not_attempted:
+            lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
+        for row in self.differences[:MAX_DIFFERENCES]:
+            window = local_time(row.window, zone)
+            lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
+        if len(self.differences) > MAX_DIFFERENCES:
+            lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")
+        lines.append(
+            f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
+            f"lost {self.lost}, duplicated {self.duplicated}"
+        )
+        return lines
+
+    def require_clean(self) -> None:
+        """Raise AuditFailed unless the report is clean, AuditIncomplete where it is and not everything could be verified."""
+        if not self.clean:
+            cause = "the audit found a difference"
+            raise AuditFailed(cause, "; ".join(self.lines(None)[-3:]), "make status")
+        if not self.complete:
+            cause = "the audit found no difference, and could not verify everything"
+            way = "make rebuild counts anew what the log still has"
+            raise AuditIncomplete(cause, f"not verifiable {self.not_verifiable}, expired {self.expired}", way)
+
+    def joined(self, other: AuditReport) -> AuditReport:
+        """Return the report about this topic and another one. What was given up and dropped is known of the stack only."""
+        sums: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        return replace(
+            self,
+            **sums,
+            rejected=dict(Counter(self.rejected) + Counter(other.rejected)),
+            oldest=max(self.oldest, other.oldest),
+            differences=self.differences + other.differences,
+        )
+
+
+_SUMMED = (
+    "acknowledged",
+    "in_log",
+    "counted",
+    "lost",
+    "duplicated",
+    "unknown_arrived",
+    "not_attempted",
+    "without_id",
+    "foreign",
+    "dead_letters",
+    "behind",
+    "in_flight",
+    "not_verifiable",
+    "expired",
+)

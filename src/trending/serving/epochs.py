@@ -1,0 +1,202 @@
+"""Epochs in the serving store: which checkpoint counts which part of a topic, by which rule, and how far it has come.
+
+One epoch is open at a time. A job with another checkpoint takes over where the store says that the one before has counted to, in
+one transaction: Spark's own files may be a batch ahead of the store or behind it. Each batch writes the ends of its offsets
+with its counts, so that an audit has both as of the same moment.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from trending.errors import ConfigurationConflict
+from trending.settings import WINDOW_SECONDS, WindowTime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+REBUILD = "make rebuild"
+"""Counts anew from the log under a new checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How an epoch counts. Counts by different rules are never added."""
+
+    window_time: WindowTime = WindowTime.ARRIVAL
+    window_seconds: int = WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one checkpoint counts: ``starts`` and ``ends`` are partition → offset, the ends exclusive.
+
+    ``key`` holds everything that makes a checkpoint unusable for another query. ``last_batch`` is None before the first one.
+    """
+
+    checkpoint: str
+    key: str
+    topic: str
+    topic_id: str
+    starts: Mapping[int, int]
+    ends: Mapping[int, int] = field(default_factory=dict)
+    rule: Rule = field(default_factory=Rule)
+    last_batch: int | None = None
+    closed: bool = False
+
+    def counted_to(self) -> dict[int, int]:
+        """Return partition → offset behind the last record that is counted: where the next epoch takes over."""
+        return {**self.starts, **self.ends}
+
+
+@dataclass(frozen=True, slots=True)
+class EpochTables:
+    """The epochs, their offsets, and the batches with their ends."""
+
+    epochs: Table
+    offsets: Table
+    batches: Table
+
+
+def tables_of(metadata: MetaData, batches: Table) -> EpochTables:
+    """Return the tables, declared in ``metadata`` beside those of the batches."""
+    epochs = Table(
+        "epochs",
+        metadata,
+        Column("number", Integer, primary_key=True),
+        Column("checkpoint", String, nullable=False, unique=True),
+        Column("key", String, nullable=False),
+        Column("topic", String, nullable=False),
+        Column("topic_id", String, nullable=False),
+        Column("window_time", String, nullable=False),
+        Column("window_seconds", Integer, nullable=False),
+        Column("closed", Boolean, nullable=False),
+    )
+    offsets = Table(
+        "epoch_offsets",
+        metadata,
+        Column("checkpoint", String, primary_key=True),
+        Column("partition", Integer, primary_key=True),
+        Column("first_offset", BigInteger),
+        Column("end_offset", BigInteger),
+    )
+    return EpochTables(epochs, offsets, batches)
+
+
+def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
+    """Return all epochs in the order in which they began."""
+    starts: dict[str, dict[int, int]] = {}
+    ends: dict[str, dict[int, int]] = {}
+    for row in connection.execute(select(tables.offsets)):
+        for found, offset in ((starts, row.first_offset), (ends, row.end_offset)):
+            if offset is not None:
+                found.setdefault(row.checkpoint, {})[row.partition] = offset
+    batches = tables.batches.c
+    newest = select(batches.checkpoint, func.max(batches.batch).label("batch")).group_by(batches.checkpoint)
+    last = {row.checkpoint: row.batch for row in connection.execute(newest)}
+    return tuple(
+        Epoch(
+            row.checkpoint,
+            row.key,
+            row.topic,
+            row.topic_id,
+            starts.get(row.checkpoint, {}),
+            ends.get(row.checkpoint, {}),
+            Rule(WindowTime(row.window_time), row.window_seconds),
+            last.get(row.checkpoint),
+            row.closed,
+        )
+        for row in connection.execute(select(tables.epochs).order_by(tables.epochs.c.number))
+    )
+
+
+def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
+    """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
+    epochs = tables.epochs.c
+    newest = connection.execute(
+        select(epochs.window_time, epochs.window_seconds).order_by(epochs.number.desc()).limit(1)
+    ).one_or_none()
+    if newest is None:
+        return list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
+    same = (epochs.window_time == newest.window_time, epochs.window_seconds == newest.window_seconds)
+    return list(connection.execute(select(epochs.checkpoint).where(*same)).scalars())
+
+
+def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:
+    """Close the epoch that is open, if any, and open ``fresh``; returns it as it begins.
+
+    On the topic of the one before it begins where that has counted to, whatever starts it was given.
+    """
+    epochs = tables.epochs.c
+    connection.execute(tables.epochs.update().where(~epochs.closed).values(closed=True))  # takes the write lock, then looks
+    before = next((each for each in reversed(read(connection, tables)) if each.topic_id == fresh.topic_id), None)
+    if before is not None:
+        fresh = replace(fresh, starts={**fresh.starts, **before.counted_to()})
+    connection.execute(
+        insert(tables.epochs).values(
+            checkpoint=fresh.checkpoint,
+            key=fresh.key,
+            topic=fresh.topic,
+            topic_id=fresh.topic_id,
+            window_time=fresh.rule.window_time.value,
+            window_seconds=fresh.rule.window_seconds,
+            closed=False,
+        )
+    )
+    rows = [
+        {
+            "checkpoint": fresh.checkpoint,
+            "partition": part,
+            "first_offset": fresh.starts.get(part),
+            "end_offset": fresh.ends.get(part),
+        }
+        for part in fresh.starts.keys() | fresh.ends.keys()
+    ]
+    if rows:
+        connection.execute(insert(tables.offsets), rows)
+    return fresh
+
+
+def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch: int, ends: Mapping[int, int]) -> None:
+    """Move an epoch's ends to those of a batch, or find that the batch has been written before; call it before all else.
+
+    Raises ConfigurationConflict where the epoch is not open, where a batch comes again with other ends, and where a batch does
+    not follow the last one. In each case its counts would be of other records than the store takes them for.
+    """
+    epochs, batches = tables.epochs.c, tables.batches.c
+    # An update and no query: it takes the write lock, so that nobody closes the epoch between this look and the commit.
+    found = connection.execute(tables.epochs.update().where(epochs.checkpoint == checkpoint, ~epochs.closed).values(closed=False))
+    if not found.rowcount:
+        cause = "this job's counts are not wanted any more: another checkpoint counts on, or the store was emptied"
+        raise ConfigurationConflict(cause, f"{checkpoint} has no open epoch in the store", "make up")
+    written = connection.execute(
+        select(batches.ends).where(batches.checkpoint == checkpoint, batches.batch == batch)
+    ).one_or_none()
+    if written is not None and written.ends is not None:
+        if written.ends == packed(ends):
+            return
+        cause = f"batch {batch} comes again with other records: the checkpoint has lost its offsets"
+        raise ConfigurationConflict(cause, f"it ended at {written.ends} and ends at {packed(ends)} now", REBUILD)
+    last = connection.execute(select(func.max(batches.batch)).where(batches.checkpoint == checkpoint)).scalar_one()
+    # A batch of a store made before 2026-11-29 has no ends.
+    if written is None and batch != (0 if last is None else last + 1):
+        cause = f"batch {batch} does not follow on batch {last} of the store: one of them is an older copy"
+        raise ConfigurationConflict(cause, f"checkpoint {checkpoint}", REBUILD)
+    if ends:
+        row = insert(tables.offsets)
+        connection.execute(
+            row.on_conflict_do_update(index_elements=["checkpoint", "partition"], set_={"end_offset": row.excluded.end_offset}),
+            [{"checkpoint": checkpoint, "partition": part, "end_offset": end} for part, end in ends.items()],
+        )
+
+
+def packed(ends: Mapping[int, int]) -> str:
+    """Return a batch's ends as they are kept with it."""
+    return json.dumps({str(part): end for part, end in sorted(ends.items())})

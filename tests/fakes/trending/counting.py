@@ -1,0 +1,34 @@
+"""Counts in a store as a job leaves them there: in an open epoch, batch after batch, each with its ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from trending.serving.epochs import Epoch
+from trending.serving.store import Batch
+
+if TYPE_CHECKING:
+    from trending.serving.store import Store
+
+TOPIC = "tweets"
+TOPIC_ID = "topic-1"
+
+
+def epoch(checkpoint: str, **changes: object) -> Epoch:
+    """Return an epoch of the topic that begins at its beginning, but for the changes."""
+    return replace(Epoch(checkpoint, f"key of {checkpoint}", TOPIC, TOPIC_ID, {0: 0}), **changes)  # type: ignore[arg-type]
+
+
+def write(store: Store, checkpoint: str, batch: Batch) -> None:
+    """Write a batch; the epoch is opened, and the batches before it are written without rows, where they are not there yet.
+
+    A batch ends at the offset of its number.
+    """
+    known = {each.checkpoint: each for each in store.known_epochs()}
+    if checkpoint not in known:
+        store.take_over(epoch(checkpoint))
+    last = known[checkpoint].last_batch if checkpoint in known else None
+    for number in range(0 if last is None else last + 1, batch.number):
+        store.write(checkpoint, Batch(number, batch.at, {}, {}), {0: number})
+    store.write(checkpoint, batch, {0: batch.number})

@@ -1,0 +1,171 @@
+"""One epoch hands over to the next, and a running stack is audited: whatever changes, nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from real.harness import plain, python
+
+from infra.operations import audit
+from infra.operations.audit import STANDING_SECONDS
+from infra.operations.epochs import open_epoch
+from trending.errors import AuditFailed
+from trending.serving.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from real.harness import RealStack
+
+    from trending.audit.audit_report import AuditReport
+    from trending.serving.epochs import Epoch
+
+STRANGER = """
+import json, sys, time
+from confluent_kafka import Producer
+producer = Producer({"bootstrap.servers": sys.argv[1]})
+while True:
+    tweet = {"usuario": "@a", "texto": "b #Stranger", "hashtag_principal": "#Stranger", "timestamp": time.time()}
+    for _number in range(20):
+        producer.produce("tweets_topic", json.dumps(tweet))
+    producer.poll(0.1)
+"""
+
+
+@contextmanager
+def stranger(stack: RealStack) -> Iterator[None]:
+    """Let another program write valid tweets into the topic meanwhile."""
+    with python(STRANGER, stack.lab.stack.connection.bootstrap) as program:
+        try:
+            yield
+            assert program.poll() is None
+        finally:
+            program.kill()
+            program.wait()
+
+
+def audited(stack: RealStack) -> AuditReport:
+    """Audit the stack while it works, and require the verdict clean."""
+    with plain():
+        report = audit.audit_running(stack.name)
+    assert report.clean, report.lines(None)
+    assert report.complete, report.lines(None)
+    assert report.counted > 0
+    return report
+
+
+def stranger_counted(stack: RealStack) -> bool:
+    with closing(Store(stack.paths.store)) as store:
+        return any(hashtag == "#Stranger" for _window, hashtag in store.counts())
+
+
+def counting(stack: RealStack) -> Epoch:
+    epoch = open_epoch(stack.lab)
+    assert epoch is not None
+    return epoch
+
+
+def changed(stack: RealStack, **settings: str) -> Epoch:
+    """Bring the stack up with other settings, and return the epoch that counts since."""
+    before = counting(stack)
+    stack.settings |= settings
+    stack.bring_up()
+    after = counting(stack)
+    assert after.checkpoint != before.checkpoint
+    stack.wait_until(lambda: (counting(stack).last_batch or 0) > 2, 60, "the new epoch counts")
+    return after
+
+
+@pytest.mark.row(20, "E")
+@pytest.mark.row(24, "E")
+def test_a_running_stack_is_audited_through_every_change_of_its_checkpoint(stack: RealStack) -> None:
+    stack.settings |= {"rate": "500"}
+    stack.bring_up()
+    stack.wait_progress()
+    pids = stack.program_pid("producer"), stack.program_pid("stream")
+    with stranger(stack):
+        stack.wait_until(lambda: stranger_counted(stack), 60, "its tweets are counted")
+        assert audited(stack).without_id > 0
+        assert pids == (stack.program_pid("producer"), stack.program_pid("stream")), "nothing was stopped for it"
+        first = counting(stack)
+        second = changed(stack, shuffle_partitions="3")
+        assert second.starts[0] >= first.counted_to()[0]
+        audited(stack)
+        changed(stack, window_time="event")
+        audited(stack)
+    changed(stack, topic="another_topic")
+    assert counting(stack).topic == "another_topic"
+    audited(stack)
+    assert "lost 0, duplicated 0" in stack.audit()
+
+
+@pytest.mark.row(20, "E")
+def test_a_driver_killed_between_write_and_commit_hands_over_what_the_store_has(stack: RealStack) -> None:
+    """The batch is in the store and not committed: a next epoch that trusted Spark's files would count it once more."""
+    stack.settings |= {"rate": "500"}
+    stack.bring_up()
+    stack.wait_progress()
+    checkpoint = stack.paths.checkpoint(counting(stack).checkpoint)
+
+    def caught_between() -> bool:
+        """Stop the driver after a batch's counts were written and before its commit, or let it go on."""
+        before = counting(stack).last_batch
+        deadline = time.monotonic() + 5
+        while (written := counting(stack).last_batch) == before and time.monotonic() < deadline:
+            time.sleep(0.001)
+        os.kill(stack.jvm_pid(), signal.SIGSTOP)
+        if written != before and not (checkpoint / "commits" / str(written)).exists():
+            return True
+        os.kill(stack.jvm_pid(), signal.SIGCONT)
+        return False
+
+    stack.wait_until(caught_between, 120, "a batch is written and not committed")
+    written = counting(stack).last_batch
+    os.kill(stack.jvm_pid(), signal.SIGKILL)
+    assert not (checkpoint / "commits" / str(written)).exists()
+    changed(stack, shuffle_partitions="3")
+    audited(stack)
+    assert "lost 0, duplicated 0" in stack.audit()
+
+
+@pytest.mark.row(29, "E")
+def test_a_stream_that_beats_and_stands_still_fails_the_audit_and_goes_on_when_it_can(stack: RealStack) -> None:
+    stack.settings |= {"rate": "50", "trigger_seconds": "1"}
+    stack.bring_up()
+    stack.wait_progress()
+    born = stack.program_pid("stream")
+    with closing(sqlite3.connect(stack.paths.store, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        time.sleep(STANDING_SECONDS + 4)
+        beat = stack.beat("stream")
+        assert beat is not None
+        assert time.time() - beat.at < 3
+        with plain(), pytest.raises(AuditFailed) as caught:
+            audit.audit_running(stack.name).require_clean()
+        assert "the stream stands still" in caught.value.evidence
+        somebody.execute("ROLLBACK")
+    stack.wait_until(lambda: audit.audit_running(stack.name).clean, 60, "it has caught up")
+    assert stack.program_pid("stream") == born, "the store was locked for less than the job waits"
+
+
+@pytest.mark.row(29, "E")
+def test_a_store_that_is_deleted_ends_the_job_and_a_rebuild_brings_everything_back(stack: RealStack) -> None:
+    stack.settings |= {"rate": "50"}
+    stack.bring_up()
+    stack.wait_progress()
+    for path in stack.paths.data.glob(f"{stack.paths.store.name}*"):
+        path.unlink()
+
+    def told() -> bool:
+        return "was deleted while the stream ran" in (stack.paths.output_file("stream", "err")).read_text(encoding="utf-8")
+
+    stack.wait_until(told, 60, "the job says so")
+    assert "make rebuild" in stack.command("start_up", *stack.up_arguments(), code=12)
+    stack.command("rebuild", f"--name={stack.name}")
+    stack.audit()
