@@ -215,6 +215,7 @@ def read_ledger(path: Path) -> Ledger:
         return Ledger((), {}, {}, 0)
     engine = _opened(path)
     with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")  # a commit between two queries would make them contradict each other
         intervals = tuple(
             Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
             for row in connection.execute(select(_acked).order_by(_acked.c.run, _acked.c.first_sequence))

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import distinct, func, inspect, select
 
 from trending.database import open_sqlite_read_only
-from trending.serving import rejects
-from trending.serving.store import metadata
+from trending.serving import epochs, rejects
+from trending.serving.store import EPOCHS, metadata
 from trending.settings import WINDOW_SECONDS
 
 if TYPE_CHECKING:
@@ -117,6 +117,9 @@ class StoreReader:
 
 
 def _checkpoints(connection: Connection) -> list[str]:
+    """Return the checkpoints whose counts may be added: those of the newest epoch's rule, or all in a store without epochs."""
+    if inspect(connection).has_table("epochs"):  # a store made before 2026-11-29 has none
+        return epochs.of_newest_rule(connection, EPOCHS)
     # Each is one seek in the key; DISTINCT would read the whole table.
     found: list[str] = []
     while True:

@@ -53,7 +53,7 @@ _batches = Table(
     Column("at", Float, nullable=False),
     Column("ends", String),
 )
-_epochs = epochs.tables_of(metadata, _batches)
+EPOCHS = epochs.tables_of(metadata, _batches)
 _dead_letters = Table(
     "dead_letters",
     metadata,
@@ -128,12 +128,12 @@ class Store:
     def take_over(self, fresh: epochs.Epoch) -> epochs.Epoch:
         """Open an epoch and return it as it begins; the one that was open is closed, and its job's next write refused."""
         with self._engine.begin() as connection:
-            return epochs.take_over(connection, _epochs, fresh)
+            return epochs.take_over(connection, EPOCHS, fresh)
 
     def known_epochs(self) -> tuple[epochs.Epoch, ...]:
         """Return all epochs in the order in which they began."""
         with self._engine.connect() as connection:
-            return epochs.read(connection, _epochs)
+            return epochs.read(connection, EPOCHS)
 
     def write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         """Upsert a batch with the ends of its offsets (partition → offset). Writing a batch again leaves the same rows.
@@ -157,7 +157,7 @@ class Store:
 
     def _write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         with self._engine.begin() as connection:
-            epochs.advance(connection, _epochs, checkpoint, batch.number, ends)
+            epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
             _upsert_tweets(connection, checkpoint, batch)
             if batch.foreign:
                 foreign = insert(_foreign)
@@ -219,7 +219,7 @@ class Store:
     @staticmethod
     def _same_rule(connection: Connection) -> ColumnElement[bool]:
         """Return the condition on rankings that makes them summable: counted by the rule of the newest epoch."""
-        return _ranking.c.checkpoint.in_(epochs.of_newest_rule(connection, _epochs))
+        return _ranking.c.checkpoint.in_(epochs.of_newest_rule(connection, EPOCHS))
 
     def view(self) -> StoreView:
         """Return everything that an audit compares, as of one moment."""
@@ -227,7 +227,7 @@ class Store:
             connection.exec_driver_sql("BEGIN")  # otherwise a batch between two queries would make them contradict each other
             counts = {(row.checkpoint, row.window_start, row.hashtag): row.tweets for row in connection.execute(select(_ranking))}
             return StoreView(
-                epochs.read(connection, _epochs),
+                epochs.read(connection, EPOCHS),
                 counts,
                 rejects.by_checkpoint(connection, _rejects),
                 _dropped_groups(connection),

@@ -13,8 +13,10 @@ from sqlalchemy.exc import OperationalError
 
 from trending.kafka.rejects import Rejects
 from trending.page.board import Board
+from trending.serving.epochs import Rule
 from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
 from trending.serving.store import Batch, Store
+from trending.settings import WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +96,13 @@ def test_counts_of_two_checkpoints_are_added(home: PageHome, board: Board) -> No
     home.write(T0, {"#a": 5, "#b": 6}, at=T0 + 10)
     counting.write(home.store, "another", Batch(0, T0 + 20.0, {(T0, "#a"): 4}, {}))
     assert shown(board.look(T0 + 20))[0][1:3] == ("#a", 9)
+
+
+def test_counts_by_another_rule_are_not_added(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5, "#b": 6}, at=T0 + 10)
+    home.store.take_over(counting.epoch("event", rule=Rule(WindowTime.EVENT)))
+    counting.write(home.store, "event", Batch(0, T0 + 20.0, {(T0, "#a"): 4}, {}))
+    assert [row[1:3] for row in shown(board.look(T0 + 20))] == [("#a", 4)]
 
 
 @pytest.mark.row(23)

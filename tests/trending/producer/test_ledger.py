@@ -9,6 +9,7 @@ import pytest
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from trending import database
@@ -214,6 +215,27 @@ EVENTS = st.lists(
     st.one_of(ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED, st.builds(Event, st.sampled_from(["fail", "commit", "unknown"]))),
     max_size=40,
 )
+
+
+def test_a_ledger_that_is_written_meanwhile_is_read_as_of_one_moment(path: Path) -> None:
+    writer = LedgerWriter(path, "run", "topic-1")
+    writer.reserve(10)
+    writer.acknowledge(0, 0, 0, MINUTE, "#a")
+    writer.commit()
+
+    def meanwhile(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "FROM counts" in statement and writer.acknowledged == 1:
+            writer.acknowledge(1, 0, 1, MINUTE, "#a")
+            writer.commit()
+
+    event.listen(Engine, "before_cursor_execute", meanwhile)
+    try:
+        ledger = read_ledger(path)
+    finally:
+        event.remove(Engine, "before_cursor_execute", meanwhile)
+        writer.close()
+    assert writer.acknowledged == 2
+    assert sum(map(len, ledger.intervals)) == sum(ledger.counts.values()) == 1
 
 
 @pytest.mark.row(19)
