@@ -21,6 +21,7 @@ from trending.errors import BudgetSpent, LabError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from infra.docker.marks import DockerMarks
     from infra.kafka.readiness import Rung
     from infra.lab.assembly import Lab
     from infra.lab.remains import Remains
@@ -40,12 +41,15 @@ class Line:
     trouble: bool
 
 
-def describe(lab: Lab) -> list[Line]:
-    """Return a line for each service and program, and one for each orphaned process."""
+def describe(lab: Lab, seen: DockerMarks | None = None) -> list[Line]:
+    """Return a line for each service and program, and one for each orphaned process.
+
+    ``seen`` is what Docker was just seen to have of the stack; where it is None, Docker is asked.
+    """
     wanted_up = lab.state.wanted is Wanted.UP
     lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
     lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
-    return lines + _leftovers(lab)
+    return lines + _leftovers(lab, seen)
 
 
 def describe_compose(stack: ComposeStack) -> list[Line]:
@@ -98,13 +102,13 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
     return Line(name, status.state.lower(), "healthy", shown, f"{beat.phase}; {figures}", trouble=False)
 
 
-def _leftovers(lab: Lab) -> list[Line]:
+def _leftovers(lab: Lab, seen: DockerMarks | None) -> list[Line]:
     if silent := lab.supervisor.unreachable():
         way = f"its programs are shown as the machine has them; make down NAME={lab.paths.name} ends it by its mark"
         return [Line(SUPERVISORD, "silent", "-", "", f"{silent}; {way}", trouble=True)]
     others = [
         Line(thing.component, "left over", "-", "", f"{thing.kind} {thing.detail}; make down ends it", trouble=True)
-        for thing in strays(lab.state.runtime, remains_of(lab.paths))
+        for thing in strays(lab.state.runtime, remains_of(lab.paths, seen))
     ]
     if lab.supervisor.lives():
         return others
