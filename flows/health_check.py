@@ -15,6 +15,7 @@ from flows.runs.artifacts import as_evidence, last_lines, leave_output, leave_ra
 from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.docker.compose_stack import compose_stack
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import HealthCheckForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
@@ -75,7 +76,8 @@ def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: s
         leave_output(stack, last_lines(stack, [each.component for each in down]), "Last lines of what is down")
     if verdict is Verdict.UNHEALTHY:
         cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
-        raise Unhealthy(cause, down[0].evidence, down[0].next_command if heal or not down[0].repair else "make health HEAL=1")
+        next_command = down[0].next_command if heal or not down[0].repair else "make health HEAL=1"
+        raise Unhealthy(cause, with_name(down[0].evidence, stack), with_name(next_command, stack))
     return Completed(name=name or verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
 
 
@@ -86,7 +88,12 @@ def say_findings(stack: str, findings: list[Finding], word: str) -> None:
     if word:
         say(word)
     table = [
-        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
+        {
+            "component": each.component,
+            "verdict": each.verdict.value,
+            "evidence": each.evidence,
+            "next": with_name(each.next_command, stack),
+        }
         for each in findings
     ]
     with as_evidence("the table"):

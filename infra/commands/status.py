@@ -11,6 +11,7 @@ from rich.table import Table
 
 from infra.docker.compose_stack import compose_stack
 from infra.docker.marks import marked_things
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import NamedStack
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
@@ -71,7 +72,7 @@ def _show(settings: NamedStack, seen: MarkedThings) -> None:
         try:
             print_earlier_records(earlier_records(lab))
         except AuditFailed as error:  # the table has been printed, which is what the user asked for
-            sys.stdout.write(f"{error}\n")
+            sys.stdout.write(f"{with_name(str(error), settings.name)}\n")
         if not any(line.trouble for line in lines) and lab.state.wanted is Wanted.UP:
             print_held_partitions(lab)
     if remains:
@@ -111,7 +112,7 @@ def render(lines: list[Line], stack: str, title: str) -> Table:
     for heading in ("name", "state", "health", "ports", "detail"):
         table.add_column(heading, overflow="fold")
     for line in lines:
-        table.add_row(line.name, line.state, line.health, line.ports, line.detail)
+        table.add_row(line.name, line.state, line.health, line.ports, with_name(line.detail, stack))
     return table
 
 

@@ -23,10 +23,12 @@ from infra.console.crash_reports import report_crash
 from infra.console.interruptions import hang_up, raise_on_signals
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.environment import keep_loopback_direct
 from infra.host.paths import CHECKOUT
 from infra.host.user import require_own_home
+from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -151,10 +153,12 @@ def _as_declared(argument: str) -> str:
 
 
 class _Terminal(logging.Handler):
-    """Prints the lab's own lines, and no other records that Prefect logs."""
+    """Prints the lab's own lines, and no other records that Prefect logs. ``stack`` is the one that the command works on."""
+
+    stack = DEFAULT_NAME
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, MARK, False) and write_line(record.getMessage()):
+        if getattr(record, MARK, False) and write_line(with_name(record.getMessage(), self.stack)):
             hang_up()
 
 
@@ -166,20 +170,22 @@ def run_command(
 ) -> None:
     """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code.
 
-    An unexpected error is one line, and its traceback goes to a file.
+    An unexpected error is one line, and its traceback goes to a file. The commands that the lines name are of the form's stack.
     """
     make_streams_endure()
     keep_loopback_direct()
-    _quieten_prefect()
+    terminal = _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
     raise_on_signals()
     try:
         require_own_code()
         require_own_home()  # first: another user's files may be unreadable
-        main(parse(form, sys.argv[1:], program, recorded))
+        filled = parse(form, sys.argv[1:], program, recorded)
+        terminal.stack = _stack_of(filled)
+        main(filled)
     except LabError as error:
-        write_line(f"error: {error}", sys.stderr)
+        write_line(with_name(f"error: {error}", terminal.stack), sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit:
         raise
@@ -189,6 +195,11 @@ def run_command(
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)
+
+
+def _stack_of(form: BaseModel) -> str:
+    """Return the stack that the form names; the usual one where a form has none."""
+    return str(getattr(getattr(form, "stack", form), "name", DEFAULT_NAME))
 
 
 def require_own_code() -> None:
@@ -211,7 +222,7 @@ def _of_a_signal(error: BaseException) -> bool:
     return False
 
 
-def _quieten_prefect() -> None:
+def _quieten_prefect() -> _Terminal:
     # Prefect resets handler levels whenever it sets up logging again; the variable makes it reset to the same level.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     terminal = _Terminal()
@@ -219,3 +230,4 @@ def _quieten_prefect() -> None:
         handler.setLevel(logging.CRITICAL)
     logging.getLogger(LOGGER).addHandler(terminal)
     logging.getLogger(LOGGER).setLevel(logging.INFO)
+    return terminal

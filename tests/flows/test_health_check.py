@@ -76,7 +76,7 @@ def test_what_is_down_fails_the_check_with_its_evidence_and_is_told_once(
     for _twice in range(2):
         with pytest.raises(Unhealthy, match="kafka of lab is down") as caught:
             check()
-    assert caught.value.next_command == "make health HEAL=1"
+    assert caught.value.next_command == "make health NAME=lab HEAL=1"
     assert world.services == {}, "heal is off by default"
     assert [event for event, *_rest in events] == ["trending.health.changed"]
     _event, resource, payload = events[0]
