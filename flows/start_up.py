@@ -69,7 +69,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                 if isinstance(error, LabError):  # not after an interruption: somebody is waiting for its end
                     logs = last_lines(stack)  # before the undo deletes them
             finally:
-                undo(stack, before)
+                undo(stack, before, error)
             leave_output(stack, logs, "Last lines of everything when start-up failed")
             raise
     # A person asked for the stack again: the budget of repairs starts anew.

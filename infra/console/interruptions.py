@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
@@ -93,6 +94,18 @@ def hang_up() -> None:
 def undo_abandoned() -> bool:
     """Whether the user has abandoned an undo, so that no other one may begin."""
     return _heard.abandoned
+
+
+def of_a_signal(error: BaseException) -> bool:
+    """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
+    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
+    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, signals):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
 
 
 def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

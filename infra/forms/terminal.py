@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.console.crash_reports import report_crash
-from infra.console.interruptions import hang_up, raise_on_signals
+from infra.console.interruptions import hang_up, of_a_signal, raise_on_signals
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
 from infra.forms.next_commands import with_name
@@ -190,7 +190,7 @@ def run_command(
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one line
-        if not _of_a_signal(error):
+        if not of_a_signal(error):
             sys.exit(report_crash(error))
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
@@ -208,18 +208,6 @@ def require_own_code() -> None:
     if theirs != CHECKOUT:
         cause = f"this checkout's virtual environment runs the code of {theirs}, because it was copied from there"
         raise ConfigurationConflict(cause, str(CHECKOUT), "make status, as any other make command, sets it up again")
-
-
-def _of_a_signal(error: BaseException) -> bool:
-    """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
-    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
-    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
-    behind: BaseException | None = error
-    while behind is not None:
-        if isinstance(behind, signals):
-            return True
-        behind = behind.__cause__ or behind.__context__
-    return False
 
 
 def _quieten_prefect() -> _Terminal:

@@ -198,9 +198,14 @@ def _sweep_strays(lab: Lab) -> None:
 
 def sweep_machine(lab: Lab, *, volumes: bool) -> None:
     """Remove the stack from the machine, with ``volumes`` its data too; its state file stays."""
+    end_programs(lab)
+    lab.runtime.destroy(volumes=volumes)
+
+
+def end_programs(lab: Lab) -> None:
+    """End the stack's supervisord with its programs, and whatever process carries its mark."""
     lab.supervisor.shutdown()
     require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
-    lab.runtime.destroy(volumes=volumes)
 
 
 def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:

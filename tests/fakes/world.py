@@ -45,6 +45,7 @@ class World:
     ``calls`` is every operation in order, ``changes`` those that changed something. ``fail`` makes the next call of an operation
     raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program. ``volumes`` is
     name → cluster id of Docker's volumes, ``marked`` its containers, ``unreachable`` why a living supervisord can't be asked.
+    ``stopped`` are services that were stopped and kept.
     """
 
     def __init__(self, stack: str = "lab") -> None:
@@ -54,6 +55,7 @@ class World:
         self.calls: list[str] = []
         self.changes: list[str] = []
         self.services: dict[str, str] = {}
+        self.stopped: dict[str, str] = {}
         self.programs: dict[str, Program] = {}
         self.ended: dict[str, ProgramStatus] = {}
         self.topics: dict[str, TopicView] = {}

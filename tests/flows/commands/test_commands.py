@@ -142,7 +142,7 @@ def test_a_program_that_was_given_up_is_shown_as_such_with_the_way_back(up: Worl
     output = capsys.readouterr().out
     assert re.search(r"stream +given up +unhealthy +the program stream was given up after five deaths in ten minutes", output)
     assert "the last cause: java.io.IOException: No space left on device" in output
-    assert "make up gives it its budget back" in output
+    assert "make up NAME=lab gives it its budget back" in output
 
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,7 +168,7 @@ def test_processes_that_nobody_owns_are_listed_as_left_over(up: World, capsys: p
             status.main(NamedStack(name="lab"))
         child.kill()
     output = capsys.readouterr().out
-    assert re.search(rf"stream +left over .*pid {child.pid}; make down ends it", output)
+    assert re.search(rf"stream +left over .*pid {child.pid}; make down NAME=lab ends it", output)
     assert "1 processes carry the stack's mark" in output
 
 

@@ -311,7 +311,7 @@ def test_what_runs_is_present_and_a_stack_that_nobody_made_has_nothing() -> None
 
 
 def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[str]) -> None:
-    undo("lab", found_before("lab"))
+    undo("lab", found_before("lab"), NotReady("it is not ready"))
     assert world.calls == []
     assert said == []
 
@@ -320,5 +320,5 @@ def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[s
 def test_stopping_a_service_keeps_it_known_and_its_data() -> None:
     lab = make()
     infrastructure.stop_service("lab", "kafka")
-    assert lab.runtime.observe(lab.stack.services[0]).state == "absent"
+    assert lab.runtime.observe(lab.stack.services[0]).state == "stopped"
     assert (open_lab("lab").paths.data / "kafka").exists()
