@@ -14,7 +14,7 @@ from infra.forms.terminal import run_command
 from infra.health.verdicts import reset_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
-from infra.operations.services import check_machine
+from infra.operations.services import check_start
 from infra.operations.undo import PROGRAMS, found_before, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
@@ -92,7 +92,7 @@ def completed(settings: StartUpForm) -> StartUpForm:
 
 def main(settings: StartUpForm) -> None:
     """Run the flow from a terminal."""
-    check_machine(settings.stack)  # before a server is started for nothing, which takes longer than all of this
+    check_start(settings)  # before a server is started for nothing, which takes longer than all of this
     with_server(lambda: start_up(settings))
 
 

@@ -167,7 +167,8 @@ class World:
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
-        monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
+        for module in ("infra.lab.assembly", "infra.operations.services"):
+            monkeypatch.setattr(f"{module}.assemble", self.assemble)
         for module in ("infra.lab.runtime_factory", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")
         for module in ("infra.docker.compose_stack", "infra.commands.status", "infra.operations.take_down"):

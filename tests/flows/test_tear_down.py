@@ -23,7 +23,8 @@ from infra.operations import services as infrastructure
 from infra.prefect_services.credentials import PrefectServer
 from infra.prefect_services.server import note_serving, worker_note
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, LabError
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError
+from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,6 +231,25 @@ def test_a_damaged_state_file_of_another_stack_is_no_reason_to_stop_the_server(
     tear_down.main(TearDownForm(name="lab"))
     at_exit.pop()()
     assert damaged.exists()
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_a_take_down_that_cannot_reach_docker_touches_and_records_nothing(world: World, volumes: bool) -> None:  # noqa: FBT001
+    def silent() -> str:
+        raise EngineUnavailable("no Docker engine answers at somewhere")
+
+    up(runtime=RuntimeKind.DOCKER)
+    world.checks["engine"] = silent
+    world.forget_history()
+    for settings in ({"volumes": volumes}, {"stop_only": True}):
+        with pytest.raises(EngineUnavailable, match="no Docker engine answers"):
+            down(**settings)
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.UP
+    assert world.changes == []
+    world.checks.clear()
+    assert down(volumes=volumes)
 
 
 def test_a_step_that_fails_is_an_error_and_down_once_more_ends_it(world: World) -> None:
