@@ -21,7 +21,7 @@ from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
-from infra.stack.state import busy, read_state, still_wanted
+from infra.stack.state import Wanted, busy, read_state, still_wanted, take_down_waits
 from tasks.health import examine_components, examine_compose_services, repair_component
 from trending.errors import LabError, StackBusy, Superseded, Unhealthy
 
@@ -102,8 +102,19 @@ def say_findings(stack: str, findings: list[Finding], word: str) -> None:
 
 def absent(stack: str) -> State[Any]:
     """Return the state of a check that found no stack that is wanted up."""
-    say(f"the stack {stack} is not wanted up: there is nothing to check")
-    return Completed(name="Absent", message=f"{stack} is not wanted up")
+    paths = StackPaths.of(stack)
+    state = read_state(paths)
+    if take_down_waits(paths):
+        word, then = f"the stack {stack} is being taken down", ""
+    elif state is None:
+        word, then = f"there is no stack {stack}", "make up brings one up"
+    elif state.wanted is Wanted.STOPPED:
+        word, then = f"the stack {stack} was stopped", "make start brings it back"
+    else:
+        word, then = f"the stack {stack} was taken down", "make up brings it up"
+    word = "; ".join(filter(None, (f"{word}, so there is nothing to check", with_name(then, stack))))
+    say(word)
+    return Completed(name="Absent", message=word)
 
 
 def held(stack: str, findings: list[Finding]) -> State[Any]:
