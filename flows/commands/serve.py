@@ -20,7 +20,8 @@ from infra.forms.parameters import ServeForm
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
 from infra.prefect_services.credentials import PrefectServer, client_environment, password_file
-from infra.prefect_services.server import ensure_server, note_serving
+from infra.prefect_services.server import ensure_server
+from infra.prefect_services.supervision import note_serving
 from infra.prefect_services.worker import ensure_worker
 
 

@@ -1,6 +1,7 @@
 """Signals that end a command. The first one raises; during an undo the next is answered, and the one after it abandons the undo.
 
 SIGINT, SIGTERM and SIGHUP (the terminal was closed) count alike. One that was ignored from the start, as under nohup, stays so.
+When the command has done its work, none raises any more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ECHO_SECONDS = 0.2
 """make passes a SIGTERM on that its group got too, and a closed terminal's shell a SIGHUP: both arrive within milliseconds."""
 ONCE_MORE = "what is being taken down or undone goes on to its end; once more abandons it\n"
+LAST_LOGS = "this is at its end, and sends its last logs to Prefect; once more ends it without\n"
 
 
 @dataclass
@@ -52,6 +54,15 @@ def raise_on_signals() -> None:
     """From now on, raise Interrupted at a signal. Called once by each command."""
     _heard.raised = _heard.answered = _heard.abandoned = False
     _handle(_raise)
+
+
+def answer_signals_at_exit() -> None:
+    """From now on, answer the first signal with a line, and end at the second. Called once by each command, at its end.
+
+    Prefect then sends its last logs, and an exception would be a traceback there.
+    """
+    _heard.answered = False
+    _handle(_leave)
 
 
 @contextmanager
@@ -118,6 +129,16 @@ def _raise(_number: int, _frame: FrameType | None) -> None:
     if not _heard.echo():
         _heard.raised = True
         raise Interrupted
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    if _heard.echo():
+        return
+    if _heard.answered:
+        os._exit(Interrupted.exit_code)
+    _heard.answered = True
+    with suppress(OSError):  # as below
+        os.write(2, LAST_LOGS.encode())
 
 
 def _count(_number: int, _frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.console.crash_reports import report_crash
-from infra.console.interruptions import hang_up, of_a_signal, raise_on_signals
+from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
 from infra.forms.next_commands import with_name
@@ -195,6 +195,8 @@ def run_command(
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)
+    finally:
+        answer_signals_at_exit()
 
 
 def _stack_of(form: BaseModel) -> str:

@@ -26,7 +26,8 @@ from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab, want
 from infra.lab.brokers import Broker
 from infra.prefect_services.credentials import PrefectServer
-from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, note_serving, worker_note
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
+from infra.prefect_services.supervision import note_serving, worker_note
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted

@@ -23,7 +23,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
 from infra.host.user import user_name
 from infra.lab import forgotten
-from infra.prefect_services.server import _identity
+from infra.prefect_services.supervision import services_identity
 from infra.supervision.configuration import clean_environment
 from trending.errors import InvalidInput
 from trending.settings import StackSettings
@@ -184,7 +184,7 @@ def test_a_home_that_is_there_is_refused(gone: Path, docker: FakeDocker, monkeyp
 def test_prefects_services_of_a_home_that_is_gone_go_by_their_name(gone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as there:
         there.setenv("TRENDING_HOME", str(gone))
-        services = _identity()
+        services = services_identity()
     with running(gone, services, monkeypatch) as child:
         (line,) = lines_of(gone)
         assert f"make down NAME=prefect-services LEFT_BY={gone}" in line
@@ -200,7 +200,7 @@ def test_a_silent_engine_is_told_of(gone: Path, said: list[str]) -> None:
 
 def test_no_stack_can_have_the_id_of_prefects_services() -> None:
     for name in ("prefect-server", "prefect-services"):
-        assert StackPaths.of(StackSettings(name=name).name).stack_id != _identity()
+        assert StackPaths.of(StackSettings(name=name).name).stack_id != services_identity()
     with pytest.raises(ValueError, match="pattern"):
         StackSettings(name="prefect_services")
 
@@ -214,7 +214,10 @@ def test_a_stack_of_this_home_without_a_state_file_is_named_too_and_the_one_that
     known = StackPaths.of("known")
     known.root.mkdir(parents=True)
     known.state.touch()
-    with running(tmp_path, StackPaths.of("lost").stack_id, monkeypatch) as child, running(tmp_path, _identity(), monkeypatch):
+    with (
+        running(tmp_path, StackPaths.of("lost").stack_id, monkeypatch) as child,
+        running(tmp_path, services_identity(), monkeypatch),
+    ):
         lines = [line for line in forgotten.forgotten_lines("own") if "of this checkout" in line]
     text = "\n".join(lines)
     assert f"lost: producer (process pid {child.pid})" in text
