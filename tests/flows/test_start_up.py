@@ -486,7 +486,7 @@ def test_what_the_machine_lacks_is_told_before_a_server_is_started_for_it(
     assert world.changes == []
 
 
-@pytest.mark.row(2)
+@pytest.mark.row(3)
 @pytest.mark.parametrize("recorded", [False, True])
 @pytest.mark.parametrize("command", [module.main, demo.main, report.main])
 def test_a_taken_port_and_missing_memory_are_told_before_a_server_is_started_for_it(
