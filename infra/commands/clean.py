@@ -181,8 +181,8 @@ def main() -> None:
         sys.stderr.write("error: nothing was deleted, because this runs:\n")
         sys.stderr.writelines(f"  {reason}\n" for reason in reasons)
         sys.stderr.write(
-            "  next: make down (NAME=… for another stack) and make serve-stop end what is the lab's; for Docker, start it,"
-            " or delete the state file that is named if Docker is gone for good\n"
+            "  next: make down (with NAME=… for another stack) and make serve-stop end what the lab has started. If Docker could"
+            " not be asked, start it; if it is gone for good, delete the state file that is named\n"
         )
         sys.exit(1)
 

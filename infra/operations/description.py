@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeService, ComposeStack, compose_ladder
 from infra.host.clock import SystemClock
-from infra.kafka.readiness import climb, service_ladder
+from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.lab.assembly import PAGE
 from infra.lab.remains import SUPERVISORD, marked_processes, remains_of
 from infra.lab.runtime_factory import strays
@@ -81,7 +81,8 @@ def _service_line(observed: Observation, ports: Iterable[int], ladder: Callable[
         evidence = climb(ladder(), 0.0, SystemClock())
     except LabError as error:
         return Line(observed.name, observed.state, "unhealthy", shown, str(error), trouble=True)
-    return Line(observed.name, observed.state, "healthy", shown, "; ".join(evidence.values()), trouble=not wanted_up)
+    words = [said for rung, said in evidence.items() if rung != CLUSTER_ID]  # the metadata names it too
+    return Line(observed.name, observed.state, "healthy", shown, "; ".join(words), trouble=not wanted_up)
 
 
 def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
@@ -99,7 +100,7 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
         state = ServiceState.GIVEN_UP if isinstance(error, BudgetSpent) else status.state.lower()
         return Line(name, state, "unhealthy", shown, str(error), wanted_up)
     figures = ", ".join(f"{figure} {value:g}" for figure, value in beat.figures.items() if not figure.endswith("_at"))
-    return Line(name, status.state.lower(), "healthy", shown, f"{beat.phase}; {figures}", trouble=False)
+    return Line(name, status.state.lower(), "healthy", shown, "; ".join(filter(None, (beat.phase, figures))), trouble=False)
 
 
 def _leftovers(lab: Lab, seen: DockerMarks | None) -> list[Line]:

@@ -8,7 +8,7 @@ from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.host.paths import StackPaths
 from infra.host.user import check_user
-from infra.kafka.readiness import climb, service_ladder
+from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.lab.assembly import (
     ANOTHER_PAGE_PORT,
     assemble,
@@ -116,7 +116,7 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
     declared = lab.stack.service(service)
     evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock(), say)
     if declared is lab.stack.brokers[-1]:
-        note_cluster(lab, evidence["cluster id"])
+        note_cluster(lab, evidence[CLUSTER_ID])
     return evidence
 
 

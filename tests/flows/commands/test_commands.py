@@ -104,7 +104,7 @@ def test_a_program_that_runs_and_does_not_beat_is_unhealthy(up: World, capsys: p
     StackPaths.of("lab").heartbeat("producer").unlink()
     with pytest.raises(SystemExit):
         status.main(NamedStack(name="lab"))
-    assert re.search(r"producer +running +unhealthy +producer has not beaten yet", capsys.readouterr().out)
+    assert re.search(r"producer +running +unhealthy +producer has given no sign of life yet", capsys.readouterr().out)
 
 
 def test_a_program_that_ended_shows_its_state(up: World, capsys: pytest.CaptureFixture[str]) -> None:
