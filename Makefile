@@ -42,6 +42,7 @@ relocation:
 $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)
 	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
 	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
+	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV) own
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(PY) -c 'import os, site; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{os.getcwd()}\n{os.getcwd()}/src\n")'

@@ -22,7 +22,8 @@ from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
 from infra.operations.take_down import take_down
 from infra.prefect_services.credentials import PrefectServer, client_environment, client_secrets, prefect_environment
-from infra.prefect_services.server import ensure_server, serving, stop_server
+from infra.prefect_services.server import ensure_server, stop_server
+from infra.prefect_services.supervision import serving
 from infra.prefect_services.worker import ensure_worker
 
 if TYPE_CHECKING:

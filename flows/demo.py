@@ -18,7 +18,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.lab.remains import remains_of
-from infra.operations.services import check_machine
+from infra.operations.services import check_own_start
 from infra.operations.stream import NAME as STREAM
 from infra.operations.undo import take_down_own
 from infra.stack.claim import claimed
@@ -105,7 +105,7 @@ def own_page(settings: PageSettings) -> PageSettings:
 
 def main(settings: DemoForm) -> None:
     """Run the flow from a terminal and stop the server if this run started it."""
-    check_machine(settings.stack)
+    check_own_start(settings)
     with_server(lambda: demo(settings), leave=False)
 
 

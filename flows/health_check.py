@@ -15,12 +15,13 @@ from flows.runs.artifacts import as_evidence, last_lines, leave_output, leave_ra
 from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.docker.compose_stack import compose_stack
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import HealthCheckForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
-from infra.stack.state import busy, read_state, still_wanted
+from infra.stack.state import Wanted, busy, read_state, still_wanted, take_down_waits
 from tasks.health import examine_components, examine_compose_services, repair_component
 from trending.errors import LabError, StackBusy, Superseded, Unhealthy
 
@@ -75,7 +76,8 @@ def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: s
         leave_output(stack, last_lines(stack, [each.component for each in down]), "Last lines of what is down")
     if verdict is Verdict.UNHEALTHY:
         cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
-        raise Unhealthy(cause, down[0].evidence, down[0].next_command if heal or not down[0].repair else "make health HEAL=1")
+        next_command = down[0].next_command if heal or not down[0].repair else "make health HEAL=1"
+        raise Unhealthy(cause, with_name(down[0].evidence, stack), with_name(next_command, stack))
     return Completed(name=name or verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
 
 
@@ -86,7 +88,12 @@ def say_findings(stack: str, findings: list[Finding], word: str) -> None:
     if word:
         say(word)
     table = [
-        {"component": each.component, "verdict": each.verdict.value, "evidence": each.evidence, "next": each.next_command}
+        {
+            "component": each.component,
+            "verdict": each.verdict.value,
+            "evidence": each.evidence,
+            "next": with_name(each.next_command, stack),
+        }
         for each in findings
     ]
     with as_evidence("the table"):
@@ -95,8 +102,19 @@ def say_findings(stack: str, findings: list[Finding], word: str) -> None:
 
 def absent(stack: str) -> State[Any]:
     """Return the state of a check that found no stack that is wanted up."""
-    say(f"the stack {stack} is not wanted up: there is nothing to check")
-    return Completed(name="Absent", message=f"{stack} is not wanted up")
+    paths = StackPaths.of(stack)
+    state = read_state(paths)
+    if take_down_waits(paths):
+        word, then = f"the stack {stack} is being taken down", ""
+    elif state is None:
+        word, then = f"there is no stack {stack}", "make up brings one up"
+    elif state.wanted is Wanted.STOPPED:
+        word, then = f"the stack {stack} was stopped", "make start brings it back"
+    else:
+        word, then = f"the stack {stack} was taken down", "make up brings it up"
+    word = "; ".join(filter(None, (f"{word}, so there is nothing to check", with_name(then, stack))))
+    say(word)
+    return Completed(name="Absent", message=word)
 
 
 def held(stack: str, findings: list[Finding]) -> State[Any]:

@@ -21,6 +21,7 @@ from infra.forms.parameters import ReportForm, StartUpForm
 from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab
+from infra.operations.services import check_own_start
 from infra.stack.state import Wanted, read_state
 from tasks.report import gather_facts, photograph_page, survey_log, write_report
 from trending.errors import InvalidInput, NotReady
@@ -121,6 +122,8 @@ def to_markdown(place: Path, audit: AuditReport) -> str:
 def main(settings: ReportForm) -> None:
     """Run the flow from a terminal; a server started for a stack of the report's own is stopped with it."""
     running = read_state(StackPaths.of(settings.stack.name)) is not None
+    if not running:
+        check_own_start(settings)
     with_server(lambda: report(settings), leave=running)
 
 

@@ -14,7 +14,7 @@ from infra.forms.terminal import run_command
 from infra.health.verdicts import reset_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
-from infra.operations.services import check_machine
+from infra.operations.services import check_start
 from infra.operations.undo import PROGRAMS, found_before, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
@@ -69,7 +69,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                 if isinstance(error, LabError):  # not after an interruption: somebody is waiting for its end
                     logs = last_lines(stack)  # before the undo deletes them
             finally:
-                undo(stack, before)
+                undo(stack, before, error)
             leave_output(stack, logs, "Last lines of everything when start-up failed")
             raise
     # A person asked for the stack again: the budget of repairs starts anew.
@@ -92,7 +92,7 @@ def completed(settings: StartUpForm) -> StartUpForm:
 
 def main(settings: StartUpForm) -> None:
     """Run the flow from a terminal."""
-    check_machine(settings.stack)  # before a server is started for nothing, which takes longer than all of this
+    check_start(settings)  # before a server is started for nothing, which takes longer than all of this
     with_server(lambda: start_up(settings))
 
 

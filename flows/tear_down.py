@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect import Task, flow
@@ -37,6 +38,8 @@ TASKS = {
 """Step → the task that wraps it."""
 REQUEST_SECONDS = 15.0
 """How long a take-down waits for Prefect's server before it goes on without it."""
+_ended: ContextVar[list[bool]] = ContextVar("ended")
+"""The results of flow runs whose take-down came to its end, whatever became of the run. ``main`` sets it."""
 
 
 @flow(name="tear-down", flow_run_name="tear-down {settings.name}")
@@ -45,7 +48,9 @@ def tear_down(settings: TearDownForm) -> bool:
     settings.require_confirmed()
     # Prefect has replaced the handler of SIGTERM since `main` was entered.
     with finished_despite_signals() if undo_under_way() else nullcontext():
-        return _take_down(settings, as_task)
+        there = _take_down(settings, as_task)
+    _ended.get([]).append(there)
+    return there
 
 
 def _take_down(settings: TearDownForm, run: Run) -> bool:
@@ -84,6 +89,8 @@ def _with_or_without_server(settings: TearDownForm) -> None:
     if server is None:
         _take_down(settings, directly)
         return
+    ended: list[bool] = []
+    _ended.set(ended)
     impatient = {PREFECT_API_REQUEST_TIMEOUT: REQUEST_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 1}
     try:
         with temporary_settings(impatient):
@@ -93,6 +100,11 @@ def _with_or_without_server(settings: TearDownForm) -> None:
     except (Exception, TerminationSignal) as error:
         if undo_abandoned():
             raise UndoAbandoned from error
+        if ended:
+            why = f"{type(error).__name__}: {error}"
+            unsent = f"Prefect at {server.url} did not take the end of the run ({why}): it may show it as running"
+            say(f"{unsent}; the take-down itself is done")
+            return
         say(f"Prefect at {server.url} could not run it ({type(error).__name__}: {error}): going on without")
         _take_down(settings, directly)
 

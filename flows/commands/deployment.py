@@ -26,7 +26,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.types import SecretDict
 
 from infra.host.paths import CHECKOUT
-from infra.prefect_services.server import WORKER
+from infra.prefect_services.supervision import WORKER
 from infra.prefect_services.worker import POOL, worker_output, worker_status
 from infra.supervision.output_tail import tail
 from trending.errors import LabError, NotReady

@@ -20,7 +20,8 @@ from infra.forms.parameters import ServeForm
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
 from infra.prefect_services.credentials import PrefectServer, client_environment, password_file
-from infra.prefect_services.server import ensure_server, note_serving
+from infra.prefect_services.server import ensure_server
+from infra.prefect_services.supervision import note_serving
 from infra.prefect_services.worker import ensure_worker
 
 
@@ -35,7 +36,8 @@ def main(settings: ServeForm) -> None:
     if server.password is not None:
         write_line(f"it asks for a password: make serve-password shows it; it is in {password_file()}")
         credentials = f'PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(password_file()))})" '
-    write_line("start the stack there, or from a shell (make serve-stop ends server and worker, and no stack):")
+    write_line("make serve-stop ends the server and the worker; stacks go on running")
+    write_line("start the stack in the UI, or from a shell:")
     write_line(f"{credentials}PREFECT_API_URL={server.url} .venv/bin/prefect deployment run 'start-up/local' --watch")
 
 

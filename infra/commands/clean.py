@@ -5,30 +5,24 @@ It needs the standard library only, because it runs before the virtual environme
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import NamedTuple
 
 from infra.console.crash_reports import run_reported
+from infra.docker.listing import list_labelled
+from infra.docker.presence import plain_address
 from infra.host.paths import CHECKOUT, StackPaths
+from trending.errors import EngineUnavailable
 
 MARK = "TRENDING_STACK_ID"
 LABEL = "trending.stack"
 ALIVE = frozenset({"running", "paused", "restarting"})
 ENGINE_SECONDS = 5.0
-DEFAULT_HOST = "unix:///var/run/docker.sock"
-HTTP_OK = 200
-
-
-class EngineSilentError(Exception):
-    """Docker cannot be asked, and why."""
 
 
 class Process(NamedTuple):
@@ -127,68 +121,19 @@ def _parent(pid: int) -> int:
 
 
 def docker_things(home: Path) -> tuple[list[str], list[str]]:
-    """Return the containers of the home's stacks that run, and their volumes; raises EngineSilentError."""
-    filters = quote(json.dumps({"label": [LABEL]}))
-    containers = _ask(f"/containers/json?all=1&filters={filters}")
-    volumes = _ask(f"/volumes?filters={filters}")["Volumes"] or []
+    """Return the containers of the home's stacks that run, and their volumes; raises EngineUnavailable."""
+    address = plain_address()
+    if address is None:
+        cause = "Docker's context or DOCKER_HOST has no address that can be asked without Docker's own client"
+        raise EngineUnavailable(cause)
+    listing = list_labelled(address, LABEL, ENGINE_SECONDS)
     suffix = suffix_of(home)
     running = [
-        f"container {each['Names'][0].lstrip('/')}, {each['State']}"
-        for each in containers
-        if each["Labels"].get(LABEL, "").endswith(suffix) and each["State"] in ALIVE
+        f"container {each.name}, {each.state}"
+        for each in listing.containers
+        if each.labels.get(LABEL, "").endswith(suffix) and each.state in ALIVE
     ]
-    return running, [each["Name"] for each in volumes if (each["Labels"] or {}).get(LABEL, "").endswith(suffix)]
-
-
-def _ask(path: str) -> Any:  # noqa: ANN401 - JSON of the engine's
-    host = _host()
-    address = urlsplit(host)
-    if address.scheme == "unix":
-        connection = http.client.HTTPConnection("localhost", timeout=ENGINE_SECONDS)
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.settimeout(ENGINE_SECONDS)
-    elif address.scheme in {"tcp", "http"} and not os.environ.get("DOCKER_TLS_VERIFY"):
-        connection = http.client.HTTPConnection(address.hostname or "", address.port or 2375, timeout=ENGINE_SECONDS)
-    else:
-        reason = f"this asks no engine at {host}"
-        raise EngineSilentError(reason)
-    try:
-        if address.scheme == "unix":
-            connection.sock.connect(address.path)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        content = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = f"no answer at {host}: {error}"
-        raise EngineSilentError(reason) from error
-    finally:
-        connection.close()
-    if answer.status != HTTP_OK:
-        reason = f"{host} refuses: {content}"
-        raise EngineSilentError(reason)
-    return content
-
-
-def _host() -> str:
-    """Return the engine's address as Docker's own client finds it: variable, context, default."""
-    if os.environ.get("DOCKER_HOST"):
-        return os.environ["DOCKER_HOST"]
-    directory = Path(os.environ.get("DOCKER_CONFIG") or Path("~").expanduser() / ".docker")
-    try:
-        current = json.loads((directory / "config.json").read_bytes()).get("currentContext", "")
-    except (OSError, ValueError, AttributeError):
-        current = ""
-    context = os.environ.get("DOCKER_CONTEXT") or current
-    if context in {"", "default"}:
-        return DEFAULT_HOST
-    try:
-        from hashlib import sha256  # noqa: PLC0415 - nobody else needs it
-
-        meta = directory / "contexts" / "meta" / sha256(context.encode()).hexdigest() / "meta.json"
-        return str(json.loads(meta.read_bytes())["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"the Docker context {context} cannot be read: {error}"
-        raise EngineSilentError(reason) from error
+    return running, [each.name for each in listing.volumes if each.labels.get(LABEL, "").endswith(suffix)]
 
 
 def stacks_in_docker(home: Path) -> list[str]:
@@ -215,9 +160,9 @@ def refusal(home: Path, venv: Path) -> list[str]:
     running = running_processes(home, venv)
     try:
         containers, volumes = docker_things(home)
-    except EngineSilentError as silence:
+    except EngineUnavailable as error:
         containers, volumes = [], []
-        sys.stdout.write(f"whether Docker has something of this checkout could not be seen ({silence})\n")
+        sys.stdout.write(f"whether Docker has something of this checkout could not be seen ({error.cause})\n")
         running += [
             f"perhaps the stack {name}: its state says Docker, which could not be asked" for name in stacks_in_docker(home)
         ]
@@ -236,8 +181,8 @@ def main() -> None:
         sys.stderr.write("error: nothing was deleted, because this runs:\n")
         sys.stderr.writelines(f"  {reason}\n" for reason in reasons)
         sys.stderr.write(
-            "  next: make down (NAME=… for another stack) and make serve-stop end what is the lab's; for Docker, start it,"
-            " or delete the state file that is named if Docker is gone for good\n"
+            "  next: make down (with NAME=… for another stack) and make serve-stop end what the lab has started. If Docker could"
+            " not be asked, start it; if it is gone for good, delete the state file that is named\n"
         )
         sys.exit(1)
 

@@ -119,9 +119,10 @@ def _sections() -> Iterator[str]:
 def _commands() -> Iterator[str]:
     yield from ("# What else a command takes", "")
     for form, commands in COMMANDS.items():
-        own = [name for name in form.model_fields if name not in LabSettings.model_fields]
+        whole = set(LabSettings.model_fields) <= set(form.model_fields)
+        own = [name for name in form.model_fields if not (whole and name in LabSettings.model_fields)]
         yield from (f"## `{commands}`", "", _first_line(form), "")
-        if set(LabSettings.model_fields) <= set(form.model_fields):
+        if whole:
             yield from ("All of the above, and:", "")
         yield from (*_table(form, only=own), "")
 

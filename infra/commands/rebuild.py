@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import sys
-
 from infra.console.reporting import say
 from infra.forms.parameters import RebuildForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.operations.stream import rebuild_stream, wait_for_stream
 from infra.stack.state import stack_held
+from trending.errors import NotReady, ServiceDied
 
 
 def main(settings: RebuildForm) -> None:
-    """Set the checkpoint aside, empty the store, start the stream where counting began; the log itself is only read."""
-    with stack_held(StackPaths.of(settings.name)):
+    """Set the checkpoint aside, empty the store, start the stream where counting began; the log itself is only read.
+
+    Raises NotReady if the first batch takes longer than the start of a stream may take: the stream goes on all the same.
+    """
+    stack = settings.name
+    with stack_held(StackPaths.of(stack)):
         say("the stream stops, and counts the log anew under a new checkpoint")
-        begin = rebuild_stream(settings.name)
-        wait_for_stream(settings.name)
-    for partition, offset in sorted(begin.items()):
-        sys.stdout.write(f"partition {partition} is counted anew from offset {offset}\n")
-    sys.stdout.write(f"next: make audit NAME={settings.name} proves the count once the stream has caught up\n")
+        for partition, offset in sorted(rebuild_stream(stack).items()):
+            say(f"partition {partition} is counted anew from offset {offset}")
+        try:
+            wait_for_stream(stack)
+        except NotReady as error:
+            if not error.retriable or isinstance(error, ServiceDied):
+                raise
+            cause = "the first batch takes long, and counting goes on by itself"
+            follow = f"make status NAME={stack} shows how far it is; then make audit NAME={stack} proves the count"
+            raise NotReady(cause, error.cause, follow) from error
+    say(f"the stream counts; make audit NAME={stack} proves the count once it has caught up")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,21 @@ def relocate(venv: Path, checkout: Path) -> str:
     return before
 
 
+def unshare(venv: Path) -> int:
+    """Give the environment files of its own where it has hard links, as after ``cp -al``; returns their number.
+
+    What is written in place afterwards does not reach another checkout's environment then. What runs from the files goes on.
+    """
+    shared = 0
+    for place, _directories, names in os.walk(venv):
+        for file in (Path(place, name) for name in names):
+            found = file.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+                _replace(file, file.read_bytes())
+                shared += 1
+    return shared
+
+
 def _replace(file: Path, content: bytes) -> None:
     """Write the file anew: a copy made with hard links must not change the original's."""
     fresh = file.with_name(f".{file.name}.fresh")
@@ -48,8 +63,14 @@ def _replace(file: Path, content: bytes) -> None:
 
 
 def main() -> None:
-    """``python -m infra.commands.relocation VENV``, in the checkout."""
+    """``python -m infra.commands.relocation VENV [own]``, in the checkout: set up again; with ``own``, end hard links."""
     checkout = Path.cwd()
+    if sys.argv[2:] == ["own"]:
+        if shared := unshare(checkout / sys.argv[1]):
+            sys.stderr.write(
+                f"{shared} files of {sys.argv[1]} were another checkout's too, by hard links: this one has copies now\n"
+            )
+        return
     before = relocate(checkout / sys.argv[1], checkout)
     if before:
         how = "copied from" if Path(before).is_dir() else "moved from"

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.docker.compose_stack import compose_stack
+from infra.docker.marks import marked_things
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import NamedStack
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
@@ -17,7 +19,7 @@ from infra.host.processes import stack_processes
 from infra.kafka.readiness import ANSWER_SECONDS
 from infra.lab.assembly import open_lab
 from infra.lab.forgotten import forgotten_lines
-from infra.lab.remains import remains_of
+from infra.lab.remains import LOOK_SECONDS, remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.epochs import earlier_records
 from infra.stack.state import Wanted, read_state
@@ -27,6 +29,7 @@ from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.docker.marks import MarkedThings
     from infra.lab.assembly import Lab
 
 UNFOLDED = 10_000
@@ -39,35 +42,37 @@ def main(settings: NamedStack) -> None:
     A name that the lab does not know may be that of a Docker Compose project, which is shown and never changed. Below it stands
     what checkouts that were moved or deleted have left.
     """
+    seen = marked_things(LOOK_SECONDS)
     try:
-        _show(settings)
+        _show(settings, seen)
     finally:
-        for line in forgotten_lines(settings.name):
+        for line in forgotten_lines(settings.name, seen):
             sys.stdout.write(f"{line}\n")
 
 
-def _show(settings: NamedStack) -> None:
+def _show(settings: NamedStack, seen: MarkedThings) -> None:
     paths = StackPaths.of(settings.name)
+    own = seen.of(paths.stack_id)
     try:
         recorded = read_state(paths) is not None
     except (ConfigurationConflict, NotOurs):  # what is there is shown all the same
-        if there := remains_of(paths):
+        if there := remains_of(paths, own):
             _print(render(describe_remains(there), settings.name, f"{settings.name} (its state file cannot be used)"))
         raise
-    remains = None if recorded else remains_of(paths)
+    remains = None if recorded else remains_of(paths, own)
     compose = None if recorded or remains else compose_stack(settings.name)
     title = f"{settings.name} (Docker Compose's, not ours: {compose.take_down_command})" if compose else settings.name
     if remains:
         title, lines = f"{settings.name} (no state file: {remains.next_commands(settings.name)})", describe_remains(remains)
     else:
-        lines = describe_compose(compose) if compose else describe(open_lab(settings.name))
+        lines = describe_compose(compose) if compose else describe(open_lab(settings.name), own)
     _print(render(lines, settings.name, title))
     if recorded:
         lab = open_lab(settings.name)
         try:
             print_earlier_records(earlier_records(lab))
         except ConfigurationConflict as error:  # the table has been printed, which is what the user asked for
-            sys.stdout.write(f"{error}\n")
+            sys.stdout.write(f"{with_name(str(error), settings.name)}\n")
         if not any(line.trouble for line in lines) and lab.state.wanted is Wanted.UP:
             print_held_partitions(lab)
     if remains:
@@ -107,7 +112,7 @@ def render(lines: list[Line], stack: str, title: str) -> Table:
     for heading in ("name", "state", "health", "ports", "detail"):
         table.add_column(heading, overflow="fold")
     for line in lines:
-        table.add_row(line.name, line.state, line.health, line.ports, line.detail)
+        table.add_row(line.name, line.state, line.health, line.ports, with_name(line.detail, stack))
     return table
 
 

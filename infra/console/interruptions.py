@@ -1,12 +1,14 @@
 """Signals that end a command. The first one raises; during an undo the next is answered, and the one after it abandons the undo.
 
 SIGINT, SIGTERM and SIGHUP (the terminal was closed) count alike. One that was ignored from the start, as under nohup, stays so.
+When the command has done its work, none raises any more.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
@@ -24,6 +26,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ECHO_SECONDS = 0.2
 """make passes a SIGTERM on that its group got too, and a closed terminal's shell a SIGHUP: both arrive within milliseconds."""
 ONCE_MORE = "what is being taken down or undone goes on to its end; once more abandons it\n"
+LAST_LOGS = "this is at its end, and sends its last logs to Prefect; once more ends it without\n"
 
 
 @dataclass
@@ -51,6 +54,15 @@ def raise_on_signals() -> None:
     """From now on, raise Interrupted at a signal. Called once by each command."""
     _heard.raised = _heard.answered = _heard.abandoned = False
     _handle(_raise)
+
+
+def answer_signals_at_exit() -> None:
+    """From now on, answer the first signal with a line, and end at the second. Called once by each command, at its end.
+
+    Prefect then sends its last logs, and an exception would be a traceback there.
+    """
+    _heard.answered = False
+    _handle(_leave)
 
 
 @contextmanager
@@ -95,6 +107,18 @@ def undo_abandoned() -> bool:
     return _heard.abandoned
 
 
+def of_a_signal(error: BaseException) -> bool:
+    """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
+    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
+    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, signals):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
+
+
 def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in SIGNALS:
         if signal.getsignal(number) not in {signal.SIG_IGN, None}:
@@ -105,6 +129,16 @@ def _raise(_number: int, _frame: FrameType | None) -> None:
     if not _heard.echo():
         _heard.raised = True
         raise Interrupted
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    if _heard.echo():
+        return
+    if _heard.answered:
+        os._exit(Interrupted.exit_code)
+    _heard.answered = True
+    with suppress(OSError):  # as below
+        os.write(2, LAST_LOGS.encode())
 
 
 def _count(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""One container as an observation, and its removal."""
+"""One container as an observation, and its removal; the private network that a stack's containers share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from docker.errors import APIError, NotFound
 
-from infra.docker.labels import STACK_LABEL
+from infra.docker.labels import STACK_LABEL, labels_of
 from infra.stack.runtime import Observation, ServiceState
 from trending.errors import NotOurs
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.networks import Network
 
     from infra.stack.declaration import Service, Stack
 
@@ -82,3 +83,16 @@ def memory_event(client: DockerClient, container: Container) -> bool:
     filters = {"container": container.id, "event": "oom"}
     events = client.events(since=since, until=int(time.time()) + 1, filters=filters, decode=True)
     return any(True for _event in events)
+
+
+def ensure_network(client: DockerClient, stack: Stack) -> Network:
+    """Return the stack's network, found by name and mark, made if there is none; raises NotOurs for somebody else's."""
+    name = stack.network
+    for network in client.networks.list(names=[name]):
+        if network.name == name:
+            if (network.attrs.get("Labels") or {}).get(STACK_LABEL) != stack.stack_id:
+                cause = f"a network named {name} exists that this stack did not make; it is left alone"
+                raise NotOurs(cause, network.short_id, "make up NAME=another")
+            return network
+    labels = labels_of(stack, "network", **{"com.docker.compose.network": "default"})
+    return client.networks.create(name, driver="bridge", labels=labels, check_duplicate=True)

@@ -14,7 +14,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_host
 from requests.exceptions import RequestException
 
-from infra.docker.presence import ENGINE_REMEDY, knock, no_engine_at
+from infra.docker.presence import DEFAULT_CONTEXT, ENGINE_REMEDY, knock, no_engine_at
 from infra.kafka.diagnosis import diagnose
 from trending.errors import EngineUnavailable, ImageUnavailable
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-DEFAULT_CONTEXT = "default"
 CONTEXT_REMEDY = "docker context ls lists them; docker context use default, unset DOCKER_CONTEXT, or RUNTIME=embedded"
 QUESTION_SECONDS = 5
 """How long the engine may take to answer a question. It answers within milliseconds; one that does not is frozen."""
@@ -78,9 +77,8 @@ def _knock(host: str, seconds: float) -> None:
 
 def unavailable(error: Exception) -> EngineUnavailable:
     """Return the error for an engine that does not answer, naming the host that was tried and the context that names it."""
-    context = current_context()
-    by = f" (Docker context {context})" if context else ""
-    return EngineUnavailable(f"{no_engine_at(tried_host())}{by}", str(error)[:300] or type(error).__name__, ENGINE_REMEDY)
+    evidence = str(error)[:300] or type(error).__name__
+    return EngineUnavailable(no_engine_at(tried_host(), current_context()), evidence, ENGINE_REMEDY)
 
 
 def refused(error: APIError) -> EngineUnavailable:

@@ -8,11 +8,10 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from infra.docker.compose_stack import require_no_compose_stack
-from infra.docker.containers import find_container, observe_container, our_container, remove_container
+from infra.docker.containers import ensure_network, find_container, observe_container, our_container, remove_container
 from infra.docker.engine import ACT_SECONDS, describe_engine, engine, pull, taken_port
 from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, labels_of
 from infra.docker.marks import remove_marked
-from infra.docker.networks import ensure_network
 from infra.docker.presence import require_engine
 from infra.docker.sabotage import ContainerSabotage
 from infra.docker.stand_ins import image_at_hand

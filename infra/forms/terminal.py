@@ -20,13 +20,15 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.console.crash_reports import report_crash
-from infra.console.interruptions import hang_up, raise_on_signals
+from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.environment import keep_loopback_direct
 from infra.host.paths import CHECKOUT
 from infra.host.user import require_own_home
+from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
 if TYPE_CHECKING:
@@ -151,10 +153,12 @@ def _as_declared(argument: str) -> str:
 
 
 class _Terminal(logging.Handler):
-    """Prints the lab's own lines, and no other records that Prefect logs."""
+    """Prints the lab's own lines, and no other records that Prefect logs. ``stack`` is the one that the command works on."""
+
+    stack = DEFAULT_NAME
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, MARK, False) and write_line(record.getMessage()):
+        if getattr(record, MARK, False) and write_line(with_name(record.getMessage(), self.stack)):
             hang_up()
 
 
@@ -166,29 +170,38 @@ def run_command(
 ) -> None:
     """Fill in the form, run ``main`` and exit with 0, or print the error that it raised and exit with its code.
 
-    An unexpected error is one line, and its traceback goes to a file.
+    An unexpected error is one line, and its traceback goes to a file. The commands that the lines name are of the form's stack.
     """
     make_streams_endure()
     keep_loopback_direct()
-    _quieten_prefect()
+    terminal = _quieten_prefect()
     # Keeps the garbage collector from visiting all imported objects at exit, which takes 0.5 s in every command.
     atexit.register(gc.freeze)
     raise_on_signals()
     try:
         require_own_code()
         require_own_home()  # first: another user's files may be unreadable
-        main(parse(form, sys.argv[1:], program, recorded))
+        filled = parse(form, sys.argv[1:], program, recorded)
+        terminal.stack = _stack_of(filled)
+        main(filled)
     except LabError as error:
-        write_line(f"error: {error}", sys.stderr)
+        write_line(with_name(f"error: {error}", terminal.stack), sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one line
-        if not _of_a_signal(error):
+        if not of_a_signal(error):
             sys.exit(report_crash(error))
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
         sys.exit(Interrupted.exit_code)
+    finally:
+        answer_signals_at_exit()
+
+
+def _stack_of(form: BaseModel) -> str:
+    """Return the stack that the form names; the usual one where a form has none."""
+    return str(getattr(getattr(form, "stack", form), "name", DEFAULT_NAME))
 
 
 def require_own_code() -> None:
@@ -199,19 +212,7 @@ def require_own_code() -> None:
         raise ConfigurationConflict(cause, str(CHECKOUT), "make status, as any other make command, sets it up again")
 
 
-def _of_a_signal(error: BaseException) -> bool:
-    """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
-    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
-    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
-    behind: BaseException | None = error
-    while behind is not None:
-        if isinstance(behind, signals):
-            return True
-        behind = behind.__cause__ or behind.__context__
-    return False
-
-
-def _quieten_prefect() -> None:
+def _quieten_prefect() -> _Terminal:
     # Prefect resets handler levels whenever it sets up logging again; the variable makes it reset to the same level.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     terminal = _Terminal()
@@ -219,3 +220,4 @@ def _quieten_prefect() -> None:
         handler.setLevel(logging.CRITICAL)
     logging.getLogger(LOGGER).addHandler(terminal)
     logging.getLogger(LOGGER).setLevel(logging.INFO)
+    return terminal

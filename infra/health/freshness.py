@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from infra.health.verdicts import Finding, Verdict, down
+from infra.health.verdicts import Finding, Verdict, down, read_record
 from infra.kafka.readiness import ANSWER_SECONDS
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.stream import NAME as STREAM
@@ -23,6 +23,7 @@ def freshness(lab: Lab, starting_seconds: float) -> Finding:
     """Whether the stream has counted all records older than two triggers; the broker's time index gives their offsets.
 
     Nobody can read past an open transaction, so what waits behind one is not due. It is named, and nothing is repaired for it.
+    For ``starting_seconds`` after the stream's start, or after a repair of any component, a lag is no trouble yet.
     """
     settings = lab.settings
     connection, topic = lab.stack.connection, settings.stack.topic
@@ -44,6 +45,7 @@ def freshness(lab: Lab, starting_seconds: float) -> Finding:
         return Finding(FRESHNESS, Verdict.HEALTHY, f"lag {lag} records; all that is older than {allowed:g} s is counted")
     evidence = f"lag {lag} records; partitions {behind} stand at {done}, due {due} after {allowed:g} s"
     status = lab.supervisor.status(STREAM)
-    if status is not None and time.time() - status.started < starting_seconds:
-        return Finding(FRESHNESS, Verdict.WARNING, f"catching up after a start: {evidence}", "make status")
+    repairs = [at for each in read_record(lab.paths.health).repairs.values() for at in each]
+    if status is not None and time.time() - max([status.started, *repairs]) < starting_seconds:
+        return Finding(FRESHNESS, Verdict.WARNING, f"catching up after a start or a repair: {evidence}", "make status")
     return Finding(FRESHNESS, Verdict.UNHEALTHY, evidence, "make logs SERVICE=stream")

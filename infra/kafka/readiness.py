@@ -30,6 +30,8 @@ ANSWER_SECONDS = 2.0
 OUTPUT_LINES = 15
 SEARCHED_LINES = 200
 """Lines that are searched: a JVM prints the cause of its death above a long stack trace."""
+CLUSTER_ID = "cluster id"
+"""The rung whose evidence is the id of the cluster that answers."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def cluster_ladder(stack: Stack) -> list[Rung]:
     return [
         metadata,
         whole,
-        Rung("cluster id", lambda: _same_cluster(client, stack)),
+        Rung(CLUSTER_ID, lambda: _same_cluster(client, stack)),
         dialled,
         Rung("record written and read back", lambda: _round_trip(client)),
     ]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 END_SECONDS = 5.0
 PAGE = "page"
 """The one program that listens on a port."""
+ANOTHER_PAGE_PORT = "PAGE_PORT=8502, or PAGE_PORT=0 for a stack without a page"
 
 
 def _silent(_line: str) -> None:
@@ -136,12 +137,16 @@ def _first_cluster_id(settings: LabSettings) -> str:
 def require_ports(lab: Lab) -> None:
     """Raise PortTaken for the first port that another process has and that a service not yet running needs."""
     for service in lab.stack.services:
-        if lab.runtime.observe(service).state is ServiceState.RUNNING:
-            continue
-        for port in service.ports:
-            owner = port_owner(port)
-            if owner is not None:
-                raise taken(owner, lab.stack.name)
+        if lab.runtime.observe(service).state is not ServiceState.RUNNING:
+            require_free(lab.stack.name, service.ports)
+
+
+def require_free(stack: str, ports: Iterable[int], instead: str = "PORT=19092") -> None:
+    """Raise PortTaken for the first port that a process has; port 0 is none. ``instead`` is the setting that is a way out."""
+    for port in ports:
+        owner = port_owner(port) if port else None
+        if owner is not None:
+            raise taken(owner, stack, instead)
 
 
 def require_page_port(lab: Lab) -> None:
@@ -155,7 +160,7 @@ def require_page_port(lab: Lab) -> None:
     owner = port_owner(port)
     page = lab.supervisor.status(PAGE)
     if owner is not None and (page is None or owner.pid != page.pid):
-        raise taken(owner, lab.stack.name, "PAGE_PORT=8502, or PAGE_PORT=0 for a stack without a page")
+        raise taken(owner, lab.stack.name, ANOTHER_PAGE_PORT)
 
 
 def end_orphans(lab: Lab) -> int:
@@ -198,9 +203,14 @@ def _sweep_strays(lab: Lab) -> None:
 
 def sweep_machine(lab: Lab, *, volumes: bool) -> None:
     """Remove the stack from the machine, with ``volumes`` its data too; its state file stays."""
+    end_programs(lab)
+    lab.runtime.destroy(volumes=volumes)
+
+
+def end_programs(lab: Lab) -> None:
+    """End the stack's supervisord with its programs, and whatever process carries its mark."""
     lab.supervisor.shutdown()
     require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
-    lab.runtime.destroy(volumes=volumes)
 
 
 def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:

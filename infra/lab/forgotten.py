@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
-from infra.docker.marks import forgotten_marks, remove_marked
+from infra.docker.marks import marked_things, remove_marked
 from infra.docker.presence import engine_answers
 from infra.host.marks import Mark, forgotten_processes, require_homeless
 from infra.host.paths import StackPaths, lab_home
@@ -18,14 +18,19 @@ from trending.errors import LabError
 if TYPE_CHECKING:
     import psutil
 
+    from infra.docker.marks import MarkedThings
+
 PROGRAMS_SECONDS = 60.0
 """supervisord ends its programs in order, the broker last."""
 END_SECONDS = 5.0
 
 
-def forgotten_lines(stack: str) -> list[str]:
-    """Return a line for each stack but ``stack`` that no state file leads to: whose it is, what is there, what to do next."""
-    docker = forgotten_marks(LOOK_SECONDS)
+def forgotten_lines(stack: str, seen: MarkedThings | None = None) -> list[str]:
+    """Return a line for each stack but ``stack`` that no state file leads to: whose it is, what is there, what to do next.
+
+    ``seen`` is what Docker was just seen to have; where it is None, Docker is asked.
+    """
+    docker = (seen or marked_things(LOOK_SECONDS)).forgotten()
     found: dict[Mark, list[str]] = {}
     for mark, component, pid in forgotten_processes():
         found.setdefault(mark, []).append(f"{component or SUPERVISORD} (process pid {pid})")
@@ -71,7 +76,7 @@ def _processes(ids: tuple[str, ...]) -> list[psutil.Process]:
 def _remove(ids: tuple[str, ...], *, volumes: bool) -> list[str]:
     from infra.docker.engine import engine  # noqa: PLC0415 - it imports the SDK
 
-    docker = forgotten_marks(LOOK_SECONDS)
+    docker = marked_things(LOOK_SECONDS).forgotten()
     found = [*docker.things.items(), *(docker.volumes.items() if volumes else ())]
     with engine() as client:
         for stack_id in ids:

@@ -73,9 +73,12 @@ def words_of_down(stack: str, *, data: bool) -> str:
     return f"make down NAME={stack} ends what runs{', with VOLUMES=1 it deletes the data too' if data else ''}"
 
 
-def remains_of(paths: StackPaths) -> Remains:
-    """Return what the machine has of the stack; the Docker engine has 5 s to answer."""
-    marks = docker_marks(paths.stack_id, LOOK_SECONDS)
+def remains_of(paths: StackPaths, seen: DockerMarks | None = None) -> Remains:
+    """Return what the machine has of the stack; the Docker engine has 5 s to answer.
+
+    ``seen`` is what Docker was just seen to have of it; where it is None, Docker is asked.
+    """
+    marks = docker_marks(paths.stack_id, LOOK_SECONDS) if seen is None else seen
     containers = tuple(
         Remnant(each.component, CONTAINER, f"{each.name}, {each.state}", each.state in {"running", "paused", "restarting"})
         for each in marks.containers

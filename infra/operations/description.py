@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeService, ComposeStack, compose_ladder
 from infra.host.clock import SystemClock
-from infra.kafka.readiness import climb, service_ladder
+from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.lab.assembly import PAGE
 from infra.lab.remains import SUPERVISORD, marked_processes, remains_of
 from infra.lab.runtime_factory import strays
@@ -21,6 +21,7 @@ from trending.errors import BudgetSpent, LabError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from infra.docker.marks import DockerMarks
     from infra.kafka.readiness import Rung
     from infra.lab.assembly import Lab
     from infra.lab.remains import Remains
@@ -40,12 +41,15 @@ class Line:
     trouble: bool
 
 
-def describe(lab: Lab) -> list[Line]:
-    """Return a line for each service and program, and one for each orphaned process."""
+def describe(lab: Lab, seen: DockerMarks | None = None) -> list[Line]:
+    """Return a line for each service and program, and one for each orphaned process.
+
+    ``seen`` is what Docker was just seen to have of the stack; where it is None, Docker is asked.
+    """
     wanted_up = lab.state.wanted is Wanted.UP
     lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
     lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
-    return lines + _leftovers(lab)
+    return lines + _leftovers(lab, seen)
 
 
 def describe_compose(stack: ComposeStack) -> list[Line]:
@@ -77,7 +81,8 @@ def _service_line(observed: Observation, ports: Iterable[int], ladder: Callable[
         evidence = climb(ladder(), 0.0, SystemClock())
     except LabError as error:
         return Line(observed.name, observed.state, "unhealthy", shown, str(error), trouble=True)
-    return Line(observed.name, observed.state, "healthy", shown, "; ".join(evidence.values()), trouble=not wanted_up)
+    words = [said for rung, said in evidence.items() if rung != CLUSTER_ID]  # the metadata names it too
+    return Line(observed.name, observed.state, "healthy", shown, "; ".join(words), trouble=not wanted_up)
 
 
 def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
@@ -95,16 +100,16 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
         state = ServiceState.GIVEN_UP if isinstance(error, BudgetSpent) else status.state.lower()
         return Line(name, state, "unhealthy", shown, str(error), wanted_up)
     figures = ", ".join(f"{figure} {value:g}" for figure, value in beat.figures.items() if not figure.endswith("_at"))
-    return Line(name, status.state.lower(), "healthy", shown, f"{beat.phase}; {figures}", trouble=False)
+    return Line(name, status.state.lower(), "healthy", shown, "; ".join(filter(None, (beat.phase, figures))), trouble=False)
 
 
-def _leftovers(lab: Lab) -> list[Line]:
+def _leftovers(lab: Lab, seen: DockerMarks | None) -> list[Line]:
     if silent := lab.supervisor.unreachable():
         way = f"its programs are shown as the machine has them; make down NAME={lab.paths.name} ends it by its mark"
         return [Line(SUPERVISORD, "silent", "-", "", f"{silent}; {way}", trouble=True)]
     others = [
         Line(thing.component, "left over", "-", "", f"{thing.kind} {thing.detail}; make down ends it", trouble=True)
-        for thing in strays(lab.state.runtime, remains_of(lab.paths))
+        for thing in strays(lab.state.runtime, remains_of(lab.paths, seen))
     ]
     if lab.supervisor.lives():
         return others

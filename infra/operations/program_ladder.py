@@ -19,11 +19,11 @@ def fresh_heartbeat(lab: Lab, program: str) -> Heartbeat:
     status = require_program(lab.supervisor, lab.paths, program)
     beat = read_heartbeat(lab.paths.heartbeat(program))
     if beat is None or beat.pid != status.pid:
-        cause = f"{program} has not beaten yet"
+        cause = f"{program} has given no sign of life yet"
         raise NotReady(cause, f"pid {status.pid}, state {status.state}", "make status")
     if beat.age(time.time()) > FRESH_SECONDS:
-        cause = f"{program} runs and does not beat"
-        raise NotReady(cause, f"last heartbeat {beat.age(time.time()):.0f} s ago: {beat.phase}", "make restart")
+        cause = f"{program} runs, but gives no sign of life"
+        raise NotReady(cause, f"its last heartbeat is {beat.age(time.time()):.0f} s old: {beat.phase}", "make restart")
     return beat
 
 

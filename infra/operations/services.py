@@ -6,27 +6,35 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
+from infra.host.paths import StackPaths
 from infra.host.user import check_user
-from infra.kafka.readiness import climb, service_ladder
+from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.lab.assembly import (
+    ANOTHER_PAGE_PORT,
+    assemble,
     end_orphans,
     end_unreachable,
     note_cluster,
     open_lab,
     record,
+    require_free,
     require_page_port,
     require_ports,
     sweep,
     want,
 )
 from infra.lab.prerequisites import check_java, check_memory
+from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
+from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
+from infra.stack.state import busy, read_state
+from trending.settings import PageSettings, StackSettings
 
 if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
     from infra.stack.state import Wanted
-    from trending.settings import LabSettings, StackSettings
+    from trending.settings import LabSettings
 
 READY_SECONDS = 60.0
 
@@ -36,6 +44,38 @@ def check_machine(settings: StackSettings) -> None:
     check_user()
     check_java()
     require_runtime(settings)
+
+
+def check_start(settings: LabSettings) -> None:
+    """Raise for what can be seen of a start before anything is started: of the machine, ports that are taken, missing memory.
+
+    Nothing is recorded yet. A stack that another command works on, or that has parts and no state file, is judged in preparation.
+    """
+    check_machine(settings.stack)
+    paths = StackPaths.of(settings.stack.name)
+    if busy(paths):
+        return
+    state = read_state(paths)
+    if state is not None:
+        lab = assemble(state.model_copy(update={"settings": settings}))
+        require_ports(lab)
+        require_page_port(lab)
+        if not lab.supervisor.running():
+            check_memory()
+    elif not remains_of(paths).things:
+        require_free(settings.stack.name, client_ports(settings.stack))
+        require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+        check_memory()
+
+
+def check_own_start(settings: LabSettings) -> None:
+    """Raise as ``check_start`` does, for a stack that gets a name of its own, and free ports where none was chosen."""
+    check_machine(settings.stack)
+    if settings.stack.port != StackSettings().port:
+        require_free(settings.stack.name, client_ports(settings.stack))
+    if settings.page.page_port != PageSettings().page_port:
+        require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+    check_memory()
 
 
 def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str:
@@ -76,7 +116,7 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
     declared = lab.stack.service(service)
     evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock(), say)
     if declared is lab.stack.brokers[-1]:
-        note_cluster(lab, evidence["cluster id"])
+        note_cluster(lab, evidence[CLUSTER_ID])
     return evidence
 
 

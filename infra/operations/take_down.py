@@ -42,6 +42,7 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
     """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down.
 
     ``run`` maps each step to the function that is called for it; the flow passes one that returns the task of the same name.
+    Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers.
     """
     paths = StackPaths.of(stack)
     with down_asked_for(paths), stack_held(paths):
@@ -59,6 +60,8 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
             return True
         if state is None:
             return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)
+        for check in open_lab(stack).runtime.checks().values():
+            check()  # first: a stack that cannot be reached runs on, and must not be recorded as wanted down
         run(mark_wanted)(stack, Wanted.STOPPED if stop_only else Wanted.DOWN)
         if open_lab(stack).supervisor.running():
             run(stop_page)(stack)

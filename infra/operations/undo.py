@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from infra.console.interruptions import finished_despite_signals, undo_abandoned
+from infra.console.interruptions import finished_despite_signals, of_a_signal, undo_abandoned
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
-from infra.lab.assembly import PAGE, Lab, open_lab, sweep_machine
-from infra.lab.remains import NETWORK, SUPERVISORD, remains_of, words_of_down
+from infra.lab.assembly import PAGE, Lab, end_programs, open_lab
+from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
@@ -35,12 +35,14 @@ PROGRAMS = (PRODUCER, STREAM, PAGE)
 class Before:
     """What existed of a stack before a run, and must survive its undo. It is read before anything is recorded.
 
-    ``running`` are services and programs; ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
+    ``running`` are services and programs; ``kept`` are services that had been stopped, or had died, and were not removed;
+    ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
     ``entries`` are the contents of the stack's directory (None if it did not exist); ``state`` is the recorded state;
     ``docker`` is what Docker had of the stack (None if it was not asked, because there is a recorded state).
     """
 
     running: frozenset[str]
+    kept: frozenset[str]
     supervised: bool
     data: tuple[str, ...]
     entries: frozenset[Path] | None
@@ -60,9 +62,16 @@ def found_before(stack: str) -> Before:
     entries = frozenset(paths.root.iterdir()) if paths.root.is_dir() else None
     if state is not None:
         lab = open_lab(stack)
-        return Before(running(lab), lab.supervisor.lives(), (), entries, state)
+        return Before(running(lab), _kept(lab), lab.supervisor.lives(), (), entries, state)
     remains = remains_of(paths)
-    return Before(remains.running - {SUPERVISORD}, SUPERVISORD in remains.running, remains.data, entries, None, remains.docker)
+    runs, supervised = remains.running - {SUPERVISORD}, SUPERVISORD in remains.running
+    kept = frozenset(thing.component for thing in remains.things if not thing.alive and thing.kind == CONTAINER)
+    return Before(runs, kept, supervised, remains.data, entries, None, remains.docker)
+
+
+def _kept(lab: Lab) -> frozenset[str]:
+    states = {service.name: lab.runtime.observe(service).state for service in lab.stack.services}
+    return frozenset(name for name, state in states.items() if state not in {ServiceState.ABSENT, ServiceState.RUNNING})
 
 
 def running(lab: Lab) -> frozenset[str]:
@@ -72,11 +81,11 @@ def running(lab: Lab) -> frozenset[str]:
     return frozenset(services | {name for name, status in statuses.items() if status and status.alive})
 
 
-def undo(stack: str, before: Before) -> None:
-    """Remove what runs now and did not run ``before``, restore the recorded state, then look at the machine and say what is left.
+def undo(stack: str, before: Before, error: BaseException) -> None:
+    """Remove what was not there ``before``, stop what was there and did not run, restore the recorded state, say what is left.
 
-    Data that this run made is deleted too, but only if the stack had none before. It is called in an ``except``, so it must not
-    raise an error that hides the cause; it raises UndoAbandoned if two more signals arrive meanwhile.
+    ``error`` is why: a failure, or a signal. Data that this run made is deleted too, but only if the stack had none before. It is
+    called in an ``except``, so it raises no error that would hide the cause; it raises UndoAbandoned if two more signals arrive.
     """
     lab = None
     try:
@@ -84,7 +93,7 @@ def undo(stack: str, before: Before) -> None:
             if read_state(StackPaths.of(stack)) is None:
                 return
             lab = open_lab(stack)
-            say("start-up failed: undoing what this run has made")
+            say(f"{'interrupted' if of_a_signal(error) else 'start-up failed'}: undoing what this run has made")
             for take_away in _undoing(lab, before):
                 _try(take_away)
             say(_outcome(lab, before) or "what this run had made was undone")
@@ -92,8 +101,8 @@ def undo(stack: str, before: Before) -> None:
         left = _outcome(lab, before) if lab else words_of_left(stack)
         say(f"the undo was abandoned. {left or 'Nothing of what this run had made is left'}")
         raise
-    except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
-        say(f"this could not be undone, make down NAME={stack} does it: {error}")
+    except Exception as another:  # noqa: BLE001 - the cause of the failure goes first
+        say(f"this could not be undone, make down NAME={stack} does it: {another}")
 
 
 def take_down_own(stack: str) -> None:
@@ -138,10 +147,10 @@ def _outcome(lab: Lab, before: Before) -> str:
     stack = lab.paths.name
     try:
         remains = remains_of(lab.paths)
-        known = before.running | ({SUPERVISORD, BUDGET} if before.supervised else frozenset())
+        known = before.running | before.kept | ({SUPERVISORD, BUDGET} if before.supervised else frozenset())
         things = {thing.component: str(thing) for thing in remains.things}
         left = {name: words for name, words in things.items() if name not in known}
-        if not before.nothing_ran:
+        if before.kept or not before.nothing_ran:
             left.pop(NETWORK, None)  # it was there too
         left |= {name: name for name in running(lab) - before.running if name not in left}
         left |= {place: place for place in (remains.data if _fresh(lab, before) else ())}
@@ -161,10 +170,13 @@ def _fresh(lab: Lab, before: Before) -> bool:
 def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
     yield from (partial(_remove_program, lab, program) for program in reversed(PROGRAMS) if program not in before.running)
     started = [service for service in reversed(lab.stack.services) if service.name not in before.running]
-    yield from (partial(lab.runtime.remove, service) for service in started)
+    for service in started:
+        yield partial(lab.runtime.stop if service.name in before.kept else lab.runtime.remove, service)
     fresh = _fresh(lab, before)
     if before.nothing_ran:
-        yield partial(sweep_machine, lab, volumes=fresh)
+        yield partial(end_programs, lab)
+        if not before.kept:
+            yield partial(lab.runtime.destroy, volumes=fresh)
     if fresh:
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:

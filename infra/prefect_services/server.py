@@ -6,17 +6,12 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator  # noqa: TC003 - the context manager's annotation is evaluated
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from filelock import FileLock, Timeout
 
 from infra.console.crash_reports import run_reported
 from infra.host.clock import Clock, SystemClock
 from infra.host.environment import LOOPBACK
-from infra.host.paths import lab_home, short_hash
 from infra.host.processes import end_processes, free_port, port_owner, stack_processes
 from infra.prefect_services.credentials import (
     PrefectServer,
@@ -26,14 +21,16 @@ from infra.prefect_services.credentials import (
     server_secrets,
     services_directory,
 )
+from infra.prefect_services.supervision import services_held, services_identity, services_supervisor, serving, worker_note
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
 from infra.supervision.private_files import write_private
-from infra.supervision.supervisor import Supervisor
-from trending.errors import NotReady, StackBusy
+from trending.errors import NotReady
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from infra.supervision.supervisor import Supervisor
 
 DEFAULT_PORT = 4200
 START_SECONDS = 90.0
@@ -41,10 +38,7 @@ END_SECONDS = 5.0
 BUSY_SECONDS = 60.0
 """How long our server may listen without answering before another one replaces it."""
 BUSY_PAUSE_SECONDS = 0.5
-HELD_SECONDS = 2 * START_SECONDS + BUSY_SECONDS
-"""How long a command waits for another one that is starting or stopping the server."""
 PROGRAM = "prefect-server"
-WORKER = "prefect-worker"
 
 
 RUN_HEARTBEAT_SECONDS = 30
@@ -112,33 +106,6 @@ def _address(url: str) -> tuple[str, int | None, str]:
         return url, None, ""
 
 
-def services_supervisor() -> Supervisor:
-    """Return the supervisord of Prefect's server and worker. It belongs to no stack, so a take-down cannot end its own worker."""
-    return Supervisor(services_directory(), _identity(), "make server-stop")
-
-
-def _identity() -> str:
-    # No stack can have this name: with a name as of stacks, NAME=prefect-server would take this supervisord for its own.
-    return f"prefect_services-{short_hash(str(lab_home()), 8)}"
-
-
-@contextmanager
-def services_held() -> Iterator[None]:
-    """Hold the lock for starting and stopping server and worker; raises StackBusy if another command holds it too long."""
-    path = services_directory() / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=HELD_SECONDS)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        cause = f"another command has been starting or stopping the Prefect server for {HELD_SECONDS:.0f} s"
-        raise StackBusy(cause, str(path), "make server-stop, then once more") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _recorded_url() -> str:
     try:
         return (services_directory() / "url").read_text(encoding="ascii").strip()
@@ -177,13 +144,13 @@ def is_ours(url: str) -> bool:
     owner = port_owner(urlsplit(url).port or 0)
     if owner is None or owner.pid is None:
         return False
-    return any(process.pid == owner.pid for process in stack_processes(_identity()))
+    return any(process.pid == owner.pid for process in stack_processes(services_identity()))
 
 
 def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
     if not supervisor.require_reachable():
-        end_processes(stack_processes(_identity()), END_SECONDS)
+        end_processes(stack_processes(services_identity()), END_SECONDS)
         worker_note().unlink(missing_ok=True)  # left by a worker that ended when the machine restarted
     supervisor.start()
     supervisor.remove(PROGRAM)  # ends a server that does not answer, to reuse its port: worker and bookmarks point there
@@ -211,27 +178,6 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
     return is_ours(url)
 
 
-def serving() -> bool:
-    """Whether `make serve` has started a worker; then no single command may stop the server.
-
-    This reads a note instead of asking supervisord: on a busy machine supervisord did not answer, and a take-down stopped a
-    server that was in use.
-    """
-    return worker_note().exists()
-
-
-def note_serving() -> None:
-    """Note that `make serve` is about to start a worker; an existing note is kept."""
-    if not worker_note().exists():
-        worker_note().parent.mkdir(parents=True, exist_ok=True)
-        write_private(worker_note(), "")
-
-
-def worker_note() -> Path:
-    """Return the note's path. It says what the worker was started for, and exists until server and worker are stopped."""
-    return services_directory() / "worker.drift"
-
-
 def stop_idle_server() -> None:
     """Stop the server that the lab started, unless `make serve` uses it."""
     if not serving():
@@ -244,7 +190,7 @@ def stop_server() -> bool:
         supervisor = services_supervisor()
         running = supervisor.lives()
         supervisor.shutdown()
-        end_processes(stack_processes(_identity()), END_SECONDS)
+        end_processes(stack_processes(services_identity()), END_SECONDS)
         for left in ("url", "worker.drift"):
             (services_directory() / left).unlink(missing_ok=True)
     return running

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING
 from infra.host.environment import docker_variables
 from infra.host.paths import lab_home, short_hash
 from infra.prefect_services.credentials import PrefectServer, client_secrets, prefect_environment
-from infra.prefect_services.server import (
-    RUN_HEARTBEAT_SECONDS,
-    WORKER,
-    note_serving,
-    services_held,
-    services_supervisor,
-    worker_note,
-)
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
+from infra.prefect_services.supervision import WORKER, note_serving, services_held, services_supervisor, worker_note
 from infra.stack.declaration import Program
 from infra.supervision.private_files import write_private
 

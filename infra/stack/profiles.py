@@ -71,6 +71,12 @@ def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cl
     return Stack(paths.stack_id, settings.name, cluster_id, KafkaConnection(settings.bootstrap), services)
 
 
+def client_ports(settings: StackSettings) -> tuple[int, ...]:
+    """Return the ports that a stack of these settings takes in either runtime."""
+    of_zookeeper = (settings.zookeeper_port,) if settings.profile is ProfileName.ZOOKEEPER else ()
+    return (*of_zookeeper, *range(settings.port, settings.port + settings.brokers))
+
+
 def images_of(settings: StackSettings) -> tuple[str, ...]:
     """Return the images that a stack of these settings runs."""
     if settings.profile is ProfileName.ZOOKEEPER:

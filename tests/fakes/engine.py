@@ -23,6 +23,7 @@ class FakeEngine:
         self.answers: dict[str, tuple[int, Any]] = {"/version": (200, VERSION), "/_ping": (200, "OK")}
         self.silent: set[str] = set()
         self.asked: list[str] = []
+        self.queries: list[str] = []
         self._over = threading.Event()
         self._server = _Server(str(path), _handler(self._answer))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -35,8 +36,9 @@ class FakeEngine:
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, path: str) -> tuple[int, Any]:
+    def _answer(self, path: str, query: str) -> tuple[int, Any]:
         self.asked.append(path)
+        self.queries.append(query)
         if any(words == "*" or path.endswith(words) for words in self.silent):
             self._over.wait()
         nothing = (404, {"message": "no such thing"})
@@ -50,11 +52,12 @@ class _Server(ThreadingUnixStreamServer):
         """Say nothing: a client that gave up waiting has gone."""
 
 
-def _handler(answer: Callable[[str], tuple[int, Any]]) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[str, str], tuple[int, Any]]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, body = answer(self.path.partition("?")[0])
+            path, _mark, query = self.path.partition("?")
+            status, body = answer(path, query)
             data = (body if isinstance(body, str) else json.dumps(body)).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))

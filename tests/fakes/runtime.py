@@ -65,6 +65,7 @@ class FakeRuntime:
         known = self._world.services.get(service.name)
         if known == service.config_hash:
             return Outcome.ADOPTED
+        stopped = self._world.stopped.pop(service.name, None)
         if self._kind is RuntimeKind.DOCKER:
             self._world.volumes.setdefault(f"{self._stack.name}_{service.name}-data", self._stack.cluster_id)
         else:
@@ -75,14 +76,19 @@ class FakeRuntime:
         self._world.services[service.name] = service.config_hash
         self._world.started[service.name] = time.time()
         self._world.changed(f"start {service.name}")
-        return Outcome.RECREATED if known else Outcome.CREATED
+        if stopped == service.config_hash:
+            return Outcome.STARTED
+        return Outcome.RECREATED if known or stopped else Outcome.CREATED
 
     def stop(self, service: Service) -> None:
         self._world.do(f"stop {service.name}")
+        if known := self._world.services.get(service.name):
+            self._world.stopped[service.name] = known
         self._end(service)
 
     def remove(self, service: Service) -> None:
         self._world.do(f"remove {service.name}")
+        self._world.stopped.pop(service.name, None)
         self._end(service)
 
     def _end(self, service: Service) -> None:
@@ -93,7 +99,8 @@ class FakeRuntime:
     def observe(self, service: Service) -> Observation:
         known = self._world.services.get(service.name)
         if known is None:
-            return Observation(service.name, ServiceState.ABSENT)
+            state = ServiceState.STOPPED if service.name in self._world.stopped else ServiceState.ABSENT
+            return Observation(service.name, state)
         drifted = known != service.config_hash
         started_at = self._world.started.get(service.name)
         return Observation(service.name, ServiceState.RUNNING, "pid 4711", drifted=drifted, started_at=started_at)
@@ -112,6 +119,7 @@ class FakeRuntime:
 
     def destroy(self, *, volumes: bool) -> None:
         self._world.do("destroy")
+        self._world.stopped.clear()
         if volumes:
             self._world.delete_data(self._paths)
             if self._kind is RuntimeKind.DOCKER:

@@ -15,7 +15,9 @@ from fakes.runtime import FakeRuntime
 from fakes.supervisor import FakeSupervisor
 
 import infra.lab.assembly
-from infra.docker.marks import DockerMarks, Forgotten, MarkedContainer
+from infra.docker.labels import COMPONENT_LABEL, STACK_LABEL
+from infra.docker.listing import Listed, Listing
+from infra.docker.marks import DockerMarks, MarkedContainer, MarkedThings
 from infra.host.paths import StackPaths
 from infra.host.processes import port_owner
 from trending.settings import PageSettings
@@ -43,6 +45,7 @@ class World:
     ``calls`` is every operation in order, ``changes`` those that changed something. ``fail`` makes the next call of an operation
     raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program. ``volumes`` is
     name → cluster id of Docker's volumes, ``marked`` its containers, ``unreachable`` why a living supervisord can't be asked.
+    ``stopped`` are services that were stopped and kept.
     """
 
     def __init__(self, stack: str = "lab") -> None:
@@ -52,6 +55,7 @@ class World:
         self.calls: list[str] = []
         self.changes: list[str] = []
         self.services: dict[str, str] = {}
+        self.stopped: dict[str, str] = {}
         self.programs: dict[str, Program] = {}
         self.ended: dict[str, ProgramStatus] = {}
         self.topics: dict[str, TopicView] = {}
@@ -151,20 +155,27 @@ class World:
         """Stand in for the lab's own: the usual page's port is free, whatever runs on this machine; others are looked at."""
         return self.port_owners[port] if port in self.port_owners else port_owner(port)
 
-    def docker_marks(self, stack_id: str, _seconds: int) -> DockerMarks:
-        """Stand in for infra.docker.marks.docker_marks: the stack's volumes and containers."""
-        known = stack_id == StackPaths.of(self.stack).stack_id
-        return DockerMarks(self.marked, volumes=tuple(self.volumes)) if known else DockerMarks()
+    def marked_things(self, _seconds: int) -> MarkedThings:
+        """Stand in for infra.docker.marks.marked_things: the stack's volumes and containers."""
+        mine = {STACK_LABEL: StackPaths.of(self.stack).stack_id}
+        containers = tuple(Listed(each.name, {**mine, COMPONENT_LABEL: each.component}, each.state) for each in self.marked)
+        return MarkedThings(Listing(containers, volumes=tuple(Listed(name, mine) for name in self.volumes)))
+
+    def docker_marks(self, stack_id: str, seconds: int) -> DockerMarks:
+        """Stand in for infra.docker.marks.docker_marks."""
+        return self.marked_things(seconds).of(stack_id)
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
-        monkeypatch.setattr("infra.lab.assembly.assemble", self.assemble)
+        for module in ("infra.lab.assembly", "infra.operations.services"):
+            monkeypatch.setattr(f"{module}.assemble", self.assemble)
         for module in ("infra.lab.runtime_factory", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")
         for module in ("infra.docker.compose_stack", "infra.commands.status", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.compose_stack", lambda _project: self.compose)
         monkeypatch.setattr("infra.docker.engine.engine", nullcontext)
-        monkeypatch.setattr("infra.lab.forgotten.forgotten_marks", lambda _seconds: Forgotten({}, {}))
+        monkeypatch.setattr("infra.commands.status.marked_things", self.marked_things)
+        monkeypatch.setattr("infra.lab.forgotten.marked_things", lambda _seconds: MarkedThings(Listing()))
         monkeypatch.setattr("infra.lab.forgotten.forgotten_processes", list)  # another test's or session's, on this machine
         for module in ("infra.lab.runtime_factory", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)

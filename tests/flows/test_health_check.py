@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from infra.lab.assembly import want
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import Observation, ServiceState
 from infra.stack.state import Wanted, down_asked_for, stack_held
+from infra.supervision.supervisor import ProgramStatus
 from trending.errors import ConfigurationConflict, StackAbsent, StackBusy, Unhealthy
 
 if TYPE_CHECKING:
@@ -55,17 +57,47 @@ def test_a_whole_stack_is_healthy_and_no_event_is_sent(world: World, events: Eve
     assert "'component': 'stream', 'verdict': 'healthy'" in artifacts["health-lab"]
 
 
-@pytest.mark.parametrize("wanted", [Wanted.DOWN, Wanted.STOPPED])
-def test_a_stack_that_is_wanted_down_completes_as_absent(world: World, events: Events, wanted: Wanted) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (Wanted.DOWN, "the stack lab was taken down, so there is nothing to check; make up NAME=lab brings it up"),
+        (Wanted.STOPPED, "the stack lab was stopped, so there is nothing to check; make start NAME=lab brings it back"),
+    ],
+)
+def test_a_stack_that_is_wanted_down_completes_as_absent(
+    world: World, events: Events, said: list[str], wanted: Wanted, told: str
+) -> None:
     lab = make_whole()
     want(lab, wanted)
     world.services.clear()
     assert check(heal=True).name == "Absent"
     assert events == []
+    assert said[-1] == told
 
 
-def test_a_stack_that_never_was_is_absent_too(world: World) -> None:
+@pytest.mark.usefixtures("world")
+def test_a_stack_that_never_was_is_absent_too(said: list[str]) -> None:
     assert check().name == "Absent"
+    assert said == ["there is no stack lab, so there is nothing to check; make up NAME=lab brings one up"]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_stack_that_is_being_taken_down_is_said_to_be(said: list[str]) -> None:
+    make_whole()
+    with down_asked_for(StackPaths.of("lab")):
+        assert check().name == "Absent"
+    assert said == ["the stack lab is being taken down, so there is nothing to check"]
+
+
+def test_a_repair_after_which_the_stream_catches_up_is_a_success(world: World, events: Events) -> None:
+    lab = make_whole()
+    beating = lab.supervisor.status("stream")
+    assert beating is not None
+    world.ended["stream"] = ProgramStatus("stream", "RUNNING", beating.pid, 0, "", time.time() - 1000)
+    world.services.clear()
+    world.fail("start kafka", lambda: setattr(world, "due", 8))
+    assert check(heal=True).name == "Repaired"
+    assert "freshness" in str(events)
 
 
 def test_what_is_down_fails_the_check_with_its_evidence_and_is_told_once(
@@ -76,7 +108,7 @@ def test_what_is_down_fails_the_check_with_its_evidence_and_is_told_once(
     for _twice in range(2):
         with pytest.raises(Unhealthy, match="kafka of lab is down") as caught:
             check()
-    assert caught.value.next_command == "make health HEAL=1"
+    assert caught.value.next_command == "make health NAME=lab HEAL=1"
     assert world.services == {}, "heal is off by default"
     assert [event for event, *_rest in events] == ["trending.health.changed"]
     _event, resource, payload = events[0]

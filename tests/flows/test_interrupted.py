@@ -18,6 +18,7 @@ from infra.docker.marks import DockerMarks, MarkedContainer
 from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
+from infra.operations.take_down import take_down
 from infra.stack.state import read_state
 from trending.errors import ConfigurationConflict, Interrupted, UndoAbandoned
 from trending.settings import RuntimeKind
@@ -124,6 +125,32 @@ def test_what_ran_before_is_not_called_left(world: World, said: list[str]) -> No
         up(port=open_lab("lab").settings.stack.port)
     assert world.running == {"kafka", "producer", "page"}
     assert said[-1] == UNDONE
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+@pytest.mark.parametrize("runtime", [RuntimeKind.EMBEDDED, RuntimeKind.DOCKER])
+@pytest.mark.parametrize(("error", "told"), [(Interrupted(), "interrupted"), (ConfigurationConflict("no"), "start-up failed")])
+def test_what_was_stopped_and_kept_is_kept_by_the_undo_of_a_start(
+    error: BaseException,
+    told: str,
+    runtime: RuntimeKind,
+    supervised: bool,  # noqa: FBT001 - after a restart of the machine there is no supervisord
+    world: World,
+    said: list[str],
+) -> None:
+    up(runtime=runtime)
+    take_down("lab", stop_only=True)
+    assert set(world.stopped) == {"kafka"}
+    world.supervised = supervised
+    world.forget_history()
+    world.fail("watch stream", error)
+    with pytest.raises(type(error)):
+        up(runtime=runtime)
+    assert (world.running, set(world.stopped)) == (set(), {"kafka"})
+    assert not {"remove kafka", "destroy"} & set(world.calls)
+    assert f"{told}: undoing what this run has made" in said
+    assert said[-1] == UNDONE
+    assert up(runtime=runtime).steps, "it starts from what was kept"
 
 
 def test_a_demo_that_is_signalled_in_its_own_take_down_finishes_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

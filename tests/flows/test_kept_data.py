@@ -433,7 +433,7 @@ def test_containers_of_an_embedded_stack_are_shown_and_go_with_it(
     world.volumes[VOLUME] = CLUSTER
     with pytest.raises(SystemExit):
         status.main(NamedStack(name="lab"))
-    assert "container lab-kafka, running; make down ends it" in capsys.readouterr().out
+    assert "container lab-kafka, running; make down NAME=lab ends it" in capsys.readouterr().out
     assert tear_down.tear_down(TearDownForm(name="lab"))
     assert any("lab-kafka" in line and "docker runtime" in line for line in said)
     assert world.volumes == {VOLUME: CLUSTER}

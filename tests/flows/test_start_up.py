@@ -11,9 +11,9 @@ import pytest
 from fakes.plain import lab_stack
 from fakes.world import whole_stack
 
+from flows import demo, report, tear_down
 from flows import start_up as module
-from flows import tear_down
-from infra.forms.parameters import LastStep, StartUpForm, TearDownForm
+from infra.forms.parameters import DemoForm, LastStep, ReportForm, StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner
@@ -32,6 +32,7 @@ from trending.errors import (
 from trending.settings import PageSettings, ProducerSettings, RuntimeKind, StreamSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fakes.world import World
@@ -483,6 +484,57 @@ def test_what_the_machine_lacks_is_told_before_a_server_is_started_for_it(
     with pytest.raises(PrerequisiteMissing, match="no Java was found"):
         module.main(form())
     assert world.changes == []
+
+
+@pytest.mark.row(3)
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("command", [module.main, demo.main, report.main])
+def test_a_taken_port_and_missing_memory_are_told_before_a_server_is_started_for_it(
+    recorded: bool,  # noqa: FBT001
+    command: Callable[[Any], None],
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if recorded and command is not report.main:  # which is of that stack then
+        module.start_up(form())
+        tear_down.tear_down(TearDownForm(name="lab"))
+    forms = {module.main: StartUpForm, demo.main: DemoForm, report.main: ReportForm}
+    for flow in (module, demo, report):
+        monkeypatch.setattr(flow, "with_server", lambda _run, **_options: pytest.fail("a server was started"))
+    world.forget_history()
+    stack = lab_stack()
+    settings = forms[command](stack=stack, page=PageSettings(page_port=28501))
+    world.port_owners |= {stack.port: PortOwner(stack.port, 4712, "nginx"), 28501: None}
+    with pytest.raises(PortTaken, match="is taken by nginx, pid 4712"):
+        command(settings)
+    world.port_owners |= {stack.port: None, 28501: PortOwner(28501, 4713, "apache")}
+    with pytest.raises(PortTaken, match="is taken by apache, pid 4713") as caught:
+        command(settings)
+    assert "PAGE_PORT=8502" in caught.value.next_command
+    world.port_owners[28501] = None
+
+    def too_little() -> None:
+        raise PrerequisiteMissing("1800 MiB of memory are needed")
+
+    monkeypatch.setattr("infra.operations.services.check_memory", too_little)
+    with pytest.raises(PrerequisiteMissing, match="memory"):
+        command(settings)
+    assert world.changes == []
+
+
+def test_a_stack_that_runs_or_is_worked_on_is_not_told_of_its_own_ports(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[object] = []
+    monkeypatch.setattr(module, "with_server", served.append)
+    stack = lab_stack()
+    module.start_up(StartUpForm(stack=stack))
+    page = open_lab("lab").supervisor.status("page")
+    assert page is not None
+    world.port_owners |= {stack.port: PortOwner(stack.port, 4711, "java"), 8501: PortOwner(8501, page.pid, "python")}
+    module.main(StartUpForm(stack=stack))
+    world.services.clear()
+    monkeypatch.setattr("infra.operations.services.busy", lambda _paths: True)
+    module.main(StartUpForm(stack=stack))
+    assert len(served) == 2
 
 
 class FakeClosedEngine:

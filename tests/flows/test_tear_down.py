@@ -21,9 +21,10 @@ from infra.lab.assembly import open_lab
 from infra.operations import page, producer, stream
 from infra.operations import services as infrastructure
 from infra.prefect_services.credentials import PrefectServer
-from infra.prefect_services.server import note_serving, worker_note
+from infra.prefect_services.supervision import note_serving, worker_note
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, LabError
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError
+from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +168,30 @@ def test_a_server_that_answers_and_can_do_nothing_does_not_keep_a_stack_up(
     assert at_exit
 
 
+@pytest.mark.row(25)
+def test_a_server_that_falls_silent_after_the_take_down_is_not_said_to_have_kept_it_from_running(
+    world: World, said: list[str], at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+
+    def silent_at_the_end(_server: PrefectServer, run: Callable[[], object]) -> None:
+        run()
+        raise TimeoutError("the state was not taken")
+
+    monkeypatch.setattr(tear_down, "current_server", lambda _users: PrefectServer("http://127.0.0.1:1/api", started=False))
+    monkeypatch.setattr(tear_down, "run_on", silent_at_the_end)
+    world.forget_history()
+    tear_down.main(TearDownForm(name="lab"))
+    assert world.running == set()
+    assert world.calls.count("destroy") == 1, "it is not done twice"
+    assert not any("could not run it" in line for line in said)
+    assert said[-1] == (
+        "Prefect at http://127.0.0.1:1/api did not take the end of the run (TimeoutError: the state was not taken): it may show"
+        " it as running; the take-down itself is done"
+    )
+    assert at_exit
+
+
 @pytest.mark.usefixtures("world")
 def test_the_last_stack_takes_our_server_along_and_no_other_does(
     at_exit: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
@@ -230,6 +255,25 @@ def test_a_damaged_state_file_of_another_stack_is_no_reason_to_stop_the_server(
     tear_down.main(TearDownForm(name="lab"))
     at_exit.pop()()
     assert damaged.exists()
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_a_take_down_that_cannot_reach_docker_touches_and_records_nothing(world: World, volumes: bool) -> None:  # noqa: FBT001
+    def silent() -> str:
+        raise EngineUnavailable("no Docker engine answers at somewhere")
+
+    up(runtime=RuntimeKind.DOCKER)
+    world.checks["engine"] = silent
+    world.forget_history()
+    for settings in ({"volumes": volumes}, {"stop_only": True}):
+        with pytest.raises(EngineUnavailable, match="no Docker engine answers"):
+            down(**settings)
+    state = read_state(StackPaths.of("lab"))
+    assert state is not None
+    assert state.wanted is Wanted.UP
+    assert world.changes == []
+    world.checks.clear()
+    assert down(volumes=volumes)
 
 
 def test_a_step_that_fails_is_an_error_and_down_once_more_ends_it(world: World) -> None:

@@ -26,7 +26,8 @@ from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab, want
 from infra.lab.brokers import Broker
 from infra.prefect_services.credentials import PrefectServer
-from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, note_serving, worker_note
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
+from infra.prefect_services.supervision import note_serving, worker_note
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
@@ -103,7 +104,7 @@ def test_a_program_that_runs_and_does_not_beat_is_unhealthy(up: World, capsys: p
     StackPaths.of("lab").heartbeat("producer").unlink()
     with pytest.raises(SystemExit):
         status.main(NamedStack(name="lab"))
-    assert re.search(r"producer +running +unhealthy +producer has not beaten yet", capsys.readouterr().out)
+    assert re.search(r"producer +running +unhealthy +producer has given no sign of life yet", capsys.readouterr().out)
 
 
 def test_a_program_that_ended_shows_its_state(up: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +143,7 @@ def test_a_program_that_was_given_up_is_shown_as_such_with_the_way_back(up: Worl
     output = capsys.readouterr().out
     assert re.search(r"stream +given up +unhealthy +the program stream was given up after five deaths in ten minutes", output)
     assert "the last cause: java.io.IOException: No space left on device" in output
-    assert "make up gives it its budget back" in output
+    assert "make up NAME=lab gives it its budget back" in output
 
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,7 +169,7 @@ def test_processes_that_nobody_owns_are_listed_as_left_over(up: World, capsys: p
             status.main(NamedStack(name="lab"))
         child.kill()
     output = capsys.readouterr().out
-    assert re.search(rf"stream +left over .*pid {child.pid}; make down ends it", output)
+    assert re.search(rf"stream +left over .*pid {child.pid}; make down NAME=lab ends it", output)
     assert "1 processes carry the stack's mark" in output
 
 

@@ -20,7 +20,7 @@ from flows.commands import deployment, serve
 from infra.forms.parameters import ServeForm
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.credentials import PrefectServer, password_file
-from infra.prefect_services.server import WORKER
+from infra.prefect_services.supervision import WORKER
 from infra.prefect_services.worker import POOL, worker_output
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import LabError, NotReady

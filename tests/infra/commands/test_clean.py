@@ -20,6 +20,7 @@ import pytest
 from infra.commands import clean
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import STACK_VARIABLE
+from trending.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "infra/console",
         "infra/host",
         "infra/commands",
+        "infra/docker",
         "src/trending/__init__.py",
         "src/trending/errors.py",
     ):
@@ -143,7 +145,8 @@ class Engine(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         asked = urlsplit(self.path).path
-        content = json.dumps(self.containers if asked == "/containers/json" else {"Volumes": self.volumes}).encode()
+        answers = {"/containers/json": self.containers, "/networks": [], "/volumes": {"Volumes": self.volumes}}
+        content = json.dumps(answers[asked]).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -203,25 +206,14 @@ def test_a_frozen_engine_is_one_that_cannot_be_asked(
         begun = time.monotonic()
         assert clean.refusal(checkout / ".trending", checkout / ".venv") == []
     assert time.monotonic() - begun < 5
-    assert "could not be seen (no answer at" in capsys.readouterr().out
+    assert "could not be seen (no Docker engine answers at" in capsys.readouterr().out
 
 
-def test_the_address_is_found_as_dockers_own_client_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hashlib import sha256  # noqa: PLC0415
-
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
-    assert clean._host() == clean.DEFAULT_HOST
-    (tmp_path / "config.json").write_text('{"currentContext": "desktop"}')
-    with pytest.raises(clean.EngineSilentError, match="the Docker context desktop cannot be read"):
-        clean._host()
-    meta = tmp_path / "contexts" / "meta" / sha256(b"desktop").hexdigest() / "meta.json"
-    meta.parent.mkdir(parents=True)
-    meta.write_text('{"Endpoints": {"docker": {"Host": "unix:///run/desktop.sock"}}}')
-    assert clean._host() == "unix:///run/desktop.sock"
+def test_an_engine_that_only_dockers_own_client_can_ask_is_one_that_cannot_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://far")
-    with pytest.raises(clean.EngineSilentError, match="this asks no engine at ssh://far"):
+    with pytest.raises(EngineUnavailable, match="without Docker's own client"):
         clean.docker_things(tmp_path)
 
 

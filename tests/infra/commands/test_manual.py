@@ -55,6 +55,14 @@ def test_every_setting_of_every_form_is_in_the_page_with_its_variable() -> None:
             assert f"`TRENDING_{name.upper()}`" in page
 
 
+def test_what_a_command_takes_stands_below_its_own_heading() -> None:
+    chapters = dict(part.split("\n", 1) for part in settings().split("\n## ")[1:])
+    for form, commands in COMMANDS.items():
+        chapter = chapters[f"`{commands}`"]
+        for name in field_sections(form):
+            assert f"`TRENDING_{name.upper()}`" in chapter or "All of the above" in chapter
+
+
 def test_bounds_defaults_and_choices_are_those_that_are_enforced() -> None:
     rows = {line.split("|")[1].strip(" `"): line for line in settings().splitlines() if line.startswith("| `")}
     assert "| `9092` | ≥ 1\u202f024, ≤ 60\u202f000 |" in rows["stack.port"]

@@ -8,21 +8,52 @@ from fakes.stacks import make
 from infra.commands import rebuild
 from infra.forms.parameters import RebuildForm
 from infra.operations.stream import submit_stream
-from trending.errors import StackAbsent
+from trending.errors import NotReady, ServiceDied, StackAbsent
 
 if TYPE_CHECKING:
     from fakes.world import World
 
 
 @pytest.mark.row(21)
-def test_a_rebuild_says_from_where_it_counts_and_what_comes_next(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rebuild_says_from_where_it_counts_and_what_comes_next(
+    world: World, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     make()
     submit_stream("lab")
     rebuild.main(RebuildForm(name="lab"))
-    assert capsys.readouterr().out == (
-        "partition 0 is counted anew from offset 7\nnext: make audit NAME=lab proves the count once the stream has caught up\n"
-    )
+    assert said == [
+        "the stream stops, and counts the log anew under a new checkpoint",
+        "partition 0 is counted anew from offset 7",
+        "the stream counts; make audit NAME=lab proves the count once it has caught up",
+    ]
+    assert capsys.readouterr().out == "", "it prints in one way"
     assert world.changes[-1] == "launch stream"
+
+
+@pytest.mark.row(21)
+def test_a_rebuild_that_takes_long_goes_on_by_itself_and_says_how_to_follow_it(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make()
+    submit_stream("lab")
+    monkeypatch.setattr("infra.operations.stream.READY_SECONDS", 0.0)
+    world.fail("watch stream", NotReady("stream is running and has no batches yet", "10 s"))
+    with pytest.raises(NotReady) as caught:
+        rebuild.main(RebuildForm(name="lab"))
+    assert caught.value.exit_code == 6
+    assert "counting goes on by itself" in caught.value.cause
+    assert "make status NAME=lab" in caught.value.next_command
+    assert said[-1] == "partition 0 is counted anew from offset 7"
+    assert world.changes[-1] == "launch stream"
+
+
+@pytest.mark.row(21)
+def test_a_stream_that_dies_in_a_rebuild_is_not_said_to_go_on(world: World) -> None:
+    make()
+    submit_stream("lab")
+    world.fail("watch stream", ServiceDied("stream is stopped", "exit code 1"), ServiceDied("stream is stopped", "exit code 1"))
+    with pytest.raises(ServiceDied, match="stream is stopped"):
+        rebuild.main(RebuildForm(name="lab"))
 
 
 @pytest.mark.usefixtures("world")

@@ -106,6 +106,39 @@ def test_an_environment_that_is_a_link_to_the_originals_is_left_alone(original: 
     assert path_file(original).read_text().startswith(f"{original}\n")
 
 
+def test_a_full_set_up_of_a_copy_with_hard_links_writes_nothing_through_to_the_original(original: Path) -> None:
+    package = path_file(original).parent / "package.py"
+    package.write_text("version = 1\n")
+    package.chmod(0o640)
+    copied = original.parent / "copy"
+    shutil.copytree(original, copied, copy_function=os.link, symlinks=True)
+    set_up(copied)
+    (copied / "requirements.lock").touch()
+    os.utime(copied / "requirements.lock", (2_000_000_000, 2_000_000_000))
+    command = ["make", "-n", ".venv/.complete", f"PYTHON={sys.executable}"]
+    steps = subprocess.run(command, cwd=copied, capture_output=True, text=True, check=True).stdout.splitlines()
+    own, writes = (next(n for n, step in enumerate(steps) if words in step) for words in ("relocation .venv own", "-m venv"))
+    assert own < writes
+    subprocess.run(steps[own], cwd=copied, shell=True, check=True)  # noqa: S602 - make's own line
+    files = [each for each in (copied / ".venv").rglob("*") if each.is_file() and not each.is_symlink()]
+    assert path_file(copied).parent / "package.py" in files
+    assert {each.stat().st_nlink for each in files} == {1}
+    assert not list((copied / ".venv").rglob("*.fresh"))
+    for each in files:
+        before = (original / each.relative_to(copied)).read_bytes()
+        with each.open("ab") as file:  # as venv and pip do, in place
+            file.write(b"# newer")
+        assert (original / each.relative_to(copied)).read_bytes() == before
+    assert (path_file(copied).parent / "package.py").stat().st_mode & 0o777 == 0o640
+
+
+def test_an_environment_of_its_own_is_left_as_it_is(original: Path) -> None:
+    before = {each: each.lstat().st_ino for each in (original / ".venv").rglob("*")}
+    assert relocation.unshare(original / ".venv") == 0
+    assert relocation.unshare(original / "none") == 0
+    assert {each: each.lstat().st_ino for each in (original / ".venv").rglob("*")} == before
+
+
 def test_a_setting_reaches_the_command_whatever_it_contains(original: Path) -> None:
     with (original / "Makefile").open("a") as rules:
         rules.write('\nshown:\n\t@printf "%s" "$$TRENDING_CATALOGUE"\n')

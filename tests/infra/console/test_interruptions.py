@@ -169,3 +169,38 @@ def test_the_undo_of_a_command_whose_reader_has_gone_comes_to_its_end(tmp_path: 
         command.terminate()
         assert command.wait(20) == Interrupted.exit_code
     assert undone.read_text() == "undone"
+
+
+ENDING = """
+import threading, time
+from infra.forms.parameters import NamedStack
+from infra.forms.terminal import run_command
+from infra.console.reporting import write_line
+
+def drain():
+    write_line("draining")
+    for _ in range(30):
+        time.sleep(0.1)
+    write_line("drained")
+
+threading._register_atexit(drain)  # as Prefect's services do
+run_command(NamedStack, lambda _settings: None, "test")
+"""
+
+
+@pytest.mark.parametrize("number", interruptions.SIGNALS)
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (2, Interrupted.exit_code)])
+def test_a_signal_while_prefect_sends_its_last_logs_is_no_traceback_and_the_next_one_ends_it(
+    number: int, times: int, code: int
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ENDING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "draining\n"
+        for _time in range(times):
+            child.send_signal(number)
+            time.sleep(0.4)  # more than an echo
+        out, err = child.communicate(timeout=20)
+    assert "Traceback" not in err
+    assert err == interruptions.LAST_LOGS
+    assert (child.returncode, out) == (code, "drained\n" if code == 0 else "")

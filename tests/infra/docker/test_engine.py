@@ -12,10 +12,10 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from fakes.engine import FakeEngine
 
 from infra.docker import engine as module
+from infra.docker.containers import ensure_network
 from infra.docker.engine import ACT_SECONDS, describe_engine, engine, has_image, pull, taken_port
 from infra.docker.labels import HASH_LABEL, STACK_LABEL
 from infra.docker.marks import docker_marks
-from infra.docker.networks import ensure_network
 from infra.docker.presence import engine_answers
 from infra.docker.runtime import DockerRuntime
 from infra.host.paths import StackPaths

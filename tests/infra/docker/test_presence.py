@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.docker.presence import DEFAULT_HOST, engine_answers, host_without_context, nobody_listens, require_engine
+from infra.docker.presence import DEFAULT_HOST, Address, engine_answers, nobody_listens, plain_address, require_engine
 from trending.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_what_is_no_socket_of_this_machine_is_the_sdks_to_tell(host: str, monkey
 
 
 def test_without_a_word_on_docker_its_usual_socket_is_meant() -> None:
-    assert host_without_context() == DEFAULT_HOST
+    assert plain_address() == Address(DEFAULT_HOST)
 
 
 @pytest.mark.parametrize("where", [".docker/config.json", ".dockercfg"])
@@ -59,18 +59,18 @@ def test_a_file_in_which_a_context_may_be_chosen_is_the_sdks_to_read(where: str,
     file = tmp_path / where
     file.parent.mkdir(exist_ok=True)
     file.touch()
-    assert host_without_context() == ""
+    assert plain_address() is None
     assert not nobody_listens()
 
 
 def test_a_context_that_the_environment_chooses_is_the_sdks_to_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONTEXT", "far-away")
-    assert host_without_context() == ""
+    assert plain_address() is None
     monkeypatch.delenv("DOCKER_CONTEXT")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert host_without_context() == DEFAULT_HOST
+    assert plain_address() == Address(DEFAULT_HOST)
     (tmp_path / "config.json").touch()
-    assert host_without_context() == ""
+    assert plain_address() is None
 
 
 LOOK = """

@@ -9,11 +9,10 @@ import pytest
 from docker.errors import NotFound
 
 from infra.docker.labels import STACK_LABEL
-from infra.docker.marks import DockerMarks, docker_marks
 from infra.docker.volumes import CLUSTER_LABEL, check_volumes, cluster_label, ensure_volume, find_volume
 from infra.host.paths import StackPaths
 from infra.stack.profiles import declare
-from trending.errors import ConfigurationConflict, EngineUnavailable, NotOurs
+from trending.errors import ConfigurationConflict, NotOurs
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -128,15 +127,3 @@ def test_a_lost_volume_is_named(recorded: bool) -> None:  # noqa: FBT001
     with pytest.raises(ConfigurationConflict, match="one of its volumes is missing") as caught:
         check_volumes(engine_with(made, "zookeeper-log"), made, recorded=recorded)
     assert "missing ['lab_zookeeper-log']" in caught.value.evidence
-
-
-@pytest.mark.parametrize("error", [EngineUnavailable("no Docker engine answers at unix:///x"), OSError("timed out")])
-def test_an_engine_that_cannot_be_asked_has_told_nothing_and_why(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(_seconds: int) -> Any:
-        raise error
-
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    monkeypatch.setattr("infra.docker.engine.engine", silent)
-    found = docker_marks("lab-1", 1)
-    assert found == DockerMarks(silence=found.silence)
-    assert found.silence

@@ -11,7 +11,7 @@ from fakes.clock import FakeClock
 from fakes.stacks import beat, make_whole
 
 from infra.health import examination
-from infra.health.verdicts import Finding, Repair, Verdict
+from infra.health.verdicts import Finding, Repair, Verdict, note_repair
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import EngineUnavailable, PrerequisiteMissing
 from trending.kafka.open_transactions import Held
@@ -157,6 +157,20 @@ def test_a_stream_that_lags_behind_two_triggers_is_unhealthy_and_not_restarted(w
     assert found.verdict is Verdict.UNHEALTHY
     assert found.repair is Repair.NONE
     assert "partitions [0] stand at {0: 7}, due {0: 8}" in found.evidence
+
+
+def test_a_stream_that_catches_up_after_a_repair_is_given_the_time_that_it_has_after_a_start(world: World, lab: Lab) -> None:
+    world.due = 8
+    beating = lab.supervisor.status("stream")
+    assert beating is not None
+    world.ended["stream"] = ProgramStatus("stream", "RUNNING", beating.pid, 0, "", time.time() - 1000)
+    note_repair(lab.paths.health, "kafka", time.time() - 20)
+    found = examined(lab)["freshness"]
+    assert found.verdict is Verdict.WARNING
+    assert "catching up after a start or a repair" in found.evidence
+    lab.paths.health.unlink()
+    note_repair(lab.paths.health, "kafka", time.time() - 100)
+    assert examined(lab)["freshness"].verdict is Verdict.UNHEALTHY
 
 
 @pytest.mark.row(34)

@@ -14,13 +14,16 @@ import pytest
 from infra.docker import engine as docker_engine
 from infra.docker import marks
 from infra.docker.labels import HOME_LABEL, NAME_LABEL, STACK_LABEL, USER_LABEL, labels_of
+from infra.docker.listing import Listed, Listing
+from infra.docker.marks import MarkedThings
+from infra.docker.presence import Address
 from infra.host import user as host_user
 from infra.host.marks import mark_variables
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
 from infra.host.user import user_name
 from infra.lab import forgotten
-from infra.prefect_services.server import _identity
+from infra.prefect_services.supervision import services_identity
 from infra.supervision.configuration import clean_environment
 from trending.errors import InvalidInput
 from trending.settings import StackSettings
@@ -28,8 +31,6 @@ from trending.settings import StackSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from infra.docker.marks import Forgotten
 
 pytestmark = pytest.mark.row(35)
 
@@ -44,25 +45,20 @@ class FakeDocker:
     def __getattr__(self, kind: str) -> Any:
         return SimpleNamespace(list=lambda **options: self._list(kind, options["filters"]["label"]))
 
-    def _list(self, kind: str, wanted: str | list[str]) -> list[Any]:
-        wanted = [wanted] if isinstance(wanted, str) else wanted
-        fitting = [
-            (name, labels)
-            for name, labels in self.kinds[kind]
-            if all(
-                labels.get(key) == value if equals else key in labels for key, equals, value in (w.partition("=") for w in wanted)
-            )
-        ]
+    def _list(self, kind: str, wanted: str) -> list[Any]:
+        label, _equals, value = wanted.partition("=")
         return [
-            SimpleNamespace(
-                name=name,
-                labels=labels,
-                attrs={"Labels": labels},
-                status="exited",
-                remove=lambda name=name, **_: self.removed.append(name),
-            )
-            for name, labels in fitting
+            SimpleNamespace(name=name, status="exited", remove=lambda name=name, **_: self.removed.append(name))
+            for name, labels in self.kinds[kind]
+            if labels.get(label) == value
         ]
+
+    def listing(self, *_: object) -> Listing:
+        """Stand in for infra.docker.listing.list_labelled."""
+        return Listing(
+            tuple(Listed(name, labels, "exited") for name, labels in self.kinds["containers"]),
+            *(tuple(Listed(name, labels) for name, labels in self.kinds[kind]) for kind in ("networks", "volumes")),
+        )
 
     def add(self, home: Path, name: str = "lab") -> None:
         mark = {STACK_LABEL: StackPaths(home, name).stack_id, NAME_LABEL: name, USER_LABEL: "ana", HOME_LABEL: str(home)}
@@ -80,14 +76,15 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
         yield made
 
     monkeypatch.setattr(docker_engine, "engine", engine)
-    monkeypatch.setattr(marks, "nobody_listens", lambda: "")
+    monkeypatch.setattr(marks, "plain_address", lambda: Address("unix:///pretended"))
+    monkeypatch.setattr(marks, "list_labelled", made.listing)
     monkeypatch.setattr(forgotten, "engine_answers", lambda: None)
     return made
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "nobody_listens", lambda: "no engine answers")
+    monkeypatch.setattr(forgotten, "marked_things", lambda _seconds: MarkedThings(Listing(), "no engine answers"))
     monkeypatch.setattr(forgotten, "engine_answers", lambda: "no engine answers")
 
 
@@ -187,7 +184,7 @@ def test_a_home_that_is_there_is_refused(gone: Path, docker: FakeDocker, monkeyp
 def test_prefects_services_of_a_home_that_is_gone_go_by_their_name(gone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as there:
         there.setenv("TRENDING_HOME", str(gone))
-        services = _identity()
+        services = services_identity()
     with running(gone, services, monkeypatch) as child:
         (line,) = lines_of(gone)
         assert f"make down NAME=prefect-services LEFT_BY={gone}" in line
@@ -203,19 +200,9 @@ def test_a_silent_engine_is_told_of(gone: Path, said: list[str]) -> None:
 
 def test_no_stack_can_have_the_id_of_prefects_services() -> None:
     for name in ("prefect-server", "prefect-services"):
-        assert StackPaths.of(StackSettings(name=name).name).stack_id != _identity()
+        assert StackPaths.of(StackSettings(name=name).name).stack_id != services_identity()
     with pytest.raises(ValueError, match="pattern"):
         StackSettings(name="prefect_services")
-
-
-def test_an_engine_that_stops_answering_tells_nothing(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
-        raise ConnectionResetError("reset")
-
-    monkeypatch.setattr(docker, "_list", broken)
-    found: Forgotten = marks.forgotten_marks(5)
-    assert (found.things, found.volumes) == ({}, {})
-    assert found.silence
 
 
 def test_a_stack_of_this_home_without_a_state_file_is_named_too_and_the_one_that_was_asked_for_is_not(
@@ -227,7 +214,10 @@ def test_a_stack_of_this_home_without_a_state_file_is_named_too_and_the_one_that
     known = StackPaths.of("known")
     known.root.mkdir(parents=True)
     known.state.touch()
-    with running(tmp_path, StackPaths.of("lost").stack_id, monkeypatch) as child, running(tmp_path, _identity(), monkeypatch):
+    with (
+        running(tmp_path, StackPaths.of("lost").stack_id, monkeypatch) as child,
+        running(tmp_path, services_identity(), monkeypatch),
+    ):
         lines = [line for line in forgotten.forgotten_lines("own") if "of this checkout" in line]
     text = "\n".join(lines)
     assert f"lost: producer (process pid {child.pid})" in text

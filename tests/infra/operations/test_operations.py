@@ -53,15 +53,15 @@ def test_a_fresh_heartbeat_of_the_present_life_is_returned(beating: Lab) -> None
 
 def test_a_heartbeat_of_an_earlier_life_does_not_count(beating: Lab) -> None:
     beat(beating, "producer", pid=os.getpid() + 1)
-    with pytest.raises(NotReady, match="producer has not beaten yet"):
+    with pytest.raises(NotReady, match="producer has given no sign of life yet"):
         heartbeat.fresh_heartbeat(beating, "producer")
 
 
 def test_an_old_heartbeat_is_that_of_a_frozen_program(beating: Lab) -> None:
     beat(beating, "producer", at=time.time() - 60, phase="sending")
-    with pytest.raises(NotReady, match="runs and does not beat") as caught:
+    with pytest.raises(NotReady, match="runs, but gives no sign of life") as caught:
         heartbeat.fresh_heartbeat(beating, "producer")
-    assert "60 s ago: sending" in caught.value.evidence
+    assert "its last heartbeat is 60 s old: sending" in caught.value.evidence
 
 
 def test_a_program_that_beats_and_has_done_nothing_is_not_ready(beating: Lab) -> None:
@@ -203,7 +203,7 @@ def test_what_runs_is_present_and_a_stack_that_nobody_made_has_nothing() -> None
 
 
 def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[str]) -> None:
-    undo("lab", found_before("lab"))
+    undo("lab", found_before("lab"), NotReady("it is not ready"))
     assert world.calls == []
     assert said == []
 
@@ -212,5 +212,5 @@ def test_undoing_what_was_never_recorded_does_nothing(world: World, said: list[s
 def test_stopping_a_service_keeps_it_known_and_its_data() -> None:
     lab = make()
     infrastructure.stop_service("lab", "kafka")
-    assert lab.runtime.observe(lab.stack.services[0]).state == "absent"
+    assert lab.runtime.observe(lab.stack.services[0]).state == "stopped"
     assert (open_lab("lab").paths.data / "kafka").exists()

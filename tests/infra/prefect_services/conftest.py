@@ -15,6 +15,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A supervisor of pretend in place of the server's own."""
     made = World()
     paths = StackPaths(lab_home(), "prefect-server")
-    monkeypatch.setattr(prefect_server, "Supervisor", lambda *_: FakeSupervisor(made, paths))
+    monkeypatch.setattr("infra.prefect_services.supervision.Supervisor", lambda *_: FakeSupervisor(made, paths))
     monkeypatch.setattr(prefect_server, "is_ours", lambda _url: True)
     return made

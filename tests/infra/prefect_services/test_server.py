@@ -10,12 +10,8 @@ from fakes.supervisor import FakeSupervisor
 
 from infra.prefect_services import server as prefect_server
 from infra.prefect_services.credentials import PrefectServer, ensure_password, prefect_environment
-from infra.prefect_services.server import (
-    answers,
-    current_server,
-    ensure_server,
-    stop_server,
-)
+from infra.prefect_services.server import answers, current_server, ensure_server, stop_server
+from infra.prefect_services.supervision import services_held
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import NotReady, StackBusy, SupervisorUnreachable
 
@@ -209,7 +205,7 @@ def test_two_commands_at_once_start_one_server(world: World, monkeypatch: pytest
 
 
 def test_whoever_waits_too_long_for_another_command_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefect_server, "HELD_SECONDS", 0.05)
+    monkeypatch.setattr("infra.prefect_services.supervision.HELD_SECONDS", 0.05)
     told: list[str] = []
 
     def another() -> None:
@@ -218,7 +214,7 @@ def test_whoever_waits_too_long_for_another_command_is_told(world: World, monkey
         except StackBusy as error:
             told.append(error.cause)
 
-    with prefect_server.services_held():
+    with services_held():
         command = threading.Thread(target=another)
         command.start()
         command.join(20)

@@ -11,7 +11,8 @@ from fakes.world import World
 from infra.host.paths import StackPaths, lab_home
 from infra.prefect_services import server as prefect_server
 from infra.prefect_services.credentials import PrefectServer
-from infra.prefect_services.server import ensure_server, serving, stop_server, worker_note
+from infra.prefect_services.server import ensure_server, stop_server
+from infra.prefect_services.supervision import serving, worker_note
 from infra.prefect_services.worker import ensure_worker, worker_status
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A supervisor of pretend in place of the server's own."""
     made = World()
     paths = StackPaths(lab_home(), "prefect-server")
-    monkeypatch.setattr(prefect_server, "Supervisor", lambda *_: FakeSupervisor(made, paths))
+    monkeypatch.setattr("infra.prefect_services.supervision.Supervisor", lambda *_: FakeSupervisor(made, paths))
     return made
 
 

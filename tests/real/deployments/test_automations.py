@@ -18,7 +18,7 @@ from real.served import Served, form
 from flows.commands.deployment import AUTOMATIONS, apply_automations, wait_for_worker
 from infra.health.verdicts import Finding, Verdict, note_findings
 from infra.host.clock import SystemClock
-from infra.prefect_services.server import WORKER, services_supervisor
+from infra.prefect_services.supervision import WORKER, services_supervisor
 from infra.prefect_services.worker import ensure_worker
 from infra.stack.runtime import ServiceState
 

@@ -21,7 +21,8 @@ from infra.health.verdicts import note_repair, read_record
 from infra.host.clock import SystemClock
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.credentials import prefect_environment
-from infra.prefect_services.server import WORKER, current_server, services_supervisor
+from infra.prefect_services.server import current_server
+from infra.prefect_services.supervision import WORKER, services_supervisor
 from infra.stack.runtime import ServiceState
 
 if TYPE_CHECKING:
