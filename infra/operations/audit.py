@@ -91,7 +91,7 @@ def examine_log(lab: Lab, ends: dict[int, int]) -> Examined:
     dead = Letters.read(read_log(connection, letters, letter_starts, letter_ends))
     store = Store(lab.paths.store)
     try:
-        stream = StreamFigures(store.counts(), store.rejects(), store.dropped())
+        stream = StreamFigures(store.counts(), store.rejects(), store.dropped(), store.untagged())
     finally:
         store.close()
     return Examined(reconcile(ledger, start, log, stream, dead, ends), start, log, seconds, stream.counts)

@@ -165,7 +165,8 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     counts = examined.counts
     followed = _follow(lab, examined, ends, checkpoint, written)
     recounted, audit = examined.recounted, examined.report
-    records = sum(recounted.tweets.values()) + recounted.foreign + sum(map(len, recounted.rejects.values()))
+    apart = recounted.untagged.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
+    records = recounted.tweets.total() + apart
     measured = Measured(
         totals=comparison.totals(counts, recounted.tweets, examined.recounted.span),
         minutes=comparison.minutes(counts, recounted.tweets),

@@ -11,11 +11,11 @@ from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.program_ladder import beating, fresh_heartbeat
-from infra.operations.topic import begin_anew, checkpoint_path, dead_letter_topic
+from infra.operations.topic import begin_anew, checkpoint_path, dead_letter_topic, known_topic_id
 from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
 from trending.errors import ConfigurationConflict, NotReady
-from trending.kafka.log_reader import log_ends, topic_id
+from trending.kafka.log_reader import log_ends
 from trending.programs.specifications import StreamSpec
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def stream_spec(lab: Lab, start_offsets: dict[int, int]) -> StreamSpec:
         store=lab.paths.store,
         checkpoint=checkpoint,
         checkpoint_id=checkpoint.name,
-        topic_id=topic_id(lab.stack.connection, lab.settings.stack.topic) or "",
+        topic_id=known_topic_id(lab),
         start_offsets=start_offsets,
         jars=ensure_jars("spark"),
         dead_letters=dead_letter_topic(lab.settings.stack.topic),

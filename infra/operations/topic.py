@@ -13,7 +13,7 @@ from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import climb, topic_ladder
 from infra.lab.assembly import open_lab
 from infra.stack.runtime import Outcome
-from trending.errors import AuditFailed
+from trending.errors import AuditFailed, NotReady
 from trending.kafka.log_reader import log_ends, topic_id
 from trending.stream.checkpoint import first_offsets
 from trending.stream.dead_letters import MAX_LETTER_BYTES
@@ -123,12 +123,22 @@ def checkpoint_path(lab: Lab) -> Path:
     stream = settings.stream
     key = (
         lab.state.cluster_id,
-        topic_id(lab.stack.connection, settings.stack.topic) or "",
+        known_topic_id(lab),
         JOB_VERSION,
         stream.window_time.value,
         str(stream.shuffle_partitions),
     )
     return lab.paths.checkpoint(short_hash("|".join(key), 12))
+
+
+def known_topic_id(lab: Lab) -> str:
+    """Return the topic's id; raises NotReady while no broker knows the topic: a path without its id would be another one."""
+    topic = lab.settings.stack.topic
+    found = topic_id(lab.stack.connection, topic)
+    if found is None:
+        cause = f"the id of {topic} is not known yet: no broker has the topic"
+        raise NotReady(cause, lab.stack.connection.bootstrap, f"make up NAME={lab.paths.name}")
+    return found
 
 
 def start_file(checkpoint: Path) -> Path:

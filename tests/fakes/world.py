@@ -180,8 +180,7 @@ class World:
         monkeypatch.setattr("infra.health.examination.check_memory", lambda _mb: "enough")
         monkeypatch.setattr("infra.operations.topic.log_ends", self.log_ends)
         monkeypatch.setattr("infra.operations.stream.log_ends", self.log_ends)
-        for module in ("topic", "stream"):
-            monkeypatch.setattr(f"infra.operations.{module}.topic_id", self.topic_id)
+        monkeypatch.setattr("infra.operations.topic.topic_id", self.topic_id)
         monkeypatch.setattr("infra.lab.assembly.port_owner", self.port_owner)
         monkeypatch.setattr("infra.operations.page.ask_whose", self.ask_whose)
         monkeypatch.setattr("infra.operations.audit.log_ends", self.log_ends)

@@ -65,6 +65,7 @@ class AuditReport:
     differences: tuple[Difference, ...]
     start: Mapping[int, int] = field(default_factory=dict)
     behind: int = 0
+    untagged: int = 0
 
     @property
     def clean(self) -> bool:
@@ -83,6 +84,7 @@ class AuditReport:
             f"audit: given up by the producer: {self.given_up}",
             f"audit: tweets of other producers: {self.without_id}",
             f"audit: foreign records: {self.foreign}",
+            f"audit: untagged: {self.untagged}",
             f"audit: late: {late}",
             f"audit: future: {future}",
             f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
@@ -118,6 +120,7 @@ class StreamFigures:
     counts: Mapping[tuple[int, str], int]
     rejects: Mapping[tuple[int, str], array[int]]
     dropped: int
+    untagged: Mapping[int, int] = field(default_factory=dict)
 
 
 def reconcile(
@@ -130,12 +133,13 @@ def reconcile(
 ) -> AuditReport:
     """Compare ledger, log and store by window and hashtag, since differences in totals can cancel out.
 
-    lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store;
-    duplicated = ids twice in the log + tweets and rejects counted beyond the log. Nothing past ``ends`` is looked at.
+    lost = acknowledged ids absent from the log + tweets, untagged records and rejects of the log missing from the store;
+    duplicated = ids twice in the log + those counted beyond the log. Nothing past ``ends`` is looked at.
     """
     ends = ends or {}
     acknowledged = ledger.acknowledged_ids(start, ends)
     differences = _differences(log.tweets, stream.counts, "store")
+    differences += _differences(_named(log.untagged), _named(stream.untagged), "store")
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, stream.rejects), _beyond(stream.rejects, log.rejects)
@@ -160,6 +164,7 @@ def reconcile(
         differences=tuple(differences),
         start=start,
         behind=ledger.acknowledged_behind(ends),
+        untagged=log.untagged.total(),
     )
 
 
@@ -186,6 +191,11 @@ def _differences(in_log: Mapping[tuple[int, str], int], other: Mapping[tuple[int
         for key in keys
         if in_log.get(key, 0) != other.get(key, 0)
     ]
+
+
+def _named(untagged: Mapping[int, int]) -> dict[tuple[int, str], int]:
+    """Return counts by window as ``_differences`` takes them; the name is only printed."""
+    return {(window, "(untagged)"): records for window, records in untagged.items()}
 
 
 def _ledger_differences(ledger: Ledger, start: Mapping[int, int], ends: Mapping[int, int], log: Recount) -> list[Difference]:

@@ -27,6 +27,7 @@ class Recount:
     ids: Counter[tuple[str, int]] = field(default_factory=Counter)
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
+    untagged: Counter[int] = field(default_factory=Counter)
     foreign: int = 0
     rejects: defaultdict[tuple[int, str], array[int]] = field(default_factory=lambda: defaultdict(lambda: array(OFFSET)))
     rejected_runs: set[str] = field(default_factory=set)
@@ -48,6 +49,8 @@ class Recount:
             self.ids[identity] += 1
         if verdict.kind is Kind.FOREIGN:
             self.foreign += 1
+        elif verdict.kind is Kind.UNTAGGED:
+            self.untagged[window_start(verdict.time)] += 1
         elif verdict.kind is Kind.REJECT:
             self.rejects[record.partition, verdict.label].append(record.offset)
             if identity is not None:

@@ -161,6 +161,20 @@ def test_the_checkpoint_is_another_for_everything_that_makes_an_old_one_wrong() 
     assert all(lab.paths.data in each.parents for each in paths)
 
 
+def test_a_topic_without_a_known_id_gives_no_path_and_no_specification(world: World) -> None:
+    lab = make()
+    del world.topics["tweets_topic"]
+    for asked in (
+        lambda: topic.checkpoint_path(lab),
+        lambda: topic.resolve_offsets("lab"),
+        lambda: stream.stream_spec(lab, {0: 0}),
+    ):
+        with pytest.raises(NotReady, match="not known yet") as caught:
+            asked()
+        assert caught.value.next_command == "make up NAME=lab"
+    assert not list(lab.paths.checkpoints.glob("*"))
+
+
 @pytest.mark.usefixtures("world")
 def test_the_streams_specification_lies_with_the_data() -> None:
     lab = make()
