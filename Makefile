@@ -158,7 +158,7 @@ bench: setup ## measure start-up, Prefect and page against their peers; results 
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md and tests/faults.md from their sources
+docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/tweet.schema.json and tests/faults.md from their sources
 	@$(PY) -m infra.commands.manual
 	@PYTHONPATH=tests $(PY) -m fault_table
 

@@ -1,7 +1,7 @@
-"""The two documents that are generated from the code.
+"""The documents that are generated from the code.
 
 ``python -m infra.commands.manual`` writes them, and a test checks that they are current. docs/troubleshooting.md comes from the
-diagnosis table and the tree of errors, docs/settings.md from the flows' forms.
+diagnosis table and the tree of errors, docs/settings.md from the flows' forms, docs/tweet.schema.json from the wire format.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError
 from trending.settings import LabSettings
+from trending.tweets.wire_format import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -199,12 +200,16 @@ def _lines(*lines: str) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-DOCUMENTS = {CHECKOUT / "docs" / "troubleshooting.md": troubleshooting, CHECKOUT / "docs" / "settings.md": settings}
+DOCUMENTS = {
+    CHECKOUT / "docs" / "troubleshooting.md": troubleshooting,
+    CHECKOUT / "docs" / "settings.md": settings,
+    CHECKOUT / "docs" / "tweet.schema.json": json_schema,
+}
 """Where each document lies, and what makes it."""
 
 
 def main() -> None:
-    """Write both documents."""
+    """Write all of them."""
     for path, make in DOCUMENTS.items():
         Path(path).write_text(make(), encoding="utf-8")
         sys.stdout.write(f"[ok] {path.relative_to(CHECKOUT)}\n")

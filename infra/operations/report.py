@@ -166,7 +166,8 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     followed = _follow(lab, examined, ends, checkpoint, written)
     recounted, audit = examined.recounted, examined.report
     by_batch = recounted.totals()
-    records = by_batch.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
+    apart = recounted.untagged.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
+    records = by_batch.total() + apart
     measured = Measured(
         totals=comparison.totals(counts, by_batch, examined.recounted.span),
         minutes=comparison.minutes(counts, by_batch),

@@ -69,6 +69,7 @@ class AuditReport:
     longest: float = math.inf
     not_verifiable: int = 0
     expired: int = 0
+    untagged: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -96,6 +97,7 @@ class AuditReport:
             f"audit: given up by the producer: {self.given_up}",
             f"audit: tweets of other producers: {self.without_id}",
             f"audit: foreign records: {self.foreign}",
+            f"audit: untagged: {self.untagged}",
             f"audit: late: {late}",
             f"audit: future: {future}",
             f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
@@ -161,4 +163,5 @@ _SUMMED = (
     "in_flight",
     "not_verifiable",
     "expired",
+    "untagged",
 )

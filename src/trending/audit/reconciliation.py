@@ -63,8 +63,8 @@ class LogRange:
 def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, letters: Letters, longest: float) -> AuditReport:
     """Compare ledger, log and store of one topic by epoch, window and hashtag, since differences in totals can cancel out.
 
-    lost = acknowledged ids absent from the log + tweets and rejects of the log missing from the store + records that no epoch
-    counts; duplicated = ids twice in the log + tweets and rejects counted beyond the log. Log and ledger are compared up to the
+    lost = acknowledged ids absent from the log + tweets, untagged records and rejects of the log missing from the store + records
+    that no epoch counts; duplicated = ids twice in the log + those counted beyond the log. Log and ledger are compared up to the
     log's stable end, store and log up to the ends that the store has with its counts. ``longest`` is the age in seconds from
     which on what lies between means that the stream stands still.
     """
@@ -79,7 +79,9 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     }
     expired, gone = _expired(log, part)
     horizon = log.horizon(part.cut())
+    untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
     differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store")
+    differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store")
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
@@ -110,6 +112,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         oldest=max(0.0, part.seen_at - log.oldest) if log.in_flight else 0.0,
         longest=longest,
         expired=expired,
+        untagged=log.untagged.total(),
     )
 
 
@@ -129,6 +132,11 @@ def _expired(log: Recount, part: LogRange) -> tuple[int, int]:
 def _from(horizon: float, counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
     """Return the counts of the windows that begin at ``horizon`` or later."""
     return {key: tweets for key, tweets in counts.items() if key[1] >= horizon}
+
+
+def _named(untagged: Mapping[tuple[str, int], int]) -> dict[Counted, int]:
+    """Return counts by checkpoint and window as ``_differences`` takes them; the name is only printed."""
+    return {(checkpoint, window, "(untagged)"): records for (checkpoint, window), records in untagged.items()}
 
 
 def _beyond(these: Mapping[Refused, array[int]], those: Mapping[Refused, array[int]]) -> int:

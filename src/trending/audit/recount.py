@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Recount:
     """What a fresh read of one topic's log holds.
 
-    ``tweets`` are (checkpoint, window start, hashtag) → number, ``rejects`` (checkpoint, partition, reason) → offsets: what the
-    store must have. Records behind what the open epoch has counted are *in flight*: ``in_flight`` is their number, and
-    ``oldest`` the append time of the first. ``uncounted`` are records that no epoch counts and none will.
+    ``tweets`` are (checkpoint, window start, hashtag) → number, ``untagged`` (checkpoint, window start) → number, ``rejects``
+    (checkpoint, partition, reason) → offsets: what the store must have. Records behind what the open epoch has counted are *in
+    flight*: ``in_flight`` is their number, and ``oldest`` the append time of the first. ``uncounted`` are records that no epoch
+    counts and none will.
     """
 
     epochs: Sequence[Epoch] = ()
@@ -33,6 +34,7 @@ class Recount:
     ids: Counter[tuple[str, int]] = field(default_factory=Counter)
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
+    untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
     foreign: int = 0
     rejects: defaultdict[tuple[str, int, str], array[int]] = field(default_factory=lambda: defaultdict(lambda: array(OFFSET)))
     rejected_runs: set[str] = field(default_factory=set)
@@ -80,7 +82,7 @@ class Recount:
             return
         if identity is not None and verdict.kind is Kind.REJECT:
             self.rejected_runs.add(identity[0])
-        elif identity in acknowledged:
+        elif verdict.kind is Kind.TWEET and identity in acknowledged:
             self.minutes[identity[0], window_start(record.append_time), verdict.label] += 1
         if not counted and epoch.closed:
             # Behind the last epoch of a topic that the stack has left, only its own tweets are its business.
@@ -88,6 +90,8 @@ class Recount:
         elif not counted:
             self.in_flight += 1
             self.oldest = min(self.oldest, record.append_time)
+        elif verdict.kind is Kind.UNTAGGED:
+            self.untagged[epoch.checkpoint, window_start(verdict.time)] += 1
         elif verdict.kind is Kind.REJECT:
             self.rejects[epoch.checkpoint, record.partition, verdict.label].append(record.offset)
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, func, inspect, select
@@ -39,6 +39,13 @@ _ranking = Table(
 )
 _foreign = Table(
     "foreign_records",
+    metadata,
+    Column("checkpoint", String, primary_key=True),
+    Column("window_start", BigInteger, primary_key=True),
+    Column("records", BigInteger, nullable=False),
+)
+_untagged = Table(
+    "untagged_records",
     metadata,
     Column("checkpoint", String, primary_key=True),
     Column("window_start", BigInteger, primary_key=True),
@@ -82,6 +89,7 @@ class Batch:
     tweets: Mapping[tuple[int, str], int]
     foreign: Mapping[int, int]
     rejects: tuple[Rejects, ...] = ()
+    untagged: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +105,15 @@ class Ranked:
 class StoreView:
     """What the store holds at one moment, by checkpoint.
 
-    ``counts`` are (checkpoint, window start, hashtag) → tweets, ``rejects`` (checkpoint, partition, reason) → their offsets in
-    order, ``dropped`` the groups that Spark dropped behind its watermark.
+    ``counts`` are (checkpoint, window start, hashtag) → tweets, ``untagged`` (checkpoint, window start) → records, ``rejects``
+    (checkpoint, partition, reason) → their offsets in order, ``dropped`` the groups that Spark dropped behind its watermark.
     """
 
     epochs: tuple[epochs.Epoch, ...]
     counts: Mapping[tuple[str, int, str], int]
     rejects: Mapping[tuple[str, int, str], array[int]]
     dropped: int
+    untagged: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 class Store:
@@ -159,18 +168,8 @@ class Store:
         with self._engine.begin() as connection:
             epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
             _upsert_tweets(connection, checkpoint, batch)
-            if batch.foreign:
-                foreign = insert(_foreign)
-                connection.execute(
-                    foreign.on_conflict_do_update(
-                        index_elements=["checkpoint", "window_start"],
-                        set_={"records": func.max(_foreign.c.records, foreign.excluded.records)},
-                    ),
-                    [
-                        {"checkpoint": checkpoint, "window_start": start, "records": records}
-                        for start, records in batch.foreign.items()
-                    ],
-                )
+            _upsert_records(connection, _foreign, checkpoint, batch.foreign)
+            _upsert_records(connection, _untagged, checkpoint, batch.untagged)
             rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
             connection.execute(
                 insert(_batches)
@@ -231,6 +230,7 @@ class Store:
                 counts,
                 rejects.by_checkpoint(connection, _rejects),
                 _dropped_groups(connection),
+                {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(_untagged))},
             )
 
     def counts(self) -> dict[tuple[int, str], int]:
@@ -244,6 +244,13 @@ class Store:
         """Return the number of foreign records seen."""
         with self._engine.connect() as connection:
             return int(connection.execute(select(func.coalesce(func.sum(_foreign.c.records), 0))).scalar_one())
+
+    def untagged(self) -> dict[int, int]:
+        """Return window start → number of untagged records, over all checkpoints."""
+        query = select(_untagged.c.window_start, func.sum(_untagged.c.records).label("total"))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.group_by(_untagged.c.window_start))
+            return {row.window_start: int(row.total) for row in rows}
 
     def rejects(self) -> dict[tuple[int, str], array[int]]:
         """Return (partition, reason) → the offsets of its rejects, each once and in order."""
@@ -315,4 +322,15 @@ def _upsert_tweets(connection: Connection, checkpoint: str, batch: Batch) -> Non
     connection.execute(
         row.on_conflict_do_update(index_elements=["checkpoint", "window_start", "hashtag"], set_=keep_larger),
         list(rows),
+    )
+
+
+def _upsert_records(connection: Connection, table: Table, checkpoint: str, windows: Mapping[int, int]) -> None:
+    if not windows:
+        return
+    row = insert(table)
+    keep_larger = {"records": func.max(table.c.records, row.excluded.records)}
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["checkpoint", "window_start"], set_=keep_larger),
+        [{"checkpoint": checkpoint, "window_start": start, "records": records} for start, records in windows.items()],
     )

@@ -6,16 +6,24 @@ import hashlib
 import random
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trending.errors import InvalidInput
-from trending.tweets.rule import MAX_HASHTAG
-from trending.tweets.wire_format import Tweet
+from trending.text import printable
+from trending.tweets.wire_format import MAX_HASHTAG, Tweet, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_TWEET_BYTES = 999_000
+"""Largest tweet that a catalogue may make. Clients send no message above 1,000,000 bytes (``message.max.bytes``) with its headers
+and framing, and a topic takes 1,048,588 by default: a larger tweet would be given up by the broker, again and again."""
+_SHOWN = 40
+_LONGEST = -2.2250738585072014e-308
+"""A timestamp that takes as many bytes as any."""
 
 
 class WeightedHashtag(BaseModel):
@@ -50,6 +58,26 @@ class Catalogue(BaseModel):
         ),
         min_length=1,
     )
+
+    @model_validator(mode="after")
+    def _fits_into_a_message(self) -> Self:
+        """Refuse a catalogue whose largest tweet no topic takes by default, naming its largest part."""
+        user, phrase = max(self.users, key=_size), max(self.phrases, key=_size)
+        hashtag = max((hashtag.name for hashtag in self.hashtags), key=_size)
+        tweet = len(encode(Tweet(user, f"{phrase} {hashtag}", hashtag, _LONGEST)))
+        if tweet > MAX_TWEET_BYTES:
+            kind, text = max(("user", user), ("phrase", phrase), key=lambda part: _size(part[1]))
+            msg = (
+                f"the {kind} {printable(text[:_SHOWN])!r}… has {_size(text):,} bytes and makes a tweet of {tweet:,}: "
+                f"at most {MAX_TWEET_BYTES:,} go into one message"
+            )
+            raise ValueError(msg)
+        return self
+
+
+def _size(text: str) -> int:
+    """Return the bytes of a text on the wire: a control character takes six."""
+    return len(msgspec.json.encode(text)) - len('""')
 
 
 def load_catalogue(path: str | None) -> Catalogue:

@@ -67,16 +67,19 @@ class RankingSink:
 
 
 def to_batch(number: int, at: float, rows: Iterable[Row]) -> Batch:
-    """Split the aggregation's rows into tweets, foreign records and rejects."""
+    """Split the aggregation's rows into tweets, untagged and foreign records, and rejects."""
     tweets: dict[tuple[int, str], int] = {}
+    untagged: dict[int, int] = {}
     foreign: dict[int, int] = {}
     rejects: defaultdict[tuple[int, str], array[int]] = defaultdict(lambda: array(OFFSET))
     for kind, window, label, partition, offsets, records in rows:
         if kind == Kind.TWEET:
             tweets[window, label] = records
+        elif kind == Kind.UNTAGGED:
+            untagged[window] = records
         elif kind == Kind.FOREIGN:
             foreign[window] = records
         else:
             rejects[partition, label].extend(unpack(offsets))
     packed = (Rejects.of(partition, reason, offsets) for (partition, reason), offsets in sorted(rejects.items()))
-    return Batch(number, at, tweets, foreign, tuple(packed))
+    return Batch(number, at, tweets, foreign, tuple(packed), untagged)

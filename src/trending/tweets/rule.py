@@ -1,4 +1,4 @@
-"""The rule that classifies a record from the record alone: as a tweet, a reject or foreign.
+"""The rule that classifies a record from the record alone: as a tweet, untagged, foreign or a reject.
 
 Stream, audit and tests share it, so a record is classified the same at any trigger interval and in any order.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.tweets.wire_format import MAX_HASHTAG, SCHEMA_VERSION
 
-MAX_HASHTAG = 280
-"""Longest hashtag that is ranked, in characters, so that no single record can fill the store."""
 MAX_DEPTH = 256
 """Deepest nesting that is read. Otherwise the interpreter's recursion limit would decide. It depends on the depth of the
 caller's stack, so stream and audit could judge the same record differently."""
@@ -25,21 +25,38 @@ FUTURE_AFTER = 5.0
 """Seconds that a tweet's timestamp may lie ahead of its append time (SPEC, section 4)."""
 
 
-class _Wire(msgspec.Struct):
-    """The keys that are read. Any may be missing; the probe's two keys mark a foreign record."""
+class _Version(msgspec.Struct, gc=False):
+    """The version that a record names, whatever its other fields are."""
+
+    version_esquema: Raw = Raw()
+
+
+class _Wire(_Version, gc=False):
+    """The keys that are read. Any may be missing; the probe's two keys mark a foreign record and may hold anything in a tweet."""
 
     usuario: str | None = None
     texto: str | None = None
-    hashtag_principal: str | None = None
+    hashtag_principal: str | UnsetType | None = UNSET
     timestamp: float | None = None
-    mensaje: str | None = None
-    contador: int | None = None
+    mensaje: Raw = Raw()
+    contador: Raw = Raw()
+
+
+class PlainTweet(msgspec.Struct, gc=False):
+    """A record that is a tweet at first sight. What does not decode into it may be one all the same: ``classify`` knows."""
+
+    hashtag_principal: Annotated[str, Meta(min_length=1, max_length=MAX_HASHTAG)]
+    timestamp: float
+    usuario: str | None = None
+    texto: str | None = None
+    version_esquema: Literal[1] = SCHEMA_VERSION
 
 
 class Kind(StrEnum):
     """What a record of the topic means for the ranking."""
 
     TWEET = "tweet"
+    UNTAGGED = "untagged"
     FOREIGN = "foreign"
     REJECT = "reject"
 
@@ -51,6 +68,7 @@ class Reason(StrEnum):
     BAD_JSON = "not valid JSON"
     BAD_UTF8 = "not valid UTF-8"
     TOO_DEEP = "nested too deeply"
+    UNKNOWN_VERSION = "version_esquema is not one that is known"
     WRONG_TYPE = "a field has the wrong type"
     NO_HASHTAG = "hashtag_principal is missing"
     LONG_HASHTAG = f"hashtag_principal is longer than {MAX_HASHTAG} characters"
@@ -62,8 +80,8 @@ class Reason(StrEnum):
 class Verdict(NamedTuple):
     """The classification of one record.
 
-    ``label`` is a tweet's hashtag or a reject's reason, and empty for a foreign record. ``time`` decides the window, in seconds
-    since the epoch.
+    ``label`` is a tweet's hashtag or a reject's reason, and empty for an untagged or foreign record. ``time`` decides the window,
+    in seconds since the epoch.
     """
 
     kind: Kind
@@ -72,7 +90,12 @@ class Verdict(NamedTuple):
 
 
 _decode = msgspec.json.Decoder(_Wire).decode
+_decode_version = msgspec.json.Decoder(_Version).decode
+_skim = msgspec.json.Decoder(Raw).decode
+decode_plain = msgspec.json.Decoder(PlainTweet).decode
+"""Decode a record that ``unreadable`` has nothing against; raises msgspec.DecodeError for what is no plain tweet."""
 _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_INTEGER = re.compile(rb"-?[0-9]+")
 
 
 def window_start(time: float) -> int:
@@ -81,26 +104,57 @@ def window_start(time: float) -> int:
 
 
 def classify(value: bytes | None, append_time: float, window_time: WindowTime) -> Verdict:
-    """Classify a record.
+    r"""Classify a record.
 
     ``append_time`` is the broker's LogAppendTime in seconds since the epoch. In event mode a tweet is late when its window's
     end + 60 s ≤ its append time and future when its timestamp > its append time + 5 s (SPEC, section 4).
+
+    The whole record is one JSON text in UTF-8, also where nobody reads it. The escape of a lone surrogate (``\ud800``) is valid
+    UTF-8 and in JSON's grammar, but no text has it (RFC 7493, section 2.1): it makes a record BAD_JSON, in unread keys and values
+    too. Apart from that, fields that are not read may hold anything, and so may the probe's two in a record with a hashtag.
+
+    An untagged record is not ranked, so it is neither late nor future and is counted at its append time, as a foreign one is.
     """
     if value is None:
         return Verdict(Kind.REJECT, Reason.TOMBSTONE, append_time)
-    if len(value) > MAX_DEPTH and _too_deep(value):
-        return Verdict(Kind.REJECT, Reason.TOO_DEEP, append_time)
-    try:
-        wire = _decode(value)
-    except msgspec.ValidationError:
-        reason = Reason.WRONG_TYPE
-    except msgspec.DecodeError:
-        reason = Reason.BAD_JSON
-    except UnicodeDecodeError:
-        reason = Reason.BAD_UTF8
-    else:
-        return _judge(wire, append_time, window_time)
+    reason = unreadable(value)
+    if reason is None:
+        try:
+            return _judge(_decode(value), append_time, window_time)
+        except msgspec.ValidationError:
+            reason = _ill_typed(value)
+        except msgspec.DecodeError:
+            reason = Reason.BAD_JSON
     return Verdict(Kind.REJECT, reason, append_time)
+
+
+def unreadable(value: bytes) -> Reason | None:
+    """Return why a record must not be decoded, or None: the decoder checks neither its depth nor the UTF-8 of what it skips."""
+    if not value.isascii():
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return Reason.BAD_UTF8
+    return Reason.TOO_DEEP if len(value) > MAX_DEPTH and _too_deep(value) else None
+
+
+def _ill_typed(value: bytes) -> Reason:
+    """Return why a record with a value of a wrong type is rejected: what is behind that value was not looked at yet.
+
+    Another version may well give a field another type, so that comes first.
+    """
+    try:
+        _skim(value)
+        version = _decode_version(value).version_esquema
+    except msgspec.ValidationError:
+        return Reason.WRONG_TYPE
+    except msgspec.DecodeError:
+        return Reason.BAD_JSON
+    return Reason.WRONG_TYPE if _is_known(version) else Reason.UNKNOWN_VERSION
+
+
+def _is_known(version: Raw) -> bool:
+    return bytes(version) in {b"", b"%d" % SCHEMA_VERSION}
 
 
 def _too_deep(value: bytes) -> bool:
@@ -120,14 +174,18 @@ def _too_deep(value: bytes) -> bool:
 
 def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
     hashtag, timestamp = wire.hashtag_principal, wire.timestamp
-    if not hashtag and wire.mensaje is not None and wire.contador is not None:
+    if not _is_known(wire.version_esquema):
+        reason = Reason.UNKNOWN_VERSION
+    elif not hashtag and _is_the_probes(wire):
         return Verdict(Kind.FOREIGN, "", append_time)
-    if not hashtag:
+    elif hashtag is UNSET:
         reason = Reason.NO_HASHTAG
-    elif len(hashtag) > MAX_HASHTAG:
+    elif hashtag and len(hashtag) > MAX_HASHTAG:
         reason = Reason.LONG_HASHTAG
     elif timestamp is None:
         reason = Reason.NO_TIMESTAMP
+    elif not hashtag:
+        return Verdict(Kind.UNTAGGED, "", append_time)
     elif window_time is WindowTime.ARRIVAL:
         return Verdict(Kind.TWEET, hashtag, append_time)
     elif timestamp > append_time + FUTURE_AFTER:
@@ -137,3 +195,8 @@ def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
     else:
         return Verdict(Kind.TWEET, hashtag, timestamp)
     return Verdict(Kind.REJECT, reason, append_time)
+
+
+def _is_the_probes(wire: _Wire) -> bool:
+    """Whether the record has the probe's two fields, a text and an integer."""
+    return bytes(wire.mensaje).startswith(b'"') and _INTEGER.fullmatch(bytes(wire.contador)) is not None

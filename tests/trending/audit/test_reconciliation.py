@@ -51,6 +51,7 @@ class Lab:
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     rejects: dict[tuple[int, str], array[int]] = field(default_factory=dict)
     letters: Letters = field(default_factory=Letters)
+    untagged: Counter[int] = field(default_factory=Counter)
     dropped: int = 0
     start: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
@@ -77,6 +78,8 @@ class Lab:
             self.ledger_counts[run, window_start(at), verdict.label if verdict.kind is Kind.TWEET else "#sent"] += 1
         if verdict.kind is Kind.TWEET:
             self.counts[window_start(verdict.time), verdict.label] += 1
+        elif verdict.kind is Kind.UNTAGGED:
+            self.untagged[window_start(verdict.time)] += 1
         elif verdict.kind is Kind.REJECT:
             self.book(offset, verdict.label)
             self.letters.places.add((0, offset))
@@ -99,7 +102,8 @@ class Lab:
         log = recount(self.log, epochs, ledger.acknowledged_ids(starts, ends))
         counts = self.epoch_counts or {("c", *key): tweets for key, tweets in self.counts.items() if tweets}
         rejects = {("c", *key): offsets for key, offsets in self.rejects.items()}
-        view = StoreView(tuple(epochs), counts, rejects, self.dropped)
+        untagged = {("c", window): records for window, records in self.untagged.items()}
+        view = StoreView(tuple(epochs), counts, rejects, self.dropped, untagged)
         return reconcile(Ledgers(ledger, later), part, log, view, self.letters, self.longest)
 
 
@@ -141,6 +145,7 @@ def test_the_report_reads_from_the_details_to_the_headline(lab: Lab) -> None:
         "audit: given up by the producer: 0",
         "audit: tweets of other producers: 0",
         "audit: foreign records: 0",
+        "audit: untagged: 0",
         "audit: late: 0",
         "audit: future: 0",
         "audit: rejected for other reasons: 0, dead letters: 0",
@@ -282,6 +287,37 @@ def test_foreign_records_are_neither_ranked_nor_dead_lettered(lab: Lab) -> None:
     assert report.clean
 
 
+NO_TAG = b'{"usuario":"u","texto":"t","hashtag_principal":null,"timestamp":1}'
+
+
+def test_untagged_records_are_neither_ranked_nor_dead_lettered_and_have_a_line(lab: Lab) -> None:
+    for second in (0, 30, 60):
+        lab.send(NO_TAG, MINUTE + second, run=None)
+    report = lab.audit()
+    assert line(report, "untagged") == "untagged: 3"
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+    assert report.clean
+
+
+@pytest.mark.parametrize(("change", "lost", "duplicated"), [(-1, 1, 0), (+2, 0, 2)])
+def test_untagged_records_are_compared_window_by_window(lab: Lab, change: int, lost: int, duplicated: int) -> None:
+    lab.send(NO_TAG, MINUTE, run=None)
+    lab.untagged[MINUTE] += change
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == (lost, duplicated)
+    assert line(report, "differs") == f"differs: 2025-12-16 00:31:00 (untagged): log 1, store {1 + change}"
+    assert refuses(report)
+
+
+@given(st.lists(st.sampled_from([NO_TAG, tweet("#a"), tweet("#a", 0), b'{"timestamp":1}', b"{"]), max_size=20))
+def test_what_was_acknowledged_is_counted_untagged_or_rejected(values: list[bytes]) -> None:
+    lab = Lab(WindowTime.EVENT)
+    for value in values:
+        lab.send(value)
+    report = lab.audit()
+    assert report.acknowledged == report.counted + report.untagged + sum(report.rejected.values())
+
+
 def test_tweets_of_other_producers_are_counted_apart(lab: Lab) -> None:
     lab.send_tweets(4, run=None)
     lab.send(tweet("#a"), run=None)
@@ -318,7 +354,7 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
     lab.send(b"{", run=None)
     lab.send(b"{", run=None)
     report = lab.audit()
-    assert report.lines(UTC_ZONE)[4:11] == [
+    assert report.lines(UTC_ZONE)[5:12] == [
         "audit: late: 2",
         "audit: future: 1",
         "audit: rejected for other reasons: 3, dead letters: 6",

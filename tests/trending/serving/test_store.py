@@ -54,7 +54,7 @@ def store(path: Path) -> Iterator[Store]:
 
 def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
     assert store.latest_ranking() == []
-    assert (store.counts(), store.foreign(), store.rejects(), store.dropped()) == ({}, 0, {}, 0)
+    assert (store.counts(), store.foreign(), store.untagged(), store.rejects(), store.dropped()) == ({}, 0, {}, {}, 0)
     assert (last_batch(store, "c"), store.dead_letter_offset("c")) == (None, 0)
 
 
@@ -76,6 +76,17 @@ def test_an_older_batch_that_comes_again_takes_nothing_back(store: Store, path: 
     write(store, "c", older)
     assert everything(path) == before
     assert (store.counts(), store.foreign()) == ({(MINUTE, "#a"): 5}, 4)
+
+
+def test_untagged_records_are_absolute_by_window_and_added_up_over_checkpoints(store: Store, path: Path) -> None:
+    write(store, "first", Batch(1, MINUTE, {}, {}, untagged={MINUTE: 2}))
+    write(store, "first", Batch(2, MINUTE, {}, {}, untagged={MINUTE: 5, MINUTE + 60: 1}))
+    before = everything(path)
+    write(store, "first", Batch(1, MINUTE, {}, {}, untagged={MINUTE: 2}))
+    assert everything(path) == before
+    write(store, "second", Batch(0, MINUTE, {}, {}, untagged={MINUTE: 3}))
+    assert store.untagged() == {MINUTE: 8, MINUTE + 60: 1}
+    assert (store.counts(), store.foreign()) == ({}, 0)
 
 
 def test_the_ranking_is_the_whole_window_though_a_batch_carries_only_what_changed(store: Store) -> None:

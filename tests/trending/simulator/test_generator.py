@@ -5,14 +5,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import KafkaException, Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.errors import InvalidInput
 from trending.settings import WindowTime
-from trending.simulator.generator import Catalogue, Simulator, WeightedHashtag, load_catalogue
-from trending.tweets.rule import MAX_HASHTAG, Kind, classify
-from trending.tweets.wire_format import encode
+from trending.simulator.generator import MAX_TWEET_BYTES, Catalogue, Simulator, WeightedHashtag, load_catalogue
+from trending.tweets.record_id import ID_HEADER, record_id
+from trending.tweets.rule import Kind, classify
+from trending.tweets.wire_format import MAX_HASHTAG, Tweet, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,3 +130,34 @@ def test_a_catalogue_that_is_not_there_is_refused_with_its_path(tmp_path: Path) 
     for missing in (path, tmp_path):
         with pytest.raises(InvalidInput, match=str(missing)):
             load_catalogue(str(missing))
+
+
+FRAME = len(encode(next(Simulator(Catalogue(users=("",), phrases=("",), hashtags=(WeightedHashtag(name="#a"),))).tweets(1, 1.0))))
+
+
+@pytest.mark.parametrize("part", ["users", "phrases"])
+@pytest.mark.parametrize("character", ["x", "ñ", "😀", "\x01", '"'])
+def test_a_catalogue_whose_tweets_no_topic_takes_is_bad_input(tmp_path: Path, part: str, character: str) -> None:
+    each = len(encode(Tweet(character, "", "", 1.0))) - len(encode(Tweet("", "", "", 1.0)))
+    number = (MAX_TWEET_BYTES - FRAME) // each
+    fitting = {part: ["corto", character * (number - 50)], "hashtags": [{"name": "#a"}]}
+    assert load_catalogue(write(tmp_path / "fits.json", fitting))
+    path = write(tmp_path / "large.json", fitting | {part: ["corto", "y" + character * (number + 50)]})
+    with pytest.raises(InvalidInput) as caught:
+        load_catalogue(path)
+    assert path in caught.value.cause
+    assert f"the {part.removesuffix('s')} 'y" in caught.value.evidence
+    assert "at most 999,000 go into one message" in caught.value.evidence
+    assert len(caught.value.evidence) < 1_000
+
+
+def test_a_client_sends_the_largest_tweet_of_any_catalogue() -> None:
+    """With headers and framing, by librdkafka's own limit, which nobody sets."""
+    tweet = MAX_TWEET_BYTES + len(ID_HEADER) + len(record_id("f" * 12, 10**18))
+    assert tweet + 512 < 1_000_000
+    producer = Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    producer.produce("t", b"x" * MAX_TWEET_BYTES, headers=[(ID_HEADER, record_id("f" * 12, 10**18))])
+    with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+        producer.produce("t", b"x" * (MAX_TWEET_BYTES + 2_000), headers=[(ID_HEADER, record_id("f" * 12, 10**18))])
+    producer.purge()
+    producer.flush(1)

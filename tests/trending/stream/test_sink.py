@@ -34,6 +34,7 @@ def reject(offset: int, reason: str = "tombstone", window: int = MINUTE) -> Row:
     return ("reject", window, reason, 0, pack([offset]), 1)
 
 
+UNTAGGED: Row = ("untagged", MINUTE, "", -1, b"", 3)
 FOREIGN: Row = ("foreign", MINUTE, "", -1, b"", 5)
 TOMBSTONE = Rejects.of(0, "tombstone", [9])
 
@@ -153,7 +154,7 @@ def test_a_batch_that_changes_nothing_prints_nothing(desk: Desk) -> None:
     assert desk.shown == []
     desk.sink.write(1, [tweets("#a", 5)])
     desk.sink.write(2, [])
-    desk.sink.write(3, [FOREIGN])
+    desk.sink.write(3, [FOREIGN, UNTAGGED])
     desk.sink.write(4, [reject(9)])
     desk.sink.write(5, [tweets("#a", 5)])
     assert len(desk.shown) == 1
@@ -188,12 +189,13 @@ def test_a_batch_is_written_with_its_ends(desk: Desk) -> None:
 
 @pytest.mark.row(20)
 def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
-    rows = [tweets("#a", 5), FOREIGN, reject(9)]
+    rows = [tweets("#a", 5), FOREIGN, UNTAGGED, reject(9)]
     desk.sink.write(1, rows)
     desk.restart()
     desk.sink.write(1, rows)
     assert len(desk.shown) == 1
     assert desk.store.counts() == {(MINUTE, "#a"): 5}
+    assert desk.store.untagged() == {MINUTE: 3}
     assert (desk.store.foreign(), desk.store.rejects()) == (5, {(0, "tombstone"): array("q", [9])})
     assert desk.letters.sent == [TOMBSTONE]
 
@@ -239,7 +241,7 @@ def test_hostile_hashtags_are_printed_harmlessly(desk: Desk) -> None:
 
 
 def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
-    rows = [tweets("#a", 5), tweets("#a", 1, MINUTE + 60), FOREIGN, reject(3, "late"), reject(7, "late", MINUTE + 60)]
+    rows = [tweets("#a", 5), tweets("#a", 1, MINUTE + 60), FOREIGN, UNTAGGED, reject(3, "late"), reject(7, "late", MINUTE + 60)]
     assert to_batch(4, 1.5, rows) == Batch(
-        4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),)
+        4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3}
     )

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from trending.settings import WindowTime
-from trending.tweets.rule import MAX_DEPTH, MAX_HASHTAG, Kind, Reason, Verdict, classify, window_start
-from trending.tweets.wire_format import Tweet, decode, encode
+from trending.tweets.rule import MAX_DEPTH, Kind, Reason, Verdict, classify, window_start
+from trending.tweets.wire_format import MAX_HASHTAG, Tweet, decode, encode, json_schema
 
 MINUTE = 1765845060
 """2025-12-16 00:31:00 UTC."""
@@ -176,8 +177,13 @@ def test_1970_and_2100_and_beyond_are_late_and_future(timestamp: float, reason: 
         (raw(timestamp="9" * 400), Reason.WRONG_TYPE),
         (b"{}", Reason.NO_HASHTAG),
         (record(hashtag_principal=...), Reason.NO_HASHTAG),
-        (record(hashtag_principal=None), Reason.NO_HASHTAG),
-        (record(hashtag_principal=""), Reason.NO_HASHTAG),
+        (record(hashtag_principal=None, timestamp=...), Reason.NO_TIMESTAMP),
+        (record(hashtag_principal="", timestamp=None), Reason.NO_TIMESTAMP),
+        (record(hashtag_principal=None, usuario=7), Reason.WRONG_TYPE),
+        (record(usuario=7)[:-1], Reason.BAD_JSON),
+        (b'["', Reason.BAD_JSON),
+        (record(usuario=7).replace(b"#IA", b"\xff"), Reason.BAD_UTF8),
+        (record()[:-1] + b"\xff", Reason.BAD_UTF8),
         (record(hashtag_principal="#" * (MAX_HASHTAG + 1)), Reason.LONG_HASHTAG),
         (record(hashtag_principal="#" * 1_000_000), Reason.LONG_HASHTAG),
         (record(timestamp=...), Reason.NO_TIMESTAMP),
@@ -258,6 +264,133 @@ def test_hostile_hashtags_are_counted_as_they_are(hashtag: str, window_time: Win
     assert classify(record(hashtag_principal=hashtag), NOW, window_time) == Verdict(Kind.TWEET, hashtag, NOW)
 
 
+NOT_UTF8 = pytest.mark.parametrize("octets", [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80"])
+UNREAD = pytest.mark.parametrize(
+    "place",
+    [b'"x":"@"', b'"@":1', b'"x":{"@":1}', b'"x":[[{"y":["@"]}]]', b'"x":{"y":"@"}', b'"mensaje":"@"', b'"contador":{"@":1}'],
+)
+
+
+@pytest.mark.row(22)
+@BOTH
+@NOT_UTF8
+@UNREAD
+def test_what_is_no_utf8_is_refused_also_where_nobody_reads(place: bytes, octets: bytes, window_time: WindowTime) -> None:
+    value = b'{"hashtag_principal":"#a","timestamp":1,' + place.replace(b"@", octets) + b"}"
+    assert reason_of(value, window_time) == Reason.BAD_UTF8
+
+
+@pytest.mark.row(22)
+@BOTH
+@UNREAD
+@pytest.mark.parametrize("escape", [b"\\ud800", b"\\udfff", b"\\udc00\\ud800", b"\\ud800\\ud800", b"\\uD83Dx"])
+def test_a_lone_surrogate_is_refused_also_where_nobody_reads(place: bytes, escape: bytes, window_time: WindowTime) -> None:
+    start = b'{"hashtag_principal":"#IA","timestamp":%d,' % NOW
+    assert reason_of(start + place.replace(b"@", escape) + b"}", window_time) == Reason.BAD_JSON
+    pair = start + place.replace(b"@", b"\\ud83d\\ude00") + b"}"
+    assert classify(pair, NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@BOTH
+@pytest.mark.parametrize("content", [None, 1, 1.5, True, "x", [], {"a": [1]}, 10**30])
+def test_the_probes_fields_may_hold_anything_in_a_tweet(content: object, window_time: WindowTime) -> None:
+    for fields in ({"mensaje": content}, {"contador": content}, {"mensaje": content, "contador": content}):
+        assert classify(record(**fields), NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"mensaje": 1, "contador": 1},
+        {"mensaje": "x", "contador": "1"},
+        {"mensaje": "x", "contador": 1.5},
+        {"mensaje": "x", "contador": 1.0},
+        {"mensaje": "x", "contador": True},
+        {"mensaje": None, "contador": None},
+    ],
+)
+def test_what_has_not_the_probes_types_is_not_foreign(probe: dict[str, Any], window_time: WindowTime) -> None:
+    assert reason_of(record(hashtag_principal=..., **probe), window_time) == Reason.NO_HASHTAG
+    assert classify(record(hashtag_principal=None, **probe), NOW, window_time).kind is Kind.UNTAGGED
+
+
+@BOTH
+@pytest.mark.parametrize("hashtag", [None, ""])
+@pytest.mark.parametrize("timestamp", [NOW, 0, 4102444800])
+def test_a_tweet_whose_hashtag_is_empty_is_untagged_at_its_append_time(
+    hashtag: str | None, timestamp: float, window_time: WindowTime
+) -> None:
+    value = record(hashtag_principal=hashtag, timestamp=timestamp)
+    assert classify(value, NOW, window_time) == Verdict(Kind.UNTAGGED, "", NOW)
+
+
+@BOTH
+@pytest.mark.parametrize("hashtag", [None, "", ...])
+def test_a_probe_is_foreign_whatever_stands_for_its_missing_hashtag(hashtag: object, window_time: WindowTime) -> None:
+    value = record(hashtag_principal=hashtag, mensaje="Hola Kafka", contador=-(10**40))
+    assert classify(value, NOW, window_time) == Verdict(Kind.FOREIGN, "", NOW)
+
+
+@BOTH
+@pytest.mark.parametrize("version", [2, 0, -1, 1.0, "1", None, True, [1], {"a": 1}])
+def test_an_unknown_version_is_a_reason_of_its_own(version: object, window_time: WindowTime) -> None:
+    assert reason_of(record(version_esquema=version), window_time) == Reason.UNKNOWN_VERSION
+    # The next version may give a field another type, or leave it out.
+    assert reason_of(record(version_esquema=version, timestamp="soon"), window_time) == Reason.UNKNOWN_VERSION
+    assert reason_of(record(timestamp="soon", version_esquema=version), window_time) == Reason.UNKNOWN_VERSION
+    assert reason_of(record(version_esquema=version, hashtag_principal=...), window_time) == Reason.UNKNOWN_VERSION
+
+
+@BOTH
+def test_the_known_version_may_be_named(window_time: WindowTime) -> None:
+    assert classify(record(version_esquema=1), NOW, window_time) == Verdict(Kind.TWEET, "#IA", NOW)
+    assert reason_of(record(version_esquema=1, timestamp="soon"), window_time) == Reason.WRONG_TYPE
+
+
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "usuario": TEXT | st.none(),
+        "texto": TEXT | st.integers(),
+        "hashtag_principal": TEXT | st.none() | st.just("#" * (MAX_HASHTAG + 1)),
+        "timestamp": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**40), 2**40) | st.booleans() | TEXT,
+        "version_esquema": st.sampled_from([1, 2, "1"]),
+        "idioma": TEXT,
+    },
+)
+SCHEMA = Draft202012Validator(json.loads(json_schema()))
+
+
+@given(st.builds(Tweet, TEXT, TEXT, TEXT.filter(bool), st.floats(allow_nan=False, allow_infinity=False)))
+def test_what_the_producer_sends_keeps_to_the_published_schema(tweet: Tweet) -> None:
+    assert SCHEMA.is_valid(json.loads(encode(tweet)))
+
+
+@given(FIELDS | st.lists(TEXT))
+@example({"usuario": "u", "texto": "t", "hashtag_principal": "#" * (MAX_HASHTAG + 1), "timestamp": 1})
+def test_what_keeps_to_the_published_schema_is_a_tweet(fields: dict[str, object] | list[str]) -> None:
+    if SCHEMA.is_valid(fields):
+        assert classify(json.dumps(fields).encode(), NOW, WindowTime.ARRIVAL).kind is Kind.TWEET
+
+
+@pytest.mark.parametrize(
+    ("changes", "valid"),
+    [
+        ({}, True),
+        ({"idioma": "es", "version_esquema": 1}, True),
+        ({"version_esquema": 2}, False),
+        ({"hashtag_principal": ...}, False),
+        ({"hashtag_principal": ""}, False),
+        ({"hashtag_principal": "#" * (MAX_HASHTAG + 1)}, False),
+        ({"timestamp": "soon"}, False),
+        ({"usuario": ...}, False),
+    ],
+)
+def test_the_published_schema_says_what_a_producer_must_keep_to(changes: dict[str, Any], *, valid: bool) -> None:
+    assert SCHEMA.is_valid(json.loads(record(**changes))) is valid
+
+
 @BOTH
 def test_unknown_fields_are_nobodys_business(window_time: WindowTime) -> None:
     huge = raw(more=f',"idioma":{"9" * 5000},"likes":1e999')
@@ -292,6 +425,6 @@ def test_no_bytes_whatever_stop_the_stream(value: bytes | None, window_time: Win
 @settings(max_examples=50)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | TEXT | st.integers(), st.lists), st.sampled_from(WindowTime))
 def test_no_json_in_any_field_stops_the_stream(value: object, window_time: WindowTime) -> None:
-    for name in ("usuario", "texto", "hashtag_principal", "timestamp", "mensaje", "contador"):
+    for name in ("usuario", "texto", "hashtag_principal", "timestamp", "mensaje", "contador", "version_esquema"):
         verdict = classify(record(**{name: value}), NOW, window_time)
         assert verdict.kind is not Kind.TWEET or (isinstance(verdict.label, str) and math.isfinite(verdict.time))
