@@ -20,7 +20,8 @@ from infra.operations.description import describe
 from infra.stack.state import stack_held
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.kafka.log_reader import Record
-from trending.serving.store import Batch, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

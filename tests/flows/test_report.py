@@ -21,7 +21,8 @@ from infra.stack.state import Wanted, existing_stacks
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, InvalidInput, NotReady
 from trending.kafka.log_reader import Record
 from trending.report.data import Report
-from trending.serving.store import Batch, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Store
 from trending.settings import PageSettings
 from trending.tweets.wire_format import Tweet, encode
 

@@ -10,7 +10,8 @@ from sqlalchemy import distinct, func, inspect, select
 
 from trending.database import open_sqlite_read_only
 from trending.serving import epochs, rejects
-from trending.serving.store import EPOCHS, metadata
+from trending.serving.counts import metadata
+from trending.serving.store import EPOCHS
 from trending.settings import WINDOW_SECONDS
 
 if TYPE_CHECKING:

@@ -10,47 +10,22 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Float, MetaData, String, Table, func, inspect, select
+from sqlalchemy import BigInteger, Column, Float, String, Table, func, inspect, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from trending.database import open_sqlite
 from trending.errors import ConfigurationConflict, LabError
-from trending.kafka.rejects import Rejects  # noqa: TC001 - dataclass fields are read at run time
-from trending.serving import epochs, rejects
+from trending.serving import counts, epochs, rejects
+from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, Batch, metadata
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection
 
-metadata = MetaData()
-"""The store's tables by name, for readers."""
-_ranking = Table(
-    "ranking",
-    metadata,
-    Column("checkpoint", String, primary_key=True),
-    Column("window_start", BigInteger, primary_key=True),
-    Column("hashtag", String, primary_key=True),
-    Column("tweets", BigInteger, nullable=False),
-    Column("batch", BigInteger, nullable=False),
-)
-_foreign = Table(
-    "foreign_records",
-    metadata,
-    Column("checkpoint", String, primary_key=True),
-    Column("window_start", BigInteger, primary_key=True),
-    Column("records", BigInteger, nullable=False),
-)
-_untagged = Table(
-    "untagged_records",
-    metadata,
-    Column("checkpoint", String, primary_key=True),
-    Column("window_start", BigInteger, primary_key=True),
-    Column("records", BigInteger, nullable=False),
-)
 _rejects = rejects.table_of(metadata)
 _batches = Table(
     "batches",
@@ -78,18 +53,6 @@ _KEPT_BATCHES = 1000
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, or on a disk that is full."""
 RETRY_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The absolute counts that one micro-batch changed. Windows are named by their start, seconds since the epoch."""
-
-    number: int
-    at: float
-    tweets: Mapping[tuple[int, str], int]
-    foreign: Mapping[int, int]
-    rejects: tuple[Rejects, ...] = ()
-    untagged: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +130,7 @@ class Store:
     def _write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         with self._engine.begin() as connection:
             epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
-            _upsert_tweets(connection, checkpoint, batch)
-            _upsert_records(connection, _foreign, checkpoint, batch.foreign)
-            _upsert_records(connection, _untagged, checkpoint, batch.untagged)
+            counts.write(connection, checkpoint, batch)
             rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
             connection.execute(
                 insert(_batches)
@@ -196,7 +157,7 @@ class Store:
         Empty where there is none. A window of the future is one of another clock's, and would hide the present one.
         """
         with self._engine.connect() as connection:
-            latest = select(func.max(_ranking.c.window_start)).where(_ranking.c.window_start <= now, self._same_rule(connection))
+            latest = select(func.max(RANKING.c.window_start)).where(RANKING.c.window_start <= now, self._same_rule(connection))
             start = connection.execute(latest).scalar_one()
             return self._ranked(connection, start) if start is not None else []
 
@@ -206,50 +167,50 @@ class Store:
             return self._ranked(connection, window_start)
 
     def _ranked(self, connection: Connection, window_start: int) -> list[Ranked]:
-        total = func.sum(_ranking.c.tweets).label("total")
+        total = func.sum(RANKING.c.tweets).label("total")
         query = (
-            select(_ranking.c.window_start, _ranking.c.hashtag, total)
-            .where(_ranking.c.window_start == window_start, self._same_rule(connection))
-            .group_by(_ranking.c.window_start, _ranking.c.hashtag)
-            .order_by(total.desc(), _ranking.c.hashtag)
+            select(RANKING.c.window_start, RANKING.c.hashtag, total)
+            .where(RANKING.c.window_start == window_start, self._same_rule(connection))
+            .group_by(RANKING.c.window_start, RANKING.c.hashtag)
+            .order_by(total.desc(), RANKING.c.hashtag)
         )
         return [Ranked(row.window_start, row.hashtag, int(row.total)) for row in connection.execute(query)]
 
     @staticmethod
     def _same_rule(connection: Connection) -> ColumnElement[bool]:
         """Return the condition on rankings that makes them summable: counted by the rule of the newest epoch."""
-        return _ranking.c.checkpoint.in_(epochs.of_newest_rule(connection, EPOCHS))
+        return RANKING.c.checkpoint.in_(epochs.of_newest_rule(connection, EPOCHS))
 
     def view(self) -> StoreView:
         """Return everything that an audit compares, as of one moment."""
         with self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")  # otherwise a batch between two queries would make them contradict each other
-            counts = {(row.checkpoint, row.window_start, row.hashtag): row.tweets for row in connection.execute(select(_ranking))}
+            tweets = {(row.checkpoint, row.window_start, row.hashtag): row.tweets for row in connection.execute(select(RANKING))}
             return StoreView(
                 epochs.read(connection, EPOCHS),
-                counts,
+                tweets,
                 rejects.by_checkpoint(connection, _rejects),
                 _dropped_groups(connection),
-                {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(_untagged))},
+                {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(UNTAGGED))},
             )
 
     def counts(self) -> dict[tuple[int, str], int]:
         """Return every count by (window start, hashtag), over all checkpoints."""
-        query = select(_ranking.c.window_start, _ranking.c.hashtag, func.sum(_ranking.c.tweets).label("total"))
+        query = select(RANKING.c.window_start, RANKING.c.hashtag, func.sum(RANKING.c.tweets).label("total"))
         with self._engine.connect() as connection:
-            rows = connection.execute(query.group_by(_ranking.c.window_start, _ranking.c.hashtag))
+            rows = connection.execute(query.group_by(RANKING.c.window_start, RANKING.c.hashtag))
             return {(row.window_start, row.hashtag): int(row.total) for row in rows}
 
     def foreign(self) -> int:
         """Return the number of foreign records seen."""
         with self._engine.connect() as connection:
-            return int(connection.execute(select(func.coalesce(func.sum(_foreign.c.records), 0))).scalar_one())
+            return int(connection.execute(select(func.coalesce(func.sum(FOREIGN.c.records), 0))).scalar_one())
 
     def untagged(self) -> dict[int, int]:
         """Return window start → number of untagged records, over all checkpoints."""
-        query = select(_untagged.c.window_start, func.sum(_untagged.c.records).label("total"))
+        query = select(UNTAGGED.c.window_start, func.sum(UNTAGGED.c.records).label("total"))
         with self._engine.connect() as connection:
-            rows = connection.execute(query.group_by(_untagged.c.window_start))
+            rows = connection.execute(query.group_by(UNTAGGED.c.window_start))
             return {row.window_start: int(row.total) for row in rows}
 
     def rejects(self) -> dict[tuple[int, str], array[int]]:
@@ -305,32 +266,3 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _dropped_groups(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0))).scalar_one())
-
-
-def _upsert_tweets(connection: Connection, checkpoint: str, batch: Batch) -> None:
-    if not batch.tweets:
-        return
-    row = insert(_ranking)
-    keep_larger = {
-        "tweets": func.max(_ranking.c.tweets, row.excluded.tweets),
-        "batch": func.max(_ranking.c.batch, row.excluded.batch),
-    }
-    rows: Iterable[dict[str, object]] = (
-        {"checkpoint": checkpoint, "window_start": start, "hashtag": hashtag, "tweets": tweets, "batch": batch.number}
-        for (start, hashtag), tweets in batch.tweets.items()
-    )
-    connection.execute(
-        row.on_conflict_do_update(index_elements=["checkpoint", "window_start", "hashtag"], set_=keep_larger),
-        list(rows),
-    )
-
-
-def _upsert_records(connection: Connection, table: Table, checkpoint: str, windows: Mapping[int, int]) -> None:
-    if not windows:
-        return
-    row = insert(table)
-    keep_larger = {"records": func.max(table.c.records, row.excluded.records)}
-    connection.execute(
-        row.on_conflict_do_update(index_elements=["checkpoint", "window_start"], set_=keep_larger),
-        [{"checkpoint": checkpoint, "window_start": start, "records": records} for start, records in windows.items()],
-    )

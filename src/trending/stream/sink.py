@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from trending.kafka.packed_offsets import unpack
 from trending.kafka.rejects import OFFSET, Rejects
+from trending.serving.counts import Batch
 from trending.serving.printed_ranking import render_block
-from trending.serving.store import Batch
 from trending.tweets.rule import Kind
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from trending.serving.counts import Batch
 from trending.serving.epochs import Epoch
-from trending.serving.store import Batch
 
 if TYPE_CHECKING:
     from trending.serving.store import Store

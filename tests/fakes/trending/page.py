@@ -17,7 +17,8 @@ from fakes.trending import counting
 from trending.page.program import listen, serve
 from trending.programs.heartbeat import Heartbeat
 from trending.programs.specifications import PageSpec
-from trending.serving.store import Batch, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Store
 from trending.settings import PageSettings, WindowTime
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from flows.notebook.keeper import MARK
 from infra.forms.parameters import StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from trending.errors import InvalidInput, LabError
-from trending.serving.store import Batch, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Store
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:

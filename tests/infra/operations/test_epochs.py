@@ -23,8 +23,9 @@ from infra.operations.epochs import (
 )
 from infra.stack.state import Wanted, write_state
 from trending.errors import ConfigurationConflict, NotReady
+from trending.serving.counts import Batch
 from trending.serving.epochs import Rule
-from trending.serving.store import Batch, Store
+from trending.serving.store import Store
 from trending.settings import WindowTime
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from trending import database
 from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.rejects import Rejects
 from trending.serving import store as module
-from trending.serving.store import Batch, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from trending.errors import LabError
 from trending.kafka.rejects import Rejects
+from trending.serving.counts import Batch
 from trending.serving.epochs import Rule
-from trending.serving.store import Batch, Ranked, Store
+from trending.serving.store import Ranked, Store
 from trending.settings import WindowTime
 
 if TYPE_CHECKING:

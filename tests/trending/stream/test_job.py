@@ -15,7 +15,8 @@ from pyspark.errors import AnalysisException, StreamingQueryException
 
 from trending.errors import ConfigurationConflict, LabError
 from trending.programs.heartbeat import read_heartbeat
-from trending.serving.store import Batch, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Store
 from trending.settings import WATERMARK_SECONDS, WindowTime
 from trending.stream import job as stream
 from trending.stream.job import MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch

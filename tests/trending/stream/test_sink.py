@@ -12,7 +12,8 @@ from fakes.trending import counting
 from trending.errors import LabError
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
-from trending.serving.store import Batch, Ranked, Store
+from trending.serving.counts import Batch
+from trending.serving.store import Ranked, Store
 from trending.stream import sink
 from trending.stream.sink import RankingSink, to_batch
 
