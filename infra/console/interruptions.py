@@ -59,10 +59,11 @@ def raise_on_signals() -> None:
 def answer_signals_at_exit() -> None:
     """From now on, answer the first signal with a line, and end at the second. Called once by each command, at its end.
 
-    Prefect then sends its last logs, and an exception would be a traceback there.
+    Prefect then sends its last logs, and an exception would be a traceback there. Who has abandoned an undo is not asked again.
     """
-    _heard.answered = False
-    _handle(_leave)
+    if not _heard.abandoned:
+        _heard.answered = False
+        _handle(_leave)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-from supervisor import childutils
 
 from infra.host.memory import oom_kills
 from infra.supervision.output_tail import tail
@@ -165,6 +164,8 @@ class OomWatch:
 
 def main() -> None:
     """Listen until supervisord closes standard input. Protocol: https://supervisord.org/events.html."""
+    from supervisor import childutils  # noqa: PLC0415 - supervisor's modules: 0.06 s that every status would wait for
+
     path = Path(sys.argv[1])
     rpc = childutils.getRPCInterface(os.environ)
     watch = OomWatch()

@@ -204,3 +204,19 @@ def test_a_signal_while_prefect_sends_its_last_logs_is_no_traceback_and_the_next
     assert "Traceback" not in err
     assert err == interruptions.LAST_LOGS
     assert (child.returncode, out) == (code, "drained\n" if code == 0 else "")
+
+
+def test_who_has_abandoned_an_undo_ends_the_command_with_the_next_signal() -> None:
+    def abandoned() -> None:
+        with finished_despite_signals():
+            for _twice in range(2):
+                signal.raise_signal(signal.SIGTERM)
+
+    raise_on_signals()
+    with pytest.raises(UndoAbandoned):
+        abandoned()
+    interruptions.answer_signals_at_exit()
+    assert {signal.getsignal(number) for number in interruptions.SIGNALS} == {signal.SIG_DFL}
+    raise_on_signals()
+    interruptions.answer_signals_at_exit()
+    assert signal.SIG_DFL not in {signal.getsignal(number) for number in interruptions.SIGNALS}
