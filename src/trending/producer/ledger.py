@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 from sqlalchemy.dialects.sqlite import insert
@@ -53,6 +53,18 @@ _failed = Table(
 )
 
 
+# The driver's own statements: one executemany a table, a row 4.6 µs. By the expression language it takes 12, row by row 871.
+_WRITE_ACKED = (
+    "INSERT INTO acked (run, partition, first_sequence, last_sequence, first_offset) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (run, partition, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence"
+)
+_WRITE_COUNTS = (
+    "INSERT INTO counts (run, minute, hashtag, tweets) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (run, minute, hashtag) DO UPDATE SET tweets = tweets + excluded.tweets"
+)
+_WRITE_FAILED = "INSERT INTO failed (run, sequence, reason) VALUES (?, ?, ?)"
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """Consecutive sequences of one run that got consecutive offsets of one partition."""
@@ -78,13 +90,6 @@ class Interval:
         for sequence in range(self.first_sequence + skipped, self.last_sequence + 1 - cut):
             yield self.run, sequence
 
-    def extended(self, sequence: int, partition: int, offset: int) -> Self | None:
-        """Return this interval with one more record, or None if the record does not directly follow it."""
-        follows = partition == self.partition and sequence == self.last_sequence + 1 and offset == self.first_offset + len(self)
-        if not follows:
-            return None
-        return type(self)(self.run, partition, self.first_sequence, sequence, self.first_offset)
-
 
 class LedgerWriter:
     """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
@@ -92,8 +97,8 @@ class LedgerWriter:
     def __init__(self, path: Path, run: str) -> None:
         self._engine = open_sqlite(path)
         self._run = run
-        self._open: dict[int, Interval] = {}
-        self._dirty: dict[tuple[int, int], Interval] = {}
+        self._open: dict[int, list[int]] = {}
+        self._grown: dict[tuple[int, int], list[int]] = {}
         self._counts: Counter[tuple[int, str]] = Counter()
         self._failed: list[tuple[int, str]] = []
         self._pending = 0
@@ -111,43 +116,46 @@ class LedgerWriter:
 
     def acknowledge(self, sequence: int, partition: int, offset: int, append_time: float, hashtag: str) -> None:
         """Note that the broker holds a record; ``append_time`` is in seconds since the epoch."""
-        current = self._open.get(partition)
-        grown = current.extended(sequence, partition, offset) if current else None
-        interval = grown or Interval(self._run, partition, sequence, sequence, offset)
-        self._open[partition] = interval
-        self._dirty[partition, interval.first_sequence] = interval
-        self._counts[window_start(append_time), hashtag] += 1
-        self._pending += 1
+        self.acknowledge_run(sequence, sequence, partition, offset, window_start(append_time), {hashtag: 1})
+
+    def acknowledge_run(
+        self, first: int, last: int, partition: int, offset: int, minute: int, hashtags: Mapping[str, int]
+    ) -> None:
+        """Note that the broker holds the sequences ``first`` to ``last`` from ``offset`` on, without a gap.
+
+        All were appended in the minute that starts at ``minute``, in seconds since the epoch; ``hashtags`` counts their tweets.
+        """
+        # A run is first sequence, last sequence, first offset: plain integers that grow in place, since this is done for each
+        # tweet and the collector has to look at everything that lives until the commit.
+        run = self._open.get(partition)
+        if run is None or first != run[1] + 1 or offset - run[2] != first - run[0]:
+            run = self._open[partition] = [first, last, offset]
+        else:
+            run[1] = last
+        self._grown[partition, run[0]] = run
+        for hashtag, tweets in hashtags.items():
+            self._counts[minute, hashtag] += tweets
+        self._pending += last - first + 1
 
     def fail(self, sequence: int, reason: str) -> None:
         """Note that a record was given up: it counts as not delivered, though it may still turn up in the log."""
         self._failed.append((sequence, reason))
 
     def commit(self) -> None:
-        """Write everything noted so far to disk in one transaction."""
-        if not self._dirty and not self._failed:
+        """Write everything noted so far to disk in one transaction, with one statement a table."""
+        if not self._grown and not self._failed:
             return
+        acked = [(self._run, partition, *run) for (partition, _first), run in self._grown.items()]
+        counts = [(self._run, *key, tweets) for key, tweets in self._counts.items()]
+        failed = [(self._run, *each) for each in self._failed]
         with self._engine.begin() as connection:
-            for interval in self._dirty.values():
-                row = insert(_acked).values(
-                    run=interval.run,
-                    partition=interval.partition,
-                    first_sequence=interval.first_sequence,
-                    last_sequence=interval.last_sequence,
-                    first_offset=interval.first_offset,
-                )
-                keys = ["run", "partition", "first_sequence"]
-                connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"last_sequence": interval.last_sequence}))
-            for (minute, hashtag), tweets in self._counts.items():
-                count = insert(_counts).values(run=self._run, minute=minute, hashtag=hashtag, tweets=tweets)
-                keys = ["run", "minute", "hashtag"]
-                connection.execute(count.on_conflict_do_update(index_elements=keys, set_={"tweets": _counts.c.tweets + tweets}))
-            for sequence, reason in self._failed:
-                connection.execute(insert(_failed).values(run=self._run, sequence=sequence, reason=reason))
+            for statement, rows in ((_WRITE_ACKED, acked), (_WRITE_COUNTS, counts), (_WRITE_FAILED, failed)):
+                if rows:
+                    connection.exec_driver_sql(statement, rows)
         self.acknowledged += self._pending
         self.failed += len(self._failed)
         self._pending = 0
-        self._dirty.clear()
+        self._grown.clear()
         self._counts.clear()
         self._failed.clear()
 

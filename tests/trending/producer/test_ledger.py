@@ -9,6 +9,7 @@ import pytest
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event as engine_event
 from sqlalchemy.exc import OperationalError
 
 from trending import database
@@ -39,13 +40,6 @@ def test_consecutive_records_are_one_interval(path: Path) -> None:
     ledger = read_ledger(path)
     assert ledger.intervals == (Interval("run", 0, 0, 999, 50),)
     assert len(ledger.intervals[0]) == 1000
-
-
-@pytest.mark.parametrize(("sequence", "partition", "offset"), [(2, 0, 11), (1, 1, 11), (1, 0, 12), (0, 0, 10)])
-def test_a_record_that_does_not_follow_on_does_not_extend_the_interval(sequence: int, partition: int, offset: int) -> None:
-    interval = Interval("run", 0, 0, 0, 10)
-    assert interval.extended(1, 0, 11) == Interval("run", 0, 0, 1, 10)
-    assert interval.extended(sequence, partition, offset) is None
 
 
 @given(first=st.integers(0, 100), length=st.integers(1, 50), offset=st.integers(0, 100), start=st.integers(0, 200))
@@ -247,3 +241,72 @@ def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], sta
     assert acknowledged(ledger) == {("run", sequence) for sequence in places}
     assert sum(len(interval) for interval in ledger.intervals) == len(places) == writer.acknowledged
     assert (ledger.counts, ledger.failed) == (dict(counts), failed)
+
+
+class OneByOne:
+    """What a ledger file holds by definition: the writer of before, which looked at every record and row by itself."""
+
+    def __init__(self) -> None:
+        self.acked: dict[tuple[int, int], tuple[int, int]] = {}
+        self.counts: Counter[tuple[int, str]] = Counter()
+        self._last: dict[int, tuple[int, int, int]] = {}
+
+    def acknowledge(self, sequence: int, partition: int, offset: int, minute: int, hashtag: str) -> None:
+        first, last, first_offset = self._last.get(partition, (sequence, sequence - 2, offset))
+        if sequence != last + 1 or offset != first_offset + sequence - first:
+            first, first_offset = sequence, offset
+        self._last[partition] = first, sequence, first_offset
+        self.acked[partition, first] = sequence, first_offset
+        self.counts[minute, hashtag] += 1
+
+
+@pytest.mark.row(19)
+@settings(max_examples=50)
+@given(EVENTS, st.sampled_from([0, 5]))
+def test_the_file_is_the_one_that_a_writer_of_single_rows_would_write(events: list[Event], more: int) -> None:
+    model, ends, failed = OneByOne(), Counter[int](), []
+    with folder_in_memory() as directory:
+        path = Path(directory) / "ledger.sqlite"
+        writer = LedgerWriter(path, "run")
+        sequence = 0
+        for event in events:
+            length = 1 + min(more, event.minute + event.gap)
+            minute = MINUTE + 60 * event.minute
+            if event.kind == "ack":
+                offset = ends[event.partition] + event.gap
+                ends[event.partition] = offset + length
+                for step in range(length):
+                    model.acknowledge(sequence + step, event.partition, offset + step, minute, event.hashtag)
+                tags = {event.hashtag: length}
+                writer.acknowledge_run(sequence, sequence + length - 1, event.partition, offset, minute, tags)
+                sequence += length
+            elif event.kind == "fail":
+                writer.fail(sequence, "gone")
+                failed.append(("run", sequence, "gone"))
+                sequence += 1
+            elif event.kind == "commit":
+                writer.commit()
+            else:
+                sequence += 1
+        writer.close()
+        file = sqlite3.connect(path)
+        acked = file.execute("SELECT * FROM acked ORDER BY partition, first_sequence").fetchall()
+        counts = file.execute("SELECT * FROM counts ORDER BY minute, hashtag").fetchall()
+        given_up = file.execute("SELECT * FROM failed ORDER BY sequence").fetchall()
+        file.close()
+    assert acked == [("run", *key, *row) for key, row in sorted(model.acked.items())]
+    assert counts == [("run", *key, tweets) for key, tweets in sorted(model.counts.items())]
+    assert given_up == failed
+    assert writer.acknowledged == sum(model.counts.values())
+
+
+def test_a_commit_is_one_statement_a_table(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    statements: list[str] = []
+    engine_event.listen(writer._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    for sequence in range(300):
+        writer.acknowledge(sequence, sequence % 3, sequence, MINUTE + sequence, f"#{sequence}")
+        writer.fail(1000 + sequence, "gone")
+    writer.commit()
+    writer.close()
+    assert [statement.split()[2] for statement in statements] == ["acked", "counts", "failed"]
