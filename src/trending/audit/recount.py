@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trending.kafka.rejects import OFFSET
-from trending.tweets.record_id import ID_HEADER, parse_record_id
+from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify, window_start
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class Recount:
         """Count one record of the log."""
         self.first, self.last = min(self.first, record.append_time), max(self.last, record.append_time)
         verdict = classify(record.value, record.append_time, window_time)
-        header = record.headers.get(ID_HEADER)
-        identity = parse_record_id(header) if header else None
+        identity = identity_of(record.key, record.headers)
         if identity is not None:
             self.ids[identity] += 1
         if verdict.kind is Kind.FOREIGN:
