@@ -198,12 +198,8 @@ def _ledger_differences(ledger: Ledger, start: Mapping[int, int], ends: Mapping[
         for row in ledger.intervals
         if row.first_offset < start.get(row.partition, 0) or row.end_offset > ends.get(row.partition, row.end_offset)
     } | log.rejected_runs
-    expected: Counter[tuple[int, str]] = Counter()
     found: Counter[tuple[int, str]] = Counter()
-    for (run, minute, hashtag), tweets in ledger.counts.items():
-        if run not in cut:
-            expected[minute, hashtag] += tweets
     for (run, minute, hashtag), tweets in log.minutes.items():
         if run not in cut:
             found[minute, hashtag] += tweets
-    return _differences(found, expected, "ledger")
+    return _differences(found, ledger.expected_minutes(found, cut), "ledger")

@@ -223,6 +223,4 @@ def to_record(message: Message) -> Record:
     for pair in message.headers() or []:
         name, value = pair[0], pair[1]
         headers[str(name)] = value.encode() if isinstance(value, str) else value
-    key = message.key()
-    own_key = key.encode() if isinstance(key, str) else key
-    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), headers, own_key)
+    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), headers, message.key())

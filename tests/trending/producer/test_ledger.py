@@ -13,7 +13,8 @@ from sqlalchemy import event as engine_event
 from sqlalchemy.exc import OperationalError
 
 from trending import database
-from trending.producer.ledger import Interval, Ledger, LedgerWriter, read_ledger
+from trending.producer.ledger import Interval, Ledger, read_ledger
+from trending.producer.ledger_writer import LedgerWriter
 
 MINUTE = 1765845060
 
@@ -63,25 +64,83 @@ def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: 
     assert ledger.acknowledged_ids({0: 6}) == {("run", 3), ("run", 4)}
 
 
-INTERVALS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9), st.integers(0, 5)), max_size=6)
+INTERVALS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 9), st.integers(0, 5), st.sampled_from([None, 0, 3])), max_size=6
+)
 
 
 @pytest.mark.row(34)
 @given(INTERVALS, st.dictionaries(st.integers(0, 2), st.integers(0, 40)), st.dictionaries(st.integers(0, 2), st.integers(0, 80)))
 def test_what_was_acknowledged_within_bounds_and_behind_them_adds_up(
-    pieces: list[tuple[int, int, int]], start: dict[int, int], ends: dict[int, int]
+    pieces: list[tuple[int, int, int, int | None]], start: dict[int, int], ends: dict[int, int]
 ) -> None:
     intervals, places = [], {}
     sequence, offsets = 0, Counter[int]()
-    for partition, length, gap in pieces:
+    for partition, length, gap, others in pieces:
         first = offsets[partition] + gap
-        intervals.append(Interval("run", partition, sequence, sequence + length - 1, first))
-        places |= {("run", sequence + step): (partition, first + step) for step in range(length)}
-        sequence, offsets[partition] = sequence + length, first + length
+        end = first + length + (others or 0)
+        intervals.append(
+            Interval("run", partition, sequence, sequence + length - 1, first, None if others is None else end),
+        )
+        for step in range(length):
+            # Records without known places count as lying at both ends at once.
+            place = (first + step, first + step) if others is None else (first, end - 1)
+            places["run", sequence + step] = (partition, *place)
+        sequence, offsets[partition] = sequence + length, end
     ledger = Ledger(tuple(intervals), {}, {}, 0)
-    within = {key for key, (part, place) in places.items() if start.get(part, 0) <= place < ends.get(part, 10**9)}
+    within = {key for key, (part, low, high) in places.items() if start.get(part, 0) <= low and high < ends.get(part, 10**9)}
     assert ledger.acknowledged_ids(start, ends) == within
-    assert ledger.acknowledged_behind(ends) == sum(place >= ends.get(part, 10**9) for part, place in places.values())
+    assert {(run, each) for run, ids in ledger.acknowledged_ranges(start, ends) for each in ids} == within
+    assert ledger.acknowledged_behind(ends) == sum(high >= ends.get(part, 10**9) for part, _low, high in places.values())
+
+
+MINUTES = st.integers(0, 4).map(lambda number: MINUTE + 60 * number)
+
+
+@given(
+    st.lists(st.tuples(MINUTES, MINUTES, MINUTES, st.sampled_from(["a", "b"]), st.sampled_from(["#a", "#b"])), max_size=30),
+    st.booleans(),
+)
+def test_tweets_of_open_minutes_agree_with_a_log_that_has_them_within_and_with_no_other(
+    tweets: list[tuple[int, int, int, str, str]],
+    planted: bool,  # noqa: FBT001 - hypothesis gives its values by position
+) -> None:
+    found: Counter[tuple[int, str]] = Counter()
+    counts: Counter[tuple[str, int, str]] = Counter()
+    spread: Counter[tuple[str, int, int, str]] = Counter()
+    for one, other, third, run, hashtag in tweets:
+        first, at, last = sorted((one, other, third))
+        found[at, hashtag] += 1
+        if first == last:
+            counts[run, first, hashtag] += 1
+        else:
+            spread[run, first, last, hashtag] += 1
+    ledger = Ledger((), dict(counts), {}, 0, dict(spread))
+    if planted:
+        # In a minute that is no tweet's: whatever is open, this one cannot be.
+        found[MINUTE + 600, "#a"] += 1
+    assert (ledger.expected_minutes(found) == found) is not planted
+    assert sum(ledger.expected_minutes(found).values()) == len(tweets)
+
+
+def test_a_tweet_outside_its_two_minutes_is_a_difference(path: Path) -> None:
+    writer = LedgerWriter(path, "run")
+    writer.acknowledge_unplaced(range(2), 0, 5, 9)
+    writer.count({"#a": 2}, MINUTE, MINUTE + 60)
+    writer.commit()
+    writer.count({"#a": 1}, MINUTE, MINUTE + 60)
+    writer.acknowledge_unplaced(range(2, 3), 0, 9, 11)
+    writer.close()
+    ledger = read_ledger(path)
+    assert ledger.spread == {("run", MINUTE, MINUTE + 60, "#a"): 3}
+    assert ledger.intervals == (Interval("run", 0, 0, 1, 5, 9), Interval("run", 0, 2, 2, 9, 11))
+    for split in range(4):
+        found = +Counter({(MINUTE, "#a"): split, (MINUTE + 60, "#a"): 3 - split})
+        assert ledger.expected_minutes(found) == found
+    for elsewhere in (MINUTE - 60, MINUTE + 120):
+        found = Counter({(MINUTE, "#a"): 2, (elsewhere, "#a"): 1})
+        assert ledger.expected_minutes(found) != found
+    assert ledger.expected_minutes({}, without={"run"}) == {}
 
 
 def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
@@ -277,8 +336,8 @@ def test_the_file_is_the_one_that_a_writer_of_single_rows_would_write(events: li
                 ends[event.partition] = offset + length
                 for step in range(length):
                     model.acknowledge(sequence + step, event.partition, offset + step, minute, event.hashtag)
-                tags = {event.hashtag: length}
-                writer.acknowledge_run(sequence, sequence + length - 1, event.partition, offset, minute, tags)
+                writer.acknowledge_run(range(sequence, sequence + length), event.partition, offset)
+                writer.count({event.hashtag: length}, minute, minute)
                 sequence += length
             elif event.kind == "fail":
                 writer.fail(sequence, "gone")
