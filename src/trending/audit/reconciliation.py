@@ -186,12 +186,14 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
         for row in ledger.intervals
         if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > part.ends.get(row.partition, row.end_offset)
     } | log.rejected_runs
-    expected: Counter[tuple[str, int, str]] = Counter()
-    found: Counter[tuple[str, int, str]] = Counter()
-    for (run, minute, hashtag), tweets in ledger.counts.items():
-        if run not in cut:
-            expected["", minute, hashtag] += tweets
+    found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():
         if run not in cut:
-            found["", minute, hashtag] += tweets
-    return _differences(found, expected, "ledger")
+            found[minute, hashtag] += tweets
+    expected = ledger.expected_minutes(found, cut)
+    return _differences(_unnamed(found), _unnamed(expected), "ledger")
+
+
+def _unnamed(minutes: Mapping[tuple[int, str], int]) -> dict[Counted, int]:
+    """Return counts by minute and hashtag as ``_differences`` takes them: nobody's epoch."""
+    return {("", minute, hashtag): tweets for (minute, hashtag), tweets in minutes.items()}

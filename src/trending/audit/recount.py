@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trending.kafka.rejects import OFFSET
-from trending.tweets.record_id import ID_HEADER, parse_record_id
+from trending.tweets.record_id import identity_of
 from trending.tweets.rule import FUTURE_AFTER, Kind, classify, window_start
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Recount:
         self.firsts.setdefault(record.partition, record.append_time)
         epoch, counted = self._place(record.partition, record.offset)
         verdict = classify(record.value, record.append_time, epoch.rule.window_time)
-        header = record.headers.get(ID_HEADER)
-        identity = parse_record_id(header) if header else None
+        identity = identity_of(record.key, record.headers)
         if identity is not None:
             self.ids[identity] += 1
         if verdict.kind is Kind.FOREIGN:

@@ -34,6 +34,7 @@ class Record:
     append_time: float
     value: bytes | None
     headers: dict[str, bytes | None]
+    key: bytes | None = None
 
 
 def open_consumer(connection: KafkaConnection, *, end_events: bool = False) -> Consumer:
@@ -222,4 +223,4 @@ def to_record(message: Message) -> Record:
     for pair in message.headers() or []:
         name, value = pair[0], pair[1]
         headers[str(name)] = value.encode() if isinstance(value, str) else value
-    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), headers)
+    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), headers, message.key())

@@ -2,54 +2,74 @@
 
 An id is ``run:sequence``; a run is one life of the producer. Acknowledged sequences are kept as intervals together with their
 offsets, and as counts for each append minute and hashtag. A record that was sent and lies in no interval has an unknown outcome.
+
+Where the broker told only of the first and the last of some records, it may be open at which offsets within a range the others
+lie (``unplaced``), and which of them fell into which minute between the two (``spread``). Then just that is written.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, inspect, select
-from sqlalchemy.dialects.sqlite import insert
 
 from trending.database import open_sqlite
-from trending.tweets.rule import window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Engine
 
-_metadata = MetaData()
-_runs = Table(
+metadata = MetaData()
+runs_table = Table(
     "runs",
-    _metadata,
+    metadata,
     Column("run", String, primary_key=True),
     Column("reserved", BigInteger, nullable=False),
     Column("topic_id", String),
 )
-_acked = Table(
+acked_table = Table(
     "acked",
-    _metadata,
+    metadata,
     Column("run", String, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("first_sequence", BigInteger, primary_key=True),
     Column("last_sequence", BigInteger, nullable=False),
     Column("first_offset", BigInteger, nullable=False),
 )
-_counts = Table(
+unplaced_table = Table(
+    "unplaced",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("first_sequence", BigInteger, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("end_offset", BigInteger, nullable=False),
+)
+counts_table = Table(
     "counts",
-    _metadata,
+    metadata,
     Column("run", String, primary_key=True),
     Column("minute", BigInteger, primary_key=True),
     Column("hashtag", String, primary_key=True),
     Column("tweets", BigInteger, nullable=False),
 )
-_failed = Table(
+spread_table = Table(
+    "spread",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("first_minute", BigInteger, primary_key=True),
+    Column("last_minute", BigInteger, primary_key=True),
+    Column("hashtag", String, primary_key=True),
+    Column("tweets", BigInteger, nullable=False),
+)
+failed_table = Table(
     "failed",
-    _metadata,
+    metadata,
     Column("run", String, primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
     Column("reason", String, nullable=False),
@@ -58,106 +78,47 @@ _failed = Table(
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Consecutive sequences of one run that got consecutive offsets of one partition."""
+    """Consecutive sequences of one run in one partition.
+
+    They have consecutive offsets from ``first_offset`` on, unless ``unplaced_end`` is given: then they lie in their order
+    somewhere from ``first_offset`` to that offset (exclusive), among records of others.
+    """
 
     run: str
     partition: int
     first_sequence: int
     last_sequence: int
     first_offset: int
+    unplaced_end: int | None = None
 
     def __len__(self) -> int:
         return self.last_sequence - self.first_sequence + 1
 
     @property
     def end_offset(self) -> int:
-        """The offset behind the last record."""
-        return self.first_offset + len(self)
+        """The offset behind the last record, or behind the last one at which it can be."""
+        return self.first_offset + len(self) if self.unplaced_end is None else self.unplaced_end
+
+    def within(self, start_offset: int, end_offset: int | None = None) -> range:
+        """Return the sequences of the records from ``start_offset`` to ``end_offset`` (exclusive).
+
+        Of records without known places it is all or none: where a bound cuts them, nobody can tell which lie within.
+        """
+        skipped = max(0, start_offset - self.first_offset)
+        cut = 0 if end_offset is None else max(0, self.end_offset - end_offset)
+        if self.unplaced_end is not None and (skipped or cut):
+            return range(0)
+        return range(self.first_sequence + skipped, self.last_sequence + 1 - cut)
+
+    def behind(self, end_offset: int) -> int:
+        """Return how many records lie at ``end_offset`` or later; all of those without known places that it cuts."""
+        if self.unplaced_end is not None:
+            return len(self) if self.unplaced_end > end_offset else 0
+        return max(0, self.end_offset - max(self.first_offset, end_offset))
 
     def ids(self, start_offset: int, end_offset: int | None = None) -> Iterator[tuple[str, int]]:
         """Yield (run, sequence) of every acknowledged record from ``start_offset`` to ``end_offset`` (exclusive)."""
-        skipped = max(0, start_offset - self.first_offset)
-        cut = 0 if end_offset is None else max(0, self.end_offset - end_offset)
-        for sequence in range(self.first_sequence + skipped, self.last_sequence + 1 - cut):
-            yield self.run, sequence
-
-    def extended(self, sequence: int, partition: int, offset: int) -> Self | None:
-        """Return this interval with one more record, or None if the record does not directly follow it."""
-        follows = partition == self.partition and sequence == self.last_sequence + 1 and offset == self.first_offset + len(self)
-        if not follows:
-            return None
-        return type(self)(self.run, partition, self.first_sequence, sequence, self.first_offset)
-
-
-class LedgerWriter:
-    """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
-
-    def __init__(self, path: Path, run: str, topic_id: str) -> None:
-        self._engine = _opened(path)
-        self._run = run
-        self._topic_id = topic_id
-        self._open: dict[int, Interval] = {}
-        self._dirty: dict[tuple[int, int], Interval] = {}
-        self._counts: Counter[tuple[int, str]] = Counter()
-        self._failed: list[tuple[int, str]] = []
-        self._pending = 0
-        self.acknowledged = 0
-        self.failed = 0
-        self.reserved = 0
-
-    def reserve(self, up_to: int) -> None:
-        """Record on disk that sequences below ``up_to`` may be sent, so that the log holds no record that was not announced."""
-        statement = insert(_runs).values(run=self._run, reserved=up_to, topic_id=self._topic_id)
-        with self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["run"], set_={"reserved": up_to}))
-        self.reserved = up_to
-
-    def acknowledge(self, sequence: int, partition: int, offset: int, append_time: float, hashtag: str) -> None:
-        """Note that the broker holds a record; ``append_time`` is in seconds since the epoch."""
-        current = self._open.get(partition)
-        grown = current.extended(sequence, partition, offset) if current else None
-        interval = grown or Interval(self._run, partition, sequence, sequence, offset)
-        self._open[partition] = interval
-        self._dirty[partition, interval.first_sequence] = interval
-        self._counts[window_start(append_time), hashtag] += 1
-        self._pending += 1
-
-    def fail(self, sequence: int, reason: str) -> None:
-        """Note that a record was given up: it counts as not delivered, though it may still turn up in the log."""
-        self._failed.append((sequence, reason))
-
-    def commit(self) -> None:
-        """Write everything noted so far to disk in one transaction."""
-        if not self._dirty and not self._failed:
-            return
-        with self._engine.begin() as connection:
-            for interval in self._dirty.values():
-                row = insert(_acked).values(
-                    run=interval.run,
-                    partition=interval.partition,
-                    first_sequence=interval.first_sequence,
-                    last_sequence=interval.last_sequence,
-                    first_offset=interval.first_offset,
-                )
-                keys = ["run", "partition", "first_sequence"]
-                connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"last_sequence": interval.last_sequence}))
-            for (minute, hashtag), tweets in self._counts.items():
-                count = insert(_counts).values(run=self._run, minute=minute, hashtag=hashtag, tweets=tweets)
-                keys = ["run", "minute", "hashtag"]
-                connection.execute(count.on_conflict_do_update(index_elements=keys, set_={"tweets": _counts.c.tweets + tweets}))
-            for sequence, reason in self._failed:
-                connection.execute(insert(_failed).values(run=self._run, sequence=sequence, reason=reason))
-        self.acknowledged += self._pending
-        self.failed += len(self._failed)
-        self._pending = 0
-        self._dirty.clear()
-        self._counts.clear()
-        self._failed.clear()
-
-    def close(self) -> None:
-        """Commit and close the file."""
-        self.commit()
-        self._engine.dispose()
+        return ((self.run, sequence) for sequence in self.within(start_offset, end_offset))
 
 
 @dataclass(frozen=True)
@@ -168,6 +129,8 @@ class Ledger:
     counts: dict[tuple[str, int, str], int]
     reserved: dict[str, int]
     failed: int
+    spread: dict[tuple[str, int, int, str], int] = field(default_factory=dict)
+    """(run, first minute, last minute, hashtag) → tweets that were appended in one of these minutes or between them."""
     topics: dict[str, str] = field(default_factory=dict)
     """Run → id of its topic. A run from before 2026-11-29 has none: it belongs to the first topic that was counted."""
 
@@ -182,6 +145,7 @@ class Ledger:
             {key: tweets for key, tweets in self.counts.items() if key[0] in runs},
             {run: reserved for run, reserved in self.reserved.items() if run in runs},
             self.failed,
+            {key: tweets for key, tweets in self.spread.items() if key[0] in runs},
             {run: topic for run, topic in self.topics.items() if run in runs},
         )
 
@@ -190,49 +154,87 @@ class Ledger:
         """How many records were acknowledged in all."""
         return sum(map(len, self.intervals))
 
+    def acknowledged_ranges(
+        self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[str, range]]:
+        """Yield run and sequences of the records acknowledged from ``start_offsets`` up to ``end_offsets`` (partition → offset).
+
+        By ranges in the order of the intervals, so that memory does not grow with the number of records.
+        """
+        ends = end_offsets or {}
+        for each in self.intervals:
+            sequences = each.within(start_offsets.get(each.partition, 0), ends.get(each.partition))
+            if sequences:
+                yield each.run, sequences
+
     def acknowledged_ids(
         self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
     ) -> set[tuple[str, int]]:
         """Return the ids of the records acknowledged from ``start_offsets`` up to ``end_offsets`` (partition → offset)."""
-        ends = end_offsets or {}
-        return {
-            identity
-            for each in self.intervals
-            for identity in each.ids(start_offsets.get(each.partition, 0), ends.get(each.partition))
-        }
+        ranges = self.acknowledged_ranges(start_offsets, end_offsets)
+        return {(run, sequence) for run, sequences in ranges for sequence in sequences}
 
     def acknowledged_behind(self, end_offsets: Mapping[int, int]) -> int:
         """Return the number of records acknowledged from ``end_offsets`` on, where readers cannot go yet."""
-        return sum(
-            max(0, each.end_offset - max(each.first_offset, end_offsets.get(each.partition, each.end_offset)))
-            for each in self.intervals
-        )
+        return sum(each.behind(end_offsets[each.partition]) for each in self.intervals if each.partition in end_offsets)
+
+    def expected_minutes(self, found: Mapping[tuple[int, str], int], without: Collection[str] = ()) -> Counter[tuple[int, str]]:
+        """Return (append minute, hashtag) → tweets that the log must have, of all runs but ``without``.
+
+        Tweets whose minute is open go where ``found`` still has room between their two minutes, the earliest first, and what is
+        left of them into the last. So it equals ``found`` if, and only if, they can be placed in this way.
+        """
+        expected: Counter[tuple[int, str]] = Counter()
+        for (run, minute, hashtag), tweets in self.counts.items():
+            if run not in without:
+                expected[minute, hashtag] += tweets
+        minutes: defaultdict[str, list[int]] = defaultdict(list)
+        for minute, hashtag in sorted(found):
+            minutes[hashtag].append(minute)
+        # By their last minute: who must be placed earliest goes first.
+        for (run, first, last, hashtag), tweets in sorted(self.spread.items(), key=lambda item: (item[0][2], item[0][1])):
+            left = 0 if run in without else tweets
+            for minute in minutes[hashtag]:
+                if left and first <= minute < last:
+                    room = min(left, max(0, found[minute, hashtag] - expected[minute, hashtag]))
+                    expected[minute, hashtag] += room
+                    left -= room
+            if left:
+                expected[last, hashtag] += left
+        return expected
 
 
 def read_ledger(path: Path) -> Ledger:
     """Read the ledger at ``path``; a missing file means that no producer has run and gives an empty ledger."""
     if not path.exists():
         return Ledger((), {}, {}, 0)
-    engine = _opened(path)
+    engine = opened(path)
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")  # a commit between two queries would make them contradict each other
         intervals = tuple(
             Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
-            for row in connection.execute(select(_acked).order_by(_acked.c.run, _acked.c.first_sequence))
+            for row in connection.execute(select(acked_table).order_by(acked_table.c.run, acked_table.c.first_sequence))
+        ) + tuple(
+            Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset, row.end_offset)
+            for row in connection.execute(select(unplaced_table).order_by(unplaced_table.c.run, unplaced_table.c.first_sequence))
         )
-        counts = {(row.run, row.minute, row.hashtag): row.tweets for row in connection.execute(select(_counts))}
-        runs = connection.execute(select(_runs)).all()
+        counts = {(row.run, row.minute, row.hashtag): row.tweets for row in connection.execute(select(counts_table))}
+        spread = {
+            (row.run, row.first_minute, row.last_minute, row.hashtag): row.tweets
+            for row in connection.execute(select(spread_table))
+        }
+        runs = connection.execute(select(runs_table)).all()
         reserved = {row.run: row.reserved for row in runs}
         topics = {row.run: row.topic_id for row in runs if row.topic_id}
-        failed = len(connection.execute(select(_failed.c.sequence)).all())
+        failed = len(connection.execute(select(failed_table.c.sequence)).all())
     engine.dispose()
-    return Ledger(intervals, counts, reserved, failed, topics)
+    return Ledger(intervals, counts, reserved, failed, spread, topics)
 
 
-def _opened(path: Path) -> Engine:
+def opened(path: Path) -> Engine:
     """Return an engine on the ledger at ``path``, with all of today's tables and columns."""
     engine = open_sqlite(path)
-    _metadata.create_all(engine)
+    metadata.create_all(engine)
     with engine.begin() as connection:
         if "topic_id" not in {column["name"] for column in inspect(connection).get_columns("runs")}:
             connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN topic_id VARCHAR")

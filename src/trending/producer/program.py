@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
-from trending.producer.ledger import LedgerWriter
+from trending.producer.collection import calm_collection
+from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.markers import Markers
+from trending.producer.schedule import Schedule
 from trending.producer.stuck_client import STUCK_SECONDS, StuckClient
 from trending.programs.heartbeat import write_heartbeat
 from trending.simulator.generator import Simulator, load_catalogue
-from trending.tweets.record_id import ID_HEADER, record_id
-from trending.tweets.wire_format import Tweet, encode
+from trending.tweets.record_id import record_keys
 
 if TYPE_CHECKING:
     import threading
 
-    from confluent_kafka import Message
-
+    from trending.producer.markers import SentBurst
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -30,31 +31,39 @@ logger = logging.getLogger("trending.producer")
 REPORT_SECONDS = 0.5
 FLUSH_SECONDS = 20.0
 LEADERS_SECONDS = 1.0
-"""The wait for an answer about leaders; asked only when nothing was acknowledged for a while."""
-MAX_BURST = 2_000
-"""Tweets sent between two looks at the clock."""
-MAX_DEBT_SECONDS = 1.0
-"""A producer that was held up longer than this goes on at its rate instead of making up for the time lost."""
+"""The wait for an answer about partitions and leaders: at the start, and when nothing was acknowledged for a while."""
+ROOM_SECONDS = 0.1
+"""The wait for room in librdkafka's queue, and for a broker to come."""
+STAY_SECONDS = 0.1
+"""Bursts of so long go to the same partition, so that their ids are one run of the ledger and fill one request."""
 QUEUED_MESSAGES = 100_000
 """Bound of librdkafka's queue: past it the producer waits, so an unreachable broker costs bounded memory and no tweet."""
 
 
+LINGER_MS = ((50_000, 20), (1_000, 5), (0, 1))
+"""Tweets a second from which on a message waits so many milliseconds."""
+
 PRODUCER_SETTINGS = {
     "client.id": "trending-producer",
     "enable.idempotence": True,
+    "enable.gapless.guarantee": True,
     "max.in.flight.requests.per.connection": 1,
     "compression.type": "lz4",
-    "linger.ms": 5,
     "message.timeout.ms": 0,
     "queue.buffering.max.messages": QUEUED_MESSAGES,
     "reconnect.backoff.max.ms": 1000,
     # A broker that comes back names no leader for a moment; by default the client asks again every five minutes.
     "topic.metadata.refresh.interval.ms": 10_000,
 }
-"""Idempotent, lz4, no time limit for a message, quick to come back.
+"""Idempotent, without gaps, lz4, no time limit for a message, quick to come back.
 
 One request in flight: with more, a leader's change in the wrong moment makes librdkafka write a message twice, idempotent or not
 (https://github.com/confluentinc/librdkafka/issues/4953, docs/decisions/0015)."""
+
+
+def linger_ms(rate: float) -> int:
+    """Return how long a message may wait for company: longer where that fills requests, shortly where it only costs time."""
+    return next(linger for least, linger in LINGER_MS if rate >= least)
 
 
 class TweetProducer:
@@ -65,72 +74,89 @@ class TweetProducer:
         self._run = secrets.token_hex(6)
         self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
         self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id)
+        self._markers = Markers(self._ledger)
         self._fatal: KafkaError | None = None
-        own = {**PRODUCER_SETTINGS, "error_cb": self._error}
+        own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(spec.settings.rate), "error_cb": self._error}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
+        self._schedule = Schedule(spec.settings.rate, time.monotonic())
         self._sent = 0
         self._waits = 0
+        self._reported = 0.0
         self._watch = StuckClient(self._leaders_known, time.monotonic)
-        self._ends: dict[int, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors, and when its client is stuck."""
         rate = self._spec.settings.rate
-        started, base, reported = time.monotonic(), 0, 0.0
         logger.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
-        while not stop.is_set() and self._fatal is None:
+        partitions = self._await_partitions(stop)
+        self._schedule = Schedule(rate, time.monotonic())
+        while not self._ended(stop):
             now = time.monotonic()
-            due = int((now - started) * rate) + 1 - (self._sent - base)
-            if due > max(1.0, MAX_DEBT_SECONDS * rate):
-                started, base = now, self._sent
-                due = max(1, int(rate * MAX_DEBT_SECONDS))
-            if due > 0:
-                self._send(min(due, MAX_BURST), stop)
-            wait = 0.0 if due > MAX_BURST else min(0.2, (self._sent - base) / rate - (time.monotonic() - started))
-            self._producer.poll(max(0.0, wait))
+            due = self._schedule.due(now, self._sent)
+            if due and len(self._producer) + due > QUEUED_MESSAGES:
+                self._wait_for_room()
+                continue
+            if due:
+                self._send(due, int(now / STAY_SECONDS) % partitions, stop)
+            self._producer.poll(self._schedule.wait(time.monotonic(), self._sent))
             self._require_progress()
-            if now - reported >= REPORT_SECONDS:
-                self._report("running")
-                reported = now
+            self._report_when_due("running")
         self._close()
 
-    def _send(self, count: int, stop: threading.Event) -> None:
+    def _ended(self, stop: threading.Event) -> bool:
+        self._fatal = self._fatal or self._markers.failure
+        return stop.is_set() or self._fatal is not None
+
+    def _await_partitions(self, stop: threading.Event) -> int:
+        """Return the number of the topic's partitions as soon as a broker tells it; 0 if it is time to end before."""
+        while not self._ended(stop):
+            try:
+                view = self._producer.list_topics(self._spec.topic, timeout=LEADERS_SECONDS).topics[self._spec.topic]
+            except KafkaException as error:
+                logger.debug("%s", error)
+            else:
+                if view.error is None and view.partitions:
+                    return len(view.partitions)
+            self._producer.poll(ROOM_SECONDS)
+            self._report_when_due("waiting for the broker")
+        return 0
+
+    def _send(self, count: int, partition: int, stop: threading.Event) -> None:
         if self._sent + count > self._ledger.reserved:
             self._ledger.reserve(self._sent + max(count, int(self._spec.settings.rate * 60)))
-        for tweet in self._simulator.tweets(count, time.time()):
-            self._produce(tweet, stop)
-            if stop.is_set() or self._fatal:
-                return
+        values, hashtags = self._simulator.burst(count, time.time())
+        keys = record_keys(self._run, range(self._sent, self._sent + count))
+        burst = self._markers.begin(partition, self._sent, hashtags)
+        while burst.handed < count and not self._ended(stop):
+            self._hand_over(burst, values, keys)
+        self._sent += burst.handed
 
-    def _produce(self, tweet: Tweet, stop: threading.Event) -> None:
-        value = encode(tweet)
-        sequence = self._sent
-        acknowledged = partial(self._delivered, sequence, tweet.hashtag_principal)
-        headers: list[tuple[str, str | bytes | None]] = [(ID_HEADER, record_id(self._run, sequence))]
-        while not stop.is_set() and self._fatal is None:
-            try:
-                self._producer.produce(self._spec.topic, value, headers=headers, on_delivery=acknowledged)
-            except BufferError:
-                # Full queue: the broker is slower than we are. Waiting is the back-pressure; the tweet is kept.
-                self._waits += 1
-                self._producer.poll(0.1)
-                self._report("waiting for the broker")
-                self._require_progress()
-            except KafkaException as error:
-                # A fatal error is thrown here before the callback hears of it; a message too large, only here.
-                self._fatal = error.args[0]
-            else:
-                self._sent += 1
-                return
+    def _hand_over(self, burst: SentBurst, values: list[bytes], keys: list[bytes]) -> None:
+        """Give librdkafka what it has not taken yet of a burst, with reports asked for on the first and the last tweet."""
+        produce, topic, partition = self._producer.produce, self._spec.topic, burst.partition
+        place, last = burst.handed, len(values) - 1
+        try:
+            while place <= last:
+                if 0 < place < last:
+                    produce(topic, values[place], keys[place], partition)
+                else:
+                    report = partial(self._markers.reported, burst, place)
+                    produce(topic, values[place], keys[place], partition, on_delivery=report)
+                place += 1
+        except BufferError:
+            # Full queue: the broker is slower than we are. Waiting is the back-pressure; the tweet is kept.
+            burst.handed = place
+            self._wait_for_room()
+        except KafkaException as error:
+            # A fatal error is thrown here before the callback hears of it; a message too large, only here.
+            self._fatal = error.args[0]
+        burst.handed = place
 
-    def _delivered(self, sequence: int, hashtag: str, error: KafkaError | None, message: Message) -> None:
-        offset, partition = message.offset(), message.partition()
-        if error is not None:
-            self._ledger.fail(sequence, error.str())
-        elif offset is not None and offset >= 0 and partition is not None:
-            # A duplicate that the broker recognised comes without offset: it is in the log, its place unknown.
-            self._ledger.acknowledge(sequence, partition, offset, message.timestamp()[1] / 1000, hashtag)
-            self._ends[partition] = offset + 1
+    def _wait_for_room(self) -> None:
+        self._waits += 1
+        served = self._producer.poll(ROOM_SECONDS)
+        self._require_progress()
+        self._report_when_due("running" if served else "waiting for the broker")
 
     def _error(self, error: KafkaError) -> None:
         logger.warning("%s", error.str())
@@ -155,6 +181,12 @@ class TweetProducer:
         cause = "librdkafka sends nothing although the broker is back; a new producer starts with a new run"
         raise LabError(cause, f"{queued} tweets queued, partition leaders known for {STUCK_SECONDS:.0f} s", "make status")
 
+    def _report_when_due(self, phase: str) -> None:
+        now = time.monotonic()
+        if now - self._reported >= REPORT_SECONDS:
+            self._report(phase)
+            self._reported = now
+
     def _report(self, phase: str) -> None:
         self._ledger.commit()
         figures: dict[str, float] = {
@@ -163,8 +195,10 @@ class TweetProducer:
             "failed": self._ledger.failed,
             "queued": len(self._producer),
             "waits": self._waits,
+            # By how much the rate asked for could not be kept.
+            "debt": self._schedule.debt(time.monotonic(), self._sent),
             # Behind the last acknowledged record: with the stream's own offsets the lag, and nobody has to ask the broker.
-            **{f"offset.{partition}": end for partition, end in sorted(self._ends.items())},
+            **{f"offset.{partition}": end for partition, end in self._markers.ends.items()},
         }
         write_heartbeat(self._spec.heartbeat, phase, figures, self._run)
 
@@ -180,4 +214,6 @@ class TweetProducer:
 
 def main(spec: ProducerSpec, stop: threading.Event) -> None:
     """Run the producer until it is told to stop."""
-    TweetProducer(spec).run(stop)
+    producer = TweetProducer(spec)
+    with calm_collection():
+        producer.run(stop)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import DecodeError
 
 from trending.report.data import Ages, Counted, Minute, Totals, TweetWay
-from trending.tweets.record_id import ID_HEADER
+from trending.tweets.record_id import identity_of, record_id
 from trending.tweets.rule import Kind, classify, window_start
 from trending.tweets.wire_format import decode
 
@@ -127,12 +127,12 @@ def ages(seconds: Iterable[float]) -> Ages | None:
 def tweet_way(followed: Sequence[Followed], counts: Mapping[tuple[int, str], int]) -> TweetWay | None:
     """Return the path of the last counted tweet that carries an id, or None if there is none."""
     for each in reversed(followed):
-        header = each.record.headers.get(ID_HEADER)
+        identity = identity_of(each.record.key, each.record.headers)
         tweet = each.tweet
         count = counts.get((each.window, tweet.hashtag_principal), 0)
-        if header and count:
+        if identity and count:
             return TweetWay(
-                record_id=header.decode("utf-8", "replace"),
+                record_id=record_id(*identity).decode("ascii"),
                 user=tweet.usuario,
                 text=tweet.texto,
                 hashtag=tweet.hashtag_principal,

@@ -6,13 +6,14 @@ import hashlib
 import random
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trending.errors import InvalidInput
 from trending.text import printable
+from trending.tweets.templates import Templates
 from trending.tweets.wire_format import MAX_HASHTAG, Tweet, encode
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ def hash_of(catalogue: Catalogue) -> str:
     return hashlib.sha256(catalogue.model_dump_json().encode()).hexdigest()[:16]
 
 
+class Burst(NamedTuple):
+    """Tweets on the wire that were made in one go, and the hashtag of each."""
+
+    values: list[bytes]
+    hashtags: list[str]
+
+
 class Simulator:
     """An endless source of tweets: the same seed and catalogue give the same users, phrases and hashtags."""
 
@@ -103,11 +111,19 @@ class Simulator:
         self._catalogue = catalogue
         self._names = [hashtag.name for hashtag in catalogue.hashtags]
         self._weights = list(accumulate(hashtag.weight for hashtag in catalogue.hashtags))
+        self._templates = Templates(catalogue.users, catalogue.phrases, self._names)
         # One random generator for each part: with a shared one, a part would depend on the size of earlier bursts.
         self._hashtags, self._users, self._phrases = (_generator(seed, part) for part in ("hashtags", "users", "phrases"))
 
+    def burst(self, count: int, timestamp: float) -> Burst:
+        """Return the next ``count`` tweets, created at ``timestamp``, as the producer sends them: ``tweets``, encoded."""
+        hashtags = self._hashtags.choices(self._names, cum_weights=self._weights, k=count)
+        users = self._users.choices(self._templates.users, k=count)
+        phrases = self._phrases.choices(self._templates.phrases, k=count)
+        return Burst(self._templates.values(users, phrases, hashtags, timestamp), hashtags)
+
     def tweets(self, count: int, timestamp: float) -> Iterator[Tweet]:
-        """Yield ``count`` tweets created at ``timestamp`` (seconds since the epoch)."""
+        """Yield the next ``count`` tweets, created at ``timestamp`` (seconds since the epoch): what ``burst`` means."""
         chosen = self._hashtags.choices(self._names, cum_weights=self._weights, k=count)
         users = self._users.choices(self._catalogue.users, k=count)
         phrases = self._phrases.choices(self._catalogue.phrases, k=count)

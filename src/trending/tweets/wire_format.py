@@ -40,6 +40,14 @@ class Tweet(msgspec.Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 
 
+def encode_value(value: str | float) -> bytes:
+    """Return one value of a tweet as UTF-8 JSON; a number that is not finite raises ValueError, since JSON has none such."""
+    if isinstance(value, float) and not math.isfinite(value):
+        msg = f"{value} is not a finite number"
+        raise ValueError(msg)
+    return _encode(value)
+
+
 def encode(tweet: Tweet) -> bytes:
     """Return the tweet as UTF-8 JSON; a timestamp that is not finite raises ValueError, since JSON has no such number."""
     if not math.isfinite(tweet.timestamp):

@@ -164,9 +164,10 @@ class FakeKafka:
         headers: Sequence[Header] | None = None,
     ) -> FakeMessage:
         log = self.logs[topic][partition]
-        # A broker gives header values back as bytes, whatever they went in as.
+        # A broker gives header values and keys back as bytes, whatever they went in as.
         kept = [(name, text.encode() if isinstance(text, str) else text) for name, text in headers] if headers else None
-        message = FakeMessage(topic, partition, len(log), int(self.clock.time() * 1000), value, key, kept)
+        kept_key = key.encode() if isinstance(key, str) else key
+        message = FakeMessage(topic, partition, len(log), int(self.clock.time() * 1000), value, kept_key, kept)
         log.append(message)
         return message
 
@@ -243,10 +244,10 @@ class FakeProducer:
         topic: str,
         value: bytes | None = None,
         key: bytes | str | None = None,
-        headers: Sequence[Header] | None = None,
         partition: int = -1,
         *,
-        on_delivery: Callable[[KafkaError | None, FakeMessage], None],
+        headers: Sequence[Header] | None = None,
+        on_delivery: Callable[[KafkaError | None, FakeMessage], None] = lambda _error, _message: None,
     ) -> None:
         if self._kafka.refuse_to_queue is not None:
             raise KafkaException(self._kafka.refuse_to_queue)

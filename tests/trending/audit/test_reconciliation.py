@@ -46,6 +46,7 @@ class Lab:
     log: list[Record] = field(default_factory=list)
     acknowledged: list[Interval] = field(default_factory=list)
     ledger_counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    spread: Counter[tuple[str, int, int, str]] = field(default_factory=Counter)
     reserved: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     counts: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -93,7 +94,7 @@ class Lab:
             self.send(tweet(TAGS[place % 3], MINUTE + 7 * place), MINUTE + 7 * place, run)
 
     def audit(self) -> AuditReport:
-        ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed)
+        ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed, dict(self.spread))
         later = self.later or ledger
         starts = self.start or {0: 0}
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
@@ -660,3 +661,38 @@ def test_the_report_of_two_topics_is_their_sum(lab: Lab) -> None:
     assert (both.acknowledged, both.in_log, both.counted, both.lost) == (60, 60, 59, 1)
     assert len(both.differences) == 1
     assert refuses(both)
+
+
+def test_tweets_of_which_the_ledger_knows_two_minutes_are_compared_by_the_sum_of_both(lab: Lab) -> None:
+    for (run, minute, hashtag), tweets in list(lab.ledger_counts.items()):
+        if minute == MINUTE:
+            del lab.ledger_counts[run, minute, hashtag]
+            lab.spread[run, MINUTE, MINUTE + 60, hashtag] = tweets
+    assert lab.audit().clean
+    moved = replace(lab.log[0], append_time=MINUTE - 30)
+    lab.log[0] = moved
+    differing = {(row.window, row.hashtag) for row in lab.audit().differences if row.witness == "ledger"}
+    assert differing == {(MINUTE - 60, "#a"), (MINUTE + 60, "#a")}, "a tweet that lies in neither of the two"
+
+
+def test_acknowledged_records_without_known_places_are_audited_by_their_ids(lab: Lab) -> None:
+    lab.acknowledged[3:9] = [Interval("run", 0, 3, 8, 2, 12)]
+    assert lab.audit().clean
+    assert lab.audit().acknowledged == 30
+    del lab.log[5]
+    assert lab.audit().lost >= 1
+
+
+def test_an_id_is_found_in_the_key_as_in_the_header(lab: Lab) -> None:
+    run = "0123456789ab"
+    lab.send(tweet("#a"), run=None)
+    lab.log[-1] = replace(lab.log[-1], key=b"orders:17")
+    assert lab.audit().without_id == 1
+    lab.send(tweet("#a"), run=None)
+    lab.log[-1] = replace(lab.log[-1], key=b"t1:0123456789ab:0")
+    lab.acknowledged.append(Interval(run, 0, 0, 0, len(lab.log) - 1))
+    lab.ledger_counts[run, MINUTE, "#a"] += 1
+    lab.reserved[run] = 1
+    report = lab.audit()
+    assert report.clean
+    assert (report.without_id, report.acknowledged) == (1, 31)

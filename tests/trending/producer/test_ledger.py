@@ -10,10 +10,12 @@ from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event
+from sqlalchemy import event as engine_event
 from sqlalchemy.exc import OperationalError
 
 from trending import database
-from trending.producer.ledger import Interval, Ledger, LedgerWriter, read_ledger
+from trending.producer.ledger import Interval, Ledger, read_ledger
+from trending.producer.ledger_writer import LedgerWriter
 
 MINUTE = 1765845060
 
@@ -42,13 +44,6 @@ def test_consecutive_records_are_one_interval(path: Path) -> None:
     assert len(ledger.intervals[0]) == 1000
 
 
-@pytest.mark.parametrize(("sequence", "partition", "offset"), [(2, 0, 11), (1, 1, 11), (1, 0, 12), (0, 0, 10)])
-def test_a_record_that_does_not_follow_on_does_not_extend_the_interval(sequence: int, partition: int, offset: int) -> None:
-    interval = Interval("run", 0, 0, 0, 10)
-    assert interval.extended(1, 0, 11) == Interval("run", 0, 0, 1, 10)
-    assert interval.extended(sequence, partition, offset) is None
-
-
 @given(first=st.integers(0, 100), length=st.integers(1, 50), offset=st.integers(0, 100), start=st.integers(0, 200))
 def test_an_interval_yields_the_ids_whose_offset_is_in_the_range(first: int, length: int, offset: int, start: int) -> None:
     interval = Interval("run", 0, first, first + length - 1, offset)
@@ -70,25 +65,83 @@ def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: 
     assert ledger.acknowledged_ids({0: 6}) == {("run", 3), ("run", 4)}
 
 
-INTERVALS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9), st.integers(0, 5)), max_size=6)
+INTERVALS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 9), st.integers(0, 5), st.sampled_from([None, 0, 3])), max_size=6
+)
 
 
 @pytest.mark.row(34)
 @given(INTERVALS, st.dictionaries(st.integers(0, 2), st.integers(0, 40)), st.dictionaries(st.integers(0, 2), st.integers(0, 80)))
 def test_what_was_acknowledged_within_bounds_and_behind_them_adds_up(
-    pieces: list[tuple[int, int, int]], start: dict[int, int], ends: dict[int, int]
+    pieces: list[tuple[int, int, int, int | None]], start: dict[int, int], ends: dict[int, int]
 ) -> None:
     intervals, places = [], {}
     sequence, offsets = 0, Counter[int]()
-    for partition, length, gap in pieces:
+    for partition, length, gap, others in pieces:
         first = offsets[partition] + gap
-        intervals.append(Interval("run", partition, sequence, sequence + length - 1, first))
-        places |= {("run", sequence + step): (partition, first + step) for step in range(length)}
-        sequence, offsets[partition] = sequence + length, first + length
+        end = first + length + (others or 0)
+        intervals.append(
+            Interval("run", partition, sequence, sequence + length - 1, first, None if others is None else end),
+        )
+        for step in range(length):
+            # Records without known places count as lying at both ends at once.
+            place = (first + step, first + step) if others is None else (first, end - 1)
+            places["run", sequence + step] = (partition, *place)
+        sequence, offsets[partition] = sequence + length, end
     ledger = Ledger(tuple(intervals), {}, {}, 0)
-    within = {key for key, (part, place) in places.items() if start.get(part, 0) <= place < ends.get(part, 10**9)}
+    within = {key for key, (part, low, high) in places.items() if start.get(part, 0) <= low and high < ends.get(part, 10**9)}
     assert ledger.acknowledged_ids(start, ends) == within
-    assert ledger.acknowledged_behind(ends) == sum(place >= ends.get(part, 10**9) for part, place in places.values())
+    assert {(run, each) for run, ids in ledger.acknowledged_ranges(start, ends) for each in ids} == within
+    assert ledger.acknowledged_behind(ends) == sum(high >= ends.get(part, 10**9) for part, _low, high in places.values())
+
+
+MINUTES = st.integers(0, 4).map(lambda number: MINUTE + 60 * number)
+
+
+@given(
+    st.lists(st.tuples(MINUTES, MINUTES, MINUTES, st.sampled_from(["a", "b"]), st.sampled_from(["#a", "#b"])), max_size=30),
+    st.booleans(),
+)
+def test_tweets_of_open_minutes_agree_with_a_log_that_has_them_within_and_with_no_other(
+    tweets: list[tuple[int, int, int, str, str]],
+    planted: bool,  # noqa: FBT001 - hypothesis gives its values by position
+) -> None:
+    found: Counter[tuple[int, str]] = Counter()
+    counts: Counter[tuple[str, int, str]] = Counter()
+    spread: Counter[tuple[str, int, int, str]] = Counter()
+    for one, other, third, run, hashtag in tweets:
+        first, at, last = sorted((one, other, third))
+        found[at, hashtag] += 1
+        if first == last:
+            counts[run, first, hashtag] += 1
+        else:
+            spread[run, first, last, hashtag] += 1
+    ledger = Ledger((), dict(counts), {}, 0, dict(spread))
+    if planted:
+        # In a minute that is no tweet's: whatever is open, this one cannot be.
+        found[MINUTE + 600, "#a"] += 1
+    assert (ledger.expected_minutes(found) == found) is not planted
+    assert sum(ledger.expected_minutes(found).values()) == len(tweets)
+
+
+def test_a_tweet_outside_its_two_minutes_is_a_difference(path: Path) -> None:
+    writer = LedgerWriter(path, "run", "topic-1")
+    writer.acknowledge_unplaced(range(2), 0, 5, 9)
+    writer.count({"#a": 2}, MINUTE, MINUTE + 60)
+    writer.commit()
+    writer.count({"#a": 1}, MINUTE, MINUTE + 60)
+    writer.acknowledge_unplaced(range(2, 3), 0, 9, 11)
+    writer.close()
+    ledger = read_ledger(path)
+    assert ledger.spread == {("run", MINUTE, MINUTE + 60, "#a"): 3}
+    assert ledger.intervals == (Interval("run", 0, 0, 1, 5, 9), Interval("run", 0, 2, 2, 9, 11))
+    for split in range(4):
+        found = +Counter({(MINUTE, "#a"): split, (MINUTE + 60, "#a"): 3 - split})
+        assert ledger.expected_minutes(found) == found
+    for elsewhere in (MINUTE - 60, MINUTE + 120):
+        found = Counter({(MINUTE, "#a"): 2, (elsewhere, "#a"): 1})
+        assert ledger.expected_minutes(found) != found
+    assert ledger.expected_minutes({}, without={"run"}) == {}
 
 
 def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
@@ -269,3 +322,72 @@ def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], sta
     assert acknowledged(ledger) == {("run", sequence) for sequence in places}
     assert sum(len(interval) for interval in ledger.intervals) == len(places) == writer.acknowledged
     assert (ledger.counts, ledger.failed) == (dict(counts), failed)
+
+
+class OneByOne:
+    """What a ledger file holds by definition: the writer of before, which looked at every record and row by itself."""
+
+    def __init__(self) -> None:
+        self.acked: dict[tuple[int, int], tuple[int, int]] = {}
+        self.counts: Counter[tuple[int, str]] = Counter()
+        self._last: dict[int, tuple[int, int, int]] = {}
+
+    def acknowledge(self, sequence: int, partition: int, offset: int, minute: int, hashtag: str) -> None:
+        first, last, first_offset = self._last.get(partition, (sequence, sequence - 2, offset))
+        if sequence != last + 1 or offset != first_offset + sequence - first:
+            first, first_offset = sequence, offset
+        self._last[partition] = first, sequence, first_offset
+        self.acked[partition, first] = sequence, first_offset
+        self.counts[minute, hashtag] += 1
+
+
+@pytest.mark.row(19)
+@settings(max_examples=50)
+@given(EVENTS, st.sampled_from([0, 5]))
+def test_the_file_is_the_one_that_a_writer_of_single_rows_would_write(events: list[Event], more: int) -> None:
+    model, ends, failed = OneByOne(), Counter[int](), []
+    with folder_in_memory() as directory:
+        path = Path(directory) / "ledger.sqlite"
+        writer = LedgerWriter(path, "run", "topic-1")
+        sequence = 0
+        for event in events:
+            length = 1 + min(more, event.minute + event.gap)
+            minute = MINUTE + 60 * event.minute
+            if event.kind == "ack":
+                offset = ends[event.partition] + event.gap
+                ends[event.partition] = offset + length
+                for step in range(length):
+                    model.acknowledge(sequence + step, event.partition, offset + step, minute, event.hashtag)
+                writer.acknowledge_run(range(sequence, sequence + length), event.partition, offset)
+                writer.count({event.hashtag: length}, minute, minute)
+                sequence += length
+            elif event.kind == "fail":
+                writer.fail(sequence, "gone")
+                failed.append(("run", sequence, "gone"))
+                sequence += 1
+            elif event.kind == "commit":
+                writer.commit()
+            else:
+                sequence += 1
+        writer.close()
+        file = sqlite3.connect(path)
+        acked = file.execute("SELECT * FROM acked ORDER BY partition, first_sequence").fetchall()
+        counts = file.execute("SELECT * FROM counts ORDER BY minute, hashtag").fetchall()
+        given_up = file.execute("SELECT * FROM failed ORDER BY sequence").fetchall()
+        file.close()
+    assert acked == [("run", *key, *row) for key, row in sorted(model.acked.items())]
+    assert counts == [("run", *key, tweets) for key, tweets in sorted(model.counts.items())]
+    assert given_up == failed
+    assert writer.acknowledged == sum(model.counts.values())
+
+
+def test_a_commit_is_one_statement_a_table(path: Path) -> None:
+    writer = LedgerWriter(path, "run", "topic-1")
+    statements: list[str] = []
+    engine_event.listen(writer._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    for sequence in range(300):
+        writer.acknowledge(sequence, sequence % 3, sequence, MINUTE + sequence, f"#{sequence}")
+        writer.fail(1000 + sequence, "gone")
+    writer.commit()
+    writer.close()
+    assert [statement.split()[2] for statement in statements] == ["acked", "counts", "failed"]

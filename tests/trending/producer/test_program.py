@@ -9,12 +9,12 @@ from confluent_kafka import KafkaError
 from fakes.trending.kafka import MIDNIGHT
 
 from trending.errors import InvalidInput, LabError
-from trending.producer.ledger import read_ledger
+from trending.producer.ledger import Interval, read_ledger
 from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, TweetProducer, main
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings, WindowTime
-from trending.tweets.record_id import parse_record_id
+from trending.tweets.record_id import parse_record_key
 from trending.tweets.rule import Kind, classify, window_start
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ class Bench:
 
     def log_ids(self) -> list[tuple[str, int]]:
         """Return the ids in the log, in its order; every record has one."""
-        headers = [dict(message.headers() or []) for log in self.kafka.logs["tweets"] for message in log]
-        ids = [parse_record_id(header["id"]) for header in headers if isinstance(header["id"], bytes)]
+        keys = [message.key() for log in self.kafka.logs["tweets"] for message in log]
+        ids = [parse_record_key(key) for key in keys if isinstance(key, bytes)]
+        assert None not in ids
         return [identity for identity in ids if identity is not None]
 
 
@@ -151,7 +152,7 @@ def test_nothing_is_in_the_log_that_was_not_reserved_before(bench: Bench, monkey
 
     def watched(topic: str, value: bytes | None, **details: object) -> object:
         made = append(topic, value, **details)
-        identity = parse_record_id(dict(details["headers"])["id"])
+        identity = parse_record_key(details["key"])
         if identity[1] >= bench.ledger.reserved.get(identity[0], 0):
             unreserved.append(identity)
         return made
@@ -180,7 +181,7 @@ def test_sigterm_flushes_and_the_last_beat_has_the_final_figures(bench: Bench) -
     assert bench.beat.phase == "stopped"
     ends = {name: end for name, end in bench.beat.figures.items() if name.startswith("offset.")}
     assert ends == {"offset.0": sent}, "behind the last acknowledged record"
-    assert bench.beat.figures == {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, **ends}
+    assert bench.beat.figures == {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, "debt": 0, **ends}
 
 
 @pytest.mark.row(12)
@@ -258,28 +259,105 @@ def test_after_a_hold_up_the_rate_goes_on_and_the_lost_time_is_not_made_up_for(b
 
 def test_a_full_queue_does_not_keep_the_producer_from_stopping(bench: Bench) -> None:
     bench.kafka.queue_bound = 5
-    bench.kafka.frozen = True
+
+    def freeze() -> None:
+        bench.kafka.frozen = True
+
+    bench.after(2, freeze)
     began = bench.kafka.clock.monotonic()
     bench.run(seconds=10, rate=10)
     assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + LEADERS_SECONDS + 1
-    assert (bench.beat.figures["sent"], bench.beat.figures["queued"]) == (5, 5)
+    assert (bench.beat.figures["sent"], bench.beat.figures["queued"]) == (len(bench.log_ids()) + 5, 5)
 
 
-def test_a_tweet_that_was_given_up_is_a_failure_and_no_acknowledgement(bench: Bench) -> None:
+def test_until_a_broker_names_the_partitions_nothing_is_sent(bench: Bench) -> None:
+    bench.kafka.frozen = True
+    phases: list[str] = []
+    bench.after(5, lambda: phases.append(bench.beat.phase))
+    began = bench.kafka.clock.monotonic()
+    bench.run(seconds=10, rate=10)
+    assert phases == ["waiting for the broker"]
+    assert (bench.beat.figures["sent"], bench.beat.figures["queued"], bench.log_ids()) == (0, 0, [])
+    assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + LEADERS_SECONDS + 1
+
+
+@pytest.mark.row(19)
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_burst_that_is_taken_in_parts_is_whole_in_the_log_and_in_the_ledger(bench: Bench, partitions: int) -> None:
+    bench.kafka.create("tweets", partitions)
+    bench.kafka.queue_bound = 7
+    bench.run(seconds=3, rate=2_000)
+    assert bench.beat.figures["waits"] > 0
+    assert sorted(bench.log_ids()) == [(bench.beat.note, sequence) for sequence in range(len(bench.log_ids()))]
+    assert bench.ledger.acknowledged_ids({}) <= set(bench.log_ids())
+    open_ends = len(bench.log_ids()) - bench.beat.figures["acknowledged"]
+    assert open_ends <= 20 * partitions, "at most the burst that SIGTERM cut is without its last marker"
+
+
+@pytest.mark.row(19)
+def test_a_batch_rejected_in_the_middle_ends_this_life_and_what_lies_behind_it_is_not_promised(bench: Bench) -> None:
+    gapless = KafkaError(KafkaError._GAPLESS_GUARANTEE, "gap", fatal=True)
+    broken: list[bool] = []
+
+    def refuse(_topic: str, value: bytes | None) -> KafkaError | None:
+        # From the 5,000th record on, as a gapless producer does: whatever lies behind a failure fails too.
+        broken.append(True)
+        return gapless if len(broken) > 5_000 else None
+
+    bench.kafka.refuse = refuse
+    with pytest.raises(LabError) as caught:
+        bench.run(seconds=100, rate=2_000)
+    assert caught.value.evidence == "gap"
+    assert len(bench.log_ids()) == 5_000
+    acknowledged = bench.ledger.acknowledged_ids({})
+    assert acknowledged <= set(bench.log_ids())
+    assert len(acknowledged) > 4_900
+    assert bench.ledger.failed >= 1
+    assert bench.beat.figures["acknowledged"] == len(acknowledged)
+    bench.stop.clear()
+    bench.kafka.refuse = lambda _topic, _value: None
+    bench.run(seconds=5, rate=2_000)
+    assert len({run for run, _sequence in bench.log_ids()}) == 2
+
+
+def test_ids_of_a_partition_are_few_runs_though_the_partitions_take_turns(bench: Bench) -> None:
+    bench.kafka.create("tweets", partitions=4)
+    bench.run(seconds=4, rate=5_000)
+    lengths = [len(log) for log in bench.kafka.logs["tweets"]]
+    assert min(lengths) > max(lengths) / 2
+    assert len(bench.ledger.intervals) <= 42
+
+
+@pytest.mark.parametrize(("rate", "linger"), [(0.1, 1), (1, 1), (1_000, 5), (200_000, 20)])
+def test_a_message_waits_for_company_only_where_there_is_some(bench: Bench, rate: float, linger: int) -> None:
+    bench.run(seconds=0.01, rate=rate)
+    assert bench.kafka.producers[0].configuration["linger.ms"] == linger
+
+
+def test_a_tweet_that_was_given_up_is_a_failure_and_the_end_of_this_life(bench: Bench) -> None:
     turns = iter(range(10_000))
     bench.kafka.refuse = lambda _topic, _value: KafkaError(KafkaError._MSG_TIMED_OUT) if next(turns) % 5 == 4 else None
-    bench.run(seconds=20, rate=5)
+    with pytest.raises(LabError, match="a new one starts with a new run"):
+        bench.run(seconds=20, rate=5)
     figures = bench.beat.figures
-    assert figures["failed"] == bench.ledger.failed == figures["sent"] // 5 > 0
-    assert figures["acknowledged"] == figures["sent"] - figures["failed"]
+    assert figures["failed"] == bench.ledger.failed == 1
+    assert figures["acknowledged"] == figures["sent"] - figures["failed"] == 4
     assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
 
 
-def test_a_duplicate_that_the_broker_recognised_is_in_the_log_with_unknown_place(bench: Bench) -> None:
+def test_a_duplicate_that_the_broker_recognised_is_placed_by_those_around_it(bench: Bench) -> None:
     turns = iter(range(10_000))
     bench.kafka.duplicates = lambda _value: next(turns) == 3
     bench.run(seconds=10, rate=2)
-    assert set(bench.log_ids()) - bench.ledger.acknowledged_ids({}) == {(bench.beat.note, 3)}
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert bench.ledger.intervals == (Interval(bench.beat.note, 0, 0, len(bench.log_ids()) - 1, 0),)
+    assert bench.ledger.failed == 0
+
+
+def test_a_duplicate_behind_which_nothing_was_sent_is_not_promised(bench: Bench) -> None:
+    bench.kafka.duplicates = lambda _value: len(bench.log_ids()) > 15
+    bench.run(seconds=10, rate=2)
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()[:15])
     assert bench.ledger.failed == 0
 
 
@@ -377,5 +455,6 @@ def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up(bench: Be
     assert "log_level" not in configuration, "what librdkafka says is in the program's log"
     assert configuration["enable.idempotence"] is True
     assert configuration["max.in.flight.requests.per.connection"] == 1, "librdkafka 4953: more can write a message twice"
+    assert configuration["enable.gapless.guarantee"] is True, "or markers prove nothing"
     assert configuration["message.timeout.ms"] == 0
     assert configuration["queue.buffering.max.messages"] == QUEUED_MESSAGES

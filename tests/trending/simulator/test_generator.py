@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -161,3 +162,45 @@ def test_a_client_sends_the_largest_tweet_of_any_catalogue() -> None:
         producer.produce("t", b"x" * (MAX_TWEET_BYTES + 2_000), headers=[(ID_HEADER, record_id("f" * 12, 10**18))])
     producer.purge()
     producer.flush(1)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+"""Every character that a catalogue can hold: quotes, backslashes, control characters, line separators, emoji."""
+
+
+@given(
+    st.lists(TEXTS, min_size=1, max_size=4),
+    st.lists(TEXTS, min_size=1, max_size=4),
+    st.lists(TEXTS, min_size=1, max_size=4),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(st.integers(0, 20), max_size=4),
+)
+def test_a_burst_is_its_tweets_encoded_one_by_one(
+    users: list[str], phrases: list[str], names: list[str], timestamp: float, counts: list[int]
+) -> None:
+    tags = tuple(WeightedHashtag(name=name, weight=1 + place) for place, name in enumerate(names))
+    catalogue = Catalogue(users=tuple(users), phrases=tuple(phrases), hashtags=tags)
+    bursts, plain = Simulator(catalogue, 7), Simulator(catalogue, 7)
+    for count in counts:
+        burst, tweets = bursts.burst(count, timestamp), list(plain.tweets(count, timestamp))
+        assert burst.values == [encode(tweet) for tweet in tweets]
+        assert burst.hashtags == [tweet.hashtag_principal for tweet in tweets]
+
+
+def test_quotes_control_characters_and_what_lies_beyond_the_basic_plane_are_escaped_as_the_encoder_does() -> None:
+    odd = 'a"b\\c\x00\x1f\n\u2028é\U0001f600</script>\x7f'
+    catalogue = Catalogue(users=(odd,), phrases=(odd,), hashtags=(WeightedHashtag(name=odd),))
+    value = Simulator(catalogue, 1).burst(1, 1765845060.123).values[0]
+    assert json.loads(value) == {
+        "usuario": odd,
+        "texto": f"{odd} {odd}",
+        "hashtag_principal": odd,
+        "timestamp": 1765845060.123,
+    }
+    assert [value] == [encode(tweet) for tweet in Simulator(catalogue, 1).tweets(1, 1765845060.123)]
+
+
+@pytest.mark.parametrize("timestamp", [math.nan, math.inf, -math.inf])
+def test_a_burst_at_no_time_is_refused_as_a_tweet_is(timestamp: float) -> None:
+    with pytest.raises(ValueError, match="not a finite number"):
+        Simulator(Catalogue()).burst(1, timestamp)

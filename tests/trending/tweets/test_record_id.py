@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.tweets.record_id import parse_record_id, record_id
+from trending.tweets.record_id import identity_of, parse_record_id, parse_record_key, record_id, record_keys
 
 
 @given(st.from_regex(r"[0-9a-f]{12}", fullmatch=True), st.integers(0, 2**63 - 1))
@@ -37,3 +37,45 @@ def test_a_header_of_somebody_else_is_no_id(header: bytes) -> None:
 def test_no_header_whatever_stops_the_audit(header: bytes) -> None:
     identity = parse_record_id(header)
     assert identity is None or identity[1] >= 0
+
+
+RUN = "0123456789ab"
+
+
+@given(st.from_regex(r"[0-9a-f]{12}", fullmatch=True), st.integers(0, 10**19 - 50), st.integers(0, 20))
+def test_an_id_comes_back_from_its_key(run: str, first: int, count: int) -> None:
+    sequences = range(first, first + count)
+    assert [parse_record_key(key) for key in record_keys(run, sequences)] == [(run, sequence) for sequence in sequences]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        b"orders:17",
+        b"0123456789ab:17",
+        b"t1:orders:17",
+        b"t2:0123456789ab:17",
+        b"t1:0123456789AB:17",
+        b"t1:0123456789ab:",
+        b"t1:0123456789ab:017",
+        b"t1:0123456789ab:-1",
+        b"t1:0123456789ab:17\n",
+        b" t1:0123456789ab:17",
+        "t1:0123456789ab:²".encode(),
+        b"t1:0123456789ab:" + b"9" * 20,
+        b"\xff\xfe",
+    ],
+)
+def test_a_key_of_somebody_else_is_no_id(key: bytes) -> None:
+    assert parse_record_key(key) is None
+
+
+def test_an_id_is_read_from_the_header_or_else_from_the_key() -> None:
+    key = record_keys(RUN, range(7, 8))[0]
+    assert identity_of(key, {}) == (RUN, 7)
+    assert identity_of(None, {"id": record_id(RUN, 8)}) == (RUN, 8)
+    assert identity_of(b"orders:17", {"id": record_id(RUN, 8)}) == (RUN, 8)
+    assert identity_of(key, {"other": b"x", "id": None}) == (RUN, 7)
+    assert identity_of(b"orders:17", {}) is None
+    assert identity_of(None, {}) is None

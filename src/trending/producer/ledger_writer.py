@@ -1,0 +1,121 @@
+"""Writing the ledger: acknowledgements of one producer run, gathered in memory and written a commit at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects.sqlite import insert
+
+from trending.producer.ledger import opened, runs_table
+from trending.tweets.rule import window_start
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# The driver's own statements: one executemany a table, a row 4.6 µs. By the expression language it takes 12, row by row 871.
+_WRITE_ACKED = (
+    "INSERT INTO acked (run, partition, first_sequence, last_sequence, first_offset) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (run, partition, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence"
+)
+_WRITE_COUNTS = (
+    "INSERT INTO counts (run, minute, hashtag, tweets) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (run, minute, hashtag) DO UPDATE SET tweets = tweets + excluded.tweets"
+)
+_WRITE_UNPLACED = (
+    "INSERT INTO unplaced (run, partition, first_sequence, last_sequence, first_offset, end_offset) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_WRITE_SPREAD = (
+    "INSERT INTO spread (run, first_minute, last_minute, hashtag, tweets) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (run, first_minute, last_minute, hashtag) DO UPDATE SET tweets = tweets + excluded.tweets"
+)
+_WRITE_FAILED = "INSERT INTO failed (run, sequence, reason) VALUES (?, ?, ?)"
+
+
+class LedgerWriter:
+    """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
+
+    def __init__(self, path: Path, run: str, topic_id: str) -> None:
+        self._engine = opened(path)
+        self._run = run
+        self._topic_id = topic_id
+        self._open: dict[int, list[int]] = {}
+        self._grown: dict[tuple[int, int], list[int]] = {}
+        self._unplaced: list[tuple[int, int, int, int, int]] = []
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._spread: Counter[tuple[int, int, str]] = Counter()
+        self._failed: list[tuple[int, str]] = []
+        self._pending = 0
+        self.acknowledged = 0
+        self.failed = 0
+        self.reserved = 0
+
+    def reserve(self, up_to: int) -> None:
+        """Record on disk that sequences below ``up_to`` may be sent, so that the log holds no record that was not announced."""
+        statement = insert(runs_table).values(run=self._run, reserved=up_to, topic_id=self._topic_id)
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["run"], set_={"reserved": up_to}))
+        self.reserved = up_to
+
+    def acknowledge(self, sequence: int, partition: int, offset: int, append_time: float, hashtag: str) -> None:
+        """Note that the broker holds a record; ``append_time`` is in seconds since the epoch."""
+        minute = window_start(append_time)
+        self.acknowledge_run(range(sequence, sequence + 1), partition, offset)
+        self.count({hashtag: 1}, minute, minute)
+
+    def acknowledge_run(self, sequences: range, partition: int, offset: int) -> None:
+        """Note that the broker holds these consecutive sequences from ``offset`` on, without a gap; ``count`` tells the rest."""
+        first, last = sequences[0], sequences[-1]
+        # A run is first sequence, last sequence, first offset: plain integers that grow in place, since this is done for each
+        # tweet and the collector has to look at everything that lives until the commit.
+        run = self._open.get(partition)
+        if run is None or first != run[1] + 1 or offset - run[2] != first - run[0]:
+            run = self._open[partition] = [first, last, offset]
+        else:
+            run[1] = last
+        self._grown[partition, run[0]] = run
+        self._pending += len(sequences)
+
+    def acknowledge_unplaced(self, sequences: range, partition: int, first_offset: int, end_offset: int) -> None:
+        """Note that the broker holds these sequences somewhere from ``first_offset`` to ``end_offset`` (exclusive)."""
+        self._unplaced.append((partition, sequences[0], sequences[-1], first_offset, end_offset))
+        self._pending += len(sequences)
+
+    def count(self, hashtags: Mapping[str, int], first_minute: int, last_minute: int) -> None:
+        """Count acknowledged tweets by hashtag, appended in the two minutes or between them (starts, in seconds of the epoch)."""
+        for hashtag, tweets in hashtags.items():
+            if first_minute == last_minute:
+                self._counts[first_minute, hashtag] += tweets
+            else:
+                self._spread[first_minute, last_minute, hashtag] += tweets
+
+    def fail(self, sequence: int, reason: str) -> None:
+        """Note that a record was given up: it counts as not delivered, though it may still turn up in the log."""
+        self._failed.append((sequence, reason))
+
+    def commit(self) -> None:
+        """Write everything noted so far to disk in one transaction, with one statement a table."""
+        if not self._pending and not self._failed:
+            return
+        tables: tuple[tuple[str, list[tuple[object, ...]]], ...] = (
+            (_WRITE_ACKED, [(self._run, partition, *run) for (partition, _first), run in self._grown.items()]),
+            (_WRITE_UNPLACED, [(self._run, *each) for each in self._unplaced]),
+            (_WRITE_COUNTS, [(self._run, *key, tweets) for key, tweets in self._counts.items()]),
+            (_WRITE_SPREAD, [(self._run, *key, tweets) for key, tweets in self._spread.items()]),
+            (_WRITE_FAILED, [(self._run, *each) for each in self._failed]),
+        )
+        with self._engine.begin() as connection:
+            for statement, rows in tables:
+                if rows:
+                    connection.exec_driver_sql(statement, rows)
+        self.acknowledged += self._pending
+        self.failed += len(self._failed)
+        self._pending = 0
+        for written in (self._grown, self._unplaced, self._counts, self._spread, self._failed):
+            written.clear()
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        self.commit()
+        self._engine.dispose()
