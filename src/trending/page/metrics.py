@@ -50,6 +50,7 @@ _COUNTERS = {
 _GAUGES = {
     "producer": {
         "queued": ("trending_producer_queued_tweets", "Tweets sent and not yet acknowledged."),
+        "debt": ("trending_producer_debt_tweets", "Tweets by which this life of the producer is behind the rate asked for."),
     },
     "stream": {
         "batch": ("trending_stream_last_batch_id", "Number of the last finished batch; it goes on over restarts."),

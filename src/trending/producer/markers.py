@@ -94,13 +94,15 @@ class Markers:
         open_places = sum(len(sequences) for sequences, _hashtags in parts)
         start = offset - open_places
         placed = line.end == start
+        # Offsets that go back are those of a topic that was made anew: then the last marker bounds nothing.
+        low = line.end if line.end is not None and line.end <= start else 0
         earliest, latest = sorted((line.minute, minute))
         for sequences, hashtags in parts:
             if placed:
                 self._ledger.acknowledge_run(sequences, burst.partition, start)
                 start += len(sequences)
             else:
-                self._ledger.acknowledge_unplaced(sequences, burst.partition, line.end or 0, offset)
+                self._ledger.acknowledge_unplaced(sequences, burst.partition, low, offset)
             self._ledger.count(hashtags, earliest, latest)
         marker, hashtag = burst.part(place, place + 1)
         self._ledger.acknowledge_run(marker, burst.partition, offset)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
-from trending.producer.collection import calm_collection
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
 from trending.producer.schedule import Schedule
@@ -40,7 +39,7 @@ QUEUED_MESSAGES = 100_000
 """Bound of librdkafka's queue: past it the producer waits, so an unreachable broker costs bounded memory and no tweet."""
 
 
-LINGER_MS = ((50_000, 20), (1_000, 5), (0, 1))
+LINGER_MS = ((10_000, 20), (1_000, 5), (0, 1))
 """Tweets a second from which on a message waits so many milliseconds."""
 
 PRODUCER_SETTINGS = {
@@ -81,6 +80,7 @@ class TweetProducer:
         self._schedule = Schedule(spec.settings.rate, time.monotonic())
         self._sent = 0
         self._waits = 0
+        self._debt = 0
         self._reported = 0.0
         self._watch = StuckClient(self._leaders_known, time.monotonic)
 
@@ -98,7 +98,7 @@ class TweetProducer:
                 continue
             if due:
                 self._send(due, int(now / STAY_SECONDS) % partitions, stop)
-            self._producer.poll(self._schedule.wait(time.monotonic(), self._sent))
+            self._poll(self._schedule.wait(time.monotonic(), self._sent))
             self._require_progress()
             self._report_when_due("running")
         self._close()
@@ -117,7 +117,7 @@ class TweetProducer:
             else:
                 if view.error is None and view.partitions:
                     return len(view.partitions)
-            self._producer.poll(ROOM_SECONDS)
+            self._poll(ROOM_SECONDS)
             self._report_when_due("waiting for the broker")
         return 0
 
@@ -154,14 +154,32 @@ class TweetProducer:
 
     def _wait_for_room(self) -> None:
         self._waits += 1
-        served = self._producer.poll(ROOM_SECONDS)
+        served = self._poll(ROOM_SECONDS)
         self._require_progress()
         self._report_when_due("running" if served else "waiting for the broker")
 
     def _error(self, error: KafkaError) -> None:
         logger.warning("%s", error.str())
-        if error.fatal():
-            self._fatal = error
+
+    def _poll(self, seconds: float) -> int:
+        """Serve reports for at most so long, and return their number; a fatal error ends this life.
+
+        confluent-kafka raises a fatal error out of the call that serves callbacks, in place of calling ``error_cb``.
+        """
+        try:
+            return self._producer.poll(seconds)
+        except KafkaException as error:
+            self._fatal = error.args[0]
+            return 0
+
+    def _flush(self) -> int:
+        """Wait for what is under way, and return how many tweets have no report even then."""
+        try:
+            return self._producer.flush(FLUSH_SECONDS)
+        except KafkaException as error:
+            # It cut the call short, and comes once: the reports from before it are still to be served.
+            self._fatal = error.args[0]
+            return self._producer.flush(FLUSH_SECONDS)
 
     def _leaders_known(self) -> bool:
         """Whether the broker answers and names a leader for each partition of the topic."""
@@ -184,6 +202,7 @@ class TweetProducer:
     def _report_when_due(self, phase: str) -> None:
         now = time.monotonic()
         if now - self._reported >= REPORT_SECONDS:
+            self._debt = self._schedule.debt(now, self._sent)
             self._report(phase)
             self._reported = now
 
@@ -196,14 +215,14 @@ class TweetProducer:
             "queued": len(self._producer),
             "waits": self._waits,
             # By how much the rate asked for could not be kept.
-            "debt": self._schedule.debt(time.monotonic(), self._sent),
+            "debt": self._debt,
             # Behind the last acknowledged record: with the stream's own offsets the lag, and nobody has to ask the broker.
             **{f"offset.{partition}": end for partition, end in self._markers.ends.items()},
         }
         write_heartbeat(self._spec.heartbeat, phase, figures, self._run)
 
     def _close(self) -> None:
-        left = self._producer.flush(FLUSH_SECONDS)
+        left = self._flush()
         self._report("stopped")
         self._ledger.close()
         logger.info("sent %d, acknowledged %d, unknown %d", self._sent, self._ledger.acknowledged, left)
@@ -214,6 +233,4 @@ class TweetProducer:
 
 def main(spec: ProducerSpec, stop: threading.Event) -> None:
     """Run the producer until it is told to stop."""
-    producer = TweetProducer(spec)
-    with calm_collection():
-        producer.run(stop)
+    TweetProducer(spec).run(stop)

@@ -258,8 +258,7 @@ class FakeProducer:
 
     def poll(self, timeout: float) -> int:
         delivered = self._deliver()
-        while self._kafka.reported_errors:
-            self.configuration["error_cb"](self._kafka.reported_errors.pop(0))
+        self._report_errors()
         if not delivered:
             # Even a poll that waits for nothing takes a while.
             self._kafka.clock.sleep(max(timeout, 1e-5))
@@ -271,7 +270,16 @@ class FakeProducer:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return self._kafka.list_topics(topic)
 
+    def _report_errors(self) -> None:
+        while self._kafka.reported_errors:
+            error = self._kafka.reported_errors.pop(0)
+            if error.fatal():
+                # confluent_kafka raises it out of whatever serves callbacks, and calls no error_cb.
+                raise KafkaException(error)
+            self.configuration["error_cb"](error)
+
     def flush(self, timeout: float) -> int:
+        self._report_errors()
         self._deliver()
         if self._queue:
             self._kafka.clock.sleep(timeout)

@@ -142,6 +142,27 @@ def test_markers_of_two_minutes_leave_open_which_tweet_fell_in_which(bench: Benc
     assert ledger.spread == {("run", MINUTE, MINUTE + 60, tag): count for tag, count in (("#a", 1), ("#b", 2), ("#c", 1))}
 
 
+def test_offsets_that_go_back_bound_nothing(bench: Bench) -> None:
+    bench.line.ends[0] = 100
+    burst = bench.line.begin(3)
+    bench.line.append(burst, 0, 1)
+    bench.line.ends[0] = 0
+    bench.line.append(burst, 1, 3)
+    assert bench.ledger().intervals == (
+        Interval("run", 0, 0, 0, 100),
+        Interval("run", 0, 2, 2, 1),
+        Interval("run", 0, 1, 1, 0, 1),
+    )
+
+
+def test_append_times_that_go_back_leave_the_minute_open_between_both(bench: Bench) -> None:
+    burst = bench.line.begin(3)
+    bench.line.append(burst, 0, 1)
+    bench.line.clock -= 60
+    bench.line.append(burst, 1, 3)
+    assert bench.ledger().spread == {("run", MINUTE - 60, MINUTE, "#b"): 1}
+
+
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 2),  # partition

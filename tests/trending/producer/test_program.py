@@ -382,6 +382,18 @@ def test_a_fatal_error_ends_the_producer_with_its_cause_after_flushing(bench: Be
     assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
 
 
+def test_a_fatal_error_while_the_last_tweets_are_flushed_costs_no_report(bench: Bench) -> None:
+    def stop() -> None:
+        bench.kafka.reported_errors.append(KafkaError(KafkaError._FATAL, "the producer was fenced", fatal=True))
+        bench.stop.set()
+
+    bench.after(5, stop)
+    with pytest.raises(LabError, match="gave up"):
+        main(bench.spec(rate=10), bench.stop)
+    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+    assert bench.beat.phase == "stopped"
+
+
 def test_a_fatal_error_that_produce_throws_first_ends_it_in_the_same_way(bench: Bench) -> None:
     # librdkafka refuses to queue as soon as it knows; the callback waits for the next poll.
     def break_down() -> None:

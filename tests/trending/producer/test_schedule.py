@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import gc
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.producer.collection import THRESHOLDS, calm_collection
 from trending.producer.schedule import MAX_BURST, Schedule
 
 
@@ -45,12 +42,3 @@ def test_a_hold_up_is_made_up_for_by_a_second_at_most_and_the_rest_is_shown_as_d
 def test_what_was_asked_for_and_cannot_be_sent_is_shown() -> None:
     schedule = Schedule(1_000_000.0, 0.0)
     assert schedule.debt(10.0, 6_000_000) == pytest.approx(4_000_000, abs=MAX_BURST)
-
-
-def test_collection_is_calm_while_it_lasts_and_as_before_afterwards() -> None:
-    before, frozen = gc.get_threshold(), gc.get_freeze_count()
-    with calm_collection():
-        assert gc.get_threshold() == THRESHOLDS
-        assert gc.get_freeze_count() > frozen
-        assert gc.isenabled()
-    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)

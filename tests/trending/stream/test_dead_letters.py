@@ -49,7 +49,7 @@ def test_a_reject_is_sent_whole_with_reason_topic_partition_and_offset(kafka: Fa
             {"reason": b"not valid JSON", "topic": b"tweets", "partition": b"0", "offset": b"3", "length": b"10"},
         )
     ]
-    assert kafka.logs["letters"][0][0].key() == "0:3"
+    assert kafka.logs["letters"][0][0].key() == b"0:3"
 
 
 @pytest.mark.row(22)
@@ -249,7 +249,7 @@ def test_a_record_larger_than_a_letter_is_cut_and_its_length_told(kafka: FakeKaf
     assert (len(large or b""), small) == (MAX_LETTER_BYTES - ENVELOPE_BYTES, b"small")
     assert (headers["length"], headers["partition"], headers["offset"]) == (b"5000001", b"0", b"0")
     assert "h" not in headers, "a stranger's headers could be larger than any letter"
-    assert kafka.logs["letters"][0][0].key() == "0:0"
+    assert kafka.logs["letters"][0][0].key() == b"0:0"
 
 
 @pytest.mark.row(34)
