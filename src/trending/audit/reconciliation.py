@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from trending.audit.recount import Recount
+    from trending.audit.second_reading import Disagreement
     from trending.producer.ledger import Ledger
     from trending.stream.letters import Letters
 
@@ -66,12 +67,14 @@ class AuditReport:
     start: Mapping[int, int] = field(default_factory=dict)
     behind: int = 0
     untagged: int = 0
+    read_again: int = 0
+    disagreements: tuple[Disagreement, ...] = ()
 
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, duplicated or dropped, and all sources agree."""
         return not (
-            self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences
+            self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences or self.disagreements
         ) and self.dead_letters == sum(self.rejected.values())
 
     def lines(self, zone: ZoneInfo | None) -> list[str]:
@@ -90,6 +93,8 @@ class AuditReport:
             f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
             *(f"audit:   {reason}: {count}" for reason, count in sorted(self.rejected.items())),
             f"audit: groups dropped by Spark's watermark: {self.dropped_by_spark}",
+            f"audit: records read a second time: {self.read_again}, disagreements: {len(self.disagreements)}",
+            *(f"audit:   {each}" for each in self.disagreements[:MAX_DIFFERENCES]),
         ]
         if self.behind:
             lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
@@ -165,6 +170,8 @@ def reconcile(
         start=start,
         behind=ledger.acknowledged_behind(ends),
         untagged=log.untagged.total(),
+        read_again=log.second.records,
+        disagreements=tuple(log.second.disagreements),
     )
 
 
@@ -201,13 +208,14 @@ def _named(untagged: Mapping[int, int]) -> dict[tuple[int, str], int]:
 def _ledger_differences(ledger: Ledger, start: Mapping[int, int], ends: Mapping[int, int], log: Recount) -> list[Difference]:
     """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
 
-    The recount knows no hashtag for a tweet that was dead-lettered, so the runs of such tweets are left out.
+    A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
+    sent and acknowledged as one.
     """
     cut = {
         row.run
         for row in ledger.intervals
         if row.first_offset < start.get(row.partition, 0) or row.end_offset > ends.get(row.partition, row.end_offset)
-    } | log.rejected_runs
+    }
     expected: Counter[tuple[int, str]] = Counter()
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in ledger.counts.items():
