@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
+    from trending.audit.second_reading import Disagreement
+
 MAX_DIFFERENCES = 20
 """At most this many differences are printed; the reported total is always exact."""
 
@@ -70,6 +72,8 @@ class AuditReport:
     not_verifiable: int = 0
     expired: int = 0
     untagged: int = 0
+    read_again: int = 0
+    disagreements: tuple[Disagreement, ...] = ()
 
     @property
     def stands_still(self) -> bool:
@@ -84,8 +88,9 @@ class AuditReport:
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, duplicated or dropped, and all sources agree."""
-        wrong = self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark or self.differences
-        return not (wrong or self.stands_still) and self.dead_letters == sum(self.rejected.values())
+        wrong = self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark
+        differs = self.differences or self.disagreements or self.dead_letters != sum(self.rejected.values())
+        return not (wrong or differs or self.stands_still)
 
     def lines(self, zone: ZoneInfo | None) -> list[str]:
         """Return the report as printed; the last line is the headline."""
@@ -103,6 +108,8 @@ class AuditReport:
             f"audit: rejected for other reasons: {others}, dead letters: {self.dead_letters}",
             *(f"audit:   {reason}: {count}" for reason, count in sorted(self.rejected.items())),
             f"audit: groups dropped by Spark's watermark: {self.dropped_by_spark}",
+            f"audit: records read a second time: {self.read_again}, disagreements: {len(self.disagreements)}",
+            *(f"audit:   {each}" for each in self.disagreements[:MAX_DIFFERENCES]),
         ]
         if self.in_flight:
             still = ": the stream stands still" if self.stands_still and self.longest else ""
@@ -164,4 +171,6 @@ _SUMMED = (
     "not_verifiable",
     "expired",
     "untagged",
+    "read_again",
+    "disagreements",
 )

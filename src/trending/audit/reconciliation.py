@@ -113,6 +113,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         longest=longest,
         expired=expired,
         untagged=log.untagged.total(),
+        read_again=log.second.records,
+        disagreements=tuple(log.second.disagreements),
     )
 
 
@@ -178,14 +180,15 @@ def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], wi
 def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Difference]:
     """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
 
-    The recount knows no hashtag for a tweet that was dead-lettered, so the runs of such tweets are left out.
+    A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
+    sent and acknowledged as one.
     """
     beginning = part.beginning()
     cut = {
         row.run
         for row in ledger.intervals
         if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > part.ends.get(row.partition, row.end_offset)
-    } | log.rejected_runs
+    }
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():
         if run not in cut:

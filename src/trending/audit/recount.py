@@ -8,7 +8,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from trending.audit.second_reading import SecondReader
 from trending.kafka.rejects import OFFSET
+from trending.settings import WindowTime
 from trending.tweets.record_id import identity_of
 from trending.tweets.rule import FUTURE_AFTER, Kind, classify, window_start
 
@@ -37,7 +39,7 @@ class Recount:
     untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
     foreign: int = 0
     rejects: defaultdict[tuple[str, int, str], array[int]] = field(default_factory=lambda: defaultdict(lambda: array(OFFSET)))
-    rejected_runs: set[str] = field(default_factory=set)
+    second: SecondReader = field(default_factory=SecondReader)
     in_flight: int = 0
     oldest: float = math.inf
     uncounted: int = 0
@@ -73,16 +75,18 @@ class Recount:
         self.firsts.setdefault(record.partition, record.append_time)
         epoch, counted = self._place(record.partition, record.offset)
         verdict = classify(record.value, record.append_time, epoch.rule.window_time)
+        self.second.check(record, verdict, epoch.rule.window_time)
         identity = identity_of(record.key, record.headers)
         if identity is not None:
             self.ids[identity] += 1
         if verdict.kind is Kind.FOREIGN:
             self.foreign += 1
             return
-        if identity is not None and verdict.kind is Kind.REJECT:
-            self.rejected_runs.add(identity[0])
-        elif verdict.kind is Kind.TWEET and identity in acknowledged:
-            self.minutes[identity[0], window_start(record.append_time), verdict.label] += 1
+        if identity is not None and identity in acknowledged:
+            # The ledger books a tweet when it is appended, whatever becomes of it: by arrival there is no late and no future.
+            kept = classify(record.value, record.append_time, WindowTime.ARRIVAL) if verdict.kind is Kind.REJECT else verdict
+            if kept.kind is Kind.TWEET:
+                self.minutes[identity[0], window_start(record.append_time), kept.label] += 1
         if not counted and epoch.closed:
             # Behind the last epoch of a topic that the stack has left, only its own tweets are its business.
             self.uncounted += epoch is not self.epochs[-1] or identity in acknowledged

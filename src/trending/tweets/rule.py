@@ -190,11 +190,18 @@ def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
         return Verdict(Kind.TWEET, hashtag, append_time)
     elif timestamp > append_time + FUTURE_AFTER:
         reason = Reason.FUTURE
-    elif window_start(timestamp) + WINDOW_SECONDS + LATE_AFTER <= append_time:
+    elif _is_late(timestamp, append_time):
         reason = Reason.LATE
     else:
         return Verdict(Kind.TWEET, hashtag, timestamp)
     return Verdict(Kind.REJECT, reason, append_time)
+
+
+def _is_late(timestamp: float, append_time: float) -> bool:
+    # Older than a window and its grace is late wherever its window began: that of -1.797e308 is an integer beyond every float.
+    if timestamp <= append_time - (WINDOW_SECONDS + LATE_AFTER):
+        return True
+    return window_start(timestamp) + WINDOW_SECONDS + LATE_AFTER <= append_time
 
 
 def _is_the_probes(wire: _Wire) -> bool:

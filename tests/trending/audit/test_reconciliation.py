@@ -11,6 +11,7 @@ from fakes.trending.counting import epoch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trending.audit import second_reading
 from trending.audit.audit_report import MAX_DIFFERENCES, AuditReport
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import recount
@@ -21,7 +22,7 @@ from trending.serving.epochs import Epoch, Rule
 from trending.serving.store import StoreView
 from trending.settings import WindowTime
 from trending.stream.letters import Letters, Summary
-from trending.tweets.rule import Kind, Reason, classify, window_start
+from trending.tweets.rule import Kind, Reason, Verdict, classify, window_start
 
 MINUTE = 1765845060
 UTC_ZONE = ZoneInfo("UTC")
@@ -76,7 +77,8 @@ class Lab:
         verdict = classify(value, at, self.mode)
         if run is not None and acknowledge:
             self.acknowledged.append(Interval(run, 0, sequence, sequence, offset))
-            self.ledger_counts[run, window_start(at), verdict.label if verdict.kind is Kind.TWEET else "#sent"] += 1
+            sent = classify(value, at, WindowTime.ARRIVAL)
+            self.ledger_counts[run, window_start(at), sent.label if sent.kind is Kind.TWEET else "#sent"] += 1
         if verdict.kind is Kind.TWEET:
             self.counts[window_start(verdict.time), verdict.label] += 1
         elif verdict.kind is Kind.UNTAGGED:
@@ -151,6 +153,7 @@ def test_the_report_reads_from_the_details_to_the_headline(lab: Lab) -> None:
         "audit: future: 0",
         "audit: rejected for other reasons: 0, dead letters: 0",
         "audit: groups dropped by Spark's watermark: 0",
+        "audit: records read a second time: 1, disagreements: 0",
         "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0",
     ]
 
@@ -351,7 +354,7 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
     lab.send(tweet("#a", MINUTE - 61), MINUTE + 60)
     lab.send(tweet("#a", MINUTE - 3600), MINUTE)
     lab.send(tweet("#a", MINUTE + 5.001), MINUTE)
-    lab.send(None)
+    lab.send(None, run=None)
     lab.send(b"{", run=None)
     lab.send(b"{", run=None)
     report = lab.audit()
@@ -364,7 +367,7 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
         "audit:   not valid JSON: 2",
         "audit:   tombstone: 1",
     ]
-    assert headline(report) == "audit: acknowledged 5, in log 5, counted 1, lost 0, duplicated 0"
+    assert headline(report) == "audit: acknowledged 4, in log 4, counted 1, lost 0, duplicated 0"
     assert report.clean
 
 
@@ -455,6 +458,51 @@ def test_the_ledgers_own_counts_are_a_third_witness(lab: Lab) -> None:
         "audit: differs: 2025-12-16 00:31:00 #a: log 3, ledger 2",
         "audit: differs: 2025-12-16 00:31:00 #b: log 3, ledger 4",
     ]
+    assert refuses(report)
+
+
+@pytest.mark.parametrize("fate", [MINUTE - 3600, MINUTE + 3600])
+def test_a_swap_of_two_hashtags_is_found_in_a_run_with_a_late_or_future_tweet(fate: float) -> None:
+    lab = Lab(WindowTime.EVENT)
+    lab.send(tweet("#c", fate), MINUTE)
+    lab.send(tweet("#a"), MINUTE)
+    lab.send(tweet("#b"), MINUTE)
+    assert lab.audit().clean
+    # The log holds the two hashtags of another tweet each, and the stream has counted what the log holds.
+    lab.ledger_counts["run", MINUTE, "#a"] += 1
+    lab.ledger_counts["run", MINUTE, "#b"] -= 1
+    report = lab.audit()
+    assert [text for text in report.lines(UTC_ZONE) if "differs" in text] == [
+        "audit: differs: 2025-12-16 00:31:00 #a: log 1, ledger 2",
+        "audit: differs: 2025-12-16 00:31:00 #b: log 1, ledger 0",
+    ]
+    assert refuses(report)
+
+
+def test_a_late_tweet_with_another_hashtag_than_the_acknowledged_one_is_found() -> None:
+    lab = Lab(WindowTime.EVENT)
+    lab.send(tweet("#c", MINUTE - 3600), MINUTE)
+    assert lab.audit().clean
+    lab.ledger_counts = Counter({("run", MINUTE, "#d"): 1})
+    assert [(each.hashtag, each.in_log, each.other) for each in lab.audit().differences] == [("#c", 1, 0), ("#d", 0, 1)]
+
+
+@pytest.mark.parametrize("value", [None, b"{", b"\xff", NO_TAG, PROBE])
+def test_what_was_acknowledged_as_a_tweet_and_is_none_in_the_log_is_a_difference(value: bytes | None, lab: Lab) -> None:
+    lab.send(value)
+    report = lab.audit()
+    assert line(report, "differs") == "differs: 2025-12-16 00:31:00 #sent: log 0, ledger 1"
+    assert (report.lost, report.duplicated) == (0, 0)
+    assert refuses(report)
+
+
+def test_a_second_reading_that_disagrees_makes_the_audit_fail(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the rule that stream and recount share is wrong, and all counts agree."""
+    monkeypatch.setattr(second_reading, "read_again", lambda _value, at, _mode: Verdict(Kind.TWEET, "#other", at))
+    report = lab.audit()
+    assert (report.lost, report.duplicated, report.differences) == (0, 0, ())
+    assert line(report, "records read a second time") == "records read a second time: 1, disagreements: 1"
+    assert line(report, "  partition 0, offset 0").endswith("a second reading tweet '#other' at 1765845060")
     assert refuses(report)
 
 

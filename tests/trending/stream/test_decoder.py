@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trending.kafka.packed_offsets import unpack
@@ -79,18 +79,102 @@ def straightforward(window_time: WindowTime, rows: list[Row]) -> Counter[Group]:
 EDGES = st.sampled_from([0.0, 59.999, 60.0, -0.0001, -60.0, 5.0, 65.0, -3600.0, 1e9])
 BRINKS = st.sampled_from([math.nextafter(MINUTE + minutes * 60, 0) for minutes in (-1, 0, 1)])
 MOMENTS = st.one_of(BRINKS, st.one_of(EDGES, st.floats(-200, 100)).map(lambda seconds: MINUTE + seconds))
-VALUES = st.one_of(
-    st.builds(tweet, st.sampled_from(["#a", "#b", "#ñ😀", "\x00", "\u202e"]), MOMENTS),
-    st.sampled_from([None, b"", b"{", FOREIGN, tweet("x" * 300), b"\xff", tweet().replace(b"#a", b"\xff")]),
-)
-ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 119_999), VALUES), max_size=30).map(
-    lambda rows: [Row(partition, offset, MINUTE * 1000 + ms, value) for offset, (partition, ms, value) in enumerate(rows)]
-)
+GOOD = st.builds(tweet, st.sampled_from(["#a", "#b", "#ñ😀", "\x00", "\u202e"]), MOMENTS)
+
+
+def varied(hashtag: str = '"#a"', timestamp: str = str(MINUTE), more: str = "") -> bytes:
+    """Return a tweet of JSON text that a stranger may write."""
+    return f'{{"usuario":"u","hashtag_principal":{hashtag},"timestamp":{timestamp}{more}}}'.encode()
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> bytes:
+    """Return a tweet cut off somewhere, or with a byte changed."""
+    value = bytearray(draw(st.sampled_from([tweet("#ñ😀"), FOREIGN, varied(more=',"x":{"ñ":["ñ\\ud83d\\ude00"]}')])))
+    place = draw(st.integers(0, len(value) - 1))
+    if draw(st.booleans()):
+        return bytes(value[:place])
+    value[place] = draw(st.integers(0, 255))
+    return bytes(value)
+
+
+ODD: list[bytes | None] = [
+    None,
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    FOREIGN,
+    tweet("x" * 280),
+    tweet("x" * 281),
+    b"\xff",
+    tweet().replace(b"#a", b"\xff"),
+    varied('""'),
+    varied("null"),
+    varied("7"),
+    varied("[]"),
+    varied(timestamp="null"),
+    varied(timestamp='"1"'),
+    varied(timestamp="1e400"),
+    varied(timestamp="-1.7976931348623157e308"),
+    varied(timestamp="1.7976931348623157e308"),
+    varied(timestamp="-0"),
+    varied(timestamp="NaN"),
+    varied(timestamp="9" * 30),
+    varied(more=',"timestamp":"x"'),
+    varied("null", str(MINUTE - 60), ',"hashtag_principal":"#a"'),
+    varied(more=f',"hashtag_principal":"#b","timestamp":{MINUTE + 1}'),
+    varied(more=',"mensaje":7,"contador":"x"'),
+    varied("null", more=',"mensaje":"x","contador":1'),
+    *(varied(more=f',"version_esquema":{version}') for version in ("1", "1.0", "1e0", "2", "true", '"1"', "null", "[1]")),
+    varied(more=',"version_esquema":2,"version_esquema":1'),
+    varied(more=',"x":1e999,"y":' + "9" * 300),
+    varied(more=',"x":"\\ud800"'),
+    varied(more=',"x":"@"').replace(b"@", b"\xff"),
+    varied(more=',"@":1').replace(b"@", b"\xed\xa0\x80"),
+    varied(more=',"texto":"' + "[" * 400 + '"'),
+    varied(more=',"texto":"' + "ñ" * 400 + '"'),
+    varied(more=',"texto":"' + "n" * 400 + '@"').replace(b"@", b"\xc3"),
+    varied(more=',"x":' + "[" * 255 + "]" * 255),
+    varied(more=',"x":' + "[" * 256 + "]" * 256),
+    varied(more=',"x":' + "[" * 5_000),
+    varied() + b" ",
+    varied() + varied(),
+]
+BAD = st.sampled_from(ODD) | broken()
+VALUES = st.one_of(GOOD, BAD)
+PLACES = st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 119_999), st.sampled_from([0, 59_999, 60_000, 119_999])))
+
+
+@st.composite
+def batches_of_rows(draw: st.DrawFn) -> list[Row]:
+    """Return rows of which none, one, some or all are no plain tweets."""
+    values: list[bytes | None] = list(draw(st.lists(draw(st.sampled_from([GOOD, VALUES, BAD])), max_size=30)))
+    if draw(st.booleans()):
+        values.insert(draw(st.integers(0, len(values))), draw(BAD))
+    places = draw(st.lists(PLACES, min_size=len(values), max_size=len(values)))
+    return [
+        Row(partition, offset, MINUTE * 1000 + ms, value)
+        for offset, ((partition, ms), value) in enumerate(zip(places, values, strict=True))
+    ]
+
+
+ROWS = batches_of_rows()
 MODES = st.sampled_from(WindowTime)
 
 
+@pytest.mark.row(22)
+@pytest.mark.parametrize("window_time", WindowTime)
+@pytest.mark.parametrize("value", ODD)
+def test_whatever_a_record_is_it_is_judged_as_it_would_be_alone(value: bytes | None, window_time: WindowTime) -> None:
+    between = [Row(0, offset, MINUTE * 1000 + 999 * offset, tweet("#b")) for offset in range(5)]
+    rows = [*between[:2], Row(1, 2, MINUTE * 1000, value), *between[3:]]
+    assert spark(window_time, rows) == straightforward(window_time, rows)
+    assert spark(window_time, [rows[2]]) == straightforward(window_time, [rows[2]])
+
+
 @pytest.mark.row(24)
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(MODES, ROWS)
 def test_counting_in_arrow_batches_equals_counting_record_by_record(window_time: WindowTime, rows: list[Row]) -> None:
     assert spark(window_time, rows) == straightforward(window_time, rows)
@@ -124,6 +208,16 @@ def test_rejects_keep_their_place() -> None:
         ("reject", MINUTE, Reason.TOMBSTONE, 2, 8): 1,
         ("reject", MINUTE, Reason.BAD_JSON, 0, 7): 1,
     }
+
+
+@given(MODES, ROWS)
+@example(WindowTime.EVENT, [Row(0, 0, MINUTE * 1000 + 9_000, varied("null", str(MINUTE + 1), ',"hashtag_principal":"#a"'))])
+def test_the_latest_of_all_times_comes_with_the_rows(window_time: WindowTime, rows: list[Row]) -> None:
+    """Spark derives its watermark from them."""
+    (output,) = decode_batches(window_time.value, [arrow(rows)])
+    latest = max((classify(row.value, row.append_ms / 1000, window_time).time for row in rows), default=None)
+    found = max((line["time"].timestamp() for line in output.to_pylist()), default=None)
+    assert found == pytest.approx(latest, abs=2e-6)
 
 
 @pytest.mark.row(24)

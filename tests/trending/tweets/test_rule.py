@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any
 
 import msgspec
@@ -135,7 +136,15 @@ def test_late_and_future_follow_the_rule_to_the_millisecond(ahead_ms: int, phase
 @pytest.mark.row(24)
 @pytest.mark.parametrize(
     ("timestamp", "reason"),
-    [(0, Reason.LATE), (-0.0, Reason.LATE), (-1e308, Reason.LATE), (4102444800, Reason.FUTURE), (1e308, Reason.FUTURE)],
+    [
+        (0, Reason.LATE),
+        (-0.0, Reason.LATE),
+        (-1e308, Reason.LATE),
+        (-sys.float_info.max, Reason.LATE),
+        (4102444800, Reason.FUTURE),
+        (1e308, Reason.FUTURE),
+        (sys.float_info.max, Reason.FUTURE),
+    ],
 )
 def test_1970_and_2100_and_beyond_are_late_and_future(timestamp: float, reason: Reason) -> None:
     assert reason_of(record(timestamp=timestamp)) == reason
