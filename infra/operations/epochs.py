@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 START_SUFFIX = ".start.json"
 ASIDE = ".aside-"
 """Part of the names of checkpoints that `make rebuild` set aside."""
-JOB_VERSION = "2"
-"""Part of an epoch's key; increase it when the query changes: Spark refuses another query on an old checkpoint."""
+JOB_VERSION = "3"
+"""Part of an epoch's key; increase it when the query changes, which Spark refuses on an old checkpoint, or when the rule does."""
+_BEFORE_EPOCHS = "2"
+"""The version of stores that know no epochs."""
 _KEY_LENGTH = 12
 
 
@@ -41,14 +43,14 @@ def known_topic_id(lab: Lab) -> str:
     return found
 
 
-def key_of(lab: Lab, topic: str) -> str:
-    """Return everything that makes a checkpoint unusable for another query, in one string.
+def key_of(lab: Lab, topic: str, version: str = JOB_VERSION) -> str:
+    """Return everything that makes a checkpoint unusable for another job, in one string.
 
     That is the cluster and the id of the topic (one made anew starts at 0 again), the job's version, its window time and
     partitioning.
     """
     stream = lab.settings.stream
-    return "|".join((lab.state.cluster_id, topic, JOB_VERSION, stream.window_time.value, str(stream.shuffle_partitions)))
+    return "|".join((lab.state.cluster_id, topic, version, stream.window_time.value, str(stream.shuffle_partitions)))
 
 
 def open_epoch(lab: Lab) -> Epoch | None:
@@ -143,7 +145,7 @@ def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     """
     from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
 
-    key = key_of(lab, topic)
+    key = key_of(lab, topic, _BEFORE_EPOCHS)
     name = _name(key, 0)
     path = lab.paths.checkpoint(name)
     begun = {each.name for each in lab.paths.checkpoints.glob("*") if each.is_dir() and ASIDE not in each.name}

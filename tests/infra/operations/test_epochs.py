@@ -195,15 +195,22 @@ def test_a_store_that_is_none_is_set_aside_by_a_rebuild(lab: Lab) -> None:
     assert opened(lab).last_batch is None
 
 
-def test_a_store_of_before_there_were_epochs_is_adopted_where_its_last_batch_ended(lab: Lab) -> None:
+def test_a_store_of_before_there_were_epochs_is_adopted_and_hands_over_where_its_last_batch_ended(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count(lab, {0: 11})
+    before = lab.paths.checkpoint(epochs._name(epochs.key_of(lab, epochs.known_topic_id(lab), "2"), 0))
+    checkpoint_path(lab).rename(before)
+    start_file(checkpoint_path(lab)).rename(start_file(before))
     with closing(Store(lab.paths.store)) as store, store._engine.begin() as connection:
         for table in ("epochs", "epoch_offsets"):
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our own names
-        connection.exec_driver_sql("UPDATE batches SET ends = NULL")
+        connection.exec_driver_sql("UPDATE batches SET ends = NULL, checkpoint = ?", (before.name,))
     assert resolve_offsets("lab") == {0: 7}
-    epoch = opened(lab)
-    assert (epoch.starts, epoch.counted_to(), epoch.last_batch) == ({0: 7}, {0: 11}, 1)
+    assert (opened(lab).checkpoint, opened(lab).counted_to(), opened(lab).last_batch) == (before.name, {0: 11}, 1)
+    grown(monkeypatch, 99)
+    stream.submit_stream("lab")
+    assert (opened(lab).checkpoint != before.name, opened(lab).starts) == (True, {0: 11}), "today's job is another one"
 
 
 @pytest.mark.row(21)
