@@ -158,7 +158,7 @@ class RealStack:
         return self.require_clean(output)
 
     def audit_command(self) -> str:
-        return self.require_clean(self.command("audit", f"--name={self.name}"))
+        return self.require_clean(self.command("audit", f"--name={self.name}", "--at_rest"))
 
     @staticmethod
     def require_clean(output: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.operations.epochs import ASIDE, checkpoint_path, start_file
 from infra.operations.stream import submit_stream
-from infra.operations.topic import ASIDE, checkpoint_path, start_file
 from infra.supervision.output_tail import tail
 from trending.stream.checkpoint import committed_offsets
 from trending.stream.soundness import DAMAGED, numbered
