@@ -134,7 +134,9 @@ def audited_and_reported(stack: RealStack) -> None:
 def stopped_and_started(stack: RealStack) -> None:
     end = end_of_log(stack)
     for _twice in range(2):
-        assert f"stopped; make start NAME={stack.name} brings it back" in stack.command("tear_down", f"--name={stack.name}", "--stop_only")
+        assert f"stopped; make start NAME={stack.name} brings it back" in stack.command(
+            "tear_down", f"--name={stack.name}", "--stop_only"
+        )
         assert stack.running() == set()
     stack.up()
     assert end_of_log(stack) >= end
