@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.host.paths import StackPaths
+from infra.host.processes import stack_processes
 from infra.host.user import check_user
 from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.lab.assembly import (
@@ -49,7 +50,8 @@ def check_machine(settings: StackSettings) -> None:
 def check_start(settings: LabSettings) -> None:
     """Raise for what can be seen of a start before anything is started: of the machine, ports that are taken, missing memory.
 
-    Nothing is recorded yet. A stack that another command works on, or that has parts and no state file, is judged in preparation.
+    Nothing is recorded yet. A stack that another command works on, that a dead supervisor has left, or that has parts and no
+    state file, is judged in preparation.
     """
     check_machine(settings.stack)
     paths = StackPaths.of(settings.stack.name)
@@ -58,9 +60,12 @@ def check_start(settings: LabSettings) -> None:
     state = read_state(paths)
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
+        supervised = lab.supervisor.running()
+        if not supervised and stack_processes(paths.stack_id):
+            return  # its own programs, which a supervisor that died has left: preparation ends them, and then looks
         require_ports(lab)
         require_page_port(lab)
-        if not lab.supervisor.running():
+        if not supervised:
             check_memory()
     elif not remains_of(paths).things:
         require_free(settings.stack.name, client_ports(settings.stack))

@@ -18,6 +18,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab, record
+from infra.operations.services import check_start
 from infra.stack.state import Wanted, read_state, stack_held
 from trending.errors import (
     ConfigurationConflict,
@@ -402,6 +403,21 @@ def test_a_taken_port_stops_everything_before_it_has_begun(world: World) -> None
         module.start_up(StartUpForm(stack=stack))
     assert world.changes == []
     assert not StackPaths.of("lab").root.exists()
+
+
+def test_the_ports_of_orphans_are_no_strangers_and_are_judged_after_those_have_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that a dead supervisor has left has its port; preparation ends it first."""
+    stack = lab_stack()
+    module.start_up(StartUpForm(stack=stack))
+    tear_down.tear_down(TearDownForm(name="lab"))
+    world.port_owners[stack.port] = PortOwner(stack.port, 4712, "java")
+    monkeypatch.setattr("infra.operations.services.stack_processes", lambda _id: ["its broker"])
+    check_start(StartUpForm(stack=stack))
+    monkeypatch.setattr("infra.operations.services.stack_processes", lambda _id: [])
+    with pytest.raises(PortTaken):
+        check_start(StartUpForm(stack=stack))
 
 
 def test_an_unusable_catalogue_is_named_and_undone(world: World) -> None:
