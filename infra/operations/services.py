@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
+from infra.docker.compose_stack import require_no_compose_stack
 from infra.host.clock import SystemClock
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
@@ -30,6 +31,7 @@ from infra.lab.runtime_factory import require_runtime
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
+from trending.errors import PortTaken
 from trending.settings import PageSettings, StackSettings
 
 if TYPE_CHECKING:
@@ -68,8 +70,12 @@ def check_start(settings: LabSettings) -> None:
         if not supervised:
             check_memory()
     elif not remains_of(paths).things:
-        require_free(settings.stack.name, client_ports(settings.stack))
-        require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+        try:
+            require_free(settings.stack.name, client_ports(settings.stack))
+            require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+        except PortTaken:
+            require_no_compose_stack(settings.stack.name)  # which may have the port, and says more
+            raise
         check_memory()
 
 

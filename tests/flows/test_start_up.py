@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.compose import composed
 from fakes.plain import lab_stack
 from fakes.world import whole_stack
 
@@ -26,6 +27,7 @@ from trending.errors import (
     Interrupted,
     InvalidInput,
     LabError,
+    NotOurs,
     NotReady,
     PortTaken,
     PrerequisiteMissing,
@@ -416,6 +418,17 @@ def test_the_ports_of_orphans_are_no_strangers_and_are_judged_after_those_have_e
     monkeypatch.setattr("infra.operations.services.stack_processes", lambda _id: ["its broker"])
     check_start(StartUpForm(stack=stack))
     monkeypatch.setattr("infra.operations.services.stack_processes", lambda _id: [])
+    with pytest.raises(PortTaken):
+        check_start(StartUpForm(stack=stack))
+
+
+def test_a_port_of_a_compose_stack_of_the_name_is_told_as_its(world: World) -> None:
+    stack = lab_stack()
+    world.port_owners[stack.port] = PortOwner(stack.port, 4712, "docker-proxy")
+    world.compose = composed()
+    with pytest.raises(NotOurs, match="Docker Compose has a stack named lab"):
+        check_start(StartUpForm(stack=stack))
+    world.compose = None
     with pytest.raises(PortTaken):
         check_start(StartUpForm(stack=stack))
 
