@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from leftovers import left_since, present
 from order import Scheduler, longest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and nohup to a closed terminal; every command under test would
 # inherit that.
@@ -64,6 +65,25 @@ def last_words(report: pytest.TestReport | pytest.CollectReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     message = crash.message if crash else str(report.longrepr)
     return " | ".join(filter(None, map(str.strip, message.splitlines())))[:LAST_WORDS]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Forget the variables of a test that failed, once it is reported: pytest keeps its frames, and those its clients.
+
+    A Kafka client that lived on opened a pipe under each of the tests after it, which failed for that.
+    """
+    report = yield
+    if report.failed and call.excinfo is not None and not item.config.getoption("usepdb"):
+        error: BaseException | None = call.excinfo.value
+        while error is not None:
+            traceback.clear_frames(error.__traceback__)
+            for frame, _line in traceback.walk_tb(error.__traceback__):
+                frame.f_locals.keys()  # pytest has asked for them, so the frame keeps a copy: asked once more, it is empty
+            error = error.__cause__ or error.__context__
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -135,6 +135,23 @@ def test_that_forgets_a_coroutine_in_a_cycle():
     cycle = [nothing()]
     cycle.append(cycle)
 """
+FAILS = """
+import weakref
+
+class Client: ...
+
+def test_that_fails_with_a_client():
+    client = Client()
+    global alive
+    alive = weakref.ref(client)
+    try:
+        raise ValueError
+    except ValueError as error:
+        raise AssertionError from error
+
+def test_that_finds_it_gone():
+    assert alive() is None
+"""
 SUITE = Path(__file__).parents[1]
 
 
@@ -151,3 +168,11 @@ def test_the_test_that_left_it_fails_and_no_other(pytester: pytest.Pytester) -> 
             "*ERROR at teardown of test_that_forgets_a_coroutine_in_a_cycle*",  # only the collector finds it
         ]
     )
+
+
+def test_what_a_failed_test_had_in_its_hands_does_not_live_on(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest((SUITE / "conftest.py").read_text(encoding="utf-8"))
+    pytester.makeini(f"[pytest]\npythonpath = {SUITE}\nfilterwarnings = error")
+    pytester.makepyfile(test_a=FAILS)
+    ran = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    ran.assert_outcomes(passed=1, failed=1)
