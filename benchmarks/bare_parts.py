@@ -17,7 +17,7 @@ from benchmarks.stack import declared
 from infra.embedded.runtime import broker_command, format_command, render_properties
 from infra.java.class_archives import BROKER, archive_options
 from infra.kafka.client import BrokerClient
-from infra.operations.epochs import counting_epoch, resolve_offsets
+from infra.operations.epochs import counting_epoch, known_topic_id, resolve_offsets
 from infra.operations.producer import producer_spec
 from infra.operations.stream import stream_spec
 from infra.operations.topic import TOPIC_SETTINGS
@@ -60,7 +60,7 @@ class BareParts:
                 _start_program(lab, "producer", producer, running)
                 wait_until(lambda: _acknowledged(producer), TIMEOUT, "an acknowledged tweet")
             with _timed(parts, "stream"):
-                stream = _start_program(lab, "stream", stream_spec(lab, counting_epoch(lab)), running)
+                stream = _start_program(lab, "stream", stream_spec(lab, counting_epoch(lab, known_topic_id(lab))), running)
                 wait_until(lambda: has_block(stream.out, stream.require_alive), TIMEOUT, "a ranking")
         return Sample(sum(parts.values()), parts)
 

@@ -10,7 +10,7 @@ from infra.kafka.readiness import ANSWER_SECONDS
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.stream import NAME as STREAM
 from trending.errors import LabError
-from trending.kafka.log_reader import log_ends, offsets_at
+from trending.kafka.log_reader import ends_of, log_ends, offsets_at
 from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def freshness(lab: Lab, starting_seconds: float) -> Finding:
     try:
         beat = fresh_heartbeat(lab, STREAM)
         due = offsets_at(connection, topic, time.time() - allowed, ANSWER_SECONDS)
-        ends = {part: end for part, (_first, end) in log_ends(connection, topic, ANSWER_SECONDS).items()}
+        ends = ends_of(log_ends(connection, topic, ANSWER_SECONDS))
         held = held_partitions(connection, topic, TOLD_SECONDS, ANSWER_SECONDS)
     except LabError as error:
         return down(FRESHNESS, error)

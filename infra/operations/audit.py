@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,9 +14,9 @@ from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import Recount, recount
+from trending.audit.recount import Recount, over_epochs, recount
 from trending.errors import AuditFailed, AuditIncomplete
-from trending.kafka.log_reader import log_ends, read_log, topic_id
+from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
 from trending.producer.ledger import read_ledger
 from trending.serving.store import Store
@@ -67,7 +66,7 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
     lab = open_lab(stack)
     report = examine_log(lab).report
     for _again in range(RECOUNTS):
-        grown = {part: end for part, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
+        grown = ends_of(log_ends(lab.stack.connection, lab.settings.stack.topic))
         if report.clean or grown == ends:
             break
         say("the log has grown meanwhile: it is counted once more")
@@ -106,7 +105,7 @@ def examine(lab: Lab, longest: float) -> Examined:
         report = report.joined(each.report)
     verified = {identity for identity, each in zip(topics, examined, strict=True) if each is not None}
     unseen = {*topics, *before.topics.values()} - verified
-    lost_sight = sum(before.of_topic(topic, first=topic == view.epochs[0].topic_id).acknowledged for topic in unseen)
+    lost_sight = sum(before.of_topic(topic, view.epochs[0].topic_id).acknowledged for topic in unseen)
     return replace(whole, report=replace(report, not_verifiable=lost_sight))
 
 
@@ -123,23 +122,21 @@ def _examine_topic(
     part = LogRange(
         {each: starts.get(each, 0) for each in log},
         {each: first for each, (first, _end) in log.items()},
-        {each: end for each, (_first, end) in log.items()},
+        ends_of(log),
         seen_at,
     )
-    first = identity == view.epochs[0].topic_id
-    ours = before.of_topic(identity, first=first)
+    oldest = view.epochs[0].topic_id
+    ours = before.of_topic(identity, oldest)
+    beginning = part.beginning()
     began = time.monotonic()
-    records = sum(max(0, end - part.beginning()[each]) for each, end in part.ends.items())
-    reading = followed(read_log(connection, topic, part.beginning(), dict(part.ends)), records, SystemClock())
-    recounted = recount(reading, epochs, ours.acknowledged_ids(part.beginning(), part.ends))
+    records = sum(max(0, end - beginning[each]) for each, end in part.ends.items())
+    reading = followed(read_log(connection, topic, beginning, dict(part.ends)), records, SystemClock())
+    recounted = recount(reading, epochs, ours.acknowledged_ids(beginning, part.ends))
     seconds = time.monotonic() - began
-    ledgers = Ledgers(ours, read_ledger(lab.paths.ledger).of_topic(identity, first=first))
+    ledgers = Ledgers(ours, read_ledger(lab.paths.ledger).of_topic(identity, oldest))
     report = reconcile(ledgers, part, recounted, view, _letters(lab, topic), longest)
     names = {each.checkpoint for each in epochs}
-    counts: Counter[tuple[int, str]] = Counter()
-    for (checkpoint, window, hashtag), tweets in view.counts.items():
-        if checkpoint in names:
-            counts[window, hashtag] += tweets
+    counts = over_epochs({key: tweets for key, tweets in view.counts.items() if key[0] in names})
     return Examined(report, dict(part.starts), recounted, seconds, counts)
 
 
@@ -147,8 +144,7 @@ def _letters(lab: Lab, topic: str) -> Letters:
     letters = dead_letter_topic(topic)
     there = log_ends(lab.stack.connection, letters)
     starts = {part: first for part, (first, _end) in there.items()}
-    ends = {part: end for part, (_first, end) in there.items()}
-    return Letters.read(read_log(lab.stack.connection, letters, starts, ends))
+    return Letters.read(read_log(lab.stack.connection, letters, starts, ends_of(there)))
 
 
 def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.paths import short_hash
 from infra.lab.assembly import open_lab
-from trending.errors import ConfigurationConflict, LabError, NotReady
-from trending.kafka.log_reader import log_ends, topic_id
+from trending.errors import REBUILD, ConfigurationConflict, LabError, NotReady
+from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.stream.checkpoint import batch_ends, first_offsets
-from trending.stream.soundness import REPAIR, damaged_by, numbered
+from trending.stream.soundness import damaged_by, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,25 +77,29 @@ def resolve_offsets(stack: str) -> dict[int, int]:
     that counts another topic keeps doing so until the job is submitted.
     """
     lab = open_lab(stack)
-    topic = known_topic_id(lab)
+    topic = known_topic_id(lab)  # first: without an answer no store is made
     with closing(_store(lab)) as store:
-        counting = _open(store) or _adopted(lab, store, topic)
-        if counting is not None and counting.topic_id == topic:
-            return dict(counting.starts)
-        fresh = _fresh(lab, store, topic)
-        recorded = start_file(lab.paths.checkpoint(fresh.checkpoint))
-        if counting is None:
-            store.take_over(fresh)
-        if not recorded.exists():
-            record_start(lab.paths.checkpoint(fresh.checkpoint), fresh.starts)
-        return dict(fresh.starts)
+        return dict(_resolved(lab, store, topic).starts)
 
 
-def counting_epoch(lab: Lab) -> Epoch:
-    """Return the epoch that the job is to count in; the caller has stopped a job that counts in another one."""
-    resolve_offsets(lab.paths.name)
-    topic = known_topic_id(lab)
+def _resolved(lab: Lab, store: Store, topic: str) -> Epoch:
+    """Return the epoch that counts the topic, or is to count it as soon as the job is submitted."""
+    counting = _open(store) or _adopted(lab, store, topic)
+    if counting is not None and counting.topic_id == topic:
+        return counting
+    fresh = _fresh(lab, store, topic)
+    path = lab.paths.checkpoint(fresh.checkpoint)
+    if counting is None:
+        store.take_over(fresh)
+    if not start_file(path).exists():
+        record_start(path, fresh.starts)
+    return fresh
+
+
+def counting_epoch(lab: Lab, topic: str) -> Epoch:
+    """Return the epoch that the job is to count in, on the topic of that id; a job that counts in another one was stopped."""
     with closing(_store(lab)) as store:
+        _resolved(lab, store, topic)
         counting = _open(store)
         if counting is not None and counting.key == key_of(lab, topic):
             return counting
@@ -117,24 +121,24 @@ def _open(store: Store) -> Epoch | None:
 
 def _fresh(lab: Lab, store: Store, topic: str) -> Epoch:
     """Return the next epoch, which begins where that is recorded already, or at the log's end; nothing is written."""
-    from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
-
     key = key_of(lab, topic)
     used = {epoch.checkpoint for epoch in store.known_epochs()}
     names = (name for number in range(len(used) + 1) if (name := _name(key, number)) not in used)
     checkpoint = next(names)
     recorded = start_file(lab.paths.checkpoint(checkpoint))
-    starts = _recorded(recorded) if recorded.exists() else _log_ends(lab)
-    return Epoch(checkpoint, key, lab.settings.stack.topic, topic, starts, rule=Rule(window_time=lab.settings.stream.window_time))
+    log = None if recorded.exists() else log_ends(lab.stack.connection, lab.settings.stack.topic)
+    return _epoch(lab, checkpoint, key, topic, _recorded(recorded) if log is None else ends_of(log), {})
+
+
+def _epoch(lab: Lab, checkpoint: str, key: str, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> Epoch:
+    from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
+
+    return Epoch(checkpoint, key, lab.settings.stack.topic, topic, starts, ends, Rule(lab.settings.stream.window_time))
 
 
 def _name(key: str, number: int) -> str:
     """Return the name of a key's checkpoint: settings that come back begin a new epoch, never one that was closed."""
     return short_hash(key, _KEY_LENGTH) + (f"-{number}" if number else "")
-
-
-def _log_ends(lab: Lab) -> dict[int, int]:
-    return {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
 
 
 def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
@@ -143,22 +147,18 @@ def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     It ends where Spark's checkpoint says that the last batch in the store ended. Raises ConfigurationConflict where there are
     checkpoints and the store does not know them: it was deleted, or is an older copy.
     """
-    from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
-
     key = key_of(lab, topic, _BEFORE_EPOCHS)
     name = _name(key, 0)
     path = lab.paths.checkpoint(name)
-    begun = {each.name for each in lab.paths.checkpoints.glob("*") if each.is_dir() and ASIDE not in each.name}
-    begun = {each for each in begun if numbered(lab.paths.checkpoint(each) / "commits")}
+    begun = {each.name for each in lab.paths.checkpoints.glob("*") if ASIDE not in each.name and numbered(each / "commits")}
     if not begun and not start_file(path).exists():
         return None
     last = max(store.written(name), default=None)
     ends = batch_ends(path, lab.settings.stack.topic).get(last, {}) if last is not None else {}
     if begun - {name} or (begun and not ends):
         cause = "the serving store does not know how far its checkpoints have counted: it is another one, or an older copy"
-        raise ConfigurationConflict(cause, f"{lab.paths.store}, checkpoints {sorted(begun)}", REPAIR)
-    rule = Rule(window_time=lab.settings.stream.window_time)
-    return store.take_over(Epoch(name, key, lab.settings.stack.topic, topic, _recorded(start_file(path)), ends, rule))
+        raise ConfigurationConflict(cause, f"{lab.paths.store}, checkpoints {sorted(begun)}", REBUILD)
+    return store.take_over(_epoch(lab, name, key, topic, _recorded(start_file(path)), ends))
 
 
 def record_start(checkpoint: Path, offsets: Mapping[int, int]) -> None:

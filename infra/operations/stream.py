@@ -15,7 +15,7 @@ from infra.operations.topic import dead_letter_topic
 from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
 from trending.errors import ConfigurationConflict, NotReady
-from trending.kafka.log_reader import log_ends, topic_id
+from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.specifications import StreamSpec
 
 if TYPE_CHECKING:
@@ -52,12 +52,13 @@ def submit_stream(stack: str) -> Outcome:
     store says that it has counted to. From one topic to another it counts the old one to its end first.
     """
     lab = open_lab(stack)
+    topic = known_topic_id(lab)
     before = open_epoch(lab)
-    if before is not None and before.key != key_of(lab, known_topic_id(lab)):
+    if before is not None and before.key != key_of(lab, topic):
         if before.topic != lab.settings.stack.topic:
             _count_to_the_end(lab, before)
         stop_stream(stack)
-    epoch = counting_epoch(lab)
+    epoch = counting_epoch(lab, topic)
     return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, epoch).model_dump_json(), java=True)
 
 
@@ -68,7 +69,7 @@ def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:
     """
     if topic_id(lab.stack.connection, epoch.topic) != epoch.topic_id:
         return  # it is gone, and the audit says what of it can't be verified
-    ends = {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, epoch.topic).items()}
+    ends = ends_of(log_ends(lab.stack.connection, epoch.topic))
 
     def counted() -> str:
         now = open_epoch(lab) or epoch
@@ -94,7 +95,7 @@ def wait_for_stream(stack: str) -> dict[str, str]:
 def wait_for_catch_up(stack: str, timeout_seconds: float = CATCH_UP_SECONDS) -> dict[int, int]:
     """Wait until the stream has processed every record that is in the log now; returns the log's ends."""
     lab = open_lab(stack)
-    ends = {partition: end for partition, (_first, end) in log_ends(lab.stack.connection, lab.settings.stack.topic).items()}
+    ends = ends_of(log_ends(lab.stack.connection, lab.settings.stack.topic))
 
     def caught_up() -> str:
         figures = fresh_heartbeat(lab, NAME).figures

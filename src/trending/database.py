@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BUSY_SECONDS = 15
@@ -31,6 +33,20 @@ def open_sqlite_read_only(path: Path) -> Engine:
     # Only the URI form has a mode; as_uri escapes the characters that would end the path.
     url = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     return create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+
+@contextmanager
+def as_of_one_moment(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection whose queries all see the same commits: between two of them, another writer's would contradict them."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        yield connection
+
+
+def add_column(connection: Connection, table: str, column: str) -> None:
+    """Add a column of texts to a table of an older file; one that has it stays as it is."""
+    if column not in {each["name"] for each in inspect(connection).get_columns(table)}:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} VARCHAR")
 
 
 def copy_sqlite(source: Path, target: Path) -> None:

@@ -32,6 +32,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+REBUILD = "make rebuild"
+"""The next command where only counting anew from the log helps, under a new checkpoint."""
+
 
 class LabError(Exception):
     """A failure with its cause, the evidence for it and the command to run next.

@@ -37,7 +37,7 @@ from infra.supervision.output_tail import tail
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import recount
 from trending.errors import LabError
-from trending.kafka.log_reader import log_ends, read_log
+from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.serving.epochs import Epoch
@@ -174,7 +174,7 @@ class RealStack:
         connection, topic = lab.stack.connection, lab.settings.stack.topic
         lab.supervisor.remove("producer")  # at rest, so that ledger and log are of the same moment
         ledger = read_ledger(lab.paths.ledger)
-        ends = {partition: end for partition, (_first, end) in log_ends(connection, topic).items()}
+        ends = ends_of(log_ends(connection, topic))
         starts = dict.fromkeys(ends, 0)
         epochs = (Epoch("none", "", topic, "", starts, ends),)
         log = recount(read_log(connection, topic, {}, ends), epochs, ledger.acknowledged_ids({}))

@@ -32,7 +32,7 @@ from infra.host.paths import CHECKOUT
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, wait_for_end
 from infra.java.class_archives import spark_environment
 from infra.kafka.client import BrokerClient
-from infra.operations.epochs import counting_epoch
+from infra.operations.epochs import counting_epoch, known_topic_id
 from infra.operations.page import ask_whose
 from infra.operations.stream import stream_spec
 from infra.stack.runtime import ServiceState
@@ -120,7 +120,9 @@ def live(started: tuple[RealStack, Killed]) -> RealStack:
 def run_killed_job(stack: RealStack) -> Killed:
     """Run the stream's job as nobody's program until it kills itself, with a reject in its first batch."""
     specification = stack.paths.specification("stream")
-    specification.write_text(stream_spec(stack.lab, counting_epoch(stack.lab)).model_dump_json(), encoding="utf-8")
+    specification.write_text(
+        stream_spec(stack.lab, counting_epoch(stack.lab, known_topic_id(stack.lab))).model_dump_json(), encoding="utf-8"
+    )
     send(stack, b"poison right before the kill")
     job = subprocess.run(
         [sys.executable, "-c", KILLED_AFTER_WRITE, str(specification)],

@@ -15,7 +15,7 @@ from trending.tweets.record_id import identity_of
 from trending.tweets.rule import FUTURE_AFTER, Kind, classify, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from trending.kafka.log_reader import Record
     from trending.serving.epochs import Epoch
@@ -45,7 +45,7 @@ class Recount:
     uncounted: int = 0
     first: float = math.inf
     last: float = -math.inf
-    firsts: dict[int, float] = field(default_factory=dict)
+    first_appends: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._ranges = [(epoch, epoch.counted_to()) for epoch in self.epochs]
@@ -57,22 +57,19 @@ class Recount:
 
     def totals(self) -> Counter[tuple[int, str]]:
         """Return (window start, hashtag) → tweets over all epochs."""
-        found: Counter[tuple[int, str]] = Counter()
-        for (_checkpoint, window, hashtag), tweets in self.tweets.items():
-            found[window, hashtag] += tweets
-        return found
+        return over_epochs(self.tweets)
 
     def horizon(self, partitions: Iterable[int]) -> float:
         """Return the start of the first window of which these partitions still have every record, in epoch seconds.
 
         Retention takes a log's beginning. A tweet's window begins at most five seconds behind its append time.
         """
-        return max((self.firsts.get(part, math.inf) + FUTURE_AFTER for part in partitions), default=-math.inf)
+        return max((self.first_appends.get(part, math.inf) + FUTURE_AFTER for part in partitions), default=-math.inf)
 
     def add(self, record: Record, acknowledged: set[tuple[str, int]]) -> None:
         """Count one record of the log."""
         self.first, self.last = min(self.first, record.append_time), max(self.last, record.append_time)
-        self.firsts.setdefault(record.partition, record.append_time)
+        self.first_appends.setdefault(record.partition, record.append_time)
         epoch, counted = self._place(record.partition, record.offset)
         verdict = classify(record.value, record.append_time, epoch.rule.window_time)
         self.second.check(record, verdict, epoch.rule.window_time)
@@ -111,6 +108,14 @@ class Recount:
             if offset < counted_to.get(partition, 0):
                 return epoch, True
         return found, False
+
+
+def over_epochs(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int, str]]:
+    """Return (window start, hashtag) → tweets, of counts by (checkpoint, window start, hashtag)."""
+    found: Counter[tuple[int, str]] = Counter()
+    for (_checkpoint, window, hashtag), tweets in counts.items():
+        found[window, hashtag] += tweets
+    return found
 
 
 def recount(records: Iterable[Record], epochs: Sequence[Epoch], acknowledged: set[tuple[str, int]]) -> Recount:

@@ -73,6 +73,11 @@ def log_ends(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
         consumer.close()
 
 
+def ends_of(log: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+    """Return partition → end of what is committed, of what ``log_ends`` has found."""
+    return {partition: end for partition, (_first, end) in log.items()}
+
+
 def offsets_at(connection: KafkaConnection, topic: str, at: float, timeout: float = 10.0) -> dict[int, int]:
     """Return partition → offset of the first record appended at ``at`` (seconds since the epoch) or later, else the log's end.
 

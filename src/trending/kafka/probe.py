@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from trending.errors import LabError, ProbeFailed
-from trending.kafka.log_reader import log_ends, open_consumer, to_record
+from trending.kafka.log_reader import ends_of, log_ends, open_consumer, to_record
 from trending.kafka.open_transactions import held_partitions
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run_probe(
     show(f">>> 1. INICIANDO PRODUTOR (Enviando mensajes a {connection.bootstrap})...")
     try:
         ensure_topic()
-        ends = {part: end for part, (_first, end) in log_ends(connection, topic, min(timeout, 10.0)).items()}
+        ends = ends_of(log_ends(connection, topic, min(timeout, 10.0)))
         _send(connection, topic, nonce, deadline, show)
         show(f">>> 2. INICIANDO CONSUMIDOR (Leyendo de {topic})...")
         _receive(connection, topic, nonce, ends, deadline, show)

@@ -13,9 +13,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, inspect, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
-from trending.database import open_sqlite
+from trending.database import add_column, as_of_one_moment, open_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -134,12 +134,12 @@ class Ledger:
     topics: dict[str, str] = field(default_factory=dict)
     """Run → id of its topic. A run from before 2026-11-29 has none: it belongs to the first topic that was counted."""
 
-    def of_topic(self, topic_id: str, *, first: bool = True) -> Ledger:
-        """Return the part of the ledger that is about a topic; ``first`` says that it was the first one.
+    def of_topic(self, topic_id: str, oldest: str) -> Ledger:
+        """Return the part of the ledger that is about a topic; ``oldest`` is the one that was counted first.
 
         What was given up is not known by topic, and stays whole.
         """
-        runs = {run for run in self.reserved if self.topics.get(run, topic_id if first else "") == topic_id}
+        runs = {run for run in self.reserved if self.topics.get(run, oldest) == topic_id}
         return Ledger(
             tuple(each for each in self.intervals if each.run in runs),
             {key: tweets for key, tweets in self.counts.items() if key[0] in runs},
@@ -209,8 +209,7 @@ def read_ledger(path: Path) -> Ledger:
     if not path.exists():
         return Ledger((), {}, {}, 0)
     engine = opened(path)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")  # a commit between two queries would make them contradict each other
+    with as_of_one_moment(engine) as connection:
         intervals = tuple(
             Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
             for row in connection.execute(select(acked_table).order_by(acked_table.c.run, acked_table.c.first_sequence))
@@ -236,6 +235,5 @@ def opened(path: Path) -> Engine:
     engine = open_sqlite(path)
     metadata.create_all(engine)
     with engine.begin() as connection:
-        if "topic_id" not in {column["name"] for column in inspect(connection).get_columns("runs")}:
-            connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN topic_id VARCHAR")
+        add_column(connection, "runs", "topic_id")
     return engine

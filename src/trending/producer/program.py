@@ -21,6 +21,9 @@ from trending.tweets.record_id import record_keys
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping
+
+    from confluent_kafka.admin._metadata import PartitionMetadata
 
     from trending.producer.markers import SentBurst
     from trending.programs.specifications import ProducerSpec
@@ -110,13 +113,8 @@ class TweetProducer:
     def _await_partitions(self, stop: threading.Event) -> int:
         """Return the number of the topic's partitions as soon as a broker tells it; 0 if it is time to end before."""
         while not self._ended(stop):
-            try:
-                view = self._producer.list_topics(self._spec.topic, timeout=LEADERS_SECONDS).topics[self._spec.topic]
-            except KafkaException as error:
-                logger.debug("%s", error)
-            else:
-                if view.error is None and view.partitions:
-                    return len(view.partitions)
+            if partitions := self._partitions():
+                return len(partitions)
             self._poll(ROOM_SECONDS)
             self._report_when_due("waiting for the broker")
         return 0
@@ -183,11 +181,17 @@ class TweetProducer:
 
     def _leaders_known(self) -> bool:
         """Whether the broker answers and names a leader for each partition of the topic."""
+        partitions = self._partitions()
+        return bool(partitions) and all(each.leader >= 0 for each in partitions.values())
+
+    def _partitions(self) -> Mapping[int, PartitionMetadata]:
+        """Return what a broker says of the topic's partitions; empty where none answers, or none knows the topic."""
         try:
             view = self._producer.list_topics(self._spec.topic, timeout=LEADERS_SECONDS).topics[self._spec.topic]
-        except KafkaException:
-            return False
-        return view.error is None and bool(view.partitions) and all(each.leader >= 0 for each in view.partitions.values())
+        except KafkaException as error:
+            logger.debug("%s", error)
+            return {}
+        return {} if view.error is not None else view.partitions
 
     def _require_progress(self) -> None:
         """End this life when its client is stuck: nothing unsent is promised, and the next life has a client of its own."""

@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from trending.errors import ConfigurationConflict
+from trending.errors import REBUILD, ConfigurationConflict
 from trending.settings import WINDOW_SECONDS, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
-
-REBUILD = "make rebuild"
-"""Counts anew from the log under a new checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import distinct, func, inspect, select
 
-from trending.database import open_sqlite_read_only
+from trending.database import as_of_one_moment, open_sqlite_read_only
 from trending.serving import epochs, rejects
 from trending.serving.counts import metadata
 from trending.serving.store import EPOCHS
 from trending.settings import WINDOW_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -76,7 +75,7 @@ class StoreReader:
 
     def snapshot(self, since: int | None = None) -> StoreSnapshot:
         """Return the windows from ``since`` on, or the last hour's, with the state of the whole store."""
-        with self._look() as connection:
+        with as_of_one_moment(self._engine) as connection:
             checkpoints = _checkpoints(connection)
             latest = _latest(connection, checkpoints)
             if latest is None:
@@ -92,22 +91,15 @@ class StoreReader:
         """Return the window that starts at ``start``, with its whole ranking unless limited; None if it has no counts."""
         if abs(start) > LARGEST:
             return None
-        with self._look() as connection:
+        with as_of_one_moment(self._engine) as connection:
             checkpoints = _checkpoints(connection)
             windows = _windows(connection, checkpoints, start, start, limit)
         return windows[0] if windows else None
 
     def latest(self) -> int | None:
         """Return the start of the latest window."""
-        with self._look() as connection:
+        with as_of_one_moment(self._engine) as connection:
             return _latest(connection, _checkpoints(connection))
-
-    @contextmanager
-    def _look(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection:
-            # One transaction: otherwise a batch committed between two queries would make the totals contradict the ranking.
-            connection.exec_driver_sql("BEGIN")
-            yield connection
 
     def close(self) -> None:
         """Close the file."""

@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Float, String, Table, func, inspect, select
+from sqlalchemy import BigInteger, Column, Float, String, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from trending.database import open_sqlite
-from trending.errors import ConfigurationConflict, LabError
+from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.errors import REBUILD, ConfigurationConflict, LabError
 from trending.serving import counts, epochs, rejects
 from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, Batch, metadata
 
@@ -89,12 +89,11 @@ class Store:
             metadata.create_all(self._engine)
             with self._engine.begin() as connection:
                 rejects.adopt(connection, _rejects)
-                if "ends" not in {column["name"] for column in inspect(connection).get_columns("batches")}:
-                    connection.exec_driver_sql("ALTER TABLE batches ADD COLUMN ends VARCHAR")  # a store made before 2026-11-29
+                add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
         except DatabaseError as error:
             self._engine.dispose()
             cause = f"the serving store {path} cannot be opened"
-            raise LabError(cause, str(error.orig), epochs.REBUILD) from error
+            raise LabError(cause, str(error.orig), REBUILD) from error
         self._file = _identity(path)
 
     def take_over(self, fresh: epochs.Epoch) -> epochs.Epoch:
@@ -149,7 +148,7 @@ class Store:
             found = None
         if found != self._file:
             cause = f"the serving store {self._path} was {'replaced' if found else 'deleted'} while the stream ran"
-            raise ConfigurationConflict(cause, "its counts up to now are gone; the log has the records", epochs.REBUILD)
+            raise ConfigurationConflict(cause, "its counts up to now are gone; the log has the records", REBUILD)
 
     def latest_ranking(self, now: float = math.inf) -> list[Ranked]:
         """Return the whole latest window with tweets that has begun at ``now``: highest count first, ties by name.
@@ -157,20 +156,22 @@ class Store:
         Empty where there is none. A window of the future is one of another clock's, and would hide the present one.
         """
         with self._engine.connect() as connection:
-            latest = select(func.max(RANKING.c.window_start)).where(RANKING.c.window_start <= now, self._same_rule(connection))
+            same_rule = self._same_rule(connection)
+            latest = select(func.max(RANKING.c.window_start)).where(RANKING.c.window_start <= now, same_rule)
             start = connection.execute(latest).scalar_one()
-            return self._ranked(connection, start) if start is not None else []
+            return self._ranked(connection, start, same_rule) if start is not None else []
 
     def ranking(self, window_start: int) -> list[Ranked]:
         """Return the whole ranking of the window that starts at ``window_start``."""
         with self._engine.connect() as connection:
-            return self._ranked(connection, window_start)
+            return self._ranked(connection, window_start, self._same_rule(connection))
 
-    def _ranked(self, connection: Connection, window_start: int) -> list[Ranked]:
+    @staticmethod
+    def _ranked(connection: Connection, window_start: int, same_rule: ColumnElement[bool]) -> list[Ranked]:
         total = func.sum(RANKING.c.tweets).label("total")
         query = (
             select(RANKING.c.window_start, RANKING.c.hashtag, total)
-            .where(RANKING.c.window_start == window_start, self._same_rule(connection))
+            .where(RANKING.c.window_start == window_start, same_rule)
             .group_by(RANKING.c.window_start, RANKING.c.hashtag)
             .order_by(total.desc(), RANKING.c.hashtag)
         )
@@ -183,8 +184,7 @@ class Store:
 
     def view(self) -> StoreView:
         """Return everything that an audit compares, as of one moment."""
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")  # otherwise a batch between two queries would make them contradict each other
+        with as_of_one_moment(self._engine) as connection:
             tweets = {(row.checkpoint, row.window_start, row.hashtag): row.tweets for row in connection.execute(select(RANKING))}
             return StoreView(
                 epochs.read(connection, EPOCHS),

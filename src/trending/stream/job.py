@@ -17,7 +17,7 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer knows
 
-from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.errors import REBUILD, ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
@@ -28,7 +28,7 @@ from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
 from trending.stream.sink import RankingSink
-from trending.stream.soundness import REPAIR, damaged_by, numbered, require_sound, tells_of_damage
+from trending.stream.soundness import damaged_by, numbered, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
     import threading
@@ -172,7 +172,7 @@ def require_counted(spec: StreamSpec, store: Store) -> None:
     last = max(store.written(spec.checkpoint_id), default=None)
     if committed is not None and (last is None or last < committed):
         cause = f"the serving store {spec.store} is not the one that was counted into, or an older copy"
-        raise ConfigurationConflict(cause, f"its last batch is {last}, the checkpoint's is {committed}", REPAIR)
+        raise ConfigurationConflict(cause, f"its last batch is {last}, the checkpoint's is {committed}", REBUILD)
 
 
 def _write(sink: Callable[[DataFrame, int], None], refusals: list[LabError], frame: DataFrame, number: int) -> None:

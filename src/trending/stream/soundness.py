@@ -11,15 +11,13 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from trending.errors import ConfigurationConflict
+from trending.errors import REBUILD, ConfigurationConflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 DAMAGED = "the checkpoint is damaged"
-REPAIR = "make rebuild"
-"""Counts anew from the log under a new checkpoint."""
 _CRC_MAGIC = b"crc\0"
 _SPARK_SAYS = re.compile(
     r"STREAMING_CHECKPOINT_\w+|CANNOT_LOAD_STATE_STORE|STATE_STORE_(?!KEY_SCHEMA|VALUE_SCHEMA)\w*|"
@@ -41,7 +39,7 @@ def require_sound(checkpoint: Path, topic: str) -> None:
 
 def damaged_by(path: Path, fault: object) -> ConfigurationConflict:
     """Return the error for a checkpoint damaged there; its exit code keeps supervisord from starting the job again."""
-    return ConfigurationConflict(DAMAGED, f"{path}: {fault}", REPAIR)
+    return ConfigurationConflict(DAMAGED, f"{path}: {fault}", REBUILD)
 
 
 def tells_of_damage(text: str) -> str:

@@ -17,6 +17,7 @@ from infra.operations.epochs import (
     checkpoint_path,
     counting_epoch,
     earlier_records,
+    known_topic_id,
     open_epoch,
     resolve_offsets,
     start_file,
@@ -85,11 +86,11 @@ def test_the_start_is_resolved_once_and_kept(world: World, monkeypatch: pytest.M
     assert resolve_offsets("lab") == {0: 7}
     grown(monkeypatch, 99)
     assert resolve_offsets("lab") == {0: 7}
-    assert counting_epoch(lab).starts == {0: 7}
+    assert counting_epoch(lab, known_topic_id(lab)).starts == {0: 7}
     world.topics["tweets_topic"] = replace(world.topics["tweets_topic"], topic_id="made anew")
     assert resolve_offsets("lab") == {0: 99}, "a topic made anew has a range of its own"
     grown(monkeypatch, 120)
-    assert counting_epoch(lab).starts == {0: 99}, "which began when it was resolved"
+    assert counting_epoch(lab, known_topic_id(lab)).starts == {0: 99}, "which began when it was resolved"
 
 
 @pytest.mark.usefixtures("world")
@@ -105,7 +106,7 @@ def test_a_topic_that_nobody_knows_yet_is_no_part_of_a_key(world: World) -> None
     lab = make()
     del world.topics["tweets_topic"]
     with pytest.raises(NotReady, match="tweets_topic is not known yet"):
-        counting_epoch(lab)
+        stream.submit_stream("lab")
     assert not lab.paths.store.exists()
 
 
@@ -199,7 +200,7 @@ def test_a_store_of_before_there_were_epochs_is_adopted_and_hands_over_where_its
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count(lab, {0: 11})
-    before = lab.paths.checkpoint(epochs._name(epochs.key_of(lab, epochs.known_topic_id(lab), "2"), 0))
+    before = lab.paths.checkpoint(epochs._name(epochs.key_of(lab, known_topic_id(lab), "2"), 0))
     checkpoint_path(lab).rename(before)
     start_file(checkpoint_path(lab)).rename(start_file(before))
     with closing(Store(lab.paths.store)) as store, store._engine.begin() as connection:

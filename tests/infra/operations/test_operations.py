@@ -16,7 +16,7 @@ from infra.lab.assembly import open_lab
 from infra.operations import audit, producer, stream, topic
 from infra.operations import program_ladder as heartbeat
 from infra.operations import services as infrastructure
-from infra.operations.epochs import counting_epoch
+from infra.operations.epochs import counting_epoch, known_topic_id
 from infra.operations.undo import found_before, undo
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import (
@@ -135,7 +135,7 @@ def test_both_topics_are_created_once(world: World) -> None:
 @pytest.mark.usefixtures("world")
 def test_the_streams_specification_lies_with_the_data() -> None:
     lab = make()
-    specification = stream.stream_spec(lab, counting_epoch(lab))
+    specification = stream.stream_spec(lab, counting_epoch(lab, known_topic_id(lab)))
     assert specification.start_offsets == {0: 7}
     assert specification.checkpoint_id == specification.checkpoint.name
     assert specification.store.parent == lab.paths.data

@@ -16,7 +16,7 @@ from real.conftest import new_stack
 from real.harness import plain
 
 from flows import audit
-from trending.kafka.log_reader import log_ends, read_log
+from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.serving.store import Store
 from trending.stream.dead_letters import ENVELOPE_BYTES, MAX_LETTER_BYTES
 from trending.stream.letters import Letters, letter_place
@@ -117,7 +117,7 @@ def test_a_marker_as_the_logs_last_record_is_not_waited_for(live: RealStack) -> 
 def letters(stack: RealStack) -> dict[int, tuple[int, dict[str, bytes | None]]]:
     """Return offset of the original → size of the letter's value and its headers."""
     connection = stack.lab.stack.connection
-    ends = {partition: end for partition, (_first, end) in log_ends(connection, "tweets_topic.dlq").items()}
+    ends = ends_of(log_ends(connection, "tweets_topic.dlq"))
     found = {}
     for letter in read_log(connection, "tweets_topic.dlq", {}, ends):
         place = letter_place(letter.headers)
@@ -177,7 +177,7 @@ def test_a_flood_of_rejects_is_counted_exactly_and_keeps_the_drivers_memory(live
     after = audited(live)
     assert sum(after.rejected.values()) == sum(before.rejected.values()) + FLOOD
     assert after.dead_letters == sum(after.rejected.values())
-    ends = {partition: end for partition, (_first, end) in log_ends(connection, "tweets_topic.dlq").items()}
+    ends = ends_of(log_ends(connection, "tweets_topic.dlq"))
     found = Letters.read(read_log(connection, "tweets_topic.dlq", {}, ends))
     assert found.summaries
     assert len(found.places) < FLOOD / 4

@@ -13,7 +13,7 @@ from infra.forms.parameters import LastStep
 from infra.operations.description import describe
 from infra.stack.profiles import broker_name
 from trending.kafka.connection import KafkaConnection
-from trending.kafka.log_reader import log_ends, read_log
+from trending.kafka.log_reader import ends_of, log_ends, read_log
 
 if TYPE_CHECKING:
     from real.harness import RealStack
@@ -35,7 +35,7 @@ def leaders(stack: RealStack, *, without: str) -> dict[int, int]:
 
 def longest_pauses(stack: RealStack) -> dict[int, float]:
     """Return partition → longest time between two appended records, by the brokers' append times."""
-    ends = {partition: end for partition, (_first, end) in log_ends(stack.lab.stack.connection, TOPIC).items()}
+    ends = ends_of(log_ends(stack.lab.stack.connection, TOPIC))
     times: dict[int, list[float]] = {partition: [] for partition in ends}
     for record in read_log(stack.lab.stack.connection, TOPIC, {}, ends):
         times[record.partition].append(record.append_time)

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from trending.errors import NotReady
 from trending.kafka.connection import KafkaConnection
-from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS, Record, log_ends, read_log, read_places, to_record, topic_id
+from trending.kafka.log_reader import (
+    SEEK_GAP,
+    SILENCE_SECONDS,
+    Record,
+    ends_of,
+    log_ends,
+    read_log,
+    read_places,
+    to_record,
+    topic_id,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -164,7 +174,7 @@ def test_aborted_records_are_not_read_and_an_open_transaction_ends_the_log(kafka
     kafka.abort("tweets", b"aborted", partition=1)
     kafka.open_since["tweets", 1] = len(kafka.logs["tweets"][1])
     kafka.append("tweets", b"open", partition=1)
-    ends = {partition: end for partition, (_first, end) in log_ends(BROKER, "tweets").items()}
+    ends = ends_of(log_ends(BROKER, "tweets"))
     assert ends == {0: 3, 1: 5}
     assert places(list(read_log(BROKER, "tweets", {}, ends))) == {0: [0, 1, 2], 1: [0, 1, 2]}
 

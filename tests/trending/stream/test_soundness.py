@@ -9,9 +9,9 @@ from fakes.trending.checkpoint import BATCHES, make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trending.errors import ConfigurationConflict
+from trending.errors import REBUILD, ConfigurationConflict
 from trending.stream.checkpoint import committed_offsets, first_offsets
-from trending.stream.soundness import DAMAGED, REPAIR, require_sound, tells_of_damage
+from trending.stream.soundness import DAMAGED, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def files(path: Path) -> list[Path]:
 def refused(path: Path) -> str:
     with pytest.raises(ConfigurationConflict) as caught:
         require_sound(path, "tweets")
-    assert (caught.value.cause, caught.value.next_command) == (DAMAGED, REPAIR)
+    assert (caught.value.cause, caught.value.next_command) == (DAMAGED, REBUILD)
     return caught.value.evidence
 
 
