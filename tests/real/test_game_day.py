@@ -20,6 +20,7 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
+from fakes.trending import counting
 from real.conftest import new_stack
 
 from infra.docker.engine import engine
@@ -139,13 +140,15 @@ def run_killed_job(stack: RealStack) -> Killed:
         check=False,
     )
     with closing(Store(stack.paths.store)) as store:
-        return Killed(job, sum(store.counts().values()), sum(map(len, store.rejects().values())))
+        return Killed(job, sum(counting.counts(store).values()), sum(map(len, counting.rejects(store).values())))
 
 
 def rejected(stack: RealStack) -> list[str]:
     """Return the reasons of the rejects that the store has, in order."""
     with closing(Store(stack.paths.store)) as store:
-        places = [(partition, offset, reason) for (partition, reason), found in store.rejects().items() for offset in found]
+        places = [
+            (partition, offset, reason) for (partition, reason), found in counting.rejects(store).items() for offset in found
+        ]
         return [reason for _partition, _offset, reason in sorted(places)]
 
 

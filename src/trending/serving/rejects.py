@@ -67,14 +67,6 @@ def by_checkpoint(connection: Connection, table: Table) -> dict[tuple[str, int, 
     return {key: array(OFFSET, sorted(offsets)) for key, offsets in found.items()}
 
 
-def read(connection: Connection, table: Table) -> dict[tuple[int, str], array[int]]:
-    """Return (partition, reason) → offsets, each once and in order, whatever checkpoints and batches booked them."""
-    found: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
-    for (_checkpoint, partition, reason), offsets in by_checkpoint(connection, table).items():
-        found[partition, reason].update(offsets)
-    return {key: array(OFFSET, sorted(offsets)) for key, offsets in found.items()}
-
-
 def total(connection: Connection, table: Table) -> int:
     """Return the number of rejects."""
     return int(connection.execute(select(func.coalesce(func.sum(table.c.records), 0))).scalar_one())

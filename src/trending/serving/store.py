@@ -194,29 +194,10 @@ class Store:
                 {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(UNTAGGED))},
             )
 
-    def counts(self) -> dict[tuple[int, str], int]:
-        """Return every count by (window start, hashtag), over all checkpoints."""
-        query = select(RANKING.c.window_start, RANKING.c.hashtag, func.sum(RANKING.c.tweets).label("total"))
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.group_by(RANKING.c.window_start, RANKING.c.hashtag))
-            return {(row.window_start, row.hashtag): int(row.total) for row in rows}
-
     def foreign(self) -> int:
         """Return the number of foreign records seen."""
         with self._engine.connect() as connection:
             return int(connection.execute(select(func.coalesce(func.sum(FOREIGN.c.records), 0))).scalar_one())
-
-    def untagged(self) -> dict[int, int]:
-        """Return window start → number of untagged records, over all checkpoints."""
-        query = select(UNTAGGED.c.window_start, func.sum(UNTAGGED.c.records).label("total"))
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.group_by(UNTAGGED.c.window_start))
-            return {row.window_start: int(row.total) for row in rows}
-
-    def rejects(self) -> dict[tuple[int, str], array[int]]:
-        """Return (partition, reason) → the offsets of its rejects, each once and in order."""
-        with self._engine.connect() as connection:
-            return rejects.read(connection, _rejects)
 
     def written(self, checkpoint: str) -> dict[int, float]:
         """Return batch → when it was written under ``checkpoint``, seconds since the epoch; only the last ones are kept."""
@@ -242,11 +223,6 @@ class Store:
         keys = ["checkpoint", "query_run"]
         with self._engine.begin() as connection:
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"groups": groups}))
-
-    def dropped(self) -> int:
-        """Return how many groups Spark dropped behind the watermark, over all runs."""
-        with self._engine.connect() as connection:
-            return _dropped_groups(connection)
 
     def forget(self) -> None:
         """Delete every count, so that the log can be counted anew."""

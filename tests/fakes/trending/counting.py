@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from trending.audit.recount import over_epochs
+from trending.kafka.rejects import OFFSET
 from trending.serving.counts import Batch
 from trending.serving.epochs import Epoch
 
@@ -32,3 +36,29 @@ def write(store: Store, checkpoint: str, batch: Batch) -> None:
     for number in range(0 if last is None else last + 1, batch.number):
         store.write(checkpoint, Batch(number, batch.at, {}, {}), {0: number})
     store.write(checkpoint, batch, {0: batch.number})
+
+
+def counts(store: Store) -> dict[tuple[int, str], int]:
+    """Return (window start, hashtag) → tweets, over all checkpoints."""
+    return dict(over_epochs(store.view().counts))
+
+
+def untagged(store: Store) -> dict[int, int]:
+    """Return window start → untagged records, over all checkpoints."""
+    found: Counter[int] = Counter()
+    for (_checkpoint, window), records in store.view().untagged.items():
+        found[window] += records
+    return dict(found)
+
+
+def rejects(store: Store) -> dict[tuple[int, str], array[int]]:
+    """Return (partition, reason) → the offsets of its rejects, each once and in order, over all checkpoints."""
+    found: dict[tuple[int, str], set[int]] = {}
+    for (_checkpoint, partition, reason), offsets in store.view().rejects.items():
+        found.setdefault((partition, reason), set()).update(offsets)
+    return {place: array(OFFSET, sorted(offsets)) for place, offsets in found.items()}
+
+
+def dropped(store: Store) -> int:
+    """Return how many groups Spark dropped behind the watermark, over all runs."""
+    return store.view().dropped

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import make
+from fakes.trending import counting
 
 from infra.lab.assembly import open_lab, want
 from infra.operations import epochs, stream
@@ -225,7 +226,7 @@ def test_a_rebuild_counts_from_the_first_start_under_a_new_checkpoint_and_keeps_
         monkeypatch.setattr(f"infra.operations.{module}.log_ends", lambda *_: {0: (2, 99), 1: (4, 9)})
     assert stream.rebuild_stream("lab") == {0: 3, 1: 4}
     with closing(Store(lab.paths.store)) as store:
-        assert store.counts() == {}
+        assert counting.counts(store) == {}
     assert resolve_offsets("lab") == {0: 3, 1: 4}
     assert not checkpoint.exists()
     kept = sorted(path.name.partition(ASIDE)[0] for path in lab.paths.checkpoints.iterdir() if ASIDE in path.name)

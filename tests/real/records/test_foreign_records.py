@@ -12,6 +12,7 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from fakes.trending import counting
 from real.conftest import new_stack
 from real.harness import plain
 
@@ -83,7 +84,7 @@ def transact(stack: RealStack, *values: bytes, commit: bool) -> None:
 
 def counted(stack: RealStack, hashtag: str) -> int:
     with closing(Store(stack.paths.store)) as store:
-        return sum(number for (_window, name), number in store.counts().items() if name == hashtag)
+        return sum(number for (_window, name), number in counting.counts(store).items() if name == hashtag)
 
 
 def audited(stack: RealStack, *, resume: bool = True) -> AuditReport:

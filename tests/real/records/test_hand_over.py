@@ -62,7 +62,7 @@ def audited(stack: RealStack) -> AuditReport:
 
 def stranger_counted(stack: RealStack) -> bool:
     with closing(Store(stack.paths.store)) as store:
-        return any(hashtag == "#Stranger" for _window, hashtag in store.counts())
+        return any(hashtag == "#Stranger" for _checkpoint, _window, hashtag in store.view().counts)
 
 
 def counting(stack: RealStack) -> Epoch:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fakes.trending import counting
 from fakes.trending.shown import pdf_pages, take_apart
 from real.browser import chromium, missing_chromium
 from real.conftest import new_stack, skip_or_fail
@@ -71,7 +72,7 @@ def test_the_figures_are_those_of_the_audit_the_store_and_the_stack(reported: Re
     assert [audit.acknowledged, audit.in_log, audit.counted] == [int(headline.group(number)) for number in (1, 2, 3)]
     assert audit.lines[-1] == headline.group(0)
     store = Store(reported.place / "serving.sqlite")
-    counts = store.counts()
+    counts = counting.counts(store)
     store.close()
     assert data.measured.totals.tweets == sum(counts.values()) == audit.counted > 0
     assert data.measured.totals.differing == 0

@@ -215,7 +215,7 @@ def test_a_writer_is_never_kept_waiting_by_the_page(home: PageHome, board: Board
         reading.join(10)
     assert shown(board.look(T0 + 60))[0][2] == 49
     store = Store(tmp_path / "serving.sqlite")
-    assert store.counts() == {(T0, "#a"): 49}
+    assert counting.counts(store) == {(T0, "#a"): 49}
     store.close()
 
 

@@ -276,7 +276,7 @@ def test_groups_that_spark_dropped_are_booked_in_the_store(session: Session, spe
     session.before_start = lambda _number: session.listeners[0]._note_dropped("run 1", 4)
     session.queries = [Query(9)]
     run(spec, store, CountedStop(1))
-    assert store.dropped() == 4
+    assert counting.dropped(store) == 4
 
 
 def test_the_job_begins_with_the_offsets_of_its_checkpoint(session: Session, spec: StreamSpec, store: Store) -> None:
