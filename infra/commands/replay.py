@@ -13,7 +13,7 @@ from trending.errors import InvalidInput, PortTaken
 from trending.page.program import main as show
 from trending.programs.lifecycle import stop_on_signals
 from trending.programs.specifications import PageSpec
-from trending.settings import PageSettings, StackSettings, WindowTime
+from trending.settings import PageSettings, StackSettings
 
 
 def main(settings: ReplayForm) -> None:
@@ -37,7 +37,6 @@ def main(settings: ReplayForm) -> None:
             stack_id="replay",
             name=store.stem,
             store=store,
-            window_time=WindowTime.ARRIVAL,
             time_zone=None,
         )
         sys.stdout.write(f"the recorded store is shown at {page.address}; Ctrl-C ends it\n")

@@ -35,7 +35,6 @@ def page_spec(lab: Lab) -> PageSpec:
         stack_id=lab.paths.stack_id,
         name=lab.paths.name,
         store=lab.paths.store,
-        window_time=lab.settings.stream.window_time,
         time_zone=lab.settings.stream.time_zone,
         producer=lab.paths.heartbeat(PRODUCER),
         stream=lab.paths.heartbeat(STREAM),

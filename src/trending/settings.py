@@ -169,6 +169,13 @@ class StreamSettings(Section):
         le=200,
         description="Spark shuffle partitions; near the number of cores.",
     )
+    allowed_skew_seconds: int = Field(
+        120,
+        ge=0,
+        le=3600,
+        description="Seconds that one partition may be behind another, or an append time behind the one before it, in what the "
+        "job reads. Spark's watermark waits that much longer: more state, and nothing dropped.",
+    )
     driver_mb: int = Field(512, ge=384, le=16384, description="JVM heap of the Spark driver, MiB.")
     time_zone: str | None = Field(
         None, description="IANA time zone of printed times, such as Europe/Madrid; empty means this machine's."

@@ -152,12 +152,10 @@ class Endpoints:
             return None
         reader = StoreReader(self._spec.store)
         try:
-            latest, window = reader.latest(), reader.window(start)
+            window = reader.window(start)
         finally:
             reader.close()
-        if latest is None or window is None:
-            return None
-        return window, stage_of(start, latest, time.time(), self._spec.window_time)
+        return None if window is None else (window, stage_of(start, self._board.read_until, time.time()))
 
 
 def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
@@ -10,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from trending.page.condition import BrokerWitness, Condition, program_condition
 from trending.page.pace import Pace, Tally, seed
 from trending.page.sections import history_section, ranking_section, trends_section
-from trending.page.window import preceding
+from trending.page.window import FINAL_AFTER, preceding
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, StoreReader, StoreSnapshot, Window
 from trending.settings import WINDOW_SECONDS
@@ -44,6 +45,9 @@ class Board:
         self._producer_pid = 0
         self._witness = BrokerWitness()
         self._began = 0.0
+        self._read_until = 0.0
+        self._settled = 0.0
+        """Windows that start before this were final when the store was last read."""
 
     @property
     def readable(self) -> bool:
@@ -55,9 +59,17 @@ class Board:
         """The store as of the last look; empty when it cannot be read."""
         return self._snapshot if self._readable else _NOTHING
 
+    @property
+    def read_until(self) -> float:
+        """When the stream last had every partition read to its end, seconds since the epoch; a recorded store was read whole."""
+        return self._snapshot.at if self._spec.stream is None else self._read_until
+
     def look(self, now: float, viewers: int = 0) -> Sections:
         """Return every section as it is now. A store that cannot be read is shown as such and tried again at the next look."""
         self._began = self._began or now
+        stream = _beat(self._spec.stream)
+        if stream is not None:  # a new life of the driver has read nothing yet, and a clock that was set back has been ahead
+            self._read_until = max(min(self._read_until, now), stream.figures.get("read_until", 0.0))
         try:
             self._follow_store()
         except (OperationalError, FileNotFoundError) as error:
@@ -67,7 +79,7 @@ class Board:
         return {
             "ranking": self._live_ranking(now),
             "trends": trends_section(self._ordered(), now, self._spec.zone),
-            "pipeline": self._pipeline(now, viewers),
+            "pipeline": self._pipeline(stream, now, viewers),
             "history": history_section(self._ordered(), self._spec.zone),
         }
 
@@ -75,9 +87,8 @@ class Board:
         """Return the ranking section of an earlier window, or None if nothing was counted in it. Safe in any thread."""
         reader = StoreReader(self._spec.store)
         try:
-            latest = reader.latest()
             window = reader.window(start)
-            if latest is None or window is None:
+            if window is None:
                 return None
             earlier = reader.snapshot(start - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS).windows
         except OperationalError:
@@ -85,7 +96,7 @@ class Board:
         finally:
             reader.close()
         until = [each for each in earlier if each.start <= start]
-        return ranking_section(window, preceding(until, start), latest, now, self._spec, until)
+        return ranking_section(window, preceding(until, start), self.read_until, now, self._spec, until)
 
     def close(self) -> None:
         """Close the store."""
@@ -112,24 +123,31 @@ class Board:
             self._snapshot = self._reader.snapshot()
             seed(self._pace, self._tally, self._snapshot.windows, self._snapshot.at)
         else:
-            newest = max(self._windows, default=None)
-            since = None if newest is None else newest - (OPEN_WINDOWS - 1) * WINDOW_SECONDS
-            self._snapshot = self._reader.snapshot(since)
+            self._snapshot = self._reader.snapshot(self._unsettled())
             self._pace.add(self._snapshot.at, self._tally.add(self._snapshot.windows))
         self._windows.update((window.start, window) for window in self._snapshot.windows)
         for start in sorted(self._windows)[:-SHOWN_WINDOWS]:
             del self._windows[start]
         self._version, self._readable = version, True
+        self._settled = max(0.0, self._read_until - FINAL_AFTER - WINDOW_SECONDS)
+
+    def _unsettled(self) -> int | None:
+        """Return the first window that may have changed since it was read, or None for all of them."""
+        newest = max(self._windows, default=None)
+        if newest is None or (self._spec.stream is not None and not self._settled):
+            return None
+        since = newest - (OPEN_WINDOWS - 1) * WINDOW_SECONDS
+        return since if self._spec.stream is None else min(since, math.floor(self._settled))
 
     def _live_ranking(self, now: float) -> Sections:
         windows = self._ordered()
         if not windows:
-            return ranking_section(None, None, 0, now, self._spec)
+            return ranking_section(None, None, 0.0, now, self._spec)
         window = windows[-1]
-        return ranking_section(window, preceding(windows, window.start), window.start, now, self._spec, windows, self._pace)
+        return ranking_section(window, preceding(windows, window.start), self.read_until, now, self._spec, windows, self._pace)
 
-    def _pipeline(self, now: float, viewers: int) -> Sections:
-        producer, stream = _beat(self._spec.producer), _beat(self._spec.stream)
+    def _pipeline(self, stream: Heartbeat | None, now: float, viewers: int) -> Sections:
+        producer = _beat(self._spec.producer)
         recorded = self._spec.stream is None
         store = Condition.WELL if self._readable else Condition.ABSENT
         sections: Sections = {

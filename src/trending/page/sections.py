@@ -30,7 +30,7 @@ TREND_MINUTES = 10
 def ranking_section(
     window: Window | None,
     before: Window | None,
-    latest: int,
+    read_until: float,
     now: float,
     spec: PageSpec,
     windows: Sequence[Window] = (),
@@ -60,7 +60,7 @@ def ranking_section(
         "start": window.start,
         "date": begin[:10],
         "label": f"{begin[11:]} \u2013 {end[11:]}",
-        "status": stage_of(window.start, latest, now, spec.window_time),
+        "status": stage_of(window.start, read_until, now),
         "tweets": window.tweets,
         "hashtags": window.hashtags,
         "rows": rows,

@@ -1,17 +1,22 @@
-"""The stage of a window (open, closing or final), derived from the clock and the store."""
+"""The stage of a window (open, closing or final), derived from the clock and from how far the stream has read."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
+from trending.settings import WINDOW_SECONDS
+from trending.tweets.rule import LATE_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trending.serving.reader import Window
-    from trending.settings import WindowTime
+
+
+FINAL_AFTER = LATE_AFTER + 10.0
+"""Seconds after a window's end from which nothing more can be counted in it. From 60 s on a tweet is late by the rule (SPEC,
+section 4). A transaction that was open at the end is aborted by our brokers after a minute and up to the 10 s between looks."""
 
 
 class WindowStage(StrEnum):
@@ -20,19 +25,20 @@ class WindowStage(StrEnum):
     OPEN = "open"
     """Its time is not over: tweets still arrive in it."""
     CLOSING = "closing"
-    """Its time is over, but Spark still counts tweets that arrive late."""
+    """Its time is over, but tweets that wait in the log or arrive late still count."""
     FINAL = "final"
-    """Spark's watermark has passed its end, so its counts cannot change any more."""
+    """Whatever is appended from now on is late in it, and everything before is counted."""
 
 
-def stage_of(start: int, latest: int, now: float, window_time: WindowTime) -> WindowStage:
-    """Return the stage of the window that starts at ``start`` when the store's latest window starts at ``latest``.
+def stage_of(start: int, read_until: float, now: float) -> WindowStage:
+    """Return the stage of the window that starts at ``start``; the others are times in seconds since the epoch.
 
-    The watermark moves with the tweets, not with the clock: without traffic a window stays closing. A tweet in a window that
-    starts at the end plus the watermark's delay, or later, proves that the watermark has passed.
+    ``read_until`` is when the stream last had every partition read to its end: what was appended before that is counted, save
+    in transactions that were open then. Spark's own watermark proves nothing here, since the partition that is ahead moves it
+    for all. A stream that stands still leaves a window closing.
     """
     end = start + WINDOW_SECONDS
-    if latest >= end + WATERMARK_SECONDS[window_time]:
+    if read_until >= end + FINAL_AFTER:
         return WindowStage.FINAL
     return WindowStage.OPEN if now < end else WindowStage.CLOSING
 

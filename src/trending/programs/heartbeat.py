@@ -28,8 +28,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
     started: float = 0.0
 
     def age(self, now: float) -> float:
-        """Seconds between this beat and ``now``; never negative, because a clock can be set back."""
-        return max(0.0, now - self.at)
+        """Seconds between this beat and ``now``, in either direction.
+
+        A beat of the future was written before the clock was set back. A living program writes the next one at once; a dead
+        one must not look fresh until the clock has caught up.
+        """
+        return abs(now - self.at)
 
 
 def write_heartbeat(path: Path, phase: str, figures: dict[str, float] | None = None, note: str = "") -> None:

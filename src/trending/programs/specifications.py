@@ -10,7 +10,7 @@ from pydantic import ConfigDict, ValidationError
 
 from trending.errors import InvalidInput
 from trending.kafka.connection import KafkaConnection
-from trending.settings import PageSettings, ProducerSettings, Section, StreamSettings, WindowTime
+from trending.settings import PageSettings, ProducerSettings, Section, StreamSettings
 
 
 class ProgramSpec(Section):
@@ -69,7 +69,6 @@ class PageSpec(ProgramSpec):
     stack_id: str
     name: str
     store: Path
-    window_time: WindowTime
     time_zone: str | None
     producer: Path | None = None
     stream: Path | None = None

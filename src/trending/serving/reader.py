@@ -24,7 +24,7 @@ SHOWN_WINDOWS = 60
 TOP = 100
 """Hashtags of a window that the page shows by name; an export has all of them."""
 OPEN_WINDOWS = 5
-"""Windows that are read again at each change: with a watermark of 185 s, that of several partitions, no older one can grow."""
+"""Windows that are read again at each change, at least: with the usual watermark of 185 s no older one can grow."""
 LARGEST = 2**63 - 1
 """SQLite's largest integer; the driver rejects a larger one."""
 

@@ -224,6 +224,11 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"groups": groups}))
 
+    def dropped(self, checkpoint: str) -> int:
+        """Return how many groups Spark dropped behind the watermark under ``checkpoint``."""
+        with self._engine.connect() as connection:
+            return _dropped_groups(connection, _dropped.c.checkpoint == checkpoint)
+
     def forget(self) -> None:
         """Delete every count, so that the log can be counted anew."""
         with self._engine.begin() as connection:
@@ -240,5 +245,5 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _dropped_groups(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0))).scalar_one())
+def _dropped_groups(connection: Connection, *where: ColumnElement[bool]) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0)).where(*where)).scalar_one())

@@ -21,9 +21,6 @@ OFFSETS_PER_MB = 1_000
 record."""
 ANSWER_SECONDS = 3.0
 """Less than a heartbeat may be old: nobody beats while the broker is asked."""
-SKEW_SECONDS = 120
-"""How far one partition may fall behind the others in steady state. A transaction left open holds its partition for a minute and
-the broker's ten seconds until it looks, then come up to two triggers."""
 
 
 def most_offsets(spec: StreamSpec) -> int:
@@ -34,11 +31,12 @@ def most_offsets(spec: StreamSpec) -> int:
 def watermark_seconds(spec: StreamSpec) -> int:
     """Return how far Spark's watermark stays behind, so that it drops nothing; raises NotReady where no broker answers.
 
-    A bounded batch takes of each partition a share of what waits there. The shares may be of different minutes, and the newest
-    moves the watermark for all. So with several partitions it is wider by the age of the oldest record that waits. One partition
-    has its records in the order of their times, and needs nothing.
+    Times within a batch may go back by ``allowed_skew_seconds``: another leader's clock, a clock that was set back, a partition
+    that an open transaction has held. A bounded batch takes of each partition a share of what waits there. The shares may be of
+    different minutes, and the newest moves the watermark for all. So with several partitions it is wider by the age of the oldest
+    record that waits.
     """
-    delay = WATERMARK_SECONDS[spec.settings.window_time]
+    delay = WATERMARK_SECONDS[spec.settings.window_time] + spec.settings.allowed_skew_seconds
     log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
     if len(log) == 1:
         return delay
@@ -48,7 +46,7 @@ def watermark_seconds(spec: StreamSpec) -> int:
         for partition, (first, end) in log.items()
         for record in _first(spec, partition, max(first, done.get(partition, 0)), end)
     ]
-    return delay + SKEW_SECONDS + math.ceil(max(0.0, *ages, 0.0))
+    return delay + math.ceil(max(0.0, *ages, 0.0))
 
 
 def _first(spec: StreamSpec, partition: int, start: int, end: int) -> list[Record]:

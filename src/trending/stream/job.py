@@ -17,18 +17,19 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer knows
 
-from trending.errors import REBUILD, ConfigurationConflict, LabError, NotReady
+from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
 from trending.settings import WINDOW_SECONDS
 from trending.stream.catching_up import most_offsets, watermark_seconds
 from trending.stream.checkpoint import committed_offsets, ends_of_batch
+from trending.stream.completeness import require_counted, require_nothing_dropped
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
 from trending.stream.sink import RankingSink
-from trending.stream.soundness import damaged_by, numbered, require_sound, tells_of_damage
+from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
     import threading
@@ -129,8 +130,11 @@ def start_query(spec: StreamSpec, counts: DataFrame, sink: Callable[[DataFrame, 
 
 
 def watch(query: StreamingQuery, progress: ProgressListener, spec: StreamSpec, stop: threading.Event) -> None:
-    """Beat until the query ends or ``stop`` is set; raises the query's exception when it failed."""
+    """Beat until the query ends or ``stop`` is set; raises the query's exception, or ConfigurationConflict once Spark drops."""
     while query.isActive and not stop.is_set():
+        if progress.dropped:
+            query.stop()
+            require_nothing_dropped(spec, progress.dropped)
         write_heartbeat(spec.heartbeat, "running", progress.figures(), query.status["message"])
         stop.wait(0.25)
     if stop.is_set():
@@ -164,15 +168,6 @@ def require_same_topic(spec: StreamSpec, stop: threading.Event) -> None:
         cause = f"the topic {spec.topic} was deleted" + (" and made anew" if found else "") + " while the stream ran"
         evidence = f"topic id {found}, the checkpoint's is {spec.topic_id}"
         raise ConfigurationConflict(cause, evidence, "make down VOLUMES=1, then make up")
-
-
-def require_counted(spec: StreamSpec, store: Store) -> None:
-    """Raise ConfigurationConflict where Spark has finished a batch that the store does not have: it is not the one of the job."""
-    committed = max(numbered(spec.checkpoint / "commits"), default=None)
-    last = max(store.written(spec.checkpoint_id), default=None)
-    if committed is not None and (last is None or last < committed):
-        cause = f"the serving store {spec.store} is not the one that was counted into, or an older copy"
-        raise ConfigurationConflict(cause, f"its last batch is {last}, the checkpoint's is {committed}", REBUILD)
 
 
 def _write(sink: Callable[[DataFrame, int], None], refusals: list[LabError], frame: DataFrame, number: int) -> None:

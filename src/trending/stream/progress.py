@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.streaming.listener import StreamingQueryListener
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class ProgressListener(StreamingQueryListener):
-    """Keeps the figures of the latest progress and the sum of the groups that Spark dropped behind its watermark."""
+    """Keeps the figures of the latest progress and the sum of the groups that Spark dropped behind its watermark.
+
+    ``read_until`` among the figures is when a trigger last began that read every partition to its end.
+    """
 
     def __init__(self, note_dropped: Callable[[str, int], None], offsets: dict[int, int]) -> None:
         self._note_dropped = note_dropped
@@ -32,14 +36,17 @@ class ProgressListener(StreamingQueryListener):
         self._rows = 0
         self._seconds = 0.0
         self.batches = 0
+        self.dropped = 0
+        """Groups dropped in this process; there should be none."""
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:
         """Nothing to keep: the heartbeat already says that the query runs."""
 
-    def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: ARG002 - the listener's signature
-        """Count an idle trigger as a sign of life."""
+    def onQueryIdle(self, event: QueryIdleEvent) -> None:
+        """Count an idle trigger as a sign of life: it has found nothing that was not read."""
         with self._lock:
             self._figures["progress_at"] = time.time()
+            self._figures["read_until"] = _seconds(event.timestamp)
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:
         """Nothing to keep: the job reads the exception from the query."""
@@ -51,6 +58,7 @@ class ProgressListener(StreamingQueryListener):
         dropped = sum(operator.get("numRowsDroppedByWatermark", 0) for operator in progress["stateOperators"])
         with self._lock:
             self.batches += 1
+            self.dropped += dropped
             self._dropped[run] += dropped
             figures = figures_of(progress)
             self._rows += int(figures["input_rows"])
@@ -64,7 +72,8 @@ class ProgressListener(StreamingQueryListener):
     def figures(self) -> dict[str, float]:
         """Return the latest batch's figures, and the sums over all batches of this process.
 
-        batch, input_rows, batch_seconds, state_rows, behind, offset.<partition>; batches, rows_total, seconds_total.
+        batch, input_rows, batch_seconds, state_rows, behind, read_until, offset.<partition>; batches, rows_total,
+        seconds_total.
         """
         with self._lock:
             return dict(self._figures)
@@ -73,15 +82,23 @@ class ProgressListener(StreamingQueryListener):
 def figures_of(progress: dict[str, Any]) -> dict[str, float]:
     """Return the figures of one progress event, Spark's JSON as a dictionary."""
     source = progress["sources"][0]
+    metrics = source.get("metrics") or {}
     figures: dict[str, float] = {
         "batch": progress["batchId"],
         "progress_at": time.time(),
         "input_rows": progress["numInputRows"],
         "batch_seconds": progress["durationMs"].get("triggerExecution", 0) / 1000,
         "state_rows": sum(operator["numRowsTotal"] for operator in progress["stateOperators"]),
-        "behind": float((source.get("metrics") or {}).get("maxOffsetsBehindLatest", 0)),
+        "behind": float(metrics.get("maxOffsetsBehindLatest", 0)),
     }
+    if metrics and figures["behind"] == 0:
+        figures["read_until"] = _seconds(progress["timestamp"])
     for partitions in (source["endOffset"] or {}).values():
         for partition, offset in partitions.items():
             figures[f"offset.{partition}"] = offset
     return figures
+
+
+def _seconds(timestamp: str) -> float:
+    """Return Spark's ISO timestamp of when a trigger began as seconds since the epoch."""
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -19,7 +19,7 @@ from trending.programs.heartbeat import Heartbeat
 from trending.programs.specifications import PageSpec
 from trending.serving.counts import Batch
 from trending.serving.store import Store
-from trending.settings import PageSettings, WindowTime
+from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +83,6 @@ class PageHome:
             "stack_id": "lab-1234",
             "name": "lab",
             "store": self.path,
-            "window_time": WindowTime.ARRIVAL,
             "time_zone": "UTC",
             "producer": self.root / "producer.json",
             "stream": self.root / "stream.json",

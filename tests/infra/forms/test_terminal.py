@@ -53,6 +53,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "window_time": ("event", "event"),
     "trigger_seconds": ("0", 0.0),
     "shuffle_partitions": ("3", 3),
+    "allowed_skew_seconds": ("300", 300),
     "driver_mb": ("600", 600),
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),
     "store": ("/my store.sqlite", "/my store.sqlite"),

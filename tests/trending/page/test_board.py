@@ -65,6 +65,7 @@ def test_what_the_store_adds_is_seen_at_the_next_look_and_nothing_is_read_betwee
     home: PageHome, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.write(T0, {"#a": 5}, at=T0 + 10)
+    home.beat("stream", at=T0 + 10, read_until=T0 + 9.0)
     board.look(T0 + 10)
     looks: list[int | None] = []
     snapshot = StoreReader.snapshot
@@ -79,6 +80,14 @@ def test_what_the_store_adds_is_seen_at_the_next_look_and_nothing_is_read_betwee
     home.write(T0, {"#a": 25}, at=T0 + 20)
     sections = board.look(T0 + 20)
     assert looks == [T0 - 240], "no more than the windows that can still grow"
+    home.write(T0, {"#a": 26}, at=T0 + 3620)
+    board.look(T0 + 3620)
+    home.write(T0, {"#a": 27}, at=T0 + 3630)
+    home.beat("stream", at=T0 + 3630, read_until=T0 + 3629.0)
+    board.look(T0 + 3630)
+    home.write(T0 + 3600, {"#a": 27}, at=T0 + 3640)
+    board.look(T0 + 3640)
+    assert looks[1:3] == [T0 - 240, T0 - 240], "until the stream has caught up"
     assert shown(sections)[0][2] == 25
     assert sections["ranking"]["rows"][0]["velocity"] == 1.25  # from 0 at the minute's start to 25 after 20 s
 
@@ -149,6 +158,7 @@ def test_an_earlier_window_is_shown_with_the_mean_of_its_minute(home: PageHome, 
     home.write(T0 - 60, {"#b": 9}, at=T0)
     home.write(T0, {"#a": 30, "#b": 12}, at=T0 + 60)
     home.write(T0 + 180, {"#c": 1}, at=T0 + 190)
+    home.beat("stream", at=T0 + 190, read_until=T0 + 189.0)
     board.look(T0 + 190)
     past = board.past_ranking(T0, T0 + 190.0)
     assert past is not None

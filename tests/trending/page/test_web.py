@@ -31,7 +31,7 @@ def web(home: PageHome, minute: int) -> Iterator[httpx.Client]:
     home.write(minute - 180, {"#old": 7, "#b": 1})
     home.write(minute, {"#a": 5, **dict.fromkeys(HOSTILE, 3)})
     home.beat("producer", acknowledged=1)
-    home.beat("stream", batch=1)
+    home.beat("stream", batch=1, read_until=time.time())
     with served(home.spec()) as address, visitor(address) as client:
         yield client
 

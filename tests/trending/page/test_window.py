@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from trending.page.window import WindowStage, preceding, rank_changes, stage_of
 from trending.serving.reader import Window
-from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS, WindowTime
+from trending.settings import WINDOW_SECONDS
+from trending.tweets.rule import _is_late, window_start
 
-ARRIVAL, EVENT = WindowTime.ARRIVAL, WindowTime.EVENT
 MINUTES = st.integers(0, 1000).map(lambda minute: minute * WINDOW_SECONDS)
 ORDER = [WindowStage.OPEN, WindowStage.CLOSING, WindowStage.FINAL]
 
@@ -18,38 +18,36 @@ def window(start: int, *hashtags: str) -> Window:
     return Window(start, sum(tweets for _hashtag, tweets in ranked), len(ranked), ranked)
 
 
+@pytest.mark.row(24)
 @pytest.mark.parametrize(
-    ("latest", "now", "window_time", "expected"),
+    ("read_until", "now", "expected"),
     [
-        (600, 600.0, ARRIVAL, WindowStage.OPEN),
-        (600, 659.9, ARRIVAL, WindowStage.OPEN),
-        (600, 660.0, ARRIVAL, WindowStage.CLOSING),
-        (600, 9999.0, ARRIVAL, WindowStage.CLOSING),  # traffic has stopped, and the watermark with it
-        (660, 700.0, ARRIVAL, WindowStage.CLOSING),
-        (720, 720.5, ARRIVAL, WindowStage.FINAL),
-        (720, 720.5, EVENT, WindowStage.CLOSING),  # its watermark is 65 s wide: 720 proves nothing yet
-        (780, 780.5, EVENT, WindowStage.FINAL),
+        (0.0, 600.0, WindowStage.OPEN),
+        (655.0, 659.9, WindowStage.OPEN),
+        (655.0, 660.0, WindowStage.CLOSING),
+        (655.0, 9999.0, WindowStage.CLOSING),  # the stream stands still, and what waits in the log may belong to it
+        (720.0, 720.5, WindowStage.CLOSING),  # too late by the rule, but a transaction of its last second may still be open
+        (729.9, 730.0, WindowStage.CLOSING),
+        (730.0, 730.5, WindowStage.FINAL),
     ],
 )
-def test_a_window_is_open_then_closing_then_final(
-    latest: int, now: float, window_time: WindowTime, expected: WindowStage
-) -> None:
-    assert stage_of(600, latest, now, window_time) is expected
+def test_a_window_is_open_then_closing_then_final(read_until: float, now: float, expected: WindowStage) -> None:
+    assert stage_of(600, read_until, now) is expected
 
 
-@given(MINUTES, MINUTES, st.floats(0, 1e5), st.floats(0, 1e4), st.sampled_from(WindowTime))
-def test_a_window_never_goes_back(start: int, latest: int, now: float, passed: float, window_time: WindowTime) -> None:
-    before = stage_of(start, latest, now, window_time)
-    assert ORDER.index(stage_of(start, latest, now + passed, window_time)) >= ORDER.index(before)
-    assert ORDER.index(stage_of(start, latest + WINDOW_SECONDS, now, window_time)) >= ORDER.index(before)
+@given(MINUTES, st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e4))
+def test_a_window_never_goes_back(start: int, read_until: float, now: float, passed: float) -> None:
+    before = ORDER.index(stage_of(start, read_until, now))
+    assert ORDER.index(stage_of(start, read_until, now + passed)) >= before
+    assert ORDER.index(stage_of(start, read_until + passed, now)) >= before
 
 
-@given(MINUTES, st.integers(0, 200_000), st.sampled_from(WindowTime))
-def test_a_window_that_spark_can_still_change_is_never_called_final(start: int, newest: int, window_time: WindowTime) -> None:
-    watermark = newest - WATERMARK_SECONDS[window_time]
-    latest = newest // WINDOW_SECONDS * WINDOW_SECONDS
-    if watermark < start + WINDOW_SECONDS:
-        assert stage_of(start, latest, 1e9, window_time) is not WindowStage.FINAL
+@given(st.floats(0, 6e4), st.floats(-6e3, 6e3))
+def test_what_the_rule_accepts_after_all_was_read_is_in_no_final_window(read_until: float, ahead: float) -> None:
+    """Whatever is appended after ``read_until`` and accepted belongs to a window that was not called final."""
+    timestamp = read_until + ahead
+    if timestamp >= 0 and not _is_late(timestamp, read_until):
+        assert stage_of(window_start(timestamp), read_until, 1e9) is not WindowStage.FINAL
 
 
 def test_a_rank_is_compared_with_the_window_before() -> None:

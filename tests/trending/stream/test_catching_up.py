@@ -9,7 +9,7 @@ from fakes.trending.kafka import MIDNIGHT
 from trending.errors import NotReady
 from trending.settings import WATERMARK_SECONDS, StreamSettings, WindowTime
 from trending.stream import catching_up
-from trending.stream.catching_up import OFFSETS_PER_MB, SKEW_SECONDS, most_offsets, watermark_seconds
+from trending.stream.catching_up import OFFSETS_PER_MB, most_offsets, watermark_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,18 +37,23 @@ def test_a_batch_is_as_large_as_the_heap(spec: StreamSpec) -> None:
     assert most_offsets(larger) == 4 * most_offsets(spec)
 
 
+@pytest.mark.row(24)
+@pytest.mark.parametrize("allowed", [0, 120, 3600])
 @pytest.mark.parametrize("mode", WindowTime)
-def test_one_partition_needs_no_wider_watermark_however_much_waits(kafka: FakeKafka, spec: StreamSpec, mode: WindowTime) -> None:
+def test_one_partition_is_waited_for_by_the_skew_that_is_allowed_however_much_waits(
+    kafka: FakeKafka, spec: StreamSpec, mode: WindowTime, allowed: int
+) -> None:
     send(kafka, 0, 1000)
     kafka.clock.now = 9000
-    assert watermark_seconds(spec.model_copy(update={"settings": StreamSettings(window_time=mode)})) == WATERMARK_SECONDS[mode]
+    settings = StreamSettings(window_time=mode, allowed_skew_seconds=allowed)
+    assert watermark_seconds(spec.model_copy(update={"settings": settings})) == WATERMARK_SECONDS[mode] + allowed
 
 
 @pytest.mark.row(24)
 @pytest.mark.row(34)
 def test_several_partitions_are_waited_for_as_long_as_the_oldest_record_that_waits(kafka: FakeKafka, spec: StreamSpec) -> None:
     kafka.create("tweets", partitions=2)
-    usual = WATERMARK_SECONDS[WindowTime.ARRIVAL] + SKEW_SECONDS
+    usual = WATERMARK_SECONDS[WindowTime.ARRIVAL] + spec.settings.allowed_skew_seconds
     assert watermark_seconds(spec) == usual
     send(kafka, 0, 1000)
     send(kafka, 1, 1900)

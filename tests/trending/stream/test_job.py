@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -272,11 +274,37 @@ def test_a_broker_that_does_not_answer_is_no_sign_of_another_topic(
     assert session.started == 2
 
 
-def test_groups_that_spark_dropped_are_booked_in_the_store(session: Session, spec: StreamSpec, store: Store) -> None:
-    session.before_start = lambda _number: session.listeners[0]._note_dropped("run 1", 4)
-    session.queries = [Query(9)]
-    run(spec, store, CountedStop(1))
+def dropping_event(groups: int) -> Any:
+    content = {
+        "runId": "run 1",
+        "batchId": 12,
+        "numInputRows": 340,
+        "durationMs": {},
+        "stateOperators": [{"numRowsTotal": 8, "numRowsDroppedByWatermark": groups}],
+        "sources": [{"endOffset": {}}],
+    }
+    return SimpleNamespace(progress=SimpleNamespace(json=json.dumps(content)))
+
+
+@pytest.mark.row(24)
+def test_groups_that_spark_drops_end_the_job_and_keep_it_ended_until_the_log_is_counted_anew(
+    session: Session, spec: StreamSpec, store: Store
+) -> None:
+    session.before_start = lambda _number: session.listeners[0].onQueryProgress(dropping_event(4))
+    query = Query(9)
+    session.queries = [query]
+    with pytest.raises(ConfigurationConflict, match="Spark dropped 4 groups") as caught:
+        run(spec, store, CountedStop(5))
+    assert query.stopped
+    assert caught.value.next_command == "make rebuild"
+    assert "ALLOWED_SKEW_SECONDS=120" in caught.value.evidence
     assert counting.dropped(store) == 4
+    with pytest.raises(ConfigurationConflict, match="Spark dropped 4 groups"):
+        run(spec, store, CountedStop(5))
+    assert session.started == 1, "a new life would count on with the gap"
+    store.forget()
+    session.before_start, session.queries = (lambda _number: None), [Query(9)]
+    run(spec, store, CountedStop(1))
 
 
 def test_the_job_begins_with_the_offsets_of_its_checkpoint(session: Session, spec: StreamSpec, store: Store) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ def progress(**changes: Any) -> dict[str, Any]:
         "id": "q",
         "runId": "run 1",
         "batchId": 12,
+        "timestamp": "2026-11-29T06:24:55.250Z",
         "numInputRows": 340,
         "durationMs": {"addBatch": 700, "triggerExecution": 1250},
         "stateOperators": [
@@ -77,8 +79,20 @@ def test_the_figures_of_a_batch() -> None:
 
 
 @pytest.mark.parametrize("metrics", [None, {}])
-def test_without_metrics_nothing_is_known_to_be_behind(metrics: dict[str, str] | None) -> None:
-    assert figures_of(progress(sources=source(metrics=metrics)))["behind"] == 0
+def test_without_metrics_nothing_is_known_to_be_behind_nor_to_be_read_whole(metrics: dict[str, str] | None) -> None:
+    figures = figures_of(progress(sources=source(metrics=metrics)))
+    assert figures["behind"] == 0
+    assert "read_until" not in figures
+
+
+def test_a_batch_that_left_nothing_behind_has_read_until_its_trigger_began() -> None:
+    assert figures_of(progress(sources=source(metrics={"maxOffsetsBehindLatest": "0"})))["read_until"] == 1795933495.25
+
+
+def test_a_batch_that_left_something_behind_changes_nothing_of_what_was_read_before() -> None:
+    wire = Wire()
+    wire.hear(progress(sources=source(metrics={"maxOffsetsBehindLatest": "0"})), progress(timestamp="2026-11-29T06:25:55.250Z"))
+    assert wire.listener.figures()["read_until"] == 1795933495.25
 
 
 @pytest.mark.parametrize("end", [None, {}])
@@ -108,6 +122,7 @@ def test_dropped_groups_are_summed_over_operators_and_batches_of_a_run() -> None
     wire = Wire()
     wire.hear(dropping(2, 1), progress(), dropping(0, 4))
     assert wire.noted == [("run 1", 3), ("run 1", 7)]
+    assert wire.listener.dropped == 7
 
 
 def test_each_run_of_the_query_has_its_own_sum() -> None:
@@ -125,12 +140,14 @@ def test_where_nothing_was_dropped_nothing_is_noted() -> None:
 def test_an_idle_trigger_is_a_sign_of_life_and_no_batch() -> None:
     wire = Wire()
     nothing: Any = None
+    idle: Any = SimpleNamespace(timestamp="2026-11-29T06:24:55.250Z")
     before = time.time()
     wire.listener.onQueryStarted(nothing)
     assert wire.listener.figures() == {}
-    wire.listener.onQueryIdle(nothing)
+    wire.listener.onQueryIdle(idle)
     wire.listener.onQueryTerminated(nothing)
-    assert list(wire.listener.figures()) == ["progress_at"]
+    assert list(wire.listener.figures()) == ["progress_at", "read_until"]
+    assert wire.listener.figures()["read_until"] == 1795933495.25, "there was nothing to read"
     assert wire.listener.figures()["progress_at"] >= before
     assert wire.listener.batches == 0
 
