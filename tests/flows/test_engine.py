@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fakes.world import World
     from prefect.client.schemas.objects import TaskRun
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("engine")]
 UP = (
     "prepare",
     "start supervisor",

@@ -49,7 +49,9 @@ _dropped = Table(
     Column("query_run", String, primary_key=True),
     Column("groups", BigInteger, nullable=False),
 )
-_KEPT_BATCHES = 1000
+KEPT_BATCHES = 1000
+FORMAT = 1
+"""Number of the tables' form, kept in the file: raise it with every change of a table."""
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, or on a disk that is full."""
 RETRY_SECONDS = 0.5
@@ -86,15 +88,23 @@ class Store:
         self._path = path
         self._engine = open_sqlite(path)
         try:
-            metadata.create_all(self._engine)
-            with self._engine.begin() as connection:
-                rejects.adopt(connection, _rejects)
-                add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
+            self._make_tables()
         except DatabaseError as error:
             self._engine.dispose()
             cause = f"the serving store {path} cannot be opened"
             raise LabError(cause, str(error.orig), REBUILD) from error
         self._file = _identity(path)
+
+    def _make_tables(self) -> None:
+        """Make what the file lacks, once: looking at each of its tables takes 25 ms, which every command would wait for."""
+        with self._engine.connect() as connection:
+            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == FORMAT:
+                return
+        metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            rejects.adopt(connection, _rejects)
+            add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
+            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
 
     def take_over(self, fresh: epochs.Epoch) -> epochs.Epoch:
         """Open an epoch and return it as it begins; the one that was open is closed, and its job's next write refused."""
@@ -137,7 +147,7 @@ class Store:
                 .on_conflict_do_update(index_elements=["checkpoint", "batch"], set_={"ends": packed})
             )
             connection.execute(
-                _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - _KEPT_BATCHES)
+                _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - KEPT_BATCHES)
             )
 
     def _require_same_file(self) -> None:

@@ -164,6 +164,7 @@ def test_another_topic_is_counted_from_when_it_was_asked_for_and_the_old_one_to_
     world.topics["other"] = replace(world.topics["tweets_topic"], name="other", topic_id="another")
     clock = FakeClock()
     monkeypatch.setattr(stream, "SystemClock", lambda: clock)
+    monkeypatch.setattr(stream, "CATCH_UP_SECONDS", 5.0)  # each look opens the store
     grown(monkeypatch, 12)
     assert resolve_offsets("lab") == {0: 12}
     assert opened(lab).topic == "tweets_topic", "until the job is submitted the old one is counted"

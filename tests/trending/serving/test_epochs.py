@@ -183,6 +183,7 @@ def test_a_store_of_before_there_were_ends_goes_on(path: Path) -> None:
         write(store, "c", counted(1, 3))
     with closing(sqlite3.connect(path)) as older, older:
         older.execute("ALTER TABLE batches DROP COLUMN ends")
+        older.execute("PRAGMA user_version = 0")
     with closing(Store(path)) as store:
         store.write("c", counted(1, 3), {0: 7})
         store.write("c", counted(2, 4), {0: 9})
