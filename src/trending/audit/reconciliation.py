@@ -115,6 +115,10 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         untagged=log.untagged.total(),
         read_again=log.second.records,
         disagreements=tuple(log.second.disagreements),
+        letters_twice=letters.twice,
+        letters_expired=sum(
+            letters.expired(partition, reason, offsets) for (partition, reason), offsets in _by_place(log.rejects).items()
+        ),
     )
 
 

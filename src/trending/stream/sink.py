@@ -56,6 +56,8 @@ class RankingSink:
         batch = to_batch(number, time.time(), rows)
         ends = self._ends_of(number)
         if batch.rejects:
+            # A job that wakes up late would take the dead letters from the one that counts on, before the store refused it.
+            self._store.require_open(self._checkpoint_id)
             self._dead_letters.write(number, batch.rejects)
         self._store.write(self._checkpoint_id, batch, ends)
         if batch.rejects:

@@ -138,7 +138,7 @@ def test_rejects_larger_than_a_letter_are_cut_and_the_stream_goes_on(live: RealS
     report = audited(live)
     fresh = {offset: letter for offset, letter in letters(live).items() if offset not in before}
     assert len(fresh) == 42
-    sizes = sorted((int(headers["length"] or 0), size) for size, headers in fresh.values())
+    sizes = sorted((int(headers["dlq.length"] or 0), size) for size, headers in fresh.values())
     assert sizes[:2] == [(3, 3), (5, 5)]
     assert set(sizes[2:]) == {(len(large), MAX_LETTER_BYTES - ENVELOPE_BYTES)}
     assert report.dead_letters >= 42
@@ -157,7 +157,7 @@ def test_a_dead_letter_topic_that_takes_little_gets_little(live: RealStack) -> N
     send(live, b"x" * 900_000, *[b"y" * 2_000] * 30)
     audited(live)
     fresh = [letter for offset, letter in letters(live).items() if offset not in before]
-    assert sorted(int(headers["length"] or 0) for _size, headers in fresh) == [2_000] * 30 + [900_000]
+    assert sorted(int(headers["dlq.length"] or 0) for _size, headers in fresh) == [2_000] * 30 + [900_000]
     assert max(size for size, _headers in fresh) < 9_000
 
 
@@ -181,6 +181,7 @@ def test_a_flood_of_rejects_is_counted_exactly_and_keeps_the_drivers_memory(live
     ends = ends_of(log_ends(connection, "tweets_topic.dlq"))
     found = Letters.read(read_log(connection, "tweets_topic.dlq", {}, ends))
     assert found.summaries
+    assert found.twice == 0
     assert len(found.places) < FLOOD / 4
     assert live.paths.store.stat().st_size < 5_000_000
     assert psutil.Process(live.program_pid("stream")).memory_info().rss < 600_000_000

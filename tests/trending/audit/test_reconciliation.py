@@ -394,6 +394,29 @@ def test_a_letter_for_another_record_does_not_stand_in(lab: Lab) -> None:
     assert refuses(lab.audit())
 
 
+@pytest.mark.row(20)
+def test_a_dead_letter_that_is_there_twice_is_a_fault_with_a_line(lab: Lab) -> None:
+    lab.send(b"{", run=None)
+    lab.letters.twice = 1
+    report = lab.audit()
+    assert line(report, "dead letters that are there twice") == "dead letters that are there twice: 1"
+    assert refuses(report)
+
+
+@pytest.mark.row(33)
+def test_dead_letters_that_retention_deleted_make_the_audit_incomplete_and_missing_ones_still_fail_it(lab: Lab) -> None:
+    for _record in range(4):
+        lab.send(b"{", run=None)
+    lab.letters = Letters({(0, 32), (0, 33)}, begins=1, firsts={0: 32})
+    report = lab.audit()
+    assert line(report, "dead letters expired") == "dead letters expired: 2"
+    assert (report.dead_letters, report.clean, report.complete) == (2, True, False)
+    with pytest.raises(AuditIncomplete):
+        report.require_clean()
+    lab.letters.places.discard((0, 33))
+    assert refuses(lab.audit())
+
+
 @pytest.mark.row(34)
 def test_a_flood_without_letters_of_its_own_is_accounted_for_by_its_summary(lab: Lab) -> None:
     for _record in range(50):

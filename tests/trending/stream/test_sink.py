@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from fakes.trending import counting
 
-from trending.errors import LabError
+from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
@@ -212,6 +212,14 @@ def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
     desk.sink.write(1, [tweets("#a", 1), FOREIGN])
     assert desk.letters.calls == 0
     assert desk.store.foreign() == 5
+
+
+@pytest.mark.row(20)
+def test_a_job_that_wakes_up_late_takes_the_dead_letters_from_nobody(desk: Desk) -> None:
+    desk.store.take_over(counting.epoch("next"))
+    with pytest.raises(ConfigurationConflict, match="another checkpoint counts on"):
+        desk.sink.write(1, [reject(9)])
+    assert desk.letters.calls == 0
 
 
 @pytest.mark.row(29)
