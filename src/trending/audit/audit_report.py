@@ -76,6 +76,7 @@ class AuditReport:
     disagreements: tuple[Disagreement, ...] = ()
     letters_twice: int = 0
     letters_expired: int = 0
+    sent_back: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -113,10 +114,7 @@ class AuditReport:
             f"audit: records read a second time: {self.read_again}, disagreements: {len(self.disagreements)}",
             *(f"audit:   {each}" for each in self.disagreements[:MAX_DIFFERENCES]),
         ]
-        if self.letters_twice:
-            lines.append(f"audit: dead letters that are there twice: {self.letters_twice}")
-        if self.letters_expired:
-            lines.append(f"audit: dead letters expired: {self.letters_expired}")
+        lines += self._lines_of_letters()
         if self.in_flight:
             still = ": the stream stands still" if self.stands_still and self.longest else ""
             lines.append(f"audit: in flight: {self.in_flight}, oldest {self.oldest:.0f} s{still}")
@@ -138,6 +136,15 @@ class AuditReport:
             f"lost {self.lost}, duplicated {self.duplicated}"
         )
         return lines
+
+    def _lines_of_letters(self) -> list[str]:
+        """Return what is only said of the dead letters where there is something to say."""
+        said = (
+            ("sent back, acknowledged", self.sent_back),
+            ("that are there twice", self.letters_twice),
+            ("expired", self.letters_expired),
+        )
+        return [f"audit: dead letters {what}: {number}" for what, number in said if number]
 
     def require_clean(self) -> None:
         """Raise AuditFailed unless the report is clean, AuditIncomplete where it is and not everything could be verified."""
@@ -183,4 +190,5 @@ _SUMMED = (
     "disagreements",
     "letters_twice",
     "letters_expired",
+    "sent_back",
 )

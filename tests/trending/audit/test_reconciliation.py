@@ -18,6 +18,7 @@ from trending.audit.recount import recount
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import Record
 from trending.producer.ledger import Interval, Ledger
+from trending.producer.redriven import Redriven
 from trending.serving.epochs import Epoch, Rule
 from trending.serving.store import StoreView
 from trending.settings import WindowTime
@@ -61,6 +62,7 @@ class Lab:
     counted_to: dict[int, int] = field(default_factory=dict)
     epochs: tuple[Epoch, ...] = ()
     epoch_counts: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    redriven: tuple[Redriven, ...] = ()
     later: Ledger | None = None
     seen_at: float = MINUTE + 300
     longest: float = 0.0
@@ -96,7 +98,10 @@ class Lab:
             self.send(tweet(TAGS[place % 3], MINUTE + 7 * place), MINUTE + 7 * place, run)
 
     def audit(self) -> AuditReport:
-        ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed, dict(self.spread))
+        spread = dict(self.spread)
+        ledger = Ledger(
+            tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed, spread, redriven=self.redriven
+        )
         later = self.later or ledger
         starts = self.start or {0: 0}
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
@@ -415,6 +420,14 @@ def test_dead_letters_that_retention_deleted_make_the_audit_incomplete_and_missi
         report.require_clean()
     lab.letters.places.discard((0, 33))
     assert refuses(lab.audit())
+
+
+def test_letters_that_were_sent_back_have_a_line_and_are_tweets_like_others(lab: Lab) -> None:
+    lab.send(tweet("#a"), run="redrive")
+    lab.redriven = (Redriven("redrive", 0, "letters-1", 4, 0, 0), Redriven("redrive", 1, "letters-1", 5, 0, 0))
+    report = lab.audit()
+    assert line(report, "dead letters sent back") == "dead letters sent back, acknowledged: 1"
+    assert report.clean
 
 
 @pytest.mark.row(34)
