@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import (
     OFFSET_BEGINNING,
     TIMESTAMP_LOG_APPEND_TIME,
+    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -146,6 +147,9 @@ class FakeKafka:
     topic_ids: dict[str, str] = field(default_factory=dict)
     producers: list[FakeProducer] = field(default_factory=list)
     consumers: list[FakeConsumer] = field(default_factory=list)
+    admins: list[FakeAdmin] = field(default_factory=list)
+    groups: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
+    """Consumer group → its offsets."""
 
     def create(self, topic: str, partitions: int = 1) -> None:
         self.logs[topic] = [[] for _ in range(partitions)]
@@ -157,7 +161,8 @@ class FakeKafka:
         del self.logs[topic], self.topic_ids[topic]
 
     def admin(self, configuration: dict[str, Any]) -> FakeAdmin:
-        return FakeAdmin(self, configuration)
+        self.admins.append(FakeAdmin(self, configuration))
+        return self.admins[-1]
 
     def append(
         self,
@@ -394,6 +399,22 @@ class FakeAdmin:
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
         return self._kafka.list_topics(topic)
+
+    def alter_consumer_group_offsets(
+        self,
+        requests: list[ConsumerGroupTopicPartitions],
+        *,
+        request_timeout: float,  # noqa: ARG002 - the same
+    ) -> dict[str, Future[ConsumerGroupTopicPartitions]]:
+        (request,) = requests
+        answer: Future[ConsumerGroupTopicPartitions] = Future()
+        if self._kafka.unreachable:
+            answer.set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+        else:
+            places = {(place.topic, place.partition): place.offset for place in request.topic_partitions}
+            self._kafka.groups.setdefault(request.group_id, {}).update(places)
+            answer.set_result(request)
+        return {request.group_id: answer}
 
     def list_offsets(
         self,
