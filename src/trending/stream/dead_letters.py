@@ -116,8 +116,12 @@ class DeadLetters:
             for piece in _pieces(self._envelopes(fresh)):
                 if refused := self._transact(producer, piece):
                     return refused
-        except KafkaException as error:
-            raise self._not_written(error.args[0]) from error
+        except (KafkaException, SystemError) as error:
+            # librdkafka's fatal error can meet a report in the same call: Python then tells of both, the first one as the cause.
+            fatal = error if isinstance(error, KafkaException) else error.__cause__
+            if not isinstance(fatal, KafkaException):
+                raise
+            raise self._not_written(fatal.args[0]) from error
         return {}
 
     def _fresh(self, rejects: Iterable[Rejects]) -> Iterator[Letter]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,6 +215,26 @@ def test_a_driver_that_wakes_up_late_writes_no_letter_beside_its_successors(kafk
             late.write(1, bad(1, 2))
     assert not caught.value.retriable
     assert places_of(kafka) == [(0, 1), (0, 2)]
+
+
+@pytest.mark.row(20)
+def test_a_fatal_error_that_meets_a_report_is_told_as_what_it_is(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As confluent_kafka did beside a real broker: a SystemError with the fatal error as its cause."""
+    fill(kafka, 2)
+    original = kafka.producer
+
+    def fenced(configuration: dict[str, object]) -> object:
+        producer = original(configuration)
+
+        def flush(_timeout: float) -> int:
+            raise SystemError from KafkaException(KafkaError(KafkaError._FENCED))
+
+        producer.flush = flush
+        return producer
+
+    monkeypatch.setattr("trending.stream.dead_letters.Producer", fenced)
+    with pytest.raises(LabError, match="another driver writes the dead letters now"):
+        dead_letters().write(1, bad(1))
 
 
 @pytest.mark.row(20)
