@@ -61,6 +61,11 @@ class StreamSpec(ProgramSpec):
     dead_letters: str
     group: str
 
+    @property
+    def scratch(self) -> Path:
+        """Where Spark and its JVM put their temporary files; each checkpoint has a directory of its own."""
+        return self.heartbeat.parent / "scratch" / self.checkpoint_id
+
 
 class PageSpec(ProgramSpec):
     """The live page's specification. The page answers with ``stack_id``, so that nobody mistakes another stack's page for it.

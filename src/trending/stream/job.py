@@ -26,7 +26,7 @@ from trending.stream.checkpoint import committed_offsets, ends_of_batch
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
-from trending.stream.session import build_session
+from trending.stream.session import build_session, clear_scratch
 from trending.stream.sink import RankingSink
 from trending.stream.soundness import damaged_by, numbered, require_sound, tells_of_damage
 
@@ -207,6 +207,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         cause = f"another job runs on the checkpoint {spec.checkpoint}"
         raise ConfigurationConflict(cause, str(error), "make status") from error
     with held, closing(Store(spec.store)) as store:
+        clear_scratch(spec)
         letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
