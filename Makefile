@@ -27,7 +27,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -97,6 +97,9 @@ audit: $(JARS) ## prove the count
 
 rebuild: $(JARS) ## count the store anew from the log, under a new checkpoint: after a damaged one
 	@$(PY) -m infra.commands.rebuild $(ARGS)
+
+redrive: $(JARS) ## send dead letters back that would be tweets today: shows them, SEND=1 sends, BODIES=directory mends
+	@$(PY) -m infra.commands.redrive $(ARGS)
 
 logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 	@$(PY) -m infra.commands.logs --service $(or $(SERVICE),stream) $(ARGS)

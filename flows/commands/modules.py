@@ -6,6 +6,7 @@ NO_FLOWS = {
     "logs": "infra.commands.logs",
     "observe": "infra.commands.observe",
     "rebuild": "infra.commands.rebuild",
+    "redrive": "infra.commands.redrive",
     "replay": "infra.commands.replay",
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",

@@ -39,6 +39,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.ObserveForm: "make observe",
     parameters.SpyForm: "make spy",
     parameters.RebuildForm: "make rebuild",
+    parameters.RedriveForm: "make redrive",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.ReportForm: "make report",

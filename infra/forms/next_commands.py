@@ -10,7 +10,7 @@ import re
 
 from infra.stack.declaration import DEFAULT_NAME
 
-_STARTING = ("up", "start", "stop", "down", "restart", "rebuild")
+_STARTING = ("up", "start", "stop", "down", "restart", "rebuild", "redrive")
 _LOOKING = ("status", "spy", "smoke", "audit", "logs", "health", "game-day", "report")
 OF_A_STACK = (*_STARTING, *_LOOKING)
 """The ``make`` commands that concern one stack, which NAME chooses."""

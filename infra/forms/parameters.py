@@ -56,6 +56,19 @@ class RebuildForm(NamedStack):
     """Count the store anew from the log under a new checkpoint; the old one is set aside, ledger and log stay as they are."""
 
 
+class RedriveForm(NamedStack):
+    """Send dead letters back that would be tweets today, or that somebody has mended; it shows them, and sends with send."""
+
+    send: bool = Field(default=False, description="Send them; without it they are only shown.")
+    reason: str = Field("", max_length=200, description="Only letters whose reason contains this text; empty means all.")
+    limit: int = Field(1_000, ge=1, le=10_000, description="Send back at most this many letters at once.")
+    bodies: str = Field(
+        "",
+        description="Directory of mended bodies, a file a letter. One that is not there is made, with those of all letters that "
+        "do not fit, for you to mend.",
+    )
+
+
 class TearDownForm(NamedStack):
     """Stop everything in reverse order; the data stays unless volumes is set."""
 
@@ -213,6 +226,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     ServeForm,
     SpyForm,
     RebuildForm,
+    RedriveForm,
     LogsForm,
     ObserveForm,
     DemoForm,

@@ -144,7 +144,7 @@ def _letters(lab: Lab, topic: str) -> Letters:
     letters = dead_letter_topic(topic)
     there = log_ends(lab.stack.connection, letters)
     starts = {part: first for part, (first, _end) in there.items()}
-    return Letters.read(read_log(lab.stack.connection, letters, starts, ends_of(there)))
+    return Letters.read(read_log(lab.stack.connection, letters, starts, ends_of(there)), starts[0])
 
 
 def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:

@@ -42,7 +42,13 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         start_offsets=dict(epoch.starts),
         jars=ensure_jars("spark"),
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
+        group=shown_group(lab.paths.name),
     )
+
+
+def shown_group(stack: str) -> str:
+    """Return the consumer group in which Kafka's own tools see how far the stack's job has come."""
+    return f"{stack}-{NAME}"
 
 
 def submit_stream(stack: str) -> Outcome:

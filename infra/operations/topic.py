@@ -13,6 +13,9 @@ LEADER_SECONDS = 30.0
 TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
 """The broker's append time is the arrival time, so that the log can be recounted (SPEC, section 4)."""
 
+LETTER_SETTINGS = {"max.message.bytes": str(MAX_LETTER_BYTES), "message.timestamp.type": "CreateTime"}
+"""A letter has the time of the record that it holds."""
+
 
 def dead_letter_topic(topic: str) -> str:
     """Return the name of the topic's dead-letter topic."""
@@ -26,7 +29,7 @@ def create_topic(stack: str) -> Outcome:
     client = BrokerClient(lab.stack.connection)
     letters = dead_letter_topic(settings.topic)
     created = client.create_topic(settings.topic, settings.partitions, settings.replication, TOPIC_SETTINGS)
-    client.create_topic(letters, 1, settings.replication, {"max.message.bytes": str(MAX_LETTER_BYTES)})
+    client.create_topic(letters, 1, settings.replication, LETTER_SETTINGS)
     for name in (settings.topic, letters):
         climb(topic_ladder(lab.stack.connection, name), LEADER_SECONDS, SystemClock())
     client.require_topic(settings.topic, settings.partitions, settings.replication, TOPIC_SETTINGS)

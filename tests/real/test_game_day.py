@@ -79,7 +79,7 @@ spec = StreamSpec.load(Path(sys.argv[1]))
 store = Store(spec.store)
 letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
 ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
-run_job(spec, threading.Event(), KilledAfterWrite(store, spec.checkpoint_id, letters, None, print, ends_of), store)
+run_job(spec, threading.Event(), KilledAfterWrite(store, spec.checkpoint_id, letters, None, print, ends_of, print), store)
 """
 
 

@@ -47,7 +47,7 @@ class AuditReport:
     ``oldest`` is the age of the first such record in seconds, ``longest`` the age from which on the stream stands still; 0 where
     everything must have been counted. The verdict is *incomplete* where something can't be verified any more:
     ``not_verifiable`` tweets were acknowledged for a topic that is gone, ``expired`` records were deleted by retention after
-    they had been counted.
+    they had been counted, and ``letters_expired`` dead letters. ``letters_twice`` are dead letters that another one repeats.
     """
 
     acknowledged: int
@@ -74,6 +74,9 @@ class AuditReport:
     untagged: int = 0
     read_again: int = 0
     disagreements: tuple[Disagreement, ...] = ()
+    letters_twice: int = 0
+    letters_expired: int = 0
+    sent_back: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -83,14 +86,14 @@ class AuditReport:
     @property
     def complete(self) -> bool:
         """Whether everything that was acknowledged and counted could be verified."""
-        return not (self.not_verifiable or self.expired)
+        return not (self.not_verifiable or self.expired or self.letters_expired)
 
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, duplicated or dropped, and all sources agree."""
         wrong = self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark
-        differs = self.differences or self.disagreements or self.dead_letters != sum(self.rejected.values())
-        return not (wrong or differs or self.stands_still)
+        letters = self.letters_twice or self.dead_letters + self.letters_expired != sum(self.rejected.values())
+        return not (wrong or self.differences or self.disagreements or letters or self.stands_still)
 
     def lines(self, zone: ZoneInfo | None) -> list[str]:
         """Return the report as printed; the last line is the headline."""
@@ -111,6 +114,7 @@ class AuditReport:
             f"audit: records read a second time: {self.read_again}, disagreements: {len(self.disagreements)}",
             *(f"audit:   {each}" for each in self.disagreements[:MAX_DIFFERENCES]),
         ]
+        lines += self._lines_of_letters()
         if self.in_flight:
             still = ": the stream stands still" if self.stands_still and self.longest else ""
             lines.append(f"audit: in flight: {self.in_flight}, oldest {self.oldest:.0f} s{still}")
@@ -133,6 +137,15 @@ class AuditReport:
         )
         return lines
 
+    def _lines_of_letters(self) -> list[str]:
+        """Return what is only said of the dead letters where there is something to say."""
+        said = (
+            ("sent back, acknowledged", self.sent_back),
+            ("that are there twice", self.letters_twice),
+            ("expired", self.letters_expired),
+        )
+        return [f"audit: dead letters {what}: {number}" for what, number in said if number]
+
     def require_clean(self) -> None:
         """Raise AuditFailed unless the report is clean, AuditIncomplete where it is and not everything could be verified."""
         if not self.clean:
@@ -141,7 +154,9 @@ class AuditReport:
         if not self.complete:
             cause = "the audit found no difference, and could not verify everything"
             way = "make rebuild counts anew what the log still has"
-            raise AuditIncomplete(cause, f"not verifiable {self.not_verifiable}, expired {self.expired}", way)
+            raise AuditIncomplete(
+                cause, f"not verifiable {self.not_verifiable}, expired {self.expired + self.letters_expired}", way
+            )
 
     def joined(self, other: AuditReport) -> AuditReport:
         """Return the report about this topic and another one. What was given up and dropped is known of the stack only."""
@@ -173,4 +188,7 @@ _SUMMED = (
     "untagged",
     "read_again",
     "disagreements",
+    "letters_twice",
+    "letters_expired",
+    "sent_back",
 )

@@ -115,6 +115,11 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         untagged=log.untagged.total(),
         read_again=log.second.records,
         disagreements=tuple(log.second.disagreements),
+        sent_back=_sent_back(ledgers.after, acknowledged),
+        letters_twice=letters.twice,
+        letters_expired=sum(
+            letters.expired(partition, reason, offsets) for (partition, reason), offsets in _by_place(log.rejects).items()
+        ),
     )
 
 
@@ -161,6 +166,11 @@ def _by_place(rejects: Mapping[Refused, array[int]]) -> dict[tuple[int, str], Se
     for (_checkpoint, partition, reason), offsets in rejects.items():
         found.setdefault((partition, reason), array(OFFSET)).extend(offsets)
     return {key: sorted(offsets) for key, offsets in found.items()}
+
+
+def _sent_back(ledger: Ledger, acknowledged: set[tuple[str, int]]) -> int:
+    """Return how many of the acknowledged records are dead letters that were sent back."""
+    return sum(each.identity in acknowledged for each in ledger.redriven)
 
 
 def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:

@@ -27,7 +27,10 @@ _CHUNK = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of the log; ``append_time`` is the broker's, in seconds since the epoch."""
+    """One record of the log; ``append_time`` is the broker's, in seconds since the epoch.
+
+    ``headers`` has the last header of each name, ``all_headers`` all of them in their order.
+    """
 
     partition: int
     offset: int
@@ -35,6 +38,7 @@ class Record:
     value: bytes | None
     headers: dict[str, bytes | None]
     key: bytes | None = None
+    all_headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def open_consumer(connection: KafkaConnection, *, end_events: bool = False) -> Consumer:
@@ -224,8 +228,7 @@ def is_end(message: Message) -> bool:
 def to_record(message: Message) -> Record:
     """Return a message as a record; raises NotReady for a message that is an error."""
     partition, offset = place_of(message)
-    headers: dict[str, bytes | None] = {}
-    for pair in message.headers() or []:
-        name, value = pair[0], pair[1]
-        headers[str(name)] = value.encode() if isinstance(value, str) else value
-    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), headers, message.key())
+    pairs = tuple(
+        (str(pair[0]), value.encode() if isinstance(value := pair[1], str) else value) for pair in message.headers() or []
+    )
+    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), dict(pairs), message.key(), pairs)

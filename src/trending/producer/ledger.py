@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.producer import redriven as sent_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -74,6 +75,7 @@ failed_table = Table(
     Column("sequence", BigInteger, primary_key=True),
     Column("reason", String, nullable=False),
 )
+redriven_table = sent_back.table_of(metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Ledger:
     """(run, first minute, last minute, hashtag) → tweets that were appended in one of these minutes or between them."""
     topics: dict[str, str] = field(default_factory=dict)
     """Run → id of its topic. A run from before 2026-11-29 has none: it belongs to the first topic that was counted."""
+    redriven: tuple[sent_back.Redriven, ...] = ()
+    """The letters that were sent back; their runs are no producer's."""
 
     def of_topic(self, topic_id: str, oldest: str) -> Ledger:
         """Return the part of the ledger that is about a topic; ``oldest`` is the one that was counted first.
@@ -147,6 +151,7 @@ class Ledger:
             self.failed,
             {key: tweets for key, tweets in self.spread.items() if key[0] in runs},
             {run: topic for run, topic in self.topics.items() if run in runs},
+            tuple(each for each in self.redriven if each.run in runs),
         )
 
     @property
@@ -225,9 +230,10 @@ def read_ledger(path: Path) -> Ledger:
         runs = connection.execute(select(runs_table)).all()
         reserved = {row.run: row.reserved for row in runs}
         topics = {row.run: row.topic_id for row in runs if row.topic_id}
+        redriven = sent_back.read(connection, redriven_table)
         failed = len(connection.execute(select(failed_table.c.sequence)).all())
     engine.dispose()
-    return Ledger(intervals, counts, reserved, failed, spread, topics)
+    return Ledger(intervals, counts, reserved, failed, spread, topics, redriven)
 
 
 def opened(path: Path) -> Engine:

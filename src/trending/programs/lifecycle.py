@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,10 +22,16 @@ Spec = TypeVar("Spec", bound=ProgramSpec)
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set, so that a program ends between two steps and never within one."""
+    """Return an event that SIGTERM and SIGINT set, so that a program ends between two steps and never within one.
+
+    A second signal ends it at once, wherever it is: what is on disk bears that, as it bears a crash.
+    """
     stop = threading.Event()
 
-    def _stop(_number: int, _frame: FrameType | None) -> None:
+    def _stop(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         stop.set()
 
     signal.signal(signal.SIGTERM, _stop)

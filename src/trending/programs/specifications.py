@@ -46,7 +46,10 @@ class ProducerSpec(ProgramSpec):
 
 
 class StreamSpec(ProgramSpec):
-    """The streaming job's specification; ``start_offsets`` are partition → offset, resolved before submission."""
+    """The streaming job's specification; ``start_offsets`` are partition → offset, resolved before submission.
+
+    ``group`` is the consumer group in which Kafka's own tools see how far the job has come.
+    """
 
     settings: StreamSettings
     store: Path
@@ -56,6 +59,12 @@ class StreamSpec(ProgramSpec):
     start_offsets: dict[int, int]
     jars: tuple[Path, ...]
     dead_letters: str
+    group: str
+
+    @property
+    def scratch(self) -> Path:
+        """Where Spark and its JVM put their temporary files; each checkpoint has a directory of its own."""
+        return self.heartbeat.parent / "scratch" / self.checkpoint_id
 
 
 class PageSpec(ProgramSpec):

@@ -171,8 +171,7 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
     # An update and no query: it takes the write lock, so that nobody closes the epoch between this look and the commit.
     found = connection.execute(tables.epochs.update().where(epochs.checkpoint == checkpoint, ~epochs.closed).values(closed=False))
     if not found.rowcount:
-        cause = "this job's counts are not wanted any more: another checkpoint counts on, or the store was emptied"
-        raise ConfigurationConflict(cause, f"{checkpoint} has no open epoch in the store", "make up")
+        raise _not_open(checkpoint)
     written = connection.execute(
         select(batches.ends).where(batches.checkpoint == checkpoint, batches.batch == batch)
     ).one_or_none()
@@ -192,6 +191,19 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
             row.on_conflict_do_update(index_elements=["checkpoint", "partition"], set_={"end_offset": row.excluded.end_offset}),
             [{"checkpoint": checkpoint, "partition": part, "end_offset": end} for part, end in ends.items()],
         )
+
+
+def require_open(connection: Connection, tables: EpochTables, checkpoint: str) -> None:
+    """Raise ConfigurationConflict where the checkpoint's epoch is not open. It takes no lock: only ``advance`` is proof."""
+    epochs = tables.epochs.c
+    found = connection.execute(select(epochs.number).where(epochs.checkpoint == checkpoint, ~epochs.closed)).one_or_none()
+    if found is None:
+        raise _not_open(checkpoint)
+
+
+def _not_open(checkpoint: str) -> ConfigurationConflict:
+    cause = "this job's counts are not wanted any more: another checkpoint counts on, or the store was emptied"
+    return ConfigurationConflict(cause, f"{checkpoint} has no open epoch in the store", "make up")
 
 
 def packed(ends: Mapping[int, int]) -> str:

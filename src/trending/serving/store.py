@@ -116,6 +116,11 @@ class Store:
         with self._engine.connect() as connection:
             return epochs.read(connection, EPOCHS)
 
+    def require_open(self, checkpoint: str) -> None:
+        """Raise ConfigurationConflict where another checkpoint counts on: this one's job must touch nothing any more."""
+        with self._engine.connect() as connection:
+            epochs.require_open(connection, EPOCHS, checkpoint)
+
     def write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         """Upsert a batch with the ends of its offsets (partition → offset). Writing a batch again leaves the same rows.
 

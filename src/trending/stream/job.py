@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import time
 from contextlib import closing
 from functools import partial
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, NoReturn
 from filelock import FileLock, Timeout
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException, StreamingQueryException
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the name every Spark programmer knows
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
+from trending.kafka.shown_offsets import ShownOffsets
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
 from trending.settings import WINDOW_SECONDS
@@ -28,6 +27,7 @@ from trending.stream.completeness import require_counted, require_nothing_droppe
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
+from trending.stream.session import build_session, clear_scratch
 from trending.stream.sink import RankingSink
 from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
     from trending.programs.specifications import StreamSpec
@@ -51,47 +51,14 @@ BROKER_OPTIONS = {
 """With Spark's defaults a lost broker goes unnoticed for 184 s; with these the query fails after 11 s and is started again.
 
 Of the records that one poll hands out, all stand decompressed in the driver's heap: 500, the default, of 5 MB are five heaps."""
-DRIVER_OPTIONS = (
-    "-XX:+ExitOnOutOfMemoryError",
-    "-XX:+UseSerialGC",
-    "-XX:MetaspaceSize=192m",
-    "-XX:Tier4InvocationThreshold=50000",
-    "-XX:Tier4MinInvocationThreshold=6000",
-    "-XX:Tier4CompileThreshold=150000",
-)
-"""No collection while classes are still being loaded, and the optimising compiler only for what runs ten times as often as
-it would ask for: start-up code is not worth its time, what runs for every record still gets there within seconds."""
+BATCH_SECONDS = 15.0
+"""Half of what the supervisor waits before it kills: the query's own end and the JVM's have the other half."""
 MAX_BACKOFF_SECONDS = 10.0
 ABSENT_LOOKS = 4
 ABSENT_PAUSE_SECONDS = 2.0
 """All looks together take less than a heartbeat may be old."""
 LOST_BROKER = ("TimeoutException", "DisconnectException", "UnknownTopicOrPartition", "LeaderNotAvailable")
 """Kafka exceptions that a restart of the query can heal; everything else ends the job with its cause."""
-
-
-def build_session(spec: StreamSpec) -> SparkSession:
-    """Start the driver's JVM on loopback with the locked connector jars."""
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    settings = spec.settings
-    session = (
-        SparkSession.builder.appName("trending")
-        .master(f"local[{os.cpu_count() or 2}]")
-        .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in spec.jars))
-        .config("spark.driver.memory", f"{settings.driver_mb}m")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.extraJavaOptions", " ".join(DRIVER_OPTIONS))
-        .config("spark.hadoop.fs.defaultFS", "file:///")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("WARN")
-    return session
 
 
 def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
@@ -130,7 +97,10 @@ def start_query(spec: StreamSpec, counts: DataFrame, sink: Callable[[DataFrame, 
 
 
 def watch(query: StreamingQuery, progress: ProgressListener, spec: StreamSpec, stop: threading.Event) -> None:
-    """Beat until the query ends or ``stop`` is set; raises the query's exception, or ConfigurationConflict once Spark drops."""
+    """Beat until the query ends, or until ``stop`` is set and the batch at hand is over.
+
+    Raises the query's exception, and ConfigurationConflict once Spark drops groups.
+    """
     while query.isActive and not stop.is_set():
         if progress.dropped:
             query.stop()
@@ -138,9 +108,22 @@ def watch(query: StreamingQuery, progress: ProgressListener, spec: StreamSpec, s
         write_heartbeat(spec.heartbeat, "running", progress.figures(), query.status["message"])
         stop.wait(0.25)
     if stop.is_set():
+        let_batch_end(query, progress, spec)
         query.stop()
         return
     query.awaitTermination(1)
+
+
+def let_batch_end(query: StreamingQuery, progress: ProgressListener, spec: StreamSpec) -> None:
+    """Wait until the batch at hand is committed, for ``BATCH_SECONDS`` at most: cut short, all of it would run again."""
+    ended = progress.batches
+    deadline = time.monotonic() + BATCH_SECONDS
+    while query.isActive and query.status["isTriggerActive"] and progress.batches == ended:
+        if time.monotonic() >= deadline:
+            logger.warning("the batch at hand takes longer than %.0f s; the next start runs it again", BATCH_SECONDS)
+            return
+        write_heartbeat(spec.heartbeat, "ending the batch", progress.figures(), query.status["message"])
+        time.sleep(0.1)
 
 
 def is_lost_broker(error: StreamingQueryException) -> bool:
@@ -222,9 +205,12 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         cause = f"another job runs on the checkpoint {spec.checkpoint}"
         raise ConfigurationConflict(cause, str(error), "make status") from error
     with held, closing(Store(spec.store)) as store:
+        clear_scratch(spec)
         letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, partial(print, flush=True), ends_of)
+        shown = ShownOffsets(spec.connection, spec.group, spec.topic)
+        show = partial(print, flush=True)
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, show, ends_of, shown.commit)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:

@@ -37,11 +37,13 @@ class RankingSink:
         zone: ZoneInfo | None,
         show: Callable[[str], None],
         ends_of: Callable[[int], Mapping[int, int]],
+        show_ends: Callable[[Mapping[int, int]], None],
     ) -> None:
         self._store = store
         self._checkpoint_id = checkpoint_id
         self._dead_letters = dead_letters
         self._ends_of = ends_of
+        self._show_ends = show_ends
         self._zone = zone
         self._show = show
         self._shown: list[Ranked] = store.latest_ranking()
@@ -56,10 +58,13 @@ class RankingSink:
         batch = to_batch(number, time.time(), rows)
         ends = self._ends_of(number)
         if batch.rejects:
+            # A job that wakes up late would take the dead letters from the one that counts on, before the store refused it.
+            self._store.require_open(self._checkpoint_id)
             self._dead_letters.write(number, batch.rejects)
         self._store.write(self._checkpoint_id, batch, ends)
         if batch.rejects:
             self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.read_back_from)
+        self._show_ends(ends)
         ranking = self._store.latest_ranking(batch.at)
         if ranking and ranking != self._shown:
             self._show(render_block(number, batch.at, ranking, self._zone))

@@ -31,6 +31,7 @@ def stream_spec(folder: Path, topic_id: str, start_offsets: dict[int, int]) -> S
         start_offsets=start_offsets,
         jars=(),
         dead_letters="tweets.dlq",
+        group="lab-stream",
     )
 
 

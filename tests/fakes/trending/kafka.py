@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import (
     OFFSET_BEGINNING,
     TIMESTAMP_LOG_APPEND_TIME,
+    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -135,7 +136,10 @@ class FakeKafka:
     leader: int = 1
     queue_bound: int = 100_000
     refuse: Callable[[str, bytes | None], KafkaError | None] = lambda _topic, _value: None
+    refuse_time: Callable[[int], bool] = lambda _time: False
     duplicates: Callable[[bytes | None], bool] = lambda _value: False
+    writers: dict[str, FakeProducer] = field(default_factory=dict)
+    """The last producer of each ``transactional.id``: an older one is fenced."""
     reported_errors: list[KafkaError] = field(default_factory=list)
     refuse_to_queue: KafkaError | None = None
     last_partition_first: bool = False
@@ -143,16 +147,22 @@ class FakeKafka:
     topic_ids: dict[str, str] = field(default_factory=dict)
     producers: list[FakeProducer] = field(default_factory=list)
     consumers: list[FakeConsumer] = field(default_factory=list)
+    admins: list[FakeAdmin] = field(default_factory=list)
+    groups: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
+    """Consumer group → its offsets."""
 
     def create(self, topic: str, partitions: int = 1) -> None:
         self.logs[topic] = [[] for _ in range(partitions)]
+        self.gone = {place for place in self.gone if place[0] != topic}
+        self.aborted = {place for place in self.aborted if place[0] != topic}
         self.topic_ids[topic] = f"id {next(self._numbers)}"
 
     def delete(self, topic: str) -> None:
         del self.logs[topic], self.topic_ids[topic]
 
     def admin(self, configuration: dict[str, Any]) -> FakeAdmin:
-        return FakeAdmin(self, configuration)
+        self.admins.append(FakeAdmin(self, configuration))
+        return self.admins[-1]
 
     def append(
         self,
@@ -162,12 +172,14 @@ class FakeKafka:
         partition: int = 0,
         key: bytes | str | None = None,
         headers: Sequence[Header] | None = None,
+        time: int = 0,
     ) -> FakeMessage:
+        """Append a record; ``time`` is its own in milliseconds, which a topic with append times does not keep."""
         log = self.logs[topic][partition]
         # A broker gives header values and keys back as bytes, whatever they went in as.
         kept = [(name, text.encode() if isinstance(text, str) else text) for name, text in headers] if headers else None
         kept_key = key.encode() if isinstance(key, str) else key
-        message = FakeMessage(topic, partition, len(log), int(self.clock.time() * 1000), value, kept_key, kept)
+        message = FakeMessage(topic, partition, len(log), time or int(self.clock.time() * 1000), value, kept_key, kept)
         log.append(message)
         return message
 
@@ -188,7 +200,12 @@ class FakeKafka:
         return min(end, self.open_since.get(place, end)) if committed else end
 
     def values(self, topic: str, partition: int = 0) -> list[bytes | None]:
-        return [message.value() for message in self.logs[topic][partition]]
+        """Return the values of the records that are no markers and not of an aborted transaction."""
+        return [message.value() for message in self.records(topic, partition)]
+
+    def records(self, topic: str, partition: int = 0) -> list[FakeMessage]:
+        hidden = self.gone | self.aborted
+        return [message for offset, message in enumerate(self.logs[topic][partition]) if (topic, partition, offset) not in hidden]
 
     def forget_before(self, topic: str, partition: int, offset: int) -> None:
         """Do as retention does."""
@@ -221,10 +238,14 @@ class _Queued:
     headers: Sequence[Header] | None
     partition: int
     on_delivery: Callable[[KafkaError | None, FakeMessage], None]
+    time: int = 0
 
 
 class FakeProducer:
-    """Queues; delivers while somebody polls or flushes, unless the cluster is frozen."""
+    """Queues; delivers while somebody polls or flushes, unless the cluster is frozen.
+
+    With a ``transactional.id`` it writes in transactions: a newer one of the same id ends its transaction and fences it off.
+    """
 
     def __init__(self, kafka: FakeKafka, configuration: dict[str, Any], logger: object = None) -> None:
         self._kafka = kafka
@@ -232,6 +253,8 @@ class FakeProducer:
         self.logger = logger
         self._queue: list[_Queued] = []
         self._turn = 0
+        self._in_transaction: list[tuple[str, int, int]] | None = None
+        self._failed = False
         self.longest_queue = 0
         self.stuck = False
         """Sends no more, as librdkafka after its issue 5430; its metadata requests are answered all the same."""
@@ -247,14 +270,60 @@ class FakeProducer:
         partition: int = -1,
         *,
         headers: Sequence[Header] | None = None,
+        timestamp: int = 0,
         on_delivery: Callable[[KafkaError | None, FakeMessage], None] = lambda _error, _message: None,
     ) -> None:
+        if "transactional.id" in self.configuration and (self._failed or self._in_transaction is None):
+            raise KafkaException(KafkaError(KafkaError._STATE))
         if self._kafka.refuse_to_queue is not None:
             raise KafkaException(self._kafka.refuse_to_queue)
         if len(self._queue) >= self._kafka.queue_bound:
             raise BufferError(KafkaError._QUEUE_FULL)
-        self._queue.append(_Queued(topic, value, key, headers, partition, on_delivery))
+        self._queue.append(_Queued(topic, value, key, headers, partition, on_delivery, timestamp))
         self.longest_queue = max(self.longest_queue, len(self._queue))
+
+    def init_transactions(self, timeout: float) -> None:
+        self._answered(timeout)
+        name = self.configuration["transactional.id"]
+        if (before := self._kafka.writers.get(name)) is not None and before._in_transaction is not None:
+            before._end(committed=False)
+        self._kafka.writers[name] = self
+
+    def begin_transaction(self) -> None:
+        self._require_not_fenced()
+        self._in_transaction, self._failed = [], False
+
+    def commit_transaction(self, timeout: float) -> None:
+        self._answered(timeout)
+        self._require_not_fenced()
+        if self._failed or self._queue:
+            raise KafkaException(KafkaError(KafkaError._STATE))
+        self._end(committed=True)
+
+    def abort_transaction(self, timeout: float) -> None:
+        self._answered(timeout)
+        self._require_not_fenced()
+        self._queue.clear()
+        self._end(committed=False)
+
+    def _answered(self, timeout: float) -> None:
+        if self._kafka.frozen or self._kafka.unreachable:
+            self._kafka.clock.sleep(timeout)
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    def _require_not_fenced(self) -> None:
+        name = self.configuration.get("transactional.id")
+        if name is not None and self._kafka.writers.get(name) is not self:
+            raise KafkaException(KafkaError(KafkaError._FENCED))
+
+    def _end(self, *, committed: bool) -> None:
+        places = self._in_transaction or []
+        if not committed:
+            self._kafka.aborted.update(places)
+        for topic, partition in {place[:2] for place in places}:
+            self._kafka.open_since.pop((topic, partition), None)
+            self._kafka.mark(topic, partition)
+        self._in_transaction = None
 
     def poll(self, timeout: float) -> int:
         delivered = self._deliver()
@@ -290,16 +359,27 @@ class FakeProducer:
         if self._kafka.frozen or self._kafka.unreachable or self.stuck:
             return 0
         waiting, self._queue = self._queue, []
+        if waiting:
+            self._require_not_fenced()
         for queued in waiting:
             error = self._kafka.refuse(queued.topic, queued.value)
+            if error is None and self._kafka.refuse_time(queued.time):
+                error = KafkaError(KafkaError.INVALID_TIMESTAMP)
             if error is not None:
+                self._failed = self._in_transaction is not None
                 queued.on_delivery(error, FakeMessage(queued.topic, -1, None))
                 continue
             partition = queued.partition
             if partition < 0:
                 partition = self._turn % len(self._kafka.logs[queued.topic])
                 self._turn += 1
-            message = self._kafka.append(queued.topic, queued.value, partition=partition, key=queued.key, headers=queued.headers)
+            message = self._kafka.append(
+                queued.topic, queued.value, partition=partition, key=queued.key, headers=queued.headers, time=queued.time
+            )
+            if self._in_transaction is not None:
+                place = (queued.topic, partition, message.offset() or 0)
+                self._in_transaction.append(place)
+                self._kafka.open_since.setdefault(place[:2], place[2])
             if self._kafka.duplicates(queued.value):
                 # The broker knew the record from an attempt whose answer was lost, and tells no offset.
                 message = FakeMessage(queued.topic, partition, None)
@@ -319,6 +399,22 @@ class FakeAdmin:
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
         return self._kafka.list_topics(topic)
+
+    def alter_consumer_group_offsets(
+        self,
+        requests: list[ConsumerGroupTopicPartitions],
+        *,
+        request_timeout: float,  # noqa: ARG002 - the same
+    ) -> dict[str, Future[ConsumerGroupTopicPartitions]]:
+        (request,) = requests
+        answer: Future[ConsumerGroupTopicPartitions] = Future()
+        if self._kafka.unreachable:
+            answer.set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+        else:
+            places = {(place.topic, place.partition): place.offset for place in request.topic_partitions}
+            self._kafka.groups.setdefault(request.group_id, {}).update(places)
+            answer.set_result(request)
+        return {request.group_id: answer}
 
     def list_offsets(
         self,

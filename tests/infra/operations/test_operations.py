@@ -140,6 +140,7 @@ def test_the_streams_specification_lies_with_the_data() -> None:
     assert specification.checkpoint_id == specification.checkpoint.name
     assert specification.store.parent == lab.paths.data
     assert specification.dead_letters == "tweets_topic.dlq"
+    assert specification.group == "lab-stream"
 
 
 @pytest.mark.usefixtures("world")

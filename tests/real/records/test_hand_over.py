@@ -10,11 +10,14 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
 from real.harness import plain, python
 
 from infra.operations import audit
 from infra.operations.audit import STANDING_SECONDS
 from infra.operations.epochs import open_epoch
+from infra.operations.stream import shown_group
 from trending.errors import AuditFailed
 from trending.serving.store import Store
 
@@ -65,6 +68,14 @@ def stranger_counted(stack: RealStack) -> bool:
         return any(hashtag == "#Stranger" for _checkpoint, _window, hashtag in store.view().counts)
 
 
+def shown(stack: RealStack) -> dict[int, int]:
+    """Return partition → offset of the consumer group that shows the job's lag."""
+    admin = AdminClient(stack.lab.stack.connection.client())
+    group = shown_group(stack.name)
+    found = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
+    return {place.partition: place.offset for place in found.topic_partitions}
+
+
 def counting(stack: RealStack) -> Epoch:
     epoch = open_epoch(stack.lab)
     assert epoch is not None
@@ -94,6 +105,7 @@ def test_a_running_stack_is_audited_through_every_change_of_its_checkpoint(stack
         assert audited(stack).without_id > 0
         assert pids == (stack.program_pid("producer"), stack.program_pid("stream")), "nothing was stopped for it"
         first = counting(stack)
+        assert shown(stack)[0] >= first.counted_to()[0], "Kafka's own tools see how far the job has come"
         second = changed(stack, shuffle_partitions="3")
         assert second.starts[0] >= first.counted_to()[0]
         audited(stack)

@@ -18,6 +18,7 @@ from trending.audit.recount import recount
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import Record
 from trending.producer.ledger import Interval, Ledger
+from trending.producer.redriven import Redriven
 from trending.serving.epochs import Epoch, Rule
 from trending.serving.store import StoreView
 from trending.settings import WindowTime
@@ -61,6 +62,7 @@ class Lab:
     counted_to: dict[int, int] = field(default_factory=dict)
     epochs: tuple[Epoch, ...] = ()
     epoch_counts: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    redriven: tuple[Redriven, ...] = ()
     later: Ledger | None = None
     seen_at: float = MINUTE + 300
     longest: float = 0.0
@@ -96,7 +98,10 @@ class Lab:
             self.send(tweet(TAGS[place % 3], MINUTE + 7 * place), MINUTE + 7 * place, run)
 
     def audit(self) -> AuditReport:
-        ledger = Ledger(tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed, dict(self.spread))
+        spread = dict(self.spread)
+        ledger = Ledger(
+            tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed, spread, redriven=self.redriven
+        )
         later = self.later or ledger
         starts = self.start or {0: 0}
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
@@ -392,6 +397,37 @@ def test_a_letter_for_another_record_does_not_stand_in(lab: Lab) -> None:
     lab.letters.places = {(0, 0)}
     assert lab.audit().dead_letters == 0
     assert refuses(lab.audit())
+
+
+@pytest.mark.row(20)
+def test_a_dead_letter_that_is_there_twice_is_a_fault_with_a_line(lab: Lab) -> None:
+    lab.send(b"{", run=None)
+    lab.letters.twice = 1
+    report = lab.audit()
+    assert line(report, "dead letters that are there twice") == "dead letters that are there twice: 1"
+    assert refuses(report)
+
+
+@pytest.mark.row(33)
+def test_dead_letters_that_retention_deleted_make_the_audit_incomplete_and_missing_ones_still_fail_it(lab: Lab) -> None:
+    for _record in range(4):
+        lab.send(b"{", run=None)
+    lab.letters = Letters({(0, 32), (0, 33)}, begins=1, firsts={0: 32})
+    report = lab.audit()
+    assert line(report, "dead letters expired") == "dead letters expired: 2"
+    assert (report.dead_letters, report.clean, report.complete) == (2, True, False)
+    with pytest.raises(AuditIncomplete):
+        report.require_clean()
+    lab.letters.places.discard((0, 33))
+    assert refuses(lab.audit())
+
+
+def test_letters_that_were_sent_back_have_a_line_and_are_tweets_like_others(lab: Lab) -> None:
+    lab.send(tweet("#a"), run="redrive")
+    lab.redriven = (Redriven("redrive", 0, "letters-1", 4, 0, 0), Redriven("redrive", 1, "letters-1", 5, 0, 0))
+    report = lab.audit()
+    assert line(report, "dead letters sent back") == "dead letters sent back, acknowledged: 1"
+    assert report.clean
 
 
 @pytest.mark.row(34)

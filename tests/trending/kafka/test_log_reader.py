@@ -51,7 +51,13 @@ def record_of(message: FakeMessage) -> Record:
 
 def test_a_message_becomes_a_record_with_the_brokers_time_in_seconds() -> None:
     message = FakeMessage("tweets", 2, 7, MIDNIGHT * 1000 + 1_234, b"value", None, [("id", b"run:1")])
-    assert record_of(message) == Record(2, 7, MIDNIGHT + 1.234, b"value", {"id": b"run:1"})
+    assert record_of(message) == Record(2, 7, MIDNIGHT + 1.234, b"value", {"id": b"run:1"}, None, (("id", b"run:1"),))
+
+
+def test_of_several_headers_of_a_name_all_are_kept_and_the_last_one_counts() -> None:
+    message = FakeMessage("tweets", 0, 0, 0, b"", None, [("h", "1"), ("h", None), ("h", b"2")])
+    record = record_of(message)
+    assert (record.headers, record.all_headers) == ({"h": b"2"}, (("h", b"1"), ("h", None), ("h", b"2")))
 
 
 def test_headers_may_be_missing_text_or_empty() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
     from pathlib import Path
+
+
+ENDLESS = """
+import time
+from trending.programs.lifecycle import stop_on_signals
+stop_on_signals()
+print("ready", flush=True)
+while True:
+    time.sleep(0.05)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +52,22 @@ def test_a_signal_sets_the_event_and_interrupts_nothing(number: signal.Signals) 
     assert not stop.is_set()
     os.kill(os.getpid(), number)
     assert stop.wait(5)
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_the_program_at_once(second: signal.Signals) -> None:
+    """In a process of its own, which would go on for a minute."""
+    with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.3)
+            process.send_signal(second)
+            assert process.wait(10) == -second
+        finally:
+            process.kill()
 
 
 def test_a_program_gets_the_specification_that_its_argument_names(spec: ProgramSpec) -> None:

@@ -30,6 +30,7 @@ STREAM = StreamSpec(
     start_offsets={0: 7, 11: 0},
     jars=(Path("/jars/a.jar"), Path("/jars/b.jar")),
     dead_letters="tweets.dlq",
+    group="trending-stream",
 )
 
 

@@ -21,7 +21,7 @@ from trending.serving.counts import Batch
 from trending.serving.store import Store
 from trending.settings import WATERMARK_SECONDS, WindowTime
 from trending.stream import job as stream
-from trending.stream.job import MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
+from trending.stream.job import BATCH_SECONDS, MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
 from trending.stream.progress import ProgressListener
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fakes.trending.kafka import FakeKafka
+    from fakes.trending.kafka import FakeKafka, FakeTime
 
     from trending.programs.specifications import StreamSpec
 
@@ -65,7 +65,16 @@ class Query:
         self._looks = looks
         self._error = error
         self.stopped = False
-        self.status = {"message": "Waiting for data to arrive"}
+        self.busy = 0
+        self.on_batch_end: Callable[[], None] = lambda: None
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Return Spark's status; each look brings the batch at hand nearer to its end, while ``busy`` is left."""
+        busy, self.busy = self.busy > 0, self.busy - 1
+        if busy and not self.busy:
+            self.on_batch_end()
+        return {"message": "Waiting for data to arrive", "isTriggerActive": busy}
 
     @property
     def isActive(self) -> bool:  # noqa: N802 - Spark's name
@@ -121,6 +130,58 @@ def test_a_stop_ends_the_query(spec: StreamSpec) -> None:
     query = Query(looks=1000)
     watch_query(query, spec, CountedStop(2))
     assert query.stopped
+
+
+@pytest.fixture
+def clock(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    monkeypatch.setattr(stream, "time", clock)
+    return clock
+
+
+@pytest.mark.row(20)
+def test_a_stop_in_the_middle_of_a_batch_lets_it_end_first(spec: StreamSpec, clock: FakeTime) -> None:
+    query = Query(looks=1000)
+    query.busy = 40
+    seen: list[bool] = []
+    began = clock.now
+    query.on_batch_end = lambda: seen.append(query.stopped)
+    watch_query(query, spec, CountedStop(2))
+    assert (seen, query.stopped) == ([False], True), "it was stopped behind its end"
+    assert 0 < clock.now - began < BATCH_SECONDS
+    beat = read_heartbeat(spec.heartbeat)
+    assert beat is not None
+    assert beat.phase == "ending the batch"
+
+
+@pytest.mark.row(20)
+def test_with_batches_back_to_back_the_next_one_is_not_waited_for(spec: StreamSpec, clock: FakeTime) -> None:
+    query: Any = Query(looks=1000)
+    query.busy = 10_000
+    listener = ProgressListener(lambda _run, _groups: None, {})
+    began = clock.now
+    clock.at(began + 3, lambda: setattr(listener, "batches", 1))
+    watch(query, listener, spec, CountedStop(2))
+    assert query.stopped
+    assert 3 <= clock.now - began < 4
+
+
+@pytest.mark.row(30)
+def test_a_batch_that_does_not_end_is_cut_short_in_time(
+    spec: StreamSpec, clock: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = Query(looks=10_000)
+    query.busy = 10_000
+    began = clock.now
+    watch_query(query, spec, CountedStop(2))
+    assert query.stopped
+    assert clock.now - began == pytest.approx(BATCH_SECONDS, abs=0.2)
+    assert "takes longer than 15 s" in caplog.text
+
+
+def test_between_two_batches_a_stop_waits_for_nothing(spec: StreamSpec, clock: FakeTime) -> None:
+    began = clock.now
+    watch_query(query := Query(looks=1000), spec, CountedStop(2))
+    assert (query.stopped, clock.now) == (True, began)
 
 
 def test_a_query_that_failed_raises_its_exception(spec: StreamSpec) -> None:

@@ -86,9 +86,39 @@ def test_a_summary_travels_in_its_headers() -> None:
     headers = {name: text.encode() if isinstance(text, str) else text for name, text in summary.headers("tweets")}
     assert summary_of(headers) == summary
     assert letter_place(headers) is None
-    assert summary_of({**headers, "records": b"x"}) is None
+    assert summary_of({**headers, "dlq.records": b"x"}) is None
     record = Record(0, 0, 0.0, summary.value(), headers)
-    assert Letters.read([record, record]) == Letters(set(), {summary})
+    assert Letters.read([record, record]) == Letters(set(), {summary}, twice=1, firsts={3: 10})
+
+
+def letter(offset: int, partition: int = 0, prefix: str = "dlq.") -> Record:
+    place = {"reason": b"late", "topic": b"tweets", "partition": b"%d" % partition, "offset": b"%d" % offset}
+    return Record(0, 0, 0.0, b"", {prefix + name: text for name, text in place.items()})
+
+
+@pytest.mark.row(20)
+def test_a_letter_that_is_there_twice_is_counted() -> None:
+    letters = Letters.read([letter(1), letter(2), letter(1), letter(1), letter(1, partition=1)])
+    assert (letters.places, letters.twice) == ({(0, 1), (0, 2), (1, 1)}, 2)
+
+
+def test_letters_of_before_the_prefix_are_read_and_those_with_it_win() -> None:
+    stranger = {"partition": b"8", "offset": b"8"}
+    both = Record(0, 0, 0.0, b"", {**letter(2).headers, **stranger})
+    assert Letters.read([letter(1, prefix=""), both]).places == {(0, 1), (0, 2)}
+
+
+def test_where_retention_has_deleted_letters_the_rejects_before_the_first_that_is_left_have_expired() -> None:
+    letters = Letters.read([letter(5), letter(7)], begins=3)
+    assert letters.account_for(0, "late", [1, 2, 5, 6, 7]) == 2
+    assert letters.expired(0, "late", [1, 2, 5, 6, 7]) == 2, "that of 6 is missing"
+    assert letters.expired(1, "late", [1, 2]) == 2, "nobody can tell"
+    assert Letters.read([letter(5)]).expired(0, "late", [1, 2, 5]) == 0, "nothing was deleted"
+
+
+def test_a_letter_that_was_written_again_has_not_expired() -> None:
+    letters = Letters.read([letter(5), letter(1)], begins=3)
+    assert letters.expired(0, "late", [1, 2, 5]) == 1
 
 
 def test_rejects_are_divided_in_the_logs_order_whatever_their_reasons() -> None:

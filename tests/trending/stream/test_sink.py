@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from fakes.trending import counting
 
-from trending.errors import LabError
+from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
@@ -18,7 +18,7 @@ from trending.stream import sink
 from trending.stream.sink import RankingSink, to_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from trending.stream.sink import Row
@@ -79,6 +79,7 @@ class Desk:
         self.store = Store(path)
         self.letters = LettersInMemory()
         self.shown: list[str] = []
+        self.ends_shown: list[Mapping[int, int]] = []
         self.written_up_to(0)
         self.restart()
 
@@ -88,7 +89,9 @@ class Desk:
 
     def restart(self) -> None:
         letters: Any = self.letters
-        self.sink = RankingSink(self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of)
+        self.sink = RankingSink(
+            self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of, self.ends_shown.append
+        )
 
     @staticmethod
     def ends_of(number: int) -> dict[int, int]:
@@ -181,6 +184,15 @@ def test_a_window_of_another_clocks_future_is_not_printed_yet(desk: Desk) -> Non
     assert desk.ranked() == [[("#a", "5")]]
 
 
+def test_the_ends_of_each_batch_are_shown_once_it_is_written(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5)])
+    desk.sink.write(2, [])
+    desk.letters.broken = True
+    with pytest.raises(LabError):
+        desk.sink.write(3, [reject(9)])
+    assert desk.ends_shown == [{0: 1}, {0: 2}]
+
+
 @pytest.mark.row(20)
 def test_a_batch_is_written_with_its_ends(desk: Desk) -> None:
     desk.sink.write(1, [tweets("#a", 5)])
@@ -212,6 +224,14 @@ def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
     desk.sink.write(1, [tweets("#a", 1), FOREIGN])
     assert desk.letters.calls == 0
     assert desk.store.foreign() == 5
+
+
+@pytest.mark.row(20)
+def test_a_job_that_wakes_up_late_takes_the_dead_letters_from_nobody(desk: Desk) -> None:
+    desk.store.take_over(counting.epoch("next"))
+    with pytest.raises(ConfigurationConflict, match="another checkpoint counts on"):
+        desk.sink.write(1, [reject(9)])
+    assert desk.letters.calls == 0
 
 
 @pytest.mark.row(29)

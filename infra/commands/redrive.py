@@ -1,0 +1,107 @@
+"""Send dead letters back into the topic: those that would be tweets today, as they are or as somebody has mended them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.console.reporting import say
+from infra.forms.parameters import RedriveForm
+from infra.forms.terminal import run_command
+from infra.lab.assembly import Lab, open_lab
+from infra.operations.epochs import known_topic_id
+from infra.operations.topic import dead_letter_topic
+from trending.errors import InvalidInput, NotReady
+from trending.kafka.log_reader import topic_id
+from trending.redrive.choice import Wish
+from trending.redrive.desk import Desk
+from trending.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from trending.redrive.choice import Choice, Unfit
+
+SHOWN = 20
+"""At most this many letters are printed one by one."""
+SUFFIX = ".json"
+
+
+def main(settings: RedriveForm) -> None:
+    """Show what would be sent back, and send it if that is asked for; raises InvalidInput where no letter fits."""
+    desk = desk_of(open_lab(settings.name))
+    directory = Path(settings.bodies).expanduser() if settings.bodies else None
+    given = directory is not None and directory.is_dir()
+    wish = Wish(settings.limit, settings.reason, read_bodies(directory) if directory and given else {})
+    choice = desk.look(wish)
+    for line in lines_of(choice):
+        say(line)
+    if directory is not None and not given and choice.unfit:
+        write_bodies(directory, choice.unfit)
+        say(f"their bodies are in {directory}: mend them, then make redrive BODIES={directory}")
+        return
+    if not choice.mended:
+        cause = "no dead letter fits: none would be a tweet today that was not sent back before"
+        way = "make redrive BODIES=directory writes their bodies for you to mend"
+        raise InvalidInput(cause, f"do not fit {len(choice.unfit)}, sent back before {choice.done}", way)
+    if not settings.send:
+        more = f" BODIES={directory}" if directory else ""
+        say(f"nothing was sent: make redrive SEND=1{more} sends them")
+        return
+    sent = desk.send(wish)
+    say(f"sent back {sent.letters} letters under ids of the run {sent.run}; make audit counts them")
+
+
+def desk_of(lab: Lab) -> Desk:
+    """Return the desk of a stack; raises NotReady where no broker answers, or one of the two topics is not there yet."""
+    topic = lab.settings.stack.topic
+    letters = dead_letter_topic(topic)
+    tweets_id = known_topic_id(lab)
+    letters_id = topic_id(lab.stack.connection, letters)
+    if letters_id is None:
+        cause = f"there is no topic {letters} yet"
+        raise NotReady(cause, f"the broker at {lab.stack.connection.bootstrap} has none of that name", "make up")
+    window_time = lab.settings.stream.window_time
+    return Desk(lab.stack.connection, topic, tweets_id, letters, letters_id, lab.paths.ledger, window_time)
+
+
+def lines_of(choice: Choice) -> list[str]:
+    """Return what was found, as printed."""
+    lines = [
+        f"letter {each.letter}, partition {each.place[0]}, offset {each.place[1]}: fits, {printable(each.hashtag)}"
+        for each in choice.mended[:SHOWN]
+    ]
+    if len(choice.mended) > SHOWN:
+        lines.append(f"and {len(choice.mended) - SHOWN} more that fit")
+    whys = Counter(each.why for each in choice.unfit)
+    lines += [f"{number} do not fit: {why}" for why, number in sorted(whys.items())]
+    if choice.done:
+        lines.append(f"{choice.done} were sent back before")
+    if choice.summed_up:
+        lines.append(f"{choice.summed_up} records of a flood have no letters of their own and cannot be sent back from here")
+    if choice.left_for_later:
+        lines.append(f"{choice.left_for_later} more fit and are left for the next time")
+    return [*lines, f"{len(choice.mended)} letters would be sent back"]
+
+
+def read_bodies(directory: Path) -> Mapping[int, bytes]:
+    """Return letter → body of the files in a directory; raises InvalidInput for a file that is not named after a letter."""
+    bodies: dict[int, bytes] = {}
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        if not path.stem.isdecimal():
+            cause = f"{path} is not named after a letter"
+            raise InvalidInput(cause, "12.json would be the body of letter 12", "make redrive lists the letters")
+        bodies[int(path.stem)] = path.read_bytes()
+    return bodies
+
+
+def write_bodies(directory: Path, unfit: Sequence[Unfit]) -> None:
+    """Write the bodies of letters into a new directory."""
+    directory.mkdir(parents=True)
+    for each in unfit:
+        (directory / f"{each.letter}{SUFFIX}").write_bytes(each.body)
+
+
+if __name__ == "__main__":
+    run_command(RedriveForm, main, "python -m infra.commands.redrive")

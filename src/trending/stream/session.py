@@ -1,0 +1,66 @@
+"""The driver's session: a JVM on loopback, with the locked connector jars."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from pyspark.sql import SparkSession
+
+if TYPE_CHECKING:
+    from trending.programs.specifications import StreamSpec
+
+DRIVER_OPTIONS = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseSerialGC",
+    "-XX:MetaspaceSize=192m",
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+)
+"""No collection while classes are still being loaded, and the optimising compiler only for what runs ten times as often as
+it would ask for: start-up code is not worth its time, what runs for every record still gets there within seconds."""
+
+
+def clear_scratch(spec: StreamSpec) -> None:
+    """Make the job's directory for temporary files; delete what killed jobs have left in it and in those of other checkpoints.
+
+    The caller holds the lock of its own checkpoint. A directory whose checkpoint another job holds is left alone.
+    """
+    for leftover in spec.scratch.parent.iterdir() if spec.scratch.parent.is_dir() else ():
+        if leftover == spec.scratch:
+            shutil.rmtree(leftover)
+            continue
+        with suppress(Timeout), FileLock(spec.checkpoint.with_name(leftover.name).with_suffix(".lock"), timeout=0):
+            shutil.rmtree(leftover)
+    spec.scratch.mkdir(parents=True)
+
+
+def build_session(spec: StreamSpec) -> SparkSession:
+    """Start the driver's JVM on loopback with the locked connector jars; its temporary files are the stack's."""
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    settings = spec.settings
+    session = (
+        SparkSession.builder.appName("trending")
+        .master(f"local[{os.cpu_count() or 2}]")
+        .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in spec.jars))
+        .config("spark.driver.memory", f"{settings.driver_mb}m")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.extraJavaOptions", " ".join((*DRIVER_OPTIONS, f'"-Djava.io.tmpdir={spec.scratch}"')))
+        .config("spark.local.dir", str(spec.scratch))
+        .config("spark.hadoop.fs.defaultFS", "file:///")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("WARN")
+    return session
