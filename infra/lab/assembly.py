@@ -13,12 +13,12 @@ from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
-from infra.stack.claim import require_unclaimed
+from infra.stack.claim import claimed_here, require_unclaimed
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
 from infra.supervision.supervisor import Supervisor
-from trending.errors import ConfigurationConflict, InvalidInput, LabError, StackAbsent
+from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, StackAbsent
 from trending.settings import LabSettings, ProfileName, StackSettings
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
     A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
     machine before anything is recorded. ``seen`` is what Docker was seen to have of it before this run began.
     Raises ConfigurationConflict when asked for another runtime or profile, EngineUnavailable where the engine answers only now,
-    StackBusy for a name that a demo has for itself.
+    StackBusy for a name that a demo has for itself, NotOurs where a demo's own turns out to have data.
     """
     paths = StackPaths.of(settings.stack.name)
     require_unclaimed(paths)
@@ -87,6 +87,9 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
         state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id="", settings=settings)
         kept = assemble(state, show).runtime.kept_data()
         if kept.places:
+            if claimed_here(paths):  # a demo's, which deletes its stack's data at the end
+                cause = f"the name {paths.name} was found free, and has data: an engine that was silent then answers now"
+                raise NotOurs(cause, ", ".join(kept.places), "the same command once more, which takes another name")
             of = f"of cluster {kept.cluster_id} " if kept.cluster_id else ""
             show(f"stack {paths.name} has data {of}that no state file remembers: it is adopted ({', '.join(kept.places)})")
         first = kept.cluster_id or _first_cluster_id(settings)

@@ -106,9 +106,13 @@ def undo(stack: str, before: Before, error: BaseException) -> None:
 
 
 def take_down_own(stack: str) -> None:
-    """Take down, with its data, a stack that this run has made for itself. Called in an ``except``, like ``undo``."""
-    if undo_abandoned():
-        return  # start-up's own undo has said what is left
+    """Take down, with its data, a stack that this run has made for itself. Called in an ``except``, like ``undo``.
+
+    Without a state file this run has nothing of it any more: start-up's own undo has said what is left. What carries the mark all
+    the same was there before and not seen, as in an engine that answers only now.
+    """
+    if undo_abandoned() or not StackPaths.of(stack).state.exists():
+        return
     try:
         with finished_despite_signals():
             _try(partial(take_down, stack, volumes=True))
