@@ -12,7 +12,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.remains import remains_of
-from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
+from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.stack.claim import claimed_here, require_unclaimed
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
@@ -59,7 +59,7 @@ def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
     stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
-    return Lab(state, paths, supervisor, stack, open_runtime(state.runtime, stack, paths, supervisor, show))
+    return Lab(state, paths, supervisor, stack, open_runtime(state.runtime, stack, paths, supervisor, show, state.engine))
 
 
 def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
@@ -93,7 +93,7 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
             of = f"of cluster {kept.cluster_id} " if kept.cluster_id else ""
             show(f"stack {paths.name} has data {of}that no state file remembers: it is adopted ({', '.join(kept.places)})")
         first = kept.cluster_id or _first_cluster_id(settings)
-        state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places)})
+        state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places), "engine": engine_in_use(runtime)})
     else:
         runtime, why = earlier.runtime, "as recorded for this stack"
         if not settings.stack.takes(runtime):
@@ -108,7 +108,8 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
                 f"asked for {settings.stack.profile}",
                 f"PROFILE={earlier.settings.stack.profile} keeps it; or {ways_past(settings.stack.name)}",
             )
-        state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings})
+        made_at = earlier.engine or engine_in_use(runtime)
+        state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings, "engine": made_at})
     lab = assemble(state, show)
     write_state(paths, state)
     return lab, f"runtime {runtime}: {why}"
