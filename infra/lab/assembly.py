@@ -192,8 +192,6 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
     _sweep_strays(lab)
     if volumes:
         delete_directory(lab.paths)
-    else:
-        want(lab, Wanted.DOWN)
 
 
 def _sweep_strays(lab: Lab) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import atexit
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -295,3 +297,39 @@ def test_the_command_for_nothing_ends_well(
     monkeypatch.setattr(sys, "argv", ["down", "--name", "lab"])
     run_command(TearDownForm, tear_down.main, "down")
     assert "there is no stack lab" in capsys.readouterr().out
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(_path: object, _model: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("infra.stack.state.write_model", write)
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("stop_only", [False, True], ids=["down", "stop"])
+def test_on_a_full_disk_a_stack_is_taken_down_and_what_could_not_be_recorded_is_said(
+    stop_only: bool,  # noqa: FBT001
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    said: list[str],
+) -> None:
+    up()
+    full_disk(monkeypatch)
+    with pytest.raises(LabError, match="could not be recorded: a health check may bring it back") as caught:
+        down(stop_only=stop_only)
+    assert world.running == set()
+    assert (StackPaths.of("lab").data / "kafka").exists()
+    assert caught.value.next_command == f"free some space, then make {'stop' if stop_only else 'down'} once more"
+    assert "it is taken down all the same" in said[-1]
+    monkeypatch.undo()
+
+
+@pytest.mark.row(35)
+def test_on_a_full_disk_the_data_can_be_deleted(world: World, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    up()
+    full_disk(monkeypatch)
+    assert down(volumes=True)
+    assert world.running == set()
+    assert not StackPaths.of("lab").root.exists()
+    assert said[-1] == "stack lab is down and its data deleted"
