@@ -229,6 +229,16 @@ def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
         delete_directory(paths)
 
 
+def require_deletable(paths: StackPaths) -> None:
+    """Raise NotOurs where data of the stack lies behind a link: only the link would go, and what it leads to may be more."""
+    for place in (paths.root, paths.data, *(paths.data.iterdir() if paths.data.is_dir() else ())):
+        if place.is_symlink():
+            cause = f"data of the stack {paths.name} lies behind a link, which is not followed: nothing was touched"
+            by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"
+            ways = f"make down NAME={paths.name} keeps the data; then {by_hand}, and make down NAME={paths.name} VOLUMES=1"
+            raise NotOurs(cause, f"{place} leads to {place.resolve()}", ways)
+
+
 def delete_directory(paths: StackPaths) -> None:
     """Delete the stack's directory with everything in it; raises LabError if something of it is left, as of another user."""
     errors: list[str] = []

@@ -25,11 +25,12 @@ from infra.operations import services as infrastructure
 from infra.prefect_services.credentials import PrefectServer
 from infra.prefect_services.supervision import note_serving, worker_note
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, EngineUnavailable, LabError
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from fakes.world import World
 
@@ -333,3 +334,26 @@ def test_on_a_full_disk_the_data_can_be_deleted(world: World, monkeypatch: pytes
     assert world.running == set()
     assert not StackPaths.of("lab").root.exists()
     assert said[-1] == "stack lab is down and its data deleted"
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("link", ["data", "data/kafka", "."])
+def test_data_behind_a_link_is_neither_deleted_nor_said_to_be(link: str, world: World, tmp_path: Path, said: list[str]) -> None:
+    up()
+    paths = StackPaths.of("lab")
+    place, elsewhere = paths.root / link, tmp_path / "big disk"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    (elsewhere / "mine").touch()
+    with pytest.raises(NotOurs, match="behind a link") as caught:
+        down(volumes=True)
+    assert world.running, "nothing was touched"
+    assert str(elsewhere) in caught.value.evidence
+    assert "make down NAME=lab keeps the data" in caught.value.next_command
+    assert down()
+    assert (elsewhere / "mine").exists()
+    place.unlink()
+    down(volumes=True)
+    assert not paths.root.exists()
+    assert (elsewhere / "mine").exists()
+    assert "lab" in said[-1]
