@@ -42,8 +42,8 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
     """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down.
 
     ``run`` maps each step to the function that is called for it; the flow passes one that returns the task of the same name.
-    Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers; NotOurs, likewise, if data that
-    is to be deleted lies behind a link.
+    Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers; NotOurs, likewise, if data
+    that is to be deleted lies behind a link.
     """
     paths = StackPaths.of(stack)
     with down_asked_for(paths), stack_held(paths):
