@@ -7,7 +7,11 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-export PREFECT_HOME ?= $(if $(TRENDING_HOME),$(TRENDING_HOME),$(CURDIR)/.trending)/prefect
+ifeq ($(origin PREFECT_HOME),undefined)
+# By its value, since a variable of the shell's with a $ in it would be expanded, and what it names be made.
+PREFECT_HOME := $(if $(value TRENDING_HOME),$(value TRENDING_HOME),$(CURDIR)/.trending)/prefect
+endif
+export PREFECT_HOME
 # Of what the shell exports for other Pythons and other Prefects, nothing reaches ours, except how to ask a server of one's own.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT PYTHONDEBUG PYTHONVERBOSE PYTHONUTF8
 KEPT := PREFECT_HOME PREFECT_SERVER_ANALYTICS_ENABLED PREFECT_API_% PREFECT_CLIENT_% PREFECT_CLOUD_%

@@ -20,10 +20,13 @@ from infra.forms.parameters import HealthCheckForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths
+from infra.lab.assembly import open_lab
+from infra.lab.remains import remains_of
+from infra.operations.undo import running
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
 from infra.stack.state import Wanted, busy, read_state, still_wanted, take_down_waits
 from tasks.health import examine_components, examine_compose_services, repair_component
-from trending.errors import LabError, StackBusy, Superseded, Unhealthy
+from trending.errors import EngineUnavailable, LabError, StackBusy, Superseded, Unhealthy
 
 CHANGED = "trending.health.changed"
 GIVEN_UP = "trending.health.given-up"
@@ -106,8 +109,13 @@ def absent(stack: str) -> State[Any]:
     state = read_state(paths)
     if take_down_waits(paths):
         word, then = f"the stack {stack} is being taken down", ""
+    elif state is None and (remains := remains_of(paths)):
+        word, then = f"the stack {stack} has no state file, but there is {remains.words()}", remains.next_commands(stack)
     elif state is None:
         word, then = f"there is no stack {stack}", "make up brings one up"
+    elif left := still_running(stack):
+        done = "stopped" if state.wanted is Wanted.STOPPED else "taken down"
+        word, then = f"the stack {stack} was to be {done}, and {left} still runs", "make down ends it"
     elif state.wanted is Wanted.STOPPED:
         word, then = f"the stack {stack} was stopped", "make start brings it back"
     else:
@@ -115,6 +123,14 @@ def absent(stack: str) -> State[Any]:
     word = "; ".join(filter(None, (f"{word}, so there is nothing to check", with_name(then, stack))))
     say(word)
     return Completed(name="Absent", message=word)
+
+
+def still_running(stack: str) -> str:
+    """Return what runs of a stack that is not wanted up; empty also where its Docker engine has been stopped too."""
+    try:
+        return ", ".join(sorted(running(open_lab(stack))))
+    except EngineUnavailable:
+        return ""
 
 
 def held(stack: str, findings: list[Finding]) -> State[Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trending.audit.audit_report import AuditReport
+
+UNFINISHED = ".unfinished"
+"""Lies in a report's directory while the report is written, so that no other one is written there."""
 
 
 @flow(name="report", flow_run_name="report {settings.stack.name}")
@@ -95,13 +97,29 @@ def new_place(out: str, stack: str) -> Iterator[Path]:
         raise InvalidInput(cause, "a report is never written over something else", "make report OUT=another")
     was_there = place.exists()
     place.mkdir(parents=True, exist_ok=True)
+    unfinished = place / UNFINISHED
+    try:
+        unfinished.touch(exist_ok=False)
+    except FileExistsError as error:
+        cause = f"another report is being written to {place}"
+        raise InvalidInput(cause, str(unfinished), "make report OUT=another") from error
     try:
         yield place
     except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        if was_there:
-            place.mkdir(exist_ok=True)
+        with suppress(OSError):  # the cause of the failure goes first
+            _empty(place)
+            if not was_there:
+                place.rmdir()
         raise
+    unfinished.unlink()
+
+
+def _empty(place: Path) -> None:
+    """Delete what a report writes; what somebody else has put there meanwhile stays."""
+    for name in (REPORT, SLIDES, PDF, PHOTO, DATA, UNFINISHED):
+        (place / name).unlink(missing_ok=True)
+    for part in place.glob(f"{STORE}*"):  # SQLite's journal too
+        part.unlink()
 
 
 def shown(path: Path) -> str:

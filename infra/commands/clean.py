@@ -136,23 +136,35 @@ def docker_things(home: Path) -> tuple[list[str], list[str]]:
     return running, [each.name for each in listing.volumes if each.labels.get(LABEL, "").endswith(suffix)]
 
 
-def stacks_in_docker(home: Path) -> list[str]:
+def stacks_in_docker(home: Path) -> dict[str, str]:
     """Return the stacks of which Docker may have something: those of its runtime, and those whose state cannot be read.
 
-    One that is wanted down may run all the same: a take-down that could not reach Docker has left it there.
+    A stack's name with its state file → the variable that leads to its engine, empty where it is not known. One that is wanted
+    down may run all the same: a take-down that could not reach Docker has left it there.
     """
-    found = []
+    found = {}
     for paths in StackPaths.all(home):
         try:
             state = json.loads(paths.state.read_bytes())
-            in_use = state["runtime"] != "embedded"
+            in_use, made_at = state["runtime"] != "embedded", str(state.get("engine", ""))
         except FileNotFoundError:
-            in_use = False
-        except (OSError, ValueError, KeyError, TypeError):
-            in_use = True
+            continue
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            in_use, made_at = True, ""
         if in_use:
-            found.append(f"{paths.name} ({paths.state})")
-    return sorted(found)
+            found[f"{paths.name} ({paths.state})"] = made_at
+    return found
+
+
+def stacks_elsewhere(home: Path) -> list[str]:
+    """Return the stacks that are in another engine than the one that this shell asks."""
+    address = plain_address()
+    here = address.variable if address else ""
+    return [
+        f"perhaps the stack {name}: it is in the Docker engine of {made_at}, and this shell asks that of {here}"
+        for name, made_at in stacks_in_docker(home).items()
+        if made_at not in {"", here}
+    ]
 
 
 def refusal(home: Path, venv: Path) -> list[str]:
@@ -160,6 +172,7 @@ def refusal(home: Path, venv: Path) -> list[str]:
     running = running_processes(home, venv)
     try:
         containers, volumes = docker_things(home)
+        running += stacks_elsewhere(home)
     except EngineUnavailable as error:
         containers, volumes = [], []
         sys.stdout.write(f"whether Docker has something of this checkout could not be seen ({error.cause})\n")

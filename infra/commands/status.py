@@ -78,8 +78,14 @@ def _show(settings: NamedStack, seen: MarkedThings) -> None:
     if remains:
         sys.exit(1)
     if any(line.trouble for line in lines):
-        sys.stdout.write(f"next: make health NAME={settings.name} says why; with HEAL=1 it brings back what is down\n")
+        sys.stdout.write(f"next: {_next_command(settings.name)}\n")
         sys.exit(1)
+
+
+def _next_command(stack: str) -> str:
+    if open_lab(stack).state.wanted is Wanted.UP:
+        return f"make health NAME={stack} says why; with HEAL=1 it brings back what is down"
+    return f"it is not wanted up: make down NAME={stack} once more ends what runs, make up NAME={stack} brings all of it back"
 
 
 def _print(table: Table) -> None:

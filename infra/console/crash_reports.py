@@ -57,6 +57,7 @@ def keep_traceback(error: BaseException) -> Path | None:
     command = f"{Path(sys.argv[0]).name}, pid {os.getpid()}, Python {sys.version.split()[0]}"
     text = f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}, {command}\n\n" + "".join(traceback.format_exception(error))
     for place in _places():
+        name = ""
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             # mkstemp gives the file mode 0600 whatever the umask, and a name that no other has.
@@ -64,6 +65,8 @@ def keep_traceback(error: BaseException) -> Path | None:
             with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
         except OSError:
+            if name:  # a full disk takes the file and nothing in it
+                Path(name).unlink(missing_ok=True)
             continue
         return Path(name)
     return None

@@ -1,11 +1,12 @@
-"""The Docker engine: connecting to it, pulling images with progress and clear errors, recognising its errors."""
+"""The Docker engine: connecting to it, whether it is a stack's own, pulling images with progress, recognising its errors."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docker
 from docker.context import ContextAPI
@@ -14,7 +15,8 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_host
 from requests.exceptions import RequestException
 
-from infra.docker.presence import DEFAULT_CONTEXT, ENGINE_REMEDY, knock, no_engine_at
+from infra.docker.labels import STACK_LABEL
+from infra.docker.presence import DEFAULT_CONTEXT, ENGINE_REMEDY, Address, knock, no_engine_at
 from infra.kafka.diagnosis import diagnose
 from trending.errors import EngineUnavailable, ImageUnavailable
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from docker import DockerClient
+
+    from infra.host.paths import StackPaths
+    from infra.stack.declaration import Stack
 
 CONTEXT_REMEDY = "docker context ls lists them; docker context use default, unset DOCKER_CONTEXT, or RUNTIME=embedded"
 QUESTION_SECONDS = 5
@@ -116,6 +121,38 @@ def tried_host() -> str:
         cause = f"there is no Docker context {name}"
         raise EngineUnavailable(cause, chosen, CONTEXT_REMEDY)
     return host.removeprefix("http+")  # so the SDK writes a socket into a context
+
+
+def engine_variable() -> str:
+    """Return the variable with its value, as a shell sets it, that leads to this engine from everywhere."""
+    return Address(tried_host(), current_context()).variable
+
+
+def require_engine_of(client: DockerClient, stack: Stack, made_at: str) -> None:
+    """Raise EngineUnavailable where the stack was made in another engine and this one has nothing of it.
+
+    ``made_at`` is the variable that leads there. One engine may be reached in several ways, so what it has decides.
+    """
+    here = engine_variable()
+    if made_at in {"", here} or _has_anything(client, stack.stack_id):
+        return
+    cause = f"the stack {stack.name} is in the Docker engine of {made_at}, and this shell asks that of {here}"
+    raise EngineUnavailable(cause, "this one has nothing of the stack", ENGINE_REMEDY)
+
+
+def _has_anything(client: DockerClient, stack_id: str) -> bool:
+    marked: dict[str, Any] = {"label": f"{STACK_LABEL}={stack_id}"}
+    return bool(client.volumes.list(filters=marked) or client.containers.list(all=True, filters=marked))
+
+
+def ways_to_engine(paths: StackPaths, made_at: str) -> str:
+    """Return the next command for a stack whose engine does not answer, or is not the one that was asked."""
+    state = shlex.quote(str(paths.state))
+    forget = f"mv {state} {shlex.quote(f'{paths.state}.forgotten')} forgets the stack and deletes nothing"
+    return (
+        f"start the engine of {made_at}, or set that variable, then once more; if it is gone for good, {forget}, and then"
+        f" make down NAME={paths.name} ends what runs outside Docker"
+    )
 
 
 def describe_engine(client: DockerClient) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +26,11 @@ class Address(NamedTuple):
     host: str
     context: str = ""
 
+    @property
+    def variable(self) -> str:
+        """The variable with its value, as a shell sets it, that leads to this engine from everywhere."""
+        return f"DOCKER_CONTEXT={shlex.quote(self.context)}" if self.context else f"DOCKER_HOST={shlex.quote(self.host)}"
+
 
 def engine_answers() -> str | None:
     """Return None when an engine answers, otherwise the reason in one line."""
@@ -37,14 +43,6 @@ def engine_answers() -> str | None:
             return None
     except EngineUnavailable as error:
         return error.cause
-
-
-def require_engine() -> str:
-    """Return that the engine answers, for a health check; raises EngineUnavailable otherwise."""
-    silence = engine_answers()
-    if silence is not None:
-        raise EngineUnavailable(silence, "", ENGINE_REMEDY)
-    return "answers"
 
 
 def nobody_listens() -> str:

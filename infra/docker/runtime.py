@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
@@ -9,10 +10,19 @@ from docker.types import LogConfig
 
 from infra.docker.compose_stack import require_no_compose_stack
 from infra.docker.containers import ensure_network, find_container, observe_container, our_container, remove_container
-from infra.docker.engine import ACT_SECONDS, describe_engine, engine, pull, taken_port
+from infra.docker.engine import (
+    ACT_SECONDS,
+    QUESTION_SECONDS,
+    describe_engine,
+    engine,
+    pull,
+    require_engine_of,
+    taken_port,
+    ways_to_engine,
+)
 from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, labels_of
 from infra.docker.marks import remove_marked
-from infra.docker.presence import require_engine
+from infra.docker.presence import ENGINE_REMEDY
 from infra.docker.sabotage import ContainerSabotage
 from infra.docker.stand_ins import image_at_hand
 from infra.docker.volumes import (
@@ -32,11 +42,11 @@ from infra.kafka.diagnosis import diagnose
 from infra.kafka.versions import version_of_image
 from infra.stack.declaration import Service, ServiceKind, Stack
 from infra.stack.runtime import ENGINE, KeptData, Observation, Outcome, ServiceState, taken
-from trending.errors import ConfigurationConflict, ImageUnavailable, LabError, ServiceBroken
+from trending.errors import ConfigurationConflict, EngineUnavailable, ImageUnavailable, LabError, ServiceBroken
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from docker import DockerClient
     from docker.models.containers import Container
@@ -54,10 +64,12 @@ LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 class DockerRuntime:
     """Runs the services as containers of one network; their data is in named volumes."""
 
-    def __init__(self, stack: Stack, paths: StackPaths, show: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, paths: StackPaths, show: Callable[[str], None], made_at: str = "") -> None:
+        """``made_at`` is the variable that leads to the engine in which the stack was brought up; empty where it is not known."""
         self._stack = stack
         self._paths = paths
         self._show = show
+        self._made_at = made_at
 
     @property
     def kind(self) -> RuntimeKind:
@@ -76,7 +88,23 @@ class DockerRuntime:
 
     def checks(self) -> dict[str, Callable[[], str]]:
         """Return the engine's."""
-        return {ENGINE: require_engine}
+        return {ENGINE: self._answers}
+
+    def _answers(self) -> str:
+        with self._engine():
+            return "answers"
+
+    @contextmanager
+    def _engine(self, seconds: int = QUESTION_SECONDS) -> Iterator[DockerClient]:
+        """Yield a client of the stack's engine; raises EngineUnavailable where none answers, or another one does."""
+        try:
+            with engine(seconds) as client:
+                require_engine_of(client, self._stack, self._made_at)
+                yield client
+        except EngineUnavailable as error:
+            if not self._made_at or error.next_command != ENGINE_REMEDY:
+                raise
+            raise EngineUnavailable(error.cause, error.evidence, ways_to_engine(self._paths, self._made_at)) from error
 
     def require_no_namesake(self) -> None:
         """Raise NotOurs where Docker Compose has a stack of this name."""
@@ -84,7 +112,7 @@ class DockerRuntime:
 
     def prepare(self) -> None:
         """Have every image at hand and no foreign thing in the way; raises EngineUnavailable, ImageUnavailable, NotOurs."""
-        with engine(ACT_SECONDS) as client:
+        with self._engine(ACT_SECONDS) as client:
             self._show(describe_engine(client))
             for service in self._stack.services:
                 find_container(client, self._stack, service)
@@ -93,7 +121,7 @@ class DockerRuntime:
 
     def start(self, service: Service) -> Outcome:
         """Reconcile one container towards running: adopt, start again, recreate with its data kept, or refuse."""
-        with engine(ACT_SECONDS) as client:
+        with self._engine(ACT_SECONDS) as client:
             image = self._image(client, service, fetch=False)
             wanted = self._config_hash(client, service, image)
             container = find_container(client, self._stack, service)
@@ -114,7 +142,7 @@ class DockerRuntime:
 
     def stop(self, service: Service) -> None:
         """Stop the container and keep it."""
-        with engine(ACT_SECONDS) as client:
+        with self._engine(ACT_SECONDS) as client:
             container = our_container(client, self._stack, service)
             if container is not None and container.status in {"running", "paused", "restarting"}:
                 if container.status == "paused":
@@ -123,14 +151,14 @@ class DockerRuntime:
 
     def remove(self, service: Service) -> None:
         """Remove the container, stopped cleanly first; its volume stays. A foreign one of that name is none of ours."""
-        with engine(ACT_SECONDS) as client:
+        with self._engine(ACT_SECONDS) as client:
             container = our_container(client, self._stack, service)
             if container is not None:
                 remove_container(container, service.stop_seconds)
 
     def observe(self, service: Service) -> Observation:
         """Return what the engine has of the service."""
-        with engine() as client:
+        with self._engine() as client:
             container = find_container(client, self._stack, service)
             if container is None:
                 return Observation(service.name, ServiceState.ABSENT)
@@ -138,13 +166,13 @@ class DockerRuntime:
 
     def output(self, service: Service, lines: int) -> str:
         """Return the last lines of the container's output."""
-        with engine() as client:
+        with self._engine() as client:
             container = find_container(client, self._stack, service)
             return container.logs(tail=lines).decode("utf-8", "replace") if container is not None else ""
 
     def image(self, service: Service) -> str:
         """Return the image that the service's container was made from; the declared one where there is no container."""
-        with engine() as client:
+        with self._engine() as client:
             try:
                 return str(client.containers.get(self._stack.qualified(service.name)).attrs["Config"]["Image"])
             except NotFound:
@@ -161,7 +189,7 @@ class DockerRuntime:
     def kept_data(self) -> KeptData:
         """Return the brokers' volumes; their cluster is read from their label, otherwise from the data itself."""
         places, clusters = [], {}
-        with engine(ACT_SECONDS) as client:
+        with self._engine(ACT_SECONDS) as client:
             check_volumes(client, self._stack, recorded=False)
             for service in self._stack.brokers:
                 for name in service.volumes:
@@ -193,7 +221,7 @@ class DockerRuntime:
 
     def destroy(self, *, volumes: bool) -> None:
         """Remove every container and network that carries the stack's label; with ``volumes`` the volumes as well."""
-        with engine(ACT_SECONDS) as client:
+        with self._engine(ACT_SECONDS) as client:
             remove_marked(client, self._stack.stack_id, volumes=volumes)
 
     def _drifted(self, client: DockerClient, service: Service, container: Container) -> bool:

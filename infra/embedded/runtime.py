@@ -251,8 +251,12 @@ def _detail(status: ProgramStatus) -> str:
 
 def render_properties(properties: dict[str, str]) -> str:
     """Return a Java properties file; its encoding is Latin-1, so everything else is escaped (java.util.Properties.load)."""
-    escaped = (
-        (key, "".join(c if " " <= c <= "~" and c != "\\" else f"\\u{ord(c):04x}" for c in value))
-        for key, value in properties.items()
-    )
-    return "".join(f"{key}={value}\n" for key, value in escaped)
+    return "".join(f"{key}={''.join(map(_escaped, value))}\n" for key, value in properties.items())
+
+
+def _escaped(character: str) -> str:
+    """Return a character as Java reads it: an escape has four digits, so what is beyond them takes two, as in UTF-16."""
+    if " " <= character <= "~" and character != "\\":
+        return character
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

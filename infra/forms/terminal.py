@@ -26,7 +26,7 @@ from infra.console.standard_streams import make_streams_endure
 from infra.forms.next_commands import with_name
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.environment import keep_loopback_direct
-from infra.host.paths import CHECKOUT
+from infra.host.paths import CHECKOUT, lab_home, require_usable_path
 from infra.host.user import require_own_home
 from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
@@ -179,6 +179,7 @@ def run_command(
     atexit.register(gc.freeze)
     raise_on_signals()
     try:
+        require_usable_path(lab_home())
         require_own_code()
         require_own_home()  # first: another user's files may be unreadable
         filled = parse(form, sys.argv[1:], program, recorded)

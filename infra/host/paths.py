@@ -28,6 +28,19 @@ def require_usable_path(path: Path) -> str:
     return str(path)
 
 
+def check_home() -> str:
+    """Return the lab's directory; raises InvalidInput for one in which a broker would write elsewhere, or find no class.
+
+    Kafka takes a comma in ``log.dirs`` for the beginning of another directory, and Java a colon for that of another entry of its
+    class path; neither can be escaped.
+    """
+    home = require_usable_path(lab_home())
+    if found := re.search("[,:]", home):
+        cause = f"the path of the checkout or of TRENDING_HOME contains '{found[0]}', which Kafka or Java splits paths at"
+        raise InvalidInput(cause, home, "move the checkout, or set TRENDING_HOME to another directory")
+    return home
+
+
 def short_hash(text: str, digits: int = 10) -> str:
     """Return a short hash of ``text``: the first hexadecimal digits of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:digits]

@@ -12,13 +12,13 @@ from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.remains import remains_of
-from infra.lab.runtime_factory import kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
-from infra.stack.claim import require_unclaimed
+from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
+from infra.stack.claim import claimed_here, require_unclaimed
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
 from infra.supervision.supervisor import Supervisor
-from trending.errors import ConfigurationConflict, InvalidInput, LabError, StackAbsent
+from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, StackAbsent
 from trending.settings import LabSettings, ProfileName, StackSettings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
     stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
-    return Lab(state, paths, supervisor, stack, open_runtime(state.runtime, stack, paths, supervisor, show))
+    return Lab(state, paths, supervisor, stack, open_runtime(state.runtime, stack, paths, supervisor, show, state.engine))
 
 
 def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
@@ -77,7 +77,7 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
     A stack that has data keeps its runtime and cluster id, also where its state file is lost: what exists is read from the
     machine before anything is recorded. ``seen`` is what Docker was seen to have of it before this run began.
     Raises ConfigurationConflict when asked for another runtime or profile, EngineUnavailable where the engine answers only now,
-    StackBusy for a name that a demo has for itself.
+    StackBusy for a name that a demo has for itself, NotOurs where a demo's own turns out to have data.
     """
     paths = StackPaths.of(settings.stack.name)
     require_unclaimed(paths)
@@ -87,10 +87,13 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
         state = StackState(wanted=Wanted.UP, runtime=runtime, cluster_id="", settings=settings)
         kept = assemble(state, show).runtime.kept_data()
         if kept.places:
+            if claimed_here(paths):  # a demo's, which deletes its stack's data at the end
+                cause = f"the name {paths.name} was found free, and has data: an engine that was silent then answers now"
+                raise NotOurs(cause, ", ".join(kept.places), "the same command once more, which takes another name")
             of = f"of cluster {kept.cluster_id} " if kept.cluster_id else ""
             show(f"stack {paths.name} has data {of}that no state file remembers: it is adopted ({', '.join(kept.places)})")
         first = kept.cluster_id or _first_cluster_id(settings)
-        state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places)})
+        state = state.model_copy(update={"cluster_id": first, "adopted": bool(kept.places), "engine": engine_in_use(runtime)})
     else:
         runtime, why = earlier.runtime, "as recorded for this stack"
         if not settings.stack.takes(runtime):
@@ -105,7 +108,8 @@ def record(settings: LabSettings, show: Callable[[str], None] = _silent, seen: D
                 f"asked for {settings.stack.profile}",
                 f"PROFILE={earlier.settings.stack.profile} keeps it; or {ways_past(settings.stack.name)}",
             )
-        state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings})
+        made_at = earlier.engine or engine_in_use(runtime)
+        state = earlier.model_copy(update={"wanted": Wanted.UP, "settings": settings, "engine": made_at})
     lab = assemble(state, show)
     write_state(paths, state)
     return lab, f"runtime {runtime}: {why}"
@@ -188,8 +192,6 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
     _sweep_strays(lab)
     if volumes:
         delete_directory(lab.paths)
-    else:
-        want(lab, Wanted.DOWN)
 
 
 def _sweep_strays(lab: Lab) -> None:
@@ -225,6 +227,16 @@ def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
         sweep_machine(assemble(unknown), volumes=volumes)
     if volumes:
         delete_directory(paths)
+
+
+def require_deletable(paths: StackPaths) -> None:
+    """Raise NotOurs where data of the stack lies behind a link: only the link would go, and what it leads to may be more."""
+    for place in (paths.root, paths.data, *(paths.data.iterdir() if paths.data.is_dir() else ())):
+        if place.is_symlink():
+            cause = f"data of the stack {paths.name} lies behind a link, which is not followed: nothing was touched"
+            by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"
+            ways = f"make down NAME={paths.name} keeps the data; then {by_hand}, and make down NAME={paths.name} VOLUMES=1"
+            raise NotOurs(cause, f"{place} leads to {place.resolve()}", ways)
 
 
 def delete_directory(paths: StackPaths) -> None:

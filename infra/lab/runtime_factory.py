@@ -24,14 +24,23 @@ if TYPE_CHECKING:
 
 
 def open_runtime(
-    kind: RuntimeKind, stack: Stack, paths: StackPaths, supervisor: Supervisor, show: Callable[[str], None]
+    kind: RuntimeKind, stack: Stack, paths: StackPaths, supervisor: Supervisor, show: Callable[[str], None], made_at: str = ""
 ) -> Runtime:
-    """Return the runtime of a stack; nothing is asked of the machine yet."""
+    """Return the runtime of a stack, made in the engine ``made_at``; nothing is asked of the machine yet."""
     if kind is RuntimeKind.DOCKER:
         from infra.docker.runtime import DockerRuntime  # noqa: PLC0415 - it imports the SDK: 0.1 s that no other stack waits for
 
-        return DockerRuntime(stack, paths, show)
+        return DockerRuntime(stack, paths, show, made_at)
     return EmbeddedRuntime(stack, paths, supervisor)
+
+
+def engine_in_use(kind: RuntimeKind) -> str:
+    """Return the variable that leads to the Docker engine in which a stack is made; empty for a stack that needs none."""
+    if kind is not RuntimeKind.DOCKER:
+        return ""
+    from infra.docker.engine import engine_variable  # noqa: PLC0415 - it imports the SDK
+
+    return engine_variable()
 
 
 def kinds_within_reach(silence: str) -> tuple[RuntimeKind, ...]:

@@ -16,7 +16,7 @@ from infra.operations.program_ladder import fresh_heartbeat
 from infra.operations.undo import PROGRAMS
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
-from trending.errors import BudgetSpent, LabError
+from trending.errors import BudgetSpent, EngineUnavailable, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from infra.lab.remains import Remains
     from infra.stack.declaration import Service
     from infra.stack.runtime import Observation
+
+UNSEEN = "unseen"
+"""The state of a container whose engine can't be asked."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,10 @@ def _compose_service(stack: ComposeStack, service: ComposeService) -> Line:
 
 
 def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
-    observed = lab.runtime.observe(service)
+    try:
+        observed = lab.runtime.observe(service)
+    except EngineUnavailable as error:  # the rest is shown all the same
+        return Line(service.name, UNSEEN, "-", ", ".join(map(str, service.ports)), str(error), trouble=True)
     return _service_line(observed, service.ports, lambda: service_ladder(lab.runtime, lab.stack, service), wanted_up=wanted_up)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.docker.compose_stack import require_no_compose_stack
 from infra.host.clock import SystemClock
-from infra.host.paths import StackPaths
+from infra.host.paths import StackPaths, check_home
 from infra.host.processes import stack_processes
 from infra.host.user import check_user
 from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
@@ -43,7 +43,8 @@ READY_SECONDS = 60.0
 
 
 def check_machine(settings: StackSettings) -> None:
-    """Raise for what can be seen before anything starts, a Prefect server included: user, Java, a wanted engine."""
+    """Raise for what can be seen before anything starts, a Prefect server included: home, user, Java, a wanted engine."""
+    check_home()
     check_user()
     check_java()
     require_runtime(settings)
@@ -94,6 +95,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
 
     ``seen`` is what Docker had of the stack before the run began; if it is None, Docker is asked where that matters.
     """
+    check_home()
     check_user()
     check_java()
     lab, runtime = record(settings, say, seen)

@@ -9,14 +9,14 @@ from infra.docker.compose_stack import compose_stack
 from infra.docker.presence import engine_answers
 from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
-from infra.lab.assembly import open_lab, sweep_by_mark
+from infra.lab.assembly import open_lab, require_deletable, sweep_by_mark
 from infra.lab.remains import remains_of
 from infra.operations.page import stop_page
 from infra.operations.producer import stop_producer
 from infra.operations.services import mark_wanted, remove_service, stop_service, sweep_stack
 from infra.operations.stream import stop_stream
 from infra.stack.state import Wanted, down_asked_for, read_state, stack_held
-from trending.errors import ConfigurationConflict, EngineUnavailable
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +42,13 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
     """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down.
 
     ``run`` maps each step to the function that is called for it; the flow passes one that returns the task of the same name.
-    Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers.
+    Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers; NotOurs, likewise, if data
+    that is to be deleted lies behind a link.
     """
     paths = StackPaths.of(stack)
     with down_asked_for(paths), stack_held(paths):
+        if volumes:
+            require_deletable(paths)
         try:
             state = read_state(paths)
         except ConfigurationConflict:
@@ -60,20 +63,39 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
             return True
         if state is None:
             return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)
-        for check in open_lab(stack).runtime.checks().values():
-            check()  # first: a stack that cannot be reached runs on, and must not be recorded as wanted down
-        run(mark_wanted)(stack, Wanted.STOPPED if stop_only else Wanted.DOWN)
-        if open_lab(stack).supervisor.running():
-            run(stop_page)(stack)
-            run(stop_stream)(stack)
-            run(stop_producer)(stack)
-        for service in reversed(open_lab(stack).stack.services):
-            run(stop_service if stop_only else remove_service)(stack, service.name)
-        if not stop_only:
-            run(sweep_stack)(stack, volumes=volumes)
+        _take_down_recorded(stack, volumes=volumes, stop_only=stop_only, run=run)
     words = "stopped; make start brings it back" if stop_only else "down; its data is kept"
     say(f"stack {stack} is {'down and its data deleted' if volumes else words}")
     return True
+
+
+def _take_down_recorded(stack: str, *, volumes: bool, stop_only: bool, run: Run) -> None:
+    for check in open_lab(stack).runtime.checks().values():
+        check()  # first: a stack that cannot be reached runs on, and must not be recorded as wanted down
+    wanted = Wanted.STOPPED if stop_only else Wanted.DOWN
+    unrecorded = _unrecorded(run, stack, wanted)
+    if unrecorded:
+        say(f"what is wanted of {stack} cannot be recorded ({unrecorded}): it is taken down all the same")
+    if open_lab(stack).supervisor.running():
+        run(stop_page)(stack)
+        run(stop_stream)(stack)
+        run(stop_producer)(stack)
+    for service in reversed(open_lab(stack).stack.services):
+        run(stop_service if stop_only else remove_service)(stack, service.name)
+    if not stop_only:
+        run(sweep_stack)(stack, volumes=volumes)
+    if unrecorded and not volumes and (unrecorded := _unrecorded(run, stack, wanted)):
+        cause = f"the stack {stack} is {wanted}, and that could not be recorded: a health check may bring it back"
+        raise LabError(cause, unrecorded, f"free some space, then make {'stop' if stop_only else 'down'} once more")
+
+
+def _unrecorded(run: Run, stack: str, wanted: Wanted) -> str:
+    """Record what is wanted; returns why that failed, empty if it did not. A full disk is a reason to take a stack down."""
+    try:
+        run(mark_wanted)(stack, wanted)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def take_down_unrecorded(stack: str, *, volumes: bool, stop_only: bool) -> bool:

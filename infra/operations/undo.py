@@ -94,9 +94,8 @@ def undo(stack: str, before: Before, error: BaseException) -> None:
                 return
             lab = open_lab(stack)
             say(f"{'interrupted' if of_a_signal(error) else 'start-up failed'}: undoing what this run has made")
-            for take_away in _undoing(lab, before):
-                _try(take_away)
-            say(_outcome(lab, before) or "what this run had made was undone")
+            failed = [words for take_away in _undoing(lab, before) if (words := _try(take_away))]
+            say(_outcome(lab, before) or _of_files(failed) or "what this run had made was undone")
     except UndoAbandoned:
         left = _outcome(lab, before) if lab else words_of_left(stack)
         say(f"the undo was abandoned. {left or 'Nothing of what this run had made is left'}")
@@ -106,9 +105,13 @@ def undo(stack: str, before: Before, error: BaseException) -> None:
 
 
 def take_down_own(stack: str) -> None:
-    """Take down, with its data, a stack that this run has made for itself. Called in an ``except``, like ``undo``."""
-    if undo_abandoned():
-        return  # start-up's own undo has said what is left
+    """Take down, with its data, a stack that this run has made for itself. Called in an ``except``, like ``undo``.
+
+    Without a state file this run has nothing of it any more: start-up's own undo has said what is left. What carries the mark all
+    the same was there before and not seen, as in an engine that answers only now.
+    """
+    if undo_abandoned() or not StackPaths.of(stack).state.exists():
+        return
     try:
         with finished_despite_signals():
             _try(partial(take_down, stack, volumes=True))
@@ -119,11 +122,19 @@ def take_down_own(stack: str) -> None:
         raise
 
 
-def _try(take_away: Callable[[], object]) -> None:
+def _try(take_away: Callable[[], object]) -> str:
+    """Take something away; returns why it could not be, empty if it was."""
     try:
         take_away()
     except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
         say(f"this could not be undone, make down does it: {error}")
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _of_files(failed: list[str]) -> str:
+    """Return what may be left where nothing runs and there is no new data: recorded settings that could not be put back."""
+    return f"Nothing that this run had made runs; its records could not all be put back ({'; '.join(failed)})" if failed else ""
 
 
 def words_of_left(stack: str) -> str:

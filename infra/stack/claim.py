@@ -53,6 +53,11 @@ def require_unclaimed(paths: StackPaths) -> None:
     lock.release()
 
 
+def claimed_here(paths: StackPaths) -> bool:
+    """Whether this process has claimed the stack's name, and so deletes its stack at the end."""
+    return paths.claim in _own
+
+
 def _lock(paths: StackPaths) -> FileLock:
     paths.claim.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(paths.claim, timeout=0)

@@ -33,15 +33,16 @@ class Wanted(StrEnum):
     DOWN = "down"
 
 
-VERSION = 2
-"""Version of the state file's format. Version 1 had no such field and no ``adopted``."""
+VERSION = 3
+"""Version of the state file's format. Version 1 had no such field and no ``adopted``, version 2 no ``engine``."""
 
 
 class StackState(BaseModel):
     """The content of the state file, in its current format even if it was read from an older one.
 
     ``cluster_id`` is the id of the stack's data; ``resting`` are programs that are stopped on purpose; ``adopted`` means that the
-    data existed before this file.
+    data existed before this file; ``engine`` is the variable that leads to the Docker engine in which the stack was made, empty
+    where there is none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +53,7 @@ class StackState(BaseModel):
     settings: LabSettings
     resting: frozenset[str] = frozenset()
     adopted: bool = False
+    engine: str = ""
 
 
 def read_state(paths: StackPaths) -> StackState | None:

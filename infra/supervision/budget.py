@@ -99,8 +99,12 @@ def reset_deaths(path: Path, program: str) -> None:
 
 def _write(path: Path, budget: dict[str, Deaths]) -> None:
     fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(budget))
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(msgspec.json.encode(budget))
+        fresh.replace(path)
+    except OSError:  # a full disk; supervisord starts the listener again and again, and each life has another pid
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 class ProcessControl(Protocol):

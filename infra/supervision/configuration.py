@@ -65,32 +65,43 @@ def write_program(directory: Path, program: Program) -> None:
         command = (sys.executable, "-m", "infra.supervision.private_files", str(file), *command)
     shown = {name: value for name, value in environment.items() if name not in beside}
     write_private(programs(directory) / f"{program.name}.conf", _section(program, command, shown))
-    _put_together(directory)
+    if text := _put_together(directory):
+        write_private(directory / CONFIGURATION, text)
 
 
 def forget_program(directory: Path, name: str) -> None:
     """Delete a program's declaration."""
     for suffix in ("conf", "environment"):
         (programs(directory) / f"{name}.{suffix}").unlink(missing_ok=True)
-    _put_together(directory)
+    _shorten(directory)
 
 
-def _put_together(directory: Path) -> None:
-    """Write supervisord's configuration anew, with the sections of the programs that there are."""
-    path = directory / CONFIGURATION
+def _put_together(directory: Path) -> str:
+    """Return supervisord's configuration with the sections of the programs that there are; empty if it has none."""
     try:
-        own, _marker, _programs = path.read_text(encoding="utf-8").partition(PROGRAMS_BELOW)
+        own, _marker, _programs = (directory / CONFIGURATION).read_text(encoding="utf-8").partition(PROGRAMS_BELOW)
     except FileNotFoundError:
-        return
+        return ""
     sections = [each.read_text(encoding="utf-8") for each in sorted(programs(directory).iterdir()) if each.suffix == ".conf"]
-    write_private(path, "".join([_INCLUDE.sub("", own), PROGRAMS_BELOW, *sections]))
+    return "".join([_INCLUDE.sub("", own), PROGRAMS_BELOW, *sections])
+
+
+def _shorten(directory: Path) -> None:
+    """Take what is not declared any more out of the configuration, in place: on a full disk too a stack can be taken down.
+
+    Supervisord's own section, which others may be reading at that moment, stands before that and stays as it is.
+    """
+    if text := _put_together(directory):
+        with (directory / CONFIGURATION).open("r+", encoding="utf-8") as file:
+            file.write(text)
+            file.truncate()
 
 
 def forget_programs(directory: Path) -> None:
     """Delete all declarations: they may contain secrets and are written again when needed."""
     for leftover in programs(directory).iterdir() if programs(directory).is_dir() else ():
         leftover.unlink(missing_ok=True)
-    _put_together(directory)
+    _shorten(directory)
 
 
 def clean_environment(stack_id: str) -> Mapping[str, str]:

@@ -10,13 +10,15 @@ from fakes.plain import lab_stack
 from flows import demo as module
 from flows import start_up
 from flows.demo import own_page, own_stack
+from infra.docker.marks import DockerMarks
 from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm
 from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab
+from infra.lab.remains import Remains
 from infra.stack.state import existing_stacks, stack_held
-from trending.errors import Interrupted, NotReady, StackBusy
-from trending.settings import PageSettings, StackSettings
+from trending.errors import Interrupted, NotOurs, NotReady, StackBusy
+from trending.settings import PageSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -83,6 +85,42 @@ def test_a_demo_that_fails_or_is_interrupted_leaves_nothing(step: str, error: Ba
         module.demo(form())
     assert world.running == set()
     assert existing_stacks() == []
+
+
+def silent_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker does not answer while the demo looks for a free name."""
+    monkeypatch.setattr(module, "remains_of", lambda _paths: Remains((), (), DockerMarks(silence="frozen")))
+
+
+@pytest.mark.row(35)
+def test_a_demo_does_not_adopt_data_that_shows_up_late_because_it_would_delete_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent_at_first(monkeypatch)
+    world.volumes["lab_kafka-data"] = "kept-cluster-id-000001"
+    with pytest.raises(NotOurs, match="was found free, and has data"):
+        module.demo(form(runtime=RuntimeKind.DOCKER))
+    assert world.volumes == {"lab_kafka-data": "kept-cluster-id-000001"}
+    assert world.running == set()
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("step", ["prepare", "start kafka", "watch stream"])
+def test_a_demo_that_fails_leaves_volumes_that_an_engine_shows_only_at_the_end(
+    step: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent_at_first(monkeypatch)
+
+    def engine_starts() -> None:
+        world.volumes["lab_kafka-data"] = "kept-cluster-id-000001"
+        monkeypatch.setattr("infra.operations.take_down.engine_answers", lambda: None)
+        raise KeyError(step)
+
+    world.fail(step, engine_starts)
+    with pytest.raises(KeyError):
+        module.demo(form())
+    assert world.volumes == {"lab_kafka-data": "kept-cluster-id-000001"}
+    assert world.running == set()
 
 
 def test_names_and_ports_of_the_contract_are_kept_when_they_are_free(monkeypatch: pytest.MonkeyPatch) -> None:

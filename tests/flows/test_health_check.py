@@ -20,7 +20,7 @@ from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import Observation, ServiceState
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import ConfigurationConflict, StackAbsent, StackBusy, Unhealthy
+from trending.errors import ConfigurationConflict, EngineUnavailable, StackAbsent, StackBusy, Unhealthy
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -70,9 +70,47 @@ def test_a_stack_that_is_wanted_down_completes_as_absent(
     lab = make_whole()
     want(lab, wanted)
     world.services.clear()
+    world.programs.clear()
     assert check(heal=True).name == "Absent"
     assert events == []
     assert said[-1] == told
+
+
+@pytest.mark.parametrize(("wanted", "done"), [(Wanted.DOWN, "taken down"), (Wanted.STOPPED, "stopped")])
+def test_what_a_take_down_has_left_running_is_told_and_not_repaired(
+    world: World, said: list[str], wanted: Wanted, done: str
+) -> None:
+    lab = make_whole()
+    want(lab, wanted)
+    world.programs.clear()
+    assert check(heal=True).name == "Absent"
+    told = f"the stack lab was to be {done}, and kafka still runs, so there is nothing to check; make down NAME=lab ends it"
+    assert said[-1] == told
+    assert world.services
+
+
+def test_without_its_engine_a_stack_that_was_taken_down_is_no_failure(
+    said: list[str], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    want(make_whole(), Wanted.DOWN)
+    world.services.clear()
+
+    def silent(_lab: object) -> None:
+        cause = "no Docker engine answers"
+        raise EngineUnavailable(cause)
+
+    monkeypatch.setattr(health_check, "running", silent)
+    assert check().name == "Absent"
+    assert said[-1].startswith("the stack lab was taken down, so there is nothing to check")
+
+
+@pytest.mark.usefixtures("world")
+def test_a_stack_without_a_state_file_is_not_called_absent(said: list[str]) -> None:
+    make_whole()
+    StackPaths.of("lab").state.unlink()
+    assert check().name == "Absent"
+    assert said[-1].startswith("the stack lab has no state file, but there is ")
+    assert "make up NAME=lab adopts it" in said[-1]
 
 
 @pytest.mark.usefixtures("world")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -248,3 +250,20 @@ def test_a_notebook_passes_each_interruption_on_to_its_command(monkeypatch: pyte
     command = Command()
     relay_interrupted(command)  # type: ignore[arg-type]
     assert command.terminated == 3
+
+
+def test_records_that_could_not_be_put_back_are_not_called_undone(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    world.services.clear()
+
+    def full_disk(_paths: object, _state: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("infra.operations.undo.write_state", full_disk)
+    world.fail("start kafka", Interrupted())
+    with pytest.raises(Interrupted):
+        up()
+    assert UNDONE not in said
+    assert "its records could not all be put back ([Errno 28]" in said[-1]

@@ -19,7 +19,7 @@ from infra.docker.marks import DockerMarks, MarkedContainer
 from infra.forms.parameters import NamedStack, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
-from infra.lab.assembly import open_lab
+from infra.lab.assembly import open_lab, want
 from infra.lab.remains import SUPERVISORD, Remains, Remnant
 from infra.operations.epochs import earlier_records
 from infra.operations.undo import found_before
@@ -453,3 +453,16 @@ def test_data_that_could_not_be_deleted_is_not_called_deleted(said: list[str], m
             tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert "ledger.sqlite: another user's" in caught.value.evidence
     assert not [line for line in said if "deleted" in line]
+
+
+def test_of_a_stack_that_a_take_down_has_left_half_way_status_names_the_take_down(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up()
+    want(open_lab("lab"), Wanted.DOWN)
+    assert world.services
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    shown = capsys.readouterr().out
+    assert "make down NAME=lab once more ends what runs" in shown
+    assert "HEAL=1" not in shown

@@ -224,3 +224,36 @@ def test_the_command_stops_the_server_only_when_no_stack_needs_it(
         start_up.start_up(StartUpForm(stack=lab_stack()))
     module.main(form(out))
     assert left == [not own]
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("mode", [0o750, None], ids=["into an empty directory", "into a new one"])
+def test_a_report_that_fails_deletes_only_what_it_wrote_itself(mode: int | None, out: Path) -> None:
+    if mode is not None:
+        out.mkdir(mode=mode, parents=True)
+
+    def write_and_fail() -> None:
+        with module.new_place(str(out), "lab") as place:
+            for name in (*FILES, "serving.sqlite-journal"):
+                (place / name).touch()
+            (place / "my notes.txt").write_text("somebody's", encoding="utf-8")
+            raise AuditFailed("lost 1")
+
+    with pytest.raises(AuditFailed):
+        write_and_fail()
+    assert [each.name for each in out.iterdir()] == ["my notes.txt"]
+    if mode is not None:
+        assert out.stat().st_mode & 0o777 == mode, "it is the same directory"
+
+
+def test_two_reports_do_not_share_a_directory(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with module.new_place(str(out), "lab") as place:
+        (place / FILES[0]).write_text("the first's", encoding="utf-8")
+        with pytest.raises(InvalidInput), module.new_place(str(out), "lab"):
+            pass
+        monkeypatch.setattr(type(out), "iterdir", lambda _self: iter(()))  # it looked before the first one had begun
+        with pytest.raises(InvalidInput, match="another report is being written"), module.new_place(str(out), "lab"):
+            pass
+    monkeypatch.undo()
+    assert [each.name for each in out.iterdir()] == [FILES[0]]
+    assert (out / FILES[0]).read_text(encoding="utf-8") == "the first's"

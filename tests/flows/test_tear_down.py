@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import atexit
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -23,11 +25,12 @@ from infra.operations import services as infrastructure
 from infra.prefect_services.credentials import PrefectServer
 from infra.prefect_services.supervision import note_serving, worker_note
 from infra.stack.state import Wanted, read_state
-from trending.errors import ConfigurationConflict, EngineUnavailable, LabError
+from trending.errors import ConfigurationConflict, EngineUnavailable, LabError, NotOurs
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from fakes.world import World
 
@@ -295,3 +298,62 @@ def test_the_command_for_nothing_ends_well(
     monkeypatch.setattr(sys, "argv", ["down", "--name", "lab"])
     run_command(TearDownForm, tear_down.main, "down")
     assert "there is no stack lab" in capsys.readouterr().out
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(_path: object, _model: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("infra.stack.state.write_model", write)
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("stop_only", [False, True], ids=["down", "stop"])
+def test_on_a_full_disk_a_stack_is_taken_down_and_what_could_not_be_recorded_is_said(
+    stop_only: bool,  # noqa: FBT001
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    said: list[str],
+) -> None:
+    up()
+    full_disk(monkeypatch)
+    with pytest.raises(LabError, match="could not be recorded: a health check may bring it back") as caught:
+        down(stop_only=stop_only)
+    assert world.running == set()
+    assert (StackPaths.of("lab").data / "kafka").exists()
+    assert caught.value.next_command == f"free some space, then make {'stop' if stop_only else 'down'} once more"
+    assert "it is taken down all the same" in said[-1]
+    monkeypatch.undo()
+
+
+@pytest.mark.row(35)
+def test_on_a_full_disk_the_data_can_be_deleted(world: World, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    up()
+    full_disk(monkeypatch)
+    assert down(volumes=True)
+    assert world.running == set()
+    assert not StackPaths.of("lab").root.exists()
+    assert said[-1] == "stack lab is down and its data deleted"
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("link", ["data", "data/kafka", "."])
+def test_data_behind_a_link_is_neither_deleted_nor_said_to_be(link: str, world: World, tmp_path: Path, said: list[str]) -> None:
+    up()
+    paths = StackPaths.of("lab")
+    place, elsewhere = paths.root / link, tmp_path / "big disk"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    (elsewhere / "mine").touch()
+    with pytest.raises(NotOurs, match="behind a link") as caught:
+        down(volumes=True)
+    assert world.running, "nothing was touched"
+    assert str(elsewhere) in caught.value.evidence
+    assert "make down NAME=lab keeps the data" in caught.value.next_command
+    assert down()
+    assert (elsewhere / "mine").exists()
+    place.unlink()
+    down(volumes=True)
+    assert not paths.root.exists()
+    assert (elsewhere / "mine").exists()
+    assert "lab" in said[-1]

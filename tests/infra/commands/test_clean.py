@@ -194,6 +194,16 @@ def test_it_asks_docker_by_mark(container: str, refused: bool, checkout: Path, e
         assert "these volumes with data stay: lab_kafka-data; make up adopts them" in done.stdout
 
 
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("where", ["elsewhere", "here", ""])
+def test_a_stack_of_another_engine_than_the_one_that_answers_is_not_taken_for_absent(where: str, checkout: Path) -> None:
+    made_at = {"elsewhere": "DOCKER_CONTEXT=desktop", "here": f"DOCKER_HOST={os.environ['DOCKER_HOST']}"}.get(where, "")
+    state(checkout, json.dumps({"runtime": "docker", "wanted": "up", "engine": made_at}))
+    done = make_clean(checkout)
+    assert (done.returncode != 0) is (where == "elsewhere")
+    assert ("in the Docker engine of DOCKER_CONTEXT=desktop" in done.stderr) is (where == "elsewhere")
+
+
 def test_a_frozen_engine_is_one_that_cannot_be_asked(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

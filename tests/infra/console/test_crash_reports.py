@@ -135,3 +135,17 @@ def test_what_goes_wrong_at_the_end_is_one_line_too(home: Path, capsys: pytest.C
     assert said.startswith("error: OSError: gone - its traceback is in ")
     assert said.endswith("error: it is not ready\n")
     assert len(list((home / "crashes").iterdir())) == 1
+
+
+def test_a_disk_that_takes_the_file_and_nothing_in_it_is_left_as_it_was(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def full_disk(number: int, *_mode: object, **_options: object) -> None:
+        os.close(number)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdopen", full_disk)
+    assert keep_traceback(raised(RuntimeError("x"))) is None
+    assert [*(home / "crashes").iterdir(), *tmp_path.iterdir()] == []

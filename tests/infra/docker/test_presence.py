@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.docker.presence import DEFAULT_HOST, Address, engine_answers, nobody_listens, plain_address, require_engine
-from trending.errors import EngineUnavailable
+from infra.docker.presence import DEFAULT_HOST, Address, engine_answers, nobody_listens, plain_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +28,6 @@ def test_a_socket_at_which_nobody_listens_is_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DOCKER_HOST", host)
     assert nobody_listens() == f"no Docker engine answers at {host}"
     assert engine_answers() == nobody_listens()
-    with pytest.raises(EngineUnavailable) as caught:
-        require_engine()
-    assert (caught.value.cause, caught.value.evidence) == (nobody_listens(), "")
-    assert "RUNTIME=embedded" in caught.value.next_command
 
 
 def test_somebody_who_listens_is_asked_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,6 +11,8 @@ import pytest
 from fakes.homes import make_java
 from fakes.supervisor import FakeSupervisor
 from fakes.world import World
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from infra.embedded import runtime as embedded
 from infra.embedded.runtime import EmbeddedRuntime, render_properties
@@ -64,6 +67,16 @@ def test_properties_with_foreign_letters_and_backslashes_are_escaped_for_java() 
     text = render_properties({"log.dirs": "/home/ñandú/été 50%", "b": "back\\slash", "c": "a=b:c#d"})
     assert text == "log.dirs=/home/\\u00f1and\\u00fa/\\u00e9t\\u00e9 50%\nb=back\\u005cslash\nc=a=b:c#d\n"
     assert text.isascii()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+@example("/home/🎉/𝄞")
+def test_every_value_of_the_properties_is_read_back_as_java_reads_it(value: str) -> None:
+    line = render_properties({"log.dirs": f"/{value}"}).removesuffix("\n")
+    units = re.findall(r"\\u[0-9a-f]{4}|[ -~]", line.removeprefix("log.dirs="))
+    assert "".join(units) == line.removeprefix("log.dirs="), "nothing else is in it"
+    read = b"".join(int(each[2:] if len(each) > 1 else f"{ord(each):x}", 16).to_bytes(2, "big") for each in units)
+    assert read.decode("utf-16-be") == f"/{value}"
 
 
 def test_a_first_start_formats_the_storage_and_launches_the_broker(world: World, log: Path) -> None:

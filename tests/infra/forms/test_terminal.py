@@ -32,6 +32,8 @@ from infra.game_day.fault_names import FaultName
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydantic import BaseModel
 
 SAMPLES: dict[str, tuple[str, Any]] = {
@@ -395,3 +397,15 @@ def test_an_empty_name_is_no_name_and_not_the_usual_one(monkeypatch: pytest.Monk
     monkeypatch.setenv("TRENDING_NAME", "")
     with pytest.raises(InvalidInput, match="NAME is empty"):
         parse(TearDownForm, [], "down")
+
+
+@pytest.mark.row(35)
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize("name", ["two\nlines", "no utf-8 \udcff"])
+def test_a_home_that_no_file_can_name_is_one_error_before_anything_is_made(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRENDING_HOME", str(tmp_path / name))
+    assert run(lambda _settings: pytest.fail("it must not begin")) == InvalidInput.exit_code
+    assert "contains a line end, or is no UTF-8" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.host.paths import check_home
 from infra.host.user import check_user, require_own_home, user_name
-from trending.errors import NotOurs, PrerequisiteMissing
+from infra.operations.services import check_machine, prepare_stack
+from trending.errors import InvalidInput, NotOurs, PrerequisiteMissing
+from trending.settings import LabSettings, StackSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +40,22 @@ def test_a_home_of_ones_own_or_none_is_fine(home: Path) -> None:
     require_own_home()
     os.environ["TRENDING_HOME"] = str(home / "not" / "yet")
     require_own_home()
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("name", ["a,b", "a:b"])
+def test_a_home_in_which_a_broker_would_write_elsewhere_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRENDING_HOME", str(tmp_path / name))
+    with pytest.raises(InvalidInput, match=f"contains '{name[1]}'") as caught:
+        check_home()
+    assert "set TRENDING_HOME" in caught.value.next_command
+    with pytest.raises(InvalidInput, match="splits paths at"):
+        check_machine(StackSettings())
+    with pytest.raises(InvalidInput, match="splits paths at"):
+        prepare_stack(LabSettings())
+    assert not (tmp_path / name).exists()
 
 
 @pytest.mark.row(35)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+from fakes.runtime import FakeRuntime
 from fakes.stacks import beat, make_whole
 
 from infra.operations.description import describe
+from trending.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -20,3 +23,19 @@ def test_what_is_said_of_a_part_is_said_once(world: World) -> None:
     assert lines["kafka"].detail.count(world.cluster_id) == 1
     assert lines["producer"].detail == "working"
     assert lines["stream"].detail.startswith("working; acknowledged 7, batches 2")
+
+
+@pytest.mark.usefixtures("world")
+def test_a_container_whose_engine_is_silent_is_unseen_and_the_rest_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = make_whole()
+    beat(lab, "producer")
+
+    def silent(_runtime: FakeRuntime, _service: object) -> None:
+        cause = "no Docker engine answers"
+        raise EngineUnavailable(cause, "", "start it")
+
+    monkeypatch.setattr(FakeRuntime, "observe", silent)
+    lines = {line.name: line for line in describe(lab)}
+    assert (lines["kafka"].state, lines["kafka"].trouble) == ("unseen", True)
+    assert "no Docker engine answers" in lines["kafka"].detail
+    assert lines["producer"].state == "running"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import xmlrpc.client
 from typing import TYPE_CHECKING, Any
@@ -217,3 +219,14 @@ def test_the_listener_notes_whether_the_oom_killer_struck(path: Path, monkeypatc
 def test_a_file_of_an_earlier_version_is_read(path: Path) -> None:
     path.write_text('{"kafka": {"at": [1.0], "spent": false}}')
     assert read_budget(path)["kafka"].memory is None
+
+
+def test_a_death_that_cannot_be_noted_leaves_no_file_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(file: Path, _content: bytes) -> None:
+        file.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(path), "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        note_death(path, "kafka", 1.0)
+    assert list(path.parent.iterdir()) == []

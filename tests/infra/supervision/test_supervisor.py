@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -26,7 +27,7 @@ from infra.host.processes import STACK_VARIABLE, stack_processes
 from infra.stack.declaration import Program
 from infra.supervision import private_files as private
 from infra.supervision.budget import SETTLED_SECONDS, note_death, read_budget
-from infra.supervision.configuration import write_configuration, write_program
+from infra.supervision.configuration import forget_program, forget_programs, write_configuration, write_program
 from infra.supervision.control_socket import socket_of, supervisords
 from infra.supervision.supervisor import FINAL_EXIT_CODES, ProgramStatus, Supervisor, clean_environment
 from trending.errors import InvalidInput, LabError, NotReady, SupervisorUnreachable
@@ -633,3 +634,21 @@ def test_a_fault_that_nobody_expected_is_not_swallowed(
     for ask in (mine.stop, mine.status):
         with pytest.raises(xmlrpc.client.Fault):
             ask("stream")
+
+
+def test_a_program_is_forgotten_on_a_full_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = write_configuration(tmp_path, STACK)
+    alone = configuration.read_text()
+    for name in ("stream", "producer"):
+        write_program(tmp_path, Program(name, ("it",), {}, 3, "x"))
+
+    def full_disk(_path: Path, _text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("infra.supervision.configuration.write_private", full_disk)
+    forget_program(tmp_path, "stream")
+    assert "[program:producer]" in configuration.read_text()
+    assert "[program:stream]" not in configuration.read_text()
+    forget_programs(tmp_path)
+    assert configuration.read_text() == alone
+    assert stat.S_IMODE(configuration.stat().st_mode) == 0o600
