@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trending.audit.audit_report import AuditReport, Difference
+from trending.audit.sequences import by_run
 from trending.kafka.rejects import OFFSET
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     which on what lies between means that the stream stands still.
     """
     before = ledgers.before
-    acknowledged = ledgers.after.acknowledged_ids(part.beginning(), part.ends)
+    acknowledged = by_run(ledgers.after.acknowledged_ranges(part.beginning(), part.ends))
     names = {epoch.checkpoint for epoch in log.epochs}
     counts = {key: tweets for key, tweets in store.counts.items() if key[0] in names}
     rejects = {
@@ -86,17 +87,20 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
-    arrived = acknowledged & log.ids.keys()
-    twice = sum(times - 1 for times in log.ids.values())
-    attempted = log.ids.keys() & _attempted(ledgers.after, log)
+    promised = sum(map(len, acknowledged.values()))
+    in_log = sum(map(len, log.ids.values()))
+    arrived = sum(ids.among(log.ids[run]) for run, ids in acknowledged.items() if run in log.ids)
+    reserved = {run: ledgers.after.reserved.get(run, 0) for run in log.ids}
+    attempted = sum(ids.count(0, reserved[run]) for run, ids in log.ids.items())
+    known = sum(ids.among(log.ids[run], reserved[run]) for run, ids in acknowledged.items() if run in log.ids)
     return AuditReport(
-        acknowledged=len(acknowledged),
-        in_log=len(log.ids),
+        acknowledged=promised,
+        in_log=in_log,
         counted=sum(counts.values()) - log.without_id,
-        lost=len(acknowledged - arrived) + missing + unbooked + log.uncounted + gone,
-        duplicated=twice + beyond + overbooked,
-        unknown_arrived=len(attempted - acknowledged),
-        not_attempted=len(log.ids.keys() - attempted),
+        lost=promised - arrived + missing + unbooked + log.uncounted + gone,
+        duplicated=log.repeated + beyond + overbooked,
+        unknown_arrived=attempted - known,
+        not_attempted=in_log - attempted,
         given_up=ledgers.after.failed,
         without_id=log.without_id,
         foreign=log.foreign,
@@ -161,10 +165,6 @@ def _by_place(rejects: Mapping[Refused, array[int]]) -> dict[tuple[int, str], Se
     for (_checkpoint, partition, reason), offsets in rejects.items():
         found.setdefault((partition, reason), array(OFFSET)).extend(offsets)
     return {key: sorted(offsets) for key, offsets in found.items()}
-
-
-def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:
-    return {(run, sequence) for run, sequence in log.ids if sequence < ledger.reserved.get(run, 0)}
 
 
 def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str) -> list[Difference]:
