@@ -83,7 +83,8 @@ def _show(settings: NamedStack, seen: MarkedThings) -> None:
 
 
 def _next_command(stack: str) -> str:
-    if open_lab(stack).state.wanted is Wanted.UP:
+    state = read_state(StackPaths.of(stack))
+    if state is None or state.wanted is Wanted.UP:  # a stack of Docker Compose has no state
         return f"make health NAME={stack} says why; with HEAL=1 it brings back what is down"
     return f"it is not wanted up: make down NAME={stack} once more ends what runs, make up NAME={stack} brings all of it back"
 

@@ -15,9 +15,11 @@ from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import Recount, over_epochs, recount
+from trending.audit.sequences import by_run
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
+from trending.kafka.record_columns import read_columns
 from trending.producer.ledger import read_ledger
 from trending.serving.store import Store
 from trending.stream.letters import Letters
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from trending.audit.audit_report import AuditReport
-    from trending.kafka.log_reader import Record
+    from trending.kafka.record_columns import RecordColumns
     from trending.producer.ledger import Ledger
     from trending.serving.store import StoreView
 
@@ -130,8 +132,8 @@ def _examine_topic(
     beginning = part.beginning()
     began = time.monotonic()
     records = sum(max(0, end - beginning[each]) for each, end in part.ends.items())
-    reading = followed(read_log(connection, topic, beginning, dict(part.ends)), records, SystemClock())
-    recounted = recount(reading, epochs, ours.acknowledged_ids(beginning, part.ends))
+    reading = followed(read_columns(connection, topic, beginning, part.ends), records, SystemClock())
+    recounted = recount(reading, epochs, by_run(ours.acknowledged_ranges(beginning, part.ends)))
     seconds = time.monotonic() - began
     ledgers = Ledgers(ours, read_ledger(lab.paths.ledger).of_topic(identity, oldest))
     report = reconcile(ledgers, part, recounted, view, _letters(lab, topic), longest)
@@ -147,11 +149,13 @@ def _letters(lab: Lab, topic: str) -> Letters:
     return Letters.read(read_log(lab.stack.connection, letters, starts, ends_of(there)), starts[0])
 
 
-def followed(records: Iterable[Record], total: int, clock: Clock) -> Iterator[Record]:
-    """Yield the records, and report every 5 s how many of about ``total`` have been read."""
+def followed(batches: Iterable[RecordColumns], total: int, clock: Clock) -> Iterator[RecordColumns]:
+    """Yield the batches, and report every 5 s how many of about ``total`` records have been counted."""
     reported_at = clock.monotonic()
-    for number, record in enumerate(records, 1):
-        yield record
+    number = 0
+    for batch in batches:
+        yield batch
+        number += len(batch)
         if clock.monotonic() - reported_at >= REPORT_SECONDS:
             reported_at = clock.monotonic()
             say(f"counted anew: {number:,} of {total:,} records of the log")

@@ -21,6 +21,7 @@ from infra.docker.listing import Listed, Listing
 from infra.docker.marks import DockerMarks, MarkedContainer, MarkedThings
 from infra.host.paths import StackPaths
 from infra.host.processes import port_owner
+from trending.kafka.record_columns import by_columns
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from trending.kafka.connection import KafkaConnection
     from trending.kafka.log_reader import Record
     from trending.kafka.open_transactions import Held
+    from trending.kafka.record_columns import RecordColumns
 
 
 class World:
@@ -134,6 +136,11 @@ class World:
         world.do(f"read {topic}")
         return iter([] if topic.endswith(".dlq") else world.records)
 
+    def read_columns(
+        self, connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]
+    ) -> Iterator[RecordColumns]:
+        return by_columns(self.read_log(connection, topic, start, end))
+
     def assemble(self, state: StackState, *_show: object) -> Lab:
         """Stand in for infra.lab.assembly.assemble: the real declaration, pretended hands."""
         lab = _assemble(state)
@@ -202,6 +209,7 @@ class World:
         monkeypatch.setattr("infra.operations.audit.log_ends", self.log_ends)
         for module in ("audit", "report"):
             monkeypatch.setattr(f"infra.operations.{module}.read_log", self.read_log)
+        monkeypatch.setattr("infra.operations.audit.read_columns", self.read_columns)
         monkeypatch.setattr("infra.operations.report.find_browser", lambda: None)
         monkeypatch.setattr("infra.operations.stream.ensure_jars", lambda _group: (Path("/jars/connector.jar"),))
         monkeypatch.setattr("infra.operations.services.check_memory", lambda: "enough")

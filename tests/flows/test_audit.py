@@ -20,6 +20,7 @@ from infra.operations.description import describe
 from infra.stack.state import stack_held
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.kafka.log_reader import Record
+from trending.kafka.record_columns import by_columns
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fakes.world import World
+
+    from trending.kafka.record_columns import RecordColumns
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -93,13 +96,13 @@ def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.
     monkeypatch.setattr("infra.operations.audit.say", said.append)
     clock = FakeClock()
 
-    def slow() -> Iterator[Record]:
-        for _record in range(8):
+    def slow() -> Iterator[RecordColumns]:
+        for _batch in range(8):
             clock.sleep(2)
-            yield lost_tweet()
+            yield from by_columns([lost_tweet()] * 500)
 
-    assert len(list(followed(slow(), 1_008, clock))) == 8
-    assert said == [f"counted anew: {number} of 1,008 records of the log" for number in (3, 6)]
+    assert len(list(followed(slow(), 4_008, clock))) == 8
+    assert said == [f"counted anew: {number:,} of 4,008 records of the log" for number in (1_500, 3_000)]
 
 
 def test_the_ranking_is_left_as_a_table_once_there_is_one(artifacts: dict[str, str]) -> None:

@@ -36,8 +36,10 @@ from infra.supervision.control_socket import socket_of
 from infra.supervision.output_tail import tail
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import recount
+from trending.audit.sequences import by_run
 from trending.errors import LabError
-from trending.kafka.log_reader import ends_of, log_ends, read_log
+from trending.kafka.log_reader import ends_of, log_ends
+from trending.kafka.record_columns import read_columns
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.serving.epochs import Epoch
@@ -177,7 +179,7 @@ class RealStack:
         ends = ends_of(log_ends(connection, topic))
         starts = dict.fromkeys(ends, 0)
         epochs = (Epoch("none", "", topic, "", starts, ends),)
-        log = recount(read_log(connection, topic, {}, ends), epochs, ledger.acknowledged_ids({}))
+        log = recount(read_columns(connection, topic, {}, ends), epochs, by_run(ledger.acknowledged_ranges({})))
         # The log stands for the stream too, of which there is none: what is left to compare is the ledger with the log.
         view = StoreView(epochs, log.tweets, log.rejects, 0)
         found = reconcile(Ledgers(ledger, ledger), LogRange(starts, starts, ends, time.time()), log, view, Letters(), 0.0)

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trending.audit.audit_report import AuditReport, Difference
+from trending.audit.sequences import by_run
 from trending.kafka.rejects import OFFSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from trending.audit.recount import Recount
+    from trending.audit.sequences import SequenceRanges
     from trending.producer.ledger import Ledger
     from trending.serving.store import StoreView
     from trending.stream.letters import Letters
@@ -69,7 +73,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     which on what lies between means that the stream stands still.
     """
     before = ledgers.before
-    acknowledged = ledgers.after.acknowledged_ids(part.beginning(), part.ends)
+    acknowledged = by_run(ledgers.after.acknowledged_ranges(part.beginning(), part.ends))
     names = {epoch.checkpoint for epoch in log.epochs}
     counts = {key: tweets for key, tweets in store.counts.items() if key[0] in names}
     rejects = {
@@ -86,17 +90,20 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
-    arrived = acknowledged & log.ids.keys()
-    twice = sum(times - 1 for times in log.ids.values())
-    attempted = log.ids.keys() & _attempted(ledgers.after, log)
+    promised = sum(map(len, acknowledged.values()))
+    in_log = sum(map(len, log.ids.values()))
+    arrived = sum(ids.among(log.ids[run]) for run, ids in acknowledged.items() if run in log.ids)
+    reserved = {run: ledgers.after.reserved.get(run, 0) for run in log.ids}
+    attempted = sum(ids.count(0, reserved[run]) for run, ids in log.ids.items())
+    known = sum(ids.among(log.ids[run], reserved[run]) for run, ids in acknowledged.items() if run in log.ids)
     return AuditReport(
-        acknowledged=len(acknowledged),
-        in_log=len(log.ids),
+        acknowledged=promised,
+        in_log=in_log,
         counted=sum(counts.values()) - log.without_id,
-        lost=len(acknowledged - arrived) + missing + unbooked + log.uncounted + gone,
-        duplicated=twice + beyond + overbooked,
-        unknown_arrived=len(attempted - acknowledged),
-        not_attempted=len(log.ids.keys() - attempted),
+        lost=promised - arrived + missing + unbooked + log.uncounted + gone,
+        duplicated=log.repeated + beyond + overbooked,
+        unknown_arrived=attempted - known,
+        not_attempted=in_log - attempted,
         given_up=ledgers.after.failed,
         without_id=log.without_id,
         foreign=log.foreign,
@@ -168,13 +175,12 @@ def _by_place(rejects: Mapping[Refused, array[int]]) -> dict[tuple[int, str], Se
     return {key: sorted(offsets) for key, offsets in found.items()}
 
 
-def _sent_back(ledger: Ledger, acknowledged: set[tuple[str, int]]) -> int:
+def _sent_back(ledger: Ledger, acknowledged: Mapping[str, SequenceRanges]) -> int:
     """Return how many of the acknowledged records are dead letters that were sent back."""
-    return sum(each.identity in acknowledged for each in ledger.redriven)
-
-
-def _attempted(ledger: Ledger, log: Recount) -> set[tuple[str, int]]:
-    return {(run, sequence) for run, sequence in log.ids if sequence < ledger.reserved.get(run, 0)}
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for run, sequence in (each.identity for each in ledger.redriven):
+        found[run].append(sequence)
+    return sum(int(acknowledged[run].has(np.array(each, np.uint64)).sum()) for run, each in found.items() if run in acknowledged)
 
 
 def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str) -> list[Difference]:

@@ -1,4 +1,7 @@
-"""A fresh count of the log, record by record: each record by the rule of the epoch that counted it."""
+"""A fresh count of the log: each record by the rule of the epoch that counted it.
+
+Records come by columns, and plain tweets are counted so. Everything else goes record by record through the rule itself.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,27 @@ import math
 from array import array
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import compress, pairwise
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from trending.audit.second_reading import SecondReader
+import numpy as np
+
+from trending.audit.identities import NOBODY, identities_of, rows_by_run
+from trending.audit.second_reading import EVERY, SecondReader
+from trending.audit.sequences import SequenceSet
 from trending.kafka.rejects import OFFSET
 from trending.settings import WindowTime
-from trending.tweets.record_id import identity_of
-from trending.tweets.rule import FUTURE_AFTER, Kind, classify, window_start
+from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
+from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from trending.kafka.log_reader import Record
+    from numpy.typing import NDArray
+
+    from trending.audit.identities import Identities
+    from trending.audit.sequences import SequenceRanges
+    from trending.kafka.record_columns import RecordColumns
     from trending.serving.epochs import Epoch
 
 
@@ -28,12 +40,13 @@ class Recount:
     ``tweets`` are (checkpoint, window start, hashtag) → number, ``untagged`` (checkpoint, window start) → number, ``rejects``
     (checkpoint, partition, reason) → offsets: what the store must have. Records behind what the open epoch has counted are *in
     flight*: ``in_flight`` is their number, and ``oldest`` the append time of the first. ``uncounted`` are records that no epoch
-    counts and none will.
+    counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again.
     """
 
     epochs: Sequence[Epoch] = ()
     tweets: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    ids: Counter[tuple[str, int]] = field(default_factory=Counter)
+    ids: defaultdict[str, SequenceSet] = field(default_factory=lambda: defaultdict(SequenceSet))
+    repeated: int = 0
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
     untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -46,9 +59,6 @@ class Recount:
     first: float = math.inf
     last: float = -math.inf
     first_appends: dict[int, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._ranges = [(epoch, epoch.counted_to()) for epoch in self.epochs]
 
     @property
     def span(self) -> float:
@@ -66,48 +76,141 @@ class Recount:
         """
         return max((self.first_appends.get(part, math.inf) + FUTURE_AFTER for part in partitions), default=-math.inf)
 
-    def add(self, record: Record, acknowledged: set[tuple[str, int]]) -> None:
-        """Count one record of the log."""
-        self.first, self.last = min(self.first, record.append_time), max(self.last, record.append_time)
-        self.first_appends.setdefault(record.partition, record.append_time)
-        epoch, counted = self._place(record.partition, record.offset)
-        verdict = classify(record.value, record.append_time, epoch.rule.window_time)
-        self.second.check(record, verdict, epoch.rule.window_time)
-        identity = identity_of(record.key, record.headers)
-        if identity is not None:
-            self.ids[identity] += 1
+    def add(self, records: RecordColumns, acknowledged: Mapping[str, SequenceRanges]) -> None:
+        """Count consecutive records of one partition; ``acknowledged`` are run → sequences that the ledger has for the log."""
+        times = records.append_times
+        self.first, self.last = min(self.first, times.min().item()), max(self.last, times.max().item())
+        self.first_appends.setdefault(records.partition, times[0].item())
+        # Between two of these offsets all records have the same fate: they belong to one epoch, which has counted them or not.
+        bounds = {each.get(records.partition, 0) for epoch in self.epochs for each in (epoch.starts, epoch.counted_to())}
+        cuts = np.searchsorted(records.offsets, sorted(bounds)).tolist()
+        for start, stop in pairwise(sorted({0, *cuts, len(records)})):
+            part = records.rows(start, stop)
+            epoch, counted = self._place(part.partition, part.offsets[0].item())
+            self._add(_Part(part, epoch, counted, *self._identify(part, acknowledged)))
+
+    def _identify(
+        self, records: RecordColumns, acknowledged: Mapping[str, SequenceRanges]
+    ) -> tuple[Identities, NDArray[np.bool_]]:
+        """Note the ids of the records; returns them, and whether each one was acknowledged."""
+        identities = identities_of(records)
+        told = np.zeros(len(records), np.bool_)
+        for run, rows in rows_by_run(identities):
+            sequences = identities.sequences[rows]
+            self.repeated += self.ids[run].add(sequences)
+            if run in acknowledged:
+                told[rows] = acknowledged[run].has(sequences)
+        return identities, told
+
+    def _add(self, part: _Part) -> None:
+        """Count the plain tweets by columns, and everything else record by record."""
+        records, mode = part.records, part.epoch.rule.window_time
+        tweets, doubtful = plain_tweets(_readable(records.values))
+        times, plain = judge(tweets, doubtful, records.append_times, mode)
+        self._add_tweets(part, [tweet.hashtag_principal for tweet in tweets], times, plain)
+        for row in np.flatnonzero(plain & (records.offsets % EVERY == 0)).tolist():
+            verdict = Verdict(Kind.TWEET, tweets[row].hashtag_principal, times[row].item())
+            self.second.check(records.record(row), verdict, mode)
+        for row in np.flatnonzero(~plain).tolist():
+            self._add_odd(part, row)
+
+    def _add_tweets(self, part: _Part, hashtags: Sequence[str], times: NDArray[np.float64], plain: NDArray[np.bool_]) -> None:
+        numbers, told = part.identities.numbers, part.acknowledged
+        windows, window_of = np.unique(window_starts(times), return_inverse=True)
+        minutes, minute_of = np.unique(window_starts(part.records.append_times), return_inverse=True)
+        runs = len(part.identities.runs) + 1
+        # One number for each combination: of a batch that has only one, the hashtags alone are counted.
+        groups = ((window_of * len(minutes) + minute_of) * runs + numbers + 1) * 2 + told
+        counted: Mapping[tuple[int, str], int]
+        if plain.all() and (groups == groups[0]).all():
+            only = groups[0].item()
+            counted = {(only, hashtag): tweets for hashtag, tweets in Counter(hashtags).items()}
+        else:
+            counted = Counter(compress(zip(groups.tolist(), hashtags, strict=True), plain.tolist()))
+        for (group, hashtag), tweets in counted.items():
+            rest, is_told = divmod(group, 2)
+            rest, number = divmod(rest, runs)
+            window, minute = divmod(rest, len(minutes))
+            if is_told:
+                self.minutes[part.identities.runs[number - 1], minutes[minute].item(), hashtag] += tweets
+            if part.counted:
+                self.tweets[part.epoch.checkpoint, windows[window].item(), hashtag] += tweets
+        if part.counted:
+            self.without_id += int(np.count_nonzero(plain & (numbers == NOBODY)))
+        else:
+            self._miss(part, np.flatnonzero(plain))
+
+    def _add_odd(self, part: _Part, row: int) -> None:
+        """Count what is no plain tweet."""
+        record, mode = part.records.record(row), part.epoch.rule.window_time
+        verdict = classify(record.value, record.append_time, mode)
+        self.second.check(record, verdict, mode)
         if verdict.kind is Kind.FOREIGN:
             self.foreign += 1
             return
-        if identity is not None and identity in acknowledged:
+        number = part.identities.numbers[row].item()
+        if part.acknowledged[row]:
             # The ledger books a tweet when it is appended, whatever becomes of it: by arrival there is no late and no future.
             kept = classify(record.value, record.append_time, WindowTime.ARRIVAL) if verdict.kind is Kind.REJECT else verdict
             if kept.kind is Kind.TWEET:
-                self.minutes[identity[0], window_start(record.append_time), kept.label] += 1
-        if not counted and epoch.closed:
-            # Behind the last epoch of a topic that the stack has left, only its own tweets are its business.
-            self.uncounted += epoch is not self.epochs[-1] or identity in acknowledged
-        elif not counted:
-            self.in_flight += 1
-            self.oldest = min(self.oldest, record.append_time)
+                self.minutes[part.identities.runs[number], window_start(record.append_time), kept.label] += 1
+        if not part.counted:
+            self._miss(part, np.array([row]))
         elif verdict.kind is Kind.UNTAGGED:
-            self.untagged[epoch.checkpoint, window_start(verdict.time)] += 1
+            self.untagged[part.epoch.checkpoint, window_start(verdict.time)] += 1
         elif verdict.kind is Kind.REJECT:
-            self.rejects[epoch.checkpoint, record.partition, verdict.label].append(record.offset)
+            self.rejects[part.epoch.checkpoint, record.partition, verdict.label].append(record.offset)
         else:
-            self.tweets[epoch.checkpoint, window_start(verdict.time), verdict.label] += 1
-            self.without_id += identity is None
+            self.tweets[part.epoch.checkpoint, window_start(verdict.time), verdict.label] += 1
+            self.without_id += number == NOBODY
+
+    def _miss(self, part: _Part, rows: NDArray[np.int64]) -> None:
+        """Note records that no epoch has counted."""
+        if not len(rows):
+            return
+        if part.epoch.closed:
+            # Behind the last epoch of a topic that the stack has left, only its own tweets are its business.
+            last = part.epoch is self.epochs[-1]
+            self.uncounted += int(np.count_nonzero(part.acknowledged[rows])) if last else len(rows)
+        else:
+            self.in_flight += len(rows)
+            self.oldest = min(self.oldest, part.records.append_times[rows].min().item())
 
     def _place(self, partition: int, offset: int) -> tuple[Epoch, bool]:
         """Return the epoch of a record, and whether that has counted it; a record between two belongs to the first."""
         found = self.epochs[0]
-        for epoch, counted_to in self._ranges:
+        for epoch in self.epochs:
             if offset < epoch.starts.get(partition, 0):
                 break
             found = epoch
-            if offset < counted_to.get(partition, 0):
+            if offset < epoch.counted_to().get(partition, 0):
                 return epoch, True
         return found, False
+
+
+class _Part(NamedTuple):
+    """Records of one fate, with their ids and whether each of those was acknowledged."""
+
+    records: RecordColumns
+    epoch: Epoch
+    counted: bool
+    identities: Identities
+    acknowledged: NDArray[np.bool_]
+
+
+def _readable(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
+    """Return the values, None for each that must not be decoded; as a rule one look at all of them finds none of those."""
+    there = values if None not in values else [value or b"" for value in values]
+    whole = cast("Sequence[bytes]", there)
+    if max(map(len, whole)) <= MAX_DEPTH:
+        try:
+            # A line feed stands in no character of several bytes, so that what is cut off is not mended by what follows.
+            b"\n".join(whole).decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            return values
+    return readable_only(values)
 
 
 def over_epochs(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int, str]]:
@@ -118,9 +221,9 @@ def over_epochs(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int
     return found
 
 
-def recount(records: Iterable[Record], epochs: Sequence[Epoch], acknowledged: set[tuple[str, int]]) -> Recount:
-    """Read the log of one topic once and count it with ``trending.tweets.rule.classify``; there must be an epoch."""
+def recount(records: Iterable[RecordColumns], epochs: Sequence[Epoch], acknowledged: Mapping[str, SequenceRanges]) -> Recount:
+    """Read the log of one topic once and count it by ``trending.tweets.rule``; there must be an epoch."""
     result = Recount(epochs)
-    for record in records:
-        result.add(record, acknowledged)
+    for each in records:
+        result.add(each, acknowledged)
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
@@ -41,18 +42,20 @@ class Record:
     all_headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
-def open_consumer(connection: KafkaConnection, *, end_events: bool = False) -> Consumer:
+def open_consumer(connection: KafkaConnection, *, end_events: bool = False, own: Mapping[str, object] | None = None) -> Consumer:
     """Return a consumer that belongs to no group, commits nothing and reads committed records only.
 
-    With ``end_events`` it tells when it has reached the end of a partition, also where the last offsets hold no record.
+    With ``end_events`` it tells when it has reached the end of a partition, also where the last offsets hold no record. ``own``
+    are more settings of librdkafka's.
     """
-    own = {
+    settings: dict[str, object] = {
         "group.id": "trending-reader",
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 100,
         "enable.partition.eof": end_events,
+        **(own or {}),
     }
-    return Consumer(connection.consumer(own))
+    return Consumer(connection.consumer(settings))
 
 
 def log_ends(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> dict[int, tuple[int, int]]:
@@ -195,6 +198,11 @@ def _read_run(consumer: Consumer, topic: str, partition: int, offsets: list[int]
 
 
 def _messages(consumer: Consumer, most: int, topic: str, awaited: Callable[[], str]) -> Iterator[Message]:
+    """Yield messages and end events one by one, as ``chunks_of`` does."""
+    return chain.from_iterable(chunks_of(consumer, most, topic, awaited))
+
+
+def chunks_of(consumer: Consumer, most: int, topic: str, awaited: Callable[[], str]) -> Iterator[list[Message]]:
     """Yield messages and end events, at most ``most`` of them at once; raises NotReady when nothing arrives for 30 s.
 
     ``awaited`` says what was asked for, for the error.
@@ -205,9 +213,9 @@ def _messages(consumer: Consumer, most: int, topic: str, awaited: Callable[[], s
         if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
             cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"
             raise NotReady(cause, awaited(), "make status")
-        for message in messages:
+        if messages:
+            yield messages
             silent_since = time.monotonic()
-            yield message
 
 
 def place_of(message: Message) -> tuple[int, int]:
@@ -228,7 +236,12 @@ def is_end(message: Message) -> bool:
 def to_record(message: Message) -> Record:
     """Return a message as a record; raises NotReady for a message that is an error."""
     partition, offset = place_of(message)
-    pairs = tuple(
+    pairs = header_pairs(message)
+    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), dict(pairs), message.key(), pairs)
+
+
+def header_pairs(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Return name and content of each of a message's headers, in their order; a name may come twice."""
+    return tuple(
         (str(pair[0]), value.encode() if isinstance(value := pair[1], str) else value) for pair in message.headers() or []
     )
-    return Record(partition, offset, message.timestamp()[1] / 1000, message.value(), dict(pairs), message.key(), pairs)

@@ -11,31 +11,19 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import compress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trending.kafka.packed_offsets import pack
 from trending.settings import WINDOW_SECONDS, WindowTime
-from trending.tweets.rule import (
-    FUTURE_AFTER,
-    LATE_AFTER,
-    MAX_DEPTH,
-    Kind,
-    PlainTweet,
-    classify,
-    decode_plain,
-    unreadable,
-    window_start,
-)
+from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
+from trending.tweets.rule import MAX_DEPTH, Kind, classify, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Iterator, Sequence
 
 SCHEMA = "kind string, time timestamp, label string, partition int, offsets binary, records bigint"
 """The schema of the rows that ``decode_batches`` yields; except for rejects the partition is -1 and the offsets are empty."""
@@ -53,8 +41,6 @@ _ARROW = pa.schema(
 _MICROSECONDS = 1_000_000
 Group = tuple[str, int, str, int]
 """Kind, window, label, partition."""
-_NO_TWEET = PlainTweet("", 0.0)
-"""Stands for what did not decode; no plain tweet has an empty hashtag."""
 
 
 def decode_batches(window_time: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -74,10 +60,9 @@ def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
     column = batch.column("value")
     values: list[bytes | None] = column.to_pylist()
     append_times = batch.column("timestamp").cast(pa.int64()).to_numpy() / _MICROSECONDS
-    tweets, doubtful = _plain_tweets(_readable(column, values))
-    times, plain = _judge(tweets, doubtful, append_times, mode)
-    windows = np.floor(times / WINDOW_SECONDS).astype(np.int64) * WINDOW_SECONDS
-    pairs = zip(windows.tolist(), [tweet.hashtag_principal for tweet in tweets], strict=True)
+    tweets, doubtful = plain_tweets(_readable(column, values))
+    times, plain = judge(tweets, doubtful, append_times, mode)
+    pairs = zip(window_starts(times).tolist(), [tweet.hashtag_principal for tweet in tweets], strict=True)
     counted = Counter(pairs if plain.all() else compress(pairs, plain.tolist()))
     counts: Counter[Group] = Counter()
     for (window, hashtag), number in counted.items():
@@ -116,41 +101,7 @@ def _readable(column: pa.Array, values: Sequence[bytes | None]) -> Sequence[byte
         utf8 = True
     if utf8 and (pc.max(pc.binary_length(column)).as_py() or 0) <= MAX_DEPTH:
         return values
-    return [None if value is None or unreadable(value) else value for value in values]
-
-
-def _plain_tweets(values: Iterable[bytes | None]) -> tuple[list[PlainTweet], list[int]]:
-    """Return each value's tweet, ``_NO_TWEET`` for what is none at first sight, and the rows of those."""
-    found: list[PlainTweet] = []
-    doubtful: list[int] = []
-    remaining = iter(values)
-    # None is a TypeError like any other, and no tweet.
-    decode = cast("Callable[[bytes | None], PlainTweet]", decode_plain)
-    while True:
-        try:
-            # What was decoded before an error stays in the list, and the iterator stands behind what caused it.
-            found.extend(map(decode, remaining))
-        except (msgspec.DecodeError, TypeError):
-            doubtful.append(len(found))
-            found.append(_NO_TWEET)
-        else:
-            return found, doubtful
-
-
-def _judge(
-    tweets: Sequence[PlainTweet], doubtful: Sequence[int], append_times: NDArray[np.float64], mode: WindowTime
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return each row's time, and whether it is a plain tweet that is neither late nor future; see ``classify``."""
-    plain = np.ones(len(tweets), np.bool_)
-    plain[doubtful] = False
-    if mode is WindowTime.ARRIVAL:
-        return append_times, plain
-    times = np.array([tweet.timestamp for tweet in tweets], np.float64)
-    # What is older than a window and its grace is late wherever its window began; a timestamp of 1e308 has no window here.
-    plain &= (times <= append_times + FUTURE_AFTER) & (times > append_times - (WINDOW_SECONDS + LATE_AFTER))
-    times = np.where(plain, times, append_times)
-    plain &= np.floor(times / WINDOW_SECONDS) * WINDOW_SECONDS + WINDOW_SECONDS + LATE_AFTER > append_times
-    return times, plain
+    return readable_only(values)
 
 
 def _micros(latest: float, window: int) -> int:

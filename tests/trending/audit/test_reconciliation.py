@@ -15,8 +15,10 @@ from trending.audit import second_reading
 from trending.audit.audit_report import MAX_DIFFERENCES, AuditReport
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recount import recount
+from trending.audit.sequences import by_run
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import Record
+from trending.kafka.record_columns import by_columns
 from trending.producer.ledger import Interval, Ledger
 from trending.producer.redriven import Redriven
 from trending.serving.epochs import Epoch, Rule
@@ -107,7 +109,7 @@ class Lab:
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
         epochs = self.epochs or (epoch("c", starts=starts, ends=self.counted_to or ends, rule=Rule(self.mode)),)
         part = LogRange(starts, self.firsts, ends, self.seen_at)
-        log = recount(self.log, epochs, ledger.acknowledged_ids(starts, ends))
+        log = recount(by_columns(self.log), epochs, by_run(ledger.acknowledged_ranges(starts, ends)))
         counts = self.epoch_counts or {("c", *key): tweets for key, tweets in self.counts.items() if tweets}
         rejects = {("c", *key): offsets for key, offsets in self.rejects.items()}
         untagged = {("c", window): records for window, records in self.untagged.items()}
@@ -380,7 +382,7 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
 def test_arrival_and_event_recount_by_their_own_clock() -> None:
     for mode, window in ((WindowTime.ARRIVAL, MINUTE + 60), (WindowTime.EVENT, MINUTE)):
         counting = (epoch("c", ends={0: 9}, rule=Rule(mode)),)
-        log = recount([Record(0, 0, MINUTE + 61, tweet("#a", MINUTE + 59), {})], counting, set())
+        log = recount(by_columns([Record(0, 0, MINUTE + 61, tweet("#a", MINUTE + 59), {})]), counting, {})
         assert log.tweets == {("c", window, "#a"): 1}
 
 
@@ -538,7 +540,7 @@ def test_a_second_reading_that_disagrees_makes_the_audit_fail(lab: Lab, monkeypa
     report = lab.audit()
     assert (report.lost, report.duplicated, report.differences) == (0, 0, ())
     assert line(report, "records read a second time") == "records read a second time: 1, disagreements: 1"
-    assert line(report, "  partition 0, offset 0").endswith("a second reading tweet '#other' at 1765845060")
+    assert line(report, "  partition 0, offset 0").endswith("a second reading tweet '#other' at 1765845060.0")
     assert refuses(report)
 
 

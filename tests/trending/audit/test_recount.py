@@ -1,0 +1,138 @@
+"""The recount by columns against one that looks at each record by itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from fakes.trending.counting import epoch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trending.audit.recount import recount
+from trending.audit.sequences import by_run
+from trending.kafka.log_reader import Record
+from trending.kafka.record_columns import by_columns
+from trending.serving.epochs import Rule
+from trending.settings import WindowTime
+from trending.tweets.record_id import identity_of
+from trending.tweets.rule import Kind, classify, window_start
+
+if TYPE_CHECKING:
+    from trending.serving.epochs import Epoch
+
+MINUTE = 1765845060
+RUN = "0123456789ab"
+
+
+def tweet(hashtag: str, timestamp: float) -> bytes:
+    record = {"usuario": "u", "texto": "é", "hashtag_principal": hashtag, "timestamp": timestamp}
+    return json.dumps(record, ensure_ascii=False).encode()
+
+
+VALUES = st.one_of(
+    st.builds(tweet, st.sampled_from(["#a", "#b"]), st.floats(MINUTE - 200, MINUTE + 200)),
+    st.builds(tweet, st.sampled_from(["#a", "#ñ"]), st.floats(MINUTE - 5, MINUTE + 60)),
+    st.sampled_from([None, b"{", b"\xc3", b"\xa9{", tweet("", MINUTE), tweet("#" * 281, MINUTE), tweet("#" * 260, MINUTE)]),
+    st.just(b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'),
+)
+IDS = st.one_of(
+    st.none(),
+    st.integers(0, 30).map(lambda sequence: f"t1:{RUN}:{sequence}".encode()),
+    st.integers(0, 30).map(lambda sequence: f"t1:{RUN[::-1]}:{sequence}".encode()),
+    st.just(b"orders:17"),
+)
+RECORDS = st.tuples(st.integers(0, 1), st.integers(0, 3), st.floats(MINUTE, MINUTE + 130), VALUES, IDS)
+LOGS = st.lists(RECORDS, min_size=1, max_size=40)
+MODES = st.sampled_from(WindowTime)
+
+
+@st.composite
+def epochs(draw: st.DrawFn) -> tuple[Epoch, ...]:
+    """Return one or two epochs that cover two partitions with gaps, twice or not at all."""
+    ends = st.dictionaries(st.integers(0, 1), st.integers(0, 60))
+    first = epoch("c", starts=draw(ends), ends=draw(ends), rule=Rule(draw(MODES)), closed=draw(st.booleans()))
+    if draw(st.booleans()):
+        return (first,)
+    return first, epoch("d", starts=draw(ends), ends=draw(ends), rule=Rule(draw(MODES)), closed=draw(st.booleans()))
+
+
+def place(record: Record, counting: tuple[Epoch, ...]) -> tuple[Epoch, bool]:
+    found = counting[0]
+    for each in counting:
+        if record.offset < each.starts.get(record.partition, 0):
+            break
+        found = each
+        if record.offset < each.counted_to().get(record.partition, 0):
+            return each, True
+    return found, False
+
+
+def one_by_one(log: list[Record], counting: tuple[Epoch, ...], acknowledged: set[tuple[str, int]]) -> dict[str, Any]:
+    """Return what a recount must find, from each record alone."""
+    ids: Counter[tuple[str, int]] = Counter()
+    tweets: Counter[tuple[str, int, str]] = Counter()
+    minutes: Counter[tuple[str, int, str]] = Counter()
+    untagged: Counter[tuple[str, int]] = Counter()
+    rejects: dict[tuple[str, int, str], list[int]] = {}
+    found: Counter[str] = Counter()
+    waiting: list[float] = []
+    for record in log:
+        by, counted = place(record, counting)
+        kind, label, time = classify(record.value, record.append_time, by.rule.window_time)
+        identity = identity_of(record.key, record.headers)
+        ids[identity] += identity is not None  # type: ignore[index]
+        if kind is Kind.FOREIGN:
+            found["foreign"] += 1
+            continue
+        by_arrival = classify(record.value, record.append_time, WindowTime.ARRIVAL)
+        if identity in acknowledged and by_arrival.kind is Kind.TWEET:
+            minutes[identity[0], window_start(record.append_time), by_arrival.label] += 1  # type: ignore[index]
+        if not counted and by.closed:
+            found["uncounted"] += by is not counting[-1] or identity in acknowledged
+        elif not counted:
+            waiting.append(record.append_time)
+        elif kind is Kind.TWEET:
+            tweets[by.checkpoint, window_start(time), label] += 1
+            found["without_id"] += identity is None
+        elif kind is Kind.UNTAGGED:
+            untagged[by.checkpoint, window_start(time)] += 1
+        else:
+            rejects.setdefault((by.checkpoint, record.partition, str(label)), []).append(record.offset)
+    ids = +ids
+    return {
+        "ids": dict(Counter(run for run, _sequence in ids)),
+        "repeated": ids.total() - len(ids),
+        "tweets": tweets,
+        "minutes": minutes,
+        "untagged": untagged,
+        "rejects": rejects,
+        **{name: found[name] for name in ("foreign", "uncounted", "without_id")},
+        "in_flight": len(waiting),
+        "oldest": min(waiting, default=float("inf")),
+    }
+
+
+@settings(max_examples=300)
+@given(LOGS, epochs(), st.lists(st.integers(0, 40), min_size=2, max_size=2), st.integers(1, 9))
+def test_by_columns_and_one_by_one_the_same_is_found(
+    drawn: list[tuple[int, int, float, bytes | None, bytes | None]],
+    counting: tuple[Epoch, ...],
+    acknowledged: list[int],
+    together: int,
+) -> None:
+    log, offsets = [], {0: 0, 1: 0}
+    for partition, gap, at, value, key in drawn:
+        offsets[partition] += gap + 1
+        log.append(Record(partition, offsets[partition], at, value, {}, key))
+    first, last = sorted(acknowledged)
+    batches = [each for start in range(0, len(log), together) for each in by_columns(log[start : start + together])]
+    result = recount(batches, counting, by_run([(RUN, range(first, last))]))
+    expected = one_by_one(log, counting, {(RUN, sequence) for sequence in range(first, last)})
+    found = {name: getattr(result, name) for name in expected}
+    found["ids"] = {run: len(each) for run, each in result.ids.items()}
+    found["rejects"] = {(who, part, str(reason)): each.tolist() for (who, part, reason), each in result.rejects.items()}
+    assert found == expected
+    assert result.second.disagreements == []
+    assert (result.first, result.last) == (min(each.append_time for each in log), max(each.append_time for each in log))

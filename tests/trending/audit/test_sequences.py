@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trending.audit.sequences import SequenceRanges, SequenceSet, by_run
+
+DENSE = st.integers(0, 3_000)
+ANYWHERE = st.one_of(DENSE, st.integers(0, 2**64 - 1), st.sampled_from([1023, 1024, 10**19 - 1]))
+BATCHES = st.lists(st.lists(ANYWHERE, min_size=1, max_size=60), max_size=6)
+RANGES = st.lists(st.tuples(DENSE, st.integers(0, 1_500)).map(lambda pair: range(pair[0], pair[0] + pair[1])), max_size=8)
+
+
+def filled(batches: list[list[int]]) -> tuple[SequenceSet, int]:
+    found = SequenceSet()
+    return found, sum(found.add(np.array(batch, np.uint64)) for batch in batches)
+
+
+@given(BATCHES, st.lists(st.tuples(ANYWHERE, ANYWHERE), max_size=5))
+def test_a_bitmap_holds_what_a_set_would(batches: list[list[int]], bounds: list[tuple[int, int]]) -> None:
+    found, repeated = filled(batches)
+    members = {sequence for batch in batches for sequence in batch}
+    assert len(found) == len(members)
+    assert repeated == sum(map(len, batches)) - len(members)
+    for start, stop in bounds:
+        assert found.count(start, stop) == sum(start <= member < stop for member in members)
+
+
+@given(RANGES, BATCHES, st.none() | DENSE)
+def test_ranges_hold_what_a_set_would(ranges: list[range], batches: list[list[int]], below: int | None) -> None:
+    found, members = SequenceRanges(ranges), {sequence for each in ranges for sequence in each}
+    assert len(found) == len(members)
+    assert {sequence for start, stop in found for sequence in range(start, stop)} == members
+    assert all(stop < start for (_, stop), (start, _) in zip(list(found), list(found)[1:], strict=False)), "merged, in order"
+    others, _repeated = filled(batches)
+    there = {sequence for batch in batches for sequence in batch}
+    assert found.among(others, below) == sum(below is None or member < below for member in members & there)
+    asked = np.array(sorted(there), np.uint64)
+    assert found.has(asked).tolist() == [sequence in members for sequence in asked.tolist()]
+
+
+def test_ranges_are_kept_by_run() -> None:
+    found = by_run([("a", range(2)), ("b", range(5, 6)), ("a", range(1, 4))])
+    assert {run: list(each) for run, each in found.items()} == {"a": [(0, 4)], "b": [(5, 6)]}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_million_ids_in_whatever_order_take_some_bits_each(order: int) -> None:
+    ids = np.arange(1_000_000, dtype=np.uint64)[::order]
+    tracemalloc.start()
+    try:
+        found = SequenceSet()
+        assert sum(found.add(ids[start : start + 5_000]) for start in range(0, len(ids), 5_000)) == 0
+        held, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(found), found.count(0, 10**19)) == (1_000_000, 1_000_000)
+    assert held < 500_000
