@@ -126,7 +126,5 @@ def _columns(messages: Sequence[Message]) -> Iterator[RecordColumns]:
             np.array([message.timestamp()[1] for message in own], np.int64) / 1000,
             [message.value() for message in own],
             [message.key() for message in own],
-            {}
-            if headers.count(None) == len(own)
-            else {row: dict(header_pairs(own[row])) for row, each in enumerate(headers) if each},
+            {row: dict(header_pairs(own[row])) for row in named},
         )
