@@ -32,7 +32,8 @@ _QUEUED_KILOBYTES = 32 * 1024
 class RecordColumns:
     """Consecutive records of one partition in the order of their offsets, a row each.
 
-    ``append_times`` are the broker's, in seconds since the epoch. ``headers`` are there for rows that have some.
+    ``append_times`` are the broker's, in seconds since the epoch. ``headers`` are there for rows that have some, of a name that
+    comes twice the last: an id is looked for in them, and nothing else.
     """
 
     partition: int

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,7 +55,7 @@ def test_by_columns_the_same_records_are_read(
     ends = {part: min(offset, kafka.end(("tweets", part), committed=True)) for part, offset in end.items()}
     alone: dict[int, list[Record]] = {}
     for record in read_log(BROKER, "tweets", start, ends):
-        alone.setdefault(record.partition, []).append(record)
+        alone.setdefault(record.partition, []).append(replace(record, all_headers=()))
     assert one_by_one(read_columns(BROKER, "tweets", start, ends)) == alone
 
 
