@@ -1,10 +1,10 @@
-"""What an admin request of librdkafka's brought."""
+"""What a call of librdkafka's brought: the answer of an admin request, or the error that it ended with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -22,3 +22,16 @@ def answer_of(future: Future[Answer], timeout: float) -> Answer:
     if isinstance(error, KafkaException):
         raise KafkaException(*error.args)
     return future.result()
+
+
+def error_of(raised: KafkaException | SystemError) -> KafkaError:
+    """Return Kafka's error in what a call that serves callbacks has raised; raises anything else as it is.
+
+    A fatal error can meet a report in the same call. Python then sees an exception beside a result and tells of both: a
+    SystemError whose cause is the KafkaException (seen with confluent-kafka beside a real broker that fenced the producer).
+    """
+    error = raised.__cause__ if isinstance(raised, SystemError) else raised
+    if not isinstance(error, KafkaException):
+        raise raised
+    found: KafkaError = error.args[0]
+    return found

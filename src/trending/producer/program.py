@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
+from trending.kafka.answers import error_of
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
 from trending.producer.schedule import Schedule
@@ -145,9 +146,9 @@ class TweetProducer:
             # Full queue: the broker is slower than we are. Waiting is the back-pressure; the tweet is kept.
             burst.handed = place
             self._wait_for_room()
-        except KafkaException as error:
+        except (KafkaException, SystemError) as error:
             # A fatal error is thrown here before the callback hears of it; a message too large, only here.
-            self._fatal = error.args[0]
+            self._fatal = error_of(error)
         burst.handed = place
 
     def _wait_for_room(self) -> None:
@@ -166,17 +167,17 @@ class TweetProducer:
         """
         try:
             return self._producer.poll(seconds)
-        except KafkaException as error:
-            self._fatal = error.args[0]
+        except (KafkaException, SystemError) as error:
+            self._fatal = error_of(error)
             return 0
 
     def _flush(self) -> int:
         """Wait for what is under way, and return how many tweets have no report even then."""
         try:
             return self._producer.flush(FLUSH_SECONDS)
-        except KafkaException as error:
+        except (KafkaException, SystemError) as error:
             # It cut the call short, and comes once: the reports from before it are still to be served.
-            self._fatal = error.args[0]
+            self._fatal = error_of(error)
             return self._producer.flush(FLUSH_SECONDS)
 
     def _leaders_known(self) -> bool:

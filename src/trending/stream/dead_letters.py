@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from trending.errors import LabError, NotReady
+from trending.kafka.answers import error_of
 from trending.kafka.log_reader import log_ends, read_log, read_places
 from trending.kafka.open_transactions import LONGEST_SECONDS
 from trending.kafka.rejects import by_partition
@@ -117,11 +118,7 @@ class DeadLetters:
                 if refused := self._transact(producer, piece):
                     return refused
         except (KafkaException, SystemError) as error:
-            # librdkafka's fatal error can meet a report in the same call: Python then tells of both, the first one as the cause.
-            fatal = error if isinstance(error, KafkaException) else error.__cause__
-            if not isinstance(fatal, KafkaException):
-                raise
-            raise self._not_written(fatal.args[0]) from error
+            raise self._not_written(error_of(error)) from error
         return {}
 
     def _fresh(self, rejects: Iterable[Rejects]) -> Iterator[Letter]:

@@ -142,6 +142,8 @@ class FakeKafka:
     """The last producer of each ``transactional.id``: an older one is fenced."""
     reported_errors: list[KafkaError] = field(default_factory=list)
     refuse_to_queue: KafkaError | None = None
+    errors_meet_reports: bool = False
+    """Whether a fatal error comes out of a call that also brings a report: as a SystemError with it as the cause."""
     last_partition_first: bool = False
     _numbers: Iterator[int] = field(default_factory=count)
     topic_ids: dict[str, str] = field(default_factory=dict)
@@ -344,6 +346,8 @@ class FakeProducer:
             error = self._kafka.reported_errors.pop(0)
             if error.fatal():
                 # confluent_kafka raises it out of whatever serves callbacks, and calls no error_cb.
+                if self._kafka.errors_meet_reports:
+                    raise SystemError from KafkaException(error)
                 raise KafkaException(error)
             self.configuration["error_cb"](error)
 

@@ -370,7 +370,9 @@ def test_a_passing_error_of_the_client_is_logged_and_the_producer_goes_on(bench:
     assert len(bench.log_ids()) >= 19
 
 
-def test_a_fatal_error_ends_the_producer_with_its_cause_after_flushing(bench: Bench) -> None:
+@pytest.mark.parametrize("beside_a_report", [False, True])
+def test_a_fatal_error_ends_the_producer_with_its_cause_after_flushing(bench: Bench, *, beside_a_report: bool) -> None:
+    bench.kafka.errors_meet_reports = beside_a_report
     fatal = KafkaError(KafkaError._FATAL, "the producer was fenced", fatal=True)
     bench.after(5, lambda: bench.kafka.reported_errors.append(fatal))
     began = bench.kafka.clock.monotonic()
@@ -382,7 +384,10 @@ def test_a_fatal_error_ends_the_producer_with_its_cause_after_flushing(bench: Be
     assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
 
 
-def test_a_fatal_error_while_the_last_tweets_are_flushed_costs_no_report(bench: Bench) -> None:
+@pytest.mark.parametrize("beside_a_report", [False, True])
+def test_a_fatal_error_while_the_last_tweets_are_flushed_costs_no_report(bench: Bench, *, beside_a_report: bool) -> None:
+    bench.kafka.errors_meet_reports = beside_a_report
+
     def stop() -> None:
         bench.kafka.reported_errors.append(KafkaError(KafkaError._FATAL, "the producer was fenced", fatal=True))
         bench.stop.set()
