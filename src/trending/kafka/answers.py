@@ -33,5 +33,7 @@ def error_of(raised: KafkaException | SystemError) -> KafkaError:
     error = raised.__cause__ if isinstance(raised, SystemError) else raised
     if not isinstance(error, KafkaException):
         raise raised
+    for each in {raised, error}:
+        each.__traceback__ = None  # the client's C code keeps the error, which would keep our frames and the client in them
     found: KafkaError = error.args[0]
     return found

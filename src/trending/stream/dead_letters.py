@@ -109,6 +109,7 @@ class DeadLetters:
 
     def _attempt(self, rejects: list[Rejects], given_up: set[Letter]) -> dict[Letter, int]:
         """Send what is not there yet until the broker refuses letters for themselves; returns those with librdkafka's code."""
+        fatal: KafkaError | None = None
         try:
             producer = Producer(self._connection.client(self._settings(), silent=False))
             producer.init_transactions(DEADLINE_SECONDS)
@@ -118,7 +119,10 @@ class DeadLetters:
                 if refused := self._transact(producer, piece):
                     return refused
         except (KafkaException, SystemError) as error:
-            raise self._not_written(error_of(error)) from error
+            # Not raised from here: confluent-kafka's error would be its context, and would keep this frame with the client.
+            fatal = error_of(error)
+        if fatal is not None:
+            raise self._not_written(fatal)
         return {}
 
     def _fresh(self, rejects: Iterable[Rejects]) -> Iterator[Letter]:

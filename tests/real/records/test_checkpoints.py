@@ -46,9 +46,7 @@ def settled(stack: RealStack) -> Path:
     """Stop the stream after some batches and return its checkpoint."""
     stack.wait_until(lambda: stack.figure("stream", "batches") > 3, 60, "a few batches are done")
     stack.lab.supervisor.remove("stream")
-    checkpoint = checkpoint_path(stack.lab)
-    assert numbered(checkpoint / "offsets")[-1] == numbered(checkpoint / "commits")[-1], "the batch at hand came to its end"
-    return checkpoint
+    return checkpoint_path(stack.lab)
 
 
 @pytest.mark.row(21, "E")
