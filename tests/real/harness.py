@@ -269,8 +269,11 @@ class RealStack:
         return set(found_before(self.name).running)
 
     def output_tails(self) -> str:
+        """Return what the programs said last: their heartbeats, with how old they are, and the ends of their logs."""
+        beats = {program: self.beat(program) for program in ("producer", "stream", "page")}
+        lines = [f"--- {program} {beat.age(time.time()):.1f} s ago: {beat}" for program, beat in beats.items() if beat]
         logs = sorted(self.paths.output.glob("*.log"))
-        return "\n".join(f"--- {path.name}\n{tail(path, 12)}" for path in logs)
+        return "\n".join([*lines, *(f"--- {path.name}\n{tail(path, 12)}" for path in logs)])
 
     def assert_nothing_left(self) -> None:
         """Require that no process, socket, lock, container, network or port of the stack is left."""
