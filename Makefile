@@ -139,18 +139,18 @@ screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots
 
 # Files whole on one worker, the longest first: tests/order.py.
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest --dist loadfile --no-loadscope-reorder
 
 test: setup ## fast tests, and a journey in each runtime that this machine has; names what it skips and says how long it took
-	@$(PYTEST) -m "not real or journey" $(ARGS)
+	@$(PYTEST) -n 2 -m "not real or journey" $(ARGS)
 
 test-rest: setup ## what `make test` leaves out of `make test-all`
-	@$(PYTEST) -m "real and not journey" $(ARGS)
+	@$(PYTEST) -n 2 -m "real and not journey" $(ARGS)
 
 test-all: setup ## the whole suite
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n 2 $(ARGS)
 
-# A third of their time is waiting: three workers on two cores take 106 s where two take 126.
+# A third of its time is waiting: on two cores, three workers take 106 s and two take 126.
 test-fast: $(JARS) ## what needs neither network nor Java
 	@$(PYTEST) -n 3 -m "not real" --ignore=tests/real $(ARGS)
 

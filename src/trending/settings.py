@@ -173,8 +173,8 @@ class StreamSettings(Section):
         120,
         ge=0,
         le=3600,
-        description="Seconds that one partition may be behind another, or an append time behind the one before it, in what the "
-        "job reads. Spark's watermark waits that much longer: more state, and nothing dropped.",
+        description="Seconds by which times in the log may go back, within a partition or between two. Spark's watermark waits "
+        "that much longer: more state, and nothing dropped.",
     )
     driver_mb: int = Field(512, ge=384, le=16384, description="JVM heap of the Spark driver, MiB.")
     time_zone: str | None = Field(

@@ -93,6 +93,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     promised = sum(map(len, acknowledged.values()))
     in_log = sum(map(len, log.ids.values()))
     arrived = sum(ids.among(log.ids[run]) for run, ids in acknowledged.items() if run in log.ids)
+    refused = _by_place(log.rejects).items()
     reserved = {run: ledgers.after.reserved.get(run, 0) for run in log.ids}
     attempted = sum(ids.count(0, reserved[run]) for run, ids in log.ids.items())
     known = sum(ids.among(log.ids[run], reserved[run]) for run, ids in acknowledged.items() if run in log.ids)
@@ -108,9 +109,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         without_id=log.without_id,
         foreign=log.foreign,
         rejected=_by_reason(log.rejects),
-        dead_letters=sum(
-            letters.account_for(partition, reason, offsets) for (partition, reason), offsets in _by_place(log.rejects).items()
-        ),
+        dead_letters=sum(letters.account_for(*place, offsets) for place, offsets in refused),
         dropped_by_spark=store.dropped,
         differences=tuple(differences),
         start=part.starts,
@@ -124,9 +123,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         disagreements=tuple(log.second.disagreements),
         sent_back=_sent_back(ledgers.after, acknowledged),
         letters_twice=letters.twice,
-        letters_expired=sum(
-            letters.expired(partition, reason, offsets) for (partition, reason), offsets in _by_place(log.rejects).items()
-        ),
+        letters_expired=sum(letters.expired(*place, offsets) for place, offsets in refused),
     )
 
 

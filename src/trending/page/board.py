@@ -69,7 +69,7 @@ class Board:
         self._began = self._began or now
         stream = _beat(self._spec.stream)
         if stream is not None:  # a new life of the driver has read nothing yet, and a clock that was set back has been ahead
-            self._read_until = max(min(self._read_until, now), stream.figures.get("read_until", 0.0))
+            self._read_until = min(now, max(self._read_until, stream.figures.get("read_until", 0.0)))
         try:
             self._follow_store()
         except (OperationalError, FileNotFoundError) as error:

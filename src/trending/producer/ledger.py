@@ -118,10 +118,6 @@ class Interval:
             return len(self) if self.unplaced_end > end_offset else 0
         return max(0, self.end_offset - max(self.first_offset, end_offset))
 
-    def ids(self, start_offset: int, end_offset: int | None = None) -> Iterator[tuple[str, int]]:
-        """Yield (run, sequence) of every acknowledged record from ``start_offset`` to ``end_offset`` (exclusive)."""
-        return ((self.run, sequence) for sequence in self.within(start_offset, end_offset))
-
 
 @dataclass(frozen=True)
 class Ledger:
@@ -171,13 +167,6 @@ class Ledger:
             sequences = each.within(start_offsets.get(each.partition, 0), ends.get(each.partition))
             if sequences:
                 yield each.run, sequences
-
-    def acknowledged_ids(
-        self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
-    ) -> set[tuple[str, int]]:
-        """Return the ids of the records acknowledged from ``start_offsets`` up to ``end_offsets`` (partition → offset)."""
-        ranges = self.acknowledged_ranges(start_offsets, end_offsets)
-        return {(run, sequence) for run, sequences in ranges for sequence in sequences}
 
     def acknowledged_behind(self, end_offsets: Mapping[int, int]) -> int:
         """Return the number of records acknowledged from ``end_offsets`` on, where readers cannot go yet."""

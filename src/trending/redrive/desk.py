@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from trending.errors import LabError, NotReady
+from trending.kafka.answers import error_of
 from trending.kafka.log_reader import ends_of, log_ends, read_log
-from trending.kafka.open_transactions import LONGEST_SECONDS
+from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, transaction_settings
 from trending.producer import redriven
 from trending.producer.ledger import opened, read_ledger, redriven_table
 from trending.producer.ledger_writer import LedgerWriter
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from trending.kafka.connection import KafkaConnection
     from trending.producer.ledger import Ledger
 
-DEADLINE_SECONDS = 30.0
 Place = tuple[int, int, float]
 """Partition, offset, append time."""
 
@@ -70,19 +70,15 @@ class Desk:
 
         First it is looked up what became of a redrive that was cut short: its transaction is over as soon as ours may begin.
         """
-        settings = {
-            "transactional.id": f"{self.topic}-redrive",
-            "transaction.timeout.ms": LONGEST_SECONDS * 1000,
-            "message.timeout.ms": int(DEADLINE_SECONDS * 1000),
-        }
         try:
-            producer = Producer(self.connection.client(settings, silent=False))
+            producer = Producer(self.connection.client(transaction_settings(f"{self.topic}-redrive"), silent=False))
             producer.init_transactions(DEADLINE_SECONDS)
             self._settle()
             mended = self.look(wish).mended
             return self._send(producer, mended) if mended else Sent("", 0)
-        except KafkaException as error:
-            raise self._failed(error.args[0]) from error
+        except (KafkaException, SystemError) as error:
+            fatal = error_of(error)  # raised below: it would be the context, and keep this frame with the client
+        raise self._failed(fatal)
 
     def _open(self, ledger: Ledger, log: Mapping[int, tuple[int, int]]) -> list[Redriven]:
         """Return the letters that were booked and not acknowledged, and that the log can still tell of.
@@ -90,9 +86,8 @@ class Desk:
         Of a topic that is gone, and where retention has taken the place, nobody can tell: those count as sent.
         """
         runs = {each.run for each in ledger.redriven}
-        acknowledged = {
-            (each.run, sequence) for each in ledger.intervals if each.run in runs for sequence in each.within(each.first_offset)
-        }
+        ranges = ledger.acknowledged_ranges({})
+        acknowledged = {(run, sequence) for run, sequences in ranges if run in runs for sequence in sequences}
         here = [each for each in ledger.redriven if ledger.topics.get(each.run) == self.topic_id]
         there = [each for each in here if each.partition in log and log[each.partition][0] <= each.not_before]
         return [each for each in there if each.identity not in acknowledged]
@@ -155,12 +150,9 @@ class Desk:
             key = keys[number] if each.key is None else each.key
             headers = [*each.headers, *own]
             producer.produce(self.topic, each.value, key, target, headers=headers, on_delivery=partial(delivered, number))
-        left = producer.flush(DEADLINE_SECONDS)
-        if left or failures:
-            with suppress(KafkaException):  # the next redrive would end it too
-                producer.abort_transaction(DEADLINE_SECONDS)
-            raise self._failed(failures[0] if failures else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - librdkafka's own
-        producer.commit_transaction(DEADLINE_SECONDS)
+        failure = end_transaction(producer, failures)
+        if failure is not None:
+            raise self._failed(failure)
         return placed
 
     def _acknowledge(self, arrived: Mapping[tuple[str, int], tuple[Place, bytes]]) -> None:

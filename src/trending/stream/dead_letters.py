@@ -7,7 +7,6 @@ drivers only the one that came last can write, and it reads first what the other
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from trending.errors import LabError, NotReady
 from trending.kafka.answers import error_of
 from trending.kafka.log_reader import log_ends, read_log, read_places
-from trending.kafka.open_transactions import LONGEST_SECONDS
 from trending.kafka.rejects import by_partition
+from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, transaction_settings
 from trending.stream.envelope import Envelope, enclose
 from trending.stream.letters import Letters, Reject, Summary, divide
 
@@ -40,7 +39,6 @@ QUEUED_KBYTES = 65_536
 PIECE_BYTES = 16_777_216
 PIECE_LETTERS = 5_000
 """What one transaction holds at most: it stands in memory, and is written long before the broker would abort it."""
-DEADLINE_SECONDS = 30.0
 ABOUT_THE_LETTER = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -134,28 +132,27 @@ class DeadLetters:
 
     def _transact(self, producer: Producer, piece: list[Envelope]) -> dict[Letter, int]:
         """Write letters in one transaction, or none of them where the broker refuses some for themselves; returns those."""
-        reports: list[tuple[Letter, KafkaError | None, int | None]] = []
+        placed: dict[Letter, int] = {}
+        failures: dict[Letter, KafkaError] = {}
 
         def delivered(letter: Letter, error: KafkaError | None, message: Message) -> None:
-            reports.append((letter, error, None if error else message.offset()))
+            if error is None:
+                placed[letter] = -1 if (offset := message.offset()) is None else offset
+            else:
+                failures[letter] = error
 
         producer.begin_transaction()
         for each in piece:
             if not self._hand_over(producer, each, partial(delivered, each.letter)):
                 break
-        left = producer.flush(DEADLINE_SECONDS)
-        errors = [(letter, error) for letter, error, _offset in reports if error is not None]
-        if not left and not errors:
-            producer.commit_transaction(DEADLINE_SECONDS)
-            for letter, _error, offset in reports:
-                self._written.add(letter)
-                self._next_offset = max(self._next_offset, 0 if offset is None else offset + 1)
+        failure = end_transaction(producer, failures.values())
+        if failure is None:
+            self._written |= placed.keys()
+            self._next_offset = max([self._next_offset, *(offset + 1 for offset in placed.values())])
             return {}
-        with suppress(KafkaException):  # the next one to come would end it too
-            producer.abort_transaction(DEADLINE_SECONDS)
-        refused = {letter: error.code() for letter, error in errors if error.code() in ABOUT_THE_LETTER}
+        refused = {letter: error.code() for letter, error in failures.items() if error.code() in ABOUT_THE_LETTER}
         if not refused:
-            raise self._not_written(errors[0][1] if errors else KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001 - as above
+            raise self._not_written(failure)
         return refused
 
     def _hand_over(self, producer: Producer, each: Envelope, report: Callable[[KafkaError | None, Message], None]) -> bool:
@@ -184,13 +181,11 @@ class DeadLetters:
         size = self._room + ENVELOPE_BYTES
         return {
             # One name for the topic and not for the checkpoint: the job of another checkpoint must be refused too.
-            "transactional.id": f"{self._dead_letter_topic}-letters",
-            "transaction.timeout.ms": LONGEST_SECONDS * 1000,
+            **transaction_settings(f"{self._dead_letter_topic}-letters"),
             "message.max.bytes": size,
             # The broker measures whole batches: many small letters must not make one that is too large.
             "batch.size": min(size, 1_000_000),
             "queue.buffering.max.kbytes": QUEUED_KBYTES,
-            "message.timeout.ms": int(DEADLINE_SECONDS * 1000),
         }
 
     def _envelopes(self, letters: list[Letter]) -> Iterator[Envelope]:

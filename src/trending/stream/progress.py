@@ -36,8 +36,12 @@ class ProgressListener(StreamingQueryListener):
         self._rows = 0
         self._seconds = 0.0
         self.batches = 0
-        self.dropped = 0
+
+    @property
+    def dropped(self) -> int:
         """Groups dropped in this process; there should be none."""
+        with self._lock:
+            return self._dropped.total()
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:
         """Nothing to keep: the heartbeat already says that the query runs."""
@@ -58,7 +62,6 @@ class ProgressListener(StreamingQueryListener):
         dropped = sum(operator.get("numRowsDroppedByWatermark", 0) for operator in progress["stateOperators"])
         with self._lock:
             self.batches += 1
-            self.dropped += dropped
             self._dropped[run] += dropped
             figures = figures_of(progress)
             self._rows += int(figures["input_rows"])

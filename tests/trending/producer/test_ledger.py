@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ MINUTE = 1765845060
 
 
 def acknowledged(ledger: Ledger) -> set[tuple[str, int]]:
-    return ledger.acknowledged_ids({})
+    return acknowledged_ids(ledger, {})
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_consecutive_records_are_one_interval(path: Path) -> None:
 def test_an_interval_yields_the_ids_whose_offset_is_in_the_range(first: int, length: int, offset: int, start: int) -> None:
     interval = Interval("run", 0, first, first + length - 1, offset)
     expected = [("run", first + step) for step in range(length) if offset + step >= start]
-    assert list(interval.ids(start)) == expected
+    assert [(interval.run, sequence) for sequence in interval.within(start)] == expected
 
 
 def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: Path) -> None:
@@ -62,7 +63,7 @@ def test_other_producers_between_ours_break_the_interval_and_lose_nothing(path: 
         (2, 3, 5),
         (4, 4, 9),
     ]
-    assert ledger.acknowledged_ids({0: 6}) == {("run", 3), ("run", 4)}
+    assert acknowledged_ids(ledger, {0: 6}) == {("run", 3), ("run", 4)}
 
 
 INTERVALS = st.lists(
@@ -90,7 +91,7 @@ def test_what_was_acknowledged_within_bounds_and_behind_them_adds_up(
         sequence, offsets[partition] = sequence + length, end
     ledger = Ledger(tuple(intervals), {}, {}, 0)
     within = {key for key, (part, low, high) in places.items() if start.get(part, 0) <= low and high < ends.get(part, 10**9)}
-    assert ledger.acknowledged_ids(start, ends) == within
+    assert acknowledged_ids(ledger, start, ends) == within
     assert {(run, each) for run, ids in ledger.acknowledged_ranges(start, ends) for each in ids} == within
     assert ledger.acknowledged_behind(ends) == sum(high >= ends.get(part, 10**9) for part, _low, high in places.values())
 
@@ -222,9 +223,9 @@ def test_start_offsets_are_those_of_each_partition(path: Path) -> None:
     writer.acknowledge(1, 1, 3, MINUTE, "#a")
     writer.close()
     ledger = read_ledger(path)
-    assert ledger.acknowledged_ids({0: 8}) == {("run", 1)}
-    assert ledger.acknowledged_ids({1: 4}) == {("run", 0)}
-    assert ledger.acknowledged_ids({0: 8, 1: 4}) == set()
+    assert acknowledged_ids(ledger, {0: 8}) == {("run", 1)}
+    assert acknowledged_ids(ledger, {1: 4}) == {("run", 0)}
+    assert acknowledged_ids(ledger, {0: 8, 1: 4}) == set()
 
 
 def test_a_commit_that_failed_is_made_up_for_by_the_next_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +319,7 @@ def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], sta
         writer.close()
         ledger = read_ledger(path)
     expected = {("run", sequence) for sequence, (partition, offset) in places.items() if offset >= start.get(partition, 0)}
-    assert ledger.acknowledged_ids(start) == expected
+    assert acknowledged_ids(ledger, start) == expected
     assert acknowledged(ledger) == {("run", sequence) for sequence in places}
     assert sum(len(interval) for interval in ledger.intervals) == len(places) == writer.acknowledged
     assert (ledger.counts, ledger.failed) == (dict(counts), failed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError
+from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.kafka import FakeMessage
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
@@ -83,7 +84,7 @@ def test_two_reports_prove_a_burst_whose_offsets_are_exactly_as_many(bench: Benc
 
 def test_the_first_report_proves_the_first_record_and_no_other(bench: Bench) -> None:
     bench.line.append(bench.line.begin(5), 0, 4)
-    assert bench.ledger().acknowledged_ids({}) == {("run", 0)}
+    assert acknowledged_ids(bench.ledger(), {}) == {("run", 0)}
 
 
 def test_records_of_others_in_between_leave_the_place_open_and_the_acknowledgement_certain(bench: Bench) -> None:
@@ -93,14 +94,14 @@ def test_records_of_others_in_between_leave_the_place_open_and_the_acknowledgeme
     bench.line.append(burst, 2, 5)
     ledger = bench.ledger()
     assert ledger.intervals == (Interval("run", 0, 0, 0, 0), Interval("run", 0, 4, 4, 7), Interval("run", 0, 1, 3, 1, 7))
-    assert ledger.acknowledged_ids({}, {0: 8}) == {("run", sequence) for sequence in range(5)}
-    assert ledger.acknowledged_ids({}, {0: 5}) == {("run", 0)}, "a bound that cuts the range: nobody can tell which lie within"
+    assert acknowledged_ids(ledger, {}, {0: 8}) == {("run", sequence) for sequence in range(5)}
+    assert acknowledged_ids(ledger, {}, {0: 5}) == {("run", 0)}, "a bound that cuts the range: nobody can tell which lie within"
     assert ledger.acknowledged_behind({0: 5}) == 4
 
 
 def test_a_marker_without_offset_is_proven_by_the_next_one(bench: Bench) -> None:
     bench.line.append(bench.line.begin(4), 0, 4, frozenset({3}))
-    assert bench.ledger().acknowledged_ids({}) == {("run", 0)}
+    assert acknowledged_ids(bench.ledger(), {}) == {("run", 0)}
     bench.line.append(bench.line.begin(2), 0, 1)
     assert bench.ledger().intervals == (Interval("run", 0, 0, 4, 0),)
 
@@ -115,7 +116,7 @@ def test_a_first_marker_without_offset_leaves_its_range_open_from_the_beginning(
 
 def test_a_burst_that_was_handed_over_in_part_is_proven_by_the_next_one(bench: Bench) -> None:
     bench.line.append(bench.line.begin(10, handed=6), 0, 6)
-    assert bench.ledger().acknowledged_ids({}) == {("run", 0)}
+    assert acknowledged_ids(bench.ledger(), {}) == {("run", 0)}
     bench.line.append(bench.line.begin(3), 0, 3)
     assert bench.ledger().intervals == (Interval("run", 0, 0, 8, 0),)
 
@@ -127,7 +128,7 @@ def test_behind_a_failure_nothing_is_proven_whatever_is_reported(bench: Bench) -
     bench.line.fail(rejected, 2)
     bench.line.append(behind, 0, 3)
     ledger = bench.ledger()
-    assert ledger.acknowledged_ids({}) == {("run", sequence) for sequence in range(4)}
+    assert acknowledged_ids(ledger, {}) == {("run", sequence) for sequence in range(4)}
     assert (ledger.failed, bench.writer.failed) == (1, 1)
     assert bench.line.markers.failure is not None
 

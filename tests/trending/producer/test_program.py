@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError
+from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.kafka import MIDNIGHT
 
 from trending.errors import InvalidInput, LabError
@@ -138,7 +139,7 @@ def test_the_ledger_holds_what_is_in_the_log(bench: Bench) -> None:
         label = classify(message.value(), moment, WindowTime.ARRIVAL).label
         counts[bench.beat.note, window_start(moment), label] += 1
     ledger = bench.ledger
-    assert ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert acknowledged_ids(ledger, {}) == set(bench.log_ids())
     assert ledger.counts == dict(counts)
     assert ledger.failed == 0
     assert ledger.reserved[bench.beat.note] >= len(counts)
@@ -166,7 +167,7 @@ def test_nothing_is_in_the_log_that_was_not_reserved_before(bench: Bench, monkey
 def test_the_heartbeat_tells_what_is_on_disk(bench: Bench) -> None:
     beats: list[tuple[Heartbeat, int]] = []
     for second in range(2, 20, 3):
-        bench.after(second, lambda: beats.append((bench.beat, len(bench.ledger.acknowledged_ids({})))))
+        bench.after(second, lambda: beats.append((bench.beat, len(acknowledged_ids(bench.ledger, {})))))
     bench.run(seconds=20, rate=10)
     assert len(beats) == 6
     for beat, on_disk in beats:
@@ -197,7 +198,7 @@ def test_sigterm_sends_what_a_frozen_broker_left_in_the_queue(bench: Bench) -> N
     bench.after(5, freeze)
     bench.after(15, thaw_at_the_end)
     main(bench.spec(rate=10), bench.stop)
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids())
     assert [sequence for _run, sequence in bench.log_ids()] == list(range(len(bench.log_ids())))
     assert (bench.beat.figures["queued"], bench.beat.figures["sent"]) == (0, len(bench.log_ids()))
 
@@ -213,7 +214,7 @@ def test_what_is_never_acknowledged_is_unknown_and_not_promised(bench: Bench) ->
     figures = bench.beat.figures
     assert figures["acknowledged"] == len(bench.log_ids()) < figures["sent"]
     assert figures["queued"] == figures["sent"] - figures["acknowledged"]
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids())
     assert bench.ledger.reserved[bench.beat.note] >= figures["sent"]
     assert bench.kafka.clock.monotonic() - began <= 10 + FLUSH_SECONDS + 1
 
@@ -289,7 +290,7 @@ def test_a_burst_that_is_taken_in_parts_is_whole_in_the_log_and_in_the_ledger(be
     bench.run(seconds=3, rate=2_000)
     assert bench.beat.figures["waits"] > 0
     assert sorted(bench.log_ids()) == [(bench.beat.note, sequence) for sequence in range(len(bench.log_ids()))]
-    assert bench.ledger.acknowledged_ids({}) <= set(bench.log_ids())
+    assert acknowledged_ids(bench.ledger, {}) <= set(bench.log_ids())
     open_ends = len(bench.log_ids()) - bench.beat.figures["acknowledged"]
     assert open_ends <= 20 * partitions, "at most the burst that SIGTERM cut is without its last marker"
 
@@ -309,7 +310,7 @@ def test_a_batch_rejected_in_the_middle_ends_this_life_and_what_lies_behind_it_i
         bench.run(seconds=100, rate=2_000)
     assert caught.value.evidence == "gap"
     assert len(bench.log_ids()) == 5_000
-    acknowledged = bench.ledger.acknowledged_ids({})
+    acknowledged = acknowledged_ids(bench.ledger, {})
     assert acknowledged <= set(bench.log_ids())
     assert len(acknowledged) > 4_900
     assert bench.ledger.failed >= 1
@@ -342,14 +343,14 @@ def test_a_tweet_that_was_given_up_is_a_failure_and_the_end_of_this_life(bench: 
     figures = bench.beat.figures
     assert figures["failed"] == bench.ledger.failed == 1
     assert figures["acknowledged"] == figures["sent"] - figures["failed"] == 4
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids())
 
 
 def test_a_duplicate_that_the_broker_recognised_is_placed_by_those_around_it(bench: Bench) -> None:
     turns = iter(range(10_000))
     bench.kafka.duplicates = lambda _value: next(turns) == 3
     bench.run(seconds=10, rate=2)
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids())
     assert bench.ledger.intervals == (Interval(bench.beat.note, 0, 0, len(bench.log_ids()) - 1, 0),)
     assert bench.ledger.failed == 0
 
@@ -357,7 +358,7 @@ def test_a_duplicate_that_the_broker_recognised_is_placed_by_those_around_it(ben
 def test_a_duplicate_behind_which_nothing_was_sent_is_not_promised(bench: Bench) -> None:
     bench.kafka.duplicates = lambda _value: len(bench.log_ids()) > 15
     bench.run(seconds=10, rate=2)
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()[:15])
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids()[:15])
     assert bench.ledger.failed == 0
 
 
@@ -381,7 +382,7 @@ def test_a_fatal_error_ends_the_producer_with_its_cause_after_flushing(bench: Be
     assert caught.value.evidence == "the producer was fenced"
     assert bench.kafka.clock.monotonic() - began < 10
     assert bench.beat.phase == "stopped"
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids()) != set()
 
 
 @pytest.mark.parametrize("beside_a_report", [False, True])
@@ -395,7 +396,7 @@ def test_a_fatal_error_while_the_last_tweets_are_flushed_costs_no_report(bench: 
     bench.after(5, stop)
     with pytest.raises(LabError, match="gave up"):
         main(bench.spec(rate=10), bench.stop)
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids()) != set()
     assert bench.beat.phase == "stopped"
 
 
@@ -409,7 +410,7 @@ def test_a_fatal_error_that_produce_throws_first_ends_it_in_the_same_way(bench: 
         bench.run(seconds=100, rate=10)
     assert caught.value.evidence == "the producer was fenced"
     assert bench.beat.phase == "stopped"
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids()) != set()
 
 
 @pytest.mark.row(10)
@@ -425,10 +426,10 @@ def test_a_client_that_is_stuck_ends_this_life_and_the_next_one_sends(bench: Ben
     assert caught.value.exit_code == 1, "an exit code after which supervisord starts it again"
     assert bench.kafka.clock.monotonic() - began < 45
     assert bench.beat.phase == "stuck"
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()) != set()
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids()) != set()
     bench.stop.clear()
     bench.run(seconds=20, rate=10)
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids()), "what was queued is in no log and was never promised"
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids()), "what was queued is in no log and was never promised"
 
 
 @pytest.mark.row(10)
@@ -461,7 +462,7 @@ def test_a_catalogue_that_cannot_be_used_ends_it_before_it_connects(bench: Bench
 def test_several_partitions_are_acknowledged_alike(bench: Bench) -> None:
     bench.kafka.create("tweets", partitions=3)
     bench.run(seconds=20, rate=5)
-    assert bench.ledger.acknowledged_ids({}) == set(bench.log_ids())
+    assert acknowledged_ids(bench.ledger, {}) == set(bench.log_ids())
     assert {interval.partition for interval in bench.ledger.intervals} == {0, 1, 2}
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from fakes.trending.acknowledged import acknowledged_ids
 
 from trending.errors import LabError
 from trending.kafka.connection import KafkaConnection
@@ -45,7 +46,7 @@ def desk(kafka: FakeKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
 
 
 def acknowledged(ledger: Ledger) -> set[tuple[str, int]]:
-    return ledger.acknowledged_ids({})
+    return acknowledged_ids(ledger, {})
 
 
 def test_a_look_changes_nothing(desk: Desk, kafka: FakeKafka) -> None:
@@ -81,6 +82,15 @@ def test_letters_of_a_dead_letter_topic_that_was_made_anew_are_others(desk: Desk
     desk.send(ALL)
     other = Desk(desk.connection, "tweets", desk.topic_id, "letters", "another", desk.ledger, WindowTime.ARRIVAL)
     assert len(other.look(ALL).mended) == 4
+
+
+def test_a_fatal_error_that_meets_a_report_is_told_as_what_it_is(desk: Desk, kafka: FakeKafka) -> None:
+    kafka.errors_meet_reports = True
+    kafka.reported_errors.append(KafkaError(KafkaError._FENCED, "another redrive came", fatal=True))
+    with pytest.raises(LabError, match="no letter was sent back to tweets") as caught:
+        desk.send(ALL)
+    assert "another redrive came" in caught.value.evidence
+    assert acknowledged(read_ledger(desk.ledger)) == set()
 
 
 @pytest.mark.row(34)
