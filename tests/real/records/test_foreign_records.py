@@ -176,7 +176,6 @@ def test_letters_of_a_driver_that_was_overtaken_are_refused_by_the_broker(
     connection = live.lab.stack.connection
     admin = AdminClient(connection.client())  # kept: without it its answers are cut off
     admin.create_topics([NewTopic("overtaken.dlq", 1, 1)])["overtaken.dlq"].result(20)
-    send(live, b"bad")
     places = [Rejects.of(0, "late", range(3))]
     late, successor = (DeadLetters(connection, "tweets_topic", "overtaken.dlq", 0) for _driver in range(2))
     transact_late = late._transact
