@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 
+from infra.console.interruptions import deliver_dropped_signals
 from infra.console.reporting import LOGGER
 from trending.errors import LabError
 
@@ -73,3 +74,5 @@ class RunLog(APILogHandler):
 
 
 report_to_prefect()
+# A run of a deployment, whose process is Prefect's, passes through no command.
+deliver_dropped_signals()

@@ -2,10 +2,15 @@
 
 SIGINT, SIGTERM and SIGHUP (the terminal was closed) count alike. One that was ignored from the start, as under nohup, stays so.
 When the command has done its work, none raises any more.
+
+An exception of a handler is raised wherever the main thread happens to be. In a finalizer, or a callback of a weak reference, of
+the garbage collector or of C code, Python cannot pass it on: it calls ``sys.unraisablehook`` and goes on (Python's reference,
+``object.__del__``), and so would the command, as if nobody had asked it to end. Such a signal is delivered again.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ECHO_SECONDS = 0.2
 """make passes a SIGTERM on that its group got too, and a closed terminal's shell a SIGHUP: both arrive within milliseconds."""
+AGAIN_SECONDS = 0.05
+"""How long after its exception was dropped a signal is delivered again. The finalizer is over by then, or drops it once more."""
 ONCE_MORE = "what is being taken down or undone goes on to its end; once more abandons it\n"
 LAST_LOGS = "this is at its end, and sends its last logs to Prefect; once more ends it without\n"
 
@@ -54,6 +61,13 @@ def raise_on_signals() -> None:
     """From now on, raise Interrupted at a signal. Called once by each command."""
     _heard.raised = _heard.answered = _heard.abandoned = False
     _handle(_raise)
+    deliver_dropped_signals()
+
+
+def deliver_dropped_signals() -> None:
+    """From now on, deliver a signal again whose exception Python has dropped. Calling it again does nothing."""
+    if getattr(sys.unraisablehook, "__func__", None) is not DroppedSignals.see:
+        sys.unraisablehook = DroppedSignals(sys.unraisablehook).see
 
 
 def answer_signals_at_exit() -> None:
@@ -120,16 +134,51 @@ def of_a_signal(error: BaseException) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class DroppedSignals:
+    """Delivers again what a signal had raised and Python dropped. ``others`` is the hook for what else was dropped."""
+
+    others: Callable[[sys.UnraisableHookArgs], object]
+
+    def see(self, dropped: sys.UnraisableHookArgs) -> None:
+        """Start a thread that sends the signal, or pass on what no signal has raised."""
+        number = _number_of(dropped.exc_value)
+        if number is None:
+            self.others(dropped)
+            return
+        _heard.at = -ECHO_SECONDS
+        if isinstance(dropped.exc_value, UndoAbandoned):
+            _heard.abandoned = False
+            _handle(_count)
+        # Not threading.Thread, since the main thread may hold the locks of that module at this very place.
+        _thread.start_new_thread(_send_soon, (number,))
+
+
+def _number_of(error: BaseException | None) -> int | None:
+    """Return the signal that made its handler raise the error; None for any other error."""
+    if isinstance(error, Interrupted):
+        return error.number
+    if isinstance(error, KeyboardInterrupt):
+        return signal.SIGINT
+    prefect = sys.modules.get("prefect.exceptions")
+    return int(error.signal) if prefect and isinstance(error, prefect.TerminationSignal) else None
+
+
+def _send_soon(number: int) -> None:
+    time.sleep(AGAIN_SECONDS)
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
 def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in SIGNALS:
         if signal.getsignal(number) not in {signal.SIG_IGN, None}:
             signal.signal(number, handler)
 
 
-def _raise(_number: int, _frame: FrameType | None) -> None:
+def _raise(number: int, _frame: FrameType | None) -> None:
     if not _heard.echo():
         _heard.raised = True
-        raise Interrupted
+        raise Interrupted(number)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -142,7 +191,7 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
         os.write(2, LAST_LOGS.encode())
 
 
-def _count(_number: int, _frame: FrameType | None) -> None:
+def _count(number: int, _frame: FrameType | None) -> None:
     if _heard.echo():
         return
     if not _heard.answered:
@@ -152,4 +201,4 @@ def _count(_number: int, _frame: FrameType | None) -> None:
         return
     _heard.abandoned = True
     _handle(signal.SIG_DFL)
-    raise UndoAbandoned
+    raise UndoAbandoned(number)

@@ -30,6 +30,7 @@ The numbers are the exit codes of every command.
 
 from __future__ import annotations
 
+import signal
 from typing import ClassVar
 
 REBUILD = "make rebuild"
@@ -189,6 +190,10 @@ class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP reached a command; a BaseException so that no ``except Exception`` swallows it."""
 
     exit_code: ClassVar[int] = 130
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
 
 
 class UndoAbandoned(Interrupted):

@@ -1,0 +1,122 @@
+"""A signal's exception that Python drops, since it was raised in a finalizer or another callback: the signal is not lost.
+
+Seen on the way: a SIGTERM reached a start-up while a weak reference's callback ran, and the stack came up all the same.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from infra.console import interruptions
+from trending.errors import Interrupted
+
+pytestmark = pytest.mark.row(8)
+DROPPERS = {
+    "a weak reference's callback": """
+class Thing: pass
+def drop(number):
+    thing = Thing()
+    weakref.finalize(thing, signal.raise_signal, number)
+    del thing
+""",
+    "a finalizer": """
+class Thing:
+    def __init__(self, number): self.number = number
+    def __del__(self): signal.raise_signal(self.number)
+def drop(number):
+    Thing(number)
+""",
+    "a callback of the collector": """
+def drop(number):
+    def called(phase, info):
+        gc.callbacks.remove(called)
+        signal.raise_signal(number)
+    gc.callbacks.append(called)
+    gc.collect()
+""",
+    "a library's callback in C": """
+import ctypes
+def drop(number):
+    ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(number))()
+""",
+}
+COMMAND = """
+import gc, signal, sys, time, weakref
+import infra.forms.terminal as terminal
+from infra.console.interruptions import finished_despite_signals
+from infra.console.reporting import write_line
+from infra.forms.parameters import NamedStack
+{dropper}
+{body}
+number = int(sys.argv.pop())
+terminal.parse = lambda *_: None
+terminal.run_command(NamedStack, main, "test")
+"""
+START_UP = """
+def main(_settings):
+    drop(number)
+    for _step in range(100):
+        time.sleep(0.1)
+    write_line("went on")
+"""
+FLOW = """
+from prefect.utilities.engine import capture_sigterm
+def main(_settings):
+    with capture_sigterm():
+        drop(signal.SIGTERM)
+        for _step in range(100):
+            time.sleep(0.1)
+    write_line("went on")
+"""
+UNDO = """
+def main(_settings):
+    with finished_despite_signals():
+        signal.raise_signal(number)
+        time.sleep(0.3)  # more than an echo
+        drop(number)
+        for _step in range(100):
+            time.sleep(0.1)
+    write_line("went on")
+"""
+
+
+def run(dropper: str, body: str, number: int = signal.SIGTERM) -> subprocess.CompletedProcess[str]:
+    """Run a command that goes on for 10 s after a signal was dropped."""
+    program = COMMAND.format(dropper=DROPPERS[dropper], body=body)
+    return subprocess.run(
+        [sys.executable, "-c", program, str(int(number))], check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("dropper", DROPPERS)
+def test_a_signal_that_was_dropped_is_delivered_again(dropper: str) -> None:
+    done = run(dropper, START_UP)
+    assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
+
+
+def test_so_is_one_that_prefect_handles() -> None:
+    done = run("a weak reference's callback", FLOW)
+    assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_so_is_each_kind_of_signal(number: signal.Signals) -> None:
+    done = run("a finalizer", START_UP, number)
+    assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
+
+
+def test_an_undo_whose_end_was_dropped_is_abandoned() -> None:
+    done = run("a finalizer", UNDO)
+    assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", f"{interruptions.ONCE_MORE}interrupted\n")
+
+
+def test_what_a_finalizer_raises_itself_is_told_as_ever() -> None:
+    raises = "class Thing:\n    def __del__(self): raise ValueError('mine')\ndef drop(number):\n    Thing()\n"
+    program = COMMAND.format(dropper=raises, body=START_UP.replace("range(100)", "range(3)"))
+    done = subprocess.run([sys.executable, "-c", program, "15"], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+    assert "ValueError: mine" in done.stderr
