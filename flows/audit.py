@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.runs.artifacts import leave_ranking
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import say
@@ -30,6 +31,7 @@ Seen = TypeVar("Seen")
 
 
 @flow(name="audit", flow_run_name="audit {settings.name}")
+@names_its_stack
 def audit(settings: AuditForm) -> AuditReport:
     """Report acknowledged, in log, counted, lost and duplicated; fails unless the last two are 0.
 

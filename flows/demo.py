@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from prefect import flow
 
 from flows.audit import audit, say_figures
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
@@ -34,6 +35,7 @@ HELD_SECONDS = 0.5
 
 
 @flow(name="demo", flow_run_name="demo {settings.stack.name}")
+@names_its_stack
 def demo(settings: DemoForm) -> AuditReport:
     """Bring up a stack of our own, show its rankings for a while, prove the count, take it down with its data."""
     with own_stack(settings.stack) as stack, taken_down_in_the_end(stack.name):

@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from pydantic import BaseModel
 
 from flows.audit import recount
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.forms.parameters import GameDayForm
@@ -40,6 +41,7 @@ class Survival(BaseModel):
 
 
 @flow(name="game-day", flow_run_name="game-day {settings.name}")
+@names_its_stack
 def game_day(settings: GameDayForm) -> list[Survival]:
     """Try every chosen fault; fails if the stack does not recover from one, or one loses or duplicates a single message."""
     stack = settings.name

@@ -12,6 +12,7 @@ from prefect.events import emit_event
 from prefect.states import Completed
 
 from flows.runs.artifacts import as_evidence, last_lines, leave_output, leave_ranking
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.docker.compose_stack import compose_stack
@@ -34,6 +35,7 @@ NOT_DONE = "trending.health.not-done"
 
 
 @flow(name="health-check", flow_run_name="health-check {settings.name}")
+@names_its_stack
 def health_check(settings: HealthCheckForm) -> State[Any]:
     """Complete as Healthy, Warning, Repaired, Busy or Absent; fail with the evidence if a component is down."""
     try:

@@ -13,6 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.audit import with_producer_stopped
 from flows.demo import own_page, own_stack, taken_down_in_the_end, watch_rankings
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from infra.console.reporting import say
@@ -37,6 +38,7 @@ UNFINISHED = ".unfinished"
 
 
 @flow(name="report", flow_run_name="report {settings.stack.name}")
+@names_its_stack
 def report(settings: ReportForm) -> str:
     """Return the directory with report, slides and recorded store; fails after writing them if the audit is not clean."""
     stack = settings.stack.name

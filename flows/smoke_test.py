@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.forms.parameters import SmokeTestForm
 from infra.forms.terminal import run_command
@@ -11,6 +12,7 @@ from tasks.audit import send_probe
 
 
 @flow(name="smoke-test", flow_run_name="smoke-test {settings.name}")
+@names_its_stack
 def smoke_test(settings: SmokeTestForm) -> None:
     """Succeed only if all five messages came back within the deadline."""
     send_probe(settings.name, settings.timeout_seconds)

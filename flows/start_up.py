@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prefect import flow
 
 from flows.runs.artifacts import last_lines, leave_output
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.runs.stopwatch import Stopwatch
 from infra.forms.parameters import LastStep, StartUpForm
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @flow(name="start-up", flow_run_name="start-up {settings.stack.name}")
+@names_its_stack
 def start_up(settings: StartUpForm) -> StartUpSummary:
     """Start what is missing, adopt what is right; every step waits for the observed readiness of the one before."""
     stack = settings.stack.name

@@ -10,6 +10,7 @@ from prefect import Task, flow
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from flows.runs.named_commands import names_its_stack
 from flows.runs.server import run_on, stop_at_exit
 from flows.runs.users_server import users_server_answers
 from infra.console.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
@@ -43,6 +44,7 @@ _ended: ContextVar[list[bool]] = ContextVar("ended")
 
 
 @flow(name="tear-down", flow_run_name="tear-down {settings.name}")
+@names_its_stack
 def tear_down(settings: TearDownForm) -> bool:
     """Stop page, stream, producer and services, then sweep; returns whether there was anything to take down."""
     settings.require_confirmed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect import task
@@ -12,6 +13,7 @@ from prefect.logging.handlers import APILogHandler
 
 from infra.console.interruptions import deliver_dropped_signals
 from infra.console.reporting import LOGGER
+from infra.forms.next_commands import with_stack
 from trending.errors import LabError
 
 if TYPE_CHECKING:
@@ -68,9 +70,15 @@ class RunLog(APILogHandler):
     """Prefect's handler, which sends records to the server; silent outside a run, where nobody would find them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send the record if it was logged in a run."""
+        """Send the record if it was logged in a run, its commands with the name of the run's stack."""
         if FlowRunContext.get() is not None or TaskRunContext.get() is not None:
-            super().emit(record)
+            super().emit(_with_stack(record))
+
+
+def _with_stack(record: logging.LogRecord) -> logging.LogRecord:
+    named = copy(record)  # the terminal's handler gets the record too
+    named.msg, named.args = with_stack(record.getMessage()), None
+    return named
 
 
 report_to_prefect()

@@ -23,7 +23,7 @@ from infra.console.crash_reports import report_crash
 from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
-from infra.forms.next_commands import with_name
+from infra.forms.next_commands import stack_of, with_name
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.environment import keep_loopback_direct
 from infra.host.paths import CHECKOUT, lab_home, require_usable_path
@@ -183,7 +183,7 @@ def run_command(
         require_own_code()
         require_own_home()  # first: another user's files may be unreadable
         filled = parse(form, sys.argv[1:], program, recorded)
-        terminal.stack = _stack_of(filled)
+        terminal.stack = stack_of(filled)
         main(filled)
     except LabError as error:
         write_line(with_name(f"error: {error}", terminal.stack), sys.stderr)
@@ -198,11 +198,6 @@ def run_command(
         sys.exit(Interrupted.exit_code)
     finally:
         answer_signals_at_exit()
-
-
-def _stack_of(form: BaseModel) -> str:
-    """Return the stack that the form names; the usual one where a form has none."""
-    return str(getattr(getattr(form, "stack", form), "name", DEFAULT_NAME))
 
 
 def require_own_code() -> None:

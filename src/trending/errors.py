@@ -31,7 +31,10 @@ The numbers are the exit codes of every command.
 from __future__ import annotations
 
 import signal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REBUILD = "make rebuild"
 """The next command where only counting anew from the log helps, under a new checkpoint."""
@@ -59,6 +62,11 @@ class LabError(Exception):
         if self.next_command:
             lines.append(f"  next: {self.next_command}")
         return "\n".join(lines)
+
+    def rewrite(self, text: Callable[[str], str]) -> None:
+        """Replace each of the three texts by what ``text`` makes of it."""
+        self.cause, self.evidence, self.next_command = map(text, (self.cause, self.evidence, self.next_command))
+        self.args = (self.cause, self.evidence, self.next_command)
 
 
 class InvalidInput(LabError):

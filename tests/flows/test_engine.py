@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.commands import deployment
 from infra.console.interruptions import raise_on_signals
+from infra.forms.next_commands import with_name
 from infra.forms.parameters import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
@@ -220,7 +221,7 @@ def test_a_flows_lines_reach_the_log_of_its_run_and_the_terminal(world: World, s
             logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[newest.id])), limit=200)
         lines = {log.message for log in logs}
         time.sleep(0.05)
-    assert [line for line in said if line not in lines] == []
+    assert [line for line in said if with_name(line, "lab") not in lines] == []
     assert len(said) == len(set(said)), "each line once"
 
 
