@@ -158,13 +158,19 @@ def require_page_port(lab: Lab) -> None:
     port = lab.settings.page.page_port
     if not port:
         return
-    if port in lab.stack.ports:
-        cause = f"page_port {port} is a port of the stack's services too"
-        raise InvalidInput(cause, f"theirs are {lab.stack.ports}", "make up PAGE_PORT=8501")
+    require_port_of_its_own(port, lab.stack.ports)
     owner = port_owner(port)
     page = lab.supervisor.status(PAGE)
     if owner is not None and (page is None or owner.pid != page.pid):
         raise taken(owner, lab.stack.name, ANOTHER_PAGE_PORT)
+
+
+def require_port_of_its_own(page_port: int, ports: tuple[int, ...]) -> None:
+    """Raise InvalidInput if the page was given one of the services' ``ports``."""
+    if page_port in ports:
+        raise InvalidInput(
+            f"page_port {page_port} is a port of the stack's services too", f"theirs are {ports}", "make up PAGE_PORT=8501"
+        )
 
 
 def end_orphans(lab: Lab) -> int:

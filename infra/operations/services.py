@@ -21,6 +21,7 @@ from infra.lab.assembly import (
     record,
     require_free,
     require_page_port,
+    require_port_of_its_own,
     require_ports,
     sweep,
     want,
@@ -57,6 +58,7 @@ def check_start(settings: LabSettings) -> None:
     state file, is judged in preparation.
     """
     check_machine(settings.stack)
+    require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     paths = StackPaths.of(settings.stack.name)
     if busy(paths):
         return
@@ -83,6 +85,7 @@ def check_start(settings: LabSettings) -> None:
 def check_own_start(settings: LabSettings) -> None:
     """Raise as ``check_start`` does, for a stack that gets a name of its own, and free ports where none was chosen."""
     check_machine(settings.stack)
+    require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:

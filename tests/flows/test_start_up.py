@@ -541,6 +541,8 @@ def test_a_taken_port_and_missing_memory_are_told_before_a_server_is_started_for
         command(settings)
     assert "PAGE_PORT=8502" in caught.value.next_command
     world.port_owners[28501] = None
+    with pytest.raises(InvalidInput, match="a port of the stack's services too"):
+        command(forms[command](stack=stack, page=PageSettings(page_port=stack.port)))
 
     def too_little() -> None:
         raise PrerequisiteMissing("1800 MiB of memory are needed")
