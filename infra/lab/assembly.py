@@ -168,9 +168,8 @@ def require_page_port(lab: Lab) -> None:
 def require_port_of_its_own(page_port: int, ports: tuple[int, ...]) -> None:
     """Raise InvalidInput if the page was given one of the services' ``ports``."""
     if page_port in ports:
-        raise InvalidInput(
-            f"page_port {page_port} is a port of the stack's services too", f"theirs are {ports}", "make up PAGE_PORT=8501"
-        )
+        cause = f"page_port {page_port} is a port of the stack's services too"
+        raise InvalidInput(cause, f"theirs are {ports}", "make up PAGE_PORT=8501")
 
 
 def end_orphans(lab: Lab) -> int:
