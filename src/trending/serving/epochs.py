@@ -15,20 +15,12 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, T
 from sqlalchemy.dialects.sqlite import insert
 
 from trending.errors import REBUILD, ConfigurationConflict
-from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How an epoch counts. Counts by different rules are never added."""
-
-    window_time: WindowTime = WindowTime.ARRIVAL
-    window_seconds: int = WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +106,27 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
+def rules(connection: Connection, tables: EpochTables) -> list[Rule]:
+    """Return every rule by which the stack has counted, each once, in the order in which it was last taken up."""
+    epochs = tables.epochs.c
+    by_rule = select(epochs.window_time, epochs.window_seconds).group_by(epochs.window_time, epochs.window_seconds)
+    found = connection.execute(by_rule.order_by(func.max(epochs.number)))
+    return [Rule(WindowTime(row.window_time), row.window_seconds) for row in found]
+
+
+def of_rule(connection: Connection, tables: EpochTables, rule: Rule) -> list[str]:
+    """Return the checkpoints that count by a rule."""
+    epochs = tables.epochs.c
+    same = (epochs.window_time == rule.window_time.value, epochs.window_seconds == rule.window_seconds)
+    return list(connection.execute(select(epochs.checkpoint).where(*same)).scalars())
+
+
 def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
     """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
-    epochs = tables.epochs.c
-    newest = connection.execute(
-        select(epochs.window_time, epochs.window_seconds).order_by(epochs.number.desc()).limit(1)
-    ).one_or_none()
-    if newest is None:
+    known = rules(connection, tables)
+    if not known:
         return list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
-    same = (epochs.window_time == newest.window_time, epochs.window_seconds == newest.window_seconds)
-    return list(connection.execute(select(epochs.checkpoint).where(*same)).scalars())
+    return of_rule(connection, tables, known[-1])
 
 
 def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:
