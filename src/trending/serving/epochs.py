@@ -106,27 +106,20 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
-def rules(connection: Connection, tables: EpochTables) -> list[Rule]:
-    """Return every rule by which the stack has counted, each once, in the order in which it was last taken up."""
+def by_rule(connection: Connection, tables: EpochTables) -> dict[Rule, list[str]]:
+    """Return rule → checkpoints that count by it, the rule of the newest epoch last; empty in a store without epochs."""
     epochs = tables.epochs.c
-    by_rule = select(epochs.window_time, epochs.window_seconds).group_by(epochs.window_time, epochs.window_seconds)
-    found = connection.execute(by_rule.order_by(func.max(epochs.number)))
-    return [Rule(WindowTime(row.window_time), row.window_seconds) for row in found]
-
-
-def of_rule(connection: Connection, tables: EpochTables, rule: Rule) -> list[str]:
-    """Return the checkpoints that count by a rule."""
-    epochs = tables.epochs.c
-    same = (epochs.window_time == rule.window_time.value, epochs.window_seconds == rule.window_seconds)
-    return list(connection.execute(select(epochs.checkpoint).where(*same)).scalars())
+    found: dict[Rule, list[str]] = {}
+    for row in connection.execute(select(epochs.checkpoint, epochs.window_time, epochs.window_seconds).order_by(epochs.number)):
+        rule = Rule(WindowTime(row.window_time), row.window_seconds)
+        found[rule] = [*found.pop(rule, []), row.checkpoint]
+    return found
 
 
 def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
     """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
-    known = rules(connection, tables)
-    if not known:
-        return list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
-    return of_rule(connection, tables, known[-1])
+    known = list(by_rule(connection, tables).values())
+    return known[-1] if known else list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
 
 
 def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:

@@ -86,8 +86,8 @@ class StoreReader:
     def snapshot(self, since: int | None = None) -> StoreSnapshot:
         """Return the windows from ``since`` on, or the last ``SHOWN_WINDOWS``, with the state of the whole store."""
         with as_of_one_moment(self._engine) as connection:
-            rule = _rules(connection)[-1]
-            windows = _last_windows(connection, rule, since)
+            rule, checkpoints = _present(connection)
+            windows = _last_windows(connection, rule, checkpoints, since)
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             rejected = rejects.total(connection, _rejects)
         return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejected, rule)
@@ -98,8 +98,9 @@ class StoreReader:
         They are in order of time, and windows of their own, though they may begin where one of the present rule does.
         """
         with as_of_one_moment(self._engine) as connection:
-            rules = [rule for rule in _rules(connection)[:-1] if only in {None, rule}]
-            found = [window for rule in rules for window in _last_windows(connection, rule)]
+            *others, _present_one = _by_rule(connection).items()
+            chosen = [each for each in others if only in {None, each[0]}]
+            found = [window for rule, checkpoints in chosen for window in _last_windows(connection, rule, checkpoints)]
         return tuple(sorted(found, key=lambda window: window.start)[-SHOWN_WINDOWS:])
 
     def window(self, start: int, limit: int | None = None, rule: Rule | None = None) -> Window | None:
@@ -110,19 +111,20 @@ class StoreReader:
         if abs(start) > LARGEST:
             return None
         with as_of_one_moment(self._engine) as connection:
-            known = _rules(connection)
-            windows = _windows(connection, rule or known[-1], start, start, limit) if rule in {None, *known} else ()
+            known = _by_rule(connection)
+            chosen = [*known][-1] if rule is None else rule
+            windows = _windows(connection, chosen, known.get(chosen, ()), start, start, limit)
         return windows[0] if windows else None
 
     def rule(self) -> Rule:
         """Return the rule by which the stack counts now: its ``window_seconds`` are the length of the windows."""
         with as_of_one_moment(self._engine) as connection:
-            return _rules(connection)[-1]
+            return _present(connection)[0]
 
     def latest(self) -> int | None:
         """Return the start of the latest window by the present rule."""
         with as_of_one_moment(self._engine) as connection:
-            return _latest(connection, _checkpoints(connection, _rules(connection)[-1]))
+            return _latest(connection, _present(connection)[1])
 
     def close(self) -> None:
         """Close the file."""
@@ -132,20 +134,22 @@ class StoreReader:
         self._engine.dispose()
 
 
-def _rules(connection: Connection) -> list[Rule]:
-    """Return every rule of the store, the present one last; that of a store without epochs is the usual one."""
-    return _rules_of_epochs(connection) or [Rule()]
+def _by_rule(connection: Connection) -> dict[Rule, list[str]]:
+    """Return rule → checkpoints whose counts may be added, the present rule last.
+
+    A store made before 2026-11-29 has no epochs: all that it has was counted by the usual rule.
+    """
+    known = epochs.by_rule(connection, EPOCHS) if inspect(connection).has_table("epochs") else {}
+    return known or {Rule(): _all_checkpoints(connection)}
 
 
-def _rules_of_epochs(connection: Connection) -> list[Rule]:
-    """Return the rules of the epochs; a store made before 2026-11-29 has none."""
-    return epochs.rules(connection, EPOCHS) if inspect(connection).has_table("epochs") else []
+def _present(connection: Connection) -> tuple[Rule, list[str]]:
+    """Return the rule by which the stack counts now, and its checkpoints."""
+    *_others, present = _by_rule(connection).items()
+    return present
 
 
-def _checkpoints(connection: Connection, rule: Rule) -> list[str]:
-    """Return the checkpoints whose counts may be added: those of the rule, or all in a store without epochs."""
-    if _rules_of_epochs(connection):
-        return epochs.of_rule(connection, EPOCHS, rule)
+def _all_checkpoints(connection: Connection) -> list[str]:
     # Each is one seek in the key; DISTINCT would read the whole table.
     found: list[str] = []
     while True:
@@ -166,19 +170,24 @@ def _latest(connection: Connection, checkpoints: Sequence[str]) -> int | None:
     return max((start for start in starts if start is not None), default=None)  # an epoch that has just begun has no counts
 
 
-def _last_windows(connection: Connection, rule: Rule, since: int | None = None) -> tuple[Window, ...]:
+def _last_windows(connection: Connection, rule: Rule, checkpoints: Sequence[str], since: int | None = None) -> tuple[Window, ...]:
     """Return the last ``SHOWN_WINDOWS`` windows by a rule; none of those that start before ``since``."""
-    latest = _latest(connection, _checkpoints(connection, rule))
+    latest = _latest(connection, checkpoints)
     if latest is None:
         return ()
     first = latest - (SHOWN_WINDOWS - 1) * rule.window_seconds
-    return _windows(connection, rule, first if since is None else max(since, first))
+    return _windows(connection, rule, checkpoints, first if since is None else max(since, first))
 
 
 def _windows(
-    connection: Connection, rule: Rule, first: int, last: int | None = None, limit: int | None = TOP
+    connection: Connection,
+    rule: Rule,
+    checkpoints: Sequence[str],
+    first: int,
+    last: int | None = None,
+    limit: int | None = TOP,
 ) -> tuple[Window, ...]:
-    chosen = _ranking.c.checkpoint.in_(_checkpoints(connection, rule))
+    chosen = _ranking.c.checkpoint.in_(checkpoints)
     within = [chosen, _ranking.c.window_start >= first]
     if last is not None:
         within.append(_ranking.c.window_start <= last)
