@@ -121,9 +121,12 @@ class Board:
         version = self._reader.version()
         if version == self._version:
             return
-        counts_anew = (self._reader.latest() or 0) < max(self._windows, default=0)
-        if counts_anew or self._reader.rule() != self._snapshot.rule:
-            self._version = -1  # after `make rebuild`, or with another rule: what was read before is not there any more
+        if (self._reader.latest() or 0) < max(self._windows, default=0):
+            self._version = -1  # `make rebuild` counts anew: what was read before is not there any more
+        if self._version != -1:
+            before, self._snapshot = self._snapshot.rule, self._reader.snapshot(self._unsettled())
+            if self._snapshot.rule != before:
+                self._version = -1  # windows of another length, or by another clock
         if self._version == -1:
             self._windows.clear()
             self._tally, self._pace = Tally(), Pace()
@@ -131,7 +134,6 @@ class Board:
             self._earlier = self._reader.earlier()  # nobody counts by these rules any more
             seed(self._pace, self._tally, self._snapshot.windows, self._snapshot.at)
         else:
-            self._snapshot = self._reader.snapshot(self._unsettled())
             self._pace.add(self._snapshot.at, self._tally.add(self._snapshot.windows))
         self._windows.update((window.start, window) for window in self._snapshot.windows)
         for start in sorted(self._windows)[:-SHOWN_WINDOWS]:

@@ -116,11 +116,6 @@ class StoreReader:
             windows = _windows(connection, chosen, known.get(chosen, ()), start, start, limit)
         return windows[0] if windows else None
 
-    def rule(self) -> Rule:
-        """Return the rule by which the stack counts now: its ``window_seconds`` are the length of the windows."""
-        with as_of_one_moment(self._engine) as connection:
-            return _present(connection)[0]
-
     def latest(self) -> int | None:
         """Return the start of the latest window by the present rule."""
         with as_of_one_moment(self._engine) as connection:

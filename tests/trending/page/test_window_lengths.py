@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trending.page.board import Board
 from trending.page.window import name_of
 from trending.serving.counts import Batch
-from trending.serving.reader import StoreReader
+from trending.serving.reader import StoreReader, StoreSnapshot
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 
 if TYPE_CHECKING:
@@ -110,6 +110,27 @@ def test_a_page_that_runs_meanwhile_changes_over_and_forgets_what_it_had_read(ho
     assert [each["start"] for each in sections["history"]] == [f"{T0 + 30}?rule=arrival-10", f"{T0 + 20}?rule=arrival-10"]
 
 
+def test_a_hand_over_between_two_questions_to_the_store_mixes_nothing(
+    home: PageHome, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write(T0, {"#old": 5}, at=T0 + 20)
+    board.look(T0 + 20.0)
+    home.write(T0, {"#old": 6}, at=T0 + 30)
+    snapshot = StoreReader.snapshot
+
+    def handed_over(self: StoreReader, since: int | None = None) -> StoreSnapshot:
+        monkeypatch.setattr(StoreReader, "snapshot", snapshot)
+        home.store.take_over(counting.epoch("tens", rule=TEN))
+        count(home, "tens", {T0 + 30: {"#b": 4}}, T0 + 35.0)
+        return snapshot(self, since)
+
+    monkeypatch.setattr(StoreReader, "snapshot", handed_over)
+    for _look in range(2):
+        sections = board.look(T0 + 35.0)
+        assert (sections["ranking"]["seconds"], rows(sections["ranking"])) == (10, [("#b", 4)])
+        assert [each["start"] for each in sections["history"]] == [f"{T0}?rule=arrival-60"]
+
+
 @pytest.mark.parametrize("seconds", [5, 10, 60, 3600])
 def test_windows_that_can_still_grow_are_read_again(seconds: int, home: PageHome) -> None:
     """Whatever their length: 185 s are the usual watermark."""
@@ -139,7 +160,7 @@ def test_no_window_ever_holds_what_another_rule_counted(counted: list[tuple[int,
             count(home, f"c{number}", {start: {"#a": tweets}}, 1.0)
             expected[seconds, start] = expected.get((seconds, start), 0) + tweets
         reader = StoreReader(home.path)
-        assert reader.rule().window_seconds == counted[-1][0]
+        assert reader.snapshot().rule.window_seconds == counted[-1][0]
         found = {
             (seconds, start): window.tweets
             for seconds, start in expected
