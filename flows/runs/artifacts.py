@@ -43,7 +43,8 @@ def leave_ranking(stack: str) -> None:
             return
         table = [{"rank": place, "hashtag": name, "tweets": tweets} for place, (name, tweets) in enumerate(window.ranked, 1)]
         start = local_time(window.start, lab.settings.stream.zone)
-        description = f"The minute from {start}: {window.tweets} tweets, {window.hashtags} hashtags, as the store has them"
+        span = f"The {window.seconds} s from {start}"
+        description = f"{span}: {window.tweets} tweets, {window.hashtags} hashtags, as the store has them"
         create_table_artifact(table, key=f"ranking-{stack}", description=description)
 
 

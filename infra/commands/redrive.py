@@ -62,8 +62,8 @@ def desk_of(lab: Lab) -> Desk:
     if letters_id is None:
         cause = f"there is no topic {letters} yet"
         raise NotReady(cause, f"the broker at {lab.stack.connection.bootstrap} has none of that name", "make up")
-    window_time = lab.settings.stream.window_time
-    return Desk(lab.stack.connection, topic, tweets_id, letters, letters_id, lab.paths.ledger, window_time)
+    rule = lab.settings.stream.rule
+    return Desk(lab.stack.connection, topic, tweets_id, letters, letters_id, lab.paths.ledger, rule)
 
 
 def lines_of(choice: Choice) -> list[str]:

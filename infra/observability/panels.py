@@ -66,7 +66,7 @@ PANELS = (
     _stat("Last health check", "Its age.", _age("trending_health_last_check_timestamp_seconds"), "", "s"),
     Panel(
         "Trending now",
-        "Tweets of the latest minute: the first hashtags, and all others together.",
+        "Tweets of the latest window: the first hashtags, and all others together.",
         Kind.BARS,
         (Query(f"sort_desc(trending_ranking_window_tweets{ONE})", "{{hashtag}}"),),
     ),

@@ -14,7 +14,7 @@ from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import Recount, over_epochs, recount
+from trending.audit.recount import Recount, by_rule, recount
 from trending.audit.sequences import by_run
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from trending.kafka.record_columns import RecordColumns
     from trending.producer.ledger import Ledger
     from trending.serving.store import StoreView
+    from trending.settings import Rule
 
 RECOUNTS = 2
 REPORT_SECONDS = 5.0
@@ -41,13 +42,16 @@ STANDING_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Examined:
-    """An audit's report and its data about the stack's own topic: the range's start, the recount and its duration, the counts."""
+    """An audit's report and its data about the stack's own topic: the range's start, the recount and its duration, the counts.
+
+    ``counts`` are the store's, rule → (window start, hashtag) → tweets.
+    """
 
     report: AuditReport
     start: dict[int, int]
     recounted: Recount
     seconds: float
-    counts: Mapping[tuple[int, str], int]
+    counts: Mapping[Rule, Mapping[tuple[int, str], int]]
 
 
 def audit_running(stack: str) -> AuditReport:
@@ -137,9 +141,7 @@ def _examine_topic(
     seconds = time.monotonic() - began
     ledgers = Ledgers(ours, read_ledger(lab.paths.ledger).of_topic(identity, oldest))
     report = reconcile(ledgers, part, recounted, view, _letters(lab, topic), longest)
-    names = {each.checkpoint for each in epochs}
-    counts = over_epochs({key: tweets for key, tweets in view.counts.items() if key[0] in names})
-    return Examined(report, dict(part.starts), recounted, seconds, counts)
+    return Examined(report, dict(part.starts), recounted, seconds, by_rule(view.counts, epochs))
 
 
 def _letters(lab: Lab, topic: str) -> Letters:

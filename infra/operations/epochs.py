@@ -12,6 +12,7 @@ from infra.host.paths import short_hash
 from infra.lab.assembly import open_lab
 from trending.errors import REBUILD, ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
+from trending.settings import MINUTE_SECONDS
 from trending.stream.checkpoint import batch_ends, first_offsets
 from trending.stream.soundness import damaged_by, numbered
 
@@ -47,10 +48,13 @@ def key_of(lab: Lab, topic: str, version: str = JOB_VERSION) -> str:
     """Return everything that makes a checkpoint unusable for another job, in one string.
 
     That is the cluster and the id of the topic (one made anew starts at 0 again), the job's version, its window time and
-    partitioning.
+    partitioning, and the length of its windows. The usual length is not named: checkpoints older than the setting go on.
     """
     stream = lab.settings.stream
-    return "|".join((lab.state.cluster_id, topic, version, stream.window_time.value, str(stream.shuffle_partitions)))
+    parts = [lab.state.cluster_id, topic, version, stream.window_time.value, str(stream.shuffle_partitions)]
+    if stream.window_seconds != MINUTE_SECONDS:
+        parts.append(f"{stream.window_seconds}s")
+    return "|".join(parts)
 
 
 def open_epoch(lab: Lab) -> Epoch | None:
@@ -131,9 +135,9 @@ def _fresh(lab: Lab, store: Store, topic: str) -> Epoch:
 
 
 def _epoch(lab: Lab, checkpoint: str, key: str, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> Epoch:
-    from trending.serving.epochs import Epoch, Rule  # noqa: PLC0415 - as above
+    from trending.serving.epochs import Epoch  # noqa: PLC0415 - as above
 
-    return Epoch(checkpoint, key, lab.settings.stack.topic, topic, starts, ends, Rule(lab.settings.stream.window_time))
+    return Epoch(checkpoint, key, lab.settings.stack.topic, topic, starts, ends, lab.settings.stream.rule)
 
 
 def _name(key: str, number: int) -> str:

@@ -42,7 +42,7 @@ from trending.report.data import (
 )
 from trending.report.writing import PHOTO, STORE, write_files
 from trending.serving.store import Store
-from trending.settings import WATERMARK_SECONDS, WINDOW_SECONDS
+from trending.settings import WATERMARK_SECONDS
 from trending.stream.checkpoint import batch_ends
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def gather_facts(stack: str) -> Facts:
         topic=settings.stack.topic,
         time_zone=settings.stream.time_zone,
         window_time=window_time,
-        window_seconds=WINDOW_SECONDS,
+        window_seconds=settings.stream.window_seconds,
         watermark_seconds=WATERMARK_SECONDS[window_time],
         trigger_seconds=settings.stream.trigger_seconds,
         machine=_machine(),
@@ -167,10 +167,11 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     recounted, audit = examined.recounted, examined.report
     by_batch = recounted.totals()
     apart = recounted.untagged.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
-    records = by_batch.total() + apart
+    records = sum(each.total() for each in by_batch.values()) + apart
+    rule = recounted.epochs[-1].rule
     measured = Measured(
         totals=comparison.totals(counts, by_batch, examined.recounted.span),
-        minutes=comparison.minutes(counts, by_batch),
+        minutes=comparison.minutes(counts[rule], by_batch[rule]),
         stream=_stream(lab, [each.served - each.tweet.timestamp for each in followed]),
         batch=Batch(
             records=records,
@@ -178,7 +179,7 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
             records_per_second=round(records / max(examined.seconds, 1e-6), 1),
             ages=comparison.ages(answered - each.tweet.timestamp for each in followed),
         ),
-        tweet=comparison.tweet_way(followed, counts),
+        tweet=comparison.tweet_way(followed, counts[rule]),
         audit=Audit(
             clean=audit.clean,
             acknowledged=audit.acknowledged,
@@ -206,7 +207,7 @@ def _follow(
     start = {part: max(examined.start.get(part, 0), oldest.get(part, 0), end - FOLLOWED_RECORDS) for part, end in ends.items()}
     batches = [comparison.Written(number, kept[number], at) for number, at in written.items() if number in kept]
     records = read_log(lab.stack.connection, settings.stack.topic, start, ends)
-    return comparison.follow(records, batches, settings.stream.window_time)
+    return comparison.follow(records, batches, settings.stream.rule)
 
 
 def _stream(lab: Lab, seconds: list[float]) -> Stream:

@@ -7,6 +7,8 @@ field ``rate`` mean the same thing.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
-WINDOW_SECONDS = 60
-"""Length of a ranking window; windows are aligned to the minute (SPEC, section 4)."""
+MINUTE_SECONDS = 60
+"""The usual length of a ranking window (SPEC, section 4): at this one, block, page and report speak of the minute."""
+
+WINDOW_LENGTHS = tuple(seconds for seconds in range(5, 3601) if 3600 % seconds == 0)
+"""The lengths that a window may have. Each divides the hour, so that one begins at every full hour."""
 
 FIRST_USER_PORT = 1024
 """Lower ports need privileges, which no part of the lab has."""
@@ -51,10 +56,19 @@ class WindowTime(StrEnum):
     EVENT = "event"
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How tweets are counted: by which time, in windows of how many seconds. Counts by different rules are never added."""
+
+    window_time: WindowTime = WindowTime.ARRIVAL
+    window_seconds: int = MINUTE_SECONDS
+
+
 WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
 """How far Spark's watermark stays behind the newest time. A window can grow until the watermark has passed its end.
 
-In event mode it is 5 s wider than the lateness rule, because an accepted timestamp may lie 5 s ahead (SPEC, section 4)."""
+In event mode it is 5 s wider than the lateness rule, because an accepted timestamp may lie 5 s ahead (SPEC, section 4). The
+length of a window is no part of it: tweets are late, and windows over, by their window's end."""
 
 
 _BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
@@ -162,6 +176,12 @@ class StreamSettings(Section):
     window_time: WindowTime = Field(
         WindowTime.ARRIVAL, description="arrival: the broker's append time; event: the tweet's own timestamp."
     )
+    window_seconds: int = Field(
+        MINUTE_SECONDS,
+        ge=WINDOW_LENGTHS[0],
+        le=WINDOW_LENGTHS[-1],
+        description="Length of a window, a divisor of 3600. Another one is counted from then on; windows of two are never added.",
+    )
     trigger_seconds: float = Field(10.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
     shuffle_partitions: int = Field(
         default_factory=lambda: min(os.cpu_count() or 2, 16),
@@ -181,6 +201,16 @@ class StreamSettings(Section):
         None, description="IANA time zone of printed times, such as Europe/Madrid; empty means this machine's."
     )
 
+    @field_validator("window_seconds")
+    @classmethod
+    def _divides_the_hour(cls, value: int) -> int:
+        if value not in WINDOW_LENGTHS:
+            place = bisect_left(WINDOW_LENGTHS, value)
+            shorter, longer = WINDOW_LENGTHS[place - 1 : place + 1]
+            msg = f"windows of {value} s do not divide the hour: the nearest lengths that do are {shorter} and {longer} s"
+            raise ValueError(msg)
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str | None) -> str | None:
@@ -193,6 +223,11 @@ class StreamSettings(Section):
     def zone(self) -> ZoneInfo | None:
         """The zone for printed times, or None for the machine's own."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+    @property
+    def rule(self) -> Rule:
+        """How the job counts tweets."""
+        return Rule(self.window_time, self.window_seconds)
 
 
 class PageSettings(Section):

@@ -13,6 +13,7 @@ from trending.settings import (
     PageSettings,
     ProducerSettings,
     ProfileName,
+    Rule,
     RuntimeKind,
     Section,
     StackSettings,
@@ -40,6 +41,7 @@ BOUNDS: list[tuple[type[Section], str, list[Any], list[Any]]] = [
     (ProducerSettings, "rate", [0.001, 1_000_000], [0, -1, 1_000_001, INFINITY, float("nan")]),
     (ProducerSettings, "seed", [None, 0, 7], [-1, 0.5]),
     (StreamSettings, "window_time", ["arrival", "event"], ["now"]),
+    (StreamSettings, "window_seconds", [5, 60, 3600], [4, 7, 61, 1801, 3601, 0, -60, 10.5, "a minute"]),
     (StreamSettings, "trigger_seconds", [0, 0.5, 60], [-0.1, 60.1, float("nan"), INFINITY]),
     (StreamSettings, "shuffle_partitions", [1, 200], [0, 201]),
     (PageSettings, "page_port", [0, 1024, 65535], [-1, 1, 1023, 65536, "x"]),
@@ -102,7 +104,13 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (settings.stack.bootstrap, settings.stack.heap_mb) == ("localhost:9092", 512)
     assert (settings.stack.runtime, settings.stack.profile) == (RuntimeKind.AUTO, ProfileName.KRAFT)
     assert (settings.producer.rate, settings.stream.trigger_seconds) == (1.0, 10.0)
-    assert settings.stream.window_time is WindowTime.ARRIVAL
+    assert settings.stream.rule == Rule(WindowTime.ARRIVAL, 60)
+
+
+@pytest.mark.parametrize(("seconds", "nearest"), [(7, "6 and 8 s"), (59, "50 and 60 s"), (1801, "1800 and 3600 s")])
+def test_a_window_that_does_not_divide_the_hour_is_refused_with_the_nearest_that_do(seconds: int, nearest: str) -> None:
+    with pytest.raises(ValidationError, match=f"windows of {seconds} s do not divide the hour: .* are {nearest}"):
+        StreamSettings(window_seconds=seconds)
 
 
 def test_more_replicas_than_brokers_are_refused() -> None:

@@ -18,9 +18,9 @@ from trending.audit.identities import NOBODY, identities_of, rows_by_run
 from trending.audit.second_reading import EVERY, SecondReader
 from trending.audit.sequences import SequenceSet
 from trending.kafka.rejects import OFFSET
-from trending.settings import WindowTime
+from trending.settings import MINUTE_SECONDS, Rule
 from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
-from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, window_start
+from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, minute_of, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,9 +65,9 @@ class Recount:
         """Seconds from the first append to the last; 0 without records."""
         return max(0.0, self.last - self.first)
 
-    def totals(self) -> Counter[tuple[int, str]]:
-        """Return (window start, hashtag) → tweets over all epochs."""
-        return over_epochs(self.tweets)
+    def totals(self) -> dict[Rule, Counter[tuple[int, str]]]:
+        """Return rule → (window start, hashtag) → tweets, over all epochs of the rule."""
+        return by_rule(self.tweets, self.epochs)
 
     def horizon(self, partitions: Iterable[int]) -> float:
         """Return the start of the first window of which these partitions still have every record, in epoch seconds.
@@ -104,20 +104,20 @@ class Recount:
 
     def _add(self, part: _Part) -> None:
         """Count the plain tweets by columns, and everything else record by record."""
-        records, mode = part.records, part.epoch.rule.window_time
+        records, rule = part.records, part.epoch.rule
         tweets, doubtful = plain_tweets(_readable(records.values))
-        times, plain = judge(tweets, doubtful, records.append_times, mode)
+        times, plain = judge(tweets, doubtful, records.append_times, rule)
         self._add_tweets(part, [tweet.hashtag_principal for tweet in tweets], times, plain)
         for row in np.flatnonzero(plain & (records.offsets % EVERY == 0)).tolist():
             verdict = Verdict(Kind.TWEET, tweets[row].hashtag_principal, times[row].item())
-            self.second.check(records.record(row), verdict, mode)
+            self.second.check(records.record(row), verdict, rule)
         for row in np.flatnonzero(~plain).tolist():
             self._add_odd(part, row)
 
     def _add_tweets(self, part: _Part, hashtags: Sequence[str], times: NDArray[np.float64], plain: NDArray[np.bool_]) -> None:
         numbers, told = part.identities.numbers, part.acknowledged
-        windows, window_of = np.unique(window_starts(times), return_inverse=True)
-        minutes, minute_of = np.unique(window_starts(part.records.append_times), return_inverse=True)
+        windows, window_of = np.unique(window_starts(times, part.epoch.rule.window_seconds), return_inverse=True)
+        minutes, minute_of = np.unique(window_starts(part.records.append_times, MINUTE_SECONDS), return_inverse=True)
         runs = len(part.identities.runs) + 1
         # One number for each combination: of a batch that has only one, the hashtags alone are counted.
         groups = ((window_of * len(minutes) + minute_of) * runs + numbers + 1) * 2 + told
@@ -142,26 +142,26 @@ class Recount:
 
     def _add_odd(self, part: _Part, row: int) -> None:
         """Count what is no plain tweet."""
-        record, mode = part.records.record(row), part.epoch.rule.window_time
-        verdict = classify(record.value, record.append_time, mode)
-        self.second.check(record, verdict, mode)
+        record, rule = part.records.record(row), part.epoch.rule
+        verdict = classify(record.value, record.append_time, rule)
+        self.second.check(record, verdict, rule)
         if verdict.kind is Kind.FOREIGN:
             self.foreign += 1
             return
         number = part.identities.numbers[row].item()
         if part.acknowledged[row]:
             # The ledger books a tweet when it is appended, whatever becomes of it: by arrival there is no late and no future.
-            kept = classify(record.value, record.append_time, WindowTime.ARRIVAL) if verdict.kind is Kind.REJECT else verdict
+            kept = classify(record.value, record.append_time, Rule()) if verdict.kind is Kind.REJECT else verdict
             if kept.kind is Kind.TWEET:
-                self.minutes[part.identities.runs[number], window_start(record.append_time), kept.label] += 1
+                self.minutes[part.identities.runs[number], minute_of(record.append_time), kept.label] += 1
         if not part.counted:
             self._miss(part, np.array([row]))
         elif verdict.kind is Kind.UNTAGGED:
-            self.untagged[part.epoch.checkpoint, window_start(verdict.time)] += 1
+            self.untagged[part.epoch.checkpoint, window_start(verdict.time, rule.window_seconds)] += 1
         elif verdict.kind is Kind.REJECT:
             self.rejects[part.epoch.checkpoint, record.partition, verdict.label].append(record.offset)
         else:
-            self.tweets[part.epoch.checkpoint, window_start(verdict.time), verdict.label] += 1
+            self.tweets[part.epoch.checkpoint, window_start(verdict.time, rule.window_seconds), verdict.label] += 1
             self.without_id += number == NOBODY
 
     def _miss(self, part: _Part, rows: NDArray[np.int64]) -> None:
@@ -213,11 +213,13 @@ def _readable(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
     return readable_only(values)
 
 
-def over_epochs(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int, str]]:
-    """Return (window start, hashtag) → tweets, of counts by (checkpoint, window start, hashtag)."""
-    found: Counter[tuple[int, str]] = Counter()
-    for (_checkpoint, window, hashtag), tweets in counts.items():
-        found[window, hashtag] += tweets
+def by_rule(counts: Mapping[tuple[str, int, str], int], epochs: Sequence[Epoch]) -> dict[Rule, Counter[tuple[int, str]]]:
+    """Return rule → (window start, hashtag) → tweets: the epochs of one rule are added up, those of two never."""
+    found: dict[Rule, Counter[tuple[int, str]]] = {epoch.rule: Counter() for epoch in epochs}
+    rules = {epoch.checkpoint: epoch.rule for epoch in epochs}
+    for (checkpoint, window, hashtag), tweets in counts.items():
+        if checkpoint in rules:
+            found[rules[checkpoint]][window, hashtag] += tweets
     return found
 
 

@@ -21,7 +21,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.settings import WindowTime
 from trending.text import printable
 from trending.tweets.rule import Kind, Reason, Verdict
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from trending.kafka.log_reader import Record
+    from trending.settings import Rule
 
 _DEEPEST = 256
 _LONGEST = 280
@@ -64,14 +65,14 @@ class SecondReader:
         self.disagreements: list[Disagreement] = []
         self._odd: Counter[tuple[Kind, str]] = Counter()
 
-    def check(self, record: Record, verdict: Verdict, window_time: WindowTime) -> None:
+    def check(self, record: Record, verdict: Verdict, rule: Rule) -> None:
         """Read the record again if it belongs to the sample, and keep a disagreement with the rule's verdict."""
         if record.offset % EVERY and (verdict.kind is Kind.TWEET or self._odd[verdict.kind, verdict.label] >= OF_A_KIND):
             return
         if verdict.kind is not Kind.TWEET:
             self._odd[verdict.kind, verdict.label] += 1
         self.records += 1
-        again = read_again(record.value, record.append_time, window_time)
+        again = read_again(record.value, record.append_time, rule)
         if again != verdict:
             self.disagreements.append(Disagreement(record.partition, record.offset, verdict, again))
 
@@ -99,15 +100,15 @@ class _Refused(Exception):
         self.reason = reason
 
 
-def read_again(value: bytes | None, append_time: float, window_time: WindowTime) -> Verdict:
+def read_again(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
     """Return kind, label and time of a record by SPEC.md, sections 2 to 4; ``append_time`` is in seconds since the epoch."""
     try:
-        return _read(value, append_time, window_time)
+        return _read(value, append_time, rule)
     except _Refused as refused:
         return Verdict(Kind.REJECT, refused.reason, append_time)
 
 
-def _read(value: bytes | None, append_time: float, window_time: WindowTime) -> Verdict:
+def _read(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
     record = _parsed(value)
     if not isinstance(record, _Object):
         raise _Refused(Reason.WRONG_TYPE)
@@ -127,15 +128,15 @@ def _read(value: bytes | None, append_time: float, window_time: WindowTime) -> V
         raise _Refused(Reason.NO_TIMESTAMP)
     if not hashtag:
         return Verdict(Kind.UNTAGGED, "", append_time)
-    return Verdict(Kind.TWEET, hashtag, _counted_at(timestamp, append_time, window_time))
+    return Verdict(Kind.TWEET, hashtag, _counted_at(timestamp, append_time, rule))
 
 
-def _counted_at(timestamp: float, append_time: float, window_time: WindowTime) -> float:
-    if window_time is WindowTime.ARRIVAL:
+def _counted_at(timestamp: float, append_time: float, rule: Rule) -> float:
+    if rule.window_time is WindowTime.ARRIVAL:
         return append_time
     if timestamp > append_time + _AHEAD:
         raise _Refused(Reason.FUTURE)
-    if timestamp - timestamp % WINDOW_SECONDS + WINDOW_SECONDS + _GRACE <= append_time:
+    if timestamp - timestamp % rule.window_seconds + rule.window_seconds + _GRACE <= append_time:
         raise _Refused(Reason.LATE)
     return timestamp
 

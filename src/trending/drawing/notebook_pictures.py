@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from trending.drawing.polyline import polyline
+from trending.settings import MINUTE_SECONDS
 from trending.text import local_time, number, printable
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 15
 SHOWN_LINES = 5
-SHOWN_MINUTES = 15
+SHOWN_WINDOWS = 15
 DRAWING = (640, 200)
 """Width and height of a drawing's own coordinates."""
 LABEL_WIDTH = 150
@@ -94,11 +95,12 @@ def count_lines(samples: Sequence[Sample]) -> str:
 
 def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None) -> str:
     """Return a chart with a column for each window: the number of its tweets."""
-    shown = windows[-SHOWN_MINUTES:]
+    shown = windows[-SHOWN_WINDOWS:]
     if not shown:
         return "<p>Todavía no hay ninguna ventana con tuits.</p>"
     width, height = DRAWING
     highest = max(window.tweets for window in shown) or 1
+    shown_to = 16 if shown[-1].seconds % MINUTE_SECONDS == 0 else 19  # with the seconds where windows begin at any
     step = width / len(shown)
     column = min(step * 0.8, 60.0)
     shapes = []
@@ -109,9 +111,10 @@ def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None) -> str:
         shapes.append(
             f"<rect x='{middle - column / 2:.1f}' y='{top:.1f}' width='{column:.1f}' height='{tall:.1f}' fill='{COLOURS[0]}'/>"
             f"<text x='{middle:.1f}' y='{top - 4:.1f}' text-anchor='middle'>{number(window.tweets, 'es')}</text>"
-            f"<text x='{middle:.1f}' y='{height - 4}' text-anchor='middle'>{local_time(window.start, zone)[11:16]}</text>"
+            f"<text x='{middle:.1f}' y='{height - 4}' text-anchor='middle'>{local_time(window.start, zone)[11:shown_to]}</text>"
         )
-    return _drawing("Tuits de cada ventana de un minuto", width, height, "".join(shapes))
+    long = "un minuto" if shown[-1].seconds == MINUTE_SECONDS else f"{shown[-1].seconds} s"
+    return _drawing(f"Tuits de cada ventana de {long}", width, height, "".join(shapes))
 
 
 def _drawing(title: str, width: int, height: int, shapes: str) -> str:

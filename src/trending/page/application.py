@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from trending.page.export import to_csv, to_json
 from trending.page.metrics import expose, metrics_registry
-from trending.page.window import stage_of
-from trending.page.words import LANGUAGES, WORDS, choose_language
+from trending.page.window import rule_named, stage_of
+from trending.page.words import LANGUAGES, WORDS, choose_language, of_length
 from trending.serving.reader import StoreReader
 from trending.text import number
 
@@ -87,20 +87,22 @@ class Endpoints:
         language = choose_language(requested, request.cookies.get("lang"), request.headers.get("accept-language", ""))
         sections, past = dict(self._feed.sections), None
         chosen = request.query_params.get("window", "")
-        if chosen.isdecimal() and len(chosen) <= MAX_WINDOW_DIGITS:
-            past = await asyncio.to_thread(self._board.past_ranking, int(chosen), time.time())
+        start, _separator, name = chosen.partition("?rule=")  # as the section of the history has it
+        if start.isdecimal() and len(start) <= MAX_WINDOW_DIGITS:
+            past = await asyncio.to_thread(self._past, int(start), name)
             sections["ranking"] = past or sections["ranking"]
         choices = list(sections["history"])
-        if past and past["start"] not in {each["start"] for each in choices}:
-            choices.append({"start": past["start"], "label": f"{past['date']} {past['label'][:5]}"})
+        if past and chosen not in {str(each["start"]) for each in choices}:
+            choices.append({"start": chosen, "label": f"{past['date']} {past['label'].partition(' ')[0].removesuffix(':00')}"})
         html = self._templates.get_template("page.html").render(
             words=WORDS[language],
             language=language,
             languages=LANGUAGES,
             stack=self._spec.name,
-            chosen=str(past["start"]) if past else "",
+            chosen=chosen if past else "",
             choices=choices,
             number=lambda value, digits=0: number(value, language, digits),
+            of_length=lambda name, seconds: of_length(WORDS[language], name, seconds),
             state={"language": language, "words": WORDS[language], "sections": sections},
             **sections,
         )
@@ -116,8 +118,13 @@ class Endpoints:
 
     async def past(self, request: Request) -> Response:
         """Return the ranking section of an earlier window, for the page's own script."""
-        section = await asyncio.to_thread(self._board.past_ranking, request.path_params["start"], time.time())
+        section = await asyncio.to_thread(self._past, request.path_params["start"], request.query_params.get("rule", ""))
         return _absent() if section is None else JSONResponse(section)
+
+    def _past(self, start: int, name: str) -> dict[str, Any] | None:
+        """Return the ranking section of an earlier window by the rule of that name, or by the present one if it is empty."""
+        rule = rule_named(name)
+        return None if name and rule is None else self._board.past_ranking(start, time.time(), rule)
 
     async def csv(self, request: Request) -> Response:
         """Return a window as CSV."""
@@ -139,7 +146,7 @@ class Endpoints:
 
     async def _export(self, request: Request, kind: str) -> Response:
         start = request.path_params["start"]
-        export = await asyncio.to_thread(self._read, start)
+        export = await asyncio.to_thread(self._read, start, request.query_params.get("rule", ""))
         if export is None:
             return _absent()
         name = f"ranking-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(start))}.{kind}"
@@ -147,15 +154,16 @@ class Endpoints:
         media_type = "text/csv" if kind == "csv" else "application/json"
         return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
-    def _read(self, start: int) -> tuple[Window, WindowStage] | None:
-        if not self._board.readable:
+    def _read(self, start: int, name: str) -> tuple[Window, WindowStage] | None:
+        rule = rule_named(name)
+        if not self._board.readable or (name and rule is None):
             return None
         reader = StoreReader(self._spec.store)
         try:
-            window = reader.window(start)
+            window = reader.window(start, rule=rule)
         finally:
             reader.close()
-        return None if window is None else (window, stage_of(start, self._board.read_until, time.time()))
+        return None if window is None else (window, stage_of(window, self._board.read_until, time.time()))
 
 
 def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:

@@ -10,17 +10,17 @@ from sqlalchemy.exc import OperationalError
 
 from trending.page.condition import BrokerWitness, Condition, program_condition
 from trending.page.pace import Pace, Tally, seed
-from trending.page.sections import history_section, ranking_section, trends_section
+from trending.page.sections import history_section, query_of, ranking_section, trends_section
 from trending.page.window import FINAL_AFTER, preceding
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
-from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, StoreReader, StoreSnapshot, Window
-from trending.settings import WINDOW_SECONDS
+from trending.serving.reader import GROWING_SECONDS, SHOWN_WINDOWS, StoreReader, StoreSnapshot, Window
 from trending.text import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trending.programs.specifications import PageSpec
+    from trending.settings import Rule
 
 logger = logging.getLogger("trending.page")
 
@@ -40,6 +40,7 @@ class Board:
         self._version = -1
         self._snapshot = _NOTHING
         self._windows: dict[int, Window] = {}
+        self._earlier: tuple[Window, ...] = ()
         self._readable = False
         self._tally, self._pace, self._sent = Tally(), Pace(), Pace()
         self._producer_pid = 0
@@ -78,25 +79,30 @@ class Board:
             self.close()
         return {
             "ranking": self._live_ranking(now),
-            "trends": trends_section(self._ordered(), now, self._spec.zone),
+            "trends": trends_section(self._ordered(), self._snapshot.rule.window_seconds, now, self._spec.zone),
             "pipeline": self._pipeline(stream, now, viewers),
-            "history": history_section(self._ordered(), self._spec.zone),
+            "history": history_section(self._ordered(), self._spec.zone, self._earlier),
         }
 
-    def past_ranking(self, start: int, now: float) -> Sections | None:
-        """Return the ranking section of an earlier window, or None if nothing was counted in it. Safe in any thread."""
+    def past_ranking(self, start: int, now: float, rule: Rule | None = None) -> Sections | None:
+        """Return the ranking section of an earlier window, or None if nothing was counted in it. Safe in any thread.
+
+        The window is one of the present rule unless another one is named.
+        """
         reader = StoreReader(self._spec.store)
         try:
-            window = reader.window(start)
+            window = reader.window(start, rule=rule)
             if window is None:
                 return None
-            earlier = reader.snapshot(start - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS).windows
+            present = reader.snapshot(start - (SHOWN_WINDOWS - 1) * window.seconds)
+            earlier = present.windows if window.rule == present.rule else reader.earlier(window.rule)
         except OperationalError:
             return None
         finally:
             reader.close()
         until = [each for each in earlier if each.start <= start]
-        return ranking_section(window, preceding(until, start), self.read_until, now, self._spec, until)
+        section = ranking_section(window, preceding(until, start), self.read_until, now, self._spec, until)
+        return section if window.rule == present.rule else {**section, "query": query_of(window)}
 
     def close(self) -> None:
         """Close the store."""
@@ -117,32 +123,38 @@ class Board:
             return
         if (self._reader.latest() or 0) < max(self._windows, default=0):
             self._version = -1  # `make rebuild` counts anew: what was read before is not there any more
+        if self._version != -1:
+            before, self._snapshot = self._snapshot.rule, self._reader.snapshot(self._unsettled())
+            if self._snapshot.rule != before:
+                self._version = -1  # windows of another length, or by another clock
         if self._version == -1:
             self._windows.clear()
             self._tally, self._pace = Tally(), Pace()
             self._snapshot = self._reader.snapshot()
+            self._earlier = self._reader.earlier()  # nobody counts by these rules any more
             seed(self._pace, self._tally, self._snapshot.windows, self._snapshot.at)
         else:
-            self._snapshot = self._reader.snapshot(self._unsettled())
             self._pace.add(self._snapshot.at, self._tally.add(self._snapshot.windows))
         self._windows.update((window.start, window) for window in self._snapshot.windows)
         for start in sorted(self._windows)[:-SHOWN_WINDOWS]:
             del self._windows[start]
         self._version, self._readable = version, True
-        self._settled = max(0.0, self._read_until - FINAL_AFTER - WINDOW_SECONDS)
+        self._settled = max(0.0, self._read_until - FINAL_AFTER - self._snapshot.rule.window_seconds)
 
     def _unsettled(self) -> int | None:
         """Return the first window that may have changed since it was read, or None for all of them."""
         newest = max(self._windows, default=None)
         if newest is None or (self._spec.stream is not None and not self._settled):
             return None
-        since = newest - (OPEN_WINDOWS - 1) * WINDOW_SECONDS
+        seconds = self._snapshot.rule.window_seconds
+        since = newest - math.ceil(GROWING_SECONDS / seconds) * seconds
         return since if self._spec.stream is None else min(since, math.floor(self._settled))
 
     def _live_ranking(self, now: float) -> Sections:
         windows = self._ordered()
         if not windows:
-            return ranking_section(None, None, 0.0, now, self._spec)
+            nothing = ranking_section(None, None, 0.0, now, self._spec)
+            return {**nothing, "seconds": self._snapshot.rule.window_seconds}
         window = windows[-1]
         return ranking_section(window, preceding(windows, window.start), self.read_until, now, self._spec, windows, self._pace)
 

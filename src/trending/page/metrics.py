@@ -124,6 +124,7 @@ class StackCollector(Collector):
         start = GaugeMetricFamily(
             "trending_ranking_window_start_timestamp_seconds", "Start of the latest window, in seconds since the epoch."
         )
+        length = GaugeMetricFamily("trending_ranking_window_length_seconds", "Length of the latest window.")
         hashtags = GaugeMetricFamily("trending_ranking_window_hashtags", "Different hashtags of the latest window.")
         # Two labels, since a hashtag may well be called "other".
         tweets = GaugeMetricFamily(
@@ -135,11 +136,12 @@ class StackCollector(Collector):
             latest = windows[-1]
             top = latest.ranked[:TOP_HASHTAGS]
             start.add_metric([], latest.start)
+            length.add_metric([], latest.seconds)
             hashtags.add_metric([], latest.hashtags)
             for hashtag, count in top:
                 tweets.add_metric(["top", hashtag], count)
             tweets.add_metric(["other", "other"], latest.tweets - sum(count for _hashtag, count in top))
-        yield from (start, hashtags, tweets)
+        yield from (start, length, hashtags, tweets)
 
 
 def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:

@@ -7,6 +7,8 @@ from collections import Counter, deque
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from trending.serving.reader import SHOWN_WINDOWS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,8 +20,8 @@ PATIENCE_SECONDS = 5.0
 KEPT_SECONDS = 300.0
 SAMPLE_SECONDS = 1.0
 """Samples closer together than this are thinned out: back-to-back batches would make a thousand of them."""
-KEPT_WINDOWS = 8
-"""Windows for which sums by hashtag are kept. They cover a longer time than the samples, so nothing needed is dropped."""
+KEPT_WINDOWS = SHOWN_WINDOWS
+"""Windows for which sums by hashtag are kept: as many as a snapshot has. One that came again after that would count twice."""
 
 Point = tuple[float, float]
 """A moment in seconds since the epoch, and a count that only grows."""

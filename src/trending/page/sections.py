@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from trending.drawing.polyline import SPARK, TRENDS, polyline
 from trending.page.pace import rates
-from trending.page.window import WindowStage, rank_changes, stage_of
-from trending.settings import WINDOW_SECONDS
+from trending.page.window import WindowStage, name_of, rank_changes, stage_of
+from trending.settings import MINUTE_SECONDS
 from trending.text import local_time, printable
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 20
 SPARK_POINTS = 20
-SPARK_MINUTES = 15
+SPARK_WINDOWS = 15
 TREND_LINES = 5
-TREND_MINUTES = 10
+TREND_WINDOWS = 10
 """The trends span at least this long: two points drawn across the whole width would look like a sudden change."""
 
 
@@ -38,7 +38,9 @@ def ranking_section(
 ) -> dict[str, Any]:
     """Return a window with its first rows; velocity is the current one if ``pace`` is given, otherwise the window's mean."""
     if window is None:
-        return {"start": None, "rows": [], "tweets": 0, "hashtags": 0, "status": WindowStage.OPEN, "label": "", "date": ""}
+        words = dict.fromkeys(("label", "date", "query"), "")
+        figures = {"tweets": 0, "hashtags": 0, "seconds": MINUTE_SECONDS}
+        return {"start": None, "rows": [], "status": WindowStage.OPEN, **figures, **words}
     highest = window.ranked[0][1] if window.ranked else 1
     changes = rank_changes(window, before)
     rows = [
@@ -50,7 +52,7 @@ def ranking_section(
             "new": changes[place] is None and before is not None,
             "tweets": tweets,
             "width": round(100 * tweets / highest, 1),
-            "velocity": round(pace.velocity(hashtag, now) if pace else tweets / WINDOW_SECONDS, 2),
+            "velocity": round(pace.velocity(hashtag, now) if pace else tweets / window.seconds, 2),
             "spark": _spark(hashtag, windows, pace),
         }
         for place, (hashtag, tweets) in enumerate(window.ranked[:SHOWN_ROWS])
@@ -58,29 +60,34 @@ def ranking_section(
     begin, end = local_time(window.start, spec.zone), local_time(window.end, spec.zone)
     return {
         "start": window.start,
+        "seconds": window.seconds,
+        "query": "",
         "date": begin[:10],
         "label": f"{begin[11:]} \u2013 {end[11:]}",
-        "status": stage_of(window.start, read_until, now),
+        "status": stage_of(window, read_until, now),
         "tweets": window.tweets,
         "hashtags": window.hashtags,
         "rows": rows,
     }
 
 
-def trends_section(windows: Sequence[Window], now: float, zone: ZoneInfo | None) -> dict[str, Any]:
-    """Return a line for each of the last hour's most frequent hashtags, one value a minute, without the current minute."""
+def trends_section(windows: Sequence[Window], seconds: int, now: float, zone: ZoneInfo | None) -> dict[str, Any]:
+    """Return a line for each of the most frequent hashtags of the windows that are over, one value a window.
+
+    All windows are of that many seconds.
+    """
     whole = [window for window in windows if window.end <= now]
     if not whole:
-        return {"lines": [], "from": "", "to": "", "highest": 0}
+        return {"lines": [], "from": "", "to": "", "highest": 0, "seconds": seconds}
     sums: Counter[str] = Counter()
     for window in whole:
         sums.update(dict(window.ranked))
     chosen = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:TREND_LINES]
-    minutes = range(whole[0].start, whole[-1].end, WINDOW_SECONDS)
+    starts = range(whole[0].start, whole[-1].end, seconds)
     counts = {window.start: dict(window.ranked) for window in whole}
-    series = {hashtag: [counts.get(minute, {}).get(hashtag, 0) for minute in minutes] for hashtag, _sum in chosen}
+    series = {hashtag: [counts.get(start, {}).get(hashtag, 0) for start in starts] for hashtag, _sum in chosen}
     highest = max(max(values) for values in series.values()) if series else 0
-    slots = max(len(minutes), TREND_MINUTES)
+    slots = max(len(starts), TREND_WINDOWS)
     return {
         "lines": [
             {
@@ -92,22 +99,43 @@ def trends_section(windows: Sequence[Window], now: float, zone: ZoneInfo | None)
             }
             for hashtag, values in series.items()
         ],
-        "from": local_time(whole[-1].end - slots * WINDOW_SECONDS, zone)[11:16],
-        "to": local_time(whole[-1].end, zone)[11:16],
+        "from": local_time(whole[-1].end - slots * seconds, zone)[11 : _shown_to(seconds)],
+        "to": local_time(whole[-1].end, zone)[11 : _shown_to(seconds)],
         "highest": highest,
+        "seconds": seconds,
     }
 
 
-def history_section(windows: Sequence[Window], zone: ZoneInfo | None) -> list[dict[str, Any]]:
-    """Return the windows that a viewer can choose, newest first."""
+def history_section(windows: Sequence[Window], zone: ZoneInfo | None, earlier: Sequence[Window] = ()) -> list[dict[str, Any]]:
+    """Return the windows that a viewer can choose, newest first: those of the present rule, then those of ``earlier`` rules."""
     return [
-        {"start": window.start, "label": local_time(window.start, zone)[:16], "tweets": window.tweets}
-        for window in reversed(windows[:-1])
+        *({"start": window.start, **_choice(window, zone)} for window in reversed(windows[:-1])),
+        *({"start": address_of(window), **_choice(window, zone, named=True)} for window in reversed(earlier)),
     ]
+
+
+def address_of(window: Window) -> str:
+    """Return where the page finds a window of whatever rule: another one may begin at the same time."""
+    return f"{window.start}{query_of(window)}"
+
+
+def query_of(window: Window) -> str:
+    """Return the part of a window's address that names its rule; without it a window is one of the present rule."""
+    return f"?rule={name_of(window.rule)}"
+
+
+def _choice(window: Window, zone: ZoneInfo | None, *, named: bool = False) -> dict[str, Any]:
+    shown = local_time(window.start, zone)[: _shown_to(window.seconds)]
+    return {"label": f"{shown} · {window.seconds} s, {window.rule.window_time}" if named else shown, "tweets": window.tweets}
+
+
+def _shown_to(seconds: int) -> int:
+    """Return how much of a local time is shown of windows of that length: with its seconds unless they begin at full minutes."""
+    return 16 if seconds % MINUTE_SECONDS == 0 else 19
 
 
 def _spark(hashtag: str, windows: Sequence[Window], pace: Pace | None) -> str:
     if pace is not None:
         return polyline(rates(pace.points(hashtag))[-SPARK_POINTS:], SPARK, slots=SPARK_POINTS)
-    counts = [float(dict(window.ranked).get(hashtag, 0)) for window in windows[-SPARK_MINUTES:]]
-    return polyline(counts, SPARK, slots=SPARK_MINUTES)
+    counts = [float(dict(window.ranked).get(hashtag, 0)) for window in windows[-SPARK_WINDOWS:]]
+    return polyline(counts, SPARK, slots=SPARK_WINDOWS)

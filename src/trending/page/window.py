@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from trending.settings import WINDOW_SECONDS
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import LATE_AFTER
 
 if TYPE_CHECKING:
@@ -30,17 +30,27 @@ class WindowStage(StrEnum):
     """Whatever is appended from now on is late in it, and everything before is counted."""
 
 
-def stage_of(start: int, read_until: float, now: float) -> WindowStage:
-    """Return the stage of the window that starts at ``start``; the others are times in seconds since the epoch.
+def stage_of(window: Window, read_until: float, now: float) -> WindowStage:
+    """Return the stage of a window; the others are times in seconds since the epoch.
 
     ``read_until`` is when the stream last had every partition read to its end: what was appended before that is counted, save
     in transactions that were open then. Spark's own watermark proves nothing here, since the partition that is ahead moves it
     for all. A stream that stands still leaves a window closing.
     """
-    end = start + WINDOW_SECONDS
-    if read_until >= end + FINAL_AFTER:
+    if read_until >= window.end + FINAL_AFTER:
         return WindowStage.FINAL
-    return WindowStage.OPEN if now < end else WindowStage.CLOSING
+    return WindowStage.OPEN if now < window.end else WindowStage.CLOSING
+
+
+def name_of(rule: Rule) -> str:
+    """Return a rule as the page's addresses name it."""
+    return f"{rule.window_time}-{rule.window_seconds}"
+
+
+def rule_named(name: str) -> Rule | None:
+    """Return the rule of that name, or None where there is none such."""
+    rules = (Rule(time, seconds) for time in WindowTime for seconds in WINDOW_LENGTHS)
+    return next((rule for rule in rules if name_of(rule) == name), None)
 
 
 def rank_changes(window: Window, before: Window | None) -> list[int | None]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from trending.settings import MINUTE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LANGUAGES: Final = ("es", "en")
 DEFAULT: Final = "en"
@@ -12,6 +17,7 @@ _EN: Final = {
     "skip": "Skip to the ranking",
     "language": "Language",
     "ranking": "Ranking of the minute",
+    "other_ranking": "Ranking of the window",
     "rank": "Rank",
     "change": "Change",
     "hashtag": "Hashtag",
@@ -32,7 +38,9 @@ _EN: Final = {
     "closing": "closing",
     "final": "final",
     "open_hint": "Its minute is still running.",
+    "other_open_hint": "Its {n} s are still running.",
     "closing_hint": "Its minute is over; latecomers still count.",
+    "other_closing_hint": "Its {n} s are over; latecomers still count.",
     "final_hint": "Nothing can change it any more.",
     "new": "new",
     "up": "up {n}",
@@ -43,10 +51,15 @@ _EN: Final = {
     "recorded": "A recorded store: nothing here is live.",
     "leader": "{tag} leads with {n} tweets",
     "trends": "The last hour, a minute at a time",
+    "other_trends": "The last windows, {n} s at a time",
     "trends_empty": "The first line comes when a minute is over.",
+    "other_trends_empty": "The first line comes when a window is over.",
     "most": "Most in a minute",
+    "other_most": "Most in a window",
     "total": "In the hour",
+    "other_total": "In all of them",
     "last": "Last minute",
+    "other_last": "Last window",
     "trends_table": "The same as a table",
     "pipeline": "Pipeline",
     "producer": "Producer",
@@ -79,6 +92,7 @@ _ES: Final = {
     "skip": "Ir a la clasificación",
     "language": "Idioma",
     "ranking": "Clasificación del minuto",
+    "other_ranking": "Clasificación de la ventana",
     "rank": "Puesto",
     "change": "Cambio",
     "hashtag": "Hashtag",
@@ -99,7 +113,9 @@ _ES: Final = {
     "closing": "cerrándose",
     "final": "definitiva",
     "open_hint": "Su minuto aún corre.",
+    "other_open_hint": "Sus {n} s aún corren.",
     "closing_hint": "Su minuto terminó; los rezagados aún cuentan.",
+    "other_closing_hint": "Sus {n} s terminaron; los rezagados aún cuentan.",
     "final_hint": "Ya nada puede cambiarla.",
     "new": "nuevo",
     "up": "sube {n}",
@@ -110,10 +126,15 @@ _ES: Final = {
     "recorded": "Un almacén grabado: aquí nada es en directo.",
     "leader": "{tag} va primero con {n} tuits",
     "trends": "La última hora, minuto a minuto",
+    "other_trends": "Las últimas ventanas, cada {n} s",
     "trends_empty": "La primera línea llega cuando termina un minuto.",
+    "other_trends_empty": "La primera línea llega cuando termina una ventana.",
     "most": "Máximo en un minuto",
+    "other_most": "Máximo en una ventana",
     "total": "En la hora",
+    "other_total": "En todas ellas",
     "last": "Último minuto",
+    "other_last": "Última ventana",
     "trends_table": "Lo mismo en una tabla",
     "pipeline": "Recorrido",
     "producer": "Productor",
@@ -142,6 +163,14 @@ _ES: Final = {
     "noscript": "Sin JavaScript esta página no se mueve: cárguela otra vez para ver lo nuevo.",
 }
 WORDS: Final = {"en": _EN, "es": _ES}
+_OTHER: Final = "other_"
+"""Begins the names of the words for windows that are not a minute long."""
+
+
+def of_length(words: Mapping[str, str], name: str, seconds: int) -> str:
+    """Return a word as it reads for windows of that many seconds; most are the same for any length. The script does so too."""
+    chosen = words[name] if seconds == MINUTE_SECONDS else words.get(_OTHER + name, words[name])
+    return chosen.replace("{n}", str(seconds))
 
 
 def choose_language(requested: str | None, kept: str | None, accepted: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.dialects.sqlite import insert
 
 from trending.producer.ledger import opened, runs_table
-from trending.tweets.rule import window_start
+from trending.tweets.rule import minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ class LedgerWriter:
 
     def acknowledge(self, sequence: int, partition: int, offset: int, append_time: float, hashtag: str) -> None:
         """Note that the broker holds a record; ``append_time`` is in seconds since the epoch."""
-        minute = window_start(append_time)
+        minute = minute_of(append_time)
         self.acknowledge_run(range(sequence, sequence + 1), partition, offset)
         self.count({hashtag: 1}, minute, minute)
 

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trending.tweets.rule import window_start
+from trending.tweets.rule import minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ class Markers:
         if self.failure is not None or offset is None or offset < 0:
             # Without an offset it is in the log and proves nothing: the next marker with one proves it too.
             return
-        self._prove(self._lines[burst.partition], burst, place, offset, window_start(message.timestamp()[1] / 1000))
+        self._prove(self._lines[burst.partition], burst, place, offset, minute_of(message.timestamp()[1] / 1000))
 
     def _prove(self, line: _Line, burst: SentBurst, place: int, offset: int, minute: int) -> None:
         parts = list(line.before(burst, place))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from trending.kafka.log_reader import Record
-    from trending.settings import WindowTime
+    from trending.settings import Rule
 
 ORIGIN_HEADER = "origin.id"
 """Header of a record that was sent back: the id that it had, or where it was if it had none."""
@@ -66,7 +66,7 @@ class Wish:
     bodies: Mapping[int, bytes] = field(default_factory=dict)
 
 
-def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: float, window_time: WindowTime) -> Choice:
+def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: float, rule: Rule) -> Choice:
     """Return what can be sent back of these letters; ``now`` is the append time by which the rule judges, in epoch seconds.
 
     ``done`` are the offsets of letters that were sent back before. Of two letters about the same record the first one counts.
@@ -85,7 +85,7 @@ def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: fl
             choice.done += 1
             continue
         body = wish.bodies.get(record.offset, record.value)
-        verdict = classify(body, now, window_time)
+        verdict = classify(body, now, rule)
         if (lack := _lacks(record)) and record.offset not in wish.bodies:
             choice.unfit.append(Unfit(record.offset, place, record.value or b"", lack))
         elif body is None or verdict.kind is not Kind.TWEET:

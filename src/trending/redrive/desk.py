@@ -20,7 +20,7 @@ from trending.producer.ledger import opened, read_ledger, redriven_table
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.redriven import Redriven
 from trending.redrive.choice import Choice, Mended, Wish, choose
-from trending.settings import WindowTime
+from trending.settings import Rule
 from trending.tweets.record_id import ID_HEADER, identity_of, record_id, record_keys
 from trending.tweets.rule import classify
 
@@ -53,7 +53,7 @@ class Desk:
     letters: str
     letters_id: str
     ledger: Path
-    window_time: WindowTime
+    rule: Rule
 
     def look(self, wish: Wish) -> Choice:
         """Return what would be sent back now; changes nothing."""
@@ -63,7 +63,7 @@ class Desk:
         # Of what a redrive has left that was cut short, it is looked up before anything is sent whether it arrived.
         booked = {each.letter for each in ledger.redriven if each.letters_id == self.letters_id}
         done = booked - {each.letter for each in self._open(ledger, log_ends(self.connection, self.topic))}
-        return choose(read_log(self.connection, self.letters, begins, ends_of(there)), done, wish, time.time(), self.window_time)
+        return choose(read_log(self.connection, self.letters, begins, ends_of(there)), done, wish, time.time(), self.rule)
 
     def send(self, wish: Wish) -> Sent:
         """Send back what fits, all of it or nothing; raises NotReady when no broker answers, LabError when it is refused.
@@ -161,7 +161,7 @@ class Desk:
             with closing(LedgerWriter(self.ledger, run, self.topic_id)) as writer:
                 for (_run, sequence), (place, value) in sorted(item for item in arrived.items() if item[0][0] == run):
                     # As the audit does: by arrival there is no late and no future, so what was sent is a tweet.
-                    writer.acknowledge(sequence, *place, classify(value, place[2], WindowTime.ARRIVAL).label)
+                    writer.acknowledge(sequence, *place, classify(value, place[2], Rule()).label)
 
     def _failed(self, error: KafkaError) -> LabError:
         cause = f"no letter was sent back to {self.topic}, or it is not known yet"

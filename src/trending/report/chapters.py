@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trending.report import passages
 from trending.report.blocks import Chapter, Code, Points, Table, Text
-from trending.report.wording import OUTCOMES, UNKNOWN, day, named, number, seconds, span
+from trending.report.wording import OUTCOMES, UNKNOWN, day, named, number, seconds
 
 if TYPE_CHECKING:
     from trending.report.blocks import Block
@@ -100,9 +100,14 @@ def _rankings(report: Report) -> tuple[Block, ...]:
 
 
 def _comparison(report: Report) -> tuple[Block, ...]:
-    zone = report.zone
     rows = tuple(
-        (span(each.start, zone), number(each.hashtags), number(each.stream), number(each.batch), number(each.differing))
+        (
+            passages.window_of(report, each.start),
+            number(each.hashtags),
+            number(each.stream),
+            number(each.batch),
+            number(each.differing),
+        )
         for each in report.measured.minutes
     )
     heads = ("ventana", "hashtags", "tuits, flujo", "tuits, lote", "cuentas que difieren")
@@ -168,6 +173,7 @@ def _surroundings(report: Report) -> tuple[Block, ...]:
     chosen = (
         ("tema", facts.topic),
         ("hora de las ventanas", facts.window_time),
+        ("duración de las ventanas", seconds(facts.window_seconds)),
         ("zona horaria", facts.time_zone or "la de la máquina"),
     )
     return (

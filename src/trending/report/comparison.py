@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from trending.kafka.log_reader import Record
-    from trending.settings import WindowTime
+    from trending.settings import Rule
     from trending.tweets.wire_format import Tweet
+
+    ByRule = Mapping[Rule, Mapping[tuple[int, str], int]]
+    """Rule → (window start, hashtag) → tweets."""
 
 SHOWN_MINUTES = 6
 SHOWN_LEADERS = 8
@@ -69,22 +72,28 @@ def minutes(stream: Mapping[tuple[int, str], int], batch: Mapping[tuple[int, str
     return tuple(found)
 
 
-def totals(stream: Mapping[tuple[int, str], int], batch: Mapping[tuple[int, str], int], seconds: float) -> Totals:
-    """Return the sums over all windows; ``seconds`` are from the first tweet of the log to the last."""
-    pairs = stream.keys() | batch.keys()
-    tweets = sum(stream.values())
+def totals(stream: ByRule, batch: ByRule, seconds: float) -> Totals:
+    """Return the sums over all windows, by whatever rule; ``seconds`` are from the first tweet of the log to the last."""
+    served, recounted = _windows_apart(stream), _windows_apart(batch)
+    pairs = served.keys() | recounted.keys()
+    tweets = sum(served.values())
     return Totals(
-        windows=len({start for start, _hashtag in pairs}),
+        windows=len({window for window, _hashtag in pairs}),
         tweets=tweets,
-        hashtags=len({hashtag for _start, hashtag in pairs}),
+        hashtags=len({hashtag for _window, hashtag in pairs}),
         pairs=len(pairs),
-        differing=sum(stream.get(pair, 0) != batch.get(pair, 0) for pair in pairs),
+        differing=sum(served.get(pair, 0) != recounted.get(pair, 0) for pair in pairs),
         seconds=round(seconds, 2),
         tweets_per_second=round(tweets / seconds, 2) if seconds > 0 else 0.0,
     )
 
 
-def follow(records: Iterable[Record], batches: Sequence[Written], window_time: WindowTime) -> list[Followed]:
+def _windows_apart(counts: ByRule) -> dict[tuple[tuple[Rule, int], str], int]:
+    """Return (rule and start of a window, hashtag) → tweets: windows of two rules are two, wherever they begin."""
+    return {((rule, start), hashtag): tweets for rule, each in counts.items() for (start, hashtag), tweets in each.items()}
+
+
+def follow(records: Iterable[Record], batches: Sequence[Written], rule: Rule) -> list[Followed]:
     """Return the tweets that one of the batches counted, each with the first batch that ended after it."""
     ends: dict[int, list[tuple[int, Written]]] = {}
     for batch in sorted(batches, key=lambda each: each.number):
@@ -92,13 +101,13 @@ def follow(records: Iterable[Record], batches: Sequence[Written], window_time: W
             ends.setdefault(partition, []).append((end, batch))
     followed = []
     for record in records:
-        verdict = classify(record.value, record.append_time, window_time)
+        verdict = classify(record.value, record.append_time, rule)
         known = ends.get(record.partition, [])
         place = bisect_right(known, record.offset, key=lambda entry: entry[0])
         tweet = _whole(record) if verdict.kind is Kind.TWEET and place < len(known) else None
         if tweet is not None:
             batch = known[place][1]
-            followed.append(Followed(record, tweet, window_start(verdict.time), batch.number, batch.at))
+            followed.append(Followed(record, tweet, window_start(verdict.time, rule.window_seconds), batch.number, batch.at))
     return followed
 
 

@@ -24,7 +24,7 @@ ROLES = {
     "producer": "tuits de prueba",
     "kafka": "registro",
     ZOOKEEPER: "coordina a Kafka",
-    "stream": "cuenta por minuto",
+    "stream": "cuenta por ventanas",
     "page": "en directo",
 }
 
@@ -79,7 +79,7 @@ def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
         drawing.text(x + BOX[0] / 2, y + 34 + row * 26, short(words, LETTERS), look, size, "middle")
 
 
-def way(tweet: TweetWay, zone: ZoneInfo | None) -> str:
+def way(tweet: TweetWay, window_seconds: int, zone: ZoneInfo | None) -> str:
     """Draw the stations of one tweet with what each recorded, and the time between the first and the last."""
     stations = (
         (clock(tweet.sent, zone), "producer", f"{tweet.user}: «{tweet.text}»", f"id {tweet.record_id}"),
@@ -92,7 +92,7 @@ def way(tweet: TweetWay, zone: ZoneInfo | None) -> str:
         (
             clock(tweet.served, zone),
             "stream",
-            f"ventana {span(tweet.window_start, zone)}, lote {number(tweet.batch)}",
+            f"ventana {span(tweet.window_start, window_seconds, zone)}, lote {number(tweet.batch)}",
             f"suma uno a {tweet.hashtag}",
         ),
         (

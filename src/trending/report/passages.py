@@ -24,6 +24,11 @@ def house_picture(report: Report) -> Picture:
     return Picture(caption, house(facts), f"De izquierda a derecha, lo que atraviesa un tuit. Componentes y puertos: {parts}.")
 
 
+def window_of(report: Report, start: int) -> str:
+    """Return the window that starts at ``start`` as times of day."""
+    return span(start, report.facts.window_seconds, report.zone)
+
+
 def way_block(report: Report) -> Block:
     """Return one real tweet from its creation to its count, or the reason why there is none."""
     tweet = report.measured.tweet
@@ -32,10 +37,10 @@ def way_block(report: Report) -> Block:
     caption = f"Un tuit de verdad de esta ejecución, {tweet.record_id}, estación por estación"
     alt = (
         f"{tweet.user} escribe «{tweet.text}»; Kafka lo guarda en la partición {number(tweet.partition)}, posición "
-        f"{number(tweet.offset)}; el lote {number(tweet.batch)} lo cuenta en la ventana {span(tweet.window_start, report.zone)}; "
+        f"{number(tweet.offset)}; el lote {number(tweet.batch)} lo cuenta en la ventana {window_of(report, tweet.window_start)}; "
         f"{seconds(tweet.seconds)} después de escribirse está en el almacén, donde {tweet.hashtag} suma {number(tweet.count)}."
     )
-    return Picture(caption, way(tweet, report.zone), alt)
+    return Picture(caption, way(tweet, report.facts.window_seconds, report.zone), alt)
 
 
 def start_up_block(report: Report) -> Block:
@@ -55,7 +60,7 @@ def start_up_block(report: Report) -> Block:
 def ranking_picture(report: Report, minute: Minute) -> Picture:
     """Return the first hashtags of a window as bars."""
     rows = [Bar(line.hashtag, line.stream, number(line.stream)) for line in minute.leaders]
-    title = f"Clasificación de la ventana {span(minute.start, report.zone)}: {number(minute.stream)} tuits"
+    title = f"Clasificación de la ventana {window_of(report, minute.start)}: {number(minute.stream)} tuits"
     return Picture(title, bars(title, rows), "; ".join(f"{row.label}: {row.shown}" for row in rows) + ".")
 
 
@@ -79,7 +84,7 @@ def same_count_table(report: Report) -> Block:
         return Text("Sin ventanas no hay nada que comparar.")
     rows = [(line.hashtag, number(line.stream), number(line.batch), _same(line.stream, line.batch)) for line in minute.leaders]
     rows.append(("toda la ventana", number(minute.stream), number(minute.batch), _same(minute.stream, minute.batch)))
-    caption = f"La ventana {span(minute.start, report.zone)} contada de las dos maneras"
+    caption = f"La ventana {window_of(report, minute.start)} contada de las dos maneras"
     return Table(caption, ("hashtag", "flujo", "lote", "¿lo mismo?"), tuple(rows), frozenset({1, 2}))
 
 
@@ -169,7 +174,7 @@ def photo_block(report: Report) -> Block:
     """Return the photo of the live page during this run, or a chart in its place with the reason."""
     if report.photo:
         caption = f"La página en directo, fotografiada durante esta ejecución en {report.page}"
-        return Photo(caption, report.photo, "Captura de la página: la clasificación del minuto y cada etapa del recorrido.")
+        return Photo(caption, report.photo, "Captura de la página: la clasificación de la ventana y cada etapa del recorrido.")
     return Text(f"Sin captura de la página en directo: {report.photo_note}. En su lugar, la clasificación dibujada.")
 
 

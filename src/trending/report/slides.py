@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trending.report import passages
 from trending.report.blocks import Chapter, Points, Text
 from trending.report.wording import day, number, seconds
+from trending.settings import MINUTE_SECONDS
 
 if TYPE_CHECKING:
     from trending.report.data import Report
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 def slides(report: Report) -> tuple[Chapter, ...]:
     """Return the slides in their order."""
     shown = passages.photo_block(report)
+    named = "un minuto" if report.facts.window_seconds == MINUTE_SECONDS else "una ventana"
     return (
         Chapter("Tendencias en directo con Kafka y Spark", _cover(report)),
         Chapter("La pregunta", _question(report)),
         Chapter("Arquitectura: lo que corrió", (passages.house_picture(report),)),
         Chapter("El camino de un tuit", (passages.way_block(report),)),
         Chapter("Arranque: cada paso espera al anterior", (passages.start_up_block(report),)),
-        Chapter("La clasificación de un minuto", (passages.ranking_block(report),)),
+        Chapter(f"La clasificación de {named}", (passages.ranking_block(report),)),
         Chapter("La página en directo", (shown,) if report.photo else (shown, passages.ranking_block(report))),
         Chapter("Streaming y lotes: la misma cuenta", (passages.same_count_table(report), passages.same_count_words(report))),
         Chapter("Streaming y lotes: no a la misma hora", (passages.ages_block(report),)),
@@ -45,10 +47,11 @@ def _cover(report: Report) -> tuple[Text, ...]:
 
 def _question(report: Report) -> tuple[Points]:
     totals, facts = report.measured.totals, report.facts
+    now = "este minuto" if facts.window_seconds == MINUTE_SECONDS else f"esta ventana de {number(facts.window_seconds)} s"
     return (
         Points(
             (
-                "¿De qué se habla ahora mismo? No ayer: en este minuto, mientras aún corre.",
+                f"¿De qué se habla ahora mismo? No ayer: en {now}, mientras aún corre.",
                 (
                     f"Entran {number(totals.tweets_per_second, 2)} tuits por segundo: {number(totals.tweets)} en "
                     f"{seconds(totals.seconds)}, de {number(totals.hashtags)} hashtags."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from trending.settings import WINDOW_SECONDS
 from trending.text import local_time, printable
 from trending.text import number as localised
 
@@ -56,6 +55,6 @@ def clock(at: float, zone: ZoneInfo | None) -> str:
     return f"{local_time(at, zone)[11:]},{thousandths:03}"
 
 
-def span(start: int, zone: ZoneInfo | None) -> str:
-    """Return the window that starts at ``start`` as times of day; its end is exclusive."""
-    return f"[{local_time(start, zone)[11:]}, {local_time(start + WINDOW_SECONDS, zone)[11:]})"
+def span(start: int, long: int, zone: ZoneInfo | None) -> str:
+    """Return the window of ``long`` seconds that starts at ``start`` as times of day; its end is exclusive."""
+    return f"[{local_time(start, zone)[11:]}, {local_time(start + long, zone)[11:]})"

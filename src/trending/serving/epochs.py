@@ -15,20 +15,12 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, T
 from sqlalchemy.dialects.sqlite import insert
 
 from trending.errors import REBUILD, ConfigurationConflict
-from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How an epoch counts. Counts by different rules are never added."""
-
-    window_time: WindowTime = WindowTime.ARRIVAL
-    window_seconds: int = WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +106,20 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
+def by_rule(connection: Connection, tables: EpochTables) -> dict[Rule, list[str]]:
+    """Return rule → checkpoints that count by it, the rule of the newest epoch last; empty in a store without epochs."""
+    epochs = tables.epochs.c
+    found: dict[Rule, list[str]] = {}
+    for row in connection.execute(select(epochs.checkpoint, epochs.window_time, epochs.window_seconds).order_by(epochs.number)):
+        rule = Rule(WindowTime(row.window_time), row.window_seconds)
+        found[rule] = [*found.pop(rule, []), row.checkpoint]
+    return found
+
+
 def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
     """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
-    epochs = tables.epochs.c
-    newest = connection.execute(
-        select(epochs.window_time, epochs.window_seconds).order_by(epochs.number.desc()).limit(1)
-    ).one_or_none()
-    if newest is None:
-        return list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
-    same = (epochs.window_time == newest.window_time, epochs.window_seconds == newest.window_seconds)
-    return list(connection.execute(select(epochs.checkpoint).where(*same)).scalars())
+    known = list(by_rule(connection, tables).values())
+    return known[-1] if known else list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
 
 
 def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:

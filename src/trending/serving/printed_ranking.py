@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from trending.settings import WINDOW_SECONDS
+from trending.settings import MINUTE_SECONDS
 from trending.text import local_time, printable
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ SHOWN_ROWS = 100
 _HEADINGS = ("window", "hashtag_principal", "num_ocurrencias")
 
 
-def render_block(batch: int, now: float, ranking: Sequence[Ranked], zone: ZoneInfo | None) -> str:
-    """Return the block for a batch; ``ranking`` is the whole window, already in order and not empty."""
+def render_block(batch: int, now: float, ranking: Sequence[Ranked], seconds: int, zone: ZoneInfo | None) -> str:
+    """Return the block for a batch; ``ranking`` is the whole window of that many seconds, already in order and not empty."""
+    title, which = ("Ventana del minuto", "este minuto") if seconds == MINUTE_SECONDS else ("Ventana", "esta ventana")
     window_start = ranking[0].window_start
     start = local_time(window_start, zone)
-    end = local_time(window_start + WINDOW_SECONDS, zone)
+    end = local_time(window_start + seconds, zone)
     window = f"{{{start}, {end}}}"
     rows = [(window, printable(line.hashtag), str(line.tweets)) for line in ranking[:SHOWN_ROWS]]
     widths = [max(cell_len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
@@ -31,8 +32,8 @@ def render_block(batch: int, now: float, ranking: Sequence[Ranked], zone: ZoneIn
     lines = [
         "=====",
         f"Batch {batch} - Snapshot en {local_time(now, zone)}",
-        f"Ventana del minuto [{start} , {end}]",
-        "Top hashtags en este minuto:",
+        f"{title} [{start} , {end}]",
+        f"Top hashtags en {which}:",
         rule,
         _row(_HEADINGS, widths),
         rule,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import distinct, func, inspect, select
@@ -11,7 +11,7 @@ from trending.database import as_of_one_moment, open_sqlite_read_only
 from trending.serving import epochs, rejects
 from trending.serving.counts import metadata
 from trending.serving.store import EPOCHS
-from trending.settings import WINDOW_SECONDS
+from trending.settings import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 SHOWN_WINDOWS = 60
-"""Windows that the page shows: the last hour."""
+"""Windows that the page shows: at the usual length the last hour."""
 TOP = 100
 """Hashtags of a window that the page shows by name; an export has all of them."""
-OPEN_WINDOWS = 5
-"""Windows that are read again at each change, at least: with the usual watermark of 185 s no older one can grow."""
+GROWING_SECONDS = 185
+"""The usual watermark. A window that ended longer ago than this before the latest one began cannot grow any more."""
 LARGEST = 2**63 - 1
 """SQLite's largest integer; the driver rejects a larger one."""
 
@@ -35,27 +35,37 @@ _batches = metadata.tables["batches"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window: the number of its tweets and hashtags, and the ranking of the first ``TOP``."""
+    """One window: the number of its tweets and hashtags, the ranking of the first ``TOP``, and the rule that it is counted by."""
 
     start: int
     tweets: int
     hashtags: int
     ranked: tuple[tuple[str, int], ...]
+    rule: Rule = field(default_factory=Rule)
+
+    @property
+    def seconds(self) -> int:
+        """The length of the window."""
+        return self.rule.window_seconds
 
     @property
     def end(self) -> int:
         """The end of the window, where the next one starts."""
-        return self.start + WINDOW_SECONDS
+        return self.start + self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSnapshot:
-    """The store at one moment: windows in order of time, the last batch and when it was written, the number of rejects."""
+    """The store at one moment: windows in order of time, the last batch and when it was written, the number of rejects.
+
+    All windows are by ``rule``, that of the epoch that counts now: its ``window_seconds`` are their length.
+    """
 
     windows: tuple[Window, ...]
     batch: int | None
     at: float
     rejects: int
+    rule: Rule = field(default_factory=Rule)
 
 
 class StoreReader:
@@ -74,32 +84,42 @@ class StoreReader:
         return version
 
     def snapshot(self, since: int | None = None) -> StoreSnapshot:
-        """Return the windows from ``since`` on, or the last hour's, with the state of the whole store."""
+        """Return the windows from ``since`` on, or the last ``SHOWN_WINDOWS``, with the state of the whole store."""
         with as_of_one_moment(self._engine) as connection:
-            checkpoints = _checkpoints(connection)
-            latest = _latest(connection, checkpoints)
-            if latest is None:
-                windows: tuple[Window, ...] = ()
-            else:
-                first = latest - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS
-                windows = _windows(connection, checkpoints, first if since is None else max(since, first))
+            rule, checkpoints = _present(connection)
+            windows = _last_windows(connection, rule, checkpoints, since)
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             rejected = rejects.total(connection, _rejects)
-        return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejected)
+        return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejected, rule)
 
-    def window(self, start: int, limit: int | None = None) -> Window | None:
-        """Return the window that starts at ``start``, with its whole ranking unless limited; None if it has no counts."""
+    def earlier(self, only: Rule | None = None) -> tuple[Window, ...]:
+        """Return the last ``SHOWN_WINDOWS`` windows that other rules than the present one have counted, or one of them.
+
+        They are in order of time, and windows of their own, though they may begin where one of the present rule does.
+        """
+        with as_of_one_moment(self._engine) as connection:
+            *others, _present_one = _by_rule(connection).items()
+            chosen = [each for each in others if only in {None, each[0]}]
+            found = [window for rule, checkpoints in chosen for window in _last_windows(connection, rule, checkpoints)]
+        return tuple(sorted(found, key=lambda window: window.start)[-SHOWN_WINDOWS:])
+
+    def window(self, start: int, limit: int | None = None, rule: Rule | None = None) -> Window | None:
+        """Return the window that starts at ``start``, with its whole ranking unless limited; None if it has no counts.
+
+        It is counted by the present rule unless another one is named.
+        """
         if abs(start) > LARGEST:
             return None
         with as_of_one_moment(self._engine) as connection:
-            checkpoints = _checkpoints(connection)
-            windows = _windows(connection, checkpoints, start, start, limit)
+            known = _by_rule(connection)
+            chosen = [*known][-1] if rule is None else rule
+            windows = _windows(connection, chosen, known.get(chosen, ()), start, start, limit)
         return windows[0] if windows else None
 
     def latest(self) -> int | None:
-        """Return the start of the latest window."""
+        """Return the start of the latest window by the present rule."""
         with as_of_one_moment(self._engine) as connection:
-            return _latest(connection, _checkpoints(connection))
+            return _latest(connection, _present(connection)[1])
 
     def close(self) -> None:
         """Close the file."""
@@ -109,10 +129,22 @@ class StoreReader:
         self._engine.dispose()
 
 
-def _checkpoints(connection: Connection) -> list[str]:
-    """Return the checkpoints whose counts may be added: those of the newest epoch's rule, or all in a store without epochs."""
-    if inspect(connection).has_table("epochs"):  # a store made before 2026-11-29 has none
-        return epochs.of_newest_rule(connection, EPOCHS)
+def _by_rule(connection: Connection) -> dict[Rule, list[str]]:
+    """Return rule → checkpoints whose counts may be added, the present rule last.
+
+    A store made before 2026-11-29 has no epochs: all that it has was counted by the usual rule.
+    """
+    known = epochs.by_rule(connection, EPOCHS) if inspect(connection).has_table("epochs") else {}
+    return known or {Rule(): _all_checkpoints(connection)}
+
+
+def _present(connection: Connection) -> tuple[Rule, list[str]]:
+    """Return the rule by which the stack counts now, and its checkpoints."""
+    *_others, present = _by_rule(connection).items()
+    return present
+
+
+def _all_checkpoints(connection: Connection) -> list[str]:
     # Each is one seek in the key; DISTINCT would read the whole table.
     found: list[str] = []
     while True:
@@ -130,11 +162,25 @@ def _latest(connection: Connection, checkpoints: Sequence[str]) -> int | None:
         connection.execute(select(func.max(_ranking.c.window_start)).where(_ranking.c.checkpoint == checkpoint)).scalar_one()
         for checkpoint in checkpoints
     ]
-    return max(starts, default=None)
+    return max((start for start in starts if start is not None), default=None)  # an epoch that has just begun has no counts
+
+
+def _last_windows(connection: Connection, rule: Rule, checkpoints: Sequence[str], since: int | None = None) -> tuple[Window, ...]:
+    """Return the last ``SHOWN_WINDOWS`` windows by a rule; none of those that start before ``since``."""
+    latest = _latest(connection, checkpoints)
+    if latest is None:
+        return ()
+    first = latest - (SHOWN_WINDOWS - 1) * rule.window_seconds
+    return _windows(connection, rule, checkpoints, first if since is None else max(since, first))
 
 
 def _windows(
-    connection: Connection, checkpoints: Sequence[str], first: int, last: int | None = None, limit: int | None = TOP
+    connection: Connection,
+    rule: Rule,
+    checkpoints: Sequence[str],
+    first: int,
+    last: int | None = None,
+    limit: int | None = TOP,
 ) -> tuple[Window, ...]:
     chosen = _ranking.c.checkpoint.in_(checkpoints)
     within = [chosen, _ranking.c.window_start >= first]
@@ -157,6 +203,7 @@ def _windows(
                 (line.hashtag, line.tweets)
                 for line in connection.execute(ranked.where(chosen, _ranking.c.window_start == row.window_start).limit(limit))
             ),
+            rule,
         )
         for row in found
     )

@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trending.kafka.packed_offsets import pack
-from trending.settings import WINDOW_SECONDS, WindowTime
 from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
 from trending.tweets.rule import MAX_DEPTH, Kind, classify, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from trending.settings import Rule
 
 SCHEMA = "kind string, time timestamp, label string, partition int, offsets binary, records bigint"
 """The schema of the rows that ``decode_batches`` yields; except for rejects the partition is -1 and the offsets are empty."""
@@ -43,26 +44,25 @@ Group = tuple[str, int, str, int]
 """Kind, window, label, partition."""
 
 
-def decode_batches(window_time: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield, for each batch of (partition, offset, timestamp, value), its counts by kind, window, label.
+def decode_batches(rule: Rule, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield, for each batch of (partition, offset, timestamp, value), its counts by kind, window, label, as the rule says.
 
     Rejects are counted by partition too, and carry their offsets packed: that makes a row of each such group of a batch, which is
     summed up with no other, and a million of them costs Spark's state no more than a hundred rows.
     ``time`` of a count is the latest time of the whole batch if that lies in its window, and the window's start otherwise. So
     Spark derives the same watermark as from the records.
     """
-    mode = WindowTime(window_time)
     for batch in batches:
-        yield _count(batch, mode)
+        yield _count(batch, rule)
 
 
-def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
+def _count(batch: pa.RecordBatch, rule: Rule) -> pa.RecordBatch:
     column = batch.column("value")
     values: list[bytes | None] = column.to_pylist()
     append_times = batch.column("timestamp").cast(pa.int64()).to_numpy() / _MICROSECONDS
     tweets, doubtful = plain_tweets(_readable(column, values))
-    times, plain = judge(tweets, doubtful, append_times, mode)
-    pairs = zip(window_starts(times).tolist(), [tweet.hashtag_principal for tweet in tweets], strict=True)
+    times, plain = judge(tweets, doubtful, append_times, rule)
+    pairs = zip(window_starts(times, rule.window_seconds).tolist(), [tweet.hashtag_principal for tweet in tweets], strict=True)
     counted = Counter(pairs if plain.all() else compress(pairs, plain.tolist()))
     counts: Counter[Group] = Counter()
     for (window, hashtag), number in counted.items():
@@ -70,17 +70,17 @@ def _count(batch: pa.RecordBatch, mode: WindowTime) -> pa.RecordBatch:
     latest = times[plain].max(initial=-np.inf).item()
     places: dict[Group, list[int]] = {}
     for row in np.flatnonzero(~plain).tolist():
-        kind, label, time = classify(values[row], append_times[row].item(), mode)
+        kind, label, time = classify(values[row], append_times[row].item(), rule)
         rejected = kind is Kind.REJECT
         partition = batch.column("partition")[row].as_py() if rejected else -1
-        group = (kind.value, window_start(time), str(label), partition)
+        group = (kind.value, window_start(time, rule.window_seconds), str(label), partition)
         counts[group] += 1
         if rejected:
             places.setdefault(group, []).append(batch.column("offset")[row].as_py())
         latest = max(latest, time)
     columns = [
         [kind for kind, _window, _label, _partition in counts],
-        [_micros(latest, window) for _kind, window, _label, _partition in counts],
+        [_micros(latest, window, rule.window_seconds) for _kind, window, _label, _partition in counts],
         [label for _kind, _window, label, _partition in counts],
         [partition for _kind, _window, _label, partition in counts],
         [pack(places[group]) if group in places else b"" for group in counts],
@@ -104,11 +104,11 @@ def _readable(column: pa.Array, values: Sequence[bytes | None]) -> Sequence[byte
     return readable_only(values)
 
 
-def _micros(latest: float, window: int) -> int:
+def _micros(latest: float, window: int, seconds: int) -> int:
     """Return ``latest`` rounded to Spark's microseconds where it lies in the window, and the window's start where it does not.
 
     Never the next window: a double can be more precise than a microsecond, and rounding must not carry it over.
     """
-    if window_start(latest) != window:
+    if window_start(latest, seconds) != window:
         return window * _MICROSECONDS
-    return min(round(latest * _MICROSECONDS), (window + WINDOW_SECONDS) * _MICROSECONDS - 1)
+    return min(round(latest * _MICROSECONDS), (window + seconds) * _MICROSECONDS - 1)

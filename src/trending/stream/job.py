@@ -1,4 +1,4 @@
-"""The streaming job: Kafka → Arrow decoding → counts by minute and hashtag → dead letters, serving store, printed ranking."""
+"""The streaming job: Kafka → Arrow decoding → counts by window and hashtag → dead letters, serving store, printed ranking."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from trending.kafka.log_reader import topic_id
 from trending.kafka.shown_offsets import ShownOffsets
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
-from trending.settings import WINDOW_SECONDS
 from trending.stream.catching_up import most_offsets, watermark_seconds
 from trending.stream.checkpoint import committed_offsets, ends_of_batch
 from trending.stream.completeness import require_counted, require_nothing_dropped
@@ -73,11 +72,11 @@ def count_hashtags(session: SparkSession, spec: StreamSpec) -> DataFrame:
         .load()
         .select("partition", "offset", "timestamp", "value")
     )
-    window_time = spec.settings.window_time
+    rule = spec.settings.rule
     return (
-        source.mapInArrow(partial(decode_batches, window_time.value), SCHEMA)
+        source.mapInArrow(partial(decode_batches, rule), SCHEMA)
         .withWatermark("time", f"{watermark_seconds(spec)} seconds")
-        .groupBy(F.window("time", f"{WINDOW_SECONDS} seconds"), "kind", "label", "partition", "offsets")
+        .groupBy(F.window("time", f"{rule.window_seconds} seconds"), "kind", "label", "partition", "offsets")
         .agg(F.sum("records").alias("records"))
         .select("kind", F.unix_seconds("window.start").alias("window_start"), "label", "partition", "offsets", "records")
     )
@@ -210,7 +209,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
         show = partial(print, flush=True)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, show, ends_of, shown.commit)
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings, show, ends_of, shown.commit)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:

@@ -15,11 +15,11 @@ from trending.tweets.rule import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from zoneinfo import ZoneInfo
 
     from pyspark.sql import DataFrame
 
     from trending.serving.store import Ranked, Store
+    from trending.settings import StreamSettings
     from trending.stream.dead_letters import DeadLetters
 
 Row = tuple[str, int, str, int, bytes, int]
@@ -34,7 +34,7 @@ class RankingSink:
         store: Store,
         checkpoint_id: str,
         dead_letters: DeadLetters,
-        zone: ZoneInfo | None,
+        settings: StreamSettings,
         show: Callable[[str], None],
         ends_of: Callable[[int], Mapping[int, int]],
         show_ends: Callable[[Mapping[int, int]], None],
@@ -44,7 +44,7 @@ class RankingSink:
         self._dead_letters = dead_letters
         self._ends_of = ends_of
         self._show_ends = show_ends
-        self._zone = zone
+        self._settings = settings
         self._show = show
         self._shown: list[Ranked] = store.latest_ranking()
 
@@ -67,7 +67,7 @@ class RankingSink:
         self._show_ends(ends)
         ranking = self._store.latest_ranking(batch.at)
         if ranking and ranking != self._shown:
-            self._show(render_block(number, batch.at, ranking, self._zone))
+            self._show(render_block(number, batch.at, ranking, self._settings.window_seconds, self._settings.zone))
             self._shown = ranking
 
 

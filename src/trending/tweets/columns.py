@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import numpy as np
 
-from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.settings import Rule, WindowTime
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER, PlainTweet, decode_plain, unreadable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plain_tweets(values: Iterable[bytes | None]) -> tuple[list[PlainTweet], list
 
 
 def judge(
-    tweets: Sequence[PlainTweet], doubtful: Sequence[int], append_times: NDArray[np.float64], mode: WindowTime
+    tweets: Sequence[PlainTweet], doubtful: Sequence[int], append_times: NDArray[np.float64], rule: Rule
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return each row's time, and whether it is a plain tweet that is neither late nor future; see ``classify``.
 
@@ -55,16 +55,17 @@ def judge(
     """
     plain = np.ones(len(tweets), np.bool_)
     plain[doubtful] = False
-    if mode is WindowTime.ARRIVAL:
+    if rule.window_time is WindowTime.ARRIVAL:
         return append_times, plain
+    seconds = rule.window_seconds
     times = np.array([tweet.timestamp for tweet in tweets], np.float64)
     # What is older than a window and its grace is late wherever its window began; a timestamp of 1e308 has no window here.
-    plain &= (times <= append_times + FUTURE_AFTER) & (times > append_times - (WINDOW_SECONDS + LATE_AFTER))
+    plain &= (times <= append_times + FUTURE_AFTER) & (times > append_times - (seconds + LATE_AFTER))
     times = np.where(plain, times, append_times)
-    plain &= np.floor(times / WINDOW_SECONDS) * WINDOW_SECONDS + WINDOW_SECONDS + LATE_AFTER > append_times
+    plain &= np.floor(times / seconds) * seconds + seconds + LATE_AFTER > append_times
     return times, plain
 
 
-def window_starts(times: NDArray[np.float64]) -> NDArray[np.int64]:
+def window_starts(times: NDArray[np.float64], seconds: int) -> NDArray[np.int64]:
     """Return the start of the window that contains each time, all in seconds since the epoch; see ``window_start``."""
-    return np.floor(times / WINDOW_SECONDS).astype(np.int64) * WINDOW_SECONDS
+    return np.floor(times / seconds).astype(np.int64) * seconds

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from trending.settings import WINDOW_SECONDS, WindowTime
+from trending.settings import MINUTE_SECONDS, Rule, WindowTime
 from trending.tweets.wire_format import MAX_HASHTAG, SCHEMA_VERSION
 
 MAX_DEPTH = 256
@@ -98,13 +98,18 @@ _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _INTEGER = re.compile(rb"-?[0-9]+")
 
 
-def window_start(time: float) -> int:
-    """Return the start of the window that contains ``time``, both in seconds since the epoch."""
-    return math.floor(time / WINDOW_SECONDS) * WINDOW_SECONDS
+def window_start(time: float, seconds: int) -> int:
+    """Return the start of the window of that many seconds that contains ``time``, both in seconds since the epoch."""
+    return math.floor(time / seconds) * seconds
 
 
-def classify(value: bytes | None, append_time: float, window_time: WindowTime) -> Verdict:
-    r"""Classify a record.
+def minute_of(append_time: float) -> int:
+    """Return the minute in which a record was appended: the ledger counts by minutes, whatever the windows' length."""
+    return window_start(append_time, MINUTE_SECONDS)
+
+
+def classify(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
+    r"""Classify a record by a rule.
 
     ``append_time`` is the broker's LogAppendTime in seconds since the epoch. In event mode a tweet is late when its window's
     end + 60 s ≤ its append time and future when its timestamp > its append time + 5 s (SPEC, section 4).
@@ -120,7 +125,7 @@ def classify(value: bytes | None, append_time: float, window_time: WindowTime) -
     reason = unreadable(value)
     if reason is None:
         try:
-            return _judge(_decode(value), append_time, window_time)
+            return _judge(_decode(value), append_time, rule)
         except msgspec.ValidationError:
             reason = _ill_typed(value)
         except msgspec.DecodeError:
@@ -172,7 +177,7 @@ def _too_deep(value: bytes) -> bool:
     return False
 
 
-def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
+def _judge(wire: _Wire, append_time: float, rule: Rule) -> Verdict:
     hashtag, timestamp = wire.hashtag_principal, wire.timestamp
     if not _is_known(wire.version_esquema):
         reason = Reason.UNKNOWN_VERSION
@@ -186,22 +191,22 @@ def _judge(wire: _Wire, append_time: float, window_time: WindowTime) -> Verdict:
         reason = Reason.NO_TIMESTAMP
     elif not hashtag:
         return Verdict(Kind.UNTAGGED, "", append_time)
-    elif window_time is WindowTime.ARRIVAL:
+    elif rule.window_time is WindowTime.ARRIVAL:
         return Verdict(Kind.TWEET, hashtag, append_time)
     elif timestamp > append_time + FUTURE_AFTER:
         reason = Reason.FUTURE
-    elif _is_late(timestamp, append_time):
+    elif _is_late(timestamp, append_time, rule.window_seconds):
         reason = Reason.LATE
     else:
         return Verdict(Kind.TWEET, hashtag, timestamp)
     return Verdict(Kind.REJECT, reason, append_time)
 
 
-def _is_late(timestamp: float, append_time: float) -> bool:
+def _is_late(timestamp: float, append_time: float, seconds: int) -> bool:
     # Older than a window and its grace is late wherever its window began: that of -1.797e308 is an integer beyond every float.
-    if timestamp <= append_time - (WINDOW_SECONDS + LATE_AFTER):
+    if timestamp <= append_time - (seconds + LATE_AFTER):
         return True
-    return window_start(timestamp) + WINDOW_SECONDS + LATE_AFTER <= append_time
+    return window_start(timestamp, seconds) + seconds + LATE_AFTER <= append_time
 
 
 def _is_the_probes(wire: _Wire) -> bool:

@@ -16,15 +16,15 @@ from trending.audit.sequences import by_run
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.producer.ledger import Interval, Ledger
-from trending.serving.epochs import Epoch, Rule
 from trending.serving.store import StoreView
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 from trending.stream.letters import Letters
-from trending.tweets.rule import Kind, classify, window_start
+from trending.tweets.rule import Kind, classify, minute_of, window_start
 
 if TYPE_CHECKING:
     from trending.audit.audit_report import AuditReport
     from trending.producer.redriven import Redriven
+    from trending.serving.epochs import Epoch
 
 MINUTE = 1765845060
 TAGS = ("#a", "#b", "#c")
@@ -44,6 +44,7 @@ class Lab:
     """
 
     mode: WindowTime = WindowTime.ARRIVAL
+    window_seconds: int = 60
     log: list[Record] = field(default_factory=list)
     acknowledged: list[Interval] = field(default_factory=list)
     ledger_counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
@@ -66,6 +67,14 @@ class Lab:
     seen_at: float = MINUTE + 300
     longest: float = 0.0
 
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.mode, self.window_seconds)
+
+    def window(self, moment: float) -> int:
+        """Return the start of the moment's window."""
+        return window_start(moment, self.window_seconds)
+
     def send(self, value: bytes | None, at: float = MINUTE, run: str | None = "run", *, acknowledge: bool = True) -> Record:
         offset = len(self.log)
         headers: dict[str, bytes | None] = {}
@@ -75,15 +84,15 @@ class Lab:
             self.reserved[run] = max(self.reserved.get(run, 0), sequence + 60)
         record = Record(0, offset, at, value, headers)
         self.log.append(record)
-        verdict = classify(value, at, self.mode)
+        verdict = classify(value, at, self.rule)
         if run is not None and acknowledge:
             self.acknowledged.append(Interval(run, 0, sequence, sequence, offset))
-            sent = classify(value, at, WindowTime.ARRIVAL)
-            self.ledger_counts[run, window_start(at), sent.label if sent.kind is Kind.TWEET else "#sent"] += 1
+            sent = classify(value, at, Rule())
+            self.ledger_counts[run, minute_of(at), sent.label if sent.kind is Kind.TWEET else "#sent"] += 1
         if verdict.kind is Kind.TWEET:
-            self.counts[window_start(verdict.time), verdict.label] += 1
+            self.counts[self.window(verdict.time), verdict.label] += 1
         elif verdict.kind is Kind.UNTAGGED:
-            self.untagged[window_start(verdict.time)] += 1
+            self.untagged[self.window(verdict.time)] += 1
         elif verdict.kind is Kind.REJECT:
             self.book(offset, verdict.label)
             self.letters.places.add((0, offset))
@@ -104,7 +113,7 @@ class Lab:
         later = self.later or ledger
         starts = self.start or {0: 0}
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
-        epochs = self.epochs or (epoch("c", starts=starts, ends=self.counted_to or ends, rule=Rule(self.mode)),)
+        epochs = self.epochs or (epoch("c", starts=starts, ends=self.counted_to or ends, rule=self.rule),)
         part = LogRange(starts, self.firsts, ends, self.seen_at)
         log = recount(by_columns(self.log), epochs, by_run(ledger.acknowledged_ranges(starts, ends)))
         counts = self.epoch_counts or {("c", *key): tweets for key, tweets in self.counts.items() if tweets}

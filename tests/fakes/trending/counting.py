@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from trending.audit.recount import over_epochs
 from trending.kafka.rejects import OFFSET
 from trending.serving.counts import Batch
 from trending.serving.epochs import Epoch
@@ -40,7 +39,10 @@ def write(store: Store, checkpoint: str, batch: Batch) -> None:
 
 def counts(store: Store) -> dict[tuple[int, str], int]:
     """Return (window start, hashtag) → tweets, over all checkpoints."""
-    return dict(over_epochs(store.view().counts))
+    found: Counter[tuple[int, str]] = Counter()
+    for (_checkpoint, window, hashtag), tweets in store.view().counts.items():
+        found[window, hashtag] += tweets
+    return dict(found)
 
 
 def untagged(store: Store) -> dict[int, int]:

@@ -53,6 +53,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "seed": ("7", 7),
     "catalogue": ("/my catalogue.json", "/my catalogue.json"),
     "window_time": ("event", "event"),
+    "window_seconds": ("10", 10),
     "trigger_seconds": ("0", 0.0),
     "shuffle_partitions": ("3", 3),
     "allowed_skew_seconds": ("300", 300),

@@ -76,6 +76,7 @@ def test_every_metric_of_the_stack_is_shown_or_watched(told: dict[str, set[str]]
         "trending_store_readable",
         "trending_ranking_window_hashtags",
         "trending_ranking_window_start_timestamp_seconds",
+        "trending_ranking_window_length_seconds",
     }, "kept for questions that somebody asks by hand"
 
 

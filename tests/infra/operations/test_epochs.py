@@ -18,6 +18,7 @@ from infra.operations.epochs import (
     checkpoint_path,
     counting_epoch,
     earlier_records,
+    key_of,
     known_topic_id,
     open_epoch,
     resolve_offsets,
@@ -26,9 +27,8 @@ from infra.operations.epochs import (
 from infra.stack.state import Wanted, write_state
 from trending.errors import ConfigurationConflict, NotReady
 from trending.serving.counts import Batch
-from trending.serving.epochs import Rule
 from trending.serving.store import Store
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +154,22 @@ def test_another_window_time_is_another_rule(lab: Lab) -> None:
     stream.submit_stream("lab")
     with closing(Store(lab.paths.store)) as store:
         assert [each.rule for each in store.known_epochs()] == [Rule(WindowTime.ARRIVAL), Rule(WindowTime.EVENT)]
+
+
+def test_windows_of_another_length_are_another_rule_and_begin_where_the_others_ended(lab: Lab, world: World) -> None:
+    lab = with_stream(lab, window_seconds=10)
+    stream.submit_stream("lab")
+    assert world.changes == ["end stream", "launch stream"], "the job that counts minutes is stopped first"
+    with closing(Store(lab.paths.store)) as store:
+        minutes, tens = store.known_epochs()
+    assert (minutes.rule, tens.rule) == (Rule(), Rule(window_seconds=10))
+    assert (minutes.closed, tens.closed, tens.starts) == (True, False, {0: 9})
+
+
+def test_a_checkpoint_of_minutes_keeps_the_key_that_it_had_before_there_were_other_windows(lab: Lab) -> None:
+    topic = known_topic_id(lab)
+    assert key_of(lab, topic) == f"{lab.state.cluster_id}|{topic}|3|arrival|{lab.settings.stream.shuffle_partitions}"
+    assert key_of(with_stream(lab, window_seconds=10), topic) == f"{key_of(lab, topic)}|10s"
 
 
 def test_another_topic_is_counted_from_when_it_was_asked_for_and_the_old_one_to_its_end(

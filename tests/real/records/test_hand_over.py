@@ -20,6 +20,7 @@ from infra.operations.epochs import open_epoch
 from infra.operations.stream import shown_group
 from trending.errors import AuditFailed
 from trending.serving.store import Store
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,7 @@ def test_a_running_stack_is_audited_through_every_change_of_its_checkpoint(stack
     stack.bring_up()
     stack.wait_progress()
     pids = stack.program_pid("producer"), stack.program_pid("stream")
+    page = stack.program_pid("page")
     with stranger(stack):
         stack.wait_until(lambda: stranger_counted(stack), 60, "its tweets are counted")
         assert audited(stack).without_id > 0
@@ -111,6 +113,15 @@ def test_a_running_stack_is_audited_through_every_change_of_its_checkpoint(stack
         audited(stack)
         changed(stack, window_time="event")
         audited(stack)
+        tens = changed(stack, window_seconds="10")
+        assert tens.rule == Rule(WindowTime.EVENT, 10)
+        audited(stack)
+        with closing(Store(stack.paths.store)) as store:
+            counts = store.view().counts
+        starts = {start for checkpoint, start, _hashtag in counts if checkpoint == tens.checkpoint}
+        assert {start % 60 for start in starts} - {0}, "its windows begin every ten seconds"
+        assert stack.program_pid("page") == page, "it has outlived each hand-over"
+        assert "\nVentana [" in stack.paths.output_file("stream").read_text(encoding="utf-8")
     changed(stack, topic="another_topic")
     assert counting(stack).topic == "another_topic"
     audited(stack)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fakes.trending import counting
 from fakes.trending.page import HOSTILE, PageHome
 from playwright.sync_api import expect
 from real.browser import PageProcess, chromium, missing_chromium
 from real.conftest import SLOT, skip_or_fail
 
 from infra.host.processes import free_port
-from trending.settings import PageSettings
+from trending.serving.counts import Batch
+from trending.settings import PageSettings, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +222,31 @@ def test_an_earlier_window_stays_on_show_until_somebody_goes_back_to_live(page: 
     assert hashtags(page) == ["#old", "#ärger"]
     page.select_option("#window", "")
     expect(page.locator("#rows tr").first).to_contain_text("#Spark")
+
+
+def test_an_open_page_takes_up_windows_of_another_length_and_keeps_the_minutes_apart(page: Page, living: Living) -> None:
+    expect(page.locator("#ranking-title")).to_have_text("Ranking of the minute")
+    store = living.home.store
+    store.take_over(counting.epoch("tens", rule=Rule(window_seconds=10)))
+    rows = {(living.minute + start, "#ten"): 7 for start in (0, 10)}
+    counting.write(store, "tens", Batch(0, time.time(), rows, {}))
+    expect(page.locator("#ranking-title")).to_have_text("Ranking of the window")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.locator("#trends-title")).to_have_text("The last windows, 10 s at a time")
+    expect(page.locator("#window-hint")).to_contain_text(re.compile("^Its 10 s are "))
+    earlier = f"{living.minute}?rule=arrival-60"
+    page.select_option("#window", earlier)
+    expect(page.locator("#ranking-title")).to_have_text("Ranking of the minute")
+    assert hashtags(page) == ["#BigData", "#Spark", "#IA"]
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert "#BigData" in download.value.path().read_text(encoding="utf-8")
+    page.reload()
+    assert page.input_value("#window") == earlier
+    assert hashtags(page) == ["#BigData", "#Spark", "#IA"]
+    page.select_option("#window", str(living.minute))
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.locator("#ranking-title")).to_have_text("Ranking of the window")
 
 
 def test_the_live_ranking_does_not_flash_up_while_an_earlier_window_is_on_its_way(page: Page, living: Living) -> None:

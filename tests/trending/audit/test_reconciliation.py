@@ -18,12 +18,12 @@ from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.producer.ledger import Interval, Ledger
 from trending.producer.redriven import Redriven
-from trending.serving.epochs import Rule
-from trending.settings import WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.stream.letters import Letters, Summary
 from trending.tweets.rule import Kind, Reason, Verdict, classify, window_start
 
 UTC_ZONE = ZoneInfo("UTC")
+EVENT = Rule(WindowTime.EVENT)
 PROBE = b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'
 
 
@@ -78,8 +78,8 @@ def test_the_report_reads_from_the_details_to_the_headline(lab: Lab) -> None:
 def test_records_of_an_earlier_life_are_named_and_not_audited(lab: Lab) -> None:
     earlier = replace(lab, log=lab.log[12:], start={0: 12, 1: 0}, counts=Counter(lab.counts))
     for record in lab.log[:12]:
-        verdict = classify(record.value, record.append_time, lab.mode)
-        earlier.counts[window_start(verdict.time), verdict.label] -= 1
+        verdict = classify(record.value, record.append_time, lab.rule)
+        earlier.counts[lab.window(verdict.time), verdict.label] -= 1
     earlier.acknowledged = [each for each in lab.acknowledged if each.first_offset >= 12]
     report = earlier.audit()
     assert report.lines(UTC_ZONE)[0] == (
@@ -92,8 +92,8 @@ def test_records_of_an_earlier_life_are_named_and_not_audited(lab: Lab) -> None:
 @pytest.mark.row(34)
 def test_what_waits_behind_an_open_transaction_is_told_and_not_lost(lab: Lab) -> None:
     for record in lab.log[20:]:
-        verdict = classify(record.value, record.append_time, lab.mode)
-        lab.counts[window_start(verdict.time), verdict.label] -= 1
+        verdict = classify(record.value, record.append_time, lab.rule)
+        lab.counts[lab.window(verdict.time), verdict.label] -= 1
     del lab.log[20:]
     assert lab.audit().lost == 10, "with the end unknown they would be"
     lab.ends = {0: 20}
@@ -128,7 +128,7 @@ def test_a_tweet_of_the_log_that_was_not_counted_is_lost(lab: Lab) -> None:
 def test_an_id_that_is_twice_in_the_log_is_duplicated(lab: Lab) -> None:
     again = replace(lab.log[4], offset=30)
     lab.log.append(again)
-    lab.counts[window_start(again.append_time), "#b"] += 1
+    lab.counts[lab.window(again.append_time), "#b"] += 1
     report = lab.audit()
     assert headline(report) == "audit: acknowledged 30, in log 30, counted 31, lost 0, duplicated 1"
     assert refuses(report)
@@ -459,7 +459,7 @@ def test_a_range_that_begins_later_leaves_out_what_was_acknowledged_before() -> 
     lab.send_tweets(10)
     lab.start = {0: 4}
     for record in lab.log[:4]:
-        lab.counts[window_start(record.append_time), classify(record.value, record.append_time, lab.mode).label] -= 1
+        lab.counts[lab.window(record.append_time), classify(record.value, record.append_time, lab.rule).label] -= 1
     del lab.log[:4]
     report = lab.audit()
     assert headline(report) == "audit: acknowledged 6, in log 6, counted 6, lost 0, duplicated 0"
@@ -508,9 +508,8 @@ THEIRS = st.tuples(VALUES, st.integers(0, 200), st.none(), st.sampled_from([Fals
 SENDS = st.lists(OURS | THEIRS, max_size=25)
 
 
-@given(st.sampled_from(WindowTime), SENDS)
-def test_witnesses_that_agree_are_always_clean(mode: WindowTime, sends: list[tuple[bytes | None, int, str | None, bool]]) -> None:
-    lab = Lab(mode)
+@given(st.builds(Lab, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS)), SENDS)
+def test_witnesses_that_agree_are_always_clean(lab: Lab, sends: list[tuple[bytes | None, int, str | None, bool]]) -> None:
     for value, seconds, run, acknowledge in sends:
         lab.send(value, MINUTE + seconds, run, acknowledge=acknowledge)
     report = lab.audit()
@@ -533,8 +532,8 @@ def test_no_single_count_can_be_wrong_unnoticed(number: int, data: st.DataObject
 
 def test_what_the_stream_has_not_counted_yet_is_in_flight_and_not_lost(lab: Lab) -> None:
     for record in lab.log[20:]:
-        verdict = classify(record.value, record.append_time, lab.mode)
-        lab.counts[window_start(verdict.time), verdict.label] -= 1
+        verdict = classify(record.value, record.append_time, lab.rule)
+        lab.counts[lab.window(verdict.time), verdict.label] -= 1
     lab.counted_to, lab.longest, lab.seen_at = {0: 20}, 40.0, lab.log[20].append_time + 39
     report = lab.audit()
     assert (report.clean, report.complete, report.in_flight, report.oldest) == (True, True, 10, 39.0)
@@ -545,7 +544,7 @@ def test_what_the_stream_has_not_counted_yet_is_in_flight_and_not_lost(lab: Lab)
 @pytest.mark.parametrize(("longest", "words"), [(40.0, ": the stream stands still"), (0.0, "")])
 def test_a_stream_that_stands_still_is_a_fault_and_at_rest_anything_in_flight_is(lab: Lab, longest: float, words: str) -> None:
     record = lab.send(tweet("#a"), MINUTE + 250)
-    lab.counts[window_start(record.append_time), "#a"] -= 1
+    lab.counts[lab.window(record.append_time), "#a"] -= 1
     lab.counted_to, lab.longest, lab.seen_at = {0: 30}, longest, record.append_time + 40
     report = lab.audit()
     assert line(report, "in flight") == f"in flight: 1, oldest 40 s{words}"
@@ -556,7 +555,7 @@ def test_a_stream_that_stands_still_is_a_fault_and_at_rest_anything_in_flight_is
 def test_a_write_of_somebody_elses_during_an_audit_is_no_duplicate(lab: Lab) -> None:
     lab.counted_to, lab.longest = {0: 30}, 40.0
     lab.send(tweet("#a"), lab.seen_at + 3, run=None)
-    lab.counts[window_start(lab.seen_at + 3), "#a"] -= 1
+    lab.counts[lab.window(lab.seen_at + 3), "#a"] -= 1
     report = lab.audit()
     assert (report.clean, report.in_flight, report.oldest, report.without_id) == (True, 1, 0.0, 0)
     assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
@@ -576,17 +575,17 @@ def test_an_id_that_was_reserved_while_the_log_was_read_was_attempted(lab: Lab) 
     assert lab.audit().not_attempted == 0
 
 
-def two_epochs(lab: Lab, first_end: int, second_start: int) -> Lab:
-    """Divide the log between an epoch by arrival and one by event time, each with counts of its own."""
+def two_epochs(lab: Lab, first_end: int, second_start: int, second: Rule = EVENT) -> Lab:
+    """Divide the log between an epoch of minutes by arrival and one by another rule, each with counts of its own."""
     lab.epochs = (
         epoch("c", starts={0: 0}, ends={0: first_end}, closed=True),
-        epoch("d", starts={0: second_start}, ends={0: BEYOND}, rule=Rule(WindowTime.EVENT)),
+        epoch("d", starts={0: second_start}, ends={0: BEYOND}, rule=second),
     )
     for record in lab.log:
         for each in lab.epochs:
             if each.starts[0] <= record.offset < each.ends[0]:
-                verdict = classify(record.value, record.append_time, each.rule.window_time)
-                key = (each.checkpoint, window_start(verdict.time), verdict.label)
+                verdict = classify(record.value, record.append_time, each.rule)
+                key = (each.checkpoint, window_start(verdict.time, each.rule.window_seconds), verdict.label)
                 lab.epoch_counts[key] = lab.epoch_counts.get(key, 0) + 1
     return lab
 
@@ -595,6 +594,24 @@ def test_each_epoch_is_audited_by_its_own_rule(lab: Lab) -> None:
     report = two_epochs(lab, 12, 12).audit()
     assert report.clean
     assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+
+
+@given(st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS)), st.integers(0, 30))
+def test_epochs_of_windows_of_two_lengths_are_audited_each_by_its_own(second: Rule, where: int) -> None:
+    lab = Lab()
+    lab.send_tweets(30)
+    report = two_epochs(lab, where, where, second).audit()
+    assert report.clean
+    assert (report.counted, report.differences) == (30, ())
+
+
+def test_a_window_of_one_epoch_does_not_make_up_for_a_longer_one_of_another(lab: Lab) -> None:
+    """Both begin at the full minute."""
+    two_epochs(lab, 12, 12, Rule(window_seconds=10))
+    lab.epoch_counts["c", MINUTE, "#a"] -= 1
+    lab.epoch_counts["d", MINUTE, "#a"] = 1
+    report = lab.audit()
+    assert (report.lost, report.duplicated) == (1, 1)
 
 
 def test_what_lies_between_two_epochs_is_lost(lab: Lab) -> None:
@@ -623,7 +640,7 @@ def test_behind_the_last_epoch_of_a_topic_that_was_left_only_its_own_tweets_are_
     lab.counts[MINUTE, "#a"] -= 1
     assert lab.audit().clean, "somebody else's"
     lab.epochs = (epoch("c", ends={0: 29}, closed=True),)
-    lab.counts[window_start(lab.log[29].append_time), "#c"] -= 1
+    lab.counts[lab.window(lab.log[29].append_time), "#c"] -= 1
     assert lab.audit().lost == 1
 
 

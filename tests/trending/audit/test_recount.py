@@ -10,14 +10,13 @@ from fakes.trending.counting import epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trending.audit.recount import recount
+from trending.audit.recount import by_rule, recount
 from trending.audit.sequences import by_run
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
-from trending.serving.epochs import Rule
-from trending.settings import WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.record_id import identity_of
-from trending.tweets.rule import Kind, classify, window_start
+from trending.tweets.rule import Kind, classify, minute_of, window_start
 
 if TYPE_CHECKING:
     from trending.serving.epochs import Epoch
@@ -45,17 +44,17 @@ IDS = st.one_of(
 )
 RECORDS = st.tuples(st.integers(0, 1), st.integers(0, 3), st.floats(MINUTE, MINUTE + 130), VALUES, IDS)
 LOGS = st.lists(RECORDS, min_size=1, max_size=40)
-MODES = st.sampled_from(WindowTime)
+RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
 
 
 @st.composite
 def epochs(draw: st.DrawFn) -> tuple[Epoch, ...]:
     """Return one or two epochs that cover two partitions with gaps, twice or not at all."""
     ends = st.dictionaries(st.integers(0, 1), st.integers(0, 60))
-    first = epoch("c", starts=draw(ends), ends=draw(ends), rule=Rule(draw(MODES)), closed=draw(st.booleans()))
+    first = epoch("c", starts=draw(ends), ends=draw(ends), rule=draw(RULES), closed=draw(st.booleans()))
     if draw(st.booleans()):
         return (first,)
-    return first, epoch("d", starts=draw(ends), ends=draw(ends), rule=Rule(draw(MODES)), closed=draw(st.booleans()))
+    return first, epoch("d", starts=draw(ends), ends=draw(ends), rule=draw(RULES), closed=draw(st.booleans()))
 
 
 def place(record: Record, counting: tuple[Epoch, ...]) -> tuple[Epoch, bool]:
@@ -80,24 +79,24 @@ def one_by_one(log: list[Record], counting: tuple[Epoch, ...], acknowledged: set
     waiting: list[float] = []
     for record in log:
         by, counted = place(record, counting)
-        kind, label, time = classify(record.value, record.append_time, by.rule.window_time)
+        kind, label, time = classify(record.value, record.append_time, by.rule)
         identity = identity_of(record.key, record.headers)
         ids[identity] += identity is not None  # type: ignore[index]
         if kind is Kind.FOREIGN:
             found["foreign"] += 1
             continue
-        by_arrival = classify(record.value, record.append_time, WindowTime.ARRIVAL)
+        by_arrival = classify(record.value, record.append_time, Rule())
         if identity in acknowledged and by_arrival.kind is Kind.TWEET:
-            minutes[identity[0], window_start(record.append_time), by_arrival.label] += 1  # type: ignore[index]
+            minutes[identity[0], minute_of(record.append_time), by_arrival.label] += 1  # type: ignore[index]
         if not counted and by.closed:
             found["uncounted"] += by is not counting[-1] or identity in acknowledged
         elif not counted:
             waiting.append(record.append_time)
         elif kind is Kind.TWEET:
-            tweets[by.checkpoint, window_start(time), label] += 1
+            tweets[by.checkpoint, window_start(time, by.rule.window_seconds), label] += 1
             found["without_id"] += identity is None
         elif kind is Kind.UNTAGGED:
-            untagged[by.checkpoint, window_start(time)] += 1
+            untagged[by.checkpoint, window_start(time, by.rule.window_seconds)] += 1
         else:
             rejects.setdefault((by.checkpoint, record.partition, str(label)), []).append(record.offset)
     ids = +ids
@@ -136,3 +135,10 @@ def test_by_columns_and_one_by_one_the_same_is_found(
     assert found == expected
     assert result.second.disagreements == []
     assert (result.first, result.last) == (min(each.append_time for each in log), max(each.append_time for each in log))
+
+
+def test_totals_add_up_the_epochs_of_a_rule_and_never_those_of_two() -> None:
+    ten = Rule(window_seconds=10)
+    counting = tuple(epoch(name, ends={0: 9}, rule=rule) for name, rule in (("c", Rule()), ("d", ten), ("e", ten)))
+    counts = {(name, MINUTE, "#a"): tweets for name, tweets in (("c", 1), ("d", 2), ("e", 4), ("another topic's", 8))}
+    assert by_rule(counts, counting) == {Rule(): {(MINUTE, "#a"): 1}, ten: {(MINUTE, "#a"): 6}}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trending.audit.second_reading import EVERY, OF_A_KIND, SecondReader, read_again
 from trending.kafka.log_reader import Record
-from trending.settings import WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import Kind, Reason, Verdict, classify
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MINUTE = 1765845060
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
-MODES = st.sampled_from(WindowTime)
+RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
 WRITTEN = ["0", "-0", "1.0", "1e0", "-1", "1e400", "-1e400", "1e-400", "01", "1.", "+1", "NaN", "Infinity"]
 NUMBERS = st.sampled_from([*WRITTEN, "9" * 30, "9" * 400, "9" * 5000])
 ESCAPES = st.sampled_from(
@@ -80,31 +80,31 @@ def records(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.row(22)
 @settings(max_examples=400)
-@given(records() | st.binary(max_size=30), MODES)
-@example(b'{"hashtag_principal":"#a","hashtag_principal":7,"timestamp":1,"hashtag_principal":"#b"}', WindowTime.ARRIVAL)
-@example(b'{"x":"\xff","hashtag_principal":"#a","timestamp":1}', WindowTime.ARRIVAL)
-@example(b'{"usuario":7,"x":', WindowTime.ARRIVAL)
-@example(b'{"timestamp":"x","version_esquema":2}', WindowTime.ARRIVAL)
-@example(b'{"version_esquema":2,"version_esquema":1,"hashtag_principal":"#a","timestamp":1}', WindowTime.ARRIVAL)
-@example(b'{"hashtag_principal":"#a","timestamp":-1.7976931348623157e308}', WindowTime.EVENT)
-def test_both_readings_of_any_record_agree(value: bytes, window_time: WindowTime) -> None:
+@given(records() | st.binary(max_size=30), RULES)
+@example(b'{"hashtag_principal":"#a","hashtag_principal":7,"timestamp":1,"hashtag_principal":"#b"}', Rule())
+@example(b'{"x":"\xff","hashtag_principal":"#a","timestamp":1}', Rule())
+@example(b'{"usuario":7,"x":', Rule())
+@example(b'{"timestamp":"x","version_esquema":2}', Rule())
+@example(b'{"version_esquema":2,"version_esquema":1,"hashtag_principal":"#a","timestamp":1}', Rule())
+@example(b'{"hashtag_principal":"#a","timestamp":-1.7976931348623157e308}', Rule(WindowTime.EVENT))
+def test_both_readings_of_any_record_agree(value: bytes, rule: Rule) -> None:
     append_time = MINUTE + 0.25
-    assert read_again(value, append_time, window_time) == classify(value, append_time, window_time)
+    assert read_again(value, append_time, rule) == classify(value, append_time, rule)
 
 
 @given(MOMENTS, st.integers(0, 119_999))
 def test_both_readings_agree_on_late_and_future(timestamp: float, append_ms: int) -> None:
     value = json.dumps({"hashtag_principal": "#a", "timestamp": timestamp}).encode()
     append_time = MINUTE + append_ms / 1000
-    assert read_again(value, append_time, WindowTime.EVENT) == classify(value, append_time, WindowTime.EVENT)
+    assert read_again(value, append_time, Rule(WindowTime.EVENT)) == classify(value, append_time, Rule(WindowTime.EVENT))
 
 
 @pytest.mark.parametrize("depth", [255, 256, 300, 50_000])
 @pytest.mark.parametrize("made", [lambda n: "[" * n + "]" * n, lambda n: '{"y":' * n + "1" + "}" * n, lambda n: "[" * n])
 def test_both_readings_agree_on_depth(depth: int, made: Callable[[int], str]) -> None:
     value = f'{{"hashtag_principal":"#a","timestamp":1,"texto":"{"[" * 300}","x":{made(depth)}}}'.encode()
-    verdict = classify(value, 1.0, WindowTime.ARRIVAL)
-    assert read_again(value, 1.0, WindowTime.ARRIVAL) == verdict
+    verdict = classify(value, 1.0, Rule())
+    assert read_again(value, 1.0, Rule()) == verdict
     assert (verdict.label == Reason.TOO_DEEP) is (depth > 255)
 
 
@@ -113,7 +113,7 @@ OPEN = b"[" * 300
 
 @pytest.mark.parametrize("start", [b'{"x":"', b'{"x":\\"', b'{"x":"\\"', b'"' * 301])
 def test_both_readings_agree_on_brackets_in_a_text_without_end(start: bytes) -> None:
-    assert read_again(start + OPEN, 1.0, WindowTime.ARRIVAL) == classify(start + OPEN, 1.0, WindowTime.ARRIVAL)
+    assert read_again(start + OPEN, 1.0, Rule()) == classify(start + OPEN, 1.0, Rule())
 
 
 def tweet(hashtag: str) -> bytes:
@@ -124,12 +124,12 @@ def test_one_record_in_so_many_is_read_a_second_time_and_some_of_each_odd_kind()
     reader = SecondReader()
     for offset in range(EVERY * 3):
         record = Record(0, offset, MINUTE, tweet("#a"), {})
-        reader.check(record, classify(record.value, MINUTE, WindowTime.ARRIVAL), WindowTime.ARRIVAL)
+        reader.check(record, classify(record.value, MINUTE, Rule()), Rule())
     assert (reader.records, reader.disagreements) == (3, [])
     for value in (None, b"{"):
         for offset in range(1, OF_A_KIND * 3):
             record = Record(0, offset * EVERY + 1, MINUTE, value, {})
-            reader.check(record, classify(value, MINUTE, WindowTime.ARRIVAL), WindowTime.ARRIVAL)
+            reader.check(record, classify(value, MINUTE, Rule()), Rule())
     assert (reader.records, reader.disagreements) == (3 + 2 * OF_A_KIND, [])
 
 
@@ -139,7 +139,7 @@ def test_one_record_in_so_many_is_read_a_second_time_and_some_of_each_odd_kind()
 )
 def test_a_verdict_of_the_rule_that_is_wrong_is_kept_with_its_place(wrong: Verdict) -> None:
     reader = SecondReader()
-    reader.check(Record(2, EVERY * 5, MINUTE, tweet("#a"), {}), wrong, WindowTime.ARRIVAL)
+    reader.check(Record(2, EVERY * 5, MINUTE, tweet("#a"), {}), wrong, Rule())
     (found,) = reader.disagreements
     assert (found.partition, found.offset, found.rule, found.again) == (2, EVERY * 5, wrong, Verdict(Kind.TWEET, "#a", MINUTE))
     assert str(found).startswith("partition 2, offset 485: the rule says ")

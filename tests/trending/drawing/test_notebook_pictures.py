@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from trending.drawing.notebook_pictures import SHOWN_ROWS, Sample, count_lines, minute_columns, ranking_table, sample
 from trending.serving.reader import Window
+from trending.settings import Rule
 
 UTC = ZoneInfo("UTC")
 ranked = st.lists(st.tuples(st.text(min_size=1, max_size=20), st.integers(1, 10**6)), min_size=1, max_size=20)
@@ -61,3 +62,12 @@ def test_a_column_is_as_tall_as_its_window_is_full() -> None:
     picture = ET.fromstring(minute_columns([window(0, ("#A", 5)), window(60, ("#A", 10))], UTC))  # noqa: S314
     assert [each.get("height") for each in picture.iter("rect")] == ["80.0", "160.0"]
     assert [each.text for each in picture.iter("text")] == ["5", "00:00", "10", "00:01"]
+
+
+def test_columns_of_shorter_windows_have_their_seconds() -> None:
+    ten = Rule(window_seconds=10)
+    windows = [Window(start, 5, 1, (("#A", 5),), ten) for start in (0, 10)]
+    picture = ET.fromstring(minute_columns(windows, UTC))  # noqa: S314
+    assert [each.text for each in picture.iter("text")] == ["5", "00:00:00", "5", "00:00:10"]
+    assert "Tuits de cada ventana de 10 s" in ET.tostring(picture, encoding="unicode")
+    assert "Ventana [00:00:10, 00:00:20)" in ranking_table(windows[-1], 10.0, UTC)

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 from trending.errors import ProbeFailed
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.probe import run_probe
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 from trending.tweets.rule import Kind, classify
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_the_probe_prints_exactly_the_contracts_lines(kafka: FakeKafka) -> None:
 
 def test_the_probes_messages_are_foreign_to_the_ranking(kafka: FakeKafka) -> None:
     probe()
-    assert {classify(value, 1.0, mode).kind for value in kafka.values("tweets") for mode in WindowTime} == {Kind.FOREIGN}
+    assert {classify(value, 1.0, Rule(mode)).kind for value in kafka.values("tweets") for mode in WindowTime} == {Kind.FOREIGN}
 
 
 def test_everything_else_in_the_topic_is_ignored(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,9 @@ from sqlalchemy.exc import OperationalError
 from trending.kafka.rejects import Rejects
 from trending.page.board import Board
 from trending.serving.counts import Batch
-from trending.serving.epochs import Rule
 from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
 from trending.serving.store import Store
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -148,6 +148,7 @@ def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: Pa
     assert value(found, "trending_ranking_window_tweets", part="top", hashtag="other") == 800, "a hashtag may be called other"
     assert value(found, "trending_ranking_window_hashtags") == len(counts)
     assert value(found, "trending_ranking_window_start_timestamp_seconds") == minute
+    assert value(found, "trending_ranking_window_length_seconds") == 60
     assert len(found) < 100
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.page.pace import KEPT_SECONDS, KEPT_WINDOWS, Pace, Tally, rates, seed, velocity
-from trending.serving.reader import Window
+from trending.serving.reader import SHOWN_WINDOWS, Window
 
 MOMENTS = st.lists(st.integers(1, 30), min_size=2, max_size=30).map(
     lambda gaps: [float(sum(gaps[: number + 1])) for number in range(len(gaps))]
@@ -97,3 +97,12 @@ def test_after_a_restart_the_store_tells_the_pace() -> None:
     seed(pace, tally, [window(0, {"#a": 60}), window(60, {"#a": 30})], at=75.0)
     assert pace.points("#a") == [(0, 0.0), (60, 60.0), (75.0, 90.0)]
     assert pace.velocity("#a", 76.0) == pytest.approx(90 / 75)
+
+
+def test_every_window_of_a_snapshot_may_come_again_and_counts_once() -> None:
+    """A stream that catches up has many windows that are not final, and all of them are read at each change."""
+    tally = Tally()
+    windows = [window(minute * 60, {"#a": 1}) for minute in range(SHOWN_WINDOWS)]
+    for _look in range(3):
+        sums = tally.add(windows)
+    assert sums["#a"] == SHOWN_WINDOWS

@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.page.window import WindowStage, preceding, rank_changes, stage_of
+from trending.page.window import WindowStage, name_of, preceding, rank_changes, rule_named, stage_of
 from trending.serving.reader import Window
-from trending.settings import WINDOW_SECONDS
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import _is_late, window_start
 
-MINUTES = st.integers(0, 1000).map(lambda minute: minute * WINDOW_SECONDS)
+MINUTES = st.integers(0, 1000).map(lambda minute: minute * 60)
 ORDER = [WindowStage.OPEN, WindowStage.CLOSING, WindowStage.FINAL]
 
 
-def window(start: int, *hashtags: str) -> Window:
+def window(start: int, *hashtags: str, seconds: int = 60) -> Window:
     ranked = tuple((hashtag, 100 - place) for place, hashtag in enumerate(hashtags))
-    return Window(start, sum(tweets for _hashtag, tweets in ranked), len(ranked), ranked)
+    return Window(start, sum(tweets for _hashtag, tweets in ranked), len(ranked), ranked, Rule(window_seconds=seconds))
 
 
 @pytest.mark.row(24)
@@ -32,22 +32,22 @@ def window(start: int, *hashtags: str) -> Window:
     ],
 )
 def test_a_window_is_open_then_closing_then_final(read_until: float, now: float, expected: WindowStage) -> None:
-    assert stage_of(600, read_until, now) is expected
+    assert stage_of(window(600), read_until, now) is expected
 
 
 @given(MINUTES, st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e4))
 def test_a_window_never_goes_back(start: int, read_until: float, now: float, passed: float) -> None:
-    before = ORDER.index(stage_of(start, read_until, now))
-    assert ORDER.index(stage_of(start, read_until, now + passed)) >= before
-    assert ORDER.index(stage_of(start, read_until + passed, now)) >= before
+    before = ORDER.index(stage_of(window(start), read_until, now))
+    assert ORDER.index(stage_of(window(start), read_until, now + passed)) >= before
+    assert ORDER.index(stage_of(window(start), read_until + passed, now)) >= before
 
 
-@given(st.floats(0, 6e4), st.floats(-6e3, 6e3))
-def test_what_the_rule_accepts_after_all_was_read_is_in_no_final_window(read_until: float, ahead: float) -> None:
+@given(st.floats(0, 6e4), st.floats(-6e3, 6e3), st.sampled_from(WINDOW_LENGTHS))
+def test_what_the_rule_accepts_after_all_was_read_is_in_no_final_window(read_until: float, ahead: float, seconds: int) -> None:
     """Whatever is appended after ``read_until`` and accepted belongs to a window that was not called final."""
     timestamp = read_until + ahead
-    if timestamp >= 0 and not _is_late(timestamp, read_until):
-        assert stage_of(window_start(timestamp), read_until, 1e9) is not WindowStage.FINAL
+    if timestamp >= 0 and not _is_late(timestamp, read_until, seconds):
+        assert stage_of(window(window_start(timestamp, seconds), seconds=seconds), read_until, 1e9) is not WindowStage.FINAL
 
 
 def test_a_rank_is_compared_with_the_window_before() -> None:
@@ -60,3 +60,19 @@ def test_the_window_before_is_the_last_one_that_has_tweets() -> None:
     windows = [window(0), window(60), window(240)]
     assert preceding(windows, 240) == windows[1]
     assert preceding(windows, 0) is None
+
+
+def test_a_window_of_ten_seconds_is_open_for_ten_seconds() -> None:
+    ten = window(600, seconds=10)
+    assert [stage_of(ten, 0.0, now) for now in (609.9, 610.0)] == [WindowStage.OPEN, WindowStage.CLOSING]
+    assert [stage_of(ten, read_until, 1e4) for read_until in (679.9, 680.0)] == [WindowStage.CLOSING, WindowStage.FINAL]
+
+
+@given(st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
+def test_a_rule_is_found_by_its_name(time: WindowTime, seconds: int) -> None:
+    assert rule_named(name_of(Rule(time, seconds))) == Rule(time, seconds)
+
+
+@pytest.mark.parametrize("name", ["", "arrival", "arrival-7", "noon-60", "event-60-", "event-060"])
+def test_no_other_name_is_a_rule(name: str) -> None:
+    assert rule_named(name) is None

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from trending.page.words import WORDS, choose_language
+from trending.page.words import WORDS, choose_language, of_length
 
 
 def test_both_languages_have_the_same_words_with_the_same_blanks() -> None:
@@ -34,3 +34,15 @@ def test_the_language_asked_for_goes_before_the_one_kept_and_the_browsers(
     asked: str | None, kept: str | None, accepted: str, expected: str
 ) -> None:
     assert choose_language(asked, kept, accepted) == expected
+
+
+def test_only_windows_of_a_minute_are_called_minutes() -> None:
+    for language, minute in (("en", "minute"), ("es", "minuto")):
+        words = WORDS[language]
+        named = [name for name, text in words.items() if minute in text.lower()]
+        assert len(named) > 5
+        for name in named:
+            assert of_length(words, name, 60) == words[name]
+            assert minute not in of_length(words, name, 10).lower(), name
+        assert "10 s" in of_length(words, "trends", 10)
+    assert of_length(WORDS["en"], "velocity", 10) == of_length(WORDS["en"], "velocity", 60)

@@ -14,9 +14,9 @@ from trending.producer.ledger import Interval, read_ledger
 from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, TweetProducer, main
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
-from trending.settings import ProducerSettings, WindowTime
+from trending.settings import ProducerSettings, Rule, WindowTime
 from trending.tweets.record_id import parse_record_key
-from trending.tweets.rule import Kind, classify, window_start
+from trending.tweets.rule import Kind, classify, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def test_every_message_is_a_tweet_whose_timestamp_is_the_moment_it_was_made(benc
     bench.run(seconds=20)
     for message in bench.kafka.logs["tweets"][0]:
         moment = message.timestamp()[1] / 1000
-        verdict = classify(message.value(), moment, WindowTime.EVENT)
+        verdict = classify(message.value(), moment, Rule(WindowTime.EVENT))
         assert verdict.kind is Kind.TWEET
         assert verdict.time == pytest.approx(moment, abs=0.3)
 
@@ -113,7 +113,7 @@ def test_the_same_seed_sends_the_same_tweets_whatever_the_rate(bench: Bench) -> 
     def hashtags() -> list[str]:
         values = bench.kafka.values("tweets")
         bench.kafka.create("tweets")
-        return [classify(value, 0.0, WindowTime.ARRIVAL).label for value in values][:25]
+        return [classify(value, 0.0, Rule()).label for value in values][:25]
 
     bench.run(seconds=15, rate=2, seed=7)
     slow = hashtags()
@@ -136,8 +136,8 @@ def test_the_ledger_holds_what_is_in_the_log(bench: Bench) -> None:
     counts: Counter[tuple[str, int, str]] = Counter()
     for message in bench.kafka.logs["tweets"][0]:
         moment = message.timestamp()[1] / 1000
-        label = classify(message.value(), moment, WindowTime.ARRIVAL).label
-        counts[bench.beat.note, window_start(moment), label] += 1
+        label = classify(message.value(), moment, Rule()).label
+        counts[bench.beat.note, minute_of(moment), label] += 1
     ledger = bench.ledger
     assert acknowledged_ids(ledger, {}) == set(bench.log_ids())
     assert ledger.counts == dict(counts)

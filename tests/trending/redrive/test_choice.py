@@ -6,12 +6,13 @@ import pytest
 
 from trending.kafka.log_reader import Record
 from trending.redrive.choice import Choice, Mended, Unfit, Wish, choose
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 from trending.stream.envelope import enclose
 from trending.stream.letters import Reject, Summary
 from trending.tweets.rule import Reason
 
 NOW = 1_765_845_060.0
+EVENT = Rule(WindowTime.EVENT)
 
 
 def tweet(hashtag: str = "#a", timestamp: float = NOW) -> bytes:
@@ -35,8 +36,8 @@ def letter(
     return Record(0, number, NOW, envelope.value, dict(pairs), envelope.key, pairs)
 
 
-def chosen(*letters: Record, done: tuple[int, ...] = (), window_time: WindowTime = WindowTime.EVENT, **wish: object) -> Choice:
-    return choose(letters, set(done), Wish(**{"limit": 99, **wish}), NOW, window_time)  # type: ignore[arg-type]
+def chosen(*letters: Record, done: tuple[int, ...] = (), rule: Rule = EVENT, **wish: object) -> Choice:
+    return choose(letters, set(done), Wish(**{"limit": 99, **wish}), NOW, rule)  # type: ignore[arg-type]
 
 
 def test_a_letter_that_is_a_tweet_by_todays_rule_is_sent_back_with_its_headers_and_where_it_came_from() -> None:
@@ -57,7 +58,7 @@ def test_the_old_id_is_the_key_or_the_place_of_a_stranger_whose_key_stays() -> N
 def test_a_letter_that_is_still_late_is_shown_with_its_reason_and_by_arrival_it_fits() -> None:
     old = letter(0, tweet(timestamp=NOW - 3600))
     assert [each.why for each in chosen(old).unfit] == [Reason.LATE]
-    assert len(chosen(old, window_time=WindowTime.ARRIVAL).mended) == 1
+    assert len(chosen(old, rule=Rule()).mended) == 1
 
 
 @pytest.mark.parametrize("body", [b"{", None, b'{"hashtag_principal":"","timestamp":1}', b'{"mensaje":"x","contador":1}'])

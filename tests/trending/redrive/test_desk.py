@@ -14,10 +14,10 @@ from trending.producer.ledger import Ledger, read_ledger
 from trending.redrive import desk as module
 from trending.redrive.choice import Wish
 from trending.redrive.desk import Desk
-from trending.settings import WindowTime
+from trending.settings import Rule
 from trending.stream.dead_letters import DeadLetters
 from trending.tweets.record_id import identity_of
-from trending.tweets.rule import window_start
+from trending.tweets.rule import minute_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def desk(kafka: FakeKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
     connection = KafkaConnection("localhost:9092")
     DeadLetters(connection, "tweets", "letters", 0).write(0, [Rejects.of(0, "late", range(5))])
     ids = kafka.topic_ids
-    return Desk(connection, "tweets", ids["tweets"], "letters", ids["letters"], tmp_path / "ledger.sqlite", WindowTime.ARRIVAL)
+    return Desk(connection, "tweets", ids["tweets"], "letters", ids["letters"], tmp_path / "ledger.sqlite", Rule())
 
 
 def acknowledged(ledger: Ledger) -> set[tuple[str, int]]:
@@ -64,7 +64,7 @@ def test_letters_go_back_under_new_ids_that_the_ledger_has_with_their_places_and
     ids = {identity_of(record.key(), {}) for record in records}  # type: ignore[arg-type]
     assert ids == acknowledged(ledger) == {(sent.run, number) for number in range(4)}
     assert [dict(each.headers() or [])["origin.id"] for each in records] == [b"0123456789ab:%d" % number for number in range(4)]
-    minute = window_start(kafka.clock.time())
+    minute = minute_of(kafka.clock.time())
     assert ledger.counts == {(sent.run, minute, "#0"): 2, (sent.run, minute, "#1"): 1, (sent.run, minute, "#2"): 1}
     assert ledger.topics == {sent.run: desk.topic_id}
     (interval,) = ledger.intervals
@@ -80,7 +80,7 @@ def test_what_was_sent_back_is_not_sent_again(desk: Desk, kafka: FakeKafka) -> N
 
 def test_letters_of_a_dead_letter_topic_that_was_made_anew_are_others(desk: Desk, kafka: FakeKafka) -> None:
     desk.send(ALL)
-    other = Desk(desk.connection, "tweets", desk.topic_id, "letters", "another", desk.ledger, WindowTime.ARRIVAL)
+    other = Desk(desk.connection, "tweets", desk.topic_id, "letters", "another", desk.ledger, Rule())
     assert len(other.look(ALL).mended) == 4
 
 

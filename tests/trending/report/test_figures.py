@@ -21,9 +21,9 @@ from trending.report.wording import clock, day, number, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from zoneinfo import ZoneInfo
 
 Place = tuple[str | int, ...]
+LENGTH = ("facts", "window_seconds")
 TIMES = {"made", "start", "sent", "appended", "served", "window_start"}
 """Leaves that are moments: they are shown as times of day."""
 NOT_FIGURES = {"95"}
@@ -51,19 +51,19 @@ def with_value(data: Any, place: Place, value: Any) -> Any:
     return changed
 
 
-def forms(place: Place, value: Any, zone: ZoneInfo | None) -> set[str]:
+def forms(place: Place, value: Any, data: Report) -> set[str]:
     """Return how a leaf may be written."""
     if isinstance(value, bool) or value is None:
         return set()
     if isinstance(value, str):
         return {value}
     if place[-1] in TIMES:
-        return {clock(value, zone), day(value, zone), span(int(value), zone)}
+        return {clock(value, data.zone), day(value, data.zone), span(int(value), data.facts.window_seconds, data.zone)}
     return {str(value), *(number(value, digits) for digits in range(3))}
 
 
 def known_numbers(data: Report) -> set[str]:
-    every = {form for place, value in leaves(data.model_dump(mode="json")) for form in forms(place, value, data.zone)}
+    every = {form for place, value in leaves(data.model_dump(mode="json")) for form in forms(place, value, data)}
     return NOT_FIGURES | {found for form in every for found in NUMBER.findall(form)}
 
 
@@ -129,13 +129,15 @@ def without_spaces(words: str) -> str:
 def test_a_figure_that_changes_in_the_data_changes_in_report_slides_and_pdf(
     place: Place, before: tuple[str, str], printed: str
 ) -> None:
-    after = Report.model_validate(with_value(SAMPLE, place, changed(place)))
-    expected = forms(place, changed(place), after.zone)
+    data = with_value(SAMPLE, place, changed(place))
+    after = Report.model_validate(data)
+    expected = forms(place, changed(place), after)
     (report_was, slides_were), (report_is, slides_are) = before, render(after)
     assert any(form in report_is and form not in report_was for form in expected), expected
     if slides_were != slides_are:
         assert any(form in slides_are for form in expected)
-        assert any(without_spaces(form) in printed for form in expected)
+        printed_with = Report.model_validate(with_value(data, LENGTH, changed(LENGTH)))  # the end of a window tells of it
+        assert any(without_spaces(form) in printed for form in forms(place, changed(place), printed_with))
 
 
 @settings(max_examples=6)  # each draws every figure anew

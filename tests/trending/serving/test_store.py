@@ -19,9 +19,8 @@ from sqlalchemy.schema import CreateTable
 from trending.errors import LabError
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
-from trending.serving.epochs import Rule
 from trending.serving.store import FORMAT, Ranked, Store, metadata
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.errors import InvalidInput
-from trending.settings import WindowTime
+from trending.settings import Rule, WindowTime
 from trending.simulator.generator import MAX_TWEET_BYTES, Catalogue, Simulator, WeightedHashtag, load_catalogue
 from trending.tweets.record_id import ID_HEADER, record_id
 from trending.tweets.rule import Kind, classify
@@ -76,7 +76,7 @@ def test_every_tweet_is_made_of_the_catalogue_and_ends_with_its_hashtag() -> Non
 
 
 def test_the_stream_takes_every_tweet_of_the_built_in_catalogue() -> None:
-    kinds = {classify(encode(tweet), 9.0, WindowTime.EVENT).kind for tweet in Simulator(Catalogue(), 5).tweets(500, 9.0)}
+    kinds = {classify(encode(tweet), 9.0, Rule(WindowTime.EVENT)).kind for tweet in Simulator(Catalogue(), 5).tweets(500, 9.0)}
     assert kinds == {Kind.TWEET}
 
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trending.kafka.packed_offsets import unpack
-from trending.settings import WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.stream.decoder import decode_batches
 from trending.tweets.rule import Kind, Reason, classify, window_start
 
@@ -50,14 +50,14 @@ def arrow(rows: list[Row]) -> pa.RecordBatch:
     )
 
 
-def spark(window_time: WindowTime, *batches: list[Row]) -> Counter[Group]:
-    """Return what Spark makes of the decoder's output: the sum of records by its own minute, kind, label and place."""
+def spark(rule: Rule, *batches: list[Row]) -> Counter[Group]:
+    """Return what Spark makes of the decoder's output: the sum of records by its own window, kind, label and place."""
     sums: Counter[Group] = Counter()
-    for output in decode_batches(window_time.value, (arrow(rows) for rows in batches)):
+    for output in decode_batches(rule, (arrow(rows) for rows in batches)):
         for line in output.to_pylist():
             moment: datetime = line["time"]
             micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // (moment.resolution)
-            window = micros // 60_000_000 * 60
+            window = micros // (rule.window_seconds * 1_000_000) * rule.window_seconds
             offsets = list(unpack(line["offsets"])) if line["offsets"] else [-1]
             assert line["records"] == len(offsets) or line["kind"] != Kind.REJECT
             for offset in offsets:
@@ -66,13 +66,13 @@ def spark(window_time: WindowTime, *batches: list[Row]) -> Counter[Group]:
     return sums
 
 
-def straightforward(window_time: WindowTime, rows: list[Row]) -> Counter[Group]:
+def straightforward(rule: Rule, rows: list[Row]) -> Counter[Group]:
     """Return the same, record by record, as the audit counts."""
     sums: Counter[Group] = Counter()
     for row in rows:
-        kind, label, time = classify(row.value, row.append_ms / 1000, window_time)
+        kind, label, time = classify(row.value, row.append_ms / 1000, rule)
         place = (row.partition, row.offset) if kind is Kind.REJECT else (-1, -1)
-        sums[kind.value, window_start(time), str(label), *place] += 1
+        sums[kind.value, window_start(time, rule.window_seconds), str(label), *place] += 1
     return sums
 
 
@@ -160,62 +160,62 @@ def batches_of_rows(draw: st.DrawFn) -> list[Row]:
 
 
 ROWS = batches_of_rows()
-MODES = st.sampled_from(WindowTime)
+RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
 
 
 @pytest.mark.row(22)
-@pytest.mark.parametrize("window_time", WindowTime)
+@pytest.mark.parametrize("rule", [Rule(), Rule(WindowTime.EVENT), Rule(WindowTime.EVENT, 5)])
 @pytest.mark.parametrize("value", ODD)
-def test_whatever_a_record_is_it_is_judged_as_it_would_be_alone(value: bytes | None, window_time: WindowTime) -> None:
+def test_whatever_a_record_is_it_is_judged_as_it_would_be_alone(value: bytes | None, rule: Rule) -> None:
     between = [Row(0, offset, MINUTE * 1000 + 999 * offset, tweet("#b")) for offset in range(5)]
     rows = [*between[:2], Row(1, 2, MINUTE * 1000, value), *between[3:]]
-    assert spark(window_time, rows) == straightforward(window_time, rows)
-    assert spark(window_time, [rows[2]]) == straightforward(window_time, [rows[2]])
+    assert spark(rule, rows) == straightforward(rule, rows)
+    assert spark(rule, [rows[2]]) == straightforward(rule, [rows[2]])
 
 
 @pytest.mark.row(24)
 @settings(max_examples=200)
-@given(MODES, ROWS)
-def test_counting_in_arrow_batches_equals_counting_record_by_record(window_time: WindowTime, rows: list[Row]) -> None:
-    assert spark(window_time, rows) == straightforward(window_time, rows)
+@given(RULES, ROWS)
+def test_counting_in_arrow_batches_equals_counting_record_by_record(rule: Rule, rows: list[Row]) -> None:
+    assert spark(rule, rows) == straightforward(rule, rows)
 
 
 @settings(max_examples=60)
-@given(MODES, ROWS, st.lists(st.integers(0, 30), max_size=4))
-def test_batches_may_be_split_anywhere(window_time: WindowTime, rows: list[Row], cuts: list[int]) -> None:
+@given(RULES, ROWS, st.lists(st.integers(0, 30), max_size=4))
+def test_batches_may_be_split_anywhere(rule: Rule, rows: list[Row], cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
     pieces = [rows[start:end] for start, end in pairwise(edges)]
-    assert spark(window_time, *pieces) == spark(window_time, rows)
+    assert spark(rule, *pieces) == spark(rule, rows)
 
 
 def test_a_moment_between_two_microseconds_stays_in_its_minute() -> None:
     # A double resolves a quarter of a microsecond here, and Spark's timestamps one: rounding must not carry it over.
     just_before = math.nextafter(MINUTE + 60, 0)
     rows = [Row(0, 0, (MINUTE + 61) * 1000, tweet("#a", just_before))]
-    assert spark(WindowTime.EVENT, rows) == {("tweet", MINUTE, "#a", -1, -1): 1}
+    assert spark(Rule(WindowTime.EVENT), rows) == {("tweet", MINUTE, "#a", -1, -1): 1}
 
 
 def test_a_group_carries_its_latest_time_for_the_watermark() -> None:
     rows = [Row(0, offset, MINUTE * 1000 + ms, tweet()) for offset, ms in enumerate([1_250, 59_123, 7])]
-    (output,) = decode_batches("arrival", [arrow(rows)])
+    (output,) = decode_batches(Rule(), [arrow(rows)])
     assert [line["time"].timestamp() for line in output.to_pylist()] == [MINUTE + 59.123]
 
 
 def test_rejects_keep_their_place() -> None:
     rows = [Row(2, 7, MINUTE * 1000, None), Row(2, 8, MINUTE * 1000, None), Row(0, 7, MINUTE * 1000, b"{")]
-    assert spark(WindowTime.ARRIVAL, rows) == {
+    assert spark(Rule(), rows) == {
         ("reject", MINUTE, Reason.TOMBSTONE, 2, 7): 1,
         ("reject", MINUTE, Reason.TOMBSTONE, 2, 8): 1,
         ("reject", MINUTE, Reason.BAD_JSON, 0, 7): 1,
     }
 
 
-@given(MODES, ROWS)
-@example(WindowTime.EVENT, [Row(0, 0, MINUTE * 1000 + 9_000, varied("null", str(MINUTE + 1), ',"hashtag_principal":"#a"'))])
-def test_the_latest_of_all_times_comes_with_the_rows(window_time: WindowTime, rows: list[Row]) -> None:
+@given(RULES, ROWS)
+@example(Rule(WindowTime.EVENT), [Row(0, 0, MINUTE * 1000 + 9_000, varied("null", str(MINUTE + 1), ',"hashtag_principal":"#a"'))])
+def test_the_latest_of_all_times_comes_with_the_rows(rule: Rule, rows: list[Row]) -> None:
     """Spark derives its watermark from them."""
-    (output,) = decode_batches(window_time.value, [arrow(rows)])
-    latest = max((classify(row.value, row.append_ms / 1000, window_time).time for row in rows), default=None)
+    (output,) = decode_batches(rule, [arrow(rows)])
+    latest = max((classify(row.value, row.append_ms / 1000, rule).time for row in rows), default=None)
     found = max((line["time"].timestamp() for line in output.to_pylist()), default=None)
     assert found == pytest.approx(latest, abs=2e-6)
 
@@ -223,7 +223,7 @@ def test_the_latest_of_all_times_comes_with_the_rows(window_time: WindowTime, ro
 @pytest.mark.row(24)
 def test_a_rejects_time_is_its_append_time_so_that_2100_closes_no_window() -> None:
     rows = [Row(0, 0, MINUTE * 1000, tweet("#a", 4102444800.0)), Row(0, 1, MINUTE * 1000, tweet("#a", 0.0))]
-    (output,) = decode_batches("event", [arrow(rows)])
+    (output,) = decode_batches(Rule(WindowTime.EVENT), [arrow(rows)])
     assert [(line["label"], line["time"].timestamp()) for line in output.to_pylist()] == [
         (Reason.FUTURE, MINUTE),
         (Reason.LATE, MINUTE),
@@ -233,7 +233,7 @@ def test_a_rejects_time_is_its_append_time_so_that_2100_closes_no_window() -> No
 @pytest.mark.row(23)
 def test_tweets_travel_as_a_handful_of_rows() -> None:
     rows = [Row(offset % 3, offset, MINUTE * 1000 + offset, tweet(f"#{offset % 4}")) for offset in range(1000)]
-    (output,) = decode_batches("arrival", [arrow(rows)])
+    (output,) = decode_batches(Rule(), [arrow(rows)])
     assert output.num_rows == 4
     assert sum(output.column("records").to_pylist()) == 1000
 
@@ -241,17 +241,17 @@ def test_tweets_travel_as_a_handful_of_rows() -> None:
 @pytest.mark.row(34)
 def test_a_flood_of_rejects_travels_as_a_handful_of_rows() -> None:
     rows = [Row(offset % 2, offset, MINUTE * 1000, b"0,1,CSV" if offset % 3 else None) for offset in range(9000)]
-    (output,) = decode_batches("arrival", [arrow(rows)])
+    (output,) = decode_batches(Rule(), [arrow(rows)])
     assert output.num_rows == 4
     assert sum(output.column("records").to_pylist()) == 9000
     assert output.nbytes < 1000
 
 
 def test_an_empty_batch_gives_an_empty_batch() -> None:
-    (output,) = decode_batches("arrival", [arrow([])])
+    (output,) = decode_batches(Rule(), [arrow([])])
     assert output.num_rows == 0
     assert output.schema.names == ["kind", "time", "label", "partition", "offsets", "records"]
 
 
 def test_no_batches_give_none() -> None:
-    assert list(decode_batches("event", [])) == []
+    assert list(decode_batches(Rule(WindowTime.EVENT), [])) == []

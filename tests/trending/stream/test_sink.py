@@ -3,7 +3,6 @@ from __future__ import annotations
 from array import array
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -14,6 +13,7 @@ from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
 from trending.serving.store import Ranked, Store
+from trending.settings import StreamSettings
 from trending.stream import sink
 from trending.stream.sink import RankingSink, to_batch
 
@@ -72,10 +72,14 @@ class FrameOfRows:
         return pa.table({name: [row[place] for row in self._rows] for place, name in enumerate(COLUMNS)})
 
 
+UTC_SETTINGS = StreamSettings(time_zone="UTC")
+
+
 class Desk:
     """A sink with everything around it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: StreamSettings = UTC_SETTINGS) -> None:
+        self.settings = settings
         self.store = Store(path)
         self.letters = LettersInMemory()
         self.shown: list[str] = []
@@ -90,7 +94,7 @@ class Desk:
     def restart(self) -> None:
         letters: Any = self.letters
         self.sink = RankingSink(
-            self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of, self.ends_shown.append
+            self.store, "checkpoint", letters, self.settings, self.shown.append, self.ends_of, self.ends_shown.append
         )
 
     @staticmethod
@@ -266,3 +270,13 @@ def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
     assert to_batch(4, 1.5, rows) == Batch(
         4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3}
     )
+
+
+def test_a_batch_prints_the_latest_window_of_the_length_that_is_counted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "serving.sqlite", StreamSettings(time_zone="UTC", window_seconds=10))
+    with closing(desk.store):
+        desk.written_up_to(11)
+        desk.sink.write(12, [tweets("#IA", 7), tweets("#BigData", 42, MINUTE + 10)])
+    (block,) = desk.shown
+    assert "Ventana [2025-12-16 00:31:10 , 2025-12-16 00:31:20]" in block
+    assert desk.ranked() == [[("#BigData", "42")]]

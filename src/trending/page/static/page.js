@@ -17,6 +17,11 @@ const number = (value, digits = 0) => formats[digits].format(value);
 const setText = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
+const MINUTE = 60; // windows of another length have words of their own
+const ofLength = (name, seconds) => (seconds === MINUTE ? words[name] : words[`other_${name}`] ?? words[name]).replaceAll("{n}", seconds);
+const nameAll = (which, seconds) => {
+  for (const element of document.querySelectorAll(`[data-${which}]`)) setText(element, ofLength(element.dataset[which], seconds));
+};
 const show = (element, visible) => {
   if (element.hidden === visible) element.hidden = !visible;
 };
@@ -75,15 +80,16 @@ function drawRows(lines) {
 }
 
 function drawRanking(ranking) {
+  nameAll("w", ranking.seconds);
   setText(find("window-date"), ranking.date);
   setText(find("window-label"), ranking.label);
   const badge = find("window-status");
   badge.dataset.state = ranking.status;
   setText(badge, words[ranking.status]);
-  setText(find("window-hint"), words[`${ranking.status}_hint`]);
+  setText(find("window-hint"), ofLength(`${ranking.status}_hint`, ranking.seconds));
   setText(find("sum-tweets"), number(ranking.tweets));
   setText(find("sum-hashtags"), number(ranking.hashtags));
-  for (const kind of ["csv", "json"]) find(kind).href = `/windows/${ranking.start}.${kind}`;
+  for (const kind of ["csv", "json"]) find(kind).href = `/windows/${ranking.start}.${kind}${ranking.query}`;
   show(document.querySelector(".downloads"), ranking.start !== null);
   show(find("waiting"), ranking.rows.length === 0);
   show(document.querySelector("#ranking table"), ranking.rows.length > 0);
@@ -91,6 +97,7 @@ function drawRanking(ranking) {
 }
 
 function drawTrends(trends) {
+  nameAll("t", trends.seconds);
   show(find("trends-empty"), trends.lines.length === 0);
   show(find("trends"), trends.lines.length > 0);
   setText(find("trends-highest"), number(trends.highest));
@@ -191,7 +198,7 @@ async function lookBack() {
 
 function changeWindow() {
   const start = find("window").value;
-  history.replaceState(null, "", start ? `?window=${start}` : location.pathname);
+  history.replaceState(null, "", start ? `?window=${encodeURIComponent(start)}` : location.pathname);
   lookBack();
 }
 
