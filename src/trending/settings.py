@@ -180,7 +180,8 @@ class StreamSettings(Section):
         MINUTE_SECONDS,
         ge=WINDOW_LENGTHS[0],
         le=WINDOW_LENGTHS[-1],
-        description="Length of a window, a divisor of 3600. Another one is counted from then on; windows of two are never added.",
+        description="Length of a window, a divisor of 3600. Another length begins a new epoch, and windows of two lengths are "
+        "never added.",
     )
     trigger_seconds: float = Field(10.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
     shuffle_partitions: int = Field(

@@ -12,6 +12,8 @@ import pytest
 from fakes.trending import counting
 from fakes.trending.checkpoint import BATCHES, make, stream_spec
 from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import AnalysisException, StreamingQueryException
 
@@ -19,11 +21,11 @@ from trending.errors import ConfigurationConflict, LabError
 from trending.programs.heartbeat import read_heartbeat
 from trending.serving.counts import Batch
 from trending.serving.store import Store
-from trending.settings import WATERMARK_SECONDS, WindowTime
+from trending.settings import WATERMARK_SECONDS, WINDOW_LENGTHS, Rule, WindowTime
 from trending.stream import job as stream
 from trending.stream.job import BATCH_SECONDS, MAX_BACKOFF_SECONDS, is_lost_broker, main, run_job, watch
 from trending.stream.progress import ProgressListener
-from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
+from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER, Kind, classify, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,6 +99,20 @@ def watch_query(query: Query, spec: StreamSpec, stop: threading.Event) -> None:
 
 def test_the_watermark_is_as_wide_as_the_rule_for_late_tweets_and_the_future_it_lets_in() -> None:
     assert WATERMARK_SECONDS == {WindowTime.ARRIVAL: 60, WindowTime.EVENT: LATE_AFTER + FUTURE_AFTER}
+
+
+@pytest.mark.row(24)
+@given(st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS)), st.floats(0, 1e5), st.floats(-8e3, 10))
+def test_the_watermark_has_passed_the_window_of_no_tweet_that_counts_whatever_its_length(
+    rule: Rule, append_time: float, ahead: float
+) -> None:
+    """The newest time that Spark can have seen by then is one of the future that the rule lets in."""
+    value = b'{"hashtag_principal":"#a","timestamp":%f}' % (append_time + ahead)
+    kind, _label, time = classify(value, append_time, rule)
+    newest = append_time + (FUTURE_AFTER if rule.window_time is WindowTime.EVENT else 0)
+    if kind is Kind.TWEET:
+        end = window_start(time, rule.window_seconds) + rule.window_seconds
+        assert end > newest - WATERMARK_SECONDS[rule.window_time]
 
 
 @pytest.mark.row(30)
