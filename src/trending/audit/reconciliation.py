@@ -90,6 +90,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
+    summarised = sum(tweets for checkpoint, tweets in store.summarised.items() if checkpoint in names)
     promised = sum(map(len, acknowledged.values()))
     in_log = sum(map(len, log.ids.values()))
     arrived = sum(ids.among(log.ids[run]) for run, ids in acknowledged.items() if run in log.ids)
@@ -100,7 +101,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     return AuditReport(
         acknowledged=promised,
         in_log=in_log,
-        counted=sum(counts.values()) - log.without_id,
+        counted=sum(counts.values()) + summarised - log.without_id,
         lost=promised - arrived + missing + unbooked + log.uncounted + gone,
         duplicated=log.repeated + beyond + overbooked,
         unknown_arrived=attempted - known,
@@ -124,6 +125,9 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         sent_back=_sent_back(ledgers.after, acknowledged),
         letters_twice=letters.twice,
         letters_expired=sum(letters.expired(*place, offsets) for place, offsets in refused),
+        kept={each: (first, part.ends[each]) for each, first in part.beginning().items() if each in part.ends},
+        acknowledged_before=ledgers.after.acknowledged_before(part.beginning()),
+        summarised=summarised,
     )
 
 
@@ -191,22 +195,18 @@ def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], wi
 
 
 def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Difference]:
-    """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
+    """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
 
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
-    sent and acknowledged as one.
+    sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record.
     """
-    beginning = part.beginning()
-    cut = {
-        row.run
-        for row in ledger.intervals
-        if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > part.ends.get(row.partition, row.end_offset)
-    }
+    horizon = log.horizon(ledger.begun_before(part.beginning()))
+    cut = {row.run for row in ledger.intervals if row.end_offset > part.ends.get(row.partition, row.end_offset)}
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():
-        if run not in cut:
+        if run not in cut and minute >= horizon:
             found[minute, hashtag] += tweets
-    expected = ledger.expected_minutes(found, cut)
+    expected = ledger.expected_minutes(found, cut, horizon)
     return _differences(_unnamed(found), _unnamed(expected), "ledger")
 
 

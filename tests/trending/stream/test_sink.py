@@ -10,12 +10,13 @@ import pytest
 from fakes.trending import counting
 
 from trending.errors import ConfigurationConflict, LabError
+from trending.kafka.log_start import LogStart
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
 from trending.serving.store import Ranked, Store
 from trending.stream import sink
-from trending.stream.sink import RankingSink, to_batch
+from trending.stream.sink import Pruning, RankingSink, to_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -80,6 +81,7 @@ class Desk:
         self.letters = LettersInMemory()
         self.shown: list[str] = []
         self.ends_shown: list[Mapping[int, int]] = []
+        self.log_start: LogStart | None = None
         self.written_up_to(0)
         self.restart()
 
@@ -89,8 +91,9 @@ class Desk:
 
     def restart(self) -> None:
         letters: Any = self.letters
+        zone, pruning = ZoneInfo("UTC"), Pruning(2, lambda _now: self.log_start)
         self.sink = RankingSink(
-            self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of, self.ends_shown.append
+            self.store, "checkpoint", letters, zone, self.shown.append, self.ends_of, self.ends_shown.append, pruning
         )
 
     @staticmethod
@@ -266,3 +269,27 @@ def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
     assert to_batch(4, 1.5, rows) == Batch(
         4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3}
     )
+
+
+DAY = 86400
+
+
+@pytest.mark.row(33)
+@pytest.mark.parametrize(
+    ("since", "left"),
+    [(MINUTE, [1]), (MINUTE - 1.5 * DAY, [1]), (MINUTE - 4 * DAY, [1, 3]), (MINUTE - 5 * DAY, [1, 3, 5])],
+    ids=["the log has nothing", "the log begins within the kept days", "the log has the second", "the log has all"],
+)
+def test_windows_go_that_are_older_than_the_days_they_are_kept_for_and_not_in_the_log(
+    desk: Desk, since: float, left: list[int]
+) -> None:
+    desk.sink.write(1, [tweets("#a", day, MINUTE - day * DAY) for day in (1, 3, 5)])
+    desk.sink.write(2, [])
+    assert len(desk.store.view().counts) == 3, "nobody has said where the log begins"
+    desk.log_start = LogStart({0: 0}, since)
+    desk.sink.write(3, [tweets("#a", 7)])
+    view = desk.store.view()
+    kept = {(MINUTE - window) // DAY for _checkpoint, window, _hashtag in view.counts} - {0}
+    assert sorted(kept) == left
+    assert view.summarised.get("checkpoint", 0) == 9 - sum(left)
+    assert sum(view.counts.values()) + sum(view.summarised.values()) == 9 + 7
