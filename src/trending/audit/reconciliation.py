@@ -18,7 +18,7 @@ from trending.audit.sequences import by_run
 from trending.kafka.rejects import OFFSET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from trending.audit.recount import Recount
     from trending.audit.sequences import SequenceRanges
@@ -41,6 +41,15 @@ class Ledgers:
 
     before: Ledger
     after: Ledger
+
+    def acknowledged_ranges(self, part: LogRange) -> Iterator[tuple[str, range]]:
+        """Yield run and sequences of what was acknowledged within the part; some may come twice.
+
+        Where retention went on meanwhile, the second ledger may have been pruned of what the log had when it was read.
+        """
+        yield from self.after.acknowledged_ranges(part.beginning(), part.ends)
+        if self.after.expired != self.before.expired:
+            yield from self.before.acknowledged_ranges(part.beginning(), part.ends)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     which on what lies between means that the stream stands still.
     """
     before = ledgers.before
-    acknowledged = by_run(ledgers.after.acknowledged_ranges(part.beginning(), part.ends))
+    acknowledged = by_run(ledgers.acknowledged_ranges(part))
     names = {epoch.checkpoint for epoch in log.epochs}
     counts = {key: tweets for key, tweets in store.counts.items() if key[0] in names}
     rejects = {
@@ -126,7 +135,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         letters_twice=letters.twice,
         letters_expired=sum(letters.expired(*place, offsets) for place, offsets in refused),
         kept={each: (first, part.ends[each]) for each, first in part.beginning().items() if each in part.ends},
-        acknowledged_before=ledgers.after.acknowledged_before(part.beginning()),
+        acknowledged_before=ledgers.after.acknowledged - promised - ledgers.after.acknowledged_behind(part.ends),
         summarised=summarised,
     )
 

@@ -180,11 +180,6 @@ class Ledger:
             if sequences:
                 yield each.run, sequences
 
-    def acknowledged_before(self, start_offsets: Mapping[int, int]) -> int:
-        """Return the number of records acknowledged before ``start_offsets``; all of those without known places that it cuts."""
-        within = (len(each.within(start_offsets.get(each.partition, 0))) for each in self.intervals)
-        return self.acknowledged - sum(within)
-
     def begun_before(self, start_offsets: Mapping[int, int]) -> set[int]:
         """Return the partitions in which records were acknowledged before ``start_offsets``."""
         cut = {each.partition for each in self.intervals if each.first_offset < start_offsets.get(each.partition, 0)}

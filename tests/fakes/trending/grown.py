@@ -27,7 +27,7 @@ from trending.stream.letters import Letters
 from trending.tweets.rule import Reason, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from trending.audit.audit_report import AuditReport
@@ -123,13 +123,15 @@ class Site:
         self.writer.prune(start)
         self.store.prune("c", min(start.gone_until, until), start.firsts)
 
-    def audit(self) -> AuditReport:
-        ledger, view = read_ledger(self.ledger_path), self.store.view()
+    def audit(self, meanwhile: Callable[[], None] = lambda: None) -> AuditReport:
+        """Audit as ``infra.operations.audit`` does; ``meanwhile`` happens between reading the log and the second ledger."""
+        before, view = read_ledger(self.ledger_path), self.store.view()
         part = LogRange(dict.fromkeys(self.firsts, 0), dict(self.firsts), self.ends(), self.now)
-        acknowledged = by_run(ledger.acknowledged_ranges(part.beginning(), part.ends))
+        acknowledged = by_run(before.acknowledged_ranges(part.beginning(), part.ends))
         kept = (record for number, log in enumerate(self.log) for record in log[self.firsts[number] :])
         log = recount(by_columns(kept), view.epochs, acknowledged)
-        return reconcile(Ledgers(ledger, ledger), part, log, view, Letters(self._letters), 0.0)
+        meanwhile()
+        return reconcile(Ledgers(before, read_ledger(self.ledger_path)), part, log, view, Letters(self._letters), 0.0)
 
     def rows(self) -> dict[str, int]:
         """Return table → its rows, of both files."""

@@ -450,7 +450,7 @@ def test_pruning_keeps_the_number_of_what_the_log_has_lost_and_nothing_else_of_i
     assert {minute for _run, minute, _hashtag in ledger.counts} == {MINUTE + 3600, MINUTE + 7200, MINUTE + 10800}
     assert ledger.spread == {("run", MINUTE + 3600, MINUTE + 7200, "#a"): 3}
     assert (ledger.acknowledged, ledger.failed, ledger.reserved) == (43, 1, {"run": 100, "next": 1})
-    assert ledger.acknowledged_before({0: 12, 1: 20}) == 32
+    assert ledger.begun_before({0: 12}) == {0, 1}
     assert ledger.of_topic("topic-1", "topic-0").expired == ledger.expired
     assert ledger.of_topic("topic-0", "topic-0").acknowledged == 0
 
