@@ -56,13 +56,14 @@ class Ledgers:
 class LogRange:
     """The part of a topic's log that was read, each partition → offset: where counting began, what retention left, the end.
 
-    ``seen_at`` is the time of the store's figures, in seconds since the epoch.
+    ``seen_at`` is the time of the store's figures, in seconds since the epoch; by ``skew`` seconds append times may go back.
     """
 
     starts: Mapping[int, int]
     firsts: Mapping[int, int]
     ends: Mapping[int, int]
     seen_at: float
+    skew: float = 0.0
 
     def beginning(self) -> dict[int, int]:
         """Return partition → offset of the first record that is there and is audited."""
@@ -91,7 +92,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         if key[0] in names
     }
     expired, gone = _expired(log, part)
-    horizon = log.horizon(part.cut())
+    horizon = log.horizon(part.cut()) + part.skew
     untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
     differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store")
     differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store")
@@ -209,7 +210,7 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
     sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record.
     """
-    horizon = log.horizon(ledger.begun_before(part.beginning()))
+    horizon = log.horizon(ledger.begun_before(part.beginning())) + part.skew
     cut = {row.run for row in ledger.intervals if row.end_offset > part.ends.get(row.partition, row.end_offset)}
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():

@@ -48,6 +48,7 @@ class Site:
         self.log: list[list[Record]] = [[] for _ in range(partitions)]
         self.firsts = dict.fromkeys(range(partitions), 0)
         self.now = 0.0
+        self.skew = 0.0
         self.batch = 0
         self.rejected: Counter[str] = Counter()
         self._letters: set[tuple[int, int]] = set()
@@ -126,7 +127,7 @@ class Site:
     def audit(self, meanwhile: Callable[[], None] = lambda: None) -> AuditReport:
         """Audit as ``infra.operations.audit`` does; ``meanwhile`` happens between reading the log and the second ledger."""
         before, view = read_ledger(self.ledger_path), self.store.view()
-        part = LogRange(dict.fromkeys(self.firsts, 0), dict(self.firsts), self.ends(), self.now)
+        part = LogRange(dict.fromkeys(self.firsts, 0), dict(self.firsts), self.ends(), self.now, self.skew)
         acknowledged = by_run(before.acknowledged_ranges(part.beginning(), part.ends))
         kept = (record for number, log in enumerate(self.log) for record in log[self.firsts[number] :])
         log = recount(by_columns(kept), view.epochs, acknowledged)

@@ -229,3 +229,18 @@ def require_pruning_changes_nothing(site: Site, until: float) -> None:
 def stored_rejects(site: Site) -> list[tuple[str, int]]:
     with closing(sqlite3.connect(site.store_path)) as connection:
         return connection.execute("SELECT reason, records FROM rejected").fetchall()
+
+
+def test_where_times_go_back_at_the_logs_beginning_windows_that_have_lost_a_record_are_not_compared(site: Site) -> None:
+    """The clock of another leader is behind: what was appended first, and expired, has the later times."""
+    site.send(0, MINUTE + 100, *TAGS)
+    site.send(0, MINUTE, *TAGS)
+    site.send(0, MINUTE + 300, *TAGS)
+    site.write()
+    site.expire({0: 3})
+    assert not site.audit().clean
+    site.skew = 120.0
+    assert site.audit().clean
+    with closing(sqlite3.connect(site.store_path)) as store, store:
+        store.execute("UPDATE ranking SET tweets = 2 WHERE window_start = ? AND hashtag = '#a'", (MINUTE + 300,))
+    assert site.audit().duplicated == 1, "what is whole is compared"
