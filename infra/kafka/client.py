@@ -18,7 +18,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
@@ -137,18 +137,12 @@ class BrokerClient:
         if view is None or view.leaderless:
             cause = f"{name} has no leader yet"
             raise NotReady(cause, f"{view}", "make status")
-        resource = ConfigResource(ResourceType.TOPIC, name)
-        try:
-            with self._asked() as admin:
-                existing = answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10)
-        except (KafkaException, TimeoutError) as error:
-            cause = f"the settings of {name} cannot be read"
-            raise NotReady(cause, reason(error), "make status") from error
+        existing = self._settings_of(name)
         wanted = {"partitions": str(partitions), "replication": str(replication), **settings}
         actual = {
             "partitions": str(view.partitions),
             "replication": str(view.replication),
-            **{key: existing[key].value for key in settings},
+            **{key: existing[key] for key in settings},
         }
         differing = [f"{key} is {actual[key]}, asked for {wanted[key]}" for key in wanted if actual[key] != wanted[key]]
         if differing:
@@ -156,6 +150,33 @@ class BrokerClient:
             remedy = "ask for the settings it has, or make down VOLUMES=1, then make up"
             raise ConfigurationConflict(cause, "; ".join(differing), remedy)
         return view
+
+    def set_topic(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """Give a topic these settings; returns those that it had before, of the ones that were others. Raises NotReady."""
+        existing = self._settings_of(name)
+        before = {key: existing[key] for key, value in settings.items() if existing[key] != value}
+        if not before:
+            return {}
+        changes = [ConfigEntry(key, settings[key], incremental_operation=AlterConfigOpType.SET) for key in before]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=changes)
+        try:
+            with self._asked() as admin:
+                answer_of(admin.incremental_alter_configs([resource], request_timeout=10)[resource], 10)
+        except (KafkaException, TimeoutError) as error:
+            cause = f"the settings of {name} cannot be changed"
+            raise NotReady(cause, reason(error), "make status") from error
+        return before
+
+    def _settings_of(self, name: str) -> dict[str, str]:
+        """Return what the topic's settings are, its own and the broker's."""
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        try:
+            with self._asked() as admin:
+                found = answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10)
+        except (KafkaException, TimeoutError) as error:
+            cause = f"the settings of {name} cannot be read"
+            raise NotReady(cause, reason(error), "make status") from error
+        return {key: entry.value for key, entry in found.items()}
 
     def round_trip(self, timeout: float) -> None:
         """Write a nonce to the probe topic and read it back; raises NotReady when it does not come back."""

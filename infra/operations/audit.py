@@ -130,6 +130,7 @@ def _examine_topic(
         {each: first for each, (first, _end) in log.items()},
         ends_of(log),
         seen_at,
+        lab.settings.stream.allowed_skew_seconds,
     )
     oldest = view.epochs[0].topic_id
     ours = before.of_topic(identity, oldest)

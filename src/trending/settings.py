@@ -116,6 +116,15 @@ class StackSettings(Section):
     topic: str = Field("tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets.")
     partitions: int = Field(1, ge=1, le=64, description="Partitions of the topic when it is created.")
     replication: int = Field(1, ge=1, le=3, description="Replication factor of the topic when it is created.")
+    retention_hours: int = Field(
+        168,
+        ge=1,
+        le=8760,
+        description="Hours for which the log keeps a record, and a dead letter; counted or not, older ones go.",
+    )
+    retention_mb: int = Field(
+        16384, ge=8, le=1048576, description="MiB of a partition of the log, and of the dead letters, from which the oldest go."
+    )
 
     @model_validator(mode="after")
     def _replicas_need_brokers(self) -> Self:
@@ -196,6 +205,13 @@ class StreamSettings(Section):
         le=3600,
         description="Seconds by which times in the log may go back, within a partition or between two. Spark's watermark waits "
         "that much longer: more state, and nothing dropped.",
+    )
+    ranking_days: int = Field(
+        7,
+        ge=1,
+        le=3650,
+        description="Days for which the store keeps every window. Older ones go once the log has none of their records; their "
+        "totals stay.",
     )
     driver_mb: int = Field(512, ge=384, le=16384, description="JVM heap of the Spark driver, MiB.")
     time_zone: str | None = Field(

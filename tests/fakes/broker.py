@@ -35,12 +35,13 @@ class FakeBroker:
         self._require()
         return self._world.topics.get(name)
 
-    def create_topic(self, name: str, partitions: int, replication: int, _settings: Mapping[str, str]) -> bool:
+    def create_topic(self, name: str, partitions: int, replication: int, settings: Mapping[str, str]) -> bool:
         self._world.do(f"create {name}")
         self._require()
         if name in self._world.topics:
             return False
         self._world.topics[name] = TopicView(name, f"id-of-{name}", partitions, replication, ())
+        self._world.topic_settings[name] = dict(settings)
         self._world.changed(f"create {name}")
         return True
 
@@ -51,6 +52,13 @@ class FakeBroker:
             cause = f"the topic {name} exists with other settings"
             raise ConfigurationConflict(cause, f"partitions is {view.partitions}, asked for {partitions}")
         return view
+
+    def set_topic(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+        self._require()
+        existing = self._world.topic_settings.setdefault(name, {})
+        before = {key: existing.get(key, "the broker's") for key, value in settings.items() if existing.get(key) != value}
+        existing.update(settings)
+        return before
 
     def round_trip(self, _timeout: float) -> None:
         self._world.do("round trip")

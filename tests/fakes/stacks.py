@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def make(**sections: Any) -> Lab:
     """Return a stack whose broker runs and whose topic exists."""
-    lab, _why = record(LabSettings(stack=lab_stack(), **sections))
+    lab, _why = record(LabSettings(**{"stack": lab_stack(), **sections}))
     lab.supervisor.start()
     lab.runtime.start(lab.stack.services[0])
     topic.create_topic("lab")

@@ -62,6 +62,7 @@ class World:
         self.programs: dict[str, Program] = {}
         self.ended: dict[str, ProgramStatus] = {}
         self.topics: dict[str, TopicView] = {}
+        self.topic_settings: dict[str, dict[str, str]] = {}
         self.supervised = False
         self.unreachable = ""
         self.cluster_id = ""

@@ -47,7 +47,9 @@ class AuditReport:
     ``oldest`` is the age of the first such record in seconds, ``longest`` the age from which on the stream stands still; 0 where
     everything must have been counted. The verdict is *incomplete* where something can't be verified any more:
     ``not_verifiable`` tweets were acknowledged for a topic that is gone, ``expired`` records were deleted by retention after
-    they had been counted, and ``letters_expired`` dead letters. ``letters_twice`` are dead letters that another one repeats.
+    they had been counted, and ``letters_expired`` dead letters. ``kept`` is partition → first and end offset of what the log has
+    of the audited range; ``acknowledged_before`` records lie before it, and ``summarised`` tweets were counted in windows of
+    which the store has only the sum. ``letters_twice`` are dead letters that another one repeats.
     """
 
     acknowledged: int
@@ -77,6 +79,9 @@ class AuditReport:
     letters_twice: int = 0
     letters_expired: int = 0
     sent_back: int = 0
+    kept: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    acknowledged_before: int = 0
+    summarised: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -101,6 +106,10 @@ class AuditReport:
         others = sum(self.rejected.values()) - late - future
         lines = [
             *(f"audit: {not_audited(part, offset)}" for part, offset in sorted(self.start.items()) if offset),
+            *(
+                f"audit: the log has offsets {first} to {end} of partition {part}"
+                for part, (first, end) in sorted(self.kept.items())
+            ),
             f"audit: unknown outcome, arrived: {self.unknown_arrived}",
             f"audit: given up by the producer: {self.given_up}",
             f"audit: tweets of other producers: {self.without_id}",
@@ -122,6 +131,10 @@ class AuditReport:
             lines.append(f"audit: not verifiable, their topic is gone: {self.not_verifiable}")
         if self.expired:
             lines.append(f"audit: expired after counting: {self.expired}")
+        if self.acknowledged_before:
+            lines.append(f"audit: acknowledged before what the log has: {self.acknowledged_before}")
+        if self.summarised:
+            lines.append(f"audit: counted in windows that are summarised: {self.summarised}")
         if self.behind:
             lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
         if self.not_attempted:
@@ -191,4 +204,6 @@ _SUMMED = (
     "letters_twice",
     "letters_expired",
     "sent_back",
+    "acknowledged_before",
+    "summarised",
 )

@@ -18,7 +18,7 @@ from trending.audit.sequences import by_run
 from trending.kafka.rejects import OFFSET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from trending.audit.recount import Recount
     from trending.audit.sequences import SequenceRanges
@@ -42,18 +42,28 @@ class Ledgers:
     before: Ledger
     after: Ledger
 
+    def acknowledged_ranges(self, part: LogRange) -> Iterator[tuple[str, range]]:
+        """Yield run and sequences of what was acknowledged within the part; some may come twice.
+
+        Where retention went on meanwhile, the second ledger may have been pruned of what the log had when it was read.
+        """
+        yield from self.after.acknowledged_ranges(part.beginning(), part.ends)
+        if self.after.expired != self.before.expired:
+            yield from self.before.acknowledged_ranges(part.beginning(), part.ends)
+
 
 @dataclass(frozen=True)
 class LogRange:
     """The part of a topic's log that was read, each partition → offset: where counting began, what retention left, the end.
 
-    ``seen_at`` is the time of the store's figures, in seconds since the epoch.
+    ``seen_at`` is the time of the store's figures, in seconds since the epoch; by ``skew`` seconds append times may go back.
     """
 
     starts: Mapping[int, int]
     firsts: Mapping[int, int]
     ends: Mapping[int, int]
     seen_at: float
+    skew: float = 0.0
 
     def beginning(self) -> dict[int, int]:
         """Return partition → offset of the first record that is there and is audited."""
@@ -73,7 +83,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     which on what lies between means that the stream stands still.
     """
     before = ledgers.before
-    acknowledged = by_run(ledgers.after.acknowledged_ranges(part.beginning(), part.ends))
+    acknowledged = by_run(ledgers.acknowledged_ranges(part))
     names = {epoch.checkpoint for epoch in log.epochs}
     counts = {key: tweets for key, tweets in store.counts.items() if key[0] in names}
     rejects = {
@@ -82,7 +92,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         if key[0] in names
     }
     expired, gone = _expired(log, part)
-    horizon = log.horizon(part.cut())
+    horizon = log.horizon(part.cut()) + part.skew
     untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
     differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store")
     differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store")
@@ -90,6 +100,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
+    summarised = sum(tweets for checkpoint, tweets in store.summarised.items() if checkpoint in names)
     promised = sum(map(len, acknowledged.values()))
     in_log = sum(map(len, log.ids.values()))
     arrived = sum(ids.among(log.ids[run]) for run, ids in acknowledged.items() if run in log.ids)
@@ -100,7 +111,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     return AuditReport(
         acknowledged=promised,
         in_log=in_log,
-        counted=sum(counts.values()) - log.without_id,
+        counted=sum(counts.values()) + summarised - log.without_id,
         lost=promised - arrived + missing + unbooked + log.uncounted + gone,
         duplicated=log.repeated + beyond + overbooked,
         unknown_arrived=attempted - known,
@@ -124,6 +135,9 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         sent_back=_sent_back(ledgers.after, acknowledged),
         letters_twice=letters.twice,
         letters_expired=sum(letters.expired(*place, offsets) for place, offsets in refused),
+        kept={each: (first, part.ends[each]) for each, first in part.beginning().items() if each in part.ends},
+        acknowledged_before=ledgers.after.acknowledged - promised - ledgers.after.acknowledged_behind(part.ends),
+        summarised=summarised,
     )
 
 
@@ -191,22 +205,18 @@ def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], wi
 
 
 def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Difference]:
-    """Compare the ledger's counts by append minute with the log's, for the runs that lie completely within the range.
+    """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
 
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
-    sent and acknowledged as one.
+    sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record.
     """
-    beginning = part.beginning()
-    cut = {
-        row.run
-        for row in ledger.intervals
-        if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > part.ends.get(row.partition, row.end_offset)
-    }
+    horizon = log.horizon(ledger.begun_before(part.beginning())) + part.skew
+    cut = {row.run for row in ledger.intervals if row.end_offset > part.ends.get(row.partition, row.end_offset)}
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():
-        if run not in cut:
+        if run not in cut and minute >= horizon:
             found[minute, hashtag] += tweets
-    expected = ledger.expected_minutes(found, cut)
+    expected = ledger.expected_minutes(found, cut, horizon)
     return _differences(_unnamed(found), _unnamed(expected), "ledger")
 
 

@@ -9,16 +9,18 @@ lie (``unplaced``), and which of them fell into which minute between the two (``
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, func, select
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
 from trending.producer import redriven as sent_back
+from trending.producer.minutes import expected_minutes
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
@@ -74,6 +76,13 @@ failed_table = Table(
     Column("run", String, primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
     Column("reason", String, nullable=False),
+)
+expired_table = Table(
+    "expired",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("acknowledged", BigInteger, nullable=False),
 )
 redriven_table = sent_back.table_of(metadata)
 
@@ -133,6 +142,8 @@ class Ledger:
     """Run → id of its topic. A run from before 2026-11-29 has none: it belongs to the first topic that was counted."""
     redriven: tuple[sent_back.Redriven, ...] = ()
     """The letters that were sent back; their runs are no producer's."""
+    expired: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """(run, partition) → acknowledged records that the log has lost to retention, and of which only the number is kept."""
 
     def of_topic(self, topic_id: str, oldest: str) -> Ledger:
         """Return the part of the ledger that is about a topic; ``oldest`` is the one that was counted first.
@@ -148,12 +159,13 @@ class Ledger:
             {key: tweets for key, tweets in self.spread.items() if key[0] in runs},
             {run: topic for run, topic in self.topics.items() if run in runs},
             tuple(each for each in self.redriven if each.run in runs),
+            {key: records for key, records in self.expired.items() if key[0] in runs},
         )
 
     @property
     def acknowledged(self) -> int:
         """How many records were acknowledged in all."""
-        return sum(map(len, self.intervals))
+        return sum(map(len, self.intervals)) + sum(self.expired.values())
 
     def acknowledged_ranges(
         self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
@@ -168,34 +180,26 @@ class Ledger:
             if sequences:
                 yield each.run, sequences
 
+    def begun_before(self, start_offsets: Mapping[int, int]) -> set[int]:
+        """Return the partitions in which records were acknowledged before ``start_offsets``."""
+        cut = {each.partition for each in self.intervals if each.first_offset < start_offsets.get(each.partition, 0)}
+        return cut | {partition for _run, partition in self.expired}
+
     def acknowledged_behind(self, end_offsets: Mapping[int, int]) -> int:
         """Return the number of records acknowledged from ``end_offsets`` on, where readers cannot go yet."""
         return sum(each.behind(end_offsets[each.partition]) for each in self.intervals if each.partition in end_offsets)
 
-    def expected_minutes(self, found: Mapping[tuple[int, str], int], without: Collection[str] = ()) -> Counter[tuple[int, str]]:
+    def expected_minutes(
+        self, found: Mapping[tuple[int, str], int], without: Collection[str] = (), horizon: float = -math.inf
+    ) -> Counter[tuple[int, str]]:
         """Return (append minute, hashtag) → tweets that the log must have, of all runs but ``without``.
 
-        Tweets whose minute is open go where ``found`` still has room between their two minutes, the earliest first, and what is
-        left of them into the last. So it equals ``found`` if, and only if, they can be placed in this way.
+        Those whose minute is open are placed as ``found`` has room, see ``expected_minutes``. Of minutes before ``horizon`` the
+        log has lost an unknown part: they are not compared.
         """
-        expected: Counter[tuple[int, str]] = Counter()
-        for (run, minute, hashtag), tweets in self.counts.items():
-            if run not in without:
-                expected[minute, hashtag] += tweets
-        minutes: defaultdict[str, list[int]] = defaultdict(list)
-        for minute, hashtag in sorted(found):
-            minutes[hashtag].append(minute)
-        # By their last minute: who must be placed earliest goes first.
-        for (run, first, last, hashtag), tweets in sorted(self.spread.items(), key=lambda item: (item[0][2], item[0][1])):
-            left = 0 if run in without else tweets
-            for minute in minutes[hashtag]:
-                if left and first <= minute < last:
-                    room = min(left, max(0, found[minute, hashtag] - expected[minute, hashtag]))
-                    expected[minute, hashtag] += room
-                    left -= room
-            if left:
-                expected[last, hashtag] += left
-        return expected
+        counts = ((minute, hashtag, tweets) for (run, minute, hashtag), tweets in self.counts.items() if run not in without)
+        spread = ((*key[1:], tweets) for key, tweets in self.spread.items() if key[0] not in without)
+        return expected_minutes(counts, spread, found, horizon)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -220,9 +224,10 @@ def read_ledger(path: Path) -> Ledger:
         reserved = {row.run: row.reserved for row in runs}
         topics = {row.run: row.topic_id for row in runs if row.topic_id}
         redriven = sent_back.read(connection, redriven_table)
-        failed = len(connection.execute(select(failed_table.c.sequence)).all())
+        failed = connection.execute(select(func.count()).select_from(failed_table)).scalar_one()
+        expired = {(row.run, row.partition): row.acknowledged for row in connection.execute(select(expired_table))}
     engine.dispose()
-    return Ledger(intervals, counts, reserved, failed, spread, topics, redriven)
+    return Ledger(intervals, counts, reserved, failed, spread, topics, redriven, expired)
 
 
 def opened(path: Path) -> Engine:

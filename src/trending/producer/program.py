@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
 from trending.kafka.answers import error_of
+from trending.kafka.log_start import LogStartWatch
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
 from trending.producer.schedule import Schedule
@@ -78,6 +79,7 @@ class TweetProducer:
         self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
         self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id)
         self._markers = Markers(self._ledger)
+        self._log = LogStartWatch(spec.connection, spec.topic)
         self._fatal: KafkaError | None = None
         own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(spec.settings.rate), "error_cb": self._error}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
@@ -210,6 +212,9 @@ class TweetProducer:
             self._debt = self._schedule.debt(now, self._sent)
             self._report(phase)
             self._reported = now
+            start = self._log.look(time.time())
+            if start is not None:
+                self._ledger.prune(start)
 
     def _report(self, phase: str) -> None:
         self._ledger.commit()

@@ -163,11 +163,8 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
     Raises ConfigurationConflict where the epoch is not open, where a batch comes again with other ends, and where a batch does
     not follow the last one. In each case its counts would be of other records than the store takes them for.
     """
-    epochs, batches = tables.epochs.c, tables.batches.c
-    # An update and no query: it takes the write lock, so that nobody closes the epoch between this look and the commit.
-    found = connection.execute(tables.epochs.update().where(epochs.checkpoint == checkpoint, ~epochs.closed).values(closed=False))
-    if not found.rowcount:
-        raise _not_open(checkpoint)
+    batches = tables.batches.c
+    hold_open(connection, tables, checkpoint)
     written = connection.execute(
         select(batches.ends).where(batches.checkpoint == checkpoint, batches.batch == batch)
     ).one_or_none()
@@ -187,6 +184,15 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
             row.on_conflict_do_update(index_elements=["checkpoint", "partition"], set_={"end_offset": row.excluded.end_offset}),
             [{"checkpoint": checkpoint, "partition": part, "end_offset": end} for part, end in ends.items()],
         )
+
+
+def hold_open(connection: Connection, tables: EpochTables, checkpoint: str) -> None:
+    """Raise ConfigurationConflict where the checkpoint's epoch is not open; where it is, it stays so until the commit."""
+    epochs = tables.epochs.c
+    # An update and no query: it takes the write lock, so that nobody closes the epoch between this look and the commit.
+    found = connection.execute(tables.epochs.update().where(epochs.checkpoint == checkpoint, ~epochs.closed).values(closed=False))
+    if not found.rowcount:
+        raise _not_open(checkpoint)
 
 
 def require_open(connection: Connection, tables: EpochTables, checkpoint: str) -> None:

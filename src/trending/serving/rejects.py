@@ -6,7 +6,7 @@ A CSV piped into the topic is a million rejects. As rows of their own they would
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, func, inspect, select, text
 from sqlalchemy.dialects.sqlite import insert
 
-from trending.kafka.packed_offsets import unpack
+from trending.kafka.packed_offsets import pack, unpack
 from trending.kafka.rejects import OFFSET, Rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
 _BEFORE = "rejects"
 """The table of stores made before 2026-11-28, with a row for each reject."""
 _BEFORE_BATCH = -1
+_SUMMARY = -2
+"""The batch of the row that has the number of expired rejects, and none of their offsets."""
+_MOST_ROWS = 1_000
 
 
 def table_of(metadata: MetaData) -> Table:
@@ -70,6 +73,32 @@ def by_checkpoint(connection: Connection, table: Table) -> dict[tuple[str, int, 
 def total(connection: Connection, table: Table) -> int:
     """Return the number of rejects."""
     return int(connection.execute(select(func.coalesce(func.sum(table.c.records), 0))).scalar_one())
+
+
+def summarise(connection: Connection, table: Table, checkpoint: str, firsts: Mapping[int, int], below: float) -> None:
+    """Keep only the number of the rejects before ``firsts`` (partition → offset), by reason; those of batch ``below`` on stay.
+
+    The oldest go first, some rows at a time.
+    """
+    for partition, first in firsts.items():
+        place = (table.c.checkpoint == checkpoint, table.c.partition == partition)
+        going = select(table).where(*place, table.c.batch > _SUMMARY, table.c.batch < below)
+        numbers: Counter[str] = Counter()
+        for row in connection.execute(going.order_by(table.c.batch, table.c.reason).limit(_MOST_ROWS)).all():
+            if not _all_before(row.offsets, first):
+                break
+            numbers[row.reason] += row.records
+            connection.execute(table.delete().where(*place, table.c.batch == row.batch, table.c.reason == row.reason))
+        for reason, records in numbers.items():
+            key = {"checkpoint": checkpoint, "partition": partition, "batch": _SUMMARY, "reason": reason}
+            summary = insert(table).values(**key, records=records, offsets=pack(()))
+            added = {"records": table.c.records + summary.excluded.records}
+            connection.execute(summary.on_conflict_do_update(index_elements=list(key), set_=added))
+
+
+def _all_before(packed: bytes, first: int) -> bool:
+    offsets = unpack(packed)
+    return next(offsets) < first and all(offset < first for offset in offsets)  # as a rule the first one answers it
 
 
 def adopt(connection: Connection, table: Table) -> None:

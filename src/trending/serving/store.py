@@ -5,6 +5,7 @@ Every ranking that is shown is a query on this store, never on one batch: an upd
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
 from trending.errors import REBUILD, ConfigurationConflict, LabError
-from trending.serving import counts, epochs, rejects
+from trending.serving import counts, epochs, pruning, rejects
 from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, Batch, metadata
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection
+
+logger = logging.getLogger("trending.serving")
 
 _rejects = rejects.table_of(metadata)
 _batches = Table(
@@ -50,7 +53,7 @@ _dropped = Table(
     Column("groups", BigInteger, nullable=False),
 )
 KEPT_BATCHES = 1000
-FORMAT = 1
+FORMAT = 2
 """Number of the tables' form, kept in the file: raise it with every change of a table."""
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, or on a disk that is full."""
@@ -71,7 +74,8 @@ class StoreView:
     """What the store holds at one moment, by checkpoint.
 
     ``counts`` are (checkpoint, window start, hashtag) → tweets, ``untagged`` (checkpoint, window start) → records, ``rejects``
-    (checkpoint, partition, reason) → their offsets in order, ``dropped`` the groups that Spark dropped behind its watermark.
+    (checkpoint, partition, reason) → their offsets in order, ``dropped`` the groups that Spark dropped behind its watermark,
+    ``summarised`` checkpoint → tweets of windows whose counts are not kept any more.
     """
 
     epochs: tuple[epochs.Epoch, ...]
@@ -79,6 +83,7 @@ class StoreView:
     rejects: Mapping[tuple[str, int, str], array[int]]
     dropped: int
     untagged: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    summarised: Mapping[str, int] = field(default_factory=dict)
 
 
 class Store:
@@ -144,6 +149,8 @@ class Store:
     def _write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         with self._engine.begin() as connection:
             epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
+            windows = {*(window for window, _hashtag in batch.tweets), *batch.untagged, *batch.foreign}
+            pruning.require_kept(connection, checkpoint, windows)
             counts.write(connection, checkpoint, batch)
             rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
             connection.execute(
@@ -154,6 +161,19 @@ class Store:
             connection.execute(
                 _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - KEPT_BATCHES)
             )
+
+    def prune(self, checkpoint: str, until: float, firsts: Mapping[int, int]) -> int:
+        """Summarise windows that end by ``until``, and rejects before ``firsts``, see ``pruning.prune``; returns the windows.
+
+        They must not be in the log any more. A store that can't be written is left for the next time: a batch says so.
+        """
+        self._require_same_file()
+        try:
+            with self._engine.begin() as connection:
+                return pruning.prune(connection, EPOCHS, _rejects, checkpoint, int(until), firsts)
+        except OperationalError as error:
+            logger.warning("nothing is pruned this time: %s", error.orig)
+            return 0
 
     def _require_same_file(self) -> None:
         """Raise ConfigurationConflict where the file was deleted or replaced: nobody would read the open one."""
@@ -207,12 +227,14 @@ class Store:
                 rejects.by_checkpoint(connection, _rejects),
                 _dropped_groups(connection),
                 {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(UNTAGGED))},
+                pruning.summarised_tweets(connection),
             )
 
     def foreign(self) -> int:
         """Return the number of foreign records seen."""
         with self._engine.connect() as connection:
-            return int(connection.execute(select(func.coalesce(func.sum(FOREIGN.c.records), 0))).scalar_one())
+            kept = int(connection.execute(select(func.coalesce(func.sum(FOREIGN.c.records), 0))).scalar_one())
+            return kept + pruning.summarised_foreign(connection)
 
     def written(self, checkpoint: str) -> dict[int, float]:
         """Return batch → when it was written under ``checkpoint``, seconds since the epoch; only the last ones are kept."""

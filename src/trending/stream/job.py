@@ -17,6 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name every Spark prog
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
+from trending.kafka.log_start import LogStartWatch
 from trending.kafka.shown_offsets import ShownOffsets
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
@@ -27,7 +28,7 @@ from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
 from trending.stream.session import build_session, clear_scratch
-from trending.stream.sink import RankingSink
+from trending.stream.sink import Pruning, RankingSink
 from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
         show = partial(print, flush=True)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings, show, ends_of, shown.commit)
+        pruning = Pruning(spec.settings.ranking_days, LogStartWatch(spec.connection, spec.topic).look)
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings, show, ends_of, shown.commit, pruning)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trending.kafka.packed_offsets import unpack
@@ -18,12 +19,24 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
+    from trending.kafka.log_start import LogStart
     from trending.serving.store import Ranked, Store
     from trending.settings import StreamSettings
     from trending.stream.dead_letters import DeadLetters
 
 Row = tuple[str, int, str, int, bytes, int]
 """A row of the aggregation: kind, window start in seconds, label, partition, packed offsets, number of records."""
+
+
+DAY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """For how many days windows are kept, and how the job learns, seldom enough, where the log begins now."""
+
+    days: int
+    look: Callable[[float], LogStart | None]
 
 
 class RankingSink:
@@ -38,6 +51,7 @@ class RankingSink:
         show: Callable[[str], None],
         ends_of: Callable[[int], Mapping[int, int]],
         show_ends: Callable[[Mapping[int, int]], None],
+        pruning: Pruning,
     ) -> None:
         self._store = store
         self._checkpoint_id = checkpoint_id
@@ -45,6 +59,7 @@ class RankingSink:
         self._ends_of = ends_of
         self._show_ends = show_ends
         self._settings = settings
+        self._pruning = pruning
         self._show = show
         self._shown: list[Ranked] = store.latest_ranking()
 
@@ -69,6 +84,14 @@ class RankingSink:
         if ranking and ranking != self._shown:
             self._show(render_block(number, batch.at, ranking, self._settings.window_seconds, self._settings.zone))
             self._shown = ranking
+        self._prune(batch.at)
+
+    def _prune(self, now: float) -> None:
+        """Now and then summarise what is older than the days for which windows are kept, and not in the log any more."""
+        start = self._pruning.look(now)
+        if start is not None:
+            until = min(start.gone_until, now - self._pruning.days * DAY_SECONDS)
+            self._store.prune(self._checkpoint_id, until, start.firsts)
 
 
 def to_batch(number: int, at: float, rows: Iterable[Row]) -> Batch:

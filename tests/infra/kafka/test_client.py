@@ -23,6 +23,7 @@ class FakeAdmin:
     """Answers what the test puts in: a value, or an error."""
 
     made = 0
+    altered: ClassVar[list[tuple[str, str, str]]] = []
     answers: ClassVar[dict[str, Any]] = {}
     """The cluster's, whichever client asks it."""
 
@@ -52,6 +53,10 @@ class FakeAdmin:
     def describe_configs(self, resources: list[Any], **_: Any) -> dict[Any, Future[Any]]:
         return {resource: self._future("configuration") for resource in resources}
 
+    def incremental_alter_configs(self, resources: list[Any], **_: Any) -> dict[Any, Future[Any]]:
+        FakeAdmin.altered += [(each.name, entry.name, entry.value) for each in resources for entry in each.incremental_configs]
+        return {resource: self._future("alter") for resource in resources}
+
 
 def kafka_error(code: int) -> KafkaException:
     return KafkaException(KafkaError(code))
@@ -62,6 +67,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> BrokerClient:
     monkeypatch.setattr(broker, "AdminClient", FakeAdmin)
     monkeypatch.setattr(FakeAdmin, "made", 0)
     monkeypatch.setattr(FakeAdmin, "answers", {})
+    monkeypatch.setattr(FakeAdmin, "altered", [])
     return BrokerClient(KafkaConnection("localhost:19092"))
 
 
@@ -169,6 +175,22 @@ def test_settings_that_cannot_be_read_are_not_ready_and_no_crash(client: BrokerC
     answer(client, topic=topic(1), configuration=error)
     with pytest.raises(NotReady, match="settings of tweets_topic"):
         client.require_topic("tweets_topic", 1, 1, {})
+
+
+def test_only_the_settings_that_differ_are_changed_and_what_they_were_is_returned(client: BrokerClient) -> None:
+    found = {name: SimpleNamespace(value=value) for name, value in (("retention.ms", "1"), ("retention.bytes", "-1"))}
+    answer(client, configuration=found, alter=None)
+    assert client.set_topic("tweets_topic", {"retention.ms": "1", "retention.bytes": "64"}) == {"retention.bytes": "-1"}
+    assert FakeAdmin.altered == [("tweets_topic", "retention.bytes", "64")]
+    assert client.set_topic("tweets_topic", {"retention.ms": "1"}) == {}
+    assert len(FakeAdmin.altered) == 1, "nothing differs, nobody is asked"
+
+
+@pytest.mark.parametrize("error", [kafka_error(KafkaError.INVALID_CONFIG), TimeoutError()])
+def test_settings_that_cannot_be_changed_are_not_ready(client: BrokerClient, error: Exception) -> None:
+    answer(client, configuration={"retention.ms": SimpleNamespace(value="1")}, alter=error)
+    with pytest.raises(NotReady, match="settings of tweets_topic cannot be changed"):
+        client.set_topic("tweets_topic", {"retention.ms": "2"})
 
 
 def test_reasons_carry_librdkafkas_name_or_the_errors_own() -> None:

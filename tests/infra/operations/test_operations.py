@@ -132,6 +132,30 @@ def test_both_topics_are_created_once(world: World) -> None:
     assert topic.create_topic("lab") == "adopted"
 
 
+@pytest.mark.row(33)
+def test_both_topics_keep_records_for_the_time_and_up_to_the_size_asked_for(world: World, said: list[str]) -> None:
+    make(stack=lab_stack(retention_hours=24, retention_mb=64))
+    for name in ("tweets_topic", "tweets_topic.dlq"):
+        settings = world.topic_settings[name]
+        assert (settings["retention.ms"], settings["retention.bytes"]) == ("86400000", "67108864")
+        assert (settings["segment.ms"], settings["segment.bytes"]) == ("10800000", "8388608"), "an eighth each"
+    assert not any("retention" in line for line in said), "a topic that is made has them from the beginning"
+
+
+def test_a_topic_that_exists_is_given_the_retention_asked_for_and_it_is_said(world: World, said: list[str]) -> None:
+    make()
+    world.topic_settings["tweets_topic"].update({"retention.bytes": "-1", "other": "kept"})
+    assert topic.create_topic("lab") == "adopted"
+    assert world.topic_settings["tweets_topic"]["retention.bytes"] == str(16384 << 20)
+    assert world.topic_settings["tweets_topic"]["other"] == "kept"
+    assert said[-1] == "tweets_topic: retention.bytes was -1 and is 17179869184 now"
+
+
+@pytest.mark.parametrize(("megabytes", "segment"), [(8, 1 << 20), (1 << 20, 1 << 30)])
+def test_segments_stay_within_what_kafka_takes(megabytes: int, segment: int) -> None:
+    assert topic.retention(lab_stack(retention_mb=megabytes))["segment.bytes"] == str(segment)
+
+
 @pytest.mark.usefixtures("world")
 def test_the_streams_specification_lies_with_the_data() -> None:
     lab = make()

@@ -61,6 +61,7 @@ def test_when_all_witnesses_agree_the_headline_is_the_contracts(lab: Lab) -> Non
 
 def test_the_report_reads_from_the_details_to_the_headline(lab: Lab) -> None:
     assert lab.audit().lines(UTC_ZONE) == [
+        "audit: the log has offsets 0 to 1000 of partition 0",
         "audit: unknown outcome, arrived: 0",
         "audit: given up by the producer: 0",
         "audit: tweets of other producers: 0",
@@ -275,7 +276,7 @@ def test_late_and_future_have_lines_of_their_own_and_other_reasons_are_listed() 
     lab.send(b"{", run=None)
     lab.send(b"{", run=None)
     report = lab.audit()
-    assert report.lines(UTC_ZONE)[5:12] == [
+    assert report.lines(UTC_ZONE)[6:13] == [
         "audit: late: 2",
         "audit: future: 1",
         "audit: rejected for other reasons: 3, dead letters: 6",

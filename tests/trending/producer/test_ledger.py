@@ -15,6 +15,8 @@ from sqlalchemy import event as engine_event
 from sqlalchemy.exc import OperationalError
 
 from trending import database
+from trending.kafka.log_start import LogStart
+from trending.producer import pruning
 from trending.producer.ledger import Interval, Ledger, read_ledger
 from trending.producer.ledger_writer import LedgerWriter
 
@@ -123,6 +125,37 @@ def test_tweets_of_open_minutes_agree_with_a_log_that_has_them_within_and_with_n
         found[MINUTE + 600, "#a"] += 1
     assert (ledger.expected_minutes(found) == found) is not planted
     assert sum(ledger.expected_minutes(found).values()) == len(tweets)
+
+
+@pytest.mark.row(33)
+@given(
+    st.lists(st.tuples(MINUTES, MINUTES, MINUTES, st.sampled_from(["#a", "#b"])), max_size=30),
+    MINUTES,
+    st.sampled_from(["nothing", "one more", "one less"]),
+)
+def test_minutes_that_the_log_has_whole_agree_whatever_it_has_lost_before_them(
+    tweets: list[tuple[int, int, int, str]], horizon: int, planted: str
+) -> None:
+    found: Counter[tuple[int, str]] = Counter()
+    counts: Counter[tuple[str, int, str]] = Counter()
+    spread: Counter[tuple[str, int, int, str]] = Counter()
+    for one, other, third, hashtag in tweets:
+        first, at, last = sorted((one, other, third))
+        found[at, hashtag] += at >= horizon
+        if first == last:
+            counts["run", first, hashtag] += 1
+        else:
+            spread["run", first, last, hashtag] += 1
+    ledger = Ledger((), dict(counts), {}, 0, dict(spread))
+    assert ledger.expected_minutes(found, (), horizon) == +found
+    certain = next((key for key in +found if all(row[3] != key[1] for row in spread)), None)
+    if planted == "one more":
+        found[MINUTE + 600, "#a"] += 1
+    elif planted == "one less" and certain is not None:
+        found[certain] -= 1
+    else:
+        return
+    assert ledger.expected_minutes(found, (), horizon) != +found
 
 
 def test_a_tweet_outside_its_two_minutes_is_a_difference(path: Path) -> None:
@@ -392,3 +425,61 @@ def test_a_commit_is_one_statement_a_table(path: Path) -> None:
     writer.commit()
     writer.close()
     assert [statement.split()[2] for statement in statements] == ["acked", "counts", "failed"]
+
+
+def test_pruning_keeps_the_number_of_what_the_log_has_lost_and_nothing_else_of_it(path: Path) -> None:
+    writer = LedgerWriter(path, "run", "topic-1")
+    writer.reserve(100)
+    for burst, partition in enumerate((0, 1, 0, 1)):
+        writer.acknowledge_run(range(10 * burst, 10 * burst + 10), partition, 10 * (burst // 2))
+        writer.count({"#a": 10}, MINUTE + 3600 * burst, MINUTE + 3600 * burst)
+    writer.acknowledge_unplaced(range(40, 43), 0, 20, 25)
+    writer.count({"#a": 3}, MINUTE + 3600, MINUTE + 7200)
+    writer.fail(43, "gone")
+    start = LogStart({0: 12, 1: 20}, MINUTE + 3 * 3600)
+    assert writer.prune(start) == 20, "the last of a partition may grow"
+    writer.close()
+    other = LedgerWriter(path, "next", "topic-1")
+    other.reserve(1)
+    assert other.prune(start) == 10, "a life that has ended makes none longer"
+    assert other.prune(start) == 0
+    other.close()
+    ledger = read_ledger(path)
+    assert ledger.expired == {("run", 0): 10, ("run", 1): 20}
+    assert ledger.intervals == (Interval("run", 0, 20, 29, 10), Interval("run", 0, 40, 42, 20, 25))
+    assert {minute for _run, minute, _hashtag in ledger.counts} == {MINUTE + 3600, MINUTE + 7200, MINUTE + 10800}
+    assert ledger.spread == {("run", MINUTE + 3600, MINUTE + 7200, "#a"): 3}
+    assert (ledger.acknowledged, ledger.failed, ledger.reserved) == (43, 1, {"run": 100, "next": 1})
+    assert ledger.begun_before({0: 12}) == {0, 1}
+    assert ledger.of_topic("topic-1", "topic-0").expired == ledger.expired
+    assert ledger.of_topic("topic-0", "topic-0").acknowledged == 0
+
+
+def test_pruning_leaves_the_runs_of_other_topics_alone(path: Path) -> None:
+    for run, topic in (("run", "topic-1"), ("next", "topic-2")):
+        writer = LedgerWriter(path, run, topic)
+        writer.reserve(10)
+        writer.acknowledge(0, 0, 0, MINUTE, "#a")
+        writer.close()
+    writer = LedgerWriter(path, "last", "topic-2")
+    assert writer.prune(LogStart({0: 5}, MINUTE + 86400)) == 1
+    writer.close()
+    ledger = read_ledger(path)
+    assert ledger.intervals == (Interval("run", 0, 0, 0, 0),)
+    assert (ledger.expired, ledger.counts) == ({("next", 0): 1}, {("run", MINUTE, "#a"): 1})
+
+
+def test_a_pruning_deletes_whole_minutes_and_no_more_rows_than_it_may(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "MOST_ROWS", 5)
+    writer = LedgerWriter(path, "run", "topic-1")
+    writer.reserve(100)
+    for minute in range(4):
+        writer.count({f"#{number}": 1 for number in range(3)}, MINUTE + 60 * minute, MINUTE + 60 * minute)
+    writer.acknowledge(0, 0, 0, MINUTE, "#0")
+    start = LogStart({0: 0}, MINUTE + 86400)
+    left = []
+    for _pass in range(5):
+        writer.prune(start)
+        left.append(len({minute for _run, minute, _hashtag in read_ledger(path).counts}))
+    writer.close()
+    assert left == [3, 2, 1, 0, 0]

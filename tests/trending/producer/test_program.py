@@ -476,3 +476,25 @@ def test_the_client_is_idempotent_bounded_and_never_gives_a_message_up(bench: Be
     assert configuration["enable.gapless.guarantee"] is True, "or markers prove nothing"
     assert configuration["message.timeout.ms"] == 0
     assert configuration["queue.buffering.max.messages"] == QUEUED_MESSAGES
+
+
+@pytest.mark.row(33)
+def test_what_retention_has_taken_is_summarised_in_the_ledger_while_it_runs(bench: Bench) -> None:
+    bench.after(100, lambda: bench.kafka.forget_before("tweets", 0, 400))
+    bench.run(seconds=300, rate=10)
+    bench.run(seconds=100, rate=10)
+    ledger = bench.ledger
+    assert ledger.acknowledged == len(bench.log_ids()), "the first life's interval, which the cut goes through, is whole"
+    assert ledger.expired == {}
+    bench.kafka.forget_before("tweets", 0, 3500)
+    bench.run(seconds=100, rate=10)
+    ledger = bench.ledger
+    (first,) = ledger.expired.values()
+    assert first == pytest.approx(3000, abs=5)
+    assert ledger.acknowledged == len(bench.log_ids())
+
+
+def test_a_broker_that_tells_no_beginning_stops_no_producer(bench: Bench) -> None:
+    bench.after(59, lambda: bench.kafka.silent.add(("tweets", 0)))
+    bench.run(seconds=130, rate=5)
+    assert bench.ledger.acknowledged == len(bench.log_ids()) > 600

@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.schema import CreateTable
 
-from trending.errors import LabError
+from trending import database
+from trending.errors import REBUILD, ConfigurationConflict, LabError
 from trending.kafka.rejects import Rejects
+from trending.serving import pruning
 from trending.serving.counts import Batch
 from trending.serving.store import FORMAT, Ranked, Store, metadata
 from trending.settings import Rule, WindowTime
@@ -281,4 +283,106 @@ def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tup
 def test_the_number_of_the_form_is_raised_with_every_change_of_a_table() -> None:
     """A file that has the number is not looked at: a table or column that came without a new number would be missing in it."""
     tables = "".join(str(CreateTable(table)) for table in metadata.sorted_tables)
-    assert (FORMAT, hashlib.sha256(tables.encode()).hexdigest()[:12]) == (1, "1a60a7761c62")
+    assert (FORMAT, hashlib.sha256(tables.encode()).hexdigest()[:12]) == (2, "61e5a16d738e")
+
+
+def grown(store: Store, checkpoint: str = "c", windows: int = 4) -> None:
+    """Write a window of three hashtags in each batch, with an untagged and a foreign record, and a batch without rows."""
+    known = store.known_epochs()
+    first = next((each.last_batch + 1 for each in known if each.checkpoint == checkpoint and each.last_batch is not None), 0)
+    for number in range(windows):
+        start = MINUTE + 60 * number
+        tweets = {(start, f"#{name}"): 2 for name in "abc"}
+        counting.write(store, checkpoint, Batch(first + number, start, tweets, {start: 1}, (), {start: 1}))
+    counting.write(store, checkpoint, Batch(first + windows, MINUTE, {}, {}))
+
+
+@pytest.mark.row(33)
+def test_a_pruned_window_leaves_its_totals(store: Store) -> None:
+    grown(store)
+    assert store.prune("c", MINUTE + 2 * 60 + 59, {}) == 2
+    view = store.view()
+    assert {window for _checkpoint, window, _hashtag in view.counts} == {MINUTE + 120, MINUTE + 180}
+    assert (sum(view.counts.values()), view.summarised) == (12, {"c": 12})
+    assert len(view.untagged) == 2
+    assert store.foreign() == 4
+    assert store.prune("c", MINUTE + 2 * 60 + 59, {}) == 0
+    assert store.view() == view
+
+
+def test_a_pruning_takes_whole_windows_and_no_more_rows_than_it_may(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "MOST_ROWS", 7)
+    grown(store, windows=5)
+    pruned = [store.prune("c", MINUTE + 1000, {}) for _pass in range(5)]
+    assert pruned == [2, 2, 1, 0, 0]
+    monkeypatch.setattr(pruning, "MOST_ROWS", 1)
+    grown_later = Batch(7, MINUTE, {(MINUTE + 600, f"#{number}"): 1 for number in range(9)}, {})
+    counting.write(store, "c", grown_later)
+    counting.write(store, "c", Batch(8, MINUTE, {}, {}))
+    assert store.prune("c", MINUTE + 1000, {}) == 1, "a window larger than that goes whole"
+
+
+def test_a_window_that_was_summarised_is_refused_when_it_grows(store: Store) -> None:
+    grown(store)
+    store.prune("c", MINUTE + 60, {})
+    before = store.view()
+    for batch in (
+        Batch(5, MINUTE, {(MINUTE, "#a"): 3}, {}),
+        Batch(5, MINUTE, {}, {MINUTE: 3}),
+        Batch(5, MINUTE, {}, {}, (), {MINUTE: 3}),
+    ):
+        with pytest.raises(ConfigurationConflict, match="window grows that was summarised") as caught:
+            counting.write(store, "c", batch)
+        assert caught.value.next_command == REBUILD
+    assert store.view() == before
+    counting.write(store, "c", Batch(5, MINUTE, {(MINUTE + 60, "#a"): 3}, {}))
+
+
+def test_epochs_of_the_same_topic_are_pruned_too_and_those_of_another_are_not(store: Store) -> None:
+    grown(store, "elsewhere")
+    store.take_over(counting.epoch("before", topic_id="topic-2"))
+    grown(store, "before")
+    store.take_over(counting.epoch("c", topic_id="topic-2"))
+    grown(store, "c")
+    assert store.prune("c", MINUTE + 1000, {}) == 8, "of a closed epoch the last batch's window too: nothing comes again"
+    assert {checkpoint for checkpoint, _window, _hashtag in store.view().counts} == {"elsewhere"}
+    assert store.view().summarised == {"before": 24, "c": 24}
+
+
+def test_a_job_whose_epoch_is_closed_prunes_nothing(store: Store) -> None:
+    grown(store)
+    store.take_over(counting.epoch("next"))
+    before = store.view()
+    with pytest.raises(ConfigurationConflict, match="not wanted any more"):
+        store.prune("c", MINUTE + 1000, {})
+    assert store.view() == before
+
+
+def test_a_store_that_cannot_be_written_is_pruned_another_time(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    grown(store)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+        with closing(Store(path)) as impatient:
+            assert impatient.prune("c", MINUTE + 1000, {}) == 0
+        other.rollback()
+    assert "nothing is pruned this time: database is locked" in caplog.text
+    assert store.prune("c", MINUTE + 1000, {}) == 4
+
+
+@pytest.mark.row(33)
+def test_rejects_that_the_log_has_lost_are_a_number_by_partition_and_reason(store: Store) -> None:
+    for number in range(5):
+        rejects = (Rejects.of(0, "tombstone", [10 * number, 10 * number + 1]), Rejects.of(1, "not valid JSON", [number]))
+        counting.write(store, "c", batch(number, {}, *rejects))
+    counting.write(store, "c", batch(5, {}))
+    store.prune("c", 0, {0: 21, 1: 3})
+    found = store.view().rejects
+    assert found["c", 0, "tombstone"].tolist() == [20, 21, 30, 31, 40, 41], "a row that the log's beginning cuts stays whole"
+    assert found["c", 1, "not valid JSON"].tolist() == [3, 4]
+    store.prune("c", 0, {0: 100, 1: 100})
+    with closing(sqlite3.connect(store._path)) as connection:
+        rows = connection.execute('SELECT "partition", reason, records FROM rejected ORDER BY 1').fetchall()
+    assert rows == [(0, "tombstone", 10), (1, "not valid JSON", 5)]

@@ -9,13 +9,14 @@ import pytest
 from fakes.trending import counting
 
 from trending.errors import ConfigurationConflict, LabError
+from trending.kafka.log_start import LogStart
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
 from trending.serving.store import Ranked, Store
 from trending.settings import StreamSettings
 from trending.stream import sink
-from trending.stream.sink import RankingSink, to_batch
+from trending.stream.sink import Pruning, RankingSink, to_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,6 +85,7 @@ class Desk:
         self.letters = LettersInMemory()
         self.shown: list[str] = []
         self.ends_shown: list[Mapping[int, int]] = []
+        self.log_start: LogStart | None = None
         self.written_up_to(0)
         self.restart()
 
@@ -93,8 +95,9 @@ class Desk:
 
     def restart(self) -> None:
         letters: Any = self.letters
+        pruning = Pruning(2, lambda _now: self.log_start)
         self.sink = RankingSink(
-            self.store, "checkpoint", letters, self.settings, self.shown.append, self.ends_of, self.ends_shown.append
+            self.store, "checkpoint", letters, self.settings, self.shown.append, self.ends_of, self.ends_shown.append, pruning
         )
 
     @staticmethod
@@ -280,3 +283,27 @@ def test_a_batch_prints_the_latest_window_of_the_length_that_is_counted(tmp_path
     (block,) = desk.shown
     assert "Ventana [2025-12-16 00:31:10 , 2025-12-16 00:31:20]" in block
     assert desk.ranked() == [[("#BigData", "42")]]
+
+
+DAY = 86400
+
+
+@pytest.mark.row(33)
+@pytest.mark.parametrize(
+    ("since", "left"),
+    [(MINUTE, [1]), (MINUTE - 1.5 * DAY, [1]), (MINUTE - 4 * DAY, [1, 3]), (MINUTE - 5 * DAY, [1, 3, 5])],
+    ids=["the log has nothing", "the log begins within the kept days", "the log has the second", "the log has all"],
+)
+def test_windows_go_that_are_older_than_the_days_they_are_kept_for_and_not_in_the_log(
+    desk: Desk, since: float, left: list[int]
+) -> None:
+    desk.sink.write(1, [tweets("#a", day, MINUTE - day * DAY) for day in (1, 3, 5)])
+    desk.sink.write(2, [])
+    assert len(desk.store.view().counts) == 3, "nobody has said where the log begins"
+    desk.log_start = LogStart({0: 0}, since)
+    desk.sink.write(3, [tweets("#a", 7)])
+    view = desk.store.view()
+    kept = {(MINUTE - window) // DAY for _checkpoint, window, _hashtag in view.counts} - {0}
+    assert sorted(kept) == left
+    assert view.summarised.get("checkpoint", 0) == 9 - sum(left)
+    assert sum(view.counts.values()) + sum(view.summarised.values()) == 9 + 7

@@ -1,0 +1,149 @@
+"""A stack over a long time: a log that retention cuts, and beside it the real ledger and the real store, pruned."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections import Counter, defaultdict
+from contextlib import closing
+from functools import cache
+from typing import TYPE_CHECKING
+
+from fakes.trending.audited import tweet
+from fakes.trending.counting import TOPIC_ID, epoch
+
+from trending.audit.reconciliation import Ledgers, LogRange, reconcile
+from trending.audit.recount import recount
+from trending.audit.sequences import by_run
+from trending.kafka.log_reader import Record
+from trending.kafka.log_start import LogStart
+from trending.kafka.record_columns import by_columns
+from trending.kafka.rejects import OFFSET, Rejects
+from trending.producer.ledger import read_ledger
+from trending.producer.ledger_writer import LedgerWriter
+from trending.serving.counts import Batch
+from trending.serving.store import Store
+from trending.stream.letters import Letters
+from trending.tweets.rule import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from trending.audit.audit_report import AuditReport
+
+
+_tweet = cache(tweet)
+"""By arrival the timestamp matters to nobody: one value a hashtag."""
+
+
+class Site:
+    """Log, ledger and store of a stack. ``firsts`` are partition → first offset that retention has left."""
+
+    def __init__(self, folder: Path, partitions: int = 1) -> None:
+        self.ledger_path = folder / "ledger.sqlite"
+        self.store_path = folder / "serving.sqlite"
+        self.store = Store(self.store_path)
+        self.store.take_over(epoch("c", starts=dict.fromkeys(range(partitions), 0)))
+        self.log: list[list[Record]] = [[] for _ in range(partitions)]
+        self.firsts = dict.fromkeys(range(partitions), 0)
+        self.now = 0.0
+        self.skew = 0.0
+        self.batch = 0
+        self.rejected: Counter[str] = Counter()
+        self._letters: set[tuple[int, int]] = set()
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._changed: set[tuple[int, str]] = set()
+        self._rejects: defaultdict[int, array[int]] = defaultdict(lambda: array(OFFSET))
+        self.begin_life("run-0")
+
+    def begin_life(self, run: str) -> None:
+        """Begin another life of the producer."""
+        self.run = run
+        self.sequence = 0
+        self.writer = LedgerWriter(self.ledger_path, run, TOPIC_ID)
+
+    def send(self, partition: int, at: float, *hashtags: str) -> None:
+        """Append tweets at one moment, as one burst."""
+        self.now = max(self.now, at)
+        if self.sequence + len(hashtags) > self.writer.reserved:
+            self.writer.reserve(self.sequence + 100_000)
+        log, window = self.log[partition], minute_of(at)
+        offset = len(log)
+        for place, hashtag in enumerate(hashtags):
+            headers: dict[str, bytes | None] = {"id": f"{self.run}:{self.sequence + place}".encode()}
+            log.append(Record(partition, offset + place, at, _tweet(hashtag), headers))
+        sent = Counter(hashtags)
+        self.writer.acknowledge_run(range(self.sequence, self.sequence + len(hashtags)), partition, offset)
+        self.writer.count(sent, window, window)
+        self.sequence += len(hashtags)
+        for hashtag, tweets in sent.items():
+            self._counts[window, hashtag] += tweets
+            self._changed.add((window, hashtag))
+
+    def reject(self, partition: int, at: float) -> None:
+        """Append a record that is no tweet, with its letter."""
+        self.now = max(self.now, at)
+        offset = len(self.log[partition])
+        self.log[partition].append(Record(partition, offset, at, b"{", {}))
+        self._rejects[partition].append(offset)
+        self._letters.add((partition, offset))
+        self.rejected[Reason.BAD_JSON] += 1
+
+    def write(self) -> None:
+        """Write what came since the last time, to both files."""
+        self.writer.commit()
+        rejects = tuple(Rejects.of(part, Reason.BAD_JSON, offsets) for part, offsets in sorted(self._rejects.items()))
+        changed = {key: self._counts[key] for key in self._changed}
+        self.store.write("c", Batch(self.batch, self.now, changed, {}, rejects), self.ends())
+        self.batch += 1
+        self._changed.clear()
+        self._rejects.clear()
+
+    def ends(self) -> dict[int, int]:
+        return {part: len(log) for part, log in enumerate(self.log)}
+
+    def expire(self, firsts: Mapping[int, int]) -> None:
+        """Do as retention does."""
+        for part, first in firsts.items():
+            self.firsts[part] = max(self.firsts[part], min(first, len(self.log[part])))
+
+    def expire_older(self, at: float) -> None:
+        """Take what was appended before a moment."""
+        for part, log in enumerate(self.log):
+            while self.firsts[part] < len(log) and log[self.firsts[part]].append_time < at:
+                self.firsts[part] += 1
+
+    def start(self) -> LogStart:
+        since = (log[self.firsts[part]].append_time for part, log in enumerate(self.log) if self.firsts[part] < len(log))
+        return LogStart(dict(self.firsts), min(since, default=self.now))
+
+    def prune(self, until: float) -> None:
+        """Prune both files; of the store's windows those that end by ``until`` and that the log has lost."""
+        start = self.start()
+        self.writer.prune(start)
+        self.store.prune("c", min(start.gone_until, until), start.firsts)
+
+    def audit(self, meanwhile: Callable[[], None] = lambda: None) -> AuditReport:
+        """Audit as ``infra.operations.audit`` does; ``meanwhile`` happens between reading the log and the second ledger."""
+        before, view = read_ledger(self.ledger_path), self.store.view()
+        part = LogRange(dict.fromkeys(self.firsts, 0), dict(self.firsts), self.ends(), self.now, self.skew)
+        acknowledged = by_run(before.acknowledged_ranges(part.beginning(), part.ends))
+        kept = (record for number, log in enumerate(self.log) for record in log[self.firsts[number] :])
+        log = recount(by_columns(kept), view.epochs, acknowledged)
+        meanwhile()
+        return reconcile(Ledgers(before, read_ledger(self.ledger_path)), part, log, view, Letters(self._letters), 0.0)
+
+    def rows(self) -> dict[str, int]:
+        """Return table → its rows, of both files."""
+        return rows_of(self.ledger_path) | rows_of(self.store_path)
+
+    def close(self) -> None:
+        self.writer.close()
+        self.store.close()
+
+
+def rows_of(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608 - our own
