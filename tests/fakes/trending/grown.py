@@ -24,7 +24,7 @@ from trending.producer.ledger_writer import LedgerWriter
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 from trending.stream.letters import Letters
-from trending.tweets.rule import Reason
+from trending.tweets.rule import Reason, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
