@@ -19,6 +19,7 @@ from trending.page.export import to_csv, to_json
 from trending.page.metrics import expose, metrics_registry
 from trending.page.window import stage_of
 from trending.page.words import LANGUAGES, WORDS, choose_language
+from trending.serving.ranking_query import RankingQuery
 from trending.serving.reader import StoreReader
 from trending.text import number
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from trending.page.feed import Feed
     from trending.page.window import WindowStage
     from trending.programs.specifications import PageSpec
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
 
 HOSTS = ["localhost", "127.0.0.1"]
 """Host names that the page answers to. Any other name that resolves to it is another site's attempt to read it."""
@@ -152,7 +153,7 @@ class Endpoints:
             return None
         reader = StoreReader(self._spec.store)
         try:
-            window = reader.window(start)
+            window = reader.ranking(RankingQuery(start))
         finally:
             reader.close()
         return None if window is None else (window, stage_of(start, self._board.read_until, time.time()))

@@ -13,7 +13,8 @@ from trending.page.pace import Pace, Tally, seed
 from trending.page.sections import history_section, ranking_section, trends_section
 from trending.page.window import FINAL_AFTER, preceding
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
-from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, StoreReader, StoreSnapshot, Window
+from trending.serving.ranking_query import RankingQuery
+from trending.serving.reader import OPEN_WINDOWS, SHOWN_WINDOWS, TOP, StoreReader, StoreSnapshot
 from trending.settings import WINDOW_SECONDS
 from trending.text import local_time
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trending.programs.specifications import PageSpec
+    from trending.serving.ranking_query import Window
 
 logger = logging.getLogger("trending.page")
 
@@ -87,7 +89,7 @@ class Board:
         """Return the ranking section of an earlier window, or None if nothing was counted in it. Safe in any thread."""
         reader = StoreReader(self._spec.store)
         try:
-            window = reader.window(start)
+            window = reader.ranking(RankingQuery(start, limit=TOP))
             if window is None:
                 return None
             earlier = reader.snapshot(start - (SHOWN_WINDOWS - 1) * WINDOW_SECONDS).windows

@@ -11,7 +11,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from trending.page.window import WindowStage
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet runs a cell that begins with one of these as a formula."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from trending.page.pace import Pace
     from trending.programs.specifications import PageSpec
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
 
 SHOWN_ROWS = 20
 SPARK_POINTS = 20

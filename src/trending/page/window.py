@@ -11,7 +11,7 @@ from trending.tweets.rule import LATE_AFTER
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
 
 
 FINAL_AFTER = LATE_AFTER + 10.0

@@ -114,18 +114,6 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
-def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
-    """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
-    epochs = tables.epochs.c
-    newest = connection.execute(
-        select(epochs.window_time, epochs.window_seconds).order_by(epochs.number.desc()).limit(1)
-    ).one_or_none()
-    if newest is None:
-        return list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
-    same = (epochs.window_time == newest.window_time, epochs.window_seconds == newest.window_seconds)
-    return list(connection.execute(select(epochs.checkpoint).where(*same)).scalars())
-
-
 def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:
     """Close the epoch that is open, if any, and open ``fresh``; returns it as it begins.
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.page.window import WindowStage, preceding, rank_changes, stage_of
-from trending.serving.reader import Window
+from trending.serving.ranking_query import Window
 from trending.settings import WINDOW_SECONDS
 from trending.tweets.rule import _is_late, window_start
 

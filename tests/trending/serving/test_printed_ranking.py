@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from trending.serving.printed_ranking import SHOWN_ROWS, render_block
-from trending.serving.store import Ranked
+from trending.serving.ranking_query import Window
 from trending.text import local_time
 
 MINUTE = 1765845060
@@ -30,8 +30,12 @@ Top hashtags en este minuto:
 ====="""
 
 
-def ranking(*hashtags: str) -> list[Ranked]:
-    return [Ranked(MINUTE, hashtag, len(hashtags) - place) for place, hashtag in enumerate(hashtags)]
+def counted(*lines: tuple[str, int]) -> Window:
+    return Window(MINUTE, sum(tweets for _hashtag, tweets in lines), len(lines), lines)
+
+
+def ranking(*hashtags: str) -> Window:
+    return counted(*((hashtag, len(hashtags) - place) for place, hashtag in enumerate(hashtags)))
 
 
 def rows(block: str) -> list[str]:
@@ -39,11 +43,11 @@ def rows(block: str) -> list[str]:
 
 
 def test_the_block_reads_exactly_as_the_contract_has_it() -> None:
-    assert render_block(12, MINUTE + 20, [Ranked(MINUTE, "#BigData", 42), Ranked(MINUTE, "#IA", 7)], UTC_ZONE) == BLOCK
+    assert render_block(12, MINUTE + 20, counted(("#BigData", 42), ("#IA", 7)), UTC_ZONE) == BLOCK
 
 
 def test_times_are_printed_in_the_time_zone_of_the_settings() -> None:
-    block = render_block(12, MINUTE + 20.9, [Ranked(MINUTE, "#IA", 1)], ZoneInfo("Europe/Madrid"))
+    block = render_block(12, MINUTE + 20.9, counted(("#IA", 1)), ZoneInfo("Europe/Madrid"))
     assert "Batch 12 - Snapshot en 2025-12-16 01:31:20" in block
     assert "Ventana del minuto [2025-12-16 01:31:00 , 2025-12-16 01:32:00]" in block
     assert "|{2025-12-16 01:31:00, 2025-12-16 01:32:00}|#IA" in block
@@ -62,7 +66,7 @@ def test_the_order_of_the_ranking_is_kept() -> None:
 
 
 def test_a_long_hashtag_and_a_large_count_widen_their_columns() -> None:
-    block = render_block(1, MINUTE, [Ranked(MINUTE, "#" + "x" * 40, 10**20), Ranked(MINUTE, "#a", 1)], UTC_ZONE)
+    block = render_block(1, MINUTE, counted(("#" + "x" * 40, 10**20), ("#a", 1)), UTC_ZONE)
     table = [line for line in block.splitlines() if line.startswith(("|", "+"))]
     assert len({len(line) for line in table}) == 1
     assert f"|#{'x' * 40}|{10**20}|" in block

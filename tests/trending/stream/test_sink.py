@@ -13,7 +13,8 @@ from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
-from trending.serving.store import Ranked, Store
+from trending.serving.ranking_query import RankingQuery, Window
+from trending.serving.store import Store
 from trending.stream import sink
 from trending.stream.sink import RankingSink, to_batch
 
@@ -168,7 +169,16 @@ def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> No
     desk.sink.write(1, [tweets("#a", 5)])
     desk.sink.write(2, [tweets("#old", 9, MINUTE - 60)])
     assert len(desk.shown) == 1
-    assert desk.store.ranking(MINUTE - 60) == [Ranked(MINUTE - 60, "#old", 9)]
+    assert desk.store.ranking(RankingQuery(MINUTE - 60)) == Window(MINUTE - 60, 9, 1, (("#old", 9),))
+
+
+def test_a_change_below_the_rows_that_are_shown_is_one_of_the_ranking(desk: Desk) -> None:
+    desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
+    desk.sink.write(2, [tweets("#149", 852)])
+    desk.sink.write(3, [tweets("#150", 1)])
+    assert len(desk.shown) == 3
+    assert desk.ranked()[0] == desk.ranked()[1] == desk.ranked()[2]
+    assert [block.splitlines()[-2] for block in desk.shown] == [f"only showing top 100 rows of {n}" for n in (150, 150, 151)]
 
 
 def test_a_new_minute_begins_a_new_ranking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
