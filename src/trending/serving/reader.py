@@ -78,14 +78,25 @@ class StoreReader:
             history, slide = NO_HISTORY, None
             if latest is not None:
                 first = latest - (SHOWN_WINDOWS - 1) * counts.seconds
-                starts = counts.starts(first if since is None else max(since, first), latest)
-                windows = tuple(window for start in starts if (window := counts.window(start, TOP)) is not None)
+                windows = _windows(counts, first if since is None else max(since, first), latest)
                 history = counts.history(windows[-1]) if windows else NO_HISTORY
                 slide = read_slide(counts, latest, TOP, {window.start: window for window in windows})
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             rejected = rejects.total(connection, _rejects)
         number, at = (batch.batch, batch.at) if batch else (None, 0.0)
         return StoreSnapshot(windows, number, at, rejected, history, slide)
+
+    def windows(self, first: int, last: int) -> tuple[Window, ...]:
+        """Return the windows from ``first`` to ``last`` that have tweets, in order of time."""
+        with as_of_one_moment(self._engine) as connection:
+            return _windows(RuleCounts(connection), first, last)
+
+    def slide(self, as_of: float = math.inf) -> Slide | None:
+        """Return the whole sliding view up to the latest window that has begun at ``as_of``; None without counts."""
+        with as_of_one_moment(self._engine) as connection:
+            counts = RuleCounts(connection)
+            latest = counts.latest(as_of)
+            return None if latest is None else read_slide(counts, latest)
 
     def ranking(self, query: RankingQuery = LATEST) -> Window | None:
         """Return the window that is asked for with its ranking; None if nothing was counted in it."""
@@ -109,3 +120,7 @@ class StoreReader:
             self._watching.close()
             self._watching = None
         self._engine.dispose()
+
+
+def _windows(counts: RuleCounts, first: int, last: int) -> tuple[Window, ...]:
+    return tuple(window for start in counts.starts(first, last) if (window := counts.window(start, TOP)) is not None)

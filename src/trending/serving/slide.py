@@ -28,7 +28,7 @@ class SlideLine:
 
 @dataclass(frozen=True, slots=True)
 class Slide:
-    """Several windows in a row, from ``start`` up to ``end``, seconds since the epoch.
+    """Several windows in a row, from ``start`` up to ``end``, seconds since the epoch; the last one starts at ``latest``.
 
     Nothing was counted before ``counted_from``, which is later than ``start`` while the view fills. ``pruned`` is in how many of
     the windows only the leading hashtags are kept by name; ``tweets`` has all tweets, also those.
@@ -36,6 +36,7 @@ class Slide:
 
     start: int
     end: int
+    latest: int
     counted_from: int
     tweets: int
     ranked: tuple[SlideLine, ...]
@@ -49,11 +50,15 @@ def slide_starts(latest: int, seconds: int, span: int = SLIDE_SECONDS) -> range:
 
 
 def read_slide(
-    counts: RuleCounts, latest: int, limit: int, known: Mapping[int, Window] | None = None, span: int = SLIDE_SECONDS
+    counts: RuleCounts,
+    latest: int,
+    limit: int | None = None,
+    known: Mapping[int, Window] | None = None,
+    span: int = SLIDE_SECONDS,
 ) -> Slide | None:
-    """Return the view whose last window starts at ``latest``, with its first ``limit`` hashtags; None if it has no counts.
+    """Return the view whose last window starts at ``latest``, with all hashtags unless limited; None if it has no counts.
 
-    ``known`` are windows, by their start, that were read from the same ``counts`` with at least ``limit`` places.
+    ``known`` are windows, by their start, that were read by the same transaction with at least ``limit`` places.
     """
     starts = slide_starts(latest, counts.seconds, span)
     windows = [
@@ -74,10 +79,10 @@ def read_slide(
     first = counts.first()
     counted_from = windows[0].start if first is None else min(windows[0].start, first)
     tweets = sum(window.tweets for window in windows)
-    return Slide(starts[0], latest + counts.seconds, max(starts[0], counted_from), tweets, lines, len(pruned))
+    return Slide(starts[0], latest + counts.seconds, latest, max(starts[0], counted_from), tweets, lines, len(pruned))
 
 
-def _leading(counts: RuleCounts, windows: Sequence[Window], limit: int) -> Sequence[tuple[str, int]] | None:
+def _leading(counts: RuleCounts, windows: Sequence[Window], limit: int | None) -> Sequence[tuple[str, int]] | None:
     """Return the leading hashtags of the sum from those of each window alone, or None where these do not decide.
 
     The threshold algorithm (Fagin, Lotem and Naor, "Optimal aggregation algorithms for middleware", JCSS 66, 2003): a hashtag
