@@ -29,6 +29,8 @@ SHOWN_WINDOWS = 60
 """Windows that the page shows: the last hour."""
 TOP = 100
 """Hashtags of a window that the page shows by name; an export has all of them."""
+SLIDE_TOP = 20
+"""Hashtags of the sliding view. With fewer than ``TOP``, those of each window mostly decide which they are."""
 OPEN_WINDOWS = 5
 """Windows that are read again at each change, at least: with the usual watermark of 185 s no older one can grow."""
 
@@ -80,7 +82,7 @@ class StoreReader:
                 first = latest - (SHOWN_WINDOWS - 1) * counts.seconds
                 windows = _windows(counts, first if since is None else max(since, first), latest)
                 history = counts.history(windows[-1]) if windows else NO_HISTORY
-                slide = read_slide(counts, latest, TOP, {window.start: window for window in windows})
+                slide = read_slide(counts, latest, SLIDE_TOP, {window.start: window for window in windows})
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             rejected = rejects.total(connection, _rejects)
         number, at = (batch.batch, batch.at) if batch else (None, 0.0)
