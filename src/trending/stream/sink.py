@@ -48,7 +48,7 @@ class RankingSink:
         self._show_ends = show_ends
         self._zone = zone
         self._show = show
-        self._shown: Window | None = store.ranking(RankingQuery(limit=SHOWN_ROWS))
+        self._shown: Window | None = store.ranking(RankingQuery(as_of=time.time(), limit=SHOWN_ROWS))
 
     def __call__(self, frame: DataFrame, number: int) -> None:
         """Write the micro-batch that Spark passes: the rows that changed, as in update mode."""

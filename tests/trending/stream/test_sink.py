@@ -172,6 +172,13 @@ def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> No
     assert desk.store.ranking(RankingQuery(MINUTE - 60)) == Window(MINUTE - 60, 9, 1, (("#old", 9),))
 
 
+def test_a_new_life_does_not_print_again_because_of_another_clocks_future(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5), tweets("#future", 1, MINUTE + 3600)])
+    desk.restart()
+    desk.sink.write(2, [])
+    assert desk.ranked() == [[("#a", "5")]]
+
+
 def test_a_change_below_the_rows_that_are_shown_is_one_of_the_ranking(desk: Desk) -> None:
     desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
     desk.sink.write(2, [tweets("#149", 852)])
