@@ -23,7 +23,7 @@ _EN: Final = {
     "slide": "The last five minutes",
     "slide_other": "The last windows together",
     "slide_hint": "The sum of the exact windows; it moves on with each.",
-    "slide_since": "Nothing was counted before {time}.",
+    "slide_since": "There are no counts from before {time}.",
     "slide_pruned": "In {n} of the windows only the leading hashtags are kept by name. "
     "What the others had there is not kept, which is not 0.",
     "not_kept": "not kept in {n} of the windows",
@@ -101,7 +101,7 @@ _ES: Final = {
     "slide": "Los últimos cinco minutos",
     "slide_other": "Las últimas ventanas juntas",
     "slide_hint": "La suma de las ventanas exactas; avanza con cada una.",
-    "slide_since": "Antes de las {time} no se contó nada.",
+    "slide_since": "No hay recuentos anteriores a las {time}.",
     "slide_pruned": "En {n} de las ventanas solo se conservan por nombre los primeros hashtags. "
     "Lo que tuvieron allí los demás no se conserva, y no es 0.",
     "not_kept": "sin conservar en {n} de las ventanas",

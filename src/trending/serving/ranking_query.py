@@ -7,7 +7,7 @@ however many others there are. Docs/decisions/0117 says why there is no index by
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import dropwhile, takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -38,13 +38,18 @@ _EPOCHS = table("epochs", *(column(name) for name in ("number", "checkpoint", "t
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window: the number of its tweets and hashtags, and its ranking as far as it was asked for, ties by name."""
+    """One window: the number of its tweets and hashtags, its ranking as far as it was asked for, and its rule."""
 
     start: int
     tweets: int
     hashtags: int
     ranked: tuple[tuple[str, int], ...]
-    seconds: int = Rule().window_seconds
+    rule: Rule = field(default_factory=Rule)
+
+    @property
+    def seconds(self) -> int:
+        """The length of the window."""
+        return self.rule.window_seconds
 
     @property
     def end(self) -> int:
@@ -159,7 +164,7 @@ class RuleCounts:
         tweets, hashtags = self._connection.execute(total).one()
         if tweets is None:
             return None
-        return Window(start, int(tweets) + self.pruned.get(start, 0), hashtags, self._ranked(range_, limit), self.seconds)
+        return Window(start, int(tweets) + self.pruned.get(start, 0), hashtags, self._ranked(range_, limit), self.rule)
 
     def history(self, window: Window) -> History:
         """Return what is known of the first ``COMPARED`` hashtags of the window in the windows before it."""

@@ -30,8 +30,8 @@ class SlideLine:
 class Slide:
     """Several windows in a row, from ``start`` up to ``end``, seconds since the epoch; the last one starts at ``latest``.
 
-    Nothing was counted before ``counted_from``, which is later than ``start`` while the view fills. ``pruned`` is in how many of
-    the windows only the leading hashtags are kept by name; ``tweets`` has all tweets, also those.
+    There are no counts from before ``counted_from``, which is later than ``start`` while the view fills. ``pruned`` is in how
+    many of the windows only the leading hashtags are kept by name; ``tweets`` has all tweets, also those.
     """
 
     start: int

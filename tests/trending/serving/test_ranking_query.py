@@ -123,7 +123,7 @@ def test_a_query_names_a_window_a_moment_a_limit_and_a_rule(store: Store) -> Non
     store.take_over(epoch("event", rule=BY_EVENT))
     fill(store, {(MINUTE, "#a"): 2}, "event")
     arrival = Rule()
-    assert store.ranking() == Window(MINUTE, 2, 1, (("#a", 2),))
+    assert store.ranking() == Window(MINUTE, 2, 1, (("#a", 2),), BY_EVENT)
     assert store.ranking(RankingQuery(rule=arrival)) == Window(MINUTE + 3600, 1, 1, (("#d", 1),))
     present = RankingQuery(as_of=MINUTE + 59.9, limit=2, rule=arrival)
     assert store.ranking(present) == Window(MINUTE, 19, 3, (("#c", 9), ("#a", 5)))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from trending.serving.epochs import Rule
 from trending.serving.ranking_query import Window
 from trending.serving.trends import HISTORY_WINDOWS, LEAST_WINDOWS, NO_HISTORY, UNKNOWN, History, Trend, score, trends
 
@@ -19,7 +20,7 @@ SHARES = st.floats(1e-4, 1.0)
 
 
 def window(*lines: tuple[str, int], start: int = NOW, seconds: int = 60) -> Window:
-    return Window(start, sum(tweets for _hashtag, tweets in lines), len(lines), lines, seconds)
+    return Window(start, sum(tweets for _hashtag, tweets in lines), len(lines), lines, Rule(window_seconds=seconds))
 
 
 def past(hashtag: str, *counts: int, known_from: int = 0, pruned: frozenset[int] = frozenset()) -> History:
