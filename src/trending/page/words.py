@@ -18,8 +18,8 @@ _EN: Final = {
     "tweets": "Tweets",
     "velocity": "Per second",
     "trend": "Trend",
-    "trend_hint": "Trend: standard deviations above the rate of the ten windows before; from 3 on seldom chance. "
-    "Beside it, tweets a second more than in the window before.",
+    "trend_hint": "Trend: standard deviations above the rate of the ten windows before; from 3 on seldom chance.",
+    "gain_hint": "Beside it, tweets a second more than in the window before.",
     "slide": "The last five minutes",
     "slide_other": "The last windows together",
     "slide_hint": "The sum of the exact windows; it moves on with each.",
@@ -96,8 +96,8 @@ _ES: Final = {
     "tweets": "Tuits",
     "velocity": "Por segundo",
     "trend": "Tendencia",
-    "trend_hint": "Tendencia: desviaciones típicas sobre el ritmo de las diez ventanas anteriores; desde 3 rara vez es azar. "
-    "Al lado, tuits por segundo más que en la ventana anterior.",
+    "trend_hint": "Tendencia: desviaciones típicas sobre el ritmo de las diez ventanas anteriores; desde 3 rara vez es azar.",
+    "gain_hint": "Al lado, tuits por segundo más que en la ventana anterior.",
     "slide": "Los últimos cinco minutos",
     "slide_other": "Las últimas ventanas juntas",
     "slide_hint": "La suma de las ventanas exactas; avanza con cada una.",

@@ -127,6 +127,20 @@ def test_the_ranking_moves_when_the_store_changes(page: Page, living: Living) ->
     expect(page.locator("#announcement")).to_contain_text("#BigData leads with 5 tweets")
 
 
+def test_trends_and_the_last_five_minutes_move_with_the_store(page: Page, living: Living) -> None:
+    expect(page.locator("#slide-rows tr:visible")).to_have_count(5)
+    expect(page.locator("#slide-rows tr").first).to_contain_text("#Spark")
+    expect(page.locator("#rows tr").first.locator("[data-f=score]")).to_have_text("\u2013")
+    for ago in range(4, 11):
+        living.home.write(living.minute - 60 * ago, {"#Spark": 9})
+    living.write(Spark=300)
+    expect(page.locator("#slide-rows tr").first.locator(".count span")).to_have_text("318")  # of four windows ago, one ago, now
+    expect(page.locator("#slide-tweets")).to_have_text("343")
+    leader = page.locator("#rows tr").first.locator("[data-f=score]")
+    expect(leader).to_have_text(re.compile(r"^\+\d+\.\d$"))
+    expect(leader).to_have_class("up")
+
+
 def test_nobody_who_wants_less_motion_sees_any(browser: Browser, program: PageProcess, living: Living) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
