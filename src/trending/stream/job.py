@@ -209,7 +209,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
         show = partial(print, flush=True)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings, show, ends_of, shown.commit)
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, show, ends_of, shown.commit)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from trending.page.board import Board
 from trending.page.window import name_of
 from trending.serving.counts import Batch
+from trending.serving.ranking_query import RankingQuery
 from trending.serving.reader import StoreReader, StoreSnapshot
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 
@@ -118,11 +120,11 @@ def test_a_hand_over_between_two_questions_to_the_store_mixes_nothing(
     home.write(T0, {"#old": 6}, at=T0 + 30)
     snapshot = StoreReader.snapshot
 
-    def handed_over(self: StoreReader, since: int | None = None) -> StoreSnapshot:
+    def handed_over(self: StoreReader, since: int | None = None, as_of: float = math.inf) -> StoreSnapshot:
         monkeypatch.setattr(StoreReader, "snapshot", snapshot)
         home.store.take_over(counting.epoch("tens", rule=TEN))
         count(home, "tens", {T0 + 30: {"#b": 4}}, T0 + 35.0)
-        return snapshot(self, since)
+        return snapshot(self, since, as_of)
 
     monkeypatch.setattr(StoreReader, "snapshot", handed_over)
     for _look in range(2):
@@ -164,7 +166,7 @@ def test_no_window_ever_holds_what_another_rule_counted(counted: list[tuple[int,
         found = {
             (seconds, start): window.tweets
             for seconds, start in expected
-            if (window := reader.window(start, rule=Rule(window_seconds=seconds)))
+            if (window := reader.ranking(RankingQuery(start, rule=Rule(window_seconds=seconds))))
         }
         assert found == expected
         reader.close()
