@@ -83,7 +83,7 @@ def slide_section(slide: Slide | None, read_until: float, now: float, zone: Zone
     begin, end = local_time(slide.start, zone), local_time(slide.end, zone)
     highest = slide.ranked[0].tweets if slide.ranked else 1
     return {
-        "title": "slide" if slide.end - slide.start == SLIDE_SECONDS else "slide_other",
+        "title": "slide" if slide.end - slide.start == SLIDE_SECONDS else "other_slide",
         "label": f"{begin[11:]} \u2013 {end[11:]}",
         "status": stage_of(slide.latest, read_until, now),
         "since": local_time(slide.counted_from, zone)[11:] if slide.counted_from > slide.start else "",

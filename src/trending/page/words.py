@@ -21,7 +21,7 @@ _EN: Final = {
     "trend_hint": "Trend: standard deviations above the rate of the ten windows before; from 3 on seldom chance.",
     "gain_hint": "Beside it, tweets a second more than in the window before.",
     "slide": "The last five minutes",
-    "slide_other": "The last windows together",
+    "other_slide": "The last windows together",
     "slide_hint": "The sum of the exact windows; it moves on with each.",
     "slide_since": "There are no counts from before {time}.",
     "slide_pruned": "In {n} of the windows only the leading hashtags are kept by name. "
@@ -99,7 +99,7 @@ _ES: Final = {
     "trend_hint": "Tendencia: desviaciones típicas sobre el ritmo de las diez ventanas anteriores; desde 3 rara vez es azar.",
     "gain_hint": "Al lado, tuits por segundo más que en la ventana anterior.",
     "slide": "Los últimos cinco minutos",
-    "slide_other": "Las últimas ventanas juntas",
+    "other_slide": "Las últimas ventanas juntas",
     "slide_hint": "La suma de las ventanas exactas; avanza con cada una.",
     "slide_since": "No hay recuentos anteriores a las {time}.",
     "slide_pruned": "En {n} de las ventanas solo se conservan por nombre los primeros hashtags. "
