@@ -113,8 +113,8 @@ def slide_section(slide: Slide | None, seconds: int, read_until: float, now: flo
 def _slide_words(seconds: int) -> dict[str, str]:
     """Return what the view is called: it is five minutes long only where windows of that many seconds make them up exactly."""
     windows = len(slide_starts(0, seconds))
-    title = "slide" if windows * seconds == SLIDE_SECONDS else "slide_other" if windows > 1 else "slide_one"
-    return {"title": title, "hint": "slide_hint" if windows > 1 else "slide_one_hint"}
+    title = "slide" if windows * seconds == SLIDE_SECONDS else "other_slide" if windows > 1 else "single_slide"
+    return {"title": title, "hint": "slide_hint" if windows > 1 else "single_slide_hint"}
 
 
 def trends_section(windows: Sequence[Window], seconds: int, now: float, zone: ZoneInfo | None) -> dict[str, Any]:

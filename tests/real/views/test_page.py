@@ -130,7 +130,7 @@ def test_the_ranking_moves_when_the_store_changes(page: Page, living: Living) ->
 
 
 def test_trends_and_the_last_five_minutes_move_with_the_store(page: Page, living: Living) -> None:
-    expect(page.locator("#slide-rows tr:visible")).to_have_count(5)
+    expect(page.locator("#slide-rows tr:visible")).to_have_count(6)
     expect(page.locator("#slide-rows tr").first).to_contain_text("#Spark")
     expect(page.locator("#rows tr").first.locator("[data-f=score]")).to_have_text("\u2013")
     for ago in range(4, 11):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -184,6 +185,46 @@ def test_by_event_time_several_first_windows_may_be_parts(store: Store, path: Pa
     fill(store, {(MINUTE, "#a"): 5, (MINUTE + 240, "#a"): 5}, "event")
     with counted(path) as counts:
         assert counts.known_from() == MINUTE + 180  # counting began up to 65 s behind the end of the first window
+
+
+@pytest.mark.parametrize(
+    ("rule", "apart"), [(Rule(), 0), (Rule(window_seconds=10), 0), (BY_EVENT, 120), (Rule(WindowTime.EVENT, 10), 70)]
+)
+def test_a_rule_that_counts_no_more_ends_in_windows_that_may_be_parts(store: Store, path: Path, rule: Rule, apart: int) -> None:
+    store.take_over(epoch("c", rule=rule))
+    fill(store, {(MINUTE, "#a"): 5, (MINUTE + 600, "#a"): 5}, "c")
+    with counted(path, rule=rule) as counts:
+        assert counts.partial_from() is None
+    store.take_over(epoch("next", rule=Rule(window_seconds=900)))
+    with counted(path, rule=rule) as counts:
+        assert counts.partial_from() == MINUTE + 600 - apart
+        assert counts.other_rules == [Rule(window_seconds=900)]
+    store.take_over(epoch("again", rule=rule))
+    with counted(path, rule=rule) as counts:
+        assert counts.partial_from() is None
+
+
+def test_a_store_without_epochs_was_counted_by_the_usual_rule_alone(store: Store, path: Path) -> None:
+    fill(store, {(MINUTE, "#a"): 5})
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("DROP TABLE epochs")
+    found = [store.ranking(RankingQuery(rule=rule)) for rule in (None, Rule(), BY_EVENT, Rule(window_seconds=10))]
+    assert found == [Window(MINUTE, 5, 1, (("#a", 5),))] * 2 + [None] * 2
+
+
+def test_windows_from_before_another_rule_are_in_no_view_of_a_rule_that_came_back(store: Store, path: Path) -> None:
+    fill(store, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 4}, "first")
+    store.take_over(epoch("tens", rule=Rule(window_seconds=10)))
+    store.take_over(epoch("again"))
+    with counted(path) as counts:
+        view = read_slide(counts, MINUTE + 60)
+    assert view is not None
+    assert (view.tweets, view.counted_from) == (9, MINUTE), "while it has counted nothing, what is shown is what it had"
+    fill(store, {(MINUTE + 120, "#a"): 3}, "again")
+    with counted(path) as counts:
+        view = read_slide(counts, MINUTE + 120)
+    assert view is not None
+    assert (view.tweets, view.counted_from, view.start) == (3, MINUTE + 120, MINUTE - 120)
 
 
 def test_an_empty_store_has_no_history_and_no_view(store: Store, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -102,6 +103,7 @@ def test_a_hashtag_is_new_only_where_the_window_before_had_none_of_it() -> None:
         (past("#a", *[100] * 10), NOW),  # nothing of it is over
         (past("#a", *[100] * 10), NOW - 100.0),  # a clock that was set back
         (past("#a", *[100] * 10, known_from=NOW + 60), NOW + 60),  # its first part was not counted
+        (replace(past("#a", *[100] * 10), partial_from=NOW), NOW + 60),  # its last part was counted by another rule
         (NO_HISTORY, NOW + 60),
     ],
 )
