@@ -96,7 +96,7 @@ class Notebook:
             raise LabError(cause, str(store), "run the cells above, from the top")
         reader = StoreReader(store)
         try:
-            return reader.snapshot()
+            return reader.snapshot(as_of=time.time())
         finally:
             reader.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,15 @@ def as_evidence(what: str) -> Iterator[None]:
 
 def leave_ranking(stack: str) -> None:
     """Leave the ranking of the latest window that has tweets, its first hundred hashtags, under ``ranking-STACK``."""
-    from trending.serving.reader import TOP, StoreReader  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every run would wait for
+    from trending.serving.ranking_query import RankingQuery  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every run would wait for
+    from trending.serving.reader import TOP, StoreReader  # noqa: PLC0415 - as above
 
     with as_evidence("the ranking"):
         lab = open_lab(stack)
         if not lab.paths.store.exists():
             return
         with closing(StoreReader(lab.paths.store)) as reader:
-            latest = reader.latest()
-            window = None if latest is None else reader.window(latest, TOP)
+            window = reader.ranking(RankingQuery(as_of=time.time(), limit=TOP))
         if window is None:
             return
         table = [{"rank": place, "hashtag": name, "tweets": tweets} for place, (name, tweets) in enumerate(window.ranked, 1)]

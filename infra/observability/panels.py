@@ -78,6 +78,25 @@ PANELS = (
         width=16,
     ),
     Panel(
+        "Trends",
+        "Standard deviations by which a leading hashtag is above its rate in the windows before; from 3 on seldom chance.",
+        Kind.BARS,
+        (Query(f"sort_desc(trending_ranking_trend_score{ONE})", "{{hashtag}}"),),
+    ),
+    Panel(
+        "Velocity",
+        "Tweets a second in the counted part of the latest window.",
+        Kind.TIME_SERIES,
+        (Query(f"trending_ranking_velocity_tweets{ONE}", "{{hashtag}}"),),
+        unit="ops",
+    ),
+    Panel(
+        "The last five minutes",
+        "The fewest whole windows that cover them: the first hashtags, and all others together.",
+        Kind.BARS,
+        (Query(f"sort_desc(trending_slide_tweets{ONE})", "{{hashtag}}"),),
+    ),
+    Panel(
         "Tweets a second",
         "Sent, acknowledged, and read by the job.",
         Kind.TIME_SERIES,

@@ -35,3 +35,8 @@ def number(value: float, language: str, digits: int = 0) -> str:
     if abs(value) < 10_000:  # noqa: PLR2004 - where Spanish begins to group
         text = text.replace(",", "")
     return text.translate(str.maketrans(",.", ".,"))
+
+
+def signed(value: float, language: str, digits: int = 0) -> str:
+    """Return a number with its sign, as browsers write it; 0 has none."""
+    return f"{'+' if round(value, digits) > 0 else ''}{number(round(value, digits) + 0.0, language, digits)}"

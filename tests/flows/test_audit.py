@@ -108,7 +108,7 @@ def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.
 def test_the_ranking_is_left_as_a_table_once_there_is_one(artifacts: dict[str, str]) -> None:
     audit()
     assert "ranking-lab" not in artifacts
-    window = 1_800_000_000
+    window = 1_699_999_980
     with closing(Store(StackPaths.of("lab").store)) as store:
         tweets = {(window, "#Kafka"): 3, (window, "#Spark"): 5, (window - 60, "#Old"): 9}
         (epoch,) = store.known_epochs()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
 
 SHOWN_ROWS = 15
 SHOWN_LINES = 5

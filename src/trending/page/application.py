@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from trending.page.export import to_csv, to_json
+from trending.page.export import slide_to_csv, slide_to_json, to_csv, to_json
 from trending.page.metrics import expose, metrics_registry
 from trending.page.window import rule_named, stage_of
 from trending.page.words import LANGUAGES, WORDS, choose_language, of_length
+from trending.serving.ranking_query import COMPARED, RankingQuery
 from trending.serving.reader import StoreReader
-from trending.text import number
+from trending.serving.trends import trends
+from trending.text import number, signed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from trending.page.feed import Feed
     from trending.page.window import WindowStage
     from trending.programs.specifications import PageSpec
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
+    from trending.serving.slide import Slide
+    from trending.serving.trends import Trend
 
 HOSTS = ["localhost", "127.0.0.1"]
 """Host names that the page answers to. Any other name that resolves to it is another site's attempt to read it."""
@@ -103,6 +108,7 @@ class Endpoints:
             choices=choices,
             number=lambda value, digits=0: number(value, language, digits),
             of_length=lambda name, seconds: of_length(WORDS[language], name, seconds),
+            signed=lambda value, digits: signed(value, language, digits),
             state={"language": language, "words": WORDS[language], "sections": sections},
             **sections,
         )
@@ -134,6 +140,16 @@ class Endpoints:
         """Return a window as JSON."""
         return await self._export(request, "json")
 
+    async def slide_csv(self, _request: Request) -> Response:
+        """Return the whole sliding view as CSV."""
+        slide = await asyncio.to_thread(self._read_slide)
+        return _absent() if slide is None else _file("last-windows", slide.start, "csv", slide_to_csv(slide))
+
+    async def slide_json(self, _request: Request) -> Response:
+        """Return the whole sliding view as JSON."""
+        slide = await asyncio.to_thread(self._read_slide)
+        return _absent() if slide is None else _file("last-windows", slide.start, "json", slide_to_json(slide))
+
     async def health(self, _request: Request) -> Response:
         """Return which stack this page belongs to and whether it can read its store."""
         answer = {"stack_id": self._spec.stack_id, "store": self._board.readable, "version": self._feed.version}
@@ -149,21 +165,32 @@ class Endpoints:
         export = await asyncio.to_thread(self._read, start, request.query_params.get("rule", ""))
         if export is None:
             return _absent()
-        name = f"ranking-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(start))}.{kind}"
-        content = to_csv(*export) if kind == "csv" else to_json(*export)
-        media_type = "text/csv" if kind == "csv" else "application/json"
-        return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        return _file("ranking", start, kind, to_csv(*export) if kind == "csv" else to_json(*export))
 
-    def _read(self, start: int, name: str) -> tuple[Window, WindowStage] | None:
+    def _read(self, start: int, name: str) -> tuple[Window, WindowStage, dict[str, Trend]] | None:
         rule = rule_named(name)
         if not self._board.readable or (name and rule is None):
             return None
         reader = StoreReader(self._spec.store)
         try:
-            window = reader.window(start, rule=rule)
+            found = reader.with_history(RankingQuery(start, rule=rule))
         finally:
             reader.close()
-        return None if window is None else (window, stage_of(window, self._board.read_until, time.time()))
+        if found is None:
+            return None
+        window, history = found
+        first = replace(window, ranked=window.ranked[:COMPARED])
+        moves = trends(first, history, self._board.counted_until(window))
+        return window, stage_of(window, self._board.read_until, time.time()), moves
+
+    def _read_slide(self) -> Slide | None:
+        if not self._board.readable:
+            return None
+        reader = StoreReader(self._spec.store)
+        try:
+            return reader.slide(time.time())
+        finally:
+            reader.close()
 
 
 def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
@@ -176,6 +203,8 @@ def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
         Route("/events", endpoints.events),
         Route("/windows/{start:int}.csv", endpoints.csv),
         Route("/windows/{start:int}.json", endpoints.json),
+        Route("/slide.csv", endpoints.slide_csv),
+        Route("/slide.json", endpoints.slide_json),
         Route("/past/{start:int}", endpoints.past),
         Route("/health", endpoints.health),
         Route("/metrics", endpoints.metrics),
@@ -183,6 +212,12 @@ def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
     ]
     middleware = [Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]
     return Starlette(routes=routes, middleware=middleware)
+
+
+def _file(what: str, start: int, kind: str, content: str | bytes) -> Response:
+    name = f"{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(start))}.{kind}"
+    media_type = "text/csv" if kind == "csv" else "application/json"
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _absent() -> Response:

@@ -10,16 +10,19 @@ from sqlalchemy.exc import OperationalError
 
 from trending.page.condition import BrokerWitness, Condition, program_condition
 from trending.page.pace import Pace, Tally, seed
-from trending.page.sections import history_section, query_of, ranking_section, trends_section
-from trending.page.window import FINAL_AFTER, preceding
+from trending.page.sections import SPARK_WINDOWS, history_section, query_of, ranking_section, slide_section, trends_section
+from trending.page.window import FINAL_AFTER, counted_until
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
-from trending.serving.reader import GROWING_SECONDS, SHOWN_WINDOWS, StoreReader, StoreSnapshot, Window
+from trending.serving.ranking_query import RankingQuery
+from trending.serving.reader import GROWING_SECONDS, SHOWN_WINDOWS, TOP, StoreReader, StoreSnapshot
+from trending.serving.trends import trends
 from trending.text import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trending.programs.specifications import PageSpec
+    from trending.serving.ranking_query import Window
     from trending.settings import Rule
 
 logger = logging.getLogger("trending.page")
@@ -47,6 +50,7 @@ class Board:
         self._witness = BrokerWitness()
         self._began = 0.0
         self._read_until = 0.0
+        self._stream: Heartbeat | None = None
         self._settled = 0.0
         """Windows that start before this were final when the store was last read."""
 
@@ -65,21 +69,27 @@ class Board:
         """When the stream last had every partition read to its end, seconds since the epoch; a recorded store was read whole."""
         return self._snapshot.at if self._spec.stream is None else self._read_until
 
+    def counted_until(self, window: Window) -> float | None:
+        """Return the time before which everything in a window of the snapshot is counted, or None where that is not known."""
+        return counted_until(window, self._snapshot, self._stream, self.read_until)
+
     def look(self, now: float, viewers: int = 0) -> Sections:
         """Return every section as it is now. A store that cannot be read is shown as such and tried again at the next look."""
         self._began = self._began or now
-        stream = _beat(self._spec.stream)
+        stream = self._stream = _beat(self._spec.stream)
         if stream is not None:  # a new life of the driver has read nothing yet, and a clock that was set back has been ahead
             self._read_until = min(now, max(self._read_until, stream.figures.get("read_until", 0.0)))
         try:
-            self._follow_store()
+            self._follow_store(now)
         except (OperationalError, FileNotFoundError) as error:
             if self._readable:
                 logger.warning("the serving store cannot be read: %s", error)
             self.close()
+        seconds = self._snapshot.rule.window_seconds
         return {
             "ranking": self._live_ranking(now),
-            "trends": trends_section(self._ordered(), self._snapshot.rule.window_seconds, now, self._spec.zone),
+            "slide": slide_section(self._snapshot.slide, seconds, self.read_until, now, self._spec.zone),
+            "trends": trends_section(self._ordered(), seconds, now, self._spec.zone),
             "pipeline": self._pipeline(stream, now, viewers),
             "history": history_section(self._ordered(), self._spec.zone, self._earlier),
         }
@@ -91,18 +101,18 @@ class Board:
         """
         reader = StoreReader(self._spec.store)
         try:
-            window = reader.window(start, rule=rule)
-            if window is None:
+            found = reader.with_history(RankingQuery(start, limit=TOP, rule=rule))
+            if found is None:
                 return None
-            present = reader.snapshot(start - (SHOWN_WINDOWS - 1) * window.seconds)
-            earlier = present.windows if window.rule == present.rule else reader.earlier(window.rule)
+            window, history = found
+            earlier = reader.windows(start - (SPARK_WINDOWS - 1) * window.seconds, start, window.rule)
         except OperationalError:
             return None
         finally:
             reader.close()
-        until = [each for each in earlier if each.start <= start]
-        section = ranking_section(window, preceding(until, start), self.read_until, now, self._spec, until)
-        return section if window.rule == present.rule else {**section, "query": query_of(window)}
+        moves = trends(window, history, self.counted_until(window))
+        section = ranking_section(window, moves, self.read_until, now, self._spec, earlier)
+        return section if rule is None else {**section, "query": query_of(window)}
 
     def close(self) -> None:
         """Close the store."""
@@ -113,7 +123,7 @@ class Board:
     def _ordered(self) -> list[Window]:
         return [self._windows[start] for start in sorted(self._windows)]
 
-    def _follow_store(self) -> None:
+    def _follow_store(self, now: float) -> None:
         inode = _inode(self._spec.store)
         if self._reader is None or inode != self._inode:
             self.close()
@@ -121,17 +131,17 @@ class Board:
         version = self._reader.version()
         if version == self._version:
             return
-        if (self._reader.latest() or 0) < max(self._windows, default=0):
+        if (self._reader.latest(now) or 0) < max(self._windows, default=0):
             self._version = -1  # `make rebuild` counts anew: what was read before is not there any more
         if self._version != -1:
-            before, self._snapshot = self._snapshot.rule, self._reader.snapshot(self._unsettled())
+            before, self._snapshot = self._snapshot.rule, self._reader.snapshot(self._unsettled(), now)
             if self._snapshot.rule != before:
                 self._version = -1  # windows of another length, or by another clock
         if self._version == -1:
             self._windows.clear()
             self._tally, self._pace = Tally(), Pace()
-            self._snapshot = self._reader.snapshot()
-            self._earlier = self._reader.earlier()  # nobody counts by these rules any more
+            self._snapshot = self._reader.snapshot(as_of=now)
+            self._earlier = self._reader.earlier(now)  # nobody counts by these rules any more
             seed(self._pace, self._tally, self._snapshot.windows, self._snapshot.at)
         else:
             self._pace.add(self._snapshot.at, self._tally.add(self._snapshot.windows))
@@ -153,10 +163,11 @@ class Board:
     def _live_ranking(self, now: float) -> Sections:
         windows = self._ordered()
         if not windows:
-            nothing = ranking_section(None, None, 0.0, now, self._spec)
+            nothing = ranking_section(None, {}, 0.0, now, self._spec)
             return {**nothing, "seconds": self._snapshot.rule.window_seconds}
         window = windows[-1]
-        return ranking_section(window, preceding(windows, window.start), self.read_until, now, self._spec, windows, self._pace)
+        moves = trends(window, self._snapshot.history, self.counted_until(window))
+        return ranking_section(window, moves, self.read_until, now, self._spec, windows, self._pace)
 
     def _pipeline(self, stream: Heartbeat | None, now: float, viewers: int) -> Sections:
         producer = _beat(self._spec.producer)

@@ -6,6 +6,7 @@ Every family is always exported with its help; its samples only when known. An u
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -16,6 +17,7 @@ from prometheus_client.registry import Collector
 from trending.page.condition import Condition, program_condition
 from trending.page.health_note import health_families, read_health
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
+from trending.serving.trends import elapsed_seconds, trends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from trending.page.board import Board
     from trending.page.feed import Feed
     from trending.programs.specifications import PageSpec
+    from trending.serving.slide import Slide
 
 TOP_HASHTAGS = 10
 """Hashtags that get a label of their own; all others share one sample, so that traffic cannot make the number of series grow."""
@@ -120,7 +123,7 @@ class StackCollector(Collector):
         yield from (batch, rejects, size)
 
     def _ranking(self) -> Iterator[Metric]:
-        windows = self._board.snapshot.windows
+        snapshot = self._board.snapshot
         start = GaugeMetricFamily(
             "trending_ranking_window_start_timestamp_seconds", "Start of the latest window, in seconds since the epoch."
         )
@@ -132,16 +135,36 @@ class StackCollector(Collector):
             f'Tweets of the latest window: its first {TOP_HASHTAGS} hashtags (part="top"), all others together (part="other").',
             labels=["part", "hashtag"],
         )
-        if windows:
-            latest = windows[-1]
+        velocity = GaugeMetricFamily(
+            "trending_ranking_velocity_tweets",
+            "Tweets a second in the counted part of the latest window; absent while that part is not known.",
+            labels=["part", "hashtag"],
+        )
+        score = GaugeMetricFamily(
+            "trending_ranking_trend_score",
+            "Standard deviations by which a leading hashtag is above the rate of the windows before; absent if not known.",
+            labels=["hashtag"],
+        )
+        if snapshot.windows:
+            latest = snapshot.windows[-1]
             top = latest.ranked[:TOP_HASHTAGS]
             start.add_metric([], latest.start)
             length.add_metric([], latest.seconds)
             hashtags.add_metric([], latest.hashtags)
             for hashtag, count in top:
                 tweets.add_metric(["top", hashtag], count)
-            tweets.add_metric(["other", "other"], latest.tweets - sum(count for _hashtag, count in top))
-        yield from (start, length, hashtags, tweets)
+            rest = latest.tweets - sum(count for _hashtag, count in top)
+            tweets.add_metric(["other", "other"], rest)
+            until = self._board.counted_until(latest)
+            moves = trends(replace(latest, ranked=top), snapshot.history, until)
+            for hashtag, move in moves.items():
+                if move.velocity is not None:
+                    velocity.add_metric(["top", hashtag], move.velocity)
+                if move.score is not None:
+                    score.add_metric([hashtag], move.score)
+            if (elapsed := elapsed_seconds(latest, until)) and any(move.velocity is not None for move in moves.values()):
+                velocity.add_metric(["other", "other"], rest / elapsed)
+        yield from (start, length, hashtags, tweets, velocity, score, _slide_family(snapshot.slide))
 
 
 def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
@@ -226,6 +249,21 @@ def _offsets(producer: Heartbeat | None, stream: Heartbeat | None) -> Iterator[M
 def _by_partition(beat: Heartbeat | None) -> dict[str, float]:
     figures = beat.figures if beat else {}
     return {name.removeprefix(_OFFSET): value for name, value in figures.items() if name.startswith(_OFFSET)}
+
+
+def _slide_family(slide: Slide | None) -> Metric:
+    family = GaugeMetricFamily(
+        "trending_slide_tweets",
+        "Tweets of the fewest whole windows that cover the last five minutes: the first "
+        f'{TOP_HASHTAGS} hashtags, as far as they are kept by name (part="top"), all others together (part="other").',
+        labels=["part", "hashtag"],
+    )
+    if slide is not None:
+        top = slide.ranked[:TOP_HASHTAGS]
+        for line in top:
+            family.add_metric(["top", line.hashtag], line.tweets)
+        family.add_metric(["other", "other"], slide.tweets - sum(line.tweets for line in top))
+    return family
 
 
 def _size(store: Path) -> int:

@@ -12,7 +12,7 @@ from trending.serving.reader import SHOWN_WINDOWS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
 
 SPAN_SECONDS = 20.0
 """Velocity is measured between the newest sample and the last one at least this much older, or over one interval."""

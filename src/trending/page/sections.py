@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from trending.drawing.polyline import SPARK, TRENDS, polyline
 from trending.page.pace import rates
-from trending.page.window import WindowStage, name_of, rank_changes, stage_of
+from trending.page.window import WindowStage, name_of, stage_of
+from trending.serving.slide import SLIDE_SECONDS, slide_starts
+from trending.serving.trends import UNKNOWN
 from trending.settings import MINUTE_SECONDS
 from trending.text import local_time, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from trending.page.pace import Pace
     from trending.programs.specifications import PageSpec
-    from trending.serving.reader import Window
+    from trending.serving.ranking_query import Window
+    from trending.serving.slide import Slide
+    from trending.serving.trends import Trend
 
 SHOWN_ROWS = 20
+SLIDE_ROWS = 10
 SPARK_POINTS = 20
 SPARK_WINDOWS = 15
 TREND_LINES = 5
@@ -29,30 +34,34 @@ TREND_WINDOWS = 10
 
 def ranking_section(
     window: Window | None,
-    before: Window | None,
+    moves: Mapping[str, Trend],
     read_until: float,
     now: float,
     spec: PageSpec,
     windows: Sequence[Window] = (),
     pace: Pace | None = None,
 ) -> dict[str, Any]:
-    """Return a window with its first rows; velocity is the current one if ``pace`` is given, otherwise the window's mean."""
+    """Return a window with its first rows; ``moves`` are their trends.
+
+    Velocity is the current one if ``pace`` is given, otherwise the window's mean.
+    """
     if window is None:
         words = dict.fromkeys(("label", "date", "query"), "")
         figures = {"tweets": 0, "hashtags": 0, "seconds": MINUTE_SECONDS}
         return {"start": None, "rows": [], "status": WindowStage.OPEN, **figures, **words}
     highest = window.ranked[0][1] if window.ranked else 1
-    changes = rank_changes(window, before)
     rows = [
         {
             "tag": hashtag,
             "shown": printable(hashtag),
             "rank": place + 1,
-            "change": changes[place],
-            "new": changes[place] is None and before is not None,
+            "change": (move := moves.get(hashtag, UNKNOWN)).change,
+            "new": move.new,
             "tweets": tweets,
             "width": round(100 * tweets / highest, 1),
             "velocity": round(pace.velocity(hashtag, now) if pace else tweets / window.seconds, 2),
+            "score": _rounded(move.score, 1),
+            "gain": _rounded(move.gain, 2),
             "spark": _spark(hashtag, windows, pace),
         }
         for place, (hashtag, tweets) in enumerate(window.ranked[:SHOWN_ROWS])
@@ -69,6 +78,43 @@ def ranking_section(
         "hashtags": window.hashtags,
         "rows": rows,
     }
+
+
+def slide_section(slide: Slide | None, seconds: int, read_until: float, now: float, zone: ZoneInfo | None) -> dict[str, Any]:
+    """Return the sliding view, of windows of that many seconds, with its first rows and its exact bounds.
+
+    ``since`` is when counting by the windows' rule began, if that was later.
+    """
+    words = _slide_words(seconds)
+    if slide is None:
+        return {**words, "label": "", "status": WindowStage.OPEN, "since": "", "tweets": 0, "pruned": 0, "rows": []}
+    begin, end = local_time(slide.start, zone), local_time(slide.end, zone)
+    highest = slide.ranked[0].tweets if slide.ranked else 1
+    return {
+        **words,
+        "label": f"{begin[11:]} \u2013 {end[11:]}",
+        "status": stage_of(slide, read_until, now),
+        "since": local_time(slide.counted_from, zone)[11:] if slide.counted_from > slide.start else "",
+        "tweets": slide.tweets,
+        "pruned": slide.pruned,
+        "rows": [
+            {
+                "shown": printable(line.hashtag),
+                "rank": place,
+                "tweets": line.tweets,
+                "width": round(100 * line.tweets / highest, 1),
+                "not_kept": line.not_kept,
+            }
+            for place, line in enumerate(slide.ranked[:SLIDE_ROWS], 1)
+        ],
+    }
+
+
+def _slide_words(seconds: int) -> dict[str, str]:
+    """Return what the view is called: it is five minutes long only where windows of that many seconds make them up exactly."""
+    windows = len(slide_starts(0, seconds))
+    title = "slide" if windows * seconds == SLIDE_SECONDS else "other_slide" if windows > 1 else "single_slide"
+    return {"title": title, "hint": "slide_hint" if windows > 1 else "single_slide_hint"}
 
 
 def trends_section(windows: Sequence[Window], seconds: int, now: float, zone: ZoneInfo | None) -> dict[str, Any]:
@@ -132,6 +178,10 @@ def _choice(window: Window, zone: ZoneInfo | None, *, named: bool = False) -> di
 def _shown_to(seconds: int) -> int:
     """Return how much of a local time is shown of windows of that length: with its seconds unless they begin at full minutes."""
     return 16 if seconds % MINUTE_SECONDS == 0 else 19
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits) + 0.0  # of a negative zero this makes 0
 
 
 def _spark(hashtag: str, windows: Sequence[Window], pace: Pace | None) -> str:

@@ -9,9 +9,10 @@ from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import LATE_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trending.serving.reader import Window
+    from trending.programs.heartbeat import Heartbeat
+    from trending.serving.ranking_query import Window
+    from trending.serving.reader import StoreSnapshot
+    from trending.serving.slide import Slide
 
 
 FINAL_AFTER = LATE_AFTER + 10.0
@@ -30,8 +31,8 @@ class WindowStage(StrEnum):
     """Whatever is appended from now on is late in it, and everything before is counted."""
 
 
-def stage_of(window: Window, read_until: float, now: float) -> WindowStage:
-    """Return the stage of a window; the others are times in seconds since the epoch.
+def stage_of(window: Window | Slide, read_until: float, now: float) -> WindowStage:
+    """Return the stage of a window, or of a view's last one; the others are times in seconds since the epoch.
 
     ``read_until`` is when the stream last had every partition read to its end: what was appended before that is counted, save
     in transactions that were open then. Spark's own watermark proves nothing here, since the partition that is ahead moves it
@@ -53,14 +54,15 @@ def rule_named(name: str) -> Rule | None:
     return next((rule for rule in rules if name_of(rule) == name), None)
 
 
-def rank_changes(window: Window, before: Window | None) -> list[int | None]:
-    """Return how many places each hashtag of ``window`` rose since the previous window, or None for a new hashtag."""
-    if before is None:
-        return [None] * len(window.ranked)
-    places = {hashtag: place for place, (hashtag, _tweets) in enumerate(before.ranked)}
-    return [places[hashtag] - place if hashtag in places else None for place, (hashtag, _tweets) in enumerate(window.ranked)]
+def counted_until(window: Window, snapshot: StoreSnapshot, stream: Heartbeat | None, read_until: float) -> float | None:
+    """Return the time before which everything in the window is counted, or None while the stream is behind in it.
 
-
-def preceding(windows: Sequence[Window], start: int) -> Window | None:
-    """Return the last window before ``start`` that has tweets; ``windows`` must be in order of time."""
-    return next((window for window in reversed(windows) if window.start < start), None)
+    ``stream`` must have been read before ``snapshot``, so that its batch is none that the snapshot lacks. A batch that the
+    heartbeat does not know yet began shortly before it was written.
+    """
+    if read_until >= window.end:
+        return float(window.end)
+    figures = stream.figures if stream else {}
+    if figures.get("behind", 0.0) > 0:
+        return None
+    return read_until if read_until and figures.get("batch") == snapshot.batch else snapshot.at

@@ -106,22 +106,6 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
-def by_rule(connection: Connection, tables: EpochTables) -> dict[Rule, list[str]]:
-    """Return rule → checkpoints that count by it, the rule of the newest epoch last; empty in a store without epochs."""
-    epochs = tables.epochs.c
-    found: dict[Rule, list[str]] = {}
-    for row in connection.execute(select(epochs.checkpoint, epochs.window_time, epochs.window_seconds).order_by(epochs.number)):
-        rule = Rule(WindowTime(row.window_time), row.window_seconds)
-        found[rule] = [*found.pop(rule, []), row.checkpoint]
-    return found
-
-
-def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
-    """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
-    known = list(by_rule(connection, tables).values())
-    return known[-1] if known else list(connection.execute(select(tables.batches.c.checkpoint).distinct()).scalars())
-
-
 def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:
     """Close the epoch that is open, if any, and open ``fresh``; returns it as it begins.
 

@@ -13,20 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from trending.serving.store import Ranked
+    from trending.serving.ranking_query import Window
 
 SHOWN_ROWS = 100
 _HEADINGS = ("window", "hashtag_principal", "num_ocurrencias")
 
 
-def render_block(batch: int, now: float, ranking: Sequence[Ranked], seconds: int, zone: ZoneInfo | None) -> str:
-    """Return the block for a batch; ``ranking`` is the whole window of that many seconds, already in order and not empty."""
-    title, which = ("Ventana del minuto", "este minuto") if seconds == MINUTE_SECONDS else ("Ventana", "esta ventana")
-    window_start = ranking[0].window_start
-    start = local_time(window_start, zone)
-    end = local_time(window_start + seconds, zone)
+def render_block(batch: int, now: float, ranking: Window, zone: ZoneInfo | None) -> str:
+    """Return the block for a batch; ``ranking`` has at least its first ``SHOWN_ROWS`` lines."""
+    title, which = ("Ventana del minuto", "este minuto") if ranking.seconds == MINUTE_SECONDS else ("Ventana", "esta ventana")
+    start, end = local_time(ranking.start, zone), local_time(ranking.end, zone)
     window = f"{{{start}, {end}}}"
-    rows = [(window, printable(line.hashtag), str(line.tweets)) for line in ranking[:SHOWN_ROWS]]
+    rows = [(window, printable(hashtag), str(tweets)) for hashtag, tweets in ranking.ranked[:SHOWN_ROWS]]
     widths = [max(cell_len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
     rule = "+" + "+".join("-" * width for width in widths) + "+"
     lines = [
@@ -40,8 +38,8 @@ def render_block(batch: int, now: float, ranking: Sequence[Ranked], seconds: int
         *(_row(row, widths) for row in rows),
         rule,
     ]
-    if len(ranking) > SHOWN_ROWS:
-        lines.append(f"only showing top {SHOWN_ROWS} rows of {len(ranking)}")
+    if ranking.hashtags > SHOWN_ROWS:
+        lines.append(f"only showing top {SHOWN_ROWS} rows of {ranking.hashtags}")
     lines.append("=====")
     return "\n".join(lines)
 

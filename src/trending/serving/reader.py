@@ -2,63 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import distinct, func, inspect, select
+from sqlalchemy import select
 
 from trending.database import as_of_one_moment, open_sqlite_read_only
-from trending.serving import epochs, rejects
+from trending.serving import rejects
 from trending.serving.counts import metadata
+from trending.serving.ranking_query import LATEST, RuleCounts
+from trending.serving.slide import read_slide
 from trending.serving.store import EPOCHS
+from trending.serving.trends import NO_HISTORY
 from trending.settings import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from trending.serving.ranking_query import RankingQuery, Window
+    from trending.serving.slide import Slide
+    from trending.serving.trends import History
 
 SHOWN_WINDOWS = 60
 """Windows that the page shows: at the usual length the last hour."""
 TOP = 100
 """Hashtags of a window that the page shows by name; an export has all of them."""
+SLIDE_TOP = 20
+"""Hashtags of the sliding view. With fewer than ``TOP``, those of each window mostly decide which they are."""
 GROWING_SECONDS = 185
 """The usual watermark. A window that ended longer ago than this before the latest one began cannot grow any more."""
-LARGEST = 2**63 - 1
-"""SQLite's largest integer; the driver rejects a larger one."""
 
-_ranking = metadata.tables["ranking"]
 _rejects = metadata.tables["rejected"]
-_batches = metadata.tables["batches"]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One window: the number of its tweets and hashtags, the ranking of the first ``TOP``, and the rule that it is counted by."""
-
-    start: int
-    tweets: int
-    hashtags: int
-    ranked: tuple[tuple[str, int], ...]
-    rule: Rule = field(default_factory=Rule)
-
-    @property
-    def seconds(self) -> int:
-        """The length of the window."""
-        return self.rule.window_seconds
-
-    @property
-    def end(self) -> int:
-        """The end of the window, where the next one starts."""
-        return self.start + self.seconds
+_batches = EPOCHS.batches
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSnapshot:
     """The store at one moment: windows in order of time, the last batch and when it was written, the number of rejects.
 
-    All windows are by ``rule``, that of the epoch that counts now: its ``window_seconds`` are their length.
+    ``history`` is that of the last window, ``slide`` the sum of the windows up to it. All of it is by ``rule``, that of the epoch
+    that counts now: its ``window_seconds`` are the windows' length.
     """
 
     windows: tuple[Window, ...]
@@ -66,6 +52,8 @@ class StoreSnapshot:
     at: float
     rejects: int
     rule: Rule = field(default_factory=Rule)
+    history: History = NO_HISTORY
+    slide: Slide | None = None
 
 
 class StoreReader:
@@ -83,43 +71,65 @@ class StoreReader:
         version: int = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
         return version
 
-    def snapshot(self, since: int | None = None) -> StoreSnapshot:
-        """Return the windows from ``since`` on, or the last ``SHOWN_WINDOWS``, with the state of the whole store."""
+    def snapshot(self, since: int | None = None, as_of: float = math.inf) -> StoreSnapshot:
+        """Return the windows from ``since`` on, or the last ``SHOWN_WINDOWS``, with the state of the whole store.
+
+        Windows that begin after ``as_of``, seconds since the epoch, are another clock's and left out.
+        """
         with as_of_one_moment(self._engine) as connection:
-            rule, checkpoints = _present(connection)
-            windows = _last_windows(connection, rule, checkpoints, since)
+            counts = RuleCounts(connection)
+            latest = counts.latest(as_of)
+            windows: tuple[Window, ...] = ()
+            history, slide = NO_HISTORY, None
+            if latest is not None:
+                windows = _last_windows(counts, latest, since)
+                history = counts.history(windows[-1]) if windows else NO_HISTORY
+                slide = read_slide(counts, latest, SLIDE_TOP, {window.start: window for window in windows})
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             rejected = rejects.total(connection, _rejects)
-        return StoreSnapshot(windows, batch.batch if batch else None, batch.at if batch else 0.0, rejected, rule)
+        number, at = (batch.batch, batch.at) if batch else (None, 0.0)
+        return StoreSnapshot(windows, number, at, rejected, counts.rule, history, slide)
 
-    def earlier(self, only: Rule | None = None) -> tuple[Window, ...]:
-        """Return the last ``SHOWN_WINDOWS`` windows that other rules than the present one have counted, or one of them.
+    def windows(self, first: int, last: int, rule: Rule) -> tuple[Window, ...]:
+        """Return the windows by a rule from ``first`` to ``last`` that have tweets, in order of time."""
+        with as_of_one_moment(self._engine) as connection:
+            return _windows(RuleCounts(connection, rule), first, last)
+
+    def earlier(self, as_of: float = math.inf) -> tuple[Window, ...]:
+        """Return the last ``SHOWN_WINDOWS`` windows begun at ``as_of`` that other rules than the present one have counted.
 
         They are in order of time, and windows of their own, though they may begin where one of the present rule does.
         """
+        found: list[Window] = []
         with as_of_one_moment(self._engine) as connection:
-            *others, _present_one = _by_rule(connection).items()
-            chosen = [each for each in others if only in {None, each[0]}]
-            found = [window for rule, checkpoints in chosen for window in _last_windows(connection, rule, checkpoints)]
+            for rule in RuleCounts(connection).other_rules:
+                counts = RuleCounts(connection, rule)
+                latest = counts.latest(as_of)
+                found += () if latest is None else _last_windows(counts, latest)
         return tuple(sorted(found, key=lambda window: window.start)[-SHOWN_WINDOWS:])
 
-    def window(self, start: int, limit: int | None = None, rule: Rule | None = None) -> Window | None:
-        """Return the window that starts at ``start``, with its whole ranking unless limited; None if it has no counts.
-
-        It is counted by the present rule unless another one is named.
-        """
-        if abs(start) > LARGEST:
-            return None
+    def slide(self, as_of: float = math.inf) -> Slide | None:
+        """Return the whole sliding view up to the latest window that has begun at ``as_of``; None without counts."""
         with as_of_one_moment(self._engine) as connection:
-            known = _by_rule(connection)
-            chosen = [*known][-1] if rule is None else rule
-            windows = _windows(connection, chosen, known.get(chosen, ()), start, start, limit)
-        return windows[0] if windows else None
+            counts = RuleCounts(connection)
+            latest = counts.latest(as_of)
+            return None if latest is None else read_slide(counts, latest)
 
-    def latest(self) -> int | None:
-        """Return the start of the latest window by the present rule."""
+    def ranking(self, query: RankingQuery = LATEST) -> Window | None:
+        """Return the window that is asked for with its ranking; None if nothing was counted in it."""
         with as_of_one_moment(self._engine) as connection:
-            return _latest(connection, _present(connection)[1])
+            return query.run(connection)
+
+    def with_history(self, query: RankingQuery) -> tuple[Window, History] | None:
+        """Return the window that is asked for, and what is known of its hashtags in the windows of its rule before it."""
+        with as_of_one_moment(self._engine) as connection:
+            window = query.run(connection)
+            return None if window is None else (window, RuleCounts(connection, window.rule).history(window))
+
+    def latest(self, as_of: float = math.inf) -> int | None:
+        """Return the start of the latest window by the present rule that has begun at ``as_of``."""
+        with as_of_one_moment(self._engine) as connection:
+            return RuleCounts(connection).latest(as_of)
 
     def close(self) -> None:
         """Close the file."""
@@ -129,81 +139,11 @@ class StoreReader:
         self._engine.dispose()
 
 
-def _by_rule(connection: Connection) -> dict[Rule, list[str]]:
-    """Return rule → checkpoints whose counts may be added, the present rule last.
-
-    A store made before 2026-11-29 has no epochs: all that it has was counted by the usual rule.
-    """
-    known = epochs.by_rule(connection, EPOCHS) if inspect(connection).has_table("epochs") else {}
-    return known or {Rule(): _all_checkpoints(connection)}
+def _last_windows(counts: RuleCounts, latest: int, since: int | None = None) -> tuple[Window, ...]:
+    """Return the last ``SHOWN_WINDOWS`` windows up to ``latest``; none of those that start before ``since``."""
+    first = latest - (SHOWN_WINDOWS - 1) * counts.seconds
+    return _windows(counts, first if since is None else max(since, first), latest)
 
 
-def _present(connection: Connection) -> tuple[Rule, list[str]]:
-    """Return the rule by which the stack counts now, and its checkpoints."""
-    *_others, present = _by_rule(connection).items()
-    return present
-
-
-def _all_checkpoints(connection: Connection) -> list[str]:
-    # Each is one seek in the key; DISTINCT would read the whole table.
-    found: list[str] = []
-    while True:
-        first = select(func.min(_ranking.c.checkpoint))
-        following: str | None = connection.execute(
-            first.where(_ranking.c.checkpoint > found[-1]) if found else first
-        ).scalar_one()
-        if following is None:
-            return found
-        found.append(following)
-
-
-def _latest(connection: Connection, checkpoints: Sequence[str]) -> int | None:
-    starts = [
-        connection.execute(select(func.max(_ranking.c.window_start)).where(_ranking.c.checkpoint == checkpoint)).scalar_one()
-        for checkpoint in checkpoints
-    ]
-    return max((start for start in starts if start is not None), default=None)  # an epoch that has just begun has no counts
-
-
-def _last_windows(connection: Connection, rule: Rule, checkpoints: Sequence[str], since: int | None = None) -> tuple[Window, ...]:
-    """Return the last ``SHOWN_WINDOWS`` windows by a rule; none of those that start before ``since``."""
-    latest = _latest(connection, checkpoints)
-    if latest is None:
-        return ()
-    first = latest - (SHOWN_WINDOWS - 1) * rule.window_seconds
-    return _windows(connection, rule, checkpoints, first if since is None else max(since, first))
-
-
-def _windows(
-    connection: Connection,
-    rule: Rule,
-    checkpoints: Sequence[str],
-    first: int,
-    last: int | None = None,
-    limit: int | None = TOP,
-) -> tuple[Window, ...]:
-    chosen = _ranking.c.checkpoint.in_(checkpoints)
-    within = [chosen, _ranking.c.window_start >= first]
-    if last is not None:
-        within.append(_ranking.c.window_start <= last)
-    totals = select(
-        _ranking.c.window_start,
-        func.sum(_ranking.c.tweets).label("tweets"),
-        func.count(distinct(_ranking.c.hashtag)).label("hashtags"),
-    )
-    found = connection.execute(totals.where(*within).group_by(_ranking.c.window_start).order_by(_ranking.c.window_start)).all()
-    tweets = func.sum(_ranking.c.tweets).label("tweets")
-    ranked = select(_ranking.c.hashtag, tweets).group_by(_ranking.c.hashtag).order_by(tweets.desc(), _ranking.c.hashtag)
-    return tuple(
-        Window(
-            row.window_start,
-            row.tweets,
-            row.hashtags,
-            tuple(
-                (line.hashtag, line.tweets)
-                for line in connection.execute(ranked.where(chosen, _ranking.c.window_start == row.window_start).limit(limit))
-            ),
-            rule,
-        )
-        for row in found
-    )
+def _windows(counts: RuleCounts, first: int, last: int) -> tuple[Window, ...]:
+    return tuple(window for start in counts.starts(first, last) if (window := counts.window(start, TOP)) is not None)

@@ -6,7 +6,6 @@ Every ranking that is shown is a query on this store, never on one batch: an upd
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from trending.database import add_column, as_of_one_moment, open_sqlite
 from trending.errors import REBUILD, ConfigurationConflict, LabError
 from trending.serving import counts, epochs, pruning, rejects
 from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, Batch, metadata
+from trending.serving.ranking_query import LATEST
 
 if TYPE_CHECKING:
     from array import array
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection
+
+    from trending.serving.ranking_query import RankingQuery, Window
 
 logger = logging.getLogger("trending.serving")
 
@@ -58,15 +60,6 @@ FORMAT = 2
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, or on a disk that is full."""
 RETRY_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """One line of a ranking."""
-
-    window_start: int
-    hashtag: str
-    tweets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,37 +178,10 @@ class Store:
             cause = f"the serving store {self._path} was {'replaced' if found else 'deleted'} while the stream ran"
             raise ConfigurationConflict(cause, "its counts up to now are gone; the log has the records", REBUILD)
 
-    def latest_ranking(self, now: float = math.inf) -> list[Ranked]:
-        """Return the whole latest window with tweets that has begun at ``now``: highest count first, ties by name.
-
-        Empty where there is none. A window of the future is one of another clock's, and would hide the present one.
-        """
-        with self._engine.connect() as connection:
-            same_rule = self._same_rule(connection)
-            latest = select(func.max(RANKING.c.window_start)).where(RANKING.c.window_start <= now, same_rule)
-            start = connection.execute(latest).scalar_one()
-            return self._ranked(connection, start, same_rule) if start is not None else []
-
-    def ranking(self, window_start: int) -> list[Ranked]:
-        """Return the whole ranking of the window that starts at ``window_start``."""
-        with self._engine.connect() as connection:
-            return self._ranked(connection, window_start, self._same_rule(connection))
-
-    @staticmethod
-    def _ranked(connection: Connection, window_start: int, same_rule: ColumnElement[bool]) -> list[Ranked]:
-        total = func.sum(RANKING.c.tweets).label("total")
-        query = (
-            select(RANKING.c.window_start, RANKING.c.hashtag, total)
-            .where(RANKING.c.window_start == window_start, same_rule)
-            .group_by(RANKING.c.window_start, RANKING.c.hashtag)
-            .order_by(total.desc(), RANKING.c.hashtag)
-        )
-        return [Ranked(row.window_start, row.hashtag, int(row.total)) for row in connection.execute(query)]
-
-    @staticmethod
-    def _same_rule(connection: Connection) -> ColumnElement[bool]:
-        """Return the condition on rankings that makes them summable: counted by the rule of the newest epoch."""
-        return RANKING.c.checkpoint.in_(epochs.of_newest_rule(connection, EPOCHS))
+    def ranking(self, query: RankingQuery = LATEST) -> Window | None:
+        """Return the window that is asked for with its ranking; None if nothing was counted in it."""
+        with as_of_one_moment(self._engine) as connection:
+            return query.run(connection)
 
     def view(self) -> StoreView:
         """Return everything that an audit compares, as of one moment."""

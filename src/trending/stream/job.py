@@ -211,7 +211,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
         show = partial(print, flush=True)
         pruning = Pruning(spec.settings.ranking_days, LogStartWatch(spec.connection, spec.topic).look)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings, show, ends_of, shown.commit, pruning)
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, show, ends_of, shown.commit, pruning)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:

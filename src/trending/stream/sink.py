@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from trending.kafka.packed_offsets import unpack
 from trending.kafka.rejects import OFFSET, Rejects
 from trending.serving.counts import Batch
-from trending.serving.printed_ranking import render_block
+from trending.serving.printed_ranking import SHOWN_ROWS, render_block
+from trending.serving.ranking_query import RankingQuery
 from trending.tweets.rule import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from zoneinfo import ZoneInfo
 
     from pyspark.sql import DataFrame
 
     from trending.kafka.log_start import LogStart
-    from trending.serving.store import Ranked, Store
-    from trending.settings import StreamSettings
+    from trending.serving.ranking_query import Window
+    from trending.serving.store import Store
     from trending.stream.dead_letters import DeadLetters
 
 Row = tuple[str, int, str, int, bytes, int]
@@ -47,7 +49,7 @@ class RankingSink:
         store: Store,
         checkpoint_id: str,
         dead_letters: DeadLetters,
-        settings: StreamSettings,
+        zone: ZoneInfo | None,
         show: Callable[[str], None],
         ends_of: Callable[[int], Mapping[int, int]],
         show_ends: Callable[[Mapping[int, int]], None],
@@ -58,10 +60,10 @@ class RankingSink:
         self._dead_letters = dead_letters
         self._ends_of = ends_of
         self._show_ends = show_ends
-        self._settings = settings
         self._pruning = pruning
+        self._zone = zone
         self._show = show
-        self._shown: list[Ranked] = store.latest_ranking()
+        self._shown: Window | None = store.ranking(RankingQuery(as_of=time.time(), limit=SHOWN_ROWS))
 
     def __call__(self, frame: DataFrame, number: int) -> None:
         """Write the micro-batch that Spark passes: the rows that changed, as in update mode."""
@@ -80,9 +82,10 @@ class RankingSink:
         if batch.rejects:
             self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.read_back_from)
         self._show_ends(ends)
-        ranking = self._store.latest_ranking(batch.at)
+        ranking = self._store.ranking(RankingQuery(as_of=batch.at, limit=SHOWN_ROWS))
+        # Counts only grow: a change below the rows that are shown is one of the window's sum.
         if ranking and ranking != self._shown:
-            self._show(render_block(number, batch.at, ranking, self._settings.window_seconds, self._settings.zone))
+            self._show(render_block(number, batch.at, ranking, self._zone))
             self._shown = ranking
         self._prune(batch.at)
 

@@ -29,7 +29,8 @@ STREAM = {
 def observed(home: PageHome, kafka: Verdict = Verdict.HEALTHY) -> None:
     """Write a ranking, beats, and a health check that repaired the broker before it looked."""
     now = time.time()
-    home.write(int(now) // 60 * 60, {"#a": 5, "#b": 2})
+    for ago in range(5, -1, -1):
+        home.write(int(now) // 60 * 60 - 60 * ago, {"#a": 5, "#b": 2})
     home.beat("producer", started=now - 60, **PRODUCER)
     home.beat("stream", started=now - 60, **{**STREAM, "progress_at": now})
     path = home.root / "health.json"

@@ -132,6 +132,12 @@ def test_the_arguments_say_exactly_the_settings() -> None:
     assert module.parse(StartUpForm, arguments_of(settings), "up") == settings
 
 
+def test_a_window_of_another_clocks_future_is_not_the_current_one(commands: Commands) -> None:
+    notebook = open_notebook()
+    count(notebook.paths, {(0, "#Spark"): 3, (60 * 10**9, "#future"): 1})
+    assert "#Spark" in notebook._look()
+
+
 def test_the_table_is_drawn_anew_every_five_seconds_for_a_bounded_time(commands: Commands) -> None:
     opened = open_notebook()
     clock = FakeClock(lambda: count(opened.paths, {(60, "#Spark"): 3 + clock.naps}))

@@ -129,6 +129,20 @@ def test_the_ranking_moves_when_the_store_changes(page: Page, living: Living) ->
     expect(page.locator("#announcement")).to_contain_text("#BigData leads with 5 tweets")
 
 
+def test_trends_and_the_last_five_minutes_move_with_the_store(page: Page, living: Living) -> None:
+    expect(page.locator("#slide-rows tr:visible")).to_have_count(6)
+    expect(page.locator("#slide-rows tr").first).to_contain_text("#Spark")
+    expect(page.locator("#rows tr").first.locator("[data-f=score]")).to_have_text("\u2013")
+    for ago in range(4, 11):
+        living.home.write(living.minute - 60 * ago, {"#Spark": 9})
+    living.write(Spark=300)
+    expect(page.locator("#slide-rows tr").first.locator(".count span")).to_have_text("318")  # of four windows ago, one ago, now
+    expect(page.locator("#slide-tweets")).to_have_text("343")
+    leader = page.locator("#rows tr").first.locator("[data-f=score]")
+    expect(leader).to_have_text(re.compile(r"^\+\d+\.\d$"))
+    expect(leader).to_have_class("up")
+
+
 def test_nobody_who_wants_less_motion_sees_any(browser: Browser, program: PageProcess, living: Living) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
@@ -228,12 +242,17 @@ def test_an_open_page_takes_up_windows_of_another_length_and_keeps_the_minutes_a
     expect(page.locator("#ranking-title")).to_have_text("Ranking of the minute")
     store = living.home.store
     store.take_over(counting.epoch("tens", rule=Rule(window_seconds=10)))
-    rows = {(living.minute + start, "#ten"): 7 for start in (0, 10)}
+    ten = living.minute - 60
+    rows = {(start, "#ten"): 7 for start in (ten, ten + 10)}
     counting.write(store, "tens", Batch(0, time.time(), rows, {}))
     expect(page.locator("#ranking-title")).to_have_text("Ranking of the window")
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(page.locator("#trends-title")).to_have_text("The last windows, 10 s at a time")
     expect(page.locator("#window-hint")).to_contain_text(re.compile("^Its 10 s are "))
+    expect(page.locator("#slide-title")).to_have_text("The last five minutes")
+    expect(page.locator("#slide-rows tr:visible")).to_have_count(1)
+    expect(page.locator("#slide-rows tr").first.locator(".count span")).to_have_text("14")
+    expect(page.locator("#slide-since")).to_have_text(re.compile(r"^Counted this way only since \d\d:\d\d:00\.$"))
     earlier = f"{living.minute}?rule=arrival-60"
     page.select_option("#window", earlier)
     expect(page.locator("#ranking-title")).to_have_text("Ranking of the minute")
@@ -244,9 +263,13 @@ def test_an_open_page_takes_up_windows_of_another_length_and_keeps_the_minutes_a
     page.reload()
     assert page.input_value("#window") == earlier
     assert hashtags(page) == ["#BigData", "#Spark", "#IA"]
-    page.select_option("#window", str(living.minute))
+    page.select_option("#window", str(ten))
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(page.locator("#ranking-title")).to_have_text("Ranking of the window")
+    store.take_over(counting.epoch("long", rule=Rule(window_seconds=600)))
+    counting.write(store, "long", Batch(0, time.time(), {(living.minute // 600 * 600, "#long"): 3}, {}))
+    expect(page.locator("#slide-title")).to_have_text("The last window alone")
+    expect(page.locator("#slide-hint")).to_have_text("One window covers five minutes; the view moves on with the next.")
 
 
 def test_the_live_ranking_does_not_flash_up_while_an_earlier_window_is_on_its_way(page: Page, living: Living) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.drawing.notebook_pictures import SHOWN_ROWS, Sample, count_lines, minute_columns, ranking_table, sample
-from trending.serving.reader import Window
+from trending.serving.ranking_query import Window
 from trending.settings import Rule
 
 UTC = ZoneInfo("UTC")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from fakes.trending import counting
@@ -13,8 +15,10 @@ from sqlalchemy.exc import OperationalError
 
 from trending.kafka.rejects import Rejects
 from trending.page.board import Board
+from trending.page.sections import slide_section
 from trending.serving.counts import Batch
 from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
+from trending.serving.slide import Slide, SlideLine
 from trending.serving.store import Store
 from trending.settings import Rule, WindowTime
 
@@ -66,9 +70,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     found: list[int | None] = []
     snapshot = StoreReader.snapshot
 
-    def counted(self: StoreReader, since: int | None = None) -> object:
+    def counted(self: StoreReader, since: int | None = None, as_of: float = math.inf) -> object:
         found.append(since)
-        return snapshot(self, since)
+        return snapshot(self, since, as_of)
 
     monkeypatch.setattr(StoreReader, "snapshot", counted)
     return found
@@ -168,6 +172,78 @@ def test_trends_have_a_value_a_minute_and_leave_out_the_one_that_runs(home: Page
     ]
     assert trends["lines"][0]["points"].count(",") == 3
     assert (trends["highest"], trends["to"]) == (10, "00:14")
+
+
+def moved(sections: dict[str, object]) -> list[tuple[object, ...]]:
+    rows = sections["ranking"]["rows"]  # type: ignore[index]
+    return [(row["shown"], row["gain"], row["score"]) for row in rows]
+
+
+def test_an_open_window_is_compared_with_the_windows_before_by_its_rate(home: PageHome, board: Board) -> None:
+    for minute in range(-6, 0):
+        home.write(T0 + 60 * minute, {"#a": 100, "#b": 50}, at=T0)
+    home.write(T0, {"#a": 25, "#b": 50}, at=T0 + 16)
+    home.beat("stream", at=T0 + 16, batch=6, read_until=T0 + 15.0)  # its trigger began a second before it was written
+    assert moved(board.look(T0 + 20)) == [("#b", 2.5, 10.6), ("#a", 0.0, 0.0)]
+    home.beat("stream", at=T0 + 31, batch=6, read_until=T0 + 30.0)  # nothing has come since
+    assert moved(board.look(T0 + 31)) == [("#b", 0.83, 5.0), ("#a", -0.83, -3.5)]
+
+
+def test_while_the_stream_is_behind_a_rate_is_not_known_and_what_was_read_whole_is(home: PageHome, board: Board) -> None:
+    for minute in range(-6, 1):
+        home.write(T0 + 60 * minute, {"#a": 100}, at=T0 + 200)
+    home.beat("stream", at=T0 + 200, batch=6, read_until=T0 + 10.0, behind=5000.0)
+    assert moved(board.look(T0 + 200)) == [("#a", None, None)]
+    past = board.past_ranking(T0 - 60, T0 + 200.0)
+    assert past is not None
+    assert moved({"ranking": past}) == [("#a", 0.0, 0.0)]
+
+
+def test_in_the_first_window_nothing_is_known_of_a_trend(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 25}, at=T0 + 20)
+    sections = board.look(T0 + 20)
+    assert moved(sections) == [("#a", None, None)]
+    assert sections["ranking"]["rows"][0]["new"] is False
+
+
+def test_a_hashtag_from_below_the_places_that_are_compared_is_not_new(home: PageHome, board: Board) -> None:
+    home.write(T0 - 60, {f"#{place:03}": 1000 - place for place in range(TOP)} | {"#below": 1}, at=T0)
+    home.write(T0, {"#below": 9, "#fresh": 8}, at=T0 + 10)
+    rows = board.look(T0 + 10)["ranking"]["rows"]
+    assert [(row["shown"], row["change"], row["new"]) for row in rows] == [("#below", None, False), ("#fresh", None, True)]
+
+
+def test_a_window_of_another_clocks_future_does_not_hide_the_present_one(home: PageHome, board: Board) -> None:
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    home.write(T0 + 3600, {"#future": 1}, at=T0 + 11)
+    assert shown(board.look(T0 + 20)) == [(1, "#a", 5, None)]
+
+
+def test_the_sliding_view_is_the_sum_of_whole_windows_with_its_bounds(home: PageHome, board: Board) -> None:
+    for minute in range(-9, 0):
+        home.write(T0 + 60 * minute, {"#a": 10, "#b": 30 if minute < -5 else 1}, at=T0)
+    home.write(T0, {"#a": 5, "#c": 45}, at=T0 + 10)
+    view = board.look(T0 + 10)["slide"]
+    assert (view["label"], view["since"], view["status"]) == ("00:07:00 \u2013 00:12:00", "", "open")
+    assert (view["title"], view["tweets"], view["pruned"]) == ("slide", 94, 0)
+    assert [(row["rank"], row["shown"], row["tweets"], row["width"], row["not_kept"]) for row in view["rows"]] == [
+        (1, "#a", 45, 100.0, 0),
+        (2, "#c", 45, 100.0, 0),
+        (3, "#b", 4, 8.9, 0),
+    ]
+
+
+def test_a_sliding_view_that_fills_says_since_when_and_an_empty_one_claims_nothing(home: PageHome, board: Board) -> None:
+    assert board.look(T0)["slide"]["rows"] == []
+    home.write(T0, {"#a": 5}, at=T0 + 10)
+    view = board.look(T0 + 10)["slide"]
+    assert (view["label"], view["since"]) == ("00:07:00 \u2013 00:12:00", "00:11:00")
+
+
+def test_what_is_not_kept_in_a_sliding_view_is_shown_as_that() -> None:
+    lines = (SlideLine("#a", 9), SlideLine("#b", 4, not_kept=2))
+    view = slide_section(Slide(T0, T0 + 360, T0, 40, lines, pruned=2), 90, 0.0, T0, ZoneInfo("UTC"))
+    assert (view["title"], view["pruned"], [row["not_kept"] for row in view["rows"]]) == ("other_slide", 2, [0, 2])
 
 
 def test_hostile_hashtags_are_shown_as_text_that_reorders_nothing(home: PageHome, board: Board) -> None:

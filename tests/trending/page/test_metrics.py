@@ -136,8 +136,9 @@ def test_before_anything_is_known_nothing_is_claimed(home: PageHome) -> None:
 @pytest.mark.row(23)
 def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: PageHome, minute: int) -> None:
     counts = {f"#tag {number}": 1 + number % 7 for number in range(5000)} | {"#first": 900, "other": 800}
-    home.write(minute - 60, {f"#old {number}": 1 for number in range(5000)})
-    home.write(minute, counts)
+    for ago in range(5, 0, -1):
+        home.write(minute - 60 * ago, {f"#old {number}": 1 for number in range(5000)})
+    home.write(minute, counts, at=minute + 60.0)
     home.beat("producer", **PRODUCER)
     home.beat("stream", **STREAM)
     found = samples(scrape(home))
@@ -149,7 +150,22 @@ def test_the_ranking_has_a_bounded_number_of_series_whatever_is_tweeted(home: Pa
     assert value(found, "trending_ranking_window_hashtags") == len(counts)
     assert value(found, "trending_ranking_window_start_timestamp_seconds") == minute
     assert value(found, "trending_ranking_window_length_seconds") == 60
-    assert len(found) < 100
+    velocity = {key: number for key, number in found.items() if key[0] == "trending_ranking_velocity_tweets"}
+    score = {key: number for key, number in found.items() if key[0] == "trending_ranking_trend_score"}
+    slide = {key: number for key, number in found.items() if key[0] == "trending_slide_tweets"}
+    assert (len(velocity), len(score), len(slide)) == (TOP_HASHTAGS + 1, TOP_HASHTAGS, TOP_HASHTAGS + 1)
+    assert sum(velocity.values()) == pytest.approx(sum(counts.values()) / 60)
+    assert sum(slide.values()) == sum(counts.values()) + 4 * 5000, "nothing is left out of the sum"
+    assert value(found, "trending_slide_tweets", part="top", hashtag="#first") == 900
+    assert len(found) < 130
+
+
+def test_a_trend_that_is_not_known_is_absent(home: PageHome, minute: int) -> None:
+    home.write(minute, {"#a": 5})
+    found = {name for name, _labels in samples(scrape(home))}
+    assert "trending_ranking_window_tweets" in found
+    assert "trending_slide_tweets" in found
+    assert found.isdisjoint({"trending_ranking_velocity_tweets", "trending_ranking_trend_score"})
 
 
 @pytest.mark.row(22)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.page.pace import KEPT_SECONDS, KEPT_WINDOWS, Pace, Tally, rates, seed, velocity
-from trending.serving.reader import SHOWN_WINDOWS, Window
+from trending.serving.ranking_query import Window
+from trending.serving.reader import SHOWN_WINDOWS
 
 MOMENTS = st.lists(st.integers(1, 30), min_size=2, max_size=30).map(
     lambda gaps: [float(sum(gaps[: number + 1])) for number in range(len(gaps))]

@@ -169,6 +169,63 @@ def test_a_window_is_exported_as_json_exactly_as_it_was_counted(web: httpx.Clien
     assert web.get(f"/windows/{minute - 180}.json").json()["status"] == "final"
 
 
+@pytest.fixture
+def steady(home: PageHome, minute: int) -> Iterator[httpx.Client]:
+    """A client of a page whose latest window is a whole one, behind five others of the same rate but for one hashtag."""
+    for ago in range(6, 1, -1):
+        home.write(minute - 60 * ago, {"#a": 120, "#b": 60, "=1+1": 1}, at=minute - 60.0)
+    home.write(minute - 60, {"#b": 120, "#a": 120, "#c": 3}, at=float(minute))
+    home.beat("stream", batch=5, read_until=time.time())
+    with served(home.spec()) as address, visitor(address) as client:
+        yield client
+
+
+def test_an_export_has_what_is_known_of_each_trend(steady: httpx.Client, minute: int) -> None:
+    figures = ("rank_change", "new", "velocity", "velocity_change", "trend_score")
+    exported = steady.get(f"/windows/{minute - 60}.json").json()["ranking"]
+    found = {line["hashtag"]: [line[figure] for figure in figures] for line in exported}
+    score = 60 / 60**0.5
+    assert found == {
+        "#a": [0, False, 2.0, 0.0, 0.0],
+        "#b": [0, False, 2.0, 1.0, pytest.approx(score)],
+        "#c": [None, True, 0.05, 0.05, 3.0],
+    }
+    rows = {row["hashtag"]: row for row in csv.DictReader(io.StringIO(steady.get(f"/windows/{minute - 60}.csv").text))}
+    assert [rows["#c"][figure] for figure in figures] == ["", "True", "0.05", "0.05", "3.0"]
+    first = steady.get(f"/windows/{minute - 360}.json").json()["ranking"]
+    assert [first[0][figure] for figure in figures] == [None, False, None, None, None], "not known is not 0"
+
+
+def test_the_sliding_view_is_exported_whole(steady: httpx.Client, minute: int) -> None:
+    answer = steady.get("/slide.json")
+    exported = answer.json()
+    assert answer.headers["content-disposition"].startswith('attachment; filename="last-windows-')
+    assert (exported["tweets"], exported["windows_pruned"]) == (967, 0)
+    sums = {"#a": 600, "#b": 360, "=1+1": 4, "#c": 3}
+    assert {line["hashtag"]: line["tweets"] for line in exported["ranking"]} == sums
+    rows = list(csv.DictReader(io.StringIO(steady.get("/slide.csv").text)))
+    assert [(row["rank"], row["hashtag"], row["tweets"]) for row in rows] == [
+        ("1", "#a", "600"),
+        ("2", "#b", "360"),
+        ("3", "'=1+1", "4"),
+        ("4", "#c", "3"),
+    ]
+    assert rows[0]["start"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(minute - 300))
+    assert rows[0]["end"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(minute))
+
+
+def test_the_first_paint_has_trends_and_the_sliding_view_in_both_languages(steady: httpx.Client) -> None:
+    english = Elements(steady.get("/", params={"lang": "en"}).text).texts
+    assert {"Trend", "+7.7", "+1.00/s", "0.0", "The last five minutes", "967"} <= set(english)
+    spanish = Elements(steady.get("/", params={"lang": "es"}).text).texts
+    assert {"Tendencia", "+7,7", "+1,00/s", "Los últimos cinco minutos"} <= set(spanish)
+
+
+def test_without_counts_there_is_no_sliding_view_to_export(home: PageHome) -> None:
+    with served(home.spec()) as address, visitor(address) as client:
+        assert [client.get(f"/slide.{kind}").status_code for kind in ("csv", "json")] == [404, 404]
+
+
 @pytest.mark.parametrize("path", ["/windows/60.csv", "/windows/60.json", "/past/60", "/windows/999999999999999999999.csv"])
 def test_a_window_that_nobody_counted_is_not_found(path: str, web: httpx.Client) -> None:
     assert web.get(path).status_code == 404
@@ -185,7 +242,7 @@ def test_before_there_is_a_store_the_page_says_what_it_waits_for(home: PageHome)
 def test_a_new_viewer_gets_everything_and_then_only_what_changed(web: httpx.Client, home: PageHome, minute: int) -> None:
     stream = events(web, 20)
     first = json.loads(next(stream)["data"])
-    assert first.keys() == {"ranking", "trends", "pipeline", "history"}
+    assert first.keys() == {"ranking", "slide", "trends", "pipeline", "history"}
     home.write(minute, {"#a": 50})
     for event in stream:
         changed: dict[str, Any] = json.loads(event["data"])
@@ -210,7 +267,13 @@ def test_a_viewer_who_comes_back_gets_what_it_missed(web: httpx.Client, home: Pa
 
 @pytest.mark.parametrize("last_id", ["deadbeef-3", "nonsense", "-", "x" * 5000])
 def test_an_id_of_another_life_gets_everything(last_id: str, web: httpx.Client) -> None:
-    assert json.loads(next(events(web, 1, last_id=last_id))["data"]).keys() == {"ranking", "trends", "pipeline", "history"}
+    assert json.loads(next(events(web, 1, last_id=last_id))["data"]).keys() == {
+        "ranking",
+        "slide",
+        "trends",
+        "pipeline",
+        "history",
+    }
 
 
 def test_a_silent_store_still_gives_signs_of_life(home: PageHome) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.page.window import WindowStage, name_of, preceding, rank_changes, rule_named, stage_of
-from trending.serving.reader import Window
+from trending.page.window import WindowStage, name_of, rule_named, stage_of
+from trending.serving.ranking_query import Window
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import _is_late, window_start
 
@@ -48,18 +48,6 @@ def test_what_the_rule_accepts_after_all_was_read_is_in_no_final_window(read_unt
     timestamp = read_until + ahead
     if timestamp >= 0 and not _is_late(timestamp, read_until, seconds):
         assert stage_of(window(window_start(timestamp, seconds), seconds=seconds), read_until, 1e9) is not WindowStage.FINAL
-
-
-def test_a_rank_is_compared_with_the_window_before() -> None:
-    now, before = window(60, "#a", "#b", "#c", "#d"), window(0, "#b", "#a", "#c")
-    assert rank_changes(now, before) == [1, -1, 0, None]
-    assert rank_changes(now, None) == [None] * 4
-
-
-def test_the_window_before_is_the_last_one_that_has_tweets() -> None:
-    windows = [window(0), window(60), window(240)]
-    assert preceding(windows, 240) == windows[1]
-    assert preceding(windows, 0) is None
 
 
 def test_a_window_of_ten_seconds_is_open_for_ten_seconds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.page.board import Board
+from trending.page.sections import slide_section
 from trending.page.window import name_of
+from trending.page.words import WORDS
 from trending.serving.counts import Batch
+from trending.serving.ranking_query import RankingQuery
 from trending.serving.reader import StoreReader, StoreSnapshot
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 
@@ -118,11 +122,11 @@ def test_a_hand_over_between_two_questions_to_the_store_mixes_nothing(
     home.write(T0, {"#old": 6}, at=T0 + 30)
     snapshot = StoreReader.snapshot
 
-    def handed_over(self: StoreReader, since: int | None = None) -> StoreSnapshot:
+    def handed_over(self: StoreReader, since: int | None = None, as_of: float = math.inf) -> StoreSnapshot:
         monkeypatch.setattr(StoreReader, "snapshot", snapshot)
         home.store.take_over(counting.epoch("tens", rule=TEN))
         count(home, "tens", {T0 + 30: {"#b": 4}}, T0 + 35.0)
-        return snapshot(self, since)
+        return snapshot(self, since, as_of)
 
     monkeypatch.setattr(StoreReader, "snapshot", handed_over)
     for _look in range(2):
@@ -164,7 +168,7 @@ def test_no_window_ever_holds_what_another_rule_counted(counted: list[tuple[int,
         found = {
             (seconds, start): window.tweets
             for seconds, start in expected
-            if (window := reader.window(start, rule=Rule(window_seconds=seconds)))
+            if (window := reader.ranking(RankingQuery(start, rule=Rule(window_seconds=seconds))))
         }
         assert found == expected
         reader.close()
@@ -189,3 +193,108 @@ def test_addresses_name_the_rule_of_an_earlier_window(tens: PageHome) -> None:
         now = web.get("/", params={"lang": "en"}).text
         assert "Ranking of the window" in now
         assert "The last windows, 10 s at a time" in now
+
+
+def trend(section: dict[str, Any], tag: str) -> tuple[float | None, float | None]:
+    """Return the change of velocity and the score of a hashtag."""
+    return next((row["gain"], row["score"]) for row in section["rows"] if row["tag"] == tag)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "title", "label", "since", "tweets"),
+    [
+        (10, "slide", "00:15:00 \u2013 00:20:00", "00:18:10", 1130),
+        (600, "single_slide", "00:10:00 \u2013 00:20:00", "", 130),
+    ],
+)
+def test_trends_and_the_sliding_view_are_of_windows_of_the_rules_length(
+    home: PageHome, seconds: int, title: str, label: str, since: str, tweets: int
+) -> None:
+    board = Board(home.spec(stream=None))
+    end = T0 + 540
+    home.write(end - seconds, {"#a": 10**6}, at=T0)
+    home.store.take_over(counting.epoch("c", rule=Rule(window_seconds=seconds)))
+    windows = {end - nth * seconds: {"#a": 100} for nth in range(2, 12)} | {end - seconds: {"#a": 130}}
+    count(home, "c", windows, float(end))
+    sections = board.look(end + 1.0)
+    assert trend(sections["ranking"], "#a") == (round(30 / seconds, 2), 3.0)  # (130 - 100) / sqrt(100)
+    view = sections["slide"]
+    assert (view["title"], view["label"], view["since"], view["tweets"]) == (title, label, since, tweets)
+    assert [(row["shown"], row["tweets"]) for row in view["rows"]] == [("#a", tweets)]
+    board.close()
+
+
+def test_a_new_rules_trends_begin_with_its_own_windows(home: PageHome) -> None:
+    board = Board(home.spec(stream=None))
+    for minute in range(-12, 1):
+        home.write(T0 + 60 * minute, {"#a": 6000}, at=T0 + 20)
+    home.store.take_over(counting.epoch("tens", rule=TEN))
+    told = []
+    for nth in range(6):
+        start = T0 + 20 + 10 * nth
+        count(home, "tens", {start: {"#a": 10}}, start + 10.0)
+        told.append(trend(board.look(start + 10.0)["ranking"], "#a"))
+    assert told == [(None, None), (None, None), *[(0.0, None)] * 2, *[(0.0, 0.0)] * 2], "a minute's 6000 would make each a fall"
+    whole, part = (board.past_ranking(start, T0 + 300.0, Rule()) for start in (T0 - 60, T0))
+    assert whole is not None
+    assert part is not None
+    assert trend(whole, "#a") == (0.0, 0.0)
+    assert trend(part, "#a") == (None, None), "after twenty seconds another rule has counted on"
+    board.close()
+
+
+def test_the_sliding_view_of_a_rule_that_has_just_begun_has_its_own_windows_alone(tens: PageHome, board: Board) -> None:
+    view = board.look(T0 + 36.0)["slide"]
+    assert (view["title"], view["label"], view["since"]) == ("slide", "00:06:40 \u2013 00:11:40", "00:11:00")
+    assert [(row["shown"], row["tweets"]) for row in view["rows"]] == [("#b", 5), ("#a", 3), ("#old", 1)]
+    tens.store.take_over(counting.epoch("long", rule=Rule(window_seconds=600)))
+    view = board.look(T0 + 37.0)["slide"]
+    assert (view["title"], view["label"], view["rows"], view["tweets"]) == ("single_slide", "", [], 0)
+    tens.store.take_over(counting.epoch("minutes again"))
+    count(tens, "minutes again", {T0: {"#a": 1}, T0 + 60: {"#b": 2}}, T0 + 70.0)
+    view = board.look(T0 + 70.0)["slide"]
+    assert (view["label"], view["since"], view["tweets"]) == ("00:08:00 \u2013 00:13:00", "00:11:00", 10)
+    assert "#old" in {row["shown"] for row in view["rows"]}, "of the minute in which the rule came back"
+    assert [row["tweets"] for row in view["rows"]] == [5, 3, 2], "not the 8 from before the gap"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "title", "hint"),
+    [
+        (5, "slide", "slide_hint"),
+        (60, "slide", "slide_hint"),
+        (90, "other_slide", "slide_hint"),
+        (300, "slide", "single_slide_hint"),
+        (360, "single_slide", "single_slide_hint"),
+        (3600, "single_slide", "single_slide_hint"),
+    ],
+)
+def test_only_a_view_of_five_minutes_is_called_that(seconds: int, title: str, hint: str) -> None:
+    view = slide_section(None, seconds, 0.0, T0, None)
+    assert (view["title"], view["hint"]) == (title, hint)
+    for words in WORDS.values():
+        assert ("cinco minutos" in words[title] or "five minutes" in words[title]) == (title == "slide")
+
+
+def test_exports_and_metrics_of_trends_are_of_one_rule(home: PageHome) -> None:
+    long = Rule(window_seconds=600)
+    end = T0 // 600 * 600
+    for minute in range(-12, 0):
+        home.write(end + 60 * minute, {"#a": 100}, at=float(end))
+    home.store.take_over(counting.epoch("long", rule=long))
+    windows = {end - 600 * nth: {"#a": 9} for nth in range(2, 7)} | {end - 600: {"#a": 15, "#b": 1}}
+    count(home, "long", windows, float(end))
+    with served(home.spec(stream=None)) as address, visitor(address) as web:
+        own = web.get(f"/windows/{end - 600}.json").json()["ranking"]
+        assert [(line["velocity"], line["trend_score"]) for line in own] == [(0.025, 2.0), (1 / 600, 1.0)]
+        minute = web.get(f"/windows/{end - 120}.json?rule=arrival-60").json()["ranking"]
+        assert (minute[0]["velocity_change"], minute[0]["trend_score"]) == (0.0, 0.0)
+        view = web.get("/slide.json").json()
+        assert (view["tweets"], [line["tweets"] for line in view["ranking"]]) == (16, [15, 1])
+        told = web.get("/metrics").text
+        assert 'trending_slide_tweets{hashtag="#a",part="top"} 15.0' in told
+        assert 'trending_ranking_trend_score{hashtag="#a"} 2.0' in told
+        assert "trending_ranking_window_length_seconds 600.0" in told
+        first = web.get("/", params={"lang": "es"}).text
+        assert "La última ventana sola" in first
+        assert "Una ventana abarca cinco minutos" in first

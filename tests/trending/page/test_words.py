@@ -39,7 +39,8 @@ def test_the_language_asked_for_goes_before_the_one_kept_and_the_browsers(
 def test_only_windows_of_a_minute_are_called_minutes() -> None:
     for language, minute in (("en", "minute"), ("es", "minuto")):
         words = WORDS[language]
-        named = [name for name, text in words.items() if minute in text.lower()]
+        # The sliding view is named by its own length, see test_window_lengths.py.
+        named = [name for name, text in words.items() if minute in text.lower() and "slide" not in name]
         assert len(named) > 5
         for name in named:
             assert of_length(words, name, 60) == words[name]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
 from array import array
 from collections import Counter
@@ -21,7 +22,8 @@ from trending.errors import REBUILD, ConfigurationConflict, LabError
 from trending.kafka.rejects import Rejects
 from trending.serving import pruning
 from trending.serving.counts import Batch
-from trending.serving.store import FORMAT, Ranked, Store, metadata
+from trending.serving.ranking_query import RankingQuery
+from trending.serving.store import FORMAT, Store, metadata
 from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return {table: sorted(connection.execute(f"SELECT * FROM {table}")) for table in tables}  # noqa: S608 - our own names
 
 
+def ranked(store: Store, start: int | None = None, as_of: float = math.inf) -> list[tuple[int, str, int]]:
+    """Return (window start, hashtag, tweets) of the ranking of a window, the latest one if none is given."""
+    window = store.ranking(RankingQuery(start, as_of))
+    return [(window.start, hashtag, tweets) for hashtag, tweets in window.ranked] if window else []
+
+
 def last_batch(store: Store, checkpoint: str) -> int | None:
     return max(store.written(checkpoint), default=None)
 
@@ -58,7 +66,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
-    assert store.latest_ranking() == []
+    assert store.ranking() is None
     assert (
         counting.counts(store),
         store.foreign(),
@@ -104,27 +112,27 @@ def test_the_ranking_is_the_whole_window_though_a_batch_carries_only_what_change
     write(store, "c", batch(1, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 3}))
     write(store, "c", batch(2, {(MINUTE, "#c"): 1}))
     write(store, "c", batch(3, {}))
-    assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5), Ranked(MINUTE, "#b", 3), Ranked(MINUTE, "#c", 1)]
+    assert ranked(store) == [(MINUTE, "#a", 5), (MINUTE, "#b", 3), (MINUTE, "#c", 1)]
 
 
 def test_only_the_latest_window_is_shown_and_older_ones_stay_to_be_asked_for(store: Store) -> None:
     write(store, "c", batch(1, {(MINUTE, "#a"): 5}))
     write(store, "c", batch(2, {(MINUTE + 60, "#b"): 1, (MINUTE, "#a"): 6}))
-    assert store.latest_ranking() == [Ranked(MINUTE + 60, "#b", 1)]
-    assert store.ranking(MINUTE) == [Ranked(MINUTE, "#a", 6)]
-    assert store.ranking(MINUTE + 120) == []
+    assert ranked(store) == [(MINUTE + 60, "#b", 1)]
+    assert ranked(store, MINUTE) == [(MINUTE, "#a", 6)]
+    assert ranked(store, MINUTE + 120) == []
 
 
 def test_ties_are_ranked_by_name(store: Store) -> None:
     names = ["#b", "#ñ", "#a", "#B", "#aa", "a", "😀", "#ä", "#", "\x00", "\uffff"]
     write(store, "c", batch(1, {(MINUTE, name): 4 for name in names} | {(MINUTE, "zz"): 5}))
-    assert [line.hashtag for line in store.latest_ranking()] == ["zz", *sorted(names)]
+    assert [hashtag for _start, hashtag, _tweets in ranked(store)] == ["zz", *sorted(names)]
 
 
 def test_the_counts_of_epochs_of_one_rule_add_up(store: Store) -> None:
     write(store, "first", batch(0, {(MINUTE, "#a"): 5, (MINUTE, "#b"): 4}, foreign={MINUTE: 1}))
     write(store, "second", batch(0, {(MINUTE, "#b"): 2}, foreign={MINUTE: 2}))
-    assert store.latest_ranking() == [Ranked(MINUTE, "#b", 6), Ranked(MINUTE, "#a", 5)]
+    assert ranked(store) == [(MINUTE, "#b", 6), (MINUTE, "#a", 5)]
     assert (counting.counts(store), store.foreign()) == ({(MINUTE, "#a"): 5, (MINUTE, "#b"): 6}, 3)
 
 
@@ -132,7 +140,7 @@ def test_the_counts_of_epochs_of_two_rules_are_never_added(store: Store) -> None
     write(store, "first", batch(0, {(MINUTE, "#a"): 5, (MINUTE + 60, "#old"): 4}))
     store.take_over(epoch("second", rule=Rule(WindowTime.EVENT)))
     write(store, "second", batch(0, {(MINUTE, "#a"): 2}))
-    assert store.latest_ranking() == store.ranking(MINUTE) == [Ranked(MINUTE, "#a", 2)]
+    assert ranked(store) == ranked(store, MINUTE) == [(MINUTE, "#a", 2)]
     assert dict(store.view().counts) == {
         ("first", MINUTE, "#a"): 5,
         ("first", MINUTE + 60, "#old"): 4,
@@ -142,9 +150,9 @@ def test_the_counts_of_epochs_of_two_rules_are_never_added(store: Store) -> None
 
 def test_a_window_of_another_clocks_future_does_not_hide_the_present_one(store: Store) -> None:
     write(store, "c", batch(0, {(MINUTE, "#a"): 5, (MINUTE + 3600, "#b"): 1}))
-    assert store.latest_ranking(MINUTE + 59) == [Ranked(MINUTE, "#a", 5)]
-    assert store.latest_ranking(MINUTE + 3600) == [Ranked(MINUTE + 3600, "#b", 1)]
-    assert store.latest_ranking(MINUTE - 1) == []
+    assert ranked(store, as_of=MINUTE + 59) == [(MINUTE, "#a", 5)]
+    assert ranked(store, as_of=MINUTE + 3600) == [(MINUTE + 3600, "#b", 1)]
+    assert ranked(store, as_of=MINUTE - 1) == []
 
 
 def test_batches_are_numbered_by_checkpoint(store: Store) -> None:
@@ -224,7 +232,7 @@ def test_what_was_written_is_there_after_closing(path: Path) -> None:
         write(store, "c", batch(1, {(MINUTE, "#a"): 5}, Rejects.of(0, "late", [1])))
         store.note_dead_letters("c", 1)
     with closing(Store(path)) as store:
-        assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
+        assert ranked(store) == [(MINUTE, "#a", 5)]
         assert (counting.rejects(store), last_batch(store, "c"), store.dead_letter_offset("c")) == (
             {(0, "late"): array("q", [1])},
             1,
@@ -248,7 +256,7 @@ def test_readers_are_not_blocked_by_a_writer(store: Store, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("UPDATE ranking SET tweets = 99")
-        assert store.latest_ranking() == [Ranked(MINUTE, "#a", 5)]
+        assert ranked(store) == [(MINUTE, "#a", 5)]
         writer.execute("ROLLBACK")
 
 
@@ -275,9 +283,9 @@ def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tup
         assert counting.counts(store) == dict(total)
         for window in {window for window, _ in total}:
             expected = sorted(((-times, tag) for (start, tag), times in total.items() if start == window))
-            assert [(-line.tweets, line.hashtag) for line in store.ranking(window)] == expected
+            assert [(-tweets, tag) for _start, tag, tweets in ranked(store, window)] == expected
         latest = max((window for window, _ in total), default=MINUTE)
-        assert store.latest_ranking() == store.ranking(latest)
+        assert ranked(store) == ranked(store, latest)
 
 
 def test_the_number_of_the_form_is_raised_with_every_change_of_a_table() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from array import array
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -13,8 +14,9 @@ from trending.kafka.log_start import LogStart
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
 from trending.serving.counts import Batch
-from trending.serving.store import Ranked, Store
-from trending.settings import StreamSettings
+from trending.serving.ranking_query import RankingQuery, Window
+from trending.serving.store import Store
+from trending.settings import Rule
 from trending.stream import sink
 from trending.stream.sink import Pruning, RankingSink, to_batch
 
@@ -73,15 +75,12 @@ class FrameOfRows:
         return pa.table({name: [row[place] for row in self._rows] for place, name in enumerate(COLUMNS)})
 
 
-UTC_SETTINGS = StreamSettings(time_zone="UTC")
-
-
 class Desk:
     """A sink with everything around it."""
 
-    def __init__(self, path: Path, settings: StreamSettings = UTC_SETTINGS) -> None:
-        self.settings = settings
+    def __init__(self, path: Path, window_seconds: int = 60) -> None:
         self.store = Store(path)
+        self.store.take_over(counting.epoch("checkpoint", rule=Rule(window_seconds=window_seconds)))
         self.letters = LettersInMemory()
         self.shown: list[str] = []
         self.ends_shown: list[Mapping[int, int]] = []
@@ -97,7 +96,7 @@ class Desk:
         letters: Any = self.letters
         pruning = Pruning(2, lambda _now: self.log_start)
         self.sink = RankingSink(
-            self.store, "checkpoint", letters, self.settings, self.shown.append, self.ends_of, self.ends_shown.append, pruning
+            self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of, self.ends_shown.append, pruning
         )
 
     @staticmethod
@@ -175,7 +174,23 @@ def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> No
     desk.sink.write(1, [tweets("#a", 5)])
     desk.sink.write(2, [tweets("#old", 9, MINUTE - 60)])
     assert len(desk.shown) == 1
-    assert desk.store.ranking(MINUTE - 60) == [Ranked(MINUTE - 60, "#old", 9)]
+    assert desk.store.ranking(RankingQuery(MINUTE - 60)) == Window(MINUTE - 60, 9, 1, (("#old", 9),))
+
+
+def test_a_new_life_does_not_print_again_because_of_another_clocks_future(desk: Desk) -> None:
+    desk.sink.write(1, [tweets("#a", 5), tweets("#future", 1, MINUTE + 3600)])
+    desk.restart()
+    desk.sink.write(2, [])
+    assert desk.ranked() == [[("#a", "5")]]
+
+
+def test_a_change_below_the_rows_that_are_shown_is_one_of_the_ranking(desk: Desk) -> None:
+    desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
+    desk.sink.write(2, [tweets("#149", 852)])
+    desk.sink.write(3, [tweets("#150", 1)])
+    assert len(desk.shown) == 3
+    assert desk.ranked()[0] == desk.ranked()[1] == desk.ranked()[2]
+    assert [block.splitlines()[-2] for block in desk.shown] == [f"only showing top 100 rows of {n}" for n in (150, 150, 151)]
 
 
 def test_a_new_minute_begins_a_new_ranking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +291,7 @@ def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
 
 
 def test_a_batch_prints_the_latest_window_of_the_length_that_is_counted(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "serving.sqlite", StreamSettings(time_zone="UTC", window_seconds=10))
+    desk = Desk(tmp_path / "serving.sqlite", window_seconds=10)
     with closing(desk.store):
         desk.written_up_to(11)
         desk.sink.write(12, [tweets("#IA", 7), tweets("#BigData", 42, MINUTE + 10)])

@@ -5,6 +5,7 @@ const LOST_AFTER = 6000; // the server gives a sign of life every two seconds
 const ERROR_GRACE = 1500; // a connection that is made anew at once is no news
 const ANNOUNCE_AFTER = 10000;
 const REFRESH_PAST = 5000;
+const REMARKABLE = 3; // standard deviations; less is often chance
 
 const state = JSON.parse(document.body.dataset.state);
 const { words, language, sections } = state;
@@ -14,6 +15,11 @@ const formats = [0, 1, 2].map(
   (digits) => new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
 );
 const number = (value, digits = 0) => formats[digits].format(value);
+const signs = [0, 1, 2].map(
+  (digits) =>
+    new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "exceptZero" }),
+);
+const signed = (value, digits) => signs[digits].format(value);
 const setText = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
@@ -53,6 +59,9 @@ function fill(row, line) {
   setText(part("tweets"), number(line.tweets));
   part("bar").setAttribute("width", `${line.width}%`);
   setText(part("velocity"), number(line.velocity, 2));
+  part("score").className = line.score >= REMARKABLE ? "up" : line.score <= -REMARKABLE ? "down" : "";
+  setText(part("score"), line.score === null ? "–" : signed(line.score, 1));
+  setText(part("gain"), line.gain === null ? "" : `${signed(line.gain, 2)}/s`);
   part("spark").setAttribute("points", line.spark);
 }
 
@@ -92,8 +101,35 @@ function drawRanking(ranking) {
   for (const kind of ["csv", "json"]) find(kind).href = `/windows/${ranking.start}.${kind}${ranking.query}`;
   show(document.querySelector(".downloads"), ranking.start !== null);
   show(find("waiting"), ranking.rows.length === 0);
-  show(document.querySelector("#ranking table"), ranking.rows.length > 0);
+  for (const each of document.querySelectorAll("#ranking table, #ranking .note")) show(each, ranking.rows.length > 0);
   drawRows(ranking.rows);
+}
+
+function drawSlide(slide) {
+  const filled = slide.rows.length > 0;
+  for (const each of [find("slide-title"), document.querySelector("#slide caption")]) setText(each, words[slide.title]);
+  setText(find("slide-label"), slide.label);
+  setText(find("slide-hint"), words[slide.hint]);
+  const badge = find("slide-status");
+  badge.dataset.state = slide.status;
+  setText(badge, words[slide.status]);
+  show(badge, filled);
+  setText(find("slide-tweets"), number(slide.tweets));
+  show(find("slide-since"), slide.since !== "");
+  setText(find("slide-since"), words.slide_since.replace("{time}", slide.since));
+  show(find("slide-pruned"), slide.pruned > 0);
+  setText(find("slide-pruned"), words.slide_pruned.replace("{n}", slide.pruned));
+  for (const each of document.querySelectorAll("#slide table, #slide table ~ p")) show(each, filled);
+  [...find("slide-rows").rows].forEach((row, place) => {
+    const line = slide.rows[place];
+    show(row, Boolean(line));
+    if (!line) return;
+    setText(row.cells[0], String(line.rank));
+    setText(row.querySelector("bdi"), line.shown);
+    setText(row.querySelector(".count span"), number(line.tweets));
+    row.querySelector("rect").setAttribute("width", `${line.width}%`);
+    setText(row.cells[3], line.not_kept ? words.not_kept.replace("{n}", line.not_kept) : "");
+  });
 }
 
 function drawTrends(trends) {
@@ -150,6 +186,7 @@ const draw = {
   ranking: () => {
     if (!lookingBack()) drawRanking(sections.ranking);
   },
+  slide: () => drawSlide(sections.slide),
   trends: () => drawTrends(sections.trends),
   pipeline: () => drawPipeline(sections.pipeline),
   history: () => drawHistory(sections.history),

@@ -1,0 +1,253 @@
+"""The one query for rankings: the sink's printed block, the page, the notebook and the flows' artifacts all read by it.
+
+Each window is a range of the table's key (checkpoint, window start, hashtag), so a ranking costs as much as its own window,
+however many others there are. Docs/decisions/0117 says why there is no index by count.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import dropwhile, takewhile
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sqlalchemy import column, func, inspect, select, table
+
+from trending.serving.counts import RANKING
+from trending.serving.trends import HISTORY_WINDOWS, NO_HISTORY, History
+from trending.settings import Rule, WindowTime
+from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+LARGEST = 2**63 - 1
+"""SQLite's largest integer; the driver rejects a larger one."""
+COMPARED = 100
+"""Places of a window whose trend is told, and places of the window before that a change of rank is told from."""
+_CHUNK = 500
+"""Hashtags looked up in one statement; SQLite takes 32,766 variables."""
+_NOTHING_PRUNED: Mapping[int, int] = MappingProxyType({})
+# Declared as a table by store.py, which imports this module.
+_EPOCHS = table("epochs", *(column(name) for name in ("number", "checkpoint", "topic_id", "window_time", "window_seconds")))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window: the number of its tweets and hashtags, its ranking as far as it was asked for, and its rule."""
+
+    start: int
+    tweets: int
+    hashtags: int
+    ranked: tuple[tuple[str, int], ...]
+    rule: Rule = field(default_factory=Rule)
+
+    @property
+    def seconds(self) -> int:
+        """The length of the window."""
+        return self.rule.window_seconds
+
+    @property
+    def end(self) -> int:
+        """The end of the window, where the next one starts."""
+        return self.start + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RankingQuery:
+    """Asks for the ranking of one window: highest count first, ties by name.
+
+    ``start`` None is the latest window that has begun at ``as_of``: one of the future is another clock's, and would hide the
+    present one. ``limit`` None is the whole ranking. ``rule`` None is the newest epoch's: counts by two rules are never added.
+    """
+
+    start: int | None = None
+    as_of: float = math.inf
+    limit: int | None = None
+    rule: Rule | None = None
+
+    def run(self, connection: Connection) -> Window | None:
+        """Return the window, or None if nothing was counted in it."""
+        counts = RuleCounts(connection, self.rule)
+        start = counts.latest(self.as_of) if self.start is None else self.start
+        return None if start is None or abs(start) > LARGEST else counts.window(start, self.limit)
+
+
+LATEST = RankingQuery()
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Windows from ``first`` to ``last`` under the checkpoints that have rows in them, mostly one."""
+
+    checkpoints: Sequence[str]
+    first: int
+    last: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each hashtag has one row, which need not be grouped."""
+        return self.first == self.last and len(self.checkpoints) == 1
+
+    @property
+    def condition(self) -> tuple[ColumnElement[bool], ...]:
+        """The condition on rows."""
+        start, checkpoint = RANKING.c.window_start, RANKING.c.checkpoint
+        under = checkpoint == self.checkpoints[0] if len(self.checkpoints) == 1 else checkpoint.in_(self.checkpoints)
+        return (under, start == self.first) if self.first == self.last else (under, start.between(self.first, self.last))
+
+
+class RuleCounts:
+    """The counts by one rule, as one connection sees them.
+
+    ``pruned`` is window start → its tweets of hashtags that are not kept by name any more. ``other_rules`` are those by which the
+    store has counted besides.
+    """
+
+    def __init__(self, connection: Connection, rule: Rule | None = None, pruned: Mapping[int, int] = _NOTHING_PRUNED) -> None:
+        self._connection = connection
+        self.pruned = pruned
+        epochs = _epochs(connection)
+        present = epochs[-1][2] if epochs else Rule()
+        self.rule = rule or present
+        self.other_rules = [found for found in dict.fromkeys(found for *_epoch, found in epochs) if found != self.rule]
+        self._counts_on = self.rule == present
+        if not epochs:  # all that such a store has was counted by the usual rule
+            self._checkpoints = self._last_run = list(_checkpoints(connection)) if self._counts_on else []
+            return
+        self._checkpoints = [checkpoint for checkpoint, _topic, found in epochs if found == self.rule]
+        backwards = list(dropwhile(lambda epoch: epoch[2] != self.rule, reversed(epochs)))
+        # The next epoch of a topic begins where the one before has counted to; that of another topic, or behind one by another
+        # rule, leaves a gap.
+        run = takewhile(lambda epoch: epoch[1:] == backwards[0][1:], backwards)
+        self._last_run = [checkpoint for checkpoint, _topic, _rule in run]
+
+    @property
+    def seconds(self) -> int:
+        """Length of a window."""
+        return self.rule.window_seconds
+
+    def latest(self, as_of: float = math.inf) -> int | None:
+        """Return the start of the latest window with tweets that has begun at ``as_of``."""
+        return self._edge(self._checkpoints, as_of, newest=True)
+
+    def first(self) -> int | None:
+        """Return the start of the first window of the newest run of epochs without a gap."""
+        return self._edge(self._last_run, math.inf, newest=False)
+
+    def known_from(self) -> int | None:
+        """Return the start of the window from which on a missing count is 0; None without counts in the newest run of epochs.
+
+        The first window may have been counted in part. By event time so may the ones behind it, for as many seconds as the rule
+        lets timestamps and append times differ.
+        """
+        first = self.first()
+        return None if first is None else first + self.seconds + self._apart()
+
+    def partial_from(self) -> int | None:
+        """Return the start of the window from which on each may lack what another rule has counted; None while this one counts.
+
+        The last window may have been counted in part. By event time so may the ones before it, see ``known_from``.
+        """
+        last = None if self._counts_on else self._edge(self._last_run, math.inf, newest=True)
+        return None if last is None else last - self._apart()
+
+    def starts(self, first: int, last: float) -> list[int]:
+        """Return the starts of the windows with tweets, in order, each of them found by a seek."""
+        found: list[int] = []
+        until = last
+        while (start := self.latest(until)) is not None and start >= first:
+            found.append(start)
+            until = start - 1
+        return found[::-1]
+
+    def window(self, start: int, limit: int | None = None) -> Window | None:
+        """Return a window, with its whole ranking unless limited; None if it has no counts."""
+        range_ = _Range(self._checkpoints_between(start, start), start, start)
+        distinct = func.count() if range_.is_plain else func.count(RANKING.c.hashtag.distinct())
+        total = select(func.sum(RANKING.c.tweets), distinct).where(*range_.condition)
+        tweets, hashtags = self._connection.execute(total).one()
+        if tweets is None:
+            return None
+        return Window(start, int(tweets) + self.pruned.get(start, 0), hashtags, self._ranked(range_, limit), self.rule)
+
+    def history(self, window: Window) -> History:
+        """Return what is known of the first ``COMPARED`` hashtags of the window in the windows before it."""
+        preceding = self.latest(window.start - 1)
+        if preceding is None:
+            return NO_HISTORY
+        starts = [window.start - nth * self.seconds for nth in range(1, HISTORY_WINDOWS + 1)]
+        counts = self.counts([hashtag for hashtag, _tweets in window.ranked[:COMPARED]], {*starts, preceding})
+        before = self.window(preceding, COMPARED)
+        return History(self.known_from(), counts, frozenset(self.pruned), before, self.partial_from())
+
+    def counts(self, hashtags: Sequence[str], starts: Collection[int]) -> dict[tuple[int, str], int]:
+        """Return (window start, hashtag) → tweets for those of the hashtags that have any; each is a seek."""
+        found: dict[tuple[int, str], int] = {}
+        if not starts:
+            return found
+        here = self._checkpoints_between(min(starts), max(starts))
+        for first in range(0, len(hashtags), _CHUNK):
+            query = select(RANKING.c.window_start, RANKING.c.hashtag, RANKING.c.tweets).where(
+                RANKING.c.checkpoint.in_(here),
+                RANKING.c.window_start.in_(sorted(starts)),
+                RANKING.c.hashtag.in_(hashtags[first : first + _CHUNK]),
+            )
+            for start, hashtag, tweets in self._connection.execute(query):
+                found[start, hashtag] = found.get((start, hashtag), 0) + tweets
+        return found
+
+    def ranked(self, first: int, last: int, limit: int | None = None) -> tuple[tuple[str, int], ...]:
+        """Return (hashtag, tweets) over the windows from ``first`` to ``last``: highest sum first, ties by name."""
+        return self._ranked(_Range(self._checkpoints_between(first, last), first, last), limit)
+
+    def _apart(self) -> int:
+        """Return the seconds, in whole windows, by which records of one moment may lie in different windows: 0 by arrival."""
+        apart = LATE_AFTER + FUTURE_AFTER if self.rule.window_time is WindowTime.EVENT else 0.0
+        return self.seconds * math.ceil(apart / self.seconds)
+
+    def _edge(self, checkpoints: Sequence[str], as_of: float, *, newest: bool) -> int | None:
+        """Return the newest or oldest window of some checkpoints: one seek each."""
+        start = RANKING.c.window_start
+        begun = () if as_of > LARGEST else (start <= math.floor(as_of),)
+        query = select(start).order_by(start.desc() if newest else start).limit(1)
+        found = [
+            self._connection.execute(query.where(RANKING.c.checkpoint == checkpoint, *begun)).scalar_one_or_none()
+            for checkpoint in checkpoints
+        ]
+        known = [each for each in found if each is not None]
+        return (max if newest else min)(known, default=None)
+
+    def _checkpoints_between(self, first: int, last: int) -> list[str]:
+        """Return the checkpoints that have rows between two windows: one seek each."""
+        start = RANKING.c.window_start
+        return [each for each in self._checkpoints if self._has_rows(RANKING.c.checkpoint == each, start >= first, start <= last)]
+
+    def _has_rows(self, *within: ColumnElement[bool]) -> bool:
+        return self._connection.execute(select(RANKING.c.window_start).where(*within).limit(1)).first() is not None
+
+    def _ranked(self, range_: _Range, limit: int | None) -> tuple[tuple[str, int], ...]:
+        tweets = (RANKING.c.tweets if range_.is_plain else func.sum(RANKING.c.tweets)).label("tweets")
+        query = select(RANKING.c.hashtag, tweets).where(*range_.condition).order_by(tweets.desc(), RANKING.c.hashtag).limit(limit)
+        rows = self._connection.execute(query if range_.is_plain else query.group_by(RANKING.c.hashtag))
+        return tuple((hashtag, int(counted)) for hashtag, counted in rows)
+
+
+def _epochs(connection: Connection) -> list[tuple[str, str, Rule]]:
+    """Return (checkpoint, topic id, rule) in the order in which the epochs began."""
+    if not inspect(connection).has_table("epochs"):  # a store made before 2026-11-29 has none
+        return []
+    rows = connection.execute(select(_EPOCHS).order_by(_EPOCHS.c.number))
+    return [(row.checkpoint, row.topic_id, Rule(WindowTime(row.window_time), row.window_seconds)) for row in rows]
+
+
+def _checkpoints(connection: Connection) -> Iterator[str]:
+    """Yield every checkpoint with counts. Each is one seek in the key; DISTINCT would read the whole table."""
+    first = select(func.min(RANKING.c.checkpoint))
+    following: str | None = connection.execute(first).scalar_one()
+    while following is not None:
+        yield following
+        following = connection.execute(first.where(RANKING.c.checkpoint > following)).scalar_one()
