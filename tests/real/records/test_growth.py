@@ -28,8 +28,8 @@ RATE = 20_000
 HASHTAGS = 100_000
 SEGMENTS_GONE = 10
 MIB = 1 << 20
-RETENTION_MB = 24
-"""Of each of two partitions, in segments of 3 MiB: over a minute of log at 30 bytes a tweet. The job must not fall behind it."""
+RETENTION_MB = 16
+"""Of each of two partitions, in segments of 2 MiB: at 30 bytes a tweet near a minute of log. The job must not fall behind it."""
 LONGEST_SECONDS = 180
 
 
@@ -80,4 +80,4 @@ def test_segments_go_under_full_rate_and_the_audit_is_clean_over_what_is_left(
     assert ledger.expired, "the producer looks every minute"
     assert report.expired >= sum(ledger.expired.values()) > 0
     assert report.acknowledged + report.acknowledged_before == ledger.acknowledged == report.counted > SECONDS * RATE / 4
-    stack.wait_until(lambda: size_of(segments(stack)) <= 2 * (RETENTION_MB + 3) * MIB, 30, "the log is as large as it may be")
+    stack.wait_until(lambda: size_of(segments(stack)) <= 2 * (RETENTION_MB + 2) * MIB, 30, "the log is as large as it may be")
