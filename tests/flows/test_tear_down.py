@@ -321,7 +321,7 @@ def test_on_a_full_disk_a_stack_is_taken_down_and_what_could_not_be_recorded_is_
         down(stop_only=stop_only)
     assert world.running == set()
     assert (StackPaths.of("lab").data / "kafka").exists()
-    assert caught.value.next_command == f"free some space, then make {'stop' if stop_only else 'down'} once more"
+    assert caught.value.next_command == f"free some space, then make {'stop' if stop_only else 'down'} NAME=lab once more"
     assert "it is taken down all the same" in said[-1]
     monkeypatch.undo()
 

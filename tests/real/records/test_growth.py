@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from trending.settings import StackSettings
 
 SECONDS = 90
-RATE = 20_000
-"""What two cores do beside the job and each other's tests."""
+RATE = 10_000
+"""What two busy cores do beside the job and each other's tests."""
 HASHTAGS = 100_000
 SEGMENTS_GONE = 10
 MIB = 1 << 20
-RETENTION_MB = 16
-"""Of each of two partitions, in segments of 2 MiB: at 30 bytes a tweet near a minute of log. The job must not fall behind it."""
-LONGEST_SECONDS = 180
+RETENTION_MB = 12
+"""Of each of two partitions, in segments of 1.5 MiB: at 30 bytes a tweet 84 s of log. The job must not fall behind it."""
+LONGEST_SECONDS = 300
 
 
 def looks_often(settings: StackSettings) -> dict[str, str]:
