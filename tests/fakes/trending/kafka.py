@@ -264,6 +264,11 @@ class FakeProducer:
     def __len__(self) -> int:
         return len(self._queue)
 
+    def abandon(self) -> list[_Queued]:
+        """Return what is queued, and send nothing any more: its process was killed."""
+        left, self._queue = self._queue, []
+        return left
+
     def produce(
         self,
         topic: str,
