@@ -1,7 +1,8 @@
 """The list of faults and their tests, made from the markers: ``python -m fault_table`` writes tests/faults.md.
 
 A test says which row it covers by ``@pytest.mark.row(17, "D", "E")``: the number, and the runtimes in which it breaks the real
-thing, Docker or embedded. A test on fakes names none. The files are read, not imported.
+thing, Docker or embedded. A test on fakes names none. ``pytestmark`` says it for all tests of a file. The files are read, not
+imported.
 """
 
 from __future__ import annotations
@@ -95,14 +96,19 @@ def covered() -> dict[int, list[Covering]]:
 
 
 def markers(path: Path) -> Iterator[tuple[int, Covering]]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
-            for call in node.decorator_list:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    of_all = [node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"]
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            rows: dict[int, set[str]] = {}
+            for call in (part for tree in (*node.decorator_list, *of_all) for part in ast.walk(tree)):
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.row":
                     number, *runtimes = (ast.literal_eval(argument) for argument in call.args)
                     if number not in ROWS or not set(runtimes) <= set(RUNTIMES):
                         raise ValueError(f"{path.name}: {node.name}: {ast.unparse(call)}")
-                    yield number, Covering(path.relative_to(TESTS).as_posix(), node.name, tuple(runtimes))
+                    rows.setdefault(number, set()).update(runtimes)
+            for number, where in rows.items():
+                yield number, Covering(path.relative_to(TESTS).as_posix(), node.name, tuple(sorted(where)))
 
 
 def rows_without_test(tests: dict[int, list[Covering]]) -> list[int]:

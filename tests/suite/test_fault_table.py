@@ -38,6 +38,8 @@ def test_a_marker_is_read_with_its_row_and_runtimes_and_a_wrong_one_refused(
     )
     found = list(markers(path))
     assert found == [(3, Covering("test_x.py", "test_y", ())), (17, Covering("test_x.py", "test_y", ("D", "E")))]
+    path.write_text('pytestmark = [pytest.mark.row(3)]\n@pytest.mark.row(3, "E")\ndef test_y(): ...\n', encoding="utf-8")
+    assert list(markers(path)) == [(3, Covering("test_x.py", "test_y", ("E",)))], "what holds for a file holds for its tests"
     for wrong in ("38", '1, "F"'):
         path.write_text(f"@pytest.mark.row({wrong})\ndef test_y(): ...\n", encoding="utf-8")
         with pytest.raises(ValueError, match="test_y"):

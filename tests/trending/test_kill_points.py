@@ -14,7 +14,7 @@ from fakes.trending.pipeline import STEPS, KillPoints, Pipeline
 if TYPE_CHECKING:
     from trending.audit.audit_report import AuditReport
 
-pytestmark = [pytest.mark.row(20), pytest.mark.row(21)]
+pytestmark = [pytest.mark.row(19), pytest.mark.row(20)]
 POISON = (b"{not json", b'{"hashtag_principal":null,"timestamp":1}', b'{"usuario":"User_1","mensaje":"Hola Kafka","contador":1}')
 
 
