@@ -7,7 +7,7 @@ however many others there are. Docs/decisions/0117 says why there is no index by
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import dropwhile, takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -155,24 +155,29 @@ class RuleCounts:
         last = None if self._counts_on else self._edge(self._last_run, math.inf, newest=True)
         return None if last is None else last - self._apart()
 
-    def starts(self, first: int, last: float) -> list[int]:
-        """Return the starts of the windows with tweets, in order, each of them found by a seek."""
-        found: list[int] = []
-        until = last
-        while (start := self.latest(until)) is not None and start >= first:
-            found.append(start)
-            until = start - 1
-        return found[::-1]
-
     def window(self, start: int, limit: int | None = None) -> Window | None:
         """Return a window, with its whole ranking unless limited; None if it has no counts."""
-        range_ = _Range(self._checkpoints_between(start, start), start, start)
-        distinct = func.count() if range_.is_plain else func.count(RANKING.c.hashtag.distinct())
-        total = select(func.sum(RANKING.c.tweets), distinct).where(*range_.condition)
-        tweets, hashtags = self._connection.execute(total).one()
-        if tweets is None:
-            return None
-        return Window(start, int(tweets) + self.pruned.get(start, 0), hashtags, self._ranked(range_, limit), self.rule)
+        return next(iter(self.windows(start, start, limit)), None)
+
+    def windows(self, first: int, last: int, limit: int | None = None) -> tuple[Window, ...]:
+        """Return the windows from ``first`` to ``last`` that have tweets, in order of time; a statement each and one for all."""
+        range_ = _Range(self._checkpoints_between(first, last), first, last)
+        if not range_.checkpoints:
+            return ()
+        start = RANKING.c.window_start
+        hashtags = func.count() if len(range_.checkpoints) == 1 else func.count(RANKING.c.hashtag.distinct())
+        totals = select(start, func.sum(RANKING.c.tweets).label("tweets"), hashtags.label("hashtags"))
+        found = self._connection.execute(totals.where(*range_.condition).group_by(start).order_by(start)).all()
+        return tuple(
+            Window(
+                row.window_start,
+                int(row.tweets) + self.pruned.get(row.window_start, 0),
+                row.hashtags,
+                self._ranked(replace(range_, first=row.window_start, last=row.window_start), limit),
+                self.rule,
+            )
+            for row in found
+        )
 
     def history(self, window: Window) -> History:
         """Return what is known of the first ``COMPARED`` hashtags of the window in the windows before it."""

@@ -84,7 +84,7 @@ class StoreReader:
             if latest is not None:
                 windows = _last_windows(counts, latest, since)
                 history = counts.history(windows[-1]) if windows else NO_HISTORY
-                slide = read_slide(counts, latest, SLIDE_TOP, {window.start: window for window in windows})
+                slide = read_slide(counts, latest, SLIDE_TOP, windows)
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
             rejected = rejects.total(connection, _rejects)
         number, at = (batch.batch, batch.at) if batch else (None, 0.0)
@@ -93,7 +93,7 @@ class StoreReader:
     def windows(self, first: int, last: int, rule: Rule) -> tuple[Window, ...]:
         """Return the windows by a rule from ``first`` to ``last`` that have tweets, in order of time."""
         with as_of_one_moment(self._engine) as connection:
-            return _windows(RuleCounts(connection, rule), first, last)
+            return RuleCounts(connection, rule).windows(first, last, TOP)
 
     def earlier(self, as_of: float = math.inf) -> tuple[Window, ...]:
         """Return the last ``SHOWN_WINDOWS`` windows begun at ``as_of`` that other rules than the present one have counted.
@@ -142,8 +142,4 @@ class StoreReader:
 def _last_windows(counts: RuleCounts, latest: int, since: int | None = None) -> tuple[Window, ...]:
     """Return the last ``SHOWN_WINDOWS`` windows up to ``latest``; none of those that start before ``since``."""
     first = latest - (SHOWN_WINDOWS - 1) * counts.seconds
-    return _windows(counts, first if since is None else max(since, first), latest)
-
-
-def _windows(counts: RuleCounts, first: int, last: int) -> tuple[Window, ...]:
-    return tuple(window for start in counts.starts(first, last) if (window := counts.window(start, TOP)) is not None)
+    return counts.windows(first if since is None else max(since, first), latest, TOP)

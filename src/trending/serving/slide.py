@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from trending.serving.ranking_query import RuleCounts, Window
 
 SLIDE_SECONDS = 300
 """Length of the view, which is covered by whole windows."""
-ADDED_UP = 20_000
-"""Up to so many counts are simply added up, which takes about 20 ms."""
+LOOKED_UP = 10
+"""A count that is looked up by its hashtag costs as much as so many that are added up, measured at 4.6 and 0.3 µs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,20 @@ def read_slide(
     counts: RuleCounts,
     latest: int,
     limit: int | None = None,
-    known: Mapping[int, Window] | None = None,
+    known: Sequence[Window] = (),
     span: int = SLIDE_SECONDS,
 ) -> Slide | None:
     """Return the view whose last window starts at ``latest``, with all hashtags unless limited; None if it has no counts.
 
-    ``known`` are windows, by their start, that were read by the same transaction with at least ``limit`` places.
+    ``known`` are all windows from its first one up to ``latest``, read by the same transaction with at least ``limit`` places.
     """
     starts = slide_starts(latest, counts.seconds, span)
     first = counts.first()
     # Between two runs of a rule another one has counted. With the windows of both, a sum would silently lack the part between.
     counted_from = max(starts[0], first) if first is not None and first <= latest else None
-    windows = [
-        window
-        for start in counts.starts(starts[0] if counted_from is None else counted_from, latest)
-        if (window := (known or {}).get(start) or counts.window(start, limit)) is not None
-    ]
+    begun = starts[0] if counted_from is None else counted_from
+    unread_until = known[0].start if known else latest + 1
+    windows = [*counts.windows(begun, unread_until - 1, limit), *(window for window in known if window.start >= begun)]
     if not windows:
         return None
     ranked = _leading(counts, windows, limit)
@@ -80,21 +78,22 @@ def read_slide(
         SlideLine(hashtag, tweets, sum((start, hashtag) not in named for start in pruned)) for hashtag, tweets in ranked
     )
     tweets = sum(window.tweets for window in windows)
-    begun = windows[0].start if counted_from is None else counted_from
-    return Slide(starts[0], latest + counts.seconds, begun, tweets, lines, len(pruned))
+    if counted_from is None:
+        counted_from = windows[0].start
+    return Slide(starts[0], latest + counts.seconds, counted_from, tweets, lines, len(pruned))
 
 
 def _leading(counts: RuleCounts, windows: Sequence[Window], limit: int | None) -> Sequence[tuple[str, int]] | None:
-    """Return the leading hashtags of the sum from those of each window alone, or None where these do not decide.
+    """Return the leading hashtags of the sum from those of each window alone, or None where these do not decide or cost more.
 
     The threshold algorithm (Fagin, Lotem and Naor, "Optimal aggregation algorithms for middleware", JCSS 66, 2003): a hashtag
     that leads in no window has at most the sum of the last counts that were read of each.
     """
     cut = [window for window in windows if len(window.ranked) < window.hashtags]
+    names = {hashtag for window in windows for hashtag, _tweets in window.ranked}
     if not cut:
         found = {(window.start, hashtag): tweets for window in windows for hashtag, tweets in window.ranked}
-    elif sum(window.hashtags for window in windows) > ADDED_UP:
-        names = {hashtag for window in windows for hashtag, _tweets in window.ranked}
+    elif LOOKED_UP * len(names) * len(windows) <= sum(window.hashtags for window in windows):
         found = counts.counts(sorted(names), [window.start for window in windows])
     else:
         return None

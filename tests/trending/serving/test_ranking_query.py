@@ -293,7 +293,7 @@ LOAD = st.dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(LOAD, st.integers(1, 4), st.booleans())
-def test_the_view_agrees_with_a_plain_counter(load: dict[tuple[str, int, str], int], limit: int, few: bool) -> None:  # noqa: FBT001 - drawn
+def test_the_view_agrees_with_a_plain_counter(load: dict[tuple[str, int, str], int], limit: int, leading: bool) -> None:  # noqa: FBT001 - drawn
     """Whether it was decided by the leading hashtags of each window or added up whole."""
     latest = MINUTE + 60 * max(minute for _checkpoint, minute, _tag in load)
     expected: Counter[str] = Counter()
@@ -302,7 +302,7 @@ def test_the_view_agrees_with_a_plain_counter(load: dict[tuple[str, int, str], i
             expected[tag] += tweets
     with folder_in_memory() as directory, pytest.MonkeyPatch.context() as patch:
         path = Path(directory) / "serving.sqlite"
-        patch.setattr(slide, "ADDED_UP", 10**6 if few else 0)
+        patch.setattr(slide, "LOOKED_UP", 0 if leading else 10**9)
         with closing(Store(path)) as store:
             for checkpoint in ("c", "d"):
                 counts = {(MINUTE + 60 * minute, tag): n for (under, minute, tag), n in load.items() if under == checkpoint}
@@ -320,10 +320,31 @@ def test_leading_hashtags_decide_without_adding_up_what_is_below_them(
 ) -> None:
     counts = {(MINUTE + 60 * minute, f"#{place:03}"): 1000 // (place + 1) for minute in range(5) for place in range(200)}
     fill(store, counts)
-    monkeypatch.setattr(slide, "ADDED_UP", 0)
+    monkeypatch.setattr(slide, "LOOKED_UP", 0)
     monkeypatch.setattr(RuleCounts, "ranked", SimpleNamespace())  # would fail if it were called
     with counted(path) as found:
-        read = {start: window for start in slide_starts(MINUTE + 240, 60) if (window := found.window(start, 100)) is not None}
+        read = found.windows(MINUTE, MINUTE + 240, 100)
         view = read_slide(found, MINUTE + 240, 20, read)
     assert view is not None
     assert [line.tweets for line in view.ranked] == [5 * (1000 // place) for place in range(1, 21)]
+
+
+@pytest.mark.parametrize(("windows", "hashtags", "looked_up"), [(60, 400, False), (5, 2000, True)])
+def test_what_costs_less_decides_the_view(store: Store, path: Path, windows: int, hashtags: int, looked_up: bool) -> None:  # noqa: FBT001 - parametrized
+    """Short windows are many, and so may their leading hashtags be: one by one these would cost more than adding all up."""
+    rule = Rule(window_seconds=300 // windows)
+    store.take_over(epoch("c", rule=rule))
+    latest = MINUTE + (windows - 1) * rule.window_seconds
+    starts = slide_starts(latest, rule.window_seconds)
+    many = windows > 5
+    fill(
+        store,
+        {(start, f"#{tag:04}"): 1 + (tag + nth * many) % hashtags for nth, start in enumerate(starts) for tag in range(hashtags)},
+    )
+    with counted(path) as counts, statements() as found:
+        known = counts.windows(starts[0], latest, 20)
+        view = read_slide(counts, latest, 5, known)
+    assert view is not None
+    assert len(view.ranked) == 5
+    assert any("ranking.hashtag IN" in text for text, *_more in found) == looked_up
+    assert any("GROUP BY ranking.hashtag" in text for text, *_more in found) != looked_up
