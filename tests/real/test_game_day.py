@@ -62,7 +62,7 @@ from pathlib import Path
 from functools import partial
 from trending.stream.checkpoint import ends_of_batch
 from trending.stream.dead_letters import DeadLetters
-from trending.stream.sink import RankingSink
+from trending.stream.sink import Pruning, RankingSink
 from trending.programs.specifications import StreamSpec
 from trending.serving.store import Store
 from trending.stream.job import run_job
@@ -79,7 +79,9 @@ spec = StreamSpec.load(Path(sys.argv[1]))
 store = Store(spec.store)
 letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
 ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
-run_job(spec, threading.Event(), KilledAfterWrite(store, spec.checkpoint_id, letters, None, print, ends_of, print), store)
+pruning = Pruning(spec.settings.ranking_days, lambda now: None)
+sink = KilledAfterWrite(store, spec.checkpoint_id, letters, None, print, ends_of, print, pruning)
+run_job(spec, threading.Event(), sink, store)
 """
 
 
