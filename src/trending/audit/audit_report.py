@@ -48,6 +48,7 @@ class AuditReport:
     everything must have been counted. The verdict is *incomplete* where something can't be verified any more:
     ``not_verifiable`` tweets were acknowledged for a topic that is gone, ``expired`` records were deleted by retention after
     they had been counted, and ``letters_expired`` dead letters. ``letters_twice`` are dead letters that another one repeats.
+    ``disordered`` are places of a partition where a tweet of one of our senders follows one that it sent later.
     """
 
     acknowledged: int
@@ -77,6 +78,7 @@ class AuditReport:
     letters_twice: int = 0
     letters_expired: int = 0
     sent_back: int = 0
+    disordered: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -91,7 +93,7 @@ class AuditReport:
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, duplicated or dropped, and all sources agree."""
-        wrong = self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark
+        wrong = self.lost or self.duplicated or self.not_attempted or self.disordered or self.dropped_by_spark
         letters = self.letters_twice or self.dead_letters + self.letters_expired != sum(self.rejected.values())
         return not (wrong or self.differences or self.disagreements or letters or self.stands_still)
 
@@ -126,6 +128,8 @@ class AuditReport:
             lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
         if self.not_attempted:
             lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
+        if self.disordered:
+            lines.append(f"audit: order of one sender broken: {self.disordered}")
         for row in self.differences[:MAX_DIFFERENCES]:
             window = local_time(row.window, zone)
             lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
@@ -191,4 +195,5 @@ _SUMMED = (
     "letters_twice",
     "letters_expired",
     "sent_back",
+    "disordered",
 )

@@ -40,13 +40,16 @@ class Recount:
     ``tweets`` are (checkpoint, window start, hashtag) → number, ``untagged`` (checkpoint, window start) → number, ``rejects``
     (checkpoint, partition, reason) → offsets: what the store must have. Records behind what the open epoch has counted are *in
     flight*: ``in_flight`` is their number, and ``oldest`` the append time of the first. ``uncounted`` are records that no epoch
-    counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again.
+    counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again. ``disordered`` are run → places of a
+    partition where an id is followed by a smaller one, those that came again left out.
     """
 
     epochs: Sequence[Epoch] = ()
     tweets: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     ids: defaultdict[str, SequenceSet] = field(default_factory=lambda: defaultdict(SequenceSet))
     repeated: int = 0
+    disordered: Counter[str] = field(default_factory=Counter)
+    latest: dict[tuple[str, int], int] = field(default_factory=dict)
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
     untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -97,10 +100,23 @@ class Recount:
         told = np.zeros(len(records), np.bool_)
         for run, rows in rows_by_run(identities):
             sequences = identities.sequences[rows]
-            self.repeated += self.ids[run].add(sequences)
+            repeated = self.ids[run].add(sequences)
+            number = int(np.count_nonzero(repeated))
+            self.repeated += number
+            self._follow(run, records.partition, sequences[~repeated] if number else sequences)
             if run in acknowledged:
                 told[rows] = acknowledged[run].has(sequences)
         return identities, told
+
+    def _follow(self, run: str, partition: int, sequences: NDArray[np.uint64]) -> None:
+        """Look whether these ids of one sender, in the order of their offsets, go on where its last one of the partition was."""
+        if not len(sequences):
+            return
+        disordered = int(np.count_nonzero(sequences[1:] < sequences[:-1]))
+        disordered += int(sequences[0] < np.uint64(self.latest.get((run, partition), 0)))
+        if disordered:
+            self.disordered[run] += disordered
+        self.latest[run, partition] = sequences[-1].item()
 
     def _add(self, part: _Part) -> None:
         """Count the plain tweets by columns, and everything else record by record."""

@@ -22,6 +22,7 @@ _SHIFT = np.uint64(10)
 _CHUNK = 1 << 10
 """Sequences of one chunk. A chunk takes 128 bytes and its place in a dictionary: ids without any order cost what they did."""
 _LOW = np.uint64(_CHUNK - 1)
+_NONE = bytes(_CHUNK // 8)
 
 
 class SequenceSet:
@@ -34,23 +35,36 @@ class SequenceSet:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, sequences: Sequences) -> int:
-        """Add the sequences, and return how many were there already, or come twice among them."""
-        before = self._length
+    def add(self, sequences: Sequences) -> NDArray[np.bool_]:
+        """Add the sequences, and return for each whether it was there already, or stands earlier among them."""
+        repeated = np.zeros(len(sequences), np.bool_)
         chunks = sequences >> _SHIFT
         lows = (sequences & _LOW).astype(np.int64)
         touched = np.unique(chunks)
         for chunk in touched.tolist():
-            flags = np.zeros(_CHUNK, np.bool_)
-            flags[lows[chunks == np.uint64(chunk)] if len(touched) > 1 else lows] = True
-            bits = np.packbits(flags)
-            if (known := self._chunks.get(chunk)) is not None:
-                there = np.frombuffer(known, np.uint8)
-                self._length -= _ones(there)
-                bits |= there
-            self._length += _ones(bits)
-            self._chunks[chunk] = bits.tobytes()
-        return len(sequences) - (self._length - before)
+            rows = np.flatnonzero(chunks == np.uint64(chunk)) if len(touched) > 1 else None
+            repeats = self._add_chunk(chunk, lows if rows is None else lows[rows])
+            if repeats is not None:
+                repeated[slice(None) if rows is None else rows] = repeats
+        return repeated
+
+    def _add_chunk(self, chunk: int, lows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Add sequences of one chunk; returns which of them are repeated, or None where none is."""
+        flags = np.zeros(_CHUNK, np.bool_)
+        flags[lows] = True
+        bits = np.packbits(flags)
+        there = np.frombuffer(self._chunks.get(chunk, _NONE), np.uint8)
+        bits |= there
+        added = _ones(bits) - _ones(there)
+        self._length += added
+        self._chunks[chunk] = bits.tobytes()
+        if added == len(lows):
+            return None
+        repeated = np.unpackbits(there)[lows].astype(np.bool_)
+        _members, firsts = np.unique(lows, return_index=True)
+        again = np.ones(len(lows), np.bool_)
+        again[firsts] = False
+        return repeated | again
 
     def count(self, start: int, stop: int) -> int:
         """Return how many members lie from ``start`` to ``stop`` (exclusive)."""

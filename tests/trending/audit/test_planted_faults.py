@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def found_by(report: AuditReport) -> dict[str, int]:
     """Return the figures of a report that are not 0 and would be, were nothing wrong or unknown."""
-    names = ("lost", "duplicated", "unknown_arrived", "not_attempted", "without_id", "in_flight", "dropped_by_spark")
+    names = ("lost", "duplicated", "unknown_arrived", "not_attempted", "disordered")
+    names += ("without_id", "in_flight", "dropped_by_spark")
     figures = {name: getattr(report, name) for name in names}
     differences = {f"differs from the {each.witness}": 0 for each in report.differences}
     for each in report.differences:
@@ -70,6 +71,19 @@ def an_id_is_nobodys(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
     return {"not_attempted": 1}
 
 
+def the_order_of_one_sender_is_broken(lab: Lab, draw: st.DataObject) -> dict[str, int]:
+    lab.send_tweets(2)
+    place = draw.draw(st.integers(0, len(lab.log) - 2))
+    swap_ids(lab, place, place + 1)
+    return {"disordered": 1}
+
+
+def an_offset_reads_differently_the_second_time(lab: Lab, draw: st.DataObject) -> dict[str, int]:
+    place = draw.draw(st.integers(0, len(lab.log) - 1))
+    lab.log[place] = replace(lab.log[place], value=tweet("#other"))
+    return {"lost": 1, "duplicated": 1, "differs from the store": 2, "differs from the ledger": 2}
+
+
 def a_failed_send_has_arrived(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
     lab.send(tweet("#a"), MINUTE + 300, acknowledge=False)
     lab.failed += 1
@@ -79,6 +93,12 @@ def a_failed_send_has_arrived(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
 def somebody_else_writes(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
     lab.send(tweet("#a"), MINUTE + 300, run=None)
     return {"without_id": 1}
+
+
+def swap_ids(lab: Lab, place: int, other: int) -> None:
+    """Let two records of the log have each other's id."""
+    log = lab.log
+    log[place], log[other] = replace(log[place], headers=log[other].headers), replace(log[other], headers=log[place].headers)
 
 
 def group_of(place: int) -> tuple[int, str]:
@@ -95,6 +115,8 @@ PLANTS: list[Callable[[Lab, st.DataObject], dict[str, int]]] = [
     a_tweet_is_counted_in_another_window,
     two_hashtags_are_swapped,
     an_id_is_nobodys,
+    the_order_of_one_sender_is_broken,
+    an_offset_reads_differently_the_second_time,
     a_failed_send_has_arrived,
     somebody_else_writes,
 ]
