@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,21 +47,37 @@ class Ledgers:
 class LogRange:
     """The part of a topic's log that was read, each partition → offset: where counting began, what retention left, the end.
 
-    ``seen_at`` is the time of the store's figures, in seconds since the epoch.
+    ``seen_at`` is the time of the store's figures, in seconds since the epoch. ``sealed`` is where a seal ends, which the log
+    reaches: what lies before was found then, and retention may have taken it since.
     """
 
     starts: Mapping[int, int]
     firsts: Mapping[int, int]
     ends: Mapping[int, int]
     seen_at: float
+    sealed: Mapping[int, int] = field(default_factory=dict)
 
     def beginning(self) -> dict[int, int]:
-        """Return partition → offset of the first record that is there and is audited."""
-        return {part: max(start, self.firsts.get(part, 0)) for part, start in self.starts.items()}
+        """Return partition → offset of the first record that is audited, by a seal or because it is there."""
+        there = {part: max(start, self.firsts.get(part, 0)) for part, start in self.starts.items()}
+        return {part: self.starts[part] if part in self.sealed else first for part, first in there.items()}
 
     def cut(self) -> set[int]:
-        """Return the partitions of which retention has taken records that were counted, or should have been."""
-        return {part for part, start in self.starts.items() if self.firsts.get(part, 0) > start}
+        """Return the partitions of which retention has taken records that were counted, or should have been, and no seal has."""
+        return {part for part, start in self.starts.items() if part not in self.sealed and self.firsts.get(part, 0) > start}
+
+    def expired_sealed(self) -> int:
+        """Return how many offsets retention has taken that a seal covers."""
+        return sum(max(0, self.firsts.get(part, 0) - self.starts[part]) for part in self.sealed if part in self.starts)
+
+    def runs_cut(self, ledger: Ledger) -> set[str]:
+        """Return the runs of which the ledger's counts are about records outside the audited range too."""
+        beginning = self.beginning()
+        return {
+            row.run
+            for row in ledger.intervals
+            if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > self.ends.get(row.partition, row.end_offset)
+        }
 
 
 def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, letters: Letters, longest: float) -> AuditReport:
@@ -71,6 +87,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     that no epoch counts; duplicated = ids twice in the log + those counted beyond the log. Log and ledger are compared up to the
     log's stable end, store and log up to the ends that the store has with its counts. ``longest`` is the age in seconds from
     which on what lies between means that the stream stands still.
+
+    Of a recount that goes on from a seal, what that has closed is carried over as sums, which the store's digests vouch for.
     """
     before = ledgers.before
     acknowledged = by_run(ledgers.after.acknowledged_ranges(part.beginning(), part.ends))
@@ -100,7 +118,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     return AuditReport(
         acknowledged=promised,
         in_log=in_log,
-        counted=sum(counts.values()) - log.without_id,
+        counted=sum(counts.values()) + log.carried.tweets - log.without_id,
         lost=promised - arrived + missing + unbooked + log.uncounted + gone,
         duplicated=log.repeated + beyond + overbooked,
         unknown_arrived=attempted - known,
@@ -108,8 +126,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         given_up=ledgers.after.failed,
         without_id=log.without_id,
         foreign=log.foreign,
-        rejected=_by_reason(log.rejects),
-        dead_letters=sum(letters.account_for(*place, offsets) for place, offsets in refused),
+        rejected=dict(Counter(_by_reason(log.rejects)) + Counter(log.carried.rejected)),
+        dead_letters=sum(letters.account_for(*place, offsets) for place, offsets in refused) + sum(log.carried.rejected.values()),
         dropped_by_spark=store.dropped,
         differences=tuple(differences),
         start=part.starts,
@@ -118,7 +136,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         oldest=max(0.0, part.seen_at - log.oldest) if log.in_flight else 0.0,
         longest=longest,
         expired=expired,
-        untagged=log.untagged.total(),
+        expired_sealed=part.expired_sealed(),
+        untagged=log.untagged.total() + log.carried.untagged,
         read_again=log.second.records,
         disagreements=tuple(log.second.disagreements),
         disordered=sum(places for run, places in log.disordered.items() if run in ledgers.after.reserved),
@@ -197,17 +216,13 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
     sent and acknowledged as one.
     """
-    beginning = part.beginning()
-    cut = {
-        row.run
-        for row in ledger.intervals
-        if row.first_offset < beginning.get(row.partition, 0) or row.end_offset > part.ends.get(row.partition, row.end_offset)
-    }
+    cut = part.runs_cut(ledger)
+    closing = log.carried.closing
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():
-        if run not in cut:
+        if run not in cut and minute >= closing:
             found[minute, hashtag] += tweets
-    expected = ledger.expected_minutes(found, cut)
+    expected = ledger.from_minute(closing).expected_minutes(found, cut)
     return _differences(_unnamed(found), _unnamed(expected), "ledger")
 
 

@@ -33,6 +33,16 @@ if TYPE_CHECKING:
     from trending.serving.epochs import Epoch
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What a recount goes on from, as sums: the windows and rejects that a seal has closed. ``closing`` is the first open one."""
+
+    closing: float = -math.inf
+    tweets: int = 0
+    untagged: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class Recount:
     """What a fresh read of one topic's log holds.
@@ -41,7 +51,8 @@ class Recount:
     (checkpoint, partition, reason) → offsets: what the store must have. Records behind what the open epoch has counted are *in
     flight*: ``in_flight`` is their number, and ``oldest`` the append time of the first. ``uncounted`` are records that no epoch
     counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again. ``disordered`` are run → places of a
-    partition where an id is followed by a smaller one, those that came again left out.
+    partition where an id is followed by a smaller one, those that came again left out; ``latest`` is a run's last sequence in a
+    partition. ``minutes`` are acknowledged tweets by run and append minute, ``unproven`` the others that have an id of ours.
     """
 
     epochs: Sequence[Epoch] = ()
@@ -51,6 +62,7 @@ class Recount:
     disordered: Counter[str] = field(default_factory=Counter)
     latest: dict[tuple[str, int], int] = field(default_factory=dict)
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    unproven: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
     untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
     foreign: int = 0
@@ -62,6 +74,7 @@ class Recount:
     first: float = math.inf
     last: float = -math.inf
     first_appends: dict[int, float] = field(default_factory=dict)
+    carried: Carried = field(default_factory=Carried)
 
     @property
     def span(self) -> float:
@@ -147,8 +160,9 @@ class Recount:
             rest, is_told = divmod(group, 2)
             rest, number = divmod(rest, runs)
             window, minute = divmod(rest, len(minutes))
-            if is_told:
-                self.minutes[part.identities.runs[number - 1], minutes[minute].item(), hashtag] += tweets
+            if number:
+                proven = self.minutes if is_told else self.unproven
+                proven[part.identities.runs[number - 1], minutes[minute].item(), hashtag] += tweets
             if part.counted:
                 self.tweets[part.epoch.checkpoint, windows[window].item(), hashtag] += tweets
         if part.counted:
@@ -165,11 +179,12 @@ class Recount:
             self.foreign += 1
             return
         number = part.identities.numbers[row].item()
-        if part.acknowledged[row]:
+        if number != NOBODY:
             # The ledger books a tweet when it is appended, whatever becomes of it: by arrival there is no late and no future.
             kept = classify(record.value, record.append_time, WindowTime.ARRIVAL) if verdict.kind is Kind.REJECT else verdict
             if kept.kind is Kind.TWEET:
-                self.minutes[part.identities.runs[number], window_start(record.append_time), kept.label] += 1
+                proven = self.minutes if part.acknowledged[row] else self.unproven
+                proven[part.identities.runs[number], window_start(record.append_time), kept.label] += 1
         if not part.counted:
             self._miss(part, np.array([row]))
         elif verdict.kind is Kind.UNTAGGED:
@@ -237,9 +252,17 @@ def over_epochs(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int
     return found
 
 
-def recount(records: Iterable[RecordColumns], epochs: Sequence[Epoch], acknowledged: Mapping[str, SequenceRanges]) -> Recount:
-    """Read the log of one topic once and count it by ``trending.tweets.rule``; there must be an epoch."""
-    result = Recount(epochs)
+def recount(
+    records: Iterable[RecordColumns],
+    epochs: Sequence[Epoch],
+    acknowledged: Mapping[str, SequenceRanges],
+    result: Recount | None = None,
+) -> Recount:
+    """Read the log of one topic once and count it by ``trending.tweets.rule``; there must be an epoch.
+
+    With a ``result`` it goes on from there.
+    """
+    result = result or Recount(epochs)
     for each in records:
         result.add(each, acknowledged)
     return result

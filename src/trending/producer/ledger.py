@@ -10,7 +10,7 @@ lie (``unplaced``), and which of them fell into which minute between the two (``
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
@@ -149,6 +149,11 @@ class Ledger:
             {run: topic for run, topic in self.topics.items() if run in runs},
             tuple(each for each in self.redriven if each.run in runs),
         )
+
+    def from_minute(self, minute: float) -> Ledger:
+        """Return the ledger with the counts of that append minute and later ones only."""
+        counts = {key: tweets for key, tweets in self.counts.items() if key[1] >= minute}
+        return replace(self, counts=counts, spread={key: tweets for key, tweets in self.spread.items() if key[2] >= minute})
 
     @property
     def acknowledged(self) -> int:

@@ -114,6 +114,11 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
+def last_batch(epoch: Epoch) -> int:
+    """Return the number of an epoch's last batch; below every batch's of a job where there was none."""
+    return -1 if epoch.last_batch is None else epoch.last_batch
+
+
 def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
     """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
     epochs = tables.epochs.c

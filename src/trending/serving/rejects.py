@@ -5,6 +5,7 @@ A CSV piped into the topic is a million rejects. As rows of their own they would
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import defaultdict
 from itertools import groupby
@@ -18,7 +19,7 @@ from trending.kafka.packed_offsets import unpack
 from trending.kafka.rejects import OFFSET, Rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -59,12 +60,30 @@ def book(connection: Connection, table: Table, checkpoint: str, batch: int, reje
         connection.execute(insert(table), rows)
 
 
-def by_checkpoint(connection: Connection, table: Table) -> dict[tuple[str, int, str], array[int]]:
-    """Return (checkpoint, partition, reason) → offsets in order; an offset that two batches booked is there twice."""
+def by_checkpoint(
+    connection: Connection, table: Table, sealed_batches: Mapping[str, int] | None = None
+) -> dict[tuple[str, int, str], array[int]]:
+    """Return (checkpoint, partition, reason) → offsets in order; an offset that two batches booked is there twice.
+
+    Those up to the last batch that a seal covers (checkpoint → batch) are left out.
+    """
+    covered = sealed_batches or {}
     found: defaultdict[tuple[str, int, str], array[int]] = defaultdict(lambda: array(OFFSET))
     for row in connection.execute(select(table).order_by(table.c.checkpoint, table.c.partition, table.c.reason, table.c.batch)):
-        found[row.checkpoint, row.partition, row.reason].extend(unpack(row.offsets))
+        if row.batch > covered.get(row.checkpoint, row.batch - 1):
+            found[row.checkpoint, row.partition, row.reason].extend(unpack(row.offsets))
     return {key: array(OFFSET, sorted(offsets)) for key, offsets in found.items()}
+
+
+def digests(connection: Connection, table: Table, last_batches: Mapping[str, int]) -> dict[str, str]:
+    """Return a digest of each checkpoint's rejects up to a batch (checkpoint → batch)."""
+    found = {checkpoint: hashlib.blake2b(digest_size=16) for checkpoint in last_batches}
+    columns = table.c
+    for row in connection.execute(select(table).order_by(columns.checkpoint, columns.partition, columns.batch, columns.reason)):
+        if row.checkpoint in found and row.batch <= last_batches[row.checkpoint]:
+            head = f"{row.partition} {row.batch} {len(row.reason)} {row.reason} {row.records} {len(row.offsets)} "
+            found[row.checkpoint].update(head.encode() + row.offsets)
+    return {checkpoint: digest.hexdigest() for checkpoint, digest in found.items()}
 
 
 def total(connection: Connection, table: Table) -> int:
