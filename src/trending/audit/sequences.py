@@ -115,10 +115,10 @@ class SequenceSet:
         lows = (sequences & _LOW).astype(np.int64)
         touched = np.unique(chunks)
         for chunk in touched.tolist():
-            rows = np.flatnonzero(chunks == np.uint64(chunk)) if len(touched) > 1 else None
-            repeats = self._add_chunk(chunk, lows if rows is None else lows[rows])
+            rows = chunks == np.uint64(chunk) if len(touched) > 1 else slice(None)
+            repeats = self._add_chunk(chunk, lows[rows])
             if repeats is not None:
-                repeated[slice(None) if rows is None else rows] = repeats
+                repeated[rows] = repeats
         return repeated
 
     def _add_chunk(self, chunk: int, lows: NDArray[np.int64]) -> NDArray[np.bool_] | None:

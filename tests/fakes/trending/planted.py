@@ -1,12 +1,17 @@
-"""One fault of each kind, to be planted in a lab of ``Lab.send_tweets``; each returns what an audit must name, no more."""
+"""One fault of each kind, to be planted in any lab that has a tweet of ours which no seal covers.
+
+Each returns what an audit must name then, and did not name before.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fakes.trending.audited import MINUTE, TAGS, Lab, tweet
+from fakes.trending.audited import Lab, tweet
 from hypothesis import strategies as st
+
+from trending.tweets.rule import Kind, classify, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,76 +30,95 @@ def found_by(report: AuditReport) -> dict[str, int]:
     return {name: number for name, number in (figures | differences).items() if number}
 
 
+def ours(lab: Lab) -> list[int]:
+    """Return the places of the acknowledged tweets that no seal covers."""
+    acknowledged = {each.first_offset for each in lab.acknowledged}
+    return [
+        place
+        for place, record in enumerate(lab.log)
+        if record.offset >= lab.sealed_to
+        and record.offset in acknowledged
+        and classify(record.value, record.append_time, lab.mode).kind is Kind.TWEET
+    ]
+
+
 def behind_the_seal(lab: Lab, draw: st.DataObject) -> int:
-    """Return the place of a record that no seal covers."""
-    return draw.draw(st.integers(lab.sealed_to, len(lab.log) - 1))
+    """Return the place of one of them."""
+    return draw.draw(st.sampled_from(ours(lab)))
+
+
+def at_the_end(lab: Lab) -> float:
+    """Return the time of the last record."""
+    return lab.log[-1].append_time
 
 
 def a_tweet_is_lost_on_the_way(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    del lab.log[place := behind_the_seal(lab, draw)]
-    window, hashtag = group_of(place)
-    lab.counts[window, hashtag] -= 1
+    place = behind_the_seal(lab, draw)
+    lab.counts[group_of(lab, place)] -= 1
+    del lab.log[place]
     return {"lost": 1, "differs from the ledger": 1}
 
 
 def a_tweet_is_not_counted(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    lab.counts[group_of(behind_the_seal(lab, draw))] -= 1
+    lab.counts[group_of(lab, behind_the_seal(lab, draw))] -= 1
     return {"lost": 1, "differs from the store": 1}
 
 
 def a_tweet_is_counted_twice(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    lab.counts[group_of(behind_the_seal(lab, draw))] += 1
+    lab.counts[group_of(lab, behind_the_seal(lab, draw))] += 1
     return {"duplicated": 1, "differs from the store": 1}
 
 
 def a_tweet_is_twice_in_the_log(lab: Lab, draw: st.DataObject) -> dict[str, int]:
     place = behind_the_seal(lab, draw)
     lab.log.append(replace(lab.log[place], offset=len(lab.log)))
-    lab.counts[group_of(place)] += 1
+    lab.counts[group_of(lab, place)] += 1
     return {"duplicated": 1, "differs from the ledger": 1}
 
 
 def a_tweet_is_counted_in_another_window(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    window, hashtag = group_of(behind_the_seal(lab, draw))
+    window, hashtag = group_of(lab, behind_the_seal(lab, draw))
     lab.counts[window, hashtag] -= 1
     lab.counts[window + draw.draw(st.sampled_from([600] if lab.sealed_to else [-600, 600])), hashtag] += 1
     return {"lost": 1, "duplicated": 1, "differs from the store": 2}
 
 
 def two_hashtags_are_swapped(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    window, hashtag = group_of(behind_the_seal(lab, draw))
+    window, hashtag = group_of(lab, behind_the_seal(lab, draw))
     lab.counts[window, hashtag] -= 1
     lab.counts[window, "#swapped"] += 1
     return {"lost": 1, "duplicated": 1, "differs from the store": 2}
 
 
 def an_id_is_nobodys(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
-    lab.send(tweet("#a"), MINUTE + 300, run="other", acknowledge=False)
-    del lab.reserved["other"]
+    lab.send(tweet("#a", at_the_end(lab)), at_the_end(lab), run="nobody", acknowledge=False)
+    del lab.reserved["nobody"]
     return {"not_attempted": 1}
 
 
 def the_order_of_one_sender_is_broken(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    lab.send_tweets(2)
-    place = draw.draw(st.integers(lab.sealed_to, len(lab.log) - 2))
+    number = draw.draw(st.integers(2, 5))
+    for _ in range(number):
+        lab.send(tweet("#a", at_the_end(lab)), at_the_end(lab))
+    place = len(lab.log) - draw.draw(st.integers(2, number))
     swap_ids(lab, place, place + 1)
     return {"disordered": 1}
 
 
 def an_offset_reads_differently_the_second_time(lab: Lab, draw: st.DataObject) -> dict[str, int]:
     place = behind_the_seal(lab, draw)
-    lab.log[place] = replace(lab.log[place], value=tweet("#other"))
+    lab.log[place] = replace(lab.log[place], value=tweet("#other", lab.log[place].append_time))
     return {"lost": 1, "duplicated": 1, "differs from the store": 2, "differs from the ledger": 2}
 
 
 def a_failed_send_has_arrived(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
-    lab.send(tweet("#a"), MINUTE + 300, acknowledge=False)
+    lab.send(tweet("#a", at_the_end(lab)), at_the_end(lab), acknowledge=False)
     lab.failed += 1
     return {"unknown_arrived": 1}
 
 
 def somebody_else_writes(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
-    lab.send(tweet("#a"), MINUTE + 300, run=None)
+    lab.send(tweet("#a", at_the_end(lab)), at_the_end(lab), run=None)
     return {"without_id": 1}
 
 
@@ -104,9 +128,11 @@ def swap_ids(lab: Lab, place: int, other: int) -> None:
     log[place], log[other] = replace(log[place], headers=log[other].headers), replace(log[other], headers=log[place].headers)
 
 
-def group_of(place: int) -> tuple[int, str]:
-    """Return window and hashtag of a tweet of ``Lab.send_tweets``."""
-    return MINUTE + 7 * place // 60 * 60, TAGS[place % 3]
+def group_of(lab: Lab, place: int) -> tuple[int, str]:
+    """Return window and hashtag of a tweet."""
+    record = lab.log[place]
+    verdict = classify(record.value, record.append_time, lab.mode)
+    return window_start(verdict.time), verdict.label
 
 
 HARMLESS = {a_failed_send_has_arrived, somebody_else_writes}
