@@ -302,3 +302,16 @@ def test_what_was_acknowledged_for_a_topic_that_is_gone_is_covered_by_its_seal(w
         ledger.acknowledge(1, 0, 8, record.append_time, "#Spark")
     with pytest.raises(AuditIncomplete):
         audit()
+
+
+def test_a_seal_that_cannot_be_written_is_told_and_changes_no_verdict(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted_tweet(world)
+    monkeypatch.setattr("trending.database.BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(StackPaths.of("lab").store, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        assert audit().clean
+        somebody.execute("ROLLBACK")
+    assert any("the audit is not sealed: the seal cannot be written" in line and "locked" in line for line in said)
+    assert kept_seals() == []

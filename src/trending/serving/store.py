@@ -232,9 +232,13 @@ class Store:
             return seals.read(connection, _seals)
 
     def seal(self, seal: seals.StoredSeal, known: Mapping[seals.Place, seals.ClosedWindow]) -> None:
-        """Replace a topic's seal; ``known`` are the windows of the one it goes on from."""
-        with self._engine.begin() as connection:
-            seals.write(connection, _seals, seal, known)
+        """Replace a topic's seal; ``known`` are the windows of the one it goes on from. LabError where it cannot be written."""
+        try:
+            with self._engine.begin() as connection:
+                seals.write(connection, _seals, seal, known)
+        except OperationalError as error:
+            cause = f"the seal cannot be written to the serving store {self._path}"
+            raise LabError(cause, str(error.orig), "make status") from error
 
     def break_seals(self) -> None:
         """Delete all seals, so that the next audit reads everything."""
