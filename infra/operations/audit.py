@@ -19,6 +19,7 @@ from trending.audit.recount import Recount, over_epochs
 from trending.audit.seal import Unfit
 from trending.audit.sealing import letters_behind
 from trending.audit.seals import Seals
+from trending.audit.sequences import by_run
 from trending.errors import AuditFailed, AuditIncomplete, LabError
 from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from trending.audit.seal import Seal
     from trending.audit.sealing import Kept
     from trending.kafka.record_columns import RecordColumns
+    from trending.producer.known import Known
     from trending.producer.ledger import Ledger
     from trending.serving.epochs import Epoch
     from trending.serving.store import StoreView
@@ -108,11 +110,12 @@ def examine(lab: Lab, longest: float, *, since_seal: bool) -> Examined:
 
 
 def _examine(lab: Lab, store: Store, seals: Seals, longest: float) -> Examined:
-    before = read_ledger(lab.paths.ledger)
+    known = seals.known()
+    before = read_ledger(lab.paths.ledger, known)
     view = store.view(seals.closing(), seals.batches())
     seen_at = time.time()
     topics = {epoch.topic_id: epoch.topic for epoch in view.epochs}
-    audited = [_Audited(lab, view, before, seals.kept.get(identity), seen_at, identity) for identity in topics]
+    audited = [_Audited(lab, view, before, known, seals.kept.get(identity), seen_at, identity) for identity in topics]
     examined = {each.identity: each.examine(longest) for each in audited if each.is_there()}
     if not examined:
         cause = "the topic that was counted is gone, and what was acknowledged cannot be verified"
@@ -127,7 +130,7 @@ def _examine(lab: Lab, store: Store, seals: Seals, longest: float) -> Examined:
         left = before.of_topic(identity, view.epochs[0].topic_id)
         found = seals.found(identity, view, left)
         covered += found
-        lost_sight += left.acknowledged - found
+        lost_sight += sum(map(len, by_run(left.acknowledged_ranges({})).values())) - found
         if identity in seals.kept:
             changed += seals.kept[identity].changed(view)
     report = replace(report, not_verifiable=lost_sight, covered=covered, changed=changed, unused=tuple(seals.unused))
@@ -155,6 +158,7 @@ class _Audited:
     lab: Lab
     view: StoreView
     before: Ledger
+    known: Sequence[Known]
     kept: Kept | None
     seen_at: float
     identity: str
@@ -173,6 +177,9 @@ class _Audited:
 
     def ours(self, ledger: Ledger) -> Ledger:
         return ledger.of_topic(self.identity, self.view.epochs[0].topic_id)
+
+    def _ledger_now(self) -> Ledger:
+        return self.ours(read_ledger(self.lab.paths.ledger, self.known))
 
     def examine(self, longest: float) -> tuple[Examined, Kept | None]:
         """Examine the topic; returns what was found, and the seal to keep. Raises Unfit with the topic where its seal is."""
@@ -204,7 +211,7 @@ class _Audited:
             letters_id,
             letters_ends,
         )
-        found = examine_topic(evidence, read, lambda: self.ours(read_ledger(self.lab.paths.ledger)), longest)
+        found = examine_topic(evidence, read, self._ledger_now, longest)
         names = {each.checkpoint for each in self.epochs}
         counts = over_epochs({key: tweets for key, tweets in self.view.counts.items() if key[0] in names})
         examined = Examined(found.report, dict(evidence.range().starts), found.recounted, clock.monotonic() - began, counts)

@@ -82,6 +82,7 @@ def examine_topic(
     if kept:
         kept.seal.require_epochs(epochs)
         kept.seal.require_log(evidence.log)
+        kept.seal.require_ledger(evidence.ledger)
         require_letters_behind(kept.seal, evidence.letters)
     acknowledged = by_run(evidence.ledger.acknowledged_ranges(part.beginning(), part.ends))
     log = go_on(kept.seal, epochs, acknowledged) if kept else Recount(epochs)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from trending.audit.sequences import SequenceRanges
+from trending.audit.sequences import SequenceRanges, by_run
+from trending.producer.known import Known, KnownRun
 from trending.settings import WindowTime  # noqa: TC001 - read at run time by pydantic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from trending.producer.ledger import Ledger
     from trending.serving.epochs import Epoch
     from trending.serving.seals import StoredSeal
 
@@ -115,6 +117,24 @@ class Seal:
     def batches(self) -> dict[str, int]:
         """Return checkpoint → last batch that it covers."""
         return {epoch.checkpoint: epoch.last_batch for epoch in self.epochs}
+
+    def known(self) -> Known:
+        """Return what the ledger need not tell again."""
+        runs = {}
+        for run, ids in self.ids.items():
+            unproven = sequence_ranges(self.unproven.get(run, ()))
+            proven = tuple(range(start, stop) for start, stop in sequence_ranges(ids).without(unproven))
+            runs[run] = KnownRun(proven, min((start for start, _stop in unproven), default=None))
+        return Known(self.starts, self.ends, self.closing, runs)
+
+    def require_ledger(self, ledger: Ledger) -> None:
+        """Raise Unfit unless the rows that were left out of the ledger hold what was acknowledged when the seal was made."""
+        read = by_run((each.run, range(each.first_sequence, each.last_sequence + 1)) for each in ledger.intervals)
+        for run, known in ledger.known.items():
+            proven = SequenceRanges(known.acknowledged)
+            if ledger.left_out.get(run, 0) + (proven.among(read[run]) if run in read else 0) != len(proven):
+                cause = f"the ledger's acknowledgements of run {run} before it have changed"
+                raise Unfit(cause)
 
     def document(self) -> str:
         """Return the seal as it is stored."""

@@ -199,7 +199,7 @@ def require_behind(seal: Seal, log: Recount, ledger: Ledger, cut: set[str]) -> N
         cause = "the ledger has tweets between two minutes on both sides of its last closed one"
         raise Unfit(cause)
     expected = Counter(seal.minutes_before)
-    found: Counter[str] = Counter()
+    found = Counter(ledger.left_out_tweets)
     for (run, minute, _hashtag), tweets in log.minutes.items():
         expected[run] += tweets if minute < seal.closing else 0
     for (run, minute, _hashtag), tweets in ledger.counts.items():

@@ -12,6 +12,7 @@ from trending.text import local_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from trending.producer.known import Known
     from trending.producer.ledger import Ledger
     from trending.serving.seals import StoredSeal
     from trending.serving.store import StoreView
@@ -46,13 +47,18 @@ class Seals:
         """Return checkpoint → last batch that is covered, over all topics."""
         return {checkpoint: batch for kept in self.kept.values() for checkpoint, batch in kept.seal.batches().items()}
 
+    def known(self) -> list[Known]:
+        """Return what the ledger need not tell again."""
+        return [kept.seal.known() for kept in self.kept.values()]
+
     def found(self, topic_id: str, view: StoreView, ledger: Ledger) -> int:
-        """Return how many of the tweets that the ledger has for a topic that is gone a seal has found. Raises Unfit as ever."""
+        """Return how many of the tweets that the ledger has for a topic that is gone its seal has found. Raises Unfit as ever."""
         if topic_id not in self.kept:
             return 0
         seal = self.kept[topic_id].seal
         try:
             seal.require_epochs([epoch for epoch in view.epochs if epoch.topic_id == topic_id])
+            seal.require_ledger(ledger)
         except Unfit as unfit:
             unfit.topic_id = topic_id
             raise

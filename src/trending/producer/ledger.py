@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, select
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.producer import known as what_is_known
 from trending.producer import redriven as sent_back
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Engine
+
+    from trending.producer.known import Known, KnownRun
 
 metadata = MetaData()
 runs_table = Table(
@@ -121,7 +124,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger entries of all producer runs of a stack."""
+    """The ledger entries of all producer runs of a stack.
+
+    Of what a reader knows already the rows are left out: ``known`` has the sequences, ``left_out`` is run → how many sequences
+    were in the rows of acknowledgements, ``left_out_tweets`` how many tweets in those of the counts.
+    """
 
     intervals: tuple[Interval, ...]
     counts: dict[tuple[str, int, str], int]
@@ -133,6 +140,9 @@ class Ledger:
     """Run → id of its topic. A run from before 2026-11-29 has none: it belongs to the first topic that was counted."""
     redriven: tuple[sent_back.Redriven, ...] = ()
     """The letters that were sent back; their runs are no producer's."""
+    known: Mapping[str, KnownRun] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out_tweets: Mapping[str, int] = field(default_factory=dict)
 
     def of_topic(self, topic_id: str, oldest: str) -> Ledger:
         """Return the part of the ledger that is about a topic; ``oldest`` is the one that was counted first.
@@ -148,6 +158,9 @@ class Ledger:
             {key: tweets for key, tweets in self.spread.items() if key[0] in runs},
             {run: topic for run, topic in self.topics.items() if run in runs},
             tuple(each for each in self.redriven if each.run in runs),
+            {run: known for run, known in self.known.items() if run in runs},
+            {run: number for run, number in self.left_out.items() if run in runs},
+            {run: number for run, number in self.left_out_tweets.items() if run in runs},
         )
 
     def from_minute(self, minute: float) -> Ledger:
@@ -155,18 +168,16 @@ class Ledger:
         counts = {key: tweets for key, tweets in self.counts.items() if key[1] >= minute}
         return replace(self, counts=counts, spread={key: tweets for key, tweets in self.spread.items() if key[2] >= minute})
 
-    @property
-    def acknowledged(self) -> int:
-        """How many records were acknowledged in all."""
-        return sum(map(len, self.intervals))
-
     def acknowledged_ranges(
         self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
     ) -> Iterator[tuple[str, range]]:
         """Yield run and sequences of the records acknowledged from ``start_offsets`` up to ``end_offsets`` (partition → offset).
 
-        By ranges in the order of the intervals, so that memory does not grow with the number of records.
+        By ranges in the order of the intervals, so that memory does not grow with the number of records. What the reader knew
+        comes first, whatever the offsets, and may come again.
         """
+        for run, known in self.known.items():
+            yield from ((run, sequences) for sequences in known.acknowledged)
         ends = end_offsets or {}
         for each in self.intervals:
             sequences = each.within(start_offsets.get(each.partition, 0), ends.get(each.partition))
@@ -203,31 +214,31 @@ class Ledger:
         return expected
 
 
-def read_ledger(path: Path) -> Ledger:
-    """Read the ledger at ``path``; a missing file means that no producer has run and gives an empty ledger."""
+def read_ledger(path: Path, known: Iterable[Known] = ()) -> Ledger:
+    """Read the ledger at ``path``, without what is ``known``; a missing file means that no producer has run: an empty ledger."""
     if not path.exists():
         return Ledger((), {}, {}, 0)
     engine = opened(path)
     with as_of_one_moment(engine) as connection:
-        intervals = tuple(
-            Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
-            for row in connection.execute(select(acked_table).order_by(acked_table.c.run, acked_table.c.first_sequence))
-        ) + tuple(
-            Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset, row.end_offset)
-            for row in connection.execute(select(unplaced_table).order_by(unplaced_table.c.run, unplaced_table.c.first_sequence))
-        )
-        counts = {(row.run, row.minute, row.hashtag): row.tweets for row in connection.execute(select(counts_table))}
+        topics = tuple(known)
+        what_is_known.note(connection, topics)
+        rows = (row for table in ("acked", "unplaced") for row in what_is_known.unknown_rows(connection, table))
+        intervals = tuple(Interval(*row) for row in rows)
+        left_out = Counter(what_is_known.left_out(connection, "acked")) + Counter(what_is_known.left_out(connection, "unplaced"))
+        counts = what_is_known.unknown_counts(connection)
+        tweets = what_is_known.left_out_tweets(connection)
         spread = {
             (row.run, row.first_minute, row.last_minute, row.hashtag): row.tweets
             for row in connection.execute(select(spread_table))
         }
         runs = connection.execute(select(runs_table)).all()
         reserved = {row.run: row.reserved for row in runs}
-        topics = {row.run: row.topic_id for row in runs if row.topic_id}
+        ids = {row.run: row.topic_id for row in runs if row.topic_id}
         redriven = sent_back.read(connection, redriven_table)
         failed = len(connection.execute(select(failed_table.c.sequence)).all())
     engine.dispose()
-    return Ledger(intervals, counts, reserved, failed, spread, topics, redriven)
+    everything = {run: each for topic in topics for run, each in topic.runs.items()}
+    return Ledger(intervals, counts, reserved, failed, spread, ids, redriven, everything, left_out, tweets)
 
 
 def opened(path: Path) -> Engine:

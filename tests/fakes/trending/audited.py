@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trending.audit.audit_report import AuditReport
     from trending.audit.seal import Seal
     from trending.kafka.record_columns import RecordColumns
+    from trending.producer.known import Known
     from trending.producer.redriven import Redriven
 
 MINUTE = 1765845060
@@ -39,6 +40,28 @@ BEYOND = 1000
 
 def tweet(hashtag: str, timestamp: float = MINUTE) -> bytes:
     return json.dumps({"usuario": "u", "texto": "t", "hashtag_principal": hashtag, "timestamp": timestamp}).encode()
+
+
+def without_known(ledger: Ledger, known: Known) -> Ledger:
+    """Return a ledger as it is read by somebody who knows that already."""
+    left_out, tweets, rest = Counter[str](), Counter[str](), []
+    for each in ledger.intervals:
+        sequences = range(each.first_sequence, each.last_sequence + 1)
+        if known.has(each.run, each.partition, sequences, each.first_offset, each.end_offset):
+            left_out[each.run] += len(each)
+        else:
+            rest.append(each)
+    counts = {key: number for key, number in ledger.counts.items() if key[0] not in known.runs or key[1] >= known.minute}
+    for key in ledger.counts.keys() - counts.keys():
+        tweets[key[0]] += ledger.counts[key]
+    return replace(
+        ledger,
+        intervals=tuple(rest),
+        counts=counts,
+        known=dict(known.runs),
+        left_out=dict(left_out),
+        left_out_tweets=dict(tweets),
+    )
 
 
 @dataclass
@@ -120,16 +143,18 @@ class Lab:
     def audit(self, kept: Kept | None = None) -> AuditReport:
         return self.examine(kept).report
 
-    def ledger(self) -> Ledger:
-        spread = dict(self.spread)
-        return Ledger(
-            tuple(self.acknowledged), dict(self.ledger_counts), dict(self.reserved), self.failed, spread, redriven=self.redriven
+    def ledger(self, seal: Seal | None = None) -> Ledger:
+        """Return the ledger, without what a seal knows, as ``read_ledger`` does."""
+        counts = dict(self.ledger_counts)
+        whole = Ledger(
+            tuple(self.acknowledged), counts, dict(self.reserved), self.failed, dict(self.spread), redriven=self.redriven
         )
+        return without_known(whole, seal.known()) if seal else whole
 
     def examine(self, kept: Kept | None = None) -> Examination:
         """Audit the lab, from a seal on if there is one."""
         seal = kept.seal if kept else None
-        ledger = self.ledger()
+        ledger = self.ledger(seal)
         starts = self.start or {0: 0}
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
         epochs = self.epochs or (epoch("c", starts=starts, ends=self.counted_to or ends, rule=Rule(self.mode)),)

@@ -300,6 +300,17 @@ def test_a_ledger_that_changes_before_a_seal_takes_none(lab: Lab) -> None:
     assert not lab.audit().clean
 
 
+@pytest.mark.parametrize("change", ["one more", "one less"])
+def test_acknowledgements_that_change_before_a_seal_take_none(change: str, lab: Lab) -> None:
+    kept = lab.seal()
+    if change == "one more":
+        lab.acknowledged.append(Interval("run", 0, 40, 40, 3))
+    else:
+        del lab.acknowledged[3]
+    assert unfit(lab, kept) == "the ledger's acknowledgements of run run before it have changed"
+    assert lab.audit().lost == (change == "one more")
+
+
 def test_of_records_acknowledged_late_it_is_all_or_none(lab: Lab) -> None:
     for _ in range(2):
         lab.send(tweet("#a"), MINUTE + 600, acknowledge=False)
