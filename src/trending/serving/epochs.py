@@ -116,6 +116,11 @@ def by_rule(connection: Connection, tables: EpochTables) -> dict[Rule, list[str]
     return found
 
 
+def last_batch(epoch: Epoch) -> int:
+    """Return the number of an epoch's last batch; below every batch's of a job where there was none."""
+    return -1 if epoch.last_batch is None else epoch.last_batch
+
+
 def of_newest_rule(connection: Connection, tables: EpochTables) -> list[str]:
     """Return the checkpoints that count by the newest epoch's rule; in a store without epochs all that it has."""
     known = list(by_rule(connection, tables).values())
