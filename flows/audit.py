@@ -12,7 +12,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import say
-from infra.forms.parameters import AuditForm
+from infra.forms.parameters import AuditForm, AuditRange
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
@@ -35,11 +35,15 @@ Seen = TypeVar("Seen")
 def audit(settings: AuditForm) -> AuditReport:
     """Report acknowledged, in log, counted, lost and duplicated; fails unless the last two are 0.
 
-    A running stack is not touched: what the stream has not counted yet is told as in flight.
+    A running stack is not touched: what the stream has not counted yet is told as in flight. What a clean audit has found before
+    is sealed, and only what came since is read; an audit at rest reads everything.
     """
     stack = settings.name
     zone = open_lab(stack).settings.stream.zone
-    report = recount(stack, resume=settings.resume) if settings.rests else audit_running(stack)
+    if settings.rests:
+        report = recount(stack, resume=settings.resume)
+    else:
+        report = audit_running(stack, since_seal=settings.audit is AuditRange.SINCE_SEAL)
     page = "```\n" + "\n".join(report.lines(zone)) + "\n```\n"
     create_markdown_artifact(page, key="audit", description="Producer, log and store reconciled")
     leave_ranking(stack)

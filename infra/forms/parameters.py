@@ -115,12 +115,23 @@ class SmokeTestForm(NamedStack):
     timeout_seconds: float = Field(30.0, gt=0, le=300, description="Seconds until the messages must be back.")
 
 
+class AuditRange(StrEnum):
+    """From where an audit of a running stack reads the log."""
+
+    SINCE_SEAL = "since-seal"
+    FULL = "full"
+
+
 class AuditForm(NamedStack):
     """Recount the log of the running stack and reconcile producer, log and store; nothing is stopped for it."""
 
+    audit: AuditRange = Field(
+        default=AuditRange.SINCE_SEAL,
+        description="Go on from the seal of the last clean audit, or count everything anew. An audit at rest is always full.",
+    )
     at_rest: bool = Field(
         default=False,
-        description="Stop the producer first, wait for the stream, and require that nothing is in flight.",
+        description="Stop the producer first, wait for the stream, count everything and require that nothing is in flight.",
     )
     resume: bool = Field(
         default=True, description="Start the producer again afterwards. False keeps it stopped, and audits at rest in any case."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
@@ -13,10 +14,12 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
-from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import Recount, by_rule, recount
-from trending.audit.sequences import by_run
-from trending.errors import AuditFailed, AuditIncomplete
+from trending.audit.examination import Evidence, examine_topic
+from trending.audit.recount import Recount, by_rule
+from trending.audit.seal import Unfit
+from trending.audit.sealing import letters_behind
+from trending.audit.seals import Seals
+from trending.errors import AuditFailed, AuditIncomplete, LabError
 from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
 from trending.kafka.record_columns import read_columns
@@ -25,11 +28,15 @@ from trending.serving.store import Store
 from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from trending.audit.audit_report import AuditReport
+    from trending.audit.seal import Seal
+    from trending.audit.sealing import Kept
     from trending.kafka.record_columns import RecordColumns
+    from trending.producer.known import Known
     from trending.producer.ledger import Ledger
+    from trending.serving.epochs import Epoch
     from trending.serving.store import StoreView
     from trending.settings import Rule
 
@@ -54,20 +61,21 @@ class Examined:
     counts: Mapping[Rule, Mapping[tuple[int, str], int]]
 
 
-def audit_running(stack: str) -> AuditReport:
+def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
     """Recount the log of a stack that goes on working, and change nothing in it. Raises AuditFailed if that is impossible.
 
-    What the log has and the stream has not counted yet is in flight, and no fault while it is young.
+    What the log has and the stream has not counted yet is in flight, and no fault while it is young. ``since_seal`` goes on from
+    where the last clean audit has come to.
     """
     lab = open_lab(stack)
-    return examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS).report
+    return examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS, since_seal=since_seal).report
 
 
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
-    """Recount the log up to ``ends``, which the stream has counted: nothing may be in flight. Raises AuditFailed like the other.
+    """Recount the whole log up to ``ends``, which the stream has counted: nothing may be in flight. It raises as the other does.
 
-    If the log grows while it is read, as when a transaction ends or somebody else writes, a difference is no proof. The log is
-    then counted once more.
+    A proof at rest leans on no seal. If the log grows while it is read, as when a transaction ends or somebody else writes, a
+    difference is no proof. The log is then counted once more.
     """
     lab = open_lab(stack)
     report = examine_log(lab).report
@@ -83,73 +91,146 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
 
 def examine_log(lab: Lab) -> Examined:
     """Run the audit like ``audit_log`` and return its data too."""
-    return examine(lab, 0.0)
+    return examine(lab, 0.0, since_seal=False)
 
 
-def examine(lab: Lab, longest: float) -> Examined:
+def examine(lab: Lab, longest: float, *, since_seal: bool) -> Examined:
     """Read ledger, store and log in this order, so that none of them can lack what the one before has; then reconcile them.
 
     ``longest`` is how old, in seconds, a record may be that the stream has not counted. Topics that the stack has left are
-    audited too, as long as they exist.
+    audited too, as long as they exist. A seal that turns out not to fit is left out, and all is read again without it.
     """
-    before = read_ledger(lab.paths.ledger)
     if open_epoch(lab) is None:
         cause = "nothing was ever submitted on this stack: there is no range to audit"
         raise AuditFailed(cause, str(lab.paths.checkpoints), "make up")
     with closing(Store(lab.paths.store)) as store:
-        view = store.view()
+        seals = Seals(store.known_seals() if since_seal else {})
+        while True:
+            try:
+                return _examine(lab, store, seals, longest)
+            except Unfit as unfit:
+                say(seals.leave_out(unfit))
+
+
+def _examine(lab: Lab, store: Store, seals: Seals, longest: float) -> Examined:
+    known = seals.known()
+    before = read_ledger(lab.paths.ledger, known)
+    view = store.view(seals.closing(), seals.batches())
     seen_at = time.time()
     topics = {epoch.topic_id: epoch.topic for epoch in view.epochs}
-    examined = [_examine_topic(lab, view, before, name, identity, seen_at, longest) for identity, name in topics.items()]
-    found = [each for each in examined if each is not None]
-    if not found:
+    audited = [_Audited(lab, view, before, known, seals.kept.get(identity), seen_at, identity) for identity in topics]
+    examined = {each.identity: each.examine(longest) for each in audited if each.is_there()}
+    if not examined:
         cause = "the topic that was counted is gone, and what was acknowledged cannot be verified"
         raise AuditIncomplete(cause, f"topics {sorted(topics.values())}", "make rebuild counts anew what the log has")
-    whole = found[-1]
+    *others, (whole, _seal) = examined.values()
     report = whole.report
-    for each in found[:-1]:
+    for each, _seal in others:
         report = report.joined(each.report)
-    verified = {identity for identity, each in zip(topics, examined, strict=True) if each is not None}
-    unseen = {*topics, *before.topics.values()} - verified
-    lost_sight = sum(before.of_topic(topic, view.epochs[0].topic_id).acknowledged for topic in unseen)
-    return replace(whole, report=replace(report, not_verifiable=lost_sight))
+    gone = {*topics, *before.topics.values()} - examined.keys()
+    covered, lost_sight, changed = 0, 0, report.changed
+    for identity in gone:
+        left = before.of_topic(identity, view.epochs[0].topic_id)
+        found = seals.found(identity, view, left)
+        covered += found
+        lost_sight += left.acknowledged - found
+        if identity in seals.kept:
+            changed += seals.kept[identity].changed(view, has_expired=True)
+    report = replace(report, not_verifiable=lost_sight, covered=covered, changed=changed, unused=tuple(seals.unused))
+    _keep(store, seals, report, [seal for _each, seal in examined.values() if seal is not None])
+    return replace(whole, report=report)
 
 
-def _examine_topic(
-    lab: Lab, view: StoreView, before: Ledger, topic: str, identity: str, seen_at: float, longest: float
-) -> Examined | None:
-    """Examine one topic; returns None where it is gone, or was made anew."""
-    connection = lab.stack.connection
-    if topic_id(connection, topic) != identity:
-        return None
-    epochs = [epoch for epoch in view.epochs if epoch.topic_id == identity]
-    starts = {part: min(each.starts.get(part, 0) for each in epochs) for part in set().union(*(each.starts for each in epochs))}
-    log = log_ends(connection, topic)
-    part = LogRange(
-        {each: starts.get(each, 0) for each in log},
-        {each: first for each, (first, _end) in log.items()},
-        ends_of(log),
-        seen_at,
-        lab.settings.stream.allowed_skew_seconds,
-    )
-    oldest = view.epochs[0].topic_id
-    ours = before.of_topic(identity, oldest)
-    beginning = part.beginning()
-    began = time.monotonic()
-    records = sum(max(0, end - beginning[each]) for each, end in part.ends.items())
-    reading = followed(read_columns(connection, topic, beginning, part.ends), records, SystemClock())
-    recounted = recount(reading, epochs, by_run(ours.acknowledged_ranges(beginning, part.ends)))
-    seconds = time.monotonic() - began
-    ledgers = Ledgers(ours, read_ledger(lab.paths.ledger).of_topic(identity, oldest))
-    report = reconcile(ledgers, part, recounted, view, _letters(lab, topic), longest)
-    return Examined(report, dict(part.starts), recounted, seconds, by_rule(view.counts, epochs))
+def _keep(store: Store, seals: Seals, report: AuditReport, found: Sequence[Kept]) -> None:
+    """Keep the seals that an audit has earned. One of everything that finds a fault has found what older ones deny."""
+    if report.clean:
+        for seal in found:
+            known = seals.kept.get(seal.seal.topic_id)
+            try:
+                store.seal(seal.stored(), known.windows if known else {})
+            except LabError as error:  # the verdict stands without it, and the next audit reads more
+                say(f"the audit is not sealed: {error.cause}: {error.evidence}")
+    elif not seals.kept and not replace(report, in_flight=0).clean:  # a stream that stands still denies nothing
+        store.break_seals()
 
 
-def _letters(lab: Lab, topic: str) -> Letters:
-    letters = dead_letter_topic(topic)
-    there = log_ends(lab.stack.connection, letters)
+@dataclass(frozen=True)
+class _Audited:
+    """One topic that is audited, and what has been read of it."""
+
+    lab: Lab
+    view: StoreView
+    before: Ledger
+    known: Sequence[Known]
+    kept: Kept | None
+    seen_at: float
+    identity: str
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        return [epoch for epoch in self.view.epochs if epoch.topic_id == self.identity]
+
+    @property
+    def topic(self) -> str:
+        return self.epochs[-1].topic
+
+    def is_there(self) -> bool:
+        """Whether the topic is there, and not one that was made anew under its name."""
+        return topic_id(self.lab.stack.connection, self.topic) == self.identity
+
+    def ours(self, ledger: Ledger) -> Ledger:
+        return ledger.of_topic(self.identity, self.view.epochs[0].topic_id)
+
+    def _ledger_now(self) -> Ledger:
+        return self.ours(read_ledger(self.lab.paths.ledger, self.known))
+
+    def examine(self, longest: float) -> tuple[Examined, Kept | None]:
+        """Examine the topic; returns what was found, and the seal to keep. Raises Unfit with the topic where its seal is."""
+        try:
+            return self._examine(longest)
+        except Unfit as unfit:
+            unfit.topic_id = self.identity
+            raise
+
+    def _examine(self, longest: float) -> tuple[Examined, Kept | None]:
+        connection, clock = self.lab.stack.connection, SystemClock()
+        began = clock.monotonic()
+
+        def read(start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:
+            records = sum(max(0, offset - start[part]) for part, offset in end.items())
+            return followed(read_columns(connection, self.topic, start, end), records, clock)
+
+        letters, letters_id, letters_ends = _letters(self.lab, self.topic, self.kept.seal if self.kept else None)
+        log = log_ends(connection, self.topic)
+        evidence = Evidence(
+            self.ours(self.before),
+            self.view,
+            self.seen_at,
+            self.topic,
+            self.epochs,
+            self.kept,
+            log,
+            letters,
+            letters_id,
+            letters_ends,
+            self.lab.settings.stream.allowed_skew_seconds,
+        )
+        found = examine_topic(evidence, read, self._ledger_now, longest)
+        counts = by_rule(self.view.counts, self.epochs)
+        examined = Examined(found.report, dict(evidence.range().starts), found.recounted, clock.monotonic() - began, counts)
+        return examined, found.seal
+
+
+def _letters(lab: Lab, topic: str, seal: Seal | None) -> tuple[Letters, str, dict[int, int]]:
+    """Return the dead letters, or of a sealed topic those behind the seal; the id of their topic, and its ends."""
+    name, connection = dead_letter_topic(topic), lab.stack.connection
+    identity = topic_id(connection, name) or ""
+    there = log_ends(connection, name)
+    ends = ends_of(there)
     starts = {part: first for part, (first, _end) in there.items()}
-    return Letters.read(read_log(lab.stack.connection, letters, starts, ends_of(there)), starts[0])
+    if seal is None:
+        return Letters.read(read_log(connection, name, starts, ends), starts[0]), identity, ends
+    return letters_behind(seal, identity, there, partial(read_log, connection, name)), identity, ends
 
 
 def followed(batches: Iterable[RecordColumns], total: int, clock: Clock) -> Iterator[RecordColumns]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 from fakes.broker import FakeBroker
 from fakes.runtime import FakeRuntime
-from fakes.supervisor import FakeSupervisor
+from fakes.supervisor import FIGURES, FakeSupervisor
 
 import infra.lab.assembly
 from infra.docker.labels import COMPONENT_LABEL, STACK_LABEL
@@ -22,6 +22,7 @@ from infra.docker.marks import DockerMarks, MarkedContainer, MarkedThings
 from infra.host.paths import StackPaths
 from infra.host.processes import port_owner
 from trending.kafka.record_columns import by_columns
+from trending.programs.heartbeat import write_heartbeat
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class World:
         self.records: list[Record] = []
         self.held: list[Held] = []
         self.due = 7
+        self.end = 7
         self.frozen: set[str] = set()
         self.started: dict[str, float] = {}
         self.pages: dict[int, str] = {}
@@ -117,7 +119,13 @@ class World:
     def log_ends(self, connection: KafkaConnection, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
         world = self.bootstraps[connection.bootstrap]
         world.do(f"ends of {topic}")
-        return dict.fromkeys(range(world.topics[topic].partitions), (0, 7))
+        return dict.fromkeys(range(world.topics[topic].partitions), (0, world.end))
+
+    def append(self, paths: StackPaths, *records: Record) -> None:
+        """Add records of partition 0 to the log, and let the stream say that it has come to the end of it."""
+        self.records += records
+        self.end = max(record.offset for record in self.records) + 1
+        write_heartbeat(paths.heartbeat("stream"), "working", {**FIGURES, "offset.0": self.end})
 
     def offsets_at(self, connection: KafkaConnection, topic: str, _at: float, _timeout: float = 10.0) -> dict[int, int]:
         world = self.bootstraps[connection.bootstrap]
@@ -132,10 +140,11 @@ class World:
         view = self.bootstraps[connection.bootstrap].topics.get(topic)
         return view.topic_id if view else None
 
-    def read_log(self, connection: KafkaConnection, topic: str, _start: dict[int, int], _end: dict[int, int]) -> Iterator[Record]:
+    def read_log(self, connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Iterator[Record]:
         world = self.bootstraps[connection.bootstrap]
         world.do(f"read {topic}")
-        return iter([] if topic.endswith(".dlq") else world.records)
+        found = [] if topic.endswith(".dlq") else world.records
+        return (each for each in found if start.get(each.partition, 0) <= each.offset < end.get(each.partition, 0))
 
     def read_columns(
         self, connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -18,11 +19,14 @@ from infra.lab.assembly import open_lab
 from infra.operations.audit import followed
 from infra.operations.description import describe
 from infra.stack.state import stack_held
-from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
+from trending.errors import AuditFailed, AuditIncomplete, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
+from trending.producer.ledger_writer import LedgerWriter
 from trending.serving.counts import Batch
 from trending.serving.store import Store
+from trending.text import local_time
+from trending.tweets.rule import minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from fakes.world import World
 
     from trending.kafka.record_columns import RecordColumns
+
+PROBE = b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -57,6 +63,10 @@ def lost_tweet() -> Record:
     return Record(0, 7, time.time(), json.dumps(tweet).encode(), {})
 
 
+def append(world: World, *records: Record) -> None:
+    world.append(StackPaths.of("lab"), *records)
+
+
 def test_a_running_stack_is_audited_and_nothing_in_it_changes(world: World, artifacts: dict[str, str]) -> None:
     with stack_held(StackPaths.of("lab")):
         assert audit().clean
@@ -65,7 +75,7 @@ def test_a_running_stack_is_audited_and_nothing_in_it_changes(world: World, arti
 
 
 def test_what_is_in_flight_is_told_and_a_stream_that_stands_still_fails_the_audit(world: World, said: list[str]) -> None:
-    world.records = [replace(lost_tweet(), append_time=time.time() - 20)]
+    append(world, replace(lost_tweet(), append_time=time.time() - 20))
     report = audit()
     assert (report.clean, report.in_flight, report.lost) == (True, 1, 0)
     assert "audit: in flight: 1, oldest 20 s" in report.lines(None)
@@ -76,7 +86,7 @@ def test_what_is_in_flight_is_told_and_a_stream_that_stands_still_fails_the_audi
 
 
 def test_at_rest_nothing_may_be_in_flight(world: World) -> None:
-    world.records = [lost_tweet()]
+    append(world, lost_tweet())
     with pytest.raises(AuditFailed):
         audit(at_rest=True)
     assert "producer" in world.programs
@@ -150,7 +160,7 @@ def test_a_stack_that_rests_on_purpose_is_in_no_trouble(world: World) -> None:
 
 
 def test_a_lost_tweet_fails_the_audit_with_its_figures(world: World, said: list[str], artifacts: dict[str, str]) -> None:
-    world.records = [lost_tweet()]
+    append(world, lost_tweet())
     count_nothing_up_to(8)
     with pytest.raises(AuditFailed) as caught:
         audit()
@@ -177,3 +187,131 @@ def test_the_command_prints_the_headline_last(said: list[str], monkeypatch: pyte
     monkeypatch.setattr(module, "with_server", lambda run: run())
     module.main(AuditForm(name="lab"))
     assert said[-1].startswith("audit: acknowledged")
+
+
+def counted_tweet(world: World) -> int:
+    """Let the log have a tweet that nobody sends twice, counted up to the log's end; returns its window."""
+    record = replace(lost_tweet(), append_time=time.time() - 3600)
+    append(world, record)
+    window = minute_of(record.append_time)
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        (epoch,) = store.known_epochs()
+        store.write(epoch.checkpoint, Batch(0, 60.0, {(window, "#Spark"): 1}, {}), {0: 8})
+    return window
+
+
+def kept_seals() -> list[str]:
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        return list(store.known_seals())
+
+
+def in_store(statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(StackPaths.of("lab").store)) as store, store:
+        store.execute(statement, values)
+
+
+def test_a_clean_audit_is_sealed_and_the_next_one_goes_on_from_there(world: World) -> None:
+    counted_tweet(world)
+    assert audit().seals == ()
+    world.records = []  # whoever reads it again finds nothing
+    report = audit()
+    assert report.clean
+    assert "which covers 1 records: partition 0 to offset 8" in report.lines(None)[0]
+    assert report.lines(None)[-1] == "audit: acknowledged 0, in log 0, counted 0, lost 0, duplicated 0"
+    assert report.without_id == 1
+
+
+@pytest.mark.parametrize("settings", [{"audit": "full"}, {"at_rest": True}])
+def test_an_audit_of_everything_leans_on_no_seal_and_breaks_those_it_refutes(world: World, settings: dict[str, Any]) -> None:
+    counted_tweet(world)
+    assert audit().clean
+    assert audit(**settings).seals == ()
+    assert len(kept_seals()) == 1
+    world.records = []
+    with pytest.raises(AuditFailed):
+        audit(**settings)
+    assert kept_seals() == []
+
+
+def test_a_stream_that_stands_still_breaks_no_seal(world: World) -> None:
+    counted_tweet(world)
+    assert audit().clean
+    append(world, replace(lost_tweet(), offset=8, append_time=time.time() - 1000))
+    with pytest.raises(AuditFailed):
+        audit(audit="full")
+    assert len(kept_seals()) == 1
+
+
+def test_a_count_that_changed_in_a_sealed_window_is_told_with_its_window(world: World, said: list[str]) -> None:
+    window = counted_tweet(world)
+    append(world, replace(lost_tweet(), offset=8, value=PROBE))  # an hour later: the window is closed
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        (epoch,) = store.known_epochs()
+        store.write(epoch.checkpoint, Batch(1, 60.0, {}, {}), {0: 9})
+    assert audit().clean
+    in_store("UPDATE ranking SET tweets = 2")
+    with pytest.raises(AuditFailed, match="changed behind the seal") as caught:
+        audit()
+    assert "AUDIT=full" in caught.value.next_command
+    assert f"window {local_time(window, open_lab('lab').settings.stream.zone)} of" in "\n".join(said)
+    assert len(kept_seals()) == 1, "what it says is still true of the log"
+
+
+def test_a_seal_that_does_not_fit_is_left_out_with_the_reason(world: World, said: list[str]) -> None:
+    counted_tweet(world)
+    assert audit().clean
+    in_store("UPDATE epochs SET window_time = 'event'")
+    world.records = [replace(record, value=PROBE) for record in world.records]
+    in_store("DELETE FROM ranking")
+    report = audit()
+    assert report.seals == ()
+    assert "is another one, or was closed elsewhere: everything is counted anew" in report.lines(None)[0]
+    assert any("is not used, since epoch" in line for line in said)
+
+
+def test_a_seal_of_another_form_is_left_out_and_replaced(world: World) -> None:
+    counted_tweet(world)
+    assert audit().clean
+    in_store("UPDATE seals SET form = 99")
+    assert "its form 99 is not known here" in audit().lines(None)[0]
+    assert "since the seal" in audit().lines(None)[0]
+
+
+def test_what_was_acknowledged_for_a_topic_that_is_gone_is_covered_by_its_seal(world: World) -> None:
+    counted_tweet(world)
+    record = replace(world.records[0], key=b"t1:0123456789ab:0")
+    world.records = [record]
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        (epoch,) = store.known_epochs()
+    with closing(LedgerWriter(StackPaths.of("lab").ledger, "0123456789ab", epoch.topic_id)) as ledger:
+        ledger.reserve(5)
+        ledger.acknowledge(0, 0, 7, record.append_time, "#Spark")
+    assert audit().acknowledged == 1
+    world.topics[epoch.topic] = replace(world.topics[epoch.topic], topic_id="made anew")
+    world.records = []
+    with closing(Store(StackPaths.of("lab").store)) as store:
+        store.take_over(replace(epoch, checkpoint="other", topic_id="made anew", starts={0: 0}, ends={}, last_batch=None))
+        store.write("other", Batch(0, 60.0, {}, {}), {0: 8})
+    report = audit()
+    assert (report.clean, report.complete, report.covered, report.not_verifiable) == (True, True, 1, 0)
+    assert "audit: covered by a seal, their topic is gone: 1" in report.lines(None)
+    with pytest.raises(AuditIncomplete) as caught:
+        audit(audit="full")
+    assert "not verifiable 1" in caught.value.evidence
+    with closing(LedgerWriter(StackPaths.of("lab").ledger, "0123456789ab", epoch.topic_id)) as ledger:
+        ledger.acknowledge(1, 0, 8, record.append_time, "#Spark")
+    with pytest.raises(AuditIncomplete):
+        audit()
+
+
+def test_a_seal_that_cannot_be_written_is_told_and_changes_no_verdict(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted_tweet(world)
+    monkeypatch.setattr("trending.database.BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(StackPaths.of("lab").store, isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        assert audit().clean
+        somebody.execute("ROLLBACK")
+    assert any("the audit is not sealed: the seal cannot be written" in line and "locked" in line for line in said)
+    assert kept_seals() == []

@@ -57,7 +57,7 @@ def count_a_tweet(world: World) -> None:
     """Put one tweet of another producer into the log, the checkpoint and the store."""
     lab = open_lab("lab")
     now = time.time()
-    world.records = [Record(0, 7, now, encode(Tweet("@a", "hola #Spark", "#Spark", now - 2)), {"id": b"run:9"})]
+    world.append(lab.paths, Record(0, 7, now, encode(Tweet("@a", "hola #Spark", "#Spark", now - 2)), {"id": b"run:9"}))
     checkpoint = checkpoint_path(lab)
     (checkpoint / "offsets").mkdir(parents=True)
     (checkpoint / "offsets" / "0").write_text('v1\n{}\n{"tweets_topic":{"0":8}}', encoding="utf-8")

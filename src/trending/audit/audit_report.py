@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.text import local_time, printable
@@ -37,6 +37,39 @@ def not_audited(partition: int, offset: int) -> str:
     return f"records before offset {offset} of partition {partition} belong to an earlier life and are not audited"
 
 
+class Change(NamedTuple):
+    """What of a checkpoint the store holds otherwise than when it was sealed.
+
+    It is a *window* by its start, the sum of the windows before it that are *summarised*, or all *rejects*.
+    """
+
+    checkpoint: str
+    window: int | None
+    what: Literal["window", "summarised", "rejects"] = "window"
+
+    def named(self, zone: ZoneInfo | None) -> str:
+        """Return what is said of it."""
+        if self.window is None:
+            return f"rejects of {self.checkpoint}"
+        before = "the sum of those before window" if self.what == "summarised" else "window"
+        return f"{before} {local_time(self.window, zone)} of {self.checkpoint}"
+
+
+@dataclass(frozen=True)
+class SealUsed:
+    """A seal that the audit goes on from: when it was made, in seconds since the epoch, and how far it reaches."""
+
+    made_at: float
+    topic: str
+    ends: Mapping[int, int]
+    records: int
+
+    def line(self, zone: ZoneInfo | None) -> str:
+        """Return the line about it."""
+        reach = ", ".join(f"partition {part} to offset {end}" for part, end in sorted(self.ends.items()))
+        return f"audit: since the seal of {local_time(self.made_at, zone)}, which covers {self.records} records: {reach}"
+
+
 @dataclass(frozen=True)
 class AuditReport:
     """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
@@ -48,8 +81,12 @@ class AuditReport:
     everything must have been counted. The verdict is *incomplete* where something can't be verified any more:
     ``not_verifiable`` tweets were acknowledged for a topic that is gone, ``expired`` records were deleted by retention after
     they had been counted, and ``letters_expired`` dead letters. ``kept`` is partition → first and end offset of what the log has
-    of the audited range; ``acknowledged_before`` records lie before it, and ``summarised`` tweets were counted in windows of
-    which the store has only the sum. ``letters_twice`` are dead letters that another one repeats.
+    of the audited range; ``acknowledged_before`` records lie before it and no seal has found them. ``summarised`` tweets were
+    counted in windows of which the store has only the sum. ``letters_twice`` are dead letters that another one repeats.
+    A seal has found ``covered`` acknowledged tweets of a topic that is gone, and ``expired_sealed`` offsets of one that is there:
+    both take nothing from the verdict. ``seals`` are what the audit goes on from, ``unused`` says of others why not, ``changed``
+    is what the store holds otherwise than when it was sealed.
+    ``disordered`` are places of a partition where a tweet of one of our senders follows one that it sent later.
     """
 
     acknowledged: int
@@ -82,6 +119,12 @@ class AuditReport:
     kept: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     acknowledged_before: int = 0
     summarised: int = 0
+    disordered: int = 0
+    covered: int = 0
+    expired_sealed: int = 0
+    seals: tuple[SealUsed, ...] = ()
+    unused: tuple[str, ...] = ()
+    changed: tuple[Change, ...] = ()
 
     @property
     def stands_still(self) -> bool:
@@ -96,15 +139,17 @@ class AuditReport:
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, duplicated or dropped, and all sources agree."""
-        wrong = self.lost or self.duplicated or self.not_attempted or self.dropped_by_spark
+        wrong = self.lost or self.duplicated or self.not_attempted or self.disordered or self.dropped_by_spark
         letters = self.letters_twice or self.dead_letters + self.letters_expired != sum(self.rejected.values())
-        return not (wrong or self.differences or self.disagreements or letters or self.stands_still)
+        return not (wrong or self.changed or self.differences or self.disagreements or letters or self.stands_still)
 
     def lines(self, zone: ZoneInfo | None) -> list[str]:
         """Return the report as printed; the last line is the headline."""
         late, future = self.rejected.get(Reason.LATE, 0), self.rejected.get(Reason.FUTURE, 0)
         others = sum(self.rejected.values()) - late - future
         lines = [
+            *(f"audit: {why}: everything is counted anew" for why in self.unused),
+            *(seal.line(zone) for seal in self.seals),
             *(f"audit: {not_audited(part, offset)}" for part, offset in sorted(self.start.items()) if offset),
             *(
                 f"audit: the log has offsets {first} to {end} of partition {part}"
@@ -124,30 +169,45 @@ class AuditReport:
             *(f"audit:   {each}" for each in self.disagreements[:MAX_DIFFERENCES]),
         ]
         lines += self._lines_of_letters()
-        if self.in_flight:
-            still = ": the stream stands still" if self.stands_still and self.longest else ""
-            lines.append(f"audit: in flight: {self.in_flight}, oldest {self.oldest:.0f} s{still}")
-        if self.not_verifiable:
-            lines.append(f"audit: not verifiable, their topic is gone: {self.not_verifiable}")
-        if self.expired:
-            lines.append(f"audit: expired after counting: {self.expired}")
-        if self.acknowledged_before:
-            lines.append(f"audit: acknowledged before what the log has: {self.acknowledged_before}")
-        if self.summarised:
-            lines.append(f"audit: counted in windows that are summarised: {self.summarised}")
-        if self.behind:
-            lines.append(f"audit: acknowledged behind an open transaction, not audited yet: {self.behind}")
+        lines += self._lines_of_the_unverified()
+        lines += self._lines_of_faults(zone)
+        lines.append(
+            f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
+            f"lost {self.lost}, duplicated {self.duplicated}"
+        )
+        return lines
+
+    def _lines_of_the_unverified(self) -> list[str]:
+        """Return what is said of records that are not there to be compared, or not yet."""
+        still = ": the stream stands still" if self.stands_still and self.longest else ""
+        said = (
+            (self.in_flight, f"in flight: {self.in_flight}, oldest {self.oldest:.0f} s{still}"),
+            (self.not_verifiable, f"not verifiable, their topic is gone: {self.not_verifiable}"),
+            (self.covered, f"covered by a seal, their topic is gone: {self.covered}"),
+            (self.expired, f"expired after counting: {self.expired}"),
+            (self.expired_sealed, f"expired, and covered by the seal: {self.expired_sealed}"),
+            (self.acknowledged_before, f"acknowledged before what the log has: {self.acknowledged_before}"),
+            (self.summarised, f"counted in windows that are summarised: {self.summarised}"),
+            (self.behind, f"acknowledged behind an open transaction, not audited yet: {self.behind}"),
+        )
+        return [f"audit: {line}" for number, line in said if number]
+
+    def _lines_of_faults(self, zone: ZoneInfo | None) -> list[str]:
+        """Return the faults that are in none of the headline's figures, and every difference."""
+        lines = []
         if self.not_attempted:
             lines.append(f"audit: ids in the log that were never attempted: {self.not_attempted}")
+        if self.disordered:
+            lines.append(f"audit: order of one sender broken: {self.disordered}")
+        changed = [each.named(zone) for each in self.changed[:MAX_DIFFERENCES]]
+        lines += [f"audit: the store has changed behind the seal: {what}" for what in changed]
+        if len(self.changed) > MAX_DIFFERENCES:
+            lines.append(f"audit: the store has changed behind the seal: and {len(self.changed) - MAX_DIFFERENCES} more")
         for row in self.differences[:MAX_DIFFERENCES]:
             window = local_time(row.window, zone)
             lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
         if len(self.differences) > MAX_DIFFERENCES:
             lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")
-        lines.append(
-            f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
-            f"lost {self.lost}, duplicated {self.duplicated}"
-        )
         return lines
 
     def _lines_of_letters(self) -> list[str]:
@@ -162,6 +222,10 @@ class AuditReport:
     def require_clean(self) -> None:
         """Raise AuditFailed unless the report is clean, AuditIncomplete where it is and not everything could be verified."""
         if not self.clean:
+            if self.changed:
+                cause = "the store has changed behind the seal of an audit that was clean"
+                way = "make audit AUDIT=full tells by how much; make rebuild counts anew from the log"
+                raise AuditFailed(cause, "; ".join(self.lines(None)[-3:]), way)
             cause = "the audit found a difference"
             raise AuditFailed(cause, "; ".join(self.lines(None)[-3:]), "make status")
         if not self.complete:
@@ -206,4 +270,9 @@ _SUMMED = (
     "sent_back",
     "acknowledged_before",
     "summarised",
+    "disordered",
+    "expired_sealed",
+    "seals",
+    "unused",
+    "changed",
 )

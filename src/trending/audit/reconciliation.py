@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +57,7 @@ class LogRange:
     """The part of a topic's log that was read, each partition → offset: where counting began, what retention left, the end.
 
     ``seen_at`` is the time of the store's figures, in seconds since the epoch; by ``skew`` seconds append times may go back.
+    ``sealed`` is where a seal ends, which the log reaches: what lies before was found then, and retention may have taken it.
     """
 
     starts: Mapping[int, int]
@@ -64,14 +65,23 @@ class LogRange:
     ends: Mapping[int, int]
     seen_at: float
     skew: float = 0.0
+    sealed: Mapping[int, int] = field(default_factory=dict)
 
     def beginning(self) -> dict[int, int]:
-        """Return partition → offset of the first record that is there and is audited."""
+        """Return partition → offset of the first record that is audited, by a seal or because it is there."""
+        return {part: self.starts[part] if part in self.sealed else first for part, first in self.there().items()}
+
+    def there(self) -> dict[int, int]:
+        """Return partition → offset of the first record of the range that the log still has."""
         return {part: max(start, self.firsts.get(part, 0)) for part, start in self.starts.items()}
 
     def cut(self) -> set[int]:
-        """Return the partitions of which retention has taken records that were counted, or should have been."""
-        return {part for part, start in self.starts.items() if self.firsts.get(part, 0) > start}
+        """Return the partitions of which retention has taken records that were counted, or should have been, and no seal has."""
+        return {part for part, start in self.starts.items() if part not in self.sealed and self.firsts.get(part, 0) > start}
+
+    def expired_sealed(self) -> int:
+        """Return how many offsets retention has taken that a seal covers."""
+        return sum(max(0, self.firsts.get(part, 0) - self.starts[part]) for part in self.sealed if part in self.starts)
 
 
 def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, letters: Letters, longest: float) -> AuditReport:
@@ -81,6 +91,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     that no epoch counts; duplicated = ids twice in the log + those counted beyond the log. Log and ledger are compared up to the
     log's stable end, store and log up to the ends that the store has with its counts. ``longest`` is the age in seconds from
     which on what lies between means that the stream stands still.
+
+    Of a recount that goes on from a seal, what that has closed is carried over as sums, which the store's digests vouch for.
     """
     before = ledgers.before
     acknowledged = by_run(ledgers.acknowledged_ranges(part))
@@ -100,7 +112,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
-    summarised = sum(tweets for checkpoint, tweets in store.summarised.items() if checkpoint in names)
+    summarised = sum(each.tweets for checkpoint, each in store.summarised.items() if checkpoint in names)
+    closed = (each.tweets for (checkpoint, _window), each in store.closed.items() if checkpoint in names)
     promised = sum(map(len, acknowledged.values()))
     in_log = sum(map(len, log.ids.values()))
     arrived = sum(ids.among(log.ids[run]) for run, ids in acknowledged.items() if run in log.ids)
@@ -111,7 +124,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     return AuditReport(
         acknowledged=promised,
         in_log=in_log,
-        counted=sum(counts.values()) + summarised - log.without_id,
+        counted=sum(counts.values()) + sum(closed) + summarised - log.without_id,
         lost=promised - arrived + missing + unbooked + log.uncounted + gone,
         duplicated=log.repeated + beyond + overbooked,
         unknown_arrived=attempted - known,
@@ -119,8 +132,8 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         given_up=ledgers.after.failed,
         without_id=log.without_id,
         foreign=log.foreign,
-        rejected=_by_reason(log.rejects),
-        dead_letters=sum(letters.account_for(*place, offsets) for place, offsets in refused),
+        rejected=dict(Counter(_by_reason(log.rejects)) + Counter(log.carried.rejected)),
+        dead_letters=sum(letters.account_for(*place, offsets) for place, offsets in refused) + sum(log.carried.rejected.values()),
         dropped_by_spark=store.dropped,
         differences=tuple(differences),
         start=part.starts,
@@ -129,13 +142,15 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         oldest=max(0.0, part.seen_at - log.oldest) if log.in_flight else 0.0,
         longest=longest,
         expired=expired,
-        untagged=log.untagged.total(),
+        expired_sealed=part.expired_sealed(),
+        untagged=log.untagged.total() + log.carried.untagged,
         read_again=log.second.records,
         disagreements=tuple(log.second.disagreements),
+        disordered=sum(places for run, places in log.disordered.items() if run in ledgers.after.reserved),
         sent_back=_sent_back(ledgers.after, acknowledged),
         letters_twice=letters.twice,
         letters_expired=sum(letters.expired(*place, offsets) for place, offsets in refused),
-        kept={each: (first, part.ends[each]) for each, first in part.beginning().items() if each in part.ends},
+        kept={each: (first, part.ends[each]) for each, first in part.there().items() if each in part.ends},
         acknowledged_before=ledgers.after.acknowledged - promised - ledgers.after.acknowledged_behind(part.ends),
         summarised=summarised,
     )
@@ -210,7 +225,13 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
     sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record.
     """
-    horizon = log.horizon(ledger.begun_before(part.beginning())) + part.skew
+    """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
+
+    A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
+    sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record; behind a
+    seal those that it has left open.
+    """
+    horizon = max(log.horizon(ledger.begun_before(part.beginning())) + part.skew, log.carried.closing)
     cut = {row.run for row in ledger.intervals if row.end_offset > part.ends.get(row.partition, row.end_offset)}
     found: Counter[tuple[int, str]] = Counter()
     for (run, minute, hashtag), tweets in log.minutes.items():

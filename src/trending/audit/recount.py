@@ -33,6 +33,18 @@ if TYPE_CHECKING:
     from trending.serving.epochs import Epoch
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What a recount goes on from, as sums: the untagged records and rejects of what a seal has closed.
+
+    ``closing`` is the first append minute of which it has the tweets by minute and hashtag.
+    """
+
+    closing: float = -math.inf
+    untagged: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class Recount:
     """What a fresh read of one topic's log holds.
@@ -40,14 +52,19 @@ class Recount:
     ``tweets`` are (checkpoint, window start, hashtag) → number, ``untagged`` (checkpoint, window start) → number, ``rejects``
     (checkpoint, partition, reason) → offsets: what the store must have. Records behind what the open epoch has counted are *in
     flight*: ``in_flight`` is their number, and ``oldest`` the append time of the first. ``uncounted`` are records that no epoch
-    counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again.
+    counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again. ``disordered`` are run → places of a
+    partition where an id is followed by a smaller one, those that came again left out; ``latest`` is a run's last sequence in a
+    partition. ``minutes`` are acknowledged tweets by run and append minute, ``unproven`` the others that have an id of ours.
     """
 
     epochs: Sequence[Epoch] = ()
     tweets: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     ids: defaultdict[str, SequenceSet] = field(default_factory=lambda: defaultdict(SequenceSet))
     repeated: int = 0
+    disordered: Counter[str] = field(default_factory=Counter)
+    latest: dict[tuple[str, int], int] = field(default_factory=dict)
     minutes: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    unproven: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     without_id: int = 0
     untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
     foreign: int = 0
@@ -59,6 +76,7 @@ class Recount:
     first: float = math.inf
     last: float = -math.inf
     first_appends: dict[int, float] = field(default_factory=dict)
+    carried: Carried = field(default_factory=Carried)
 
     @property
     def span(self) -> float:
@@ -97,10 +115,23 @@ class Recount:
         told = np.zeros(len(records), np.bool_)
         for run, rows in rows_by_run(identities):
             sequences = identities.sequences[rows]
-            self.repeated += self.ids[run].add(sequences)
+            repeated = self.ids[run].add(sequences)
+            number = int(np.count_nonzero(repeated))
+            self.repeated += number
+            self._follow(run, records.partition, sequences[~repeated] if number else sequences)
             if run in acknowledged:
                 told[rows] = acknowledged[run].has(sequences)
         return identities, told
+
+    def _follow(self, run: str, partition: int, sequences: NDArray[np.uint64]) -> None:
+        """Look whether these ids of one sender, in the order of their offsets, go on where its last one of the partition was."""
+        if not len(sequences):
+            return
+        disordered = int(np.count_nonzero(sequences[1:] < sequences[:-1]))
+        disordered += int(sequences[0] < np.uint64(self.latest.get((run, partition), 0)))
+        if disordered:
+            self.disordered[run] += disordered
+        self.latest[run, partition] = sequences[-1].item()
 
     def _add(self, part: _Part) -> None:
         """Count the plain tweets by columns, and everything else record by record."""
@@ -131,8 +162,9 @@ class Recount:
             rest, is_told = divmod(group, 2)
             rest, number = divmod(rest, runs)
             window, minute = divmod(rest, len(minutes))
-            if is_told:
-                self.minutes[part.identities.runs[number - 1], minutes[minute].item(), hashtag] += tweets
+            if number:
+                proven = self.minutes if is_told else self.unproven
+                proven[part.identities.runs[number - 1], minutes[minute].item(), hashtag] += tweets
             if part.counted:
                 self.tweets[part.epoch.checkpoint, windows[window].item(), hashtag] += tweets
         if part.counted:
@@ -149,11 +181,12 @@ class Recount:
             self.foreign += 1
             return
         number = part.identities.numbers[row].item()
-        if part.acknowledged[row]:
+        if number != NOBODY:
             # The ledger books a tweet when it is appended, whatever becomes of it: by arrival there is no late and no future.
             kept = classify(record.value, record.append_time, Rule()) if verdict.kind is Kind.REJECT else verdict
             if kept.kind is Kind.TWEET:
-                self.minutes[part.identities.runs[number], minute_of(record.append_time), kept.label] += 1
+                proven = self.minutes if part.acknowledged[row] else self.unproven
+                proven[part.identities.runs[number], minute_of(record.append_time), kept.label] += 1
         if not part.counted:
             self._miss(part, np.array([row]))
         elif verdict.kind is Kind.UNTAGGED:
@@ -223,9 +256,17 @@ def by_rule(counts: Mapping[tuple[str, int, str], int], epochs: Sequence[Epoch])
     return found
 
 
-def recount(records: Iterable[RecordColumns], epochs: Sequence[Epoch], acknowledged: Mapping[str, SequenceRanges]) -> Recount:
-    """Read the log of one topic once and count it by ``trending.tweets.rule``; there must be an epoch."""
-    result = Recount(epochs)
+def recount(
+    records: Iterable[RecordColumns],
+    epochs: Sequence[Epoch],
+    acknowledged: Mapping[str, SequenceRanges],
+    result: Recount | None = None,
+) -> Recount:
+    """Read the log of one topic once and count it by ``trending.tweets.rule``; there must be an epoch.
+
+    With a ``result`` it goes on from there.
+    """
+    result = result or Recount(epochs)
     for each in records:
         result.add(each, acknowledged)
     return result

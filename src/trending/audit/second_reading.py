@@ -26,7 +26,7 @@ from trending.text import printable
 from trending.tweets.rule import Kind, Reason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from trending.kafka.log_reader import Record
     from trending.settings import Rule
@@ -58,19 +58,22 @@ class Disagreement:
 
 
 class SecondReader:
-    """Reads a sample of the records a second time: always the same ones of a log, and a bounded share of them."""
+    """Reads a sample of the records a second time: always the same ones of a log, and a bounded share of them.
 
-    def __init__(self) -> None:
-        self.records = 0
+    It may go on from a number of ``records``, those that are no tweets by kind and label.
+    """
+
+    def __init__(self, records: int = 0, odd: Mapping[tuple[Kind, str], int] | None = None) -> None:
+        self.records = records
         self.disagreements: list[Disagreement] = []
-        self._odd: Counter[tuple[Kind, str]] = Counter()
+        self.odd: Counter[tuple[Kind, str]] = Counter(odd or {})
 
     def check(self, record: Record, verdict: Verdict, rule: Rule) -> None:
         """Read the record again if it belongs to the sample, and keep a disagreement with the rule's verdict."""
-        if record.offset % EVERY and (verdict.kind is Kind.TWEET or self._odd[verdict.kind, verdict.label] >= OF_A_KIND):
+        if record.offset % EVERY and (verdict.kind is Kind.TWEET or self.odd[verdict.kind, verdict.label] >= OF_A_KIND):
             return
         if verdict.kind is not Kind.TWEET:
-            self._odd[verdict.kind, verdict.label] += 1
+            self.odd[verdict.kind, verdict.label] += 1
         self.records += 1
         again = read_again(record.value, record.append_time, rule)
         if again != verdict:

@@ -10,21 +10,25 @@ lie (``unplaced``), and which of them fell into which minute between the two (``
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, func, select
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.producer import known as what_is_known
 from trending.producer import redriven as sent_back
 from trending.producer.minutes import expected_minutes
+from trending.settings import MINUTE_SECONDS
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Engine
+
+    from trending.producer.known import Known, KnownRun
 
 metadata = MetaData()
 runs_table = Table(
@@ -84,6 +88,13 @@ expired_table = Table(
     Column("partition", Integer, primary_key=True),
     Column("acknowledged", BigInteger, nullable=False),
 )
+expired_counts_table = Table(
+    "expired_counts",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("last_minute", BigInteger, nullable=False),
+    Column("tweets", BigInteger, nullable=False),
+)
 redriven_table = sent_back.table_of(metadata)
 
 
@@ -121,6 +132,11 @@ class Interval:
             return range(0)
         return range(self.first_sequence + skipped, self.last_sequence + 1 - cut)
 
+    def before(self, start_offset: int) -> int:
+        """Return how many records lie before ``start_offset``; all of those without known places that it cuts."""
+        before = max(0, start_offset - self.first_offset)
+        return min(before, len(self)) if self.unplaced_end is None or not before else len(self)
+
     def behind(self, end_offset: int) -> int:
         """Return how many records lie at ``end_offset`` or later; all of those without known places that it cuts."""
         if self.unplaced_end is not None:
@@ -128,9 +144,20 @@ class Interval:
         return max(0, self.end_offset - max(self.first_offset, end_offset))
 
 
+class ExpiredCounts(NamedTuple):
+    """Counts of a run that are not kept any more: tweets of minutes up to ``last_minute``, but not of all of those."""
+
+    last_minute: int
+    tweets: int
+
+
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger entries of all producer runs of a stack."""
+    """The ledger entries of all producer runs of a stack.
+
+    Of what a reader knows already the rows are left out: ``known`` has the sequences, ``left_out`` is run → how many sequences
+    were in the rows of acknowledgements, ``left_out_tweets`` how many tweets in those of the counts.
+    """
 
     intervals: tuple[Interval, ...]
     counts: dict[tuple[str, int, str], int]
@@ -144,6 +171,11 @@ class Ledger:
     """The letters that were sent back; their runs are no producer's."""
     expired: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(run, partition) → acknowledged records that the log has lost to retention, and of which only the number is kept."""
+    expired_counts: Mapping[str, ExpiredCounts] = field(default_factory=dict)
+    """Run → what its counts were of minutes that the log has lost."""
+    known: Mapping[str, KnownRun] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out_tweets: Mapping[str, int] = field(default_factory=dict)
 
     def of_topic(self, topic_id: str, oldest: str) -> Ledger:
         """Return the part of the ledger that is about a topic; ``oldest`` is the one that was counted first.
@@ -160,20 +192,50 @@ class Ledger:
             {run: topic for run, topic in self.topics.items() if run in runs},
             tuple(each for each in self.redriven if each.run in runs),
             {key: records for key, records in self.expired.items() if key[0] in runs},
+            {run: each for run, each in self.expired_counts.items() if run in runs},
+            {run: known for run, known in self.known.items() if run in runs},
+            {run: number for run, number in self.left_out.items() if run in runs},
+            {run: number for run, number in self.left_out_tweets.items() if run in runs},
         )
 
     @property
     def acknowledged(self) -> int:
         """How many records were acknowledged in all."""
-        return sum(map(len, self.intervals)) + sum(self.expired.values())
+        return sum(map(len, self.intervals)) + sum(self.left_out.values()) + sum(self.expired.values())
+
+    @property
+    def counted_from(self) -> float:
+        """The first append minute of which no counts are expired."""
+        last = max((each.last_minute for each in self.expired_counts.values()), default=-math.inf)
+        return last + MINUTE_SECONDS
+
+    def tweets_before(self, minute: float) -> Counter[str]:
+        """Return run → tweets that were counted before an append minute, expired ones and those left out among them."""
+        found = Counter(self.left_out_tweets)
+        found.update({run: each.tweets for run, each in self.expired_counts.items()})
+        for (run, start, _hashtag), tweets in self.counts.items():
+            found[run] += tweets if start < minute else 0
+        for (run, _first, last, _hashtag), tweets in self.spread.items():
+            found[run] += tweets if last < minute else 0
+        return found
+
+    def over(self, minute: float) -> Counter[str]:
+        """Return run → tweets of which it is open on which side of the start of an append minute they lie."""
+        found: Counter[str] = Counter()
+        for (run, first, last, _hashtag), tweets in self.spread.items():
+            found[run] += tweets if first < minute <= last else 0
+        return found
 
     def acknowledged_ranges(
         self, start_offsets: Mapping[int, int], end_offsets: Mapping[int, int] | None = None
     ) -> Iterator[tuple[str, range]]:
         """Yield run and sequences of the records acknowledged from ``start_offsets`` up to ``end_offsets`` (partition → offset).
 
-        By ranges in the order of the intervals, so that memory does not grow with the number of records.
+        By ranges in the order of the intervals, so that memory does not grow with the number of records. What the reader knew
+        comes first, whatever the offsets, and may come again.
         """
+        for run, known in self.known.items():
+            yield from ((run, sequences) for sequences in known.acknowledged)
         ends = end_offsets or {}
         for each in self.intervals:
             sequences = each.within(start_offsets.get(each.partition, 0), ends.get(each.partition))
@@ -184,6 +246,13 @@ class Ledger:
         """Return the partitions in which records were acknowledged before ``start_offsets``."""
         cut = {each.partition for each in self.intervals if each.first_offset < start_offsets.get(each.partition, 0)}
         return cut | {partition for _run, partition in self.expired}
+
+    def acknowledged_before(self, start_offsets: Mapping[int, int]) -> Counter[str]:
+        """Return run → how many records were acknowledged before ``start_offsets``, of those whose rows were read."""
+        found: Counter[str] = Counter()
+        for each in self.intervals:
+            found[each.run] += each.before(start_offsets.get(each.partition, 0))
+        return found
 
     def acknowledged_behind(self, end_offsets: Mapping[int, int]) -> int:
         """Return the number of records acknowledged from ``end_offsets`` on, where readers cannot go yet."""
@@ -202,32 +271,33 @@ class Ledger:
         return expected_minutes(counts, spread, found, horizon)
 
 
-def read_ledger(path: Path) -> Ledger:
-    """Read the ledger at ``path``; a missing file means that no producer has run and gives an empty ledger."""
+def read_ledger(path: Path, known: Iterable[Known] = ()) -> Ledger:
+    """Read the ledger at ``path``, without what is ``known``; a missing file means that no producer has run: an empty ledger."""
     if not path.exists():
         return Ledger((), {}, {}, 0)
     engine = opened(path)
     with as_of_one_moment(engine) as connection:
-        intervals = tuple(
-            Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset)
-            for row in connection.execute(select(acked_table).order_by(acked_table.c.run, acked_table.c.first_sequence))
-        ) + tuple(
-            Interval(row.run, row.partition, row.first_sequence, row.last_sequence, row.first_offset, row.end_offset)
-            for row in connection.execute(select(unplaced_table).order_by(unplaced_table.c.run, unplaced_table.c.first_sequence))
-        )
-        counts = {(row.run, row.minute, row.hashtag): row.tweets for row in connection.execute(select(counts_table))}
+        topics = tuple(known)
+        what_is_known.note(connection, topics)
+        rows = (row for table in ("acked", "unplaced") for row in what_is_known.unknown_rows(connection, table))
+        intervals = tuple(Interval(*row) for row in rows)
+        left_out = Counter(what_is_known.left_out(connection, "acked")) + Counter(what_is_known.left_out(connection, "unplaced"))
+        counts = what_is_known.unknown_counts(connection)
+        tweets = what_is_known.left_out_tweets(connection)
         spread = {
             (row.run, row.first_minute, row.last_minute, row.hashtag): row.tweets
             for row in connection.execute(select(spread_table))
         }
         runs = connection.execute(select(runs_table)).all()
         reserved = {row.run: row.reserved for row in runs}
-        topics = {row.run: row.topic_id for row in runs if row.topic_id}
+        ids = {row.run: row.topic_id for row in runs if row.topic_id}
         redriven = sent_back.read(connection, redriven_table)
         failed = connection.execute(select(func.count()).select_from(failed_table)).scalar_one()
         expired = {(row.run, row.partition): row.acknowledged for row in connection.execute(select(expired_table))}
+        gone = {row.run: ExpiredCounts(row.last_minute, row.tweets) for row in connection.execute(select(expired_counts_table))}
     engine.dispose()
-    return Ledger(intervals, counts, reserved, failed, spread, topics, redriven, expired)
+    everything = {run: each for topic in topics for run, each in topic.runs.items()}
+    return Ledger(intervals, counts, reserved, failed, spread, ids, redriven, expired, gone, everything, left_out, tweets)
 
 
 def opened(path: Path) -> Engine:

@@ -39,8 +39,15 @@ _ADD = (
     "ON CONFLICT (run, partition) DO UPDATE SET acknowledged = acknowledged + excluded.acknowledged"
 )
 _MINUTES = "SELECT minute, count(*) FROM counts WHERE run = ? AND minute <= ? GROUP BY minute ORDER BY minute"
-_DELETE_MINUTES = "DELETE FROM counts WHERE run = ? AND minute <= ?"
-_DELETE_SPREAD = "DELETE FROM spread WHERE run = ? AND first_minute <= ? AND last_minute <= ?"
+_EXPIRED = {
+    "counts": "FROM counts WHERE run = ?1 AND minute <= ?2",
+    "spread": "FROM spread WHERE run = ?1 AND first_minute <= ?2 AND last_minute <= ?2",
+}
+_LAST = {"counts": "minute", "spread": "last_minute"}
+_ADD_COUNTS = (
+    "INSERT INTO expired_counts (run, last_minute, tweets) VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE "
+    "SET last_minute = max(last_minute, excluded.last_minute), tweets = tweets + excluded.tweets"
+)
 
 
 def prune(connection: Connection, topic_id: str, start: LogStart, growing: Collection[tuple[str, int, int]]) -> int:
@@ -56,7 +63,7 @@ def prune(connection: Connection, topic_id: str, start: LogStart, growing: Colle
         for partition, first in start.firsts.items():
             expired += sum(_prune_ids(connection, table, (run, partition), first, growing) for table in _OLDEST)
         _prune_minutes(connection, run, last)
-        connection.exec_driver_sql(_DELETE_SPREAD, (run, last, last))
+        _expire(connection, "spread", run, last)
     return expired
 
 
@@ -76,7 +83,7 @@ def _prune_ids(
 
 
 def _prune_minutes(connection: Connection, run: str, last: int) -> None:
-    """Delete a run's counts of the minutes up to ``last``: their tweets are among the records that are counted by interval."""
+    """Summarise a run's counts of the minutes up to ``last``, the oldest first."""
     rows, until = 0, None
     with connection.exec_driver_sql(_MINUTES, (run, last)) as minutes:
         for minute, counts in minutes:  # read as far as it is needed
@@ -84,4 +91,13 @@ def _prune_minutes(connection: Connection, run: str, last: int) -> None:
                 break
             rows, until = rows + counts, minute
     if until is not None:
-        connection.exec_driver_sql(_DELETE_MINUTES, (run, until))
+        _expire(connection, "counts", run, until)
+
+
+def _expire(connection: Connection, table: str, run: str, last: int) -> None:
+    """Keep only the number of tweets of a run's rows up to the minute ``last``."""
+    rows, place = _EXPIRED[table], (run, last)
+    newest, tweets = connection.exec_driver_sql(f"SELECT max({_LAST[table]}), sum(tweets) {rows}", place).one()
+    if newest is not None:
+        connection.exec_driver_sql(f"DELETE {rows}", place)
+        connection.exec_driver_sql(_ADD_COUNTS, (run, newest, tweets))

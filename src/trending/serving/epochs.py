@@ -106,6 +106,11 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
     )
 
 
+def last_batch(epoch: Epoch) -> int:
+    """Return the number of an epoch's last batch; below every batch's of a job where there was none."""
+    return -1 if epoch.last_batch is None else epoch.last_batch
+
+
 def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoch:
     """Close the epoch that is open, if any, and open ``fresh``; returns it as it begins.
 

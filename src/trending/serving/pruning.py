@@ -7,7 +7,7 @@ with what it was in all: the totals stay exact.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, Column, String, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -33,6 +33,16 @@ SUMMARIES = Table(
     Column("foreign", BigInteger, nullable=False),
 )
 """What was counted in windows that begin before ``before``, which have no rows any more."""
+
+
+class Summarised(NamedTuple):
+    """What a checkpoint has counted in windows that begin before ``before`` (seconds since the epoch), and have no rows."""
+
+    before: int = 0
+    tweets: int = 0
+    untagged: int = 0
+
+
 MOST_ROWS = 50_000
 """Rows of the ranking that one pruning deletes, 0.3 s; a single larger window goes whole."""
 
@@ -108,9 +118,9 @@ def require_kept(connection: Connection, checkpoint: str, windows: Iterable[int]
         raise ConfigurationConflict(cause, f"checkpoint {checkpoint}, windows before {before}", REBUILD)
 
 
-def summarised_tweets(connection: Connection) -> dict[str, int]:
-    """Return checkpoint → tweets that were counted in windows that are summarised."""
-    return {row.checkpoint: row.tweets for row in connection.execute(select(SUMMARIES.c.checkpoint, SUMMARIES.c.tweets))}
+def summarised(connection: Connection) -> dict[str, Summarised]:
+    """Return checkpoint → sums of its windows that are summarised."""
+    return {row.checkpoint: Summarised(row.before, row.tweets, row.untagged) for row in connection.execute(select(SUMMARIES))}
 
 
 def summarised_foreign(connection: Connection) -> int:

@@ -5,11 +5,12 @@ A CSV piped into the topic is a million rejects. As rows of their own they would
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter, defaultdict
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, func, inspect, select, text
 from sqlalchemy.dialects.sqlite import insert
@@ -20,7 +21,7 @@ from trending.kafka.rejects import OFFSET, Rejects
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 _BEFORE = "rejects"
 """The table of stores made before 2026-11-28, with a row for each reject."""
@@ -28,6 +29,7 @@ _BEFORE_BATCH = -1
 _SUMMARY = -2
 """The batch of the row that has the number of expired rejects, and none of their offsets."""
 _MOST_ROWS = 1_000
+_DIGEST_BYTES = 16
 
 
 def table_of(metadata: MetaData) -> Table:
@@ -41,6 +43,7 @@ def table_of(metadata: MetaData) -> Table:
         Column("reason", String, primary_key=True),
         Column("records", BigInteger, nullable=False),
         Column("offsets", LargeBinary, nullable=False),
+        Column("digest", String),  # only of a summary: of the rows that were there
     )
 
 
@@ -62,12 +65,43 @@ def book(connection: Connection, table: Table, checkpoint: str, batch: int, reje
         connection.execute(insert(table), rows)
 
 
-def by_checkpoint(connection: Connection, table: Table) -> dict[tuple[str, int, str], array[int]]:
-    """Return (checkpoint, partition, reason) → offsets in order; an offset that two batches booked is there twice."""
+def by_checkpoint(
+    connection: Connection, table: Table, sealed_batches: Mapping[str, int] | None = None
+) -> dict[tuple[str, int, str], array[int]]:
+    """Return (checkpoint, partition, reason) → offsets in order; an offset that two batches booked is there twice.
+
+    Those up to the last batch that a seal covers (checkpoint → batch) are left out.
+    """
+    covered = sealed_batches or {}
     found: defaultdict[tuple[str, int, str], array[int]] = defaultdict(lambda: array(OFFSET))
     for row in connection.execute(select(table).order_by(table.c.checkpoint, table.c.partition, table.c.reason, table.c.batch)):
-        found[row.checkpoint, row.partition, row.reason].extend(unpack(row.offsets))
+        if row.batch > covered.get(row.checkpoint, row.batch - 1):
+            found[row.checkpoint, row.partition, row.reason].extend(unpack(row.offsets))
     return {key: array(OFFSET, sorted(offsets)) for key, offsets in found.items()}
+
+
+def digests(connection: Connection, table: Table, last_batches: Mapping[str, int]) -> dict[str, str]:
+    """Return a digest of each checkpoint's rejects up to a batch (checkpoint → batch).
+
+    It is the sum of its rows' digests, so that a row which is summarised leaves it as it was.
+    """
+    found = dict.fromkeys(last_batches, 0)
+    for row in connection.execute(select(table)):
+        if row.checkpoint in found and row.batch <= last_batches[row.checkpoint]:
+            found[row.checkpoint] += _digest(row)
+    return {checkpoint: _written(digest) for checkpoint, digest in found.items()}
+
+
+def _digest(row: Row[Any]) -> int:
+    """Return the digest of a row; a summary has that of the rows it stands for."""
+    if row.batch == _SUMMARY:
+        return int(row.digest or "0", 16)
+    head = f"{row.partition} {row.batch} {len(row.reason)} {row.reason} {row.records} {len(row.offsets)} "
+    return int.from_bytes(hashlib.blake2b(head.encode() + row.offsets, digest_size=_DIGEST_BYTES).digest())
+
+
+def _written(digest: int) -> str:
+    return f"{digest % (1 << 8 * _DIGEST_BYTES):0{2 * _DIGEST_BYTES}x}"
 
 
 def total(connection: Connection, table: Table) -> int:
@@ -83,16 +117,20 @@ def summarise(connection: Connection, table: Table, checkpoint: str, firsts: Map
     for partition, first in firsts.items():
         place = (table.c.checkpoint == checkpoint, table.c.partition == partition)
         going = select(table).where(*place, table.c.batch > _SUMMARY, table.c.batch < below)
-        numbers: Counter[str] = Counter()
+        numbers, digests = Counter[str](), Counter[str]()
         for row in connection.execute(going.order_by(table.c.batch, table.c.reason).limit(_MOST_ROWS)).all():
             if not _all_before(row.offsets, first):
                 break
             numbers[row.reason] += row.records
+            digests[row.reason] += _digest(row)
             connection.execute(table.delete().where(*place, table.c.batch == row.batch, table.c.reason == row.reason))
         for reason, records in numbers.items():
             key = {"checkpoint": checkpoint, "partition": partition, "batch": _SUMMARY, "reason": reason}
-            summary = insert(table).values(**key, records=records, offsets=pack(()))
-            added = {"records": table.c.records + summary.excluded.records}
+            same = (table.c[name] == value for name, value in key.items())
+            before = connection.execute(select(table.c.digest).where(*same)).scalar_one_or_none()
+            digest = _written(int(before or "0", 16) + digests[reason])
+            summary = insert(table).values(**key, records=records, offsets=pack(()), digest=digest)
+            added = {"records": table.c.records + summary.excluded.records, "digest": digest}
             connection.execute(summary.on_conflict_do_update(index_elements=list(key), set_=added))
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
 from trending.errors import REBUILD, ConfigurationConflict, LabError
-from trending.serving import counts, epochs, pruning, rejects
-from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, Batch, metadata
+from trending.serving import counts, epochs, pruning, rejects, seals
+from trending.serving.counts import FOREIGN, Batch, metadata
 from trending.serving.ranking_query import LATEST
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ _dropped = Table(
     Column("query_run", String, primary_key=True),
     Column("groups", BigInteger, nullable=False),
 )
+_seals = seals.tables_of(metadata)
 KEPT_BATCHES = 1000
-FORMAT = 2
+FORMAT = 3
 """Number of the tables' form, kept in the file: raise it with every change of a table."""
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, or on a disk that is full."""
@@ -68,7 +69,10 @@ class StoreView:
 
     ``counts`` are (checkpoint, window start, hashtag) → tweets, ``untagged`` (checkpoint, window start) → records, ``rejects``
     (checkpoint, partition, reason) → their offsets in order, ``dropped`` the groups that Spark dropped behind its watermark,
-    ``summarised`` checkpoint → tweets of windows whose counts are not kept any more.
+    ``summarised`` checkpoint → sums of the windows whose counts are not kept any more.
+
+    Of windows that a seal has closed it has ``closed``, and no counts; of batches that a seal covers no rejects. ``booked`` are
+    checkpoint → digest of the rejects of the batches that a seal covers, ``booked_now`` of all of them.
     """
 
     epochs: tuple[epochs.Epoch, ...]
@@ -76,7 +80,10 @@ class StoreView:
     rejects: Mapping[tuple[str, int, str], array[int]]
     dropped: int
     untagged: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    summarised: Mapping[str, int] = field(default_factory=dict)
+    summarised: Mapping[str, pruning.Summarised] = field(default_factory=dict)
+    closed: Mapping[seals.Place, seals.ClosedWindow] = field(default_factory=dict)
+    booked: Mapping[str, str] = field(default_factory=dict)
+    booked_now: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -102,6 +109,7 @@ class Store:
         with self._engine.begin() as connection:
             rejects.adopt(connection, _rejects)
             add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
+            add_column(connection, "rejected", "digest")  # nor this
             connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
 
     def take_over(self, fresh: epochs.Epoch) -> epochs.Epoch:
@@ -183,18 +191,47 @@ class Store:
         with as_of_one_moment(self._engine) as connection:
             return query.run(connection)
 
-    def view(self) -> StoreView:
-        """Return everything that an audit compares, as of one moment."""
+    def view(self, closing: Mapping[str, int] | None = None, sealed_batches: Mapping[str, int] | None = None) -> StoreView:
+        """Return everything that an audit compares, as of one moment.
+
+        ``closing`` is checkpoint → start of the first window that its seal has left open, ``sealed_batches`` checkpoint → last
+        batch that its seal covers.
+        """
+        covered = sealed_batches or {}
         with as_of_one_moment(self._engine) as connection:
-            tweets = {(row.checkpoint, row.window_start, row.hashtag): row.tweets for row in connection.execute(select(RANKING))}
+            tweets, untagged, closed = seals.read_counts(connection, closing or {})
+            found = epochs.read(connection, EPOCHS)
+            now = {epoch.checkpoint: epochs.last_batch(epoch) for epoch in found}
             return StoreView(
-                epochs.read(connection, EPOCHS),
+                found,
                 tweets,
-                rejects.by_checkpoint(connection, _rejects),
+                rejects.by_checkpoint(connection, _rejects, covered),
                 _dropped_groups(connection),
-                {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(UNTAGGED))},
-                pruning.summarised_tweets(connection),
+                untagged,
+                pruning.summarised(connection),
+                closed,
+                rejects.digests(connection, _rejects, covered),
+                rejects.digests(connection, _rejects, now),
             )
+
+    def known_seals(self) -> dict[str, seals.StoredSeal]:
+        """Return topic id → the seal of its last clean audit."""
+        with as_of_one_moment(self._engine) as connection:
+            return seals.read(connection, _seals)
+
+    def seal(self, seal: seals.StoredSeal, known: Mapping[seals.Place, seals.ClosedWindow]) -> None:
+        """Replace a topic's seal; ``known`` are the windows of the one it goes on from. LabError where it cannot be written."""
+        try:
+            with self._engine.begin() as connection:
+                seals.write(connection, _seals, seal, known)
+        except OperationalError as error:
+            cause = f"the seal cannot be written to the serving store {self._path}"
+            raise LabError(cause, str(error.orig), "make status") from error
+
+    def break_seals(self) -> None:
+        """Delete all seals, so that the next audit reads everything."""
+        with self._engine.begin() as connection:
+            seals.remove(connection, _seals)
 
     def foreign(self) -> int:
         """Return the number of foreign records seen."""

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fakes.trending.counting import epoch
 
-from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import recount
-from trending.audit.sequences import by_run
+from trending.audit.examination import Evidence, Examination, examine_topic
+from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.producer.ledger import Interval, Ledger
+from trending.serving.pruning import Summarised
+from trending.serving.seals import closed_window
 from trending.serving.store import StoreView
 from trending.settings import Rule, WindowTime
 from trending.stream.letters import Letters
 from trending.tweets.rule import Kind, classify, minute_of, window_start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from trending.audit.audit_report import AuditReport
+    from trending.audit.seal import Seal
+    from trending.kafka.record_columns import RecordColumns
+    from trending.producer.known import Known
     from trending.producer.redriven import Redriven
     from trending.serving.epochs import Epoch
 
@@ -34,6 +41,28 @@ BEYOND = 1000
 
 def tweet(hashtag: str, timestamp: float = MINUTE) -> bytes:
     return json.dumps({"usuario": "u", "texto": "t", "hashtag_principal": hashtag, "timestamp": timestamp}).encode()
+
+
+def without_known(ledger: Ledger, known: Known) -> Ledger:
+    """Return a ledger as it is read by somebody who knows that already."""
+    left_out, tweets, rest = Counter[str](), Counter[str](), []
+    for each in ledger.intervals:
+        sequences = range(each.first_sequence, each.last_sequence + 1)
+        if known.has(each.run, each.partition, sequences, each.first_offset, each.end_offset):
+            left_out[each.run] += len(each)
+        else:
+            rest.append(each)
+    counts = {key: number for key, number in ledger.counts.items() if key[0] not in known.runs or key[1] >= known.minute}
+    for key in ledger.counts.keys() - counts.keys():
+        tweets[key[0]] += ledger.counts[key]
+    return replace(
+        ledger,
+        intervals=tuple(rest),
+        counts=counts,
+        known=dict(known.runs),
+        left_out=dict(left_out),
+        left_out_tweets=dict(tweets),
+    )
 
 
 @dataclass
@@ -66,6 +95,9 @@ class Lab:
     later: Ledger | None = None
     seen_at: float = MINUTE + 300
     longest: float = 0.0
+    records_read: int = 0
+    sealed_to: int = 0
+    summarised: Summarised = field(default_factory=Summarised)
 
     @property
     def rule(self) -> Rule:
@@ -101,23 +133,96 @@ class Lab:
     def book(self, offset: int, reason: str) -> None:
         self.rejects.setdefault((0, reason), array("q")).append(offset)
 
-    def send_tweets(self, number: int, run: str | None = "run") -> None:
-        for place in range(number):
-            self.send(tweet(TAGS[place % 3], MINUTE + 7 * place), MINUTE + 7 * place, run)
+    def send_tweets(self, number: int, run: str | None = "run", seconds: int = 7) -> None:
+        begin = len(self.log)
+        for place in range(begin, begin + number):
+            self.send(tweet(TAGS[place % 3], MINUTE + seconds * place), MINUTE + seconds * place, run)
 
-    def audit(self) -> AuditReport:
-        spread = dict(self.spread)
-        ledger = Ledger(
-            tuple(self.acknowledged), dict(self.ledger_counts), self.reserved, self.failed, spread, redriven=self.redriven
+    def count_all(self) -> None:
+        """Let the store have counted the log up to its end, which is where it ends."""
+        self.counted_to = self.ends = {0: len(self.log)}
+
+    def seal(self) -> Kept:
+        """Audit everything, which must be clean, and return the seal."""
+        self.count_all()
+        found = self.examine()
+        assert found.report.clean, found.report.lines(None)
+        assert found.seal is not None
+        self.sealed_to, self.records_read = len(self.log), 0
+        return Kept.of(found.seal.stored())
+
+    def audit(self, kept: Kept | None = None) -> AuditReport:
+        return self.examine(kept).report
+
+    def ledger(self, seal: Seal | None = None) -> Ledger:
+        """Return the ledger, without what a seal knows, as ``read_ledger`` does."""
+        counts = dict(self.ledger_counts)
+        whole = Ledger(
+            tuple(self.acknowledged), counts, dict(self.reserved), self.failed, dict(self.spread), redriven=self.redriven
         )
-        later = self.later or ledger
+        return without_known(whole, seal.known()) if seal else whole
+
+    def examine(self, kept: Kept | None = None) -> Examination:
+        """Audit the lab, from a seal on if there is one."""
+        seal = kept.seal if kept else None
+        ledger = self.ledger(seal)
         starts = self.start or {0: 0}
         ends = self.ends or {part: max(BEYOND, *(record.offset + 1 for record in self.log), 0) for part in starts}
         epochs = self.epochs or (epoch("c", starts=starts, ends=self.counted_to or ends, rule=self.rule),)
-        part = LogRange(starts, self.firsts, ends, self.seen_at)
-        log = recount(by_columns(self.log), epochs, by_run(ledger.acknowledged_ranges(starts, ends)))
+        letters = replace(self.letters, places=set(self.letters.places), summaries=set(self.letters.summaries))
+        if seal:
+            # The letters behind the seal's: in this lab they lie in the order of their records.
+            behind = {place for place in letters.places if place[1] >= seal.ends.get(place[0], 0)}
+            letters = replace(letters, places=behind | set(seal.letters.places))
+        evidence = Evidence(
+            ledger,
+            self.view(epochs, seal),
+            self.seen_at,
+            "tweets",
+            epochs,
+            kept,
+            {part: (self.firsts.get(part, 0), end) for part, end in ends.items()},
+            letters,
+            "letters-1",
+            {0: 0},
+            0.0,
+        )
+        return examine_topic(evidence, self.read, lambda: self.later or ledger, self.longest)
+
+    def read(self, start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:
+        """Yield the records from some offsets to others, as they lie in the log."""
+        there = [each for each in self.log if start.get(each.partition, 0) <= each.offset < end.get(each.partition, 0)]
+        self.records_read += len(there)
+        return by_columns(there)
+
+    def view(self, epochs: Sequence[Epoch], seal: Seal | None) -> StoreView:
+        """Return what the store of the lab shows, as ``Store.view`` does."""
+        closing = seal.closed_by() if seal else {}
         counts = self.epoch_counts or {("c", *key): tweets for key, tweets in self.counts.items() if tweets}
-        rejects = {("c", *key): offsets for key, offsets in self.rejects.items()}
-        untagged = {("c", window): records for window, records in self.untagged.items()}
-        view = StoreView(tuple(epochs), counts, rejects, self.dropped, untagged)
-        return reconcile(Ledgers(ledger, later), part, log, view, self.letters, self.longest)
+        untagged = {("c", window): records for window, records in self.untagged.items() if records}
+        places = {key[:2] for key in counts} | untagged.keys()
+        closed = {
+            place: closed_window(((key[2], tweets) for key, tweets in counts.items() if key[:2] == place), untagged.get(place, 0))
+            for place in places
+            if place[1] < closing.get(place[0], -math.inf)
+        }
+        sealed = seal.ends if seal else {}
+        return StoreView(
+            tuple(epochs),
+            {key: tweets for key, tweets in counts.items() if key[:2] not in closed},
+            {
+                ("c", part, reason): array("q", [each for each in offsets if each >= sealed.get(part, 0)])
+                for (part, reason), offsets in self.rejects.items()
+            },
+            self.dropped,
+            {place: records for place, records in untagged.items() if place not in closed},
+            {"c": self.summarised} if self.summarised.before else {},
+            closed,
+            {"c": self.booked_up_to(sealed)},
+            {"c": self.booked_up_to(epochs[-1].counted_to())},
+        )
+
+    def booked_up_to(self, ends: Mapping[int, int]) -> str:
+        """Return a text for the rejects before some offsets, in place of a digest."""
+        before = {key: [each for each in offsets if each < ends.get(key[0], 0)] for key, offsets in self.rejects.items()}
+        return str(sorted((key, offsets) for key, offsets in before.items() if offsets))

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from fakes.trending.audited import tweet
 from fakes.trending.counting import TOPIC_ID, epoch
 
-from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import recount
-from trending.audit.sequences import by_run
+from trending.audit.examination import Evidence, Examination, examine_topic
+from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.log_start import LogStart
 from trending.kafka.record_columns import by_columns
@@ -27,10 +26,12 @@ from trending.stream.letters import Letters
 from trending.tweets.rule import Reason, minute_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from trending.audit.audit_report import AuditReport
+    from trending.kafka.record_columns import RecordColumns
+    from trending.producer.ledger import Ledger
 
 
 _tweet = cache(tweet)
@@ -125,14 +126,37 @@ class Site:
         self.store.prune("c", min(start.gone_until, until), start.firsts)
 
     def audit(self, meanwhile: Callable[[], None] = lambda: None) -> AuditReport:
-        """Audit as ``infra.operations.audit`` does; ``meanwhile`` happens between reading the log and the second ledger."""
-        before, view = read_ledger(self.ledger_path), self.store.view()
-        part = LogRange(dict.fromkeys(self.firsts, 0), dict(self.firsts), self.ends(), self.now, self.skew)
-        acknowledged = by_run(before.acknowledged_ranges(part.beginning(), part.ends))
-        kept = (record for number, log in enumerate(self.log) for record in log[self.firsts[number] :])
-        log = recount(by_columns(kept), view.epochs, acknowledged)
-        meanwhile()
-        return reconcile(Ledgers(before, read_ledger(self.ledger_path)), part, log, view, Letters(self._letters), 0.0)
+        """Audit everything as ``infra.operations.audit`` does; see ``examine``."""
+        return self.examine(meanwhile=meanwhile).report
+
+    def examine(self, *, since_seal: bool = False, meanwhile: Callable[[], None] = lambda: None) -> Examination:
+        """Audit all that the log has, or go on from the seal that the store has, and keep what it leaves.
+
+        ``meanwhile`` happens between reading the log and the second ledger. Raises Unfit where the seal is.
+        """
+        stored = self.store.known_seals().get(TOPIC_ID) if since_seal else None
+        kept = Kept.of(stored) if stored else None
+        known = [kept.seal.known()] if kept else []
+        ledger = read_ledger(self.ledger_path, known)
+        view = self.store.view(kept.seal.closed_by(), kept.seal.batches()) if kept else self.store.view()
+        letters = Letters(set(self._letters))
+        if kept:
+            behind = {place for place in self._letters if place[1] >= kept.seal.ends[place[0]]}
+            letters = Letters(behind | set(kept.seal.letters.places))
+        log = {part: (first, len(self.log[part])) for part, first in self.firsts.items()}
+        evidence = Evidence(ledger, view, self.now, "tweets", view.epochs, kept, log, letters, "letters-1", {0: 0}, self.skew)
+
+        def read(start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:
+            return by_columns(record for part, log in enumerate(self.log) for record in log[start[part] : end[part]])
+
+        def ledger_now() -> Ledger:
+            meanwhile()
+            return read_ledger(self.ledger_path, known)
+
+        found = examine_topic(evidence, read, ledger_now, 0.0)
+        if found.seal:
+            self.store.seal(found.seal.stored(), kept.windows if kept else {})
+        return found
 
     def rows(self) -> dict[str, int]:
         """Return table → its rows, of both files."""

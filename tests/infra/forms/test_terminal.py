@@ -16,6 +16,7 @@ from infra.console.reporting import say
 from infra.forms.parameters import (
     ALL_FORMS,
     AuditForm,
+    AuditRange,
     DemoForm,
     LastStep,
     LogsForm,
@@ -76,6 +77,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "stop_only": ("true", True),
     "left_by": ("/gone/.trending", "/gone/.trending"),
     "timeout_seconds": ("3", 3.0),
+    "audit": ("full", AuditRange.FULL),
     "resume": ("false", False),
     "at_rest": ("true", True),
     "limit": ("3", 3),

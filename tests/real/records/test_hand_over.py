@@ -54,10 +54,10 @@ def stranger(stack: RealStack) -> Iterator[None]:
             program.wait()
 
 
-def audited(stack: RealStack) -> AuditReport:
+def audited(stack: RealStack, *, since_seal: bool = False) -> AuditReport:
     """Audit the stack while it works, and require the verdict clean."""
     with plain():
-        report = audit.audit_running(stack.name)
+        report = audit.audit_running(stack.name, since_seal=since_seal)
     assert report.clean, report.lines(None)
     assert report.complete, report.lines(None)
     assert report.counted > 0
@@ -129,6 +129,30 @@ def test_a_running_stack_is_audited_through_every_change_of_its_checkpoint(stack
 
 
 @pytest.mark.row(20, "E")
+def test_an_audit_goes_on_from_the_seal_of_the_last_one_while_the_stack_works(stack: RealStack) -> None:
+    """Also where tweets are acknowledged after they were sealed, where strangers write between them, and in a new epoch."""
+    stack.settings |= {"rate": "500"}
+    stack.bring_up()
+    stack.wait_progress()
+    with stranger(stack):
+        stack.wait_until(lambda: stranger_counted(stack), 60, "its tweets are counted")
+        assert audited(stack, since_seal=True).seals == ()
+        counted = 0
+        for number in range(3):
+            if number == 1:
+                changed(stack, shuffle_partitions="3")
+            begun = counting(stack).counted_to()[0]
+            stack.wait_until(lambda begun=begun: counting(stack).counted_to()[0] > begun + 2_000, 60, "there is more")
+            report = audited(stack, since_seal=True)
+            assert report.unused == ()
+            (seal,) = report.seals
+            assert 0 < seal.ends[0] < counting(stack).counted_to()[0]
+            assert report.counted > counted
+            counted = report.counted
+    assert "lost 0, duplicated 0" in stack.audit()
+
+
+@pytest.mark.row(20, "E")
 def test_a_driver_killed_between_write_and_commit_hands_over_what_the_store_has(stack: RealStack) -> None:
     """The batch is in the store and not committed: a next epoch that trusted Spark's files would count it once more."""
     stack.settings |= {"rate": "500"}
@@ -170,10 +194,10 @@ def test_a_stream_that_beats_and_stands_still_fails_the_audit_and_goes_on_when_i
         assert beat is not None
         assert time.time() - beat.at < 3
         with plain(), pytest.raises(AuditFailed) as caught:
-            audit.audit_running(stack.name).require_clean()
+            audit.audit_running(stack.name, since_seal=False).require_clean()
         assert "the stream stands still" in caught.value.evidence
         somebody.execute("ROLLBACK")
-    stack.wait_until(lambda: audit.audit_running(stack.name).clean, 60, "it has caught up")
+    stack.wait_until(lambda: audit.audit_running(stack.name, since_seal=False).clean, 60, "it has caught up")
     assert stack.program_pid("stream") == born, "the store was locked for less than the job waits"
 
 

@@ -2,102 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.trending.audited import MINUTE, TAGS, Lab, tweet
+from fakes.trending.audited import Lab
+from fakes.trending.planted import HARMLESS, PLANTS, found_by
 from hypothesis import given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from trending.audit.audit_report import AuditReport
-
-
-def found_by(report: AuditReport) -> dict[str, int]:
-    """Return the figures of a report that are not 0 and would be, were nothing wrong or unknown."""
-    names = ("lost", "duplicated", "unknown_arrived", "not_attempted", "without_id", "in_flight", "dropped_by_spark")
-    figures = {name: getattr(report, name) for name in names}
-    differences = {f"differs from the {each.witness}": 0 for each in report.differences}
-    for each in report.differences:
-        differences[f"differs from the {each.witness}"] += 1
-    return {name: number for name, number in (figures | differences).items() if number}
-
-
-def a_tweet_is_lost_on_the_way(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    del lab.log[place := draw.draw(st.integers(0, len(lab.log) - 1))]
-    window, hashtag = group_of(place)
-    lab.counts[window, hashtag] -= 1
-    return {"lost": 1, "differs from the ledger": 1}
-
-
-def a_tweet_is_not_counted(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    lab.counts[draw.draw(st.sampled_from(sorted(lab.counts)))] -= 1
-    return {"lost": 1, "differs from the store": 1}
-
-
-def a_tweet_is_counted_twice(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    lab.counts[draw.draw(st.sampled_from(sorted(lab.counts)))] += 1
-    return {"duplicated": 1, "differs from the store": 1}
-
-
-def a_tweet_is_twice_in_the_log(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    place = draw.draw(st.integers(0, len(lab.log) - 1))
-    lab.log.append(replace(lab.log[place], offset=len(lab.log)))
-    lab.counts[group_of(place)] += 1
-    return {"duplicated": 1, "differs from the ledger": 1}
-
-
-def a_tweet_is_counted_in_another_window(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    window, hashtag = draw.draw(st.sampled_from(sorted(lab.counts)))
-    lab.counts[window, hashtag] -= 1
-    lab.counts[window + draw.draw(st.sampled_from([-600, 600])), hashtag] += 1
-    return {"lost": 1, "duplicated": 1, "differs from the store": 2}
-
-
-def two_hashtags_are_swapped(lab: Lab, draw: st.DataObject) -> dict[str, int]:
-    window, hashtag = draw.draw(st.sampled_from(sorted(lab.counts)))
-    lab.counts[window, hashtag] -= 1
-    lab.counts[window, "#swapped"] += 1
-    return {"lost": 1, "duplicated": 1, "differs from the store": 2}
-
-
-def an_id_is_nobodys(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
-    lab.send(tweet("#a"), MINUTE + 300, run="other", acknowledge=False)
-    del lab.reserved["other"]
-    return {"not_attempted": 1}
-
-
-def a_failed_send_has_arrived(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
-    lab.send(tweet("#a"), MINUTE + 300, acknowledge=False)
-    lab.failed += 1
-    return {"unknown_arrived": 1}
-
-
-def somebody_else_writes(lab: Lab, _draw: st.DataObject) -> dict[str, int]:
-    lab.send(tweet("#a"), MINUTE + 300, run=None)
-    return {"without_id": 1}
-
-
-def group_of(place: int) -> tuple[int, str]:
-    """Return window and hashtag of a tweet of ``Lab.send_tweets``."""
-    return MINUTE + 7 * place // 60 * 60, TAGS[place % 3]
-
-
-HARMLESS = {a_failed_send_has_arrived, somebody_else_writes}
-PLANTS: list[Callable[[Lab, st.DataObject], dict[str, int]]] = [
-    a_tweet_is_lost_on_the_way,
-    a_tweet_is_not_counted,
-    a_tweet_is_counted_twice,
-    a_tweet_is_twice_in_the_log,
-    a_tweet_is_counted_in_another_window,
-    two_hashtags_are_swapped,
-    an_id_is_nobodys,
-    a_failed_send_has_arrived,
-    somebody_else_writes,
-]
 
 
 @pytest.mark.parametrize("plant", PLANTS)

@@ -185,6 +185,19 @@ def test_an_id_that_was_never_attempted_is_a_fault(lab: Lab) -> None:
     assert refuses(report)
 
 
+def test_a_broken_order_of_one_sender_is_a_fault_of_its_own(lab: Lab) -> None:
+    lab.log[4], lab.log[5] = replace(lab.log[4], headers=lab.log[5].headers), replace(lab.log[5], headers=lab.log[4].headers)
+    report = lab.audit()
+    assert line(report, "order of one sender") == "order of one sender broken: 1"
+    assert headline(report) == "audit: acknowledged 30, in log 30, counted 30, lost 0, duplicated 0"
+    assert refuses(report)
+
+
+def test_who_is_no_sender_of_ours_may_send_in_any_order(lab: Lab) -> None:
+    lab.log += [replace(lab.log[0], offset=30 + place, headers={"id": b"other:%d" % (3 - place)}) for place in range(3)]
+    assert (lab.audit().not_attempted, lab.audit().disordered) == (3, 0)
+
+
 def test_an_id_beyond_the_reservation_was_never_attempted(lab: Lab) -> None:
     lab.send(tweet("#a"), acknowledge=False)
     lab.reserved["run"] = 30

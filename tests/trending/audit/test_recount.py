@@ -19,6 +19,9 @@ from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify, minute_of, window_start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trending.kafka.record_columns import RecordColumns
     from trending.serving.epochs import Epoch
 
 MINUTE = 1765845060
@@ -142,3 +145,51 @@ def test_totals_add_up_the_epochs_of_a_rule_and_never_those_of_two() -> None:
     counting = tuple(epoch(name, ends={0: 9}, rule=rule) for name, rule in (("c", Rule()), ("d", ten), ("e", ten)))
     counts = {(name, MINUTE, "#a"): tweets for name, tweets in (("c", 1), ("d", 2), ("e", 4), ("another topic's", 8))}
     assert by_rule(counts, counting) == {Rule(): {(MINUTE, "#a"): 1}, ten: {(MINUTE, "#a"): 6}}
+
+
+SENT = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([RUN, RUN[::-1]])), min_size=1, max_size=40)
+
+
+def log_of(places: list[tuple[int, str, int]]) -> list[Record]:
+    """Return a log of tweets, by partition, run and sequence in the order in which they were appended."""
+    offsets: Counter[int] = Counter()
+    log = []
+    for partition, run, sequence in places:
+        key = f"t1:{run}:{sequence}".encode()
+        log.append(Record(partition, offsets[partition], MINUTE, tweet("#a", MINUTE), {}, key))
+        offsets[partition] += 1
+    return log
+
+
+def in_batches(log: list[Record], size: int) -> Iterator[RecordColumns]:
+    for partition in (0, 1):
+        part = [record for record in log if record.partition == partition]
+        for start in range(0, len(part), size):
+            yield from by_columns(part[start : start + size])
+
+
+@given(SENT, st.integers(1, 7), st.data())
+def test_who_sends_in_order_is_never_told_to_have_broken_it(sent: list[tuple[int, str]], size: int, data: st.DataObject) -> None:
+    """Several senders at once, over several partitions; what stands there twice is a duplicate, and breaks no order."""
+    sequences: Counter[str] = Counter()
+    places = []
+    for partition, run in sent:
+        sequences[run] += 1
+        places.append((partition, run, sequences[run]))
+    for _ in range(data.draw(st.integers(0, 3))):
+        again = data.draw(st.integers(0, len(places) - 1))
+        places.insert(data.draw(st.integers(again + 1, len(places))), places[again])  # of the same partition
+    result = recount(in_batches(log_of(places), size), (epoch("c", ends={0: 99, 1: 99}),), {})
+    assert result.disordered == {}
+
+
+@given(st.integers(3, 30), st.integers(1, 7), st.data())
+def test_an_id_behind_a_later_one_of_its_partition_is_told_wherever_batches_end(
+    number: int, size: int, data: st.DataObject
+) -> None:
+    places = [(0, RUN, sequence) for sequence in range(number)]
+    early = data.draw(st.integers(0, number - 2))
+    places.insert(early, places.pop(data.draw(st.integers(early + 1, number - 1))))
+    result = recount(in_batches(log_of(places), size), (epoch("c", ends={0: 99, 1: 99}),), {})
+    assert result.disordered == {RUN: 1}
+    assert result.repeated == 0

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from fakes.trending.acknowledged import acknowledged_ids
+from fakes.trending.audited import without_known
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from trending import database
 from trending.kafka.log_start import LogStart
 from trending.producer import pruning
+from trending.producer.known import Known, KnownRun
 from trending.producer.ledger import Interval, Ledger, read_ledger
 from trending.producer.ledger_writer import LedgerWriter
 
@@ -356,6 +359,35 @@ def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], sta
     assert acknowledged(ledger) == {("run", sequence) for sequence in places}
     assert sum(len(interval) for interval in ledger.intervals) == len(places) == writer.acknowledged
     assert (ledger.counts, ledger.failed) == (dict(counts), failed)
+
+
+KNOWN = st.builds(
+    Known,
+    st.dictionaries(st.integers(0, 2), st.integers(0, 5)),
+    st.dictionaries(st.integers(0, 2), st.integers(0, 30)),
+    st.integers(-1, 4).map(lambda minute: MINUTE + 60 * minute),
+    st.dictionaries(
+        st.sampled_from(["run", "other"]), st.builds(KnownRun, st.just((range(3),)), st.none() | st.integers(0, 30)), max_size=2
+    ),
+)
+
+
+@settings(max_examples=50)
+@given(EVENTS, EVENTS, KNOWN)
+def test_a_reader_gets_the_rows_that_it_does_not_know(events: list[Event], others: list[Event], known: Known) -> None:
+    with folder_in_memory() as directory:
+        path = Path(directory) / "ledger.sqlite"
+        for run, each in (("run", events), ("other", others)):
+            with closing(LedgerWriter(path, run, "topic-1")) as writer:
+                writer.reserve(100)
+                for sequence, event in enumerate(each):
+                    minute = MINUTE + 60 * event.minute
+                    writer.acknowledge(2 * sequence, event.partition, 3 * sequence, minute, event.hashtag)
+                    end = 3 * sequence + 2 + event.gap
+                    writer.acknowledge_unplaced(range(2 * sequence + 1, 2 * sequence + 2), event.partition, end - 1, end)
+        whole, rest = read_ledger(path), read_ledger(path, [known])
+    assert rest == replace(without_known(whole, known), topics=rest.topics)
+    assert list(rest.acknowledged_ranges({}))[: len(known.runs)] == [(run, range(3)) for run in known.runs]
 
 
 class OneByOne:

@@ -1,0 +1,126 @@
+"""The audit of one topic: from a seal or from the beginning, up to what the store has counted, then what is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from trending.audit.audit_report import SealUsed
+from trending.audit.reconciliation import Ledgers, LogRange, reconcile
+from trending.audit.recount import Recount, recount
+from trending.audit.seal import Unfit
+from trending.audit.sealing import Finding, go_on, require_behind, require_letters_behind
+from trending.audit.sequences import by_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from trending.audit.audit_report import AuditReport
+    from trending.audit.sealing import Kept
+    from trending.kafka.record_columns import RecordColumns
+    from trending.producer.ledger import Ledger
+    from trending.serving.epochs import Epoch
+    from trending.serving.store import StoreView
+    from trending.stream.letters import Letters
+
+Offsets = Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an audit of one topic has before it reads the log: each as of one moment, in the order of the fields.
+
+    ``ledger`` is the topic's part. ``kept`` is the seal that it goes on from: the view then leaves out what that has closed.
+    ``log`` is partition → first offset and end. ``letters`` are those of the dead-letter topic ``letters_id`` up to
+    ``letters_ends``; with a seal those behind it, and those it has kept. By ``skew`` seconds append times may go back.
+    """
+
+    ledger: Ledger
+    view: StoreView
+    seen_at: float
+    topic: str
+    epochs: Sequence[Epoch]
+    kept: Kept | None
+    log: Mapping[int, tuple[int, int]]
+    letters: Letters
+    letters_id: str
+    letters_ends: Mapping[int, int]
+    skew: float
+
+    def range(self) -> LogRange:
+        """Return the part of the log that the audit is about."""
+        parts = set().union(*(epoch.starts for epoch in self.epochs)) | self.log.keys()
+        starts = {part: min(epoch.starts.get(part, 0) for epoch in self.epochs) for part in parts}
+        return LogRange(
+            {part: starts[part] for part in self.log},
+            {part: first for part, (first, _end) in self.log.items()},
+            {part: end for part, (_first, end) in self.log.items()},
+            self.seen_at,
+            self.skew,
+            self.kept.seal.ends if self.kept else {},
+        )
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The report about a topic, what was counted for it, and the seal to keep if everything is in order."""
+
+    report: AuditReport
+    recounted: Recount
+    seal: Kept | None
+
+
+def examine_topic(
+    evidence: Evidence,
+    read: Callable[[Offsets, Offsets], Iterable[RecordColumns]],
+    ledger_now: Callable[[], Ledger],
+    longest: float,
+) -> Examination:
+    """Count the log anew, ``read`` from some offsets to others, and reconcile it with the evidence.
+
+    Raises Unfit where the seal turns out to be one that cannot be gone on from; see ``reconcile`` for ``longest``.
+    """
+    kept, epochs, part = evidence.kept, evidence.epochs, evidence.range()
+    if kept:
+        kept.seal.require_epochs(epochs)
+        kept.seal.require_log(evidence.log)
+        require_whole(part)
+        kept.seal.require_ledger(evidence.ledger)
+        require_letters_behind(kept.seal, evidence.letters)
+    acknowledged = by_run(evidence.ledger.acknowledged_ranges(part.beginning(), part.ends))
+    log = go_on(kept.seal, epochs, acknowledged, evidence.ledger, evidence.view) if kept else Recount(epochs)
+    begin = {each: max(start, part.firsts[each], part.sealed.get(each, 0)) for each, start in part.starts.items()}
+    counted = epochs[-1].counted_to()
+    middle = {each: max(begin[each], min(end, counted.get(each, begin[each]))) for each, end in part.ends.items()}
+    recount(read(begin, middle), epochs, acknowledged, log)
+    seal = None
+    if all(counted.get(each, end) <= end for each, end in part.ends.items()):
+        finding = Finding(
+            evidence.topic,
+            epochs,
+            part.starts,
+            log,
+            evidence.ledger,
+            acknowledged,
+            evidence.view,
+            evidence.letters,
+            evidence.letters_id,
+            evidence.letters_ends,
+        )
+        seal = finding.seal(evidence.seen_at, kept)
+    recount(read(middle, part.ends), epochs, acknowledged, log)
+    if kept:
+        require_behind(kept.seal, log, evidence.ledger)
+    report = reconcile(Ledgers(evidence.ledger, ledger_now()), part, log, evidence.view, evidence.letters, longest)
+    if kept:
+        used = SealUsed(kept.seal.made_at, evidence.topic, kept.seal.ends, kept.seal.records)
+        report = replace(report, seals=(used,), changed=kept.changed(evidence.view, has_expired=report.expired_sealed > 0))
+    return Examination(report, log, seal if report.clean and report.complete and not report.behind else None)
+
+
+def require_whole(part: LogRange) -> None:
+    """Raise Unfit where retention has taken records of a partition that the seal does not know."""
+    if part.cut():
+        cause = f"retention has taken records of partition {min(part.cut())}, which came later"
+        raise Unfit(cause)

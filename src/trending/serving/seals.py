@@ -1,0 +1,159 @@
+"""Seals in the serving store: what a clean audit has found, and a digest of each window that it has closed.
+
+They lie in the store that they vouch for: an older copy of it brings the seals of its time, and `make rebuild` empties both.
+What a seal says is the audit's business. Here it is a text with the number of its form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text, bindparam, select
+from sqlalchemy.dialects.sqlite import insert
+
+from trending.serving.counts import RANKING, UNTAGGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection
+
+_DIGEST_BYTES = 16
+Place = tuple[str, int]
+"""Checkpoint, window start."""
+Rows = list[tuple[str, int]]
+"""Hashtag, tweets."""
+
+
+class ClosedWindow(NamedTuple):
+    """What the store holds of a checkpoint's window: sums, and the digest of its rows."""
+
+    tweets: int
+    untagged: int
+    digest: str
+
+
+class StoredSeal(NamedTuple):
+    """The seal of a topic as it is kept; ``form`` is the number of its document's form."""
+
+    topic_id: str
+    form: int
+    made_at: float
+    document: str
+    windows: Mapping[Place, ClosedWindow]
+
+
+class SealTables(NamedTuple):
+    """The seals by topic, and the windows that they have closed."""
+
+    seals: Table
+    windows: Table
+
+
+def tables_of(metadata: MetaData) -> SealTables:
+    """Return the tables, declared in ``metadata``."""
+    seals = Table(
+        "seals",
+        metadata,
+        Column("topic_id", String, primary_key=True),
+        Column("form", Integer, nullable=False),
+        Column("made_at", Float, nullable=False),
+        Column("document", Text, nullable=False),
+    )
+    windows = Table(
+        "sealed_windows",
+        metadata,
+        Column("topic_id", String, primary_key=True),
+        Column("checkpoint", String, primary_key=True),
+        Column("window_start", BigInteger, primary_key=True),
+        Column("tweets", BigInteger, nullable=False),
+        Column("untagged", BigInteger, nullable=False),
+        Column("digest", String, nullable=False),
+    )
+    return SealTables(seals, windows)
+
+
+def closed_window(rows: Iterable[tuple[str, int]], untagged: int) -> ClosedWindow:
+    """Return sums and digest of a window's rows, hashtag and tweets in any order, and of its untagged records.
+
+    The digest is BLAKE2b of the rows by hashtag. Each text's length stands before it: no two windows are written the same way.
+    """
+    ordered = sorted(rows)
+    text = "".join(f"{tweets} {len(hashtag)} {hashtag}\n" for hashtag, tweets in ordered) + f"{untagged}"
+    digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return ClosedWindow(sum(tweets for _hashtag, tweets in ordered), untagged, digest)
+
+
+def read_counts(
+    connection: Connection, closing: Mapping[str, int]
+) -> tuple[dict[tuple[str, int, str], int], dict[Place, int], dict[Place, ClosedWindow]]:
+    """Return the counts, the untagged records, and what was closed instead of them.
+
+    ``closing`` is checkpoint → start of its first window that is still open; of a checkpoint without one all windows are.
+    """
+    untagged = {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(UNTAGGED))}
+    counts: dict[tuple[str, int, str], int] = {}
+    closed: dict[Place, ClosedWindow] = {}
+    for (checkpoint, window), rows in _windows(connection):
+        if window < closing.get(checkpoint, window):  # none is closed of a checkpoint without a seal
+            closed[checkpoint, window] = closed_window(rows, untagged.pop((checkpoint, window), 0))
+        else:
+            counts.update({(checkpoint, window, hashtag): tweets for hashtag, tweets in rows})
+    for checkpoint, window in [place for place in untagged if place[1] < closing.get(place[0], place[1])]:
+        closed[checkpoint, window] = closed_window((), untagged.pop((checkpoint, window)))
+    return counts, untagged, closed
+
+
+def _windows(connection: Connection) -> Iterator[tuple[Place, Rows]]:
+    columns = RANKING.c
+    query = select(columns.checkpoint, columns.window_start, columns.hashtag, columns.tweets)
+    ordered = connection.execute(query.order_by(columns.checkpoint, columns.window_start))
+    for place, rows in groupby(ordered, key=itemgetter(0, 1)):
+        yield place, [(row[2], row[3]) for row in rows]
+
+
+def read(connection: Connection, tables: SealTables) -> dict[str, StoredSeal]:
+    """Return topic id → its seal."""
+    windows: dict[str, dict[Place, ClosedWindow]] = {}
+    for row in connection.execute(select(tables.windows)):
+        places = windows.setdefault(row.topic_id, {})
+        places[row.checkpoint, row.window_start] = ClosedWindow(row.tweets, row.untagged, row.digest)
+    return {
+        row.topic_id: StoredSeal(row.topic_id, row.form, row.made_at, row.document, windows.get(row.topic_id, {}))
+        for row in connection.execute(select(tables.seals))
+    }
+
+
+def write(connection: Connection, tables: SealTables, seal: StoredSeal, known: Mapping[Place, ClosedWindow]) -> None:
+    """Replace the seal of a topic; ``known`` are the windows of the one before, none where that was not used.
+
+    Those that the seal has no more are deleted: the store has summarised them.
+    """
+    if not known:
+        connection.execute(tables.windows.delete().where(tables.windows.c.topic_id == seal.topic_id))
+    columns = tables.windows.c
+    gone = [{"of": checkpoint, "start": window} for checkpoint, window in known.keys() - seal.windows.keys()]
+    if gone:
+        place = (columns.checkpoint == bindparam("of"), columns.window_start == bindparam("start"))
+        connection.execute(tables.windows.delete().where(columns.topic_id == seal.topic_id, *place), gone)
+    row = {"topic_id": seal.topic_id, "form": seal.form, "made_at": seal.made_at, "document": seal.document}
+    connection.execute(insert(tables.seals).values(row).on_conflict_do_update(index_elements=["topic_id"], set_=row))
+    rows = [
+        {"topic_id": seal.topic_id, "checkpoint": checkpoint, "window_start": window, **closed._asdict()}
+        for (checkpoint, window), closed in seal.windows.items()
+        if (checkpoint, window) not in known
+    ]
+    if rows:
+        statement = insert(tables.windows)
+        new = {name: statement.excluded[name] for name in ClosedWindow._fields}
+        keys = ["topic_id", "checkpoint", "window_start"]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
+
+
+def remove(connection: Connection, tables: SealTables) -> None:
+    """Delete all seals."""
+    for table in tables:
+        connection.execute(table.delete())
