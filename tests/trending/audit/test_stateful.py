@@ -34,9 +34,9 @@ class LabAndItsWitnesses(RuleBasedStateMachine):
         self.kept: Kept | None = None
         self.at = float(MINUTE)
 
-    @initialize(mode=st.sampled_from(WindowTime))
-    def begin(self, mode: WindowTime) -> None:
-        self.lab.mode = mode
+    @initialize(mode=st.sampled_from(WindowTime), window_seconds=st.sampled_from([10, 60]))
+    def begin(self, mode: WindowTime, window_seconds: int) -> None:
+        self.lab.mode, self.lab.window_seconds = mode, window_seconds
 
     @rule(hashtag=st.sampled_from(TAGS), run=st.sampled_from(["run", "run", "other", None]))
     def send(self, hashtag: str, run: str | None) -> None:
