@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.audits.pipeline import STEPS, KillPoints, Pipeline
 from fakes.trending.counting import TOPIC
 from fakes.trending.kafka import FakeKafka, FakeTime
 from fakes.trending.memory import folder_in_memory
-from fakes.trending.pipeline import STEPS, KillPoints, Pipeline
 
 if TYPE_CHECKING:
     from trending.audit.audit_report import AuditReport

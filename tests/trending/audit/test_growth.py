@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.trending.audited import MINUTE, TAGS
-from fakes.trending.grown import Site
+from fakes.audits.audited import MINUTE, TAGS
+from fakes.audits.grown import Site
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.trending.audited import Lab
-from fakes.trending.planted import HARMLESS, PLANTS, found_by
+from fakes.audits.audited import Lab
+from fakes.audits.planted import HARMLESS, PLANTS, found_by
 from hypothesis import given
 from hypothesis import strategies as st
 

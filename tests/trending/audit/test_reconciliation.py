@@ -5,7 +5,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
-from fakes.trending.audited import BEYOND, MINUTE, Lab, tweet
+from fakes.audits.audited import BEYOND, MINUTE, Lab, tweet
 from fakes.trending.counting import epoch
 from hypothesis import given
 from hypothesis import strategies as st

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from fakes.trending.audited import MINUTE, TAGS, Lab, tweet
-from fakes.trending.planted import HARMLESS, PLANTS, found_by
+from fakes.audits.audited import MINUTE, TAGS, Lab, tweet
+from fakes.audits.planted import HARMLESS, PLANTS, found_by
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -76,12 +76,12 @@ def acknowledge_late(lab: Lab, sent: list[Sent]) -> None:
     lab.acknowledged, lab.ledger_counts = fresh.acknowledged, fresh.ledger_counts
 
 
-@given(st.sampled_from(WindowTime), LOGS, LOGS, LOGS)
+@given(st.sampled_from(WindowTime), st.sampled_from([10, 60, 3600]), LOGS, LOGS, LOGS)
 def test_an_audit_since_a_seal_says_what_one_of_everything_does(
-    mode: WindowTime, first: list[Sent], second: list[Sent], third: list[Sent]
+    mode: WindowTime, window_seconds: int, first: list[Sent], second: list[Sent], third: list[Sent]
 ) -> None:
     """Sealed at any point, and again behind it, with acknowledgements that come late or never."""
-    lab = Lab(mode)
+    lab = Lab(mode, window_seconds)
     at = send(lab, first, float(MINUTE))
     kept = lab.seal()
     for sent in (second, third):
@@ -365,3 +365,18 @@ def test_an_audit_that_finds_a_fault_seals_nothing(lab: Lab) -> None:
     lab.counts[MINUTE, "#a"] -= 1
     lab.count_all()
     assert lab.examine().seal is None
+
+
+@pytest.mark.parametrize("window_seconds", [10, 60, 300, 3600])
+def test_windows_of_any_length_are_closed_once_they_are_over(window_seconds: int) -> None:
+    lab = Lab(window_seconds=window_seconds)
+    lab.send_tweets(200, seconds=30)
+    kept = lab.seal()
+    last = MINUTE + 199 * 30
+    assert kept.seal.closing == last // 60 * 60 - OPEN_SECONDS
+    over = {("c", window) for window, _hashtag in lab.counts if window + window_seconds <= kept.seal.closing}
+    assert kept.windows.keys() == over
+    assert kept.seal.closed_by() == {"c": kept.seal.closing // window_seconds * window_seconds}
+    lab.send(tweet("#a"), last + 1)
+    lab.count_all()
+    assert as_if_of_everything(lab.audit(kept)) == lab.audit()

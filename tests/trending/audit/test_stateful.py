@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fakes.trending.audited import MINUTE, TAGS, Lab, tweet
-from fakes.trending.planted import HARMLESS, PLANTS, found_by, ours
+from fakes.audits.audited import MINUTE, TAGS, Lab, tweet
+from fakes.audits.planted import HARMLESS, PLANTS, found_by, ours
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -34,9 +34,9 @@ class LabAndItsWitnesses(RuleBasedStateMachine):
         self.kept: Kept | None = None
         self.at = float(MINUTE)
 
-    @initialize(mode=st.sampled_from(WindowTime))
-    def begin(self, mode: WindowTime) -> None:
-        self.lab.mode = mode
+    @initialize(mode=st.sampled_from(WindowTime), window_seconds=st.sampled_from([10, 60]))
+    def begin(self, mode: WindowTime, window_seconds: int) -> None:
+        self.lab.mode, self.lab.window_seconds = mode, window_seconds
 
     @rule(hashtag=st.sampled_from(TAGS), run=st.sampled_from(["run", "run", "other", None]))
     def send(self, hashtag: str, run: str | None) -> None:

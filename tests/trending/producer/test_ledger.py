@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from fakes.audits.audited import without_known
 from fakes.trending.acknowledged import acknowledged_ids
-from fakes.trending.audited import without_known
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes.trending.counting import write
+from fakes.trending.memory import folder_in_memory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,6 @@ from trending.serving.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MINUTE = 1765845060
 ROWS = st.dictionaries(st.text(max_size=6), st.integers(1, 10**12), max_size=5)
@@ -95,3 +96,23 @@ def test_seals_are_broken_at_once_and_by_a_rebuild(way: object, store: Store) ->
     assert store.known_seals() == {}
     store.seal(SEAL._replace(windows={}), {})
     assert store.known_seals()["topic-1"].windows == {}
+
+
+def test_windows_that_a_seal_has_no_more_are_forgotten(store: Store) -> None:
+    both = SEAL._replace(windows={**SEAL.windows, ("c", MINUTE + 60): closed_window([], 2)})
+    store.seal(both, {})
+    later = both._replace(windows={("c", MINUTE + 60): closed_window([], 2)})
+    store.seal(later, both.windows)
+    assert store.known_seals() == {"topic-1": later}
+
+
+@given(st.integers(0, 6), st.integers(0, 6))
+def test_a_digest_of_rejects_stays_as_it_is_when_they_are_summarised(first: int, second: int) -> None:
+    with folder_in_memory() as folder, closing(Store(Path(folder) / "serving.sqlite")) as store:
+        for number in range(6):
+            write(store, "c", Batch(number, 1.0, {}, {}, rejects=(Rejects.of(0, "late", [number]), Rejects.of(1, "{", [number]))))
+        before = store.view({}, {"c": 3})
+        for until in (first, second):
+            store.prune("c", 0, {0: min(until, 3), 1: 1})
+            after = store.view({}, {"c": 3})
+            assert (after.booked, after.booked_now) == (before.booked, before.booked_now)

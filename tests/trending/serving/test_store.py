@@ -23,6 +23,7 @@ from trending.kafka.rejects import Rejects
 from trending.serving import pruning
 from trending.serving.counts import Batch
 from trending.serving.ranking_query import RankingQuery
+from trending.serving.seals import StoredSeal
 from trending.serving.store import FORMAT, Store, metadata
 from trending.settings import Rule, WindowTime
 
@@ -395,3 +396,31 @@ def test_rejects_that_the_log_has_lost_are_a_number_by_partition_and_reason(stor
     with closing(sqlite3.connect(store._path)) as connection:
         rows = connection.execute('SELECT "partition", reason, records FROM rejected ORDER BY 1').fetchall()
     assert rows == [(0, "tombstone", 10), (1, "not valid JSON", 5)]
+
+
+OLDER = {
+    "before seals": ("DROP TABLE seals", "DROP TABLE sealed_windows"),
+    "before retention": ("DROP TABLE summaries",),
+    "before both": ("DROP TABLE seals", "DROP TABLE sealed_windows", "DROP TABLE summaries"),
+}
+
+
+@pytest.mark.parametrize("age", OLDER)
+def test_an_older_store_can_be_pruned_and_sealed(age: str, store: Store, path: Path) -> None:
+    """Either came alone with the number 2, to stores that nobody has."""
+    grown(store)
+    reject = Rejects.of(0, "tombstone", [1])
+    counting.write(store, "c", batch(5, {}, reject))
+    store.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in (*OLDER[age], "ALTER TABLE rejected DROP COLUMN digest", "PRAGMA user_version = 2"):
+            connection.execute(statement)
+    with closing(Store(path)) as newer:
+        counting.write(newer, "c", batch(6, {}))
+        sealed = newer.view({}, {"c": 5}).booked
+        newer.seal(StoredSeal("topic-1", 1, 5.0, "{}", {}), {})
+        assert newer.prune("c", MINUTE + 1000, {0: 2}) == 4
+        view = newer.view({}, {"c": 5})
+        assert (view.summarised["c"].tweets, view.booked) == (24, sealed)
+        assert view.rejects == {}
+        assert list(newer.known_seals()) == ["topic-1"]

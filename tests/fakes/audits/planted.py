@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fakes.trending.audited import Lab, tweet
+from fakes.audits.audited import Lab, tweet
 from hypothesis import strategies as st
 
 from trending.tweets.rule import Kind, classify

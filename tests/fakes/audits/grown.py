@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fakes.trending.audited import tweet
+from fakes.audits.audited import tweet
 from fakes.trending.counting import TOPIC_ID, epoch
 
 from trending.audit.examination import Evidence, Examination, examine_topic
@@ -22,8 +22,9 @@ from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
 from trending.serving.counts import Batch
 from trending.serving.store import Store
+from trending.settings import Rule
 from trending.stream.letters import Letters
-from trending.tweets.rule import Reason, minute_of
+from trending.tweets.rule import Reason, classify, minute_of, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,11 +42,12 @@ _tweet = cache(tweet)
 class Site:
     """Log, ledger and store of a stack. ``firsts`` are partition → first offset that retention has left."""
 
-    def __init__(self, folder: Path, partitions: int = 1) -> None:
+    def __init__(self, folder: Path, partitions: int = 1, window_seconds: int = 60) -> None:
         self.ledger_path = folder / "ledger.sqlite"
         self.store_path = folder / "serving.sqlite"
         self.store = Store(self.store_path)
-        self.store.take_over(epoch("c", starts=dict.fromkeys(range(partitions), 0)))
+        self.window_seconds = window_seconds
+        self.store.take_over(epoch("c", starts=dict.fromkeys(range(partitions), 0), rule=Rule(window_seconds=window_seconds)))
         self.log: list[list[Record]] = [[] for _ in range(partitions)]
         self.firsts = dict.fromkeys(range(partitions), 0)
         self.now = 0.0
@@ -62,25 +64,38 @@ class Site:
         """Begin another life of the producer."""
         self.run = run
         self.sequence = 0
+        self.unanswered: list[tuple[range, int, int, tuple[str, ...]]] = []
         self.writer = LedgerWriter(self.ledger_path, run, TOPIC_ID)
 
-    def send(self, partition: int, at: float, *hashtags: str) -> None:
-        """Append tweets at one moment, as one burst."""
+    def send(self, partition: int, at: float, *hashtags: str, seconds: float = 0.0, acknowledge: bool = True) -> None:
+        """Append tweets as one burst, all at one moment or the last so many seconds later.
+
+        Those that are not acknowledged may be so later, see ``acknowledge``.
+        """
         self.now = max(self.now, at)
         if self.sequence + len(hashtags) > self.writer.reserved:
             self.writer.reserve(self.sequence + 100_000)
-        log, window = self.log[partition], minute_of(at)
+        log, sequences = self.log[partition], range(self.sequence, self.sequence + len(hashtags))
         offset = len(log)
         for place, hashtag in enumerate(hashtags):
-            headers: dict[str, bytes | None] = {"id": f"{self.run}:{self.sequence + place}".encode()}
-            log.append(Record(partition, offset + place, at, _tweet(hashtag), headers))
-        sent = Counter(hashtags)
-        self.writer.acknowledge_run(range(self.sequence, self.sequence + len(hashtags)), partition, offset)
-        self.writer.count(sent, window, window)
-        self.sequence += len(hashtags)
-        for hashtag, tweets in sent.items():
-            self._counts[window, hashtag] += tweets
+            headers: dict[str, bytes | None] = {"id": f"{self.run}:{sequences[place]}".encode()}
+            appended = at + seconds * place / max(1, len(hashtags) - 1)
+            log.append(Record(partition, offset + place, appended, _tweet(hashtag), headers))
+            window = window_start(appended, self.window_seconds)
+            self._counts[window, hashtag] += 1
             self._changed.add((window, hashtag))
+        self.now = max(self.now, at + seconds)
+        self.sequence += len(hashtags)
+        self.unanswered.append((sequences, partition, offset, hashtags))
+        if acknowledge:
+            self.acknowledge(len(self.unanswered) - 1)
+
+    def acknowledge(self, place: int) -> None:
+        """Let the ledger learn of a burst that was sent in this life."""
+        sequences, partition, offset, hashtags = self.unanswered.pop(place)
+        first, last = (self.log[partition][each].append_time for each in (offset, offset + len(sequences) - 1))
+        self.writer.acknowledge_run(sequences, partition, offset)
+        self.writer.count(Counter(hashtags), minute_of(first), minute_of(last))
 
     def reject(self, partition: int, at: float) -> None:
         """Append a record that is no tweet, with its letter."""
@@ -115,6 +130,19 @@ class Site:
             while self.firsts[part] < len(log) and log[self.firsts[part]].append_time < at:
                 self.firsts[part] += 1
 
+    def rebuild(self) -> None:
+        """Empty the store, and count anew what the log has, as `make rebuild` does."""
+        self.writer.commit()
+        self.store.forget()
+        self.store.take_over(epoch("c", starts=dict(self.firsts), rule=Rule(window_seconds=self.window_seconds)))
+        self._counts.clear()
+        for part, log in enumerate(self.log):
+            for record in log[self.firsts[part] :]:
+                hashtag = classify(record.value, record.append_time, Rule()).label
+                self._counts[window_start(record.append_time, self.window_seconds), hashtag] += 1
+        self._changed = set(self._counts)
+        self.write()
+
     def start(self) -> LogStart:
         since = (log[self.firsts[part]].append_time for part, log in enumerate(self.log) if self.firsts[part] < len(log))
         return LogStart(dict(self.firsts), min(since, default=self.now))
@@ -129,8 +157,10 @@ class Site:
         """Audit everything as ``infra.operations.audit`` does; see ``examine``."""
         return self.examine(meanwhile=meanwhile).report
 
-    def examine(self, *, since_seal: bool = False, meanwhile: Callable[[], None] = lambda: None) -> Examination:
-        """Audit all that the log has, or go on from the seal that the store has, and keep what it leaves.
+    def examine(
+        self, *, since_seal: bool = False, seals: bool = False, meanwhile: Callable[[], None] = lambda: None
+    ) -> Examination:
+        """Audit all that the log has, or go on from the seal that the store has; the new seal is kept if it ``seals``.
 
         ``meanwhile`` happens between reading the log and the second ledger. Raises Unfit where the seal is.
         """
@@ -154,7 +184,7 @@ class Site:
             return read_ledger(self.ledger_path, known)
 
         found = examine_topic(evidence, read, ledger_now, 0.0)
-        if found.seal:
+        if found.seal and seals:
             self.store.seal(found.seal.stored(), kept.windows if kept else {})
         return found
 
