@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from fakes.plain import FIRST_PORT
 from fakes.world import World
 
 from infra.host.paths import StackPaths
@@ -106,7 +107,7 @@ def test_what_is_wanted_is_changed_and_nothing_else() -> None:
 
 @pytest.mark.row(3)
 def test_a_port_that_somebody_has_is_named_with_process_and_pid_before_anything_starts(world: World) -> None:
-    port = free_port(21000 + os.getpid() % 20000, 100)
+    port = free_port(FIRST_PORT, 100)
     made = recorded(port=port)
     require_ports(made)
     with socket.create_server(("127.0.0.1", port + 10)), pytest.raises(PortTaken) as caught:
@@ -118,7 +119,7 @@ def test_a_port_that_somebody_has_is_named_with_process_and_pid_before_anything_
 
 @pytest.mark.usefixtures("world")
 def test_the_port_of_a_service_that_runs_is_its_own() -> None:
-    port = free_port(21000 + os.getpid() % 20000, 100)
+    port = free_port(FIRST_PORT, 100)
     made = recorded(port=port)
     made.runtime.start(made.stack.services[0])
     with socket.create_server(("127.0.0.1", port)):
