@@ -82,7 +82,7 @@ def judge(stack: str, findings: list[Finding], word: str, *, heal: bool, name: s
     if verdict is Verdict.UNHEALTHY:
         cause = f"{', '.join(each.component for each in down)} of {stack} is down" + (f": {word}" if word else "")
         next_command = down[0].next_command if heal or not down[0].repair else "make health HEAL=1"
-        raise Unhealthy(cause, with_name(down[0].evidence, stack), with_name(next_command, stack))
+        raise Unhealthy(cause, down[0].evidence, next_command)
     return Completed(name=name or verdict.value.capitalize(), message=word or f"{stack} is {verdict}")
 
 

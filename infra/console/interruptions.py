@@ -124,11 +124,9 @@ def undo_abandoned() -> bool:
 
 def of_a_signal(error: BaseException) -> bool:
     """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
-    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
-    signals = (Interrupted, KeyboardInterrupt, *([prefect.TerminationSignal] if prefect else []))
     behind: BaseException | None = error
     while behind is not None:
-        if isinstance(behind, signals):
+        if _number_of(behind) is not None:
             return True
         behind = behind.__cause__ or behind.__context__
     return False
@@ -160,7 +158,7 @@ def _number_of(error: BaseException | None) -> int | None:
         return error.number
     if isinstance(error, KeyboardInterrupt):
         return signal.SIGINT
-    prefect = sys.modules.get("prefect.exceptions")
+    prefect = sys.modules.get("prefect.exceptions")  # not imported here, so that commands without Prefect answer sooner
     return int(error.signal) if prefect and isinstance(error, prefect.TerminationSignal) else None
 
 

@@ -14,9 +14,10 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
-from trending.audit.examination import Evidence, examine_topic
+from trending.audit.evidence import Evidence
+from trending.audit.examination import examine_topic
 from trending.audit.recount import Recount, by_rule
-from trending.audit.seal import Unfit
+from trending.audit.seal import Unfit, of_topic
 from trending.audit.sealing import letters_behind
 from trending.audit.seals import Seals
 from trending.errors import AuditFailed, AuditIncomplete, LabError
@@ -62,10 +63,11 @@ class Examined:
 
 
 def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
-    """Recount the log of a stack that goes on working, and change nothing in it. Raises AuditFailed if that is impossible.
+    """Recount the log of a stack that goes on working. Raises AuditFailed if that is impossible.
 
-    What the log has and the stream has not counted yet is in flight, and no fault while it is young. ``since_seal`` goes on from
-    where the last clean audit has come to.
+    It leaves programs, log and counts as they are; a clean audit leaves a seal in the store. What the log has and the stream has
+    not counted yet is in flight, and no fault while it is young. ``since_seal`` goes on from where the last clean audit has come
+    to.
     """
     lab = open_lab(stack)
     return examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS, since_seal=since_seal).report
@@ -142,7 +144,7 @@ def _examine(lab: Lab, store: Store, seals: Seals, longest: float) -> Examined:
 
 
 def _keep(store: Store, seals: Seals, report: AuditReport, found: Sequence[Kept]) -> None:
-    """Keep the seals that an audit has earned. One of everything that finds a fault has found what older ones deny."""
+    """Keep the seals of a clean audit. A full audit that finds a fault deletes all seals, since they say that there is none."""
     if report.clean:
         for seal in found:
             known = seals.kept.get(seal.seal.topic_id)
@@ -150,7 +152,7 @@ def _keep(store: Store, seals: Seals, report: AuditReport, found: Sequence[Kept]
                 store.seal(seal.stored(), known.windows if known else {})
             except LabError as error:  # the verdict stands without it, and the next audit reads more
                 say(f"the audit is not sealed: {error.cause}: {error.evidence}")
-    elif not seals.kept and not replace(report, in_flight=0).clean:  # a stream that stands still denies nothing
+    elif not seals.kept and not replace(report, in_flight=0).clean:  # that the stream stands still is no fault of what was sealed
         store.break_seals()
 
 
@@ -186,11 +188,8 @@ class _Audited:
 
     def examine(self, longest: float) -> tuple[Examined, Kept | None]:
         """Examine the topic; returns what was found, and the seal to keep. Raises Unfit with the topic where its seal is."""
-        try:
+        with of_topic(self.identity):
             return self._examine(longest)
-        except Unfit as unfit:
-            unfit.topic_id = self.identity
-            raise
 
     def _examine(self, longest: float) -> tuple[Examined, Kept | None]:
         connection, clock = self.lab.stack.connection, SystemClock()

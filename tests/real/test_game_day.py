@@ -59,29 +59,21 @@ ROW = re.compile(r"^\| ([a-z-]+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \| [^|]+ \| (\
 KILLED_AFTER_WRITE = """
 import os, signal, sys, threading
 from pathlib import Path
-from functools import partial
-from trending.stream.checkpoint import ends_of_batch
-from trending.stream.dead_letters import DeadLetters
-from trending.stream.sink import Pruning, RankingSink
 from trending.programs.specifications import StreamSpec
-from trending.serving.store import Store
-from trending.stream.job import run_job
+from trending.stream import job
+from trending.stream.sink import RankingSink
 
-class KilledAfterWrite(RankingSink):
-    def write(self, number, rows):
-        rows = list(rows)
-        super().write(number, rows)
-        if rows:
-            print(f"killed after batch {number}", flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
+write = RankingSink.write
 
-spec = StreamSpec.load(Path(sys.argv[1]))
-store = Store(spec.store)
-letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
-ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
-pruning = Pruning(spec.settings.ranking_days, lambda now: None)
-sink = KilledAfterWrite(store, spec.checkpoint_id, letters, None, print, ends_of, print, pruning)
-run_job(spec, threading.Event(), sink, store)
+def write_and_die(self, number, rows):
+    rows = list(rows)
+    write(self, number, rows)
+    if rows:
+        print(f"killed after batch {number}", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+RankingSink.write = write_and_die
+job.main(StreamSpec.load(Path(sys.argv[1])), threading.Event())
 """
 
 

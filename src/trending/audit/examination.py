@@ -7,59 +7,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trending.audit.audit_report import SealUsed
-from trending.audit.reconciliation import Ledgers, LogRange, reconcile
+from trending.audit.reconciliation import Ledgers, reconcile
 from trending.audit.recount import Recount, recount
 from trending.audit.seal import Unfit
-from trending.audit.sealing import Finding, go_on, require_behind, require_letters_behind
+from trending.audit.sealing import Agreement, go_on, require_behind, require_letters_behind
 from trending.audit.sequences import by_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from trending.audit.audit_report import AuditReport
+    from trending.audit.evidence import Evidence
+    from trending.audit.reconciliation import LogRange
     from trending.audit.sealing import Kept
     from trending.kafka.record_columns import RecordColumns
     from trending.producer.ledger import Ledger
-    from trending.serving.epochs import Epoch
-    from trending.serving.store import StoreView
-    from trending.stream.letters import Letters
 
 Offsets = Mapping[int, int]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What an audit of one topic has before it reads the log: each as of one moment, in the order of the fields.
-
-    ``ledger`` is the topic's part. ``kept`` is the seal that it goes on from: the view then leaves out what that has closed.
-    ``log`` is partition → first offset and end. ``letters`` are those of the dead-letter topic ``letters_id`` up to
-    ``letters_ends``; with a seal those behind it, and those it has kept. By ``skew`` seconds append times may go back.
-    """
-
-    ledger: Ledger
-    view: StoreView
-    seen_at: float
-    topic: str
-    epochs: Sequence[Epoch]
-    kept: Kept | None
-    log: Mapping[int, tuple[int, int]]
-    letters: Letters
-    letters_id: str
-    letters_ends: Mapping[int, int]
-    skew: float
-
-    def range(self) -> LogRange:
-        """Return the part of the log that the audit is about."""
-        parts = set().union(*(epoch.starts for epoch in self.epochs)) | self.log.keys()
-        starts = {part: min(epoch.starts.get(part, 0) for epoch in self.epochs) for part in parts}
-        return LogRange(
-            {part: starts[part] for part in self.log},
-            {part: first for part, (first, _end) in self.log.items()},
-            {part: end for part, (_first, end) in self.log.items()},
-            self.seen_at,
-            self.skew,
-            self.kept.seal.ends if self.kept else {},
-        )
 
 
 @dataclass(frozen=True)
@@ -96,19 +60,7 @@ def examine_topic(
     recount(read(begin, middle), epochs, acknowledged, log)
     seal = None
     if all(counted.get(each, end) <= end for each, end in part.ends.items()):
-        finding = Finding(
-            evidence.topic,
-            epochs,
-            part.starts,
-            log,
-            evidence.ledger,
-            acknowledged,
-            evidence.view,
-            evidence.letters,
-            evidence.letters_id,
-            evidence.letters_ends,
-        )
-        seal = finding.seal(evidence.seen_at, kept)
+        seal = Agreement(evidence, log, acknowledged).seal()
     recount(read(middle, part.ends), epochs, acknowledged, log)
     if kept:
         require_behind(kept.seal, log, evidence.ledger)

@@ -6,6 +6,7 @@ of each closed window lies beside it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from trending.tweets.rule import window_start
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from trending.producer.ledger import Ledger
     from trending.serving.epochs import Epoch
@@ -34,9 +35,19 @@ Counts = tuple[tuple[str, int, str, int], ...]
 
 
 class Unfit(Exception):
-    """A seal can't be gone on from; its text says why, and whoever knows the topic adds its id."""
+    """A seal can't be gone on from; its text says why. ``of_topic`` adds whose seal it is."""
 
     topic_id = ""
+
+
+@contextmanager
+def of_topic(topic_id: str) -> Iterator[None]:
+    """Within, an Unfit is about the seal of this topic."""
+    try:
+        yield
+    except Unfit as unfit:
+        unfit.topic_id = topic_id
+        raise
 
 
 @dataclass(frozen=True, slots=True)

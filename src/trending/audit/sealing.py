@@ -26,6 +26,7 @@ from trending.tweets.rule import Kind, minute_of, window_start
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from trending.audit.evidence import Evidence
     from trending.audit.seal import Counts
     from trending.kafka.log_reader import Record
     from trending.producer.ledger import Ledger
@@ -92,27 +93,24 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found up to where the store has counted, in full agreement: of this a seal is made."""
+class Agreement:
+    """The evidence, and the log recounted up to where the store has counted: of this a seal is made, if all of it agrees.
 
-    topic: str
-    epochs: Sequence[Epoch]
-    starts: Mapping[int, int]
+    ``acknowledged`` are run → sequences that the ledger has for the range.
+    """
+
+    evidence: Evidence
     recounted: Recount
-    ledger: Ledger
     acknowledged: Mapping[str, SequenceRanges]
-    view: StoreView
-    letters: Letters
-    letters_id: str
-    letters_ends: Mapping[int, int]
 
-    def seal(self, made_at: float, before: Kept | None) -> Kept | None:
+    def seal(self) -> Kept | None:
         """Return the seal, or None where too much is still open. Call it before the recount goes on to what is in flight."""
-        log, carried = self.recounted, self.recounted.carried
+        evidence, log, carried = self.evidence, self.recounted, self.recounted.carried
+        starts = dict(evidence.range().starts)
         closing = self._closing()
-        closings = {epoch.checkpoint: window_start(closing, epoch.rule.window_seconds) for epoch in self.epochs}
+        closings = {epoch.checkpoint: window_start(closing, epoch.rule.window_seconds) for epoch in evidence.epochs}
         tweets = {key: number for key, number in log.tweets.items() if key[1] >= closings[key[0]] and number}
-        if len(tweets) > MOST_OPEN or +self.ledger.over(closing):
+        if len(tweets) > MOST_OPEN or +evidence.ledger.over(closing):
             return None
         windows = self._closed(closings)
         rejected = Counter(carried.rejected)
@@ -121,20 +119,20 @@ class Finding:
         ids = {run: found.ranges() for run, found in log.ids.items()}
         unproven = {run: found.without(self.acknowledged.get(run, SequenceRanges(()))) for run, found in ids.items()}
         proven = {run: found.without(unproven[run]) for run, found in ids.items()}
-        told = told_of(self.ledger, proven, self.starts)
-        ends = self.epochs[-1].counted_to()
+        told = told_of(evidence.ledger, proven, starts)
+        ends = evidence.epochs[-1].counted_to()
         seal = Seal(
-            topic=self.topic,
-            topic_id=self.epochs[-1].topic_id,
-            made_at=made_at,
-            starts=dict(self.starts),
+            topic=evidence.topic,
+            topic_id=evidence.epochs[-1].topic_id,
+            made_at=evidence.seen_at,
+            starts=starts,
             ends=ends,
-            epochs=tuple(_sealed(epoch) for epoch in self.epochs),
+            epochs=tuple(_sealed(epoch) for epoch in evidence.epochs),
             closing=closing,
             tweets=_rows(tweets),
             untagged=tuple((*key, number) for key, number in log.untagged.items() if key[1] >= closings[key[0]]),
             minutes=_rows({key: number for key, number in log.minutes.items() if key[1] >= closing}),
-            minutes_before=dict(+self.ledger.tweets_before(closing)),
+            minutes_before=dict(+evidence.ledger.tweets_before(closing)),
             ids={run: _ranges(found) for run, found in ids.items()},
             unproven={run: _ranges(found) for run, found in unproven.items() if found},
             unproven_minutes=_rows(log.unproven),
@@ -147,28 +145,28 @@ class Finding:
             rejected=dict(rejected),
             read_again=log.second.records,
             odd=tuple((str(kind), str(label), number) for (kind, label), number in log.second.odd.items()),
-            booked={checkpoint: digest for checkpoint, digest in self.view.booked_now.items() if checkpoint in closings},
-            summarised={checkpoint: each for checkpoint, each in self.view.summarised.items() if checkpoint in closings},
+            booked={checkpoint: digest for checkpoint, digest in evidence.view.booked_now.items() if checkpoint in closings},
+            summarised={checkpoint: each for checkpoint, each in evidence.view.summarised.items() if checkpoint in closings},
             letters=SealedLetters(
-                self.letters_id,
-                dict(self.letters_ends),
-                tuple(sorted(place for place in self.letters.places if place[1] >= ends.get(place[0], 0))),
+                evidence.letters_id,
+                dict(evidence.letters_ends),
+                tuple(sorted(place for place in evidence.letters.places if place[1] >= ends.get(place[0], 0))),
                 tuple(
                     (each.partition, each.reason, each.first, each.last, each.records)
-                    for each in sorted(self.letters.summaries)
+                    for each in sorted(evidence.letters.summaries)
                     if each.last >= ends.get(each.partition, 0)
                 ),
             ),
         )
-        return Kept(seal, {**(before.windows_from(self.view.summarised) if before else {}), **windows})
+        return Kept(seal, {**(evidence.kept.windows_from(evidence.view.summarised) if evidence.kept else {}), **windows})
 
     def _closing(self) -> int:
         """Return the first append minute that stays open; as a rule no tweets of a spread may lie on both sides of its start."""
-        carried = max(self.recounted.carried.closing, self.ledger.counted_from)
+        carried = max(self.recounted.carried.closing, self.evidence.ledger.counted_from)
         if math.isinf(self.recounted.last):  # nothing was read
             return int(max(carried, 0))
         closing = minute_of(self.recounted.last) - OPEN_SECONDS
-        for _run, first, last, _hashtag in sorted(self.ledger.spread, key=lambda key: key[2], reverse=True):
+        for _run, first, last, _hashtag in sorted(self.evidence.ledger.spread, key=lambda key: key[2], reverse=True):
             if first < closing <= last:
                 closing = first
         return int(max(carried, closing))
@@ -176,12 +174,12 @@ class Finding:
     def _closed(self, closings: Mapping[str, int]) -> dict[Place, ClosedWindow]:
         """Return the windows before the first open one of each checkpoint, of which the store has shown the rows."""
         rows: dict[Place, list[tuple[str, int]]] = {
-            place: [] for place in self.view.untagged if place[1] < closings.get(place[0], place[1])
+            place: [] for place in self.evidence.view.untagged if place[1] < closings.get(place[0], place[1])
         }
-        for (checkpoint, window, hashtag), tweets in self.view.counts.items():
+        for (checkpoint, window, hashtag), tweets in self.evidence.view.counts.items():
             if window < closings.get(checkpoint, window):
                 rows.setdefault((checkpoint, window), []).append((hashtag, tweets))
-        return {place: closed_window(each, self.view.untagged.get(place, 0)) for place, each in rows.items()}
+        return {place: closed_window(each, self.evidence.view.untagged.get(place, 0)) for place, each in rows.items()}
 
 
 def go_on(

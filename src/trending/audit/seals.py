@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trending.audit.seal import Unfit
+from trending.audit.seal import Unfit, of_topic
 from trending.audit.sealing import Kept
 from trending.audit.sequences import by_run
 from trending.text import local_time
@@ -27,9 +27,9 @@ class Seals:
         self.unused: list[str] = []
         for identity, each in stored.items():
             try:
-                self.kept[identity] = Kept.of(each)
+                with of_topic(identity):
+                    self.kept[identity] = Kept.of(each)
             except Unfit as unfit:
-                unfit.topic_id = identity
                 self.leave_out(unfit)
 
     def leave_out(self, unfit: Unfit) -> str:
@@ -56,10 +56,7 @@ class Seals:
         if topic_id not in self.kept:
             return 0
         seal = self.kept[topic_id].seal
-        try:
+        with of_topic(topic_id):
             seal.require_epochs([epoch for epoch in view.epochs if epoch.topic_id == topic_id])
             seal.require_ledger(ledger)
-        except Unfit as unfit:
-            unfit.topic_id = topic_id
-            raise
         return seal.covers(by_run(ledger.acknowledged_ranges({})))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from fakes.trending.counting import epoch
 
-from trending.audit.examination import Evidence, Examination, examine_topic
+from trending.audit.evidence import Evidence
+from trending.audit.examination import Examination, examine_topic
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns

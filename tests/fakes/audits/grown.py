@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from fakes.audits.audited import tweet
 from fakes.trending.counting import TOPIC_ID, epoch
 
-from trending.audit.examination import Evidence, Examination, examine_topic
+from trending.audit.evidence import Evidence
+from trending.audit.examination import Examination, examine_topic
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.log_start import LogStart

@@ -6,7 +6,6 @@ import sqlite3
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from fakes.trending import counting
@@ -22,21 +21,7 @@ from trending.serving import store as module
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MINUTE = 1765845060
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "serving.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with closing(Store(path)) as store:
-        yield store
 
 
 def counted(number: int, tweets: int = 0, *rejects: Rejects) -> Batch:

@@ -33,17 +33,6 @@ MINUTE = 1765845060
 BY_EVENT = Rule(WindowTime.EVENT)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "serving.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with closing(Store(path)) as store:
-        yield store
-
-
 @contextmanager
 def counted(path: Path, **options: Any) -> Iterator[RuleCounts]:
     with closing(StoreReader(path)) as reader, reader._engine.connect() as connection:

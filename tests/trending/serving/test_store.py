@@ -7,7 +7,6 @@ from array import array
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from fakes.trending import counting
@@ -26,9 +25,6 @@ from trending.serving.ranking_query import RankingQuery
 from trending.serving.seals import StoredSeal
 from trending.serving.store import FORMAT, Store, metadata
 from trending.settings import Rule, WindowTime
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MINUTE = 1765845060
 
@@ -52,18 +48,6 @@ def ranked(store: Store, start: int | None = None, as_of: float = math.inf) -> l
 
 def last_batch(store: Store, checkpoint: str) -> int | None:
     return max(store.written(checkpoint), default=None)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "serving.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = Store(path)
-    yield store
-    store.close()
 
 
 def test_an_empty_store_has_nothing_to_show(store: Store) -> None:
