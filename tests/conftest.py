@@ -8,7 +8,8 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from examples import THOROUGH
+from hypothesis import settings
 from leftovers import left_since, present
 from order import Scheduler, longest_first
 
@@ -21,9 +22,7 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
-# How long an example takes says how busy the machine is, and not whether the code is right.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+settings.load_profile(THOROUGH)
 
 SHARED_CLIENTS = frozenset({"engine", "served", "prometheus", "scraped"})
 """Fixtures of the session or a module that hold a client: Prefect's, or one of Prometheus."""

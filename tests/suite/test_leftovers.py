@@ -155,6 +155,7 @@ def test_that_finds_it_gone():
 SUITE = Path(__file__).parents[1]
 
 
+@pytest.mark.thorough
 def test_the_test_that_left_it_fails_and_no_other(pytester: pytest.Pytester) -> None:
     pytester.makeconftest((SUITE / "conftest.py").read_text(encoding="utf-8"))
     pytester.makeini(f"[pytest]\npythonpath = {SUITE}\nfilterwarnings = error")
@@ -170,6 +171,7 @@ def test_the_test_that_left_it_fails_and_no_other(pytester: pytest.Pytester) -> 
     )
 
 
+@pytest.mark.thorough
 def test_what_a_failed_test_had_in_its_hands_does_not_live_on(pytester: pytest.Pytester) -> None:
     pytester.makeconftest((SUITE / "conftest.py").read_text(encoding="utf-8"))
     pytester.makeini(f"[pytest]\npythonpath = {SUITE}\nfilterwarnings = error")

@@ -146,11 +146,19 @@ class Seal:
         return Known(self.starts, self.ends, self.closing, runs)
 
     def require_ledger(self, ledger: Ledger) -> None:
-        """Raise Unfit unless the ledger holds what was acknowledged when the seal was made, or has the number of it."""
+        """Raise Unfit unless the ledger holds what was acknowledged when the seal was made, or has the number of it.
+
+        Also where records that were acknowledged later have been summarised.
+        """
         proven = {run: SequenceRanges(known.acknowledged) for run, known in ledger.known.items()}
         told = told_of(ledger, proven, self.starts)
         for run, sequences in proven.items():
-            if told[run] != len(sequences) + self.acknowledged_before.get(run, 0):
+            more = told[run] - len(sequences) - self.acknowledged_before.get(run, 0)
+            if 0 < more <= len(sequence_ranges(self.unproven.get(run, ()))):
+                # Pruned since, they are but a number: nobody can tell which of them it stands for.
+                cause = f"the ledger has summarised {more} records of run {run} that were not acknowledged when it was made"
+                raise Unfit(cause)
+            if more:
                 cause = f"the ledger's acknowledgements of run {run} before it have changed"
                 raise Unfit(cause)
 

@@ -130,6 +130,7 @@ def test_a_worker_that_gave_up_is_told_at_once_with_its_last_words(
     assert "Unauthorized" in caught.value.evidence
 
 
+@pytest.mark.thorough
 def test_a_server_that_refuses_the_deployments_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LabError, match="the deployments could not be created") as caught:
         deployment.deploy({**os.environ, "PREFECT_API_URL": "http://127.0.0.1:1/api", "PREFECT_CLIENT_MAX_RETRIES": "0"})

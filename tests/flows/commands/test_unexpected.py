@@ -139,6 +139,7 @@ def assert_told(code: int, error: str, command: Command, said: str, home: Path) 
     assert error in file.read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.row(7)
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("name", COMMANDS)

@@ -249,6 +249,7 @@ def keepers() -> list[int]:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("told", "killed"), [(True, False), (False, False), (False, True)])
 def test_the_keeper_cleans_up_after_any_end_of_the_kernel_unless_it_was_told(told: bool, killed: bool, home: Path) -> None:  # noqa: FBT001
     paths = StackPaths.of(NAME)

@@ -188,6 +188,7 @@ run_command(NamedStack, lambda _settings: None, "test")
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", interruptions.SIGNALS)
 @pytest.mark.parametrize(("times", "code"), [(1, 0), (2, Interrupted.exit_code)])
 def test_a_signal_while_prefect_sends_its_last_logs_is_no_traceback_and_the_next_one_ends_it(

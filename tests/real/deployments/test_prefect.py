@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
 from flows.commands.deployment import wait_for_worker
+from infra.forms.parameters import LastStep
 from infra.health.verdicts import note_repair, read_record
 from infra.host.clock import SystemClock
 from infra.host.paths import CHECKOUT
@@ -121,14 +122,15 @@ def test_row_9_after_sigkill_of_the_run_the_next_one_adopts_and_down_cleans(serv
 
 @pytest.mark.row(25, "E")
 def test_row_25_a_killed_worker_and_a_locked_database_do_not_touch_the_data_plane(served: Served, stack: RealStack) -> None:
-    stack.up()
+    stack.bring_up(LastStep.PRODUCER)
     worker = services_supervisor().status(WORKER)
     assert worker is not None
     psutil.Process(worker.pid).kill()
     database = next(iter(_databases()))
     with closing(sqlite3.connect(database, timeout=30)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        stack.wait_progress()
+        before = stack.figure("producer", "acknowledged")
+        stack.wait_until(lambda: stack.figure("producer", "acknowledged") > before, 20, "the producer goes on")
         down = tear_down_impatiently(stack)
         connection.rollback()
     assert down.returncode == 0, down.stdout
@@ -172,10 +174,11 @@ def _databases() -> list[Path]:
 
 @pytest.mark.row(26, "E")
 def test_row_26_a_take_down_during_a_repair_wins_and_nothing_is_resurrected(served: Served, stack: RealStack) -> None:
-    stack.up()
-    stack.lab.supervisor.remove("stream")  # missing: a repair takes as long as Spark does
+    stack.bring_up(LastStep.PRODUCER)
+    stack.lab.supervisor.remove("producer")
+    stack.lab.supervisor.stop("kafka")  # two repairs, one after the other: the take-down's own process starts in less
     repair = served.start("health-check/local", {"name": stack.name, "heal": True})
-    stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the repair is under way")
+    stack.wait_until(lambda: broker_runs(stack), 90, "the repair is under way")
     down = served.start("tear-down/local", {"name": stack.name})
     assert served.wait(down, 120).state_name == "Completed"
     # It gives way between two steps, or was done before the take-down's own process had started.
@@ -183,6 +186,11 @@ def test_row_26_a_take_down_during_a_repair_wins_and_nothing_is_resurrected(serv
     stack.assert_nothing_left()
     time.sleep(3)
     stack.assert_nothing_left()
+
+
+def broker_runs(stack: RealStack) -> bool:
+    status = stack.lab.supervisor.status("kafka")
+    return status is not None and status.alive
 
 
 @pytest.mark.row(26, "E")
@@ -213,23 +221,22 @@ def test_healing_brings_back_each_component_once(served: Served, stack: RealStac
 
 @pytest.mark.row(27, "E")
 def test_row_27_a_killed_healer_has_spent_its_repair_and_a_spent_budget_is_told_once(served: Served, stack: RealStack) -> None:
-    stack.up()
-    stack.lab.supervisor.remove("stream")
+    stack.bring_up(LastStep.PRODUCER)
+    stack.lab.supervisor.stop("kafka")
     run = served.start("health-check/local", {"name": stack.name, "heal": True})
-    stack.wait_until(lambda: stack.lab.supervisor.status("stream") is not None, 90, "the repair is under way")
+    stack.wait_until(lambda: broker_runs(stack), 90, "the repair is under way")
     flow_process(run).kill()
     assert served.wait(run, 90).state_name == "Crashed"
-    assert len(read_record(stack.paths.health).repairs["stream"]) == 1
-    stack.wait_progress()
-    stack.lab.supervisor.remove("stream")
+    assert len(read_record(stack.paths.health).repairs["kafka"]) == 1
+    stack.lab.supervisor.stop("kafka")
     assert served.run("health-check/local", {"name": stack.name, "heal": True}).state_name == "Repaired"
-    note_repair(stack.paths.health, "stream", time.time())  # a third, without Spark's start
-    stack.lab.supervisor.remove("stream")
+    note_repair(stack.paths.health, "kafka", time.time())  # a third
+    stack.lab.supervisor.stop("kafka")
     for _check in range(2):
         spent = served.run("health-check/local", {"name": stack.name, "heal": True})
         assert spent.state_name == "Failed"
         assert "was repaired 3 times" in str(spent.state and spent.state.message)
-    assert stack.lab.supervisor.status("stream") is None
+    assert not broker_runs(stack)
     told = served.events("trending.health.given-up", f"trending.stack.{stack.paths.stack_id}")
     assert len(told) == 1
 

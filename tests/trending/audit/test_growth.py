@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from examples import examples
 from fakes.audits.audited import MINUTE, TAGS
 from fakes.audits.grown import Site
 from fakes.trending.memory import folder_in_memory
@@ -44,6 +45,7 @@ def line(report: AuditReport, beginning: str) -> str:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.row(33)
 def test_a_month_of_windows_is_bounded_by_rule_and_audited_clean() -> None:
     """A day of log and a week of windows, pruned every four hours; two partitions by turns, so that each burst is a row."""
@@ -173,7 +175,7 @@ EVENTS = st.lists(
 
 
 @pytest.mark.row(33)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(EVENTS)
 def test_whatever_retention_takes_and_pruning_leaves_every_total_is_kept(events: list[tuple[str, int, list[str]]]) -> None:
     with folder_in_memory() as folder, closing(Site(Path(folder), PARTITIONS)) as site:

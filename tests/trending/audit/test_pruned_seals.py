@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import pytest
+from examples import examples
 from fakes.audits.audited import MINUTE, TAGS
 from fakes.audits.grown import Site
 from fakes.trending.memory import folder_in_memory
@@ -116,7 +117,7 @@ def require_the_verdict_of_everything(site: Site, *, prune_meanwhile: bool) -> A
 
 
 @pytest.mark.row(33)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.sampled_from([10, 60, 3600]), st.sampled_from([3, 50_000]), st.lists(ROUNDS, min_size=2, max_size=7))
 def test_wherever_it_is_sealed_expired_and_pruned_an_audit_since_the_seal_says_what_one_of_everything_does(
     window_seconds: int, most_rows: int, rounds: list[Round]
@@ -157,6 +158,24 @@ def site(tmp_path: Path) -> Iterator[Site]:
         site.expire({0: 60})
         site.prune(site.now)
         yield site
+
+
+def test_a_seal_is_left_out_once_records_that_were_acknowledged_after_it_are_but_a_number(tmp_path: Path) -> None:
+    """Found by the property above, with one seed in some dozens."""
+    with closing(Site(tmp_path)) as site:
+        site.send(0, MINUTE, "#a", acknowledge=False)
+        site.send(0, MINUTE + HOUR, "#b")
+        site.write()
+        assert site.examine(seals=True).seal is not None
+        site.acknowledge(0)
+        site.send(0, MINUTE + 9 * HOUR, "#c")
+        site.write()
+        site.expire({0: 1})
+        site.prune(site.now)
+        why = "the ledger has summarised 1 records of run run-0 that were not acknowledged when it was made"
+        with pytest.raises(Unfit, match=why):
+            site.examine(since_seal=True)
+        assert site.audit().clean
 
 
 def change(site: Site, statement: str) -> None:

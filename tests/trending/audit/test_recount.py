@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from examples import examples
 from fakes.trending.counting import epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,7 +117,7 @@ def one_by_one(log: list[Record], counting: tuple[Epoch, ...], acknowledged: set
     }
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(LOGS, epochs(), st.lists(st.integers(0, 40), min_size=2, max_size=2), st.integers(1, 9))
 def test_by_columns_and_one_by_one_the_same_is_found(
     drawn: list[tuple[int, int, float, bytes | None, bytes | None]],

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +80,7 @@ def records(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.row(22)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(records() | st.binary(max_size=30), RULES)
 @example(b'{"hashtag_principal":"#a","hashtag_principal":7,"timestamp":1,"hashtag_principal":"#b"}', Rule())
 @example(b'{"x":"\xff","hashtag_principal":"#a","timestamp":1}', Rule())

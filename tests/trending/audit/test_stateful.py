@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from examples import examples
 from fakes.audits.audited import MINUTE, TAGS, Lab, tweet
 from fakes.audits.planted import HARMLESS, PLANTS, found_by, ours
 from hypothesis import settings
@@ -92,4 +93,4 @@ class LabAndItsWitnesses(RuleBasedStateMachine):
 
 
 TestLabAndItsWitnesses = LabAndItsWitnesses.TestCase
-TestLabAndItsWitnesses.settings = settings(max_examples=100, stateful_step_count=20)
+TestLabAndItsWitnesses.settings = settings(max_examples=examples(100), stateful_step_count=20)

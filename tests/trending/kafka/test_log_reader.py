@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError
+from examples import examples
 from fakes.trending.kafka import MIDNIGHT, FakeMessage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -186,7 +187,7 @@ def test_aborted_records_are_not_read_and_an_open_transaction_ends_the_log(kafka
 
 
 @pytest.mark.row(34)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(0, 59)), st.sets(st.integers(0, 59)), st.integers(0, 60), st.integers(0, 60))
 def test_gaps_anywhere_are_passed_over(kafka: FakeKafka, gone: set[int], aborted: set[int], start: int, end: int) -> None:
     fill(kafka, 1, 60)
@@ -199,7 +200,7 @@ def test_gaps_anywhere_are_passed_over(kafka: FakeKafka, gone: set[int], aborted
 
 
 @pytest.mark.row(34)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sets(st.integers(0, 3 * SEEK_GAP), max_size=40),
     st.lists(st.integers(0, 3 * SEEK_GAP), max_size=9, unique=True),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError
+from examples import examples
 from fakes.trending.kafka import FakeMessage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def one_by_one(batches: Iterable[RecordColumns]) -> dict[int, list[Record]]:
     return found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["record", "header", "marker", "abort"])), max_size=40),
     st.dictionaries(st.integers(0, 2), st.integers(0, 12)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from examples import examples
 from fakes.audits.audited import without_known
 from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.memory import folder_in_memory
@@ -329,7 +330,7 @@ def test_a_ledger_that_is_written_meanwhile_is_read_as_of_one_moment(path: Path)
 
 
 @pytest.mark.row(19)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(EVENTS, st.dictionaries(st.integers(0, 2), st.integers(0, 30)))
 def test_the_ledger_holds_exactly_what_was_acknowledged(events: list[Event], start: dict[int, int]) -> None:
     ends: Counter[int] = Counter()
@@ -372,7 +373,7 @@ KNOWN = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(EVENTS, EVENTS, KNOWN)
 def test_a_reader_gets_the_rows_that_it_does_not_know(events: list[Event], others: list[Event], known: Known) -> None:
     with folder_in_memory() as directory:
@@ -408,7 +409,7 @@ class OneByOne:
 
 
 @pytest.mark.row(19)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(EVENTS, st.sampled_from([0, 5]))
 def test_the_file_is_the_one_that_a_writer_of_single_rows_would_write(events: list[Event], more: int) -> None:
     model, ends, failed = OneByOne(), Counter[int](), []

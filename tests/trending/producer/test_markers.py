@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError
+from examples import examples
 from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.kafka import FakeMessage
 from fakes.trending.memory import folder_in_memory
@@ -178,7 +179,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.row(19)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(STEPS, st.integers(0, 14))
 def test_what_is_proven_is_in_the_log_where_the_ledger_says(
     steps: list[tuple[int, int, int, tuple[int, int], frozenset[int], int]], lost_from: int

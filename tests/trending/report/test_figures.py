@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from examples import examples
 from fakes.trending.memory import folder_in_memory
 from fakes.trending.report import report
 from fakes.trending.shown import NUMBER, pdf_pages, take_apart
@@ -140,7 +141,7 @@ def test_a_figure_that_changes_in_the_data_changes_in_report_slides_and_pdf(
         assert any(without_spaces(form) in printed for form in forms(place, changed(place), printed_with))
 
 
-@settings(max_examples=6)  # each draws every figure anew
+@settings(max_examples=examples(6))  # each draws every figure anew
 @given(st.lists(st.integers(0, 10**7), min_size=len(FIGURES), max_size=len(FIGURES)))
 def test_no_figure_is_shown_that_is_not_in_the_data(tmp_path_factory: pytest.TempPathFactory, values: list[int]) -> None:
     place_of_files = tmp_path_factory.getbasetemp()

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from examples import examples
 from fakes.trending import counting
 from fakes.trending.counting import epoch, write
 from fakes.trending.memory import folder_in_memory
@@ -110,7 +111,7 @@ def test_the_first_batch_of_an_epoch_is_number_0(store: Store) -> None:
         store.write("c", counted(1, 3), {0: 1})
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=12))
 def test_the_epochs_of_a_topic_meet_without_gap_and_overlap(history: list[tuple[int, bool]]) -> None:
     """Whatever is counted when, and whoever takes over when: every offset belongs to one epoch."""

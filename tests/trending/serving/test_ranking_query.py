@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from examples import examples
 from fakes.trending.counting import epoch, write
 from fakes.trending.memory import folder_in_memory
 from hypothesis import given, settings
@@ -280,7 +281,7 @@ LOAD = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(LOAD, st.integers(1, 4), st.booleans())
 def test_the_view_agrees_with_a_plain_counter(load: dict[tuple[str, int, str], int], limit: int, leading: bool) -> None:  # noqa: FBT001 - drawn
     """Whether it was decided by the leading hashtags of each window or added up whole."""

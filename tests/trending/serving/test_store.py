@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from examples import examples
 from fakes.trending import counting
 from fakes.trending.counting import epoch, write
 from fakes.trending.memory import folder_in_memory
@@ -251,7 +252,7 @@ MICRO_BATCH = st.lists(st.tuples(WINDOWS, TAGS), max_size=12)
 
 
 @pytest.mark.row(23)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(st.tuples(st.sampled_from(["first", "second"]), MICRO_BATCH, st.integers(1, 3)), max_size=6))
 def test_the_store_agrees_with_a_plain_counter(history: list[tuple[str, list[tuple[int, str]], int]]) -> None:
     seen: dict[str, Counter[tuple[int, str]]] = {"first": Counter(), "second": Counter()}

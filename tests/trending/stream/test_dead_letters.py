@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -315,7 +316,7 @@ def test_rejects_of_several_partitions_keep_their_own_records(kafka: FakeKafka) 
     }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.sets(st.integers(0, 4 * SEEK_GAP - 1), min_size=1, max_size=8), st.sampled_from([0, 1, SEEK_GAP]))
 def test_every_reject_is_sent_once_wherever_it_lies(kafka: FakeKafka, offsets: set[int], low: int) -> None:
     kafka.create("tweets")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -174,13 +175,13 @@ def test_whatever_a_record_is_it_is_judged_as_it_would_be_alone(value: bytes | N
 
 
 @pytest.mark.row(24)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(RULES, ROWS)
 def test_counting_in_arrow_batches_equals_counting_record_by_record(rule: Rule, rows: list[Row]) -> None:
     assert spark(rule, rows) == straightforward(rule, rows)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(RULES, ROWS, st.lists(st.integers(0, 30), max_size=4))
 def test_batches_may_be_split_anywhere(rule: Rule, rows: list[Row], cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]

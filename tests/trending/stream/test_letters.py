@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ def test_every_reject_has_a_letter_or_is_in_exactly_one_summary(log: dict[int, s
 
 
 @pytest.mark.row(34)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(LOGS, CUTS, CUTS, st.integers(1, 60))
 def test_the_letters_of_any_batches_account_for_every_reject(
     log: dict[int, str], cuts: list[int], rebuilt: list[int], most: int

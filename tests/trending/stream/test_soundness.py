@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from examples import examples
 from fakes.trending.checkpoint import BATCHES, make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -109,7 +110,7 @@ def test_what_spark_reads_no_more_or_writes_anew_may_be_damaged(tmp_path: Path) 
 
 
 @pytest.mark.row(21)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_is_cut_or_garbled_ends_in_a_verdict(tmp_path: Path, data: st.DataObject) -> None:
     checkpoint = make(tmp_path / "checkpoint")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -432,7 +433,7 @@ def test_no_bytes_whatever_stop_the_stream(value: bytes | None, rule: Rule) -> N
 
 
 @pytest.mark.row(22)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.recursive(st.none() | st.booleans() | st.floats() | TEXT | st.integers(), st.lists), st.sampled_from(RULES))
 def test_no_json_in_any_field_stops_the_stream(value: object, rule: Rule) -> None:
     for name in ("usuario", "texto", "hashtag_principal", "timestamp", "mensaje", "contador", "version_esquema"):
