@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from real.conftest import new_stack
 
 from infra.operations.epochs import ASIDE, checkpoint_path, start_file
 from infra.operations.stream import submit_stream
@@ -14,6 +16,7 @@ from trending.stream.checkpoint import committed_offsets
 from trending.stream.soundness import DAMAGED, numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from real.harness import RealStack
@@ -49,16 +52,28 @@ def settled(stack: RealStack) -> Path:
     return checkpoint_path(stack.lab)
 
 
+@pytest.fixture(scope="module")
+def live(real_home: Path) -> Iterator[RealStack]:
+    """One stack for both tests, taken down afterwards."""
+    os.environ["TRENDING_HOME"] = str(real_home)
+    stack = new_stack()
+    try:
+        stack.bring_up()
+        yield stack
+    finally:
+        os.environ["TRENDING_HOME"] = str(real_home)
+        stack.down()
+
+
 @pytest.mark.row(21, "E")
-def test_every_damaged_file_ends_in_the_diagnosis_and_a_rebuild_counts_everything_anew(stack: RealStack) -> None:
-    stack.bring_up()
-    checkpoint = settled(stack)
+def test_every_damaged_file_ends_in_the_diagnosis_and_a_rebuild_counts_everything_anew(live: RealStack) -> None:
+    checkpoint = settled(live)
     for path in (newest(checkpoint, "offsets"), newest(checkpoint, "commits"), checkpoint / "metadata", newest_delta(checkpoint)):
         content = path.read_bytes()
         for broken in (b"", content[: len(content) // 2], bytes(len(content))):
             path.write_bytes(broken)
             began = time.monotonic()
-            said = refused(stack)
+            said = refused(live)
             assert DAMAGED in said, said
             assert "make rebuild" in said
             assert str(path) in said
@@ -70,27 +85,26 @@ def test_every_damaged_file_ends_in_the_diagnosis_and_a_rebuild_counts_everythin
     delta = newest_delta(checkpoint)
     delta.with_name(f".{delta.name}.crc").unlink()
     delta.write_bytes(b"\x7f" * 100)
-    said = refused(stack)
+    said = refused(live)
     assert DAMAGED in said, said
     assert "make rebuild" in said
 
-    output = stack.command("rebuild", f"--name={stack.name}")
+    output = live.command("rebuild", f"--name={live.name}")
     assert "partition 0 is counted anew from offset 0" in output
-    assert [path for path in stack.paths.checkpoints.iterdir() if ASIDE in path.name], "the old one is set aside, not deleted"
-    stack.wait_well()
-    stack.audit()
+    assert [path for path in live.paths.checkpoints.iterdir() if ASIDE in path.name], "the old one is set aside, not deleted"
+    live.wait_well()
+    live.audit()
 
 
 @pytest.mark.row(21, "E")
-def test_a_rebuild_of_a_healthy_stack_and_of_one_whose_start_was_lost_changes_no_count(stack: RealStack) -> None:
-    stack.bring_up()
-    stack.audit()
-    stack.command("rebuild", f"--name={stack.name}")
-    stack.audit()
-    checkpoint = settled(stack)
+def test_a_rebuild_of_a_healthy_stack_and_of_one_whose_start_was_lost_changes_no_count(live: RealStack) -> None:
+    """Of the one that was rebuilt above: no rebuild leaves anything behind that the next one stumbles over."""
+    assert "partition 0 is counted anew from offset 0" in live.command("rebuild", f"--name={live.name}")
+    live.audit()
+    checkpoint = settled(live)
     start_file(checkpoint).write_bytes(b"")
-    stack.command("start_up", *stack.up_arguments())  # the store knows it too
-    stack.audit()
-    assert "partition 0 is counted anew from offset 0" in stack.command("rebuild", f"--name={stack.name}")
-    stack.audit()
+    live.command("start_up", *live.up_arguments())  # the store knows it too
+    live.audit()
+    live.command("rebuild", f"--name={live.name}")
+    live.audit()
     assert committed_offsets(checkpoint, "tweets_topic")
