@@ -1,0 +1,78 @@
+"""``make soak``: a stack of its own at full rate, killed at random for an hour, then audited. Outside CI.
+
+It has its own home directory and ports, and takes down what it has made. Where the audit finds a fault, the data stays.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from random import Random, SystemRandom
+
+from kills.ground import StackGround
+from kills.plan import SoakForm, choose, times
+from kills.trial import carry_out, lines_of, require_deaths, settle
+from kills.usage import Usage
+from real.harness import RealStack, plain
+
+from flows.audit import recount
+from infra.console.reporting import say
+from infra.forms.parameters import LastStep
+from infra.forms.terminal import run_command
+from infra.host.clock import SystemClock
+from infra.host.paths import lab_home
+from infra.host.processes import free_port
+from infra.operations.producer import stop_producer
+
+PORT = 29092
+PORTS = 10
+"""The broker's, its controller's, the page's, and some that a stack of this size leaves free."""
+
+
+def main(settings: SoakForm) -> None:
+    """Run the soak; raises AuditFailed where something was lost or doubled, NotSurvived where the stack did not come back."""
+    seed = SystemRandom().randrange(2**32) if settings.kills_seed is None else settings.kills_seed
+    say(f"{settings.kills} kills in {settings.seconds:g} s at {settings.rate:g} tweets a second; KILLS_SEED={seed} repeats it")
+    jars = lab_home()
+    home = Path(tempfile.mkdtemp(prefix="trending-soak-"))
+    for shared in ("jars", "cds"):
+        (home / shared).symlink_to(jars / shared)
+    os.environ["TRENDING_HOME"] = str(home)
+    wanted = {"rate": f"{settings.rate:f}", "heap_mb": "512", "page_port": "0"}
+    stack = RealStack("soak", free_port(PORT, PORTS), settings=wanted)
+    clean = False
+    try:
+        clean = _soak(stack, settings, Random(seed))
+    finally:
+        stack.down(volumes=clean)
+        if clean:
+            shutil.rmtree(home)
+        else:
+            say(f"log, ledger, store and output are kept in {home}")
+
+
+def _soak(stack: RealStack, settings: SoakForm, random: Random) -> bool:
+    strikes = choose(random, settings.kills, settings.kills)
+    stack.bring_up(LastStep.TOPIC)
+    ground = StackGround(stack, stack.paths.run)
+    with Usage(stack.paths) as usage:
+        try:
+            ground.start()
+            blows = carry_out(ground, strikes, times(random, strikes, settings.seconds), SystemClock(), say)
+        finally:
+            ground.close()
+        stop_producer(stack.name)
+        settle(ground, SystemClock(), say)
+        with plain():
+            report = recount(stack.name, resume=False)
+    for line in (*lines_of(blows), *usage.lines(), *report.lines(None)):
+        say(line)
+    require_deaths(strikes, ground.deaths())
+    report.require_clean()
+    return True
+
+
+if __name__ == "__main__":
+    run_command(SoakForm, main, "python -m kills.soak")
