@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak replay-demo report images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -137,6 +137,9 @@ images: $(VENV)/.complete ## build local stand-in images, where no image registr
 
 soak: setup ## kill a stack of its own at full rate for an hour, then audit it: SECONDS=3600 KILLS=100
 	@PYTHONPATH=tests $(PY) -m kills.soak $(ARGS)
+
+mutants: $(JARS) ## change a module in every small way and see what its tests notice: MODULE=trending.tweets.rule
+	@PYTHONPATH=tests $(PY) -m mutation.run $(ARGS)
 
 screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots

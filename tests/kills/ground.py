@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -13,6 +14,7 @@ from kills.program import trapped
 from kills.trap import Death, Trap
 
 from infra.game_day.injections import jvm_of, program_process
+from infra.host.processes import freeze, thaw
 from infra.operations.epochs import counting_epoch, known_topic_id
 from infra.operations.producer import producer_spec, wait_for_producer
 from infra.operations.stream import stream_spec, wait_for_stream
@@ -106,6 +108,10 @@ class StackGround:
 
     def progress(self) -> Mapping[str, float]:
         return {program: self._stack.figure(program, "offset.0") for program in self._traps}
+
+    def hold(self, *, held: bool) -> None:
+        with suppress(LabError, psutil.Error):  # between two lives there is none
+            (freeze if held else thaw)(program_process(self._lab, PRODUCER))
 
     def behind(self) -> int:
         ends = ends_of(log_ends(self._lab.stack.connection, self._lab.settings.stack.topic))

@@ -11,9 +11,10 @@ import tempfile
 from pathlib import Path
 from random import Random, SystemRandom
 
+from kills.governor import Governor
 from kills.ground import StackGround
 from kills.plan import SoakForm, choose, times
-from kills.trial import carry_out, lines_of, require_deaths, settle
+from kills.trial import Trial, lines_of, require_deaths
 from kills.usage import Usage
 from real.harness import RealStack, plain
 
@@ -25,10 +26,14 @@ from infra.host.clock import SystemClock
 from infra.host.paths import lab_home
 from infra.host.processes import free_port
 from infra.operations.producer import stop_producer
+from trending.errors import LabError
 
 PORT = 29092
 PORTS = 10
 """The broker's, its controller's, the page's, and some that a stack of this size leaves free."""
+
+LIMIT_SECONDS = 600.0
+"""Beside a producer at full rate a start of the stream with its first batch takes minutes on a busy machine."""
 
 
 def main(settings: SoakForm) -> None:
@@ -42,36 +47,41 @@ def main(settings: SoakForm) -> None:
     os.environ["TRENDING_HOME"] = str(home)
     wanted = {"rate": f"{settings.rate:f}", "heap_mb": "512", "page_port": "0"}
     stack = RealStack("soak", free_port(PORT, PORTS), settings=wanted)
-    clean = False
+    kept = False
     try:
-        clean = _soak(stack, settings, Random(seed))
+        _soak(stack, settings, Random(seed))
+    except LabError:
+        kept = True
+        raise
     finally:
-        stack.down(volumes=clean)
-        if clean:
-            shutil.rmtree(home)
-        else:
+        stack.down(volumes=not kept)
+        if kept:
             say(f"log, ledger, store and output are kept in {home}")
+        else:
+            shutil.rmtree(home)
 
 
-def _soak(stack: RealStack, settings: SoakForm, random: Random) -> bool:
+def _soak(stack: RealStack, settings: SoakForm, random: Random) -> None:
     strikes = choose(random, settings.kills, settings.kills)
     stack.bring_up(LastStep.TOPIC)
     ground = StackGround(stack, stack.paths.run)
+    trial = Trial(ground, SystemClock(), say, LIMIT_SECONDS)
     with Usage(stack.paths) as usage:
         try:
             ground.start()
-            blows = carry_out(ground, strikes, times(random, strikes, settings.seconds), SystemClock(), say)
+            with Governor(ground) as governor:
+                blows = trial.carry_out(strikes, times(random, strikes, settings.seconds))
         finally:
             ground.close()
         stop_producer(stack.name)
-        settle(ground, SystemClock(), say)
+        trial.settle()
         with plain():
             report = recount(stack.name, resume=False)
-    for line in (*lines_of(blows), *usage.lines(), *report.lines(None)):
+    held = f"the producer was held back {governor.holds} times while the stream was far behind"
+    for line in (*lines_of(blows), held, *usage.lines(), *report.lines(None)):
         say(line)
     require_deaths(strikes, ground.deaths())
     report.require_clean()
-    return True
 
 
 if __name__ == "__main__":

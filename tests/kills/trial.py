@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infra.host.clock import Clock
 
 LIMIT_SECONDS = 120.0
-"""How long each point may take to be reached, and the stack to work again."""
+"""On two busy cores the stream takes twenty to start."""
 POLL_SECONDS = 0.1
 POISON_SECONDS = 1.0
 TOLD_SECONDS = 10.0
@@ -68,77 +68,86 @@ class Blow:
         return f"{self.at:7.1f} s  back after {self.back:5.1f} s  {self.strike}"
 
 
-def strike_at_once(ground: Ground, strike: Strike, clock: Clock, began: float) -> Blow:
-    """Strike, and wait until every program that was hit has moved on.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Strikes on one stack. ``limit`` is how long each point may take to be reached, and the stack to work again, in seconds."""
 
-    Raises NotSurvived where a point is not reached, or a program does not come back, within ``LIMIT_SECONDS`` each.
-    """
-    started = clock.monotonic()
-    ground.forgive()
-    ground.arm(strike.points)
-    if strike.target is not None:
-        clock.sleep(strike.delay)
-        ground.kill(strike.target)
-    poisoned = -POISON_SECONDS
+    ground: Ground
+    clock: Clock
+    tell: Callable[[str], None]
+    limit: float = LIMIT_SECONDS
 
-    def left_at_most(number: int) -> bool:
-        nonlocal poisoned
-        now = clock.monotonic()
-        if any(point.step.rejecting for point in strike.points) and now - poisoned >= POISON_SECONDS:
-            ground.poison()
-            poisoned = now
-        return len(ground.left()) <= number
+    def carry_out(self, strikes: Sequence[Strike], at: Sequence[float]) -> list[Blow]:
+        """Strike at the times given, in seconds from now; one that is late, because the one before took long, comes at once."""
+        began = self.clock.monotonic()
+        blows: list[Blow] = []
+        kills, done = sum(strike.kills for strike in strikes), 0
+        for strike, when in zip(strikes, at, strict=True):
+            self.clock.sleep(max(0.0, began + when - self.clock.monotonic()))
+            blows.append(self.strike(strike, began))
+            done += strike.kills
+            self.tell(f"kill {done} of {kills}: {blows[-1]}")
+        return blows
 
-    for left in reversed(range(len(strike.points))):
-        _wait(partial(left_at_most, left), ground, clock, f"never reached: {strike.points[-1 - left]}")
-    died = clock.monotonic()
-    before = ground.progress()
+    def strike(self, strike: Strike, began: float) -> Blow:
+        """Strike, and wait until every program that was hit has moved on.
 
-    def works() -> bool:
-        now = ground.progress()
-        return all(now.get(program, 0) > before.get(program, 0) for program in strike.hits)
+        Raises NotSurvived where a point is not reached, or a program does not come back, within the limit.
+        """
+        started = self.clock.monotonic()
+        self.ground.forgive()
+        self.ground.arm(strike.points)
+        if strike.target is not None:
+            self.clock.sleep(strike.delay)
+            self.ground.kill(strike.target)
+        self._await_deaths(strike)
+        died = self.clock.monotonic()
+        before = self.ground.progress()
 
-    _wait(works, ground, clock, f"did not come back: {strike}")
-    return Blow(strike, started - began, clock.monotonic() - died)
+        def works() -> bool:
+            now = self.ground.progress()
+            return all(now.get(program, 0) > before.get(program, 0) for program in strike.hits)
 
+        self._wait(works, f"did not come back: {strike}")
+        return Blow(strike, started - began, self.clock.monotonic() - died)
 
-def _wait(holds: Callable[[], bool], ground: Ground, clock: Clock, failure: str) -> None:
-    deadline = clock.monotonic() + LIMIT_SECONDS
-    while not holds():
-        if clock.monotonic() > deadline:
-            raise NotSurvived(failure, ground.last_words())
-        clock.sleep(POLL_SECONDS)
+    def _await_deaths(self, strike: Strike) -> None:
+        """Wait until each point was reached, and send poison meanwhile where only a batch with rejects comes by."""
+        poisoned = -POISON_SECONDS
 
+        def left_at_most(number: int) -> bool:
+            nonlocal poisoned
+            now = self.clock.monotonic()
+            if any(point.step.rejecting for point in strike.points) and now - poisoned >= POISON_SECONDS:
+                self.ground.poison()
+                poisoned = now
+            return len(self.ground.left()) <= number
 
-def carry_out(
-    ground: Ground, strikes: Sequence[Strike], at: Sequence[float], clock: Clock, tell: Callable[[str], None]
-) -> list[Blow]:
-    """Strike at the times given, in seconds from now; one that is late, because the one before took long, comes at once."""
-    began = clock.monotonic()
-    blows: list[Blow] = []
-    kills, done = sum(strike.kills for strike in strikes), 0
-    for strike, when in zip(strikes, at, strict=True):
-        clock.sleep(max(0.0, began + when - clock.monotonic()))
-        blows.append(strike_at_once(ground, strike, clock, began))
-        done += strike.kills
-        tell(f"kill {done} of {kills}: {blows[-1]}")
-    return blows
+        for left in reversed(range(len(strike.points))):
+            self._wait(partial(left_at_most, left), f"never reached: {strike.points[-1 - left]}")
 
+    def _wait(self, holds: Callable[[], bool], failure: str) -> None:
+        deadline = self.clock.monotonic() + self.limit
+        while not holds():
+            if self.clock.monotonic() > deadline:
+                raise NotSurvived(failure, self.ground.last_words())
+            self.clock.sleep(POLL_SECONDS)
 
-def settle(ground: Ground, clock: Clock, tell: Callable[[str], None]) -> None:
-    """Wait until the stream has worked off the log; raises NotSurvived where it stands still for ``LIMIT_SECONDS``."""
-    least, since, told = ground.behind(), clock.monotonic(), clock.monotonic()
-    while (behind := ground.behind()) > 0:
-        now = clock.monotonic()
-        if behind < least:
-            least, since = behind, now
-        elif now - since > LIMIT_SECONDS:
-            failure = f"the stream stands still, {behind:,} records behind"
-            raise NotSurvived(failure, ground.last_words())
-        if now - told >= TOLD_SECONDS:
-            tell(f"the stream has {behind:,} records left to count")
-            told = now
-        clock.sleep(POLL_SECONDS)
+    def settle(self) -> None:
+        """Wait until the stream has worked off the log; raises NotSurvived where it stands still for the limit."""
+        least, since = self.ground.behind(), self.clock.monotonic()
+        told = since
+        while (behind := self.ground.behind()) > 0:
+            now = self.clock.monotonic()
+            if behind < least:
+                least, since = behind, now
+            elif now - since > self.limit:
+                failure = f"the stream stands still, {behind:,} records behind"
+                raise NotSurvived(failure, self.ground.last_words())
+            if now - told >= TOLD_SECONDS:
+                self.tell(f"the stream has {behind:,} records left to count")
+                told = now
+            self.clock.sleep(POLL_SECONDS)
 
 
 def require_deaths(strikes: Sequence[Strike], deaths: Sequence[Death]) -> None:

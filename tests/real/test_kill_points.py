@@ -13,7 +13,7 @@ import pytest
 from kills.ground import StackGround
 from kills.plan import Strike, choose
 from kills.points import BY_NAME
-from kills.trial import carry_out, require_deaths
+from kills.trial import Trial, require_deaths
 from real.harness import CLEAN
 
 from infra.forms.parameters import LastStep
@@ -52,7 +52,7 @@ def test_killed_at_named_points_and_at_random_nothing_is_lost_and_nothing_counts
     ground = StackGround(stack, tmp_path)
     try:
         ground.start()
-        carry_out(ground, strikes, [0.0] * len(strikes), SystemClock(), print)
+        Trial(ground, SystemClock(), print).carry_out(strikes, [0.0] * len(strikes))
     finally:
         ground.close()
     require_deaths(strikes, ground.deaths())

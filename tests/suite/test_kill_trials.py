@@ -15,12 +15,13 @@ import pytest
 from fakes.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
-from kills import points, trial
+from kills import points
+from kills.governor import ENOUGH_BEHIND, MOST_BEHIND, Governor
 from kills.plan import LONGEST_DELAY_SECONDS, Strike, Target, at, choose, times
 from kills.points import BY_NAME, POINTS, PRODUCER, STEPS, STREAM, Point, Step
 from kills.program import trapped
 from kills.trap import Death, Trap
-from kills.trial import LIMIT_SECONDS, Blow, carry_out, lines_of, require_deaths, settle, strike_at_once
+from kills.trial import LIMIT_SECONDS, Blow, Trial, lines_of, require_deaths
 
 from infra.host.paths import CHECKOUT
 from infra.stack.declaration import Program
@@ -201,7 +202,7 @@ def test_a_point_at_the_beginning_of_a_life_comes_after_a_death() -> None:
 def test_a_strike_ends_when_the_programs_work_again() -> None:
     clock = FakeClock()
     ground = FakeGround(clock)
-    blow = strike_at_once(ground, Strike((COMMIT, RESERVED), Target.PRODUCER, 2.0), clock, clock.now - 7)
+    blow = Trial(ground, clock, print).strike(Strike((COMMIT, RESERVED), Target.PRODUCER, 2.0), clock.now - 7)
     assert ground.done == ["producer", COMMIT.name, RESERVED.name]
     assert blow.at == pytest.approx(7.0)
     assert blow.back == pytest.approx(5.0, abs=0.2)
@@ -212,7 +213,7 @@ def test_a_strike_ends_when_the_programs_work_again() -> None:
 def test_a_point_of_the_dead_letters_is_reached_by_poison() -> None:
     clock = FakeClock()
     ground = FakeGround(clock)
-    strike_at_once(ground, Strike((LETTERS, STORED)), clock, clock.now)
+    Trial(ground, clock, print).strike(Strike((LETTERS, STORED)), clock.now)
     assert ground.done == [LETTERS.name, STORED.name]
     assert ground.poisoned >= 2, "one may be in a batch that is over"
 
@@ -222,21 +223,20 @@ def test_a_point_that_is_never_reached_ends_the_trial() -> None:
     ground = FakeGround(clock)
     ground.unreachable.add(STORED)
     with pytest.raises(NotSurvived, match="never reached: stream, after the store's commit") as raised:
-        carry_out(ground, [Strike((STORED,))], [0.0], clock, lambda _line: None)
+        Trial(ground, clock, print).carry_out([Strike((STORED,))], [0.0])
     assert raised.value.evidence == "the last line"
     assert clock.now == pytest.approx(1000 + LIMIT_SECONDS, abs=0.3)
 
 
-def test_each_point_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "LIMIT_SECONDS", 1.5)
+def test_each_point_has_a_limit_of_its_own() -> None:
     clock = FakeClock()
     ground = FakeGround(clock)
     ground.back_seconds = 1.0
-    strike_at_once(ground, Strike((COMMIT, STORED, COMMIT, STORED)), clock, clock.now)
+    Trial(ground, clock, print, 1.5).strike(Strike((COMMIT, STORED, COMMIT, STORED)), clock.now)
     assert clock.now > 1004
     ground.unreachable.add(STORED)
     with pytest.raises(NotSurvived, match=f"never reached: {STORED}"):
-        strike_at_once(ground, Strike((COMMIT, STORED, COMMIT)), clock, clock.now)
+        Trial(ground, clock, print, 1.5).strike(Strike((COMMIT, STORED, COMMIT)), clock.now)
 
 
 def test_a_program_that_does_not_come_back_ends_the_trial() -> None:
@@ -244,14 +244,14 @@ def test_a_program_that_does_not_come_back_ends_the_trial() -> None:
     ground = FakeGround(clock)
     ground.comes_back = False
     with pytest.raises(NotSurvived, match="did not come back: JVM at some moment"):
-        strike_at_once(ground, Strike((), Target.JVM), clock, clock.now)
+        Trial(ground, clock, print).strike(Strike((), Target.JVM), clock.now)
 
 
 def test_strikes_come_at_their_times_or_at_once_when_they_are_late() -> None:
     clock = FakeClock()
     told: list[str] = []
     strikes = [Strike((COMMIT,)), Strike((STORED,)), Strike((), Target.BROKER)]
-    blows = carry_out(FakeGround(clock), strikes, [1.0, 2.0, 30.0], clock, told.append)
+    blows = Trial(FakeGround(clock), clock, told.append).carry_out(strikes, [1.0, 2.0, 30.0])
     assert [blow.at for blow in blows] == [pytest.approx(1.0), pytest.approx(7.0, abs=0.5), pytest.approx(30.0)]
     assert [line[:14] for line in told] == [f"kill {n} of 3:  " for n in (1, 2, 3)]
     assert told[0].endswith(COMMIT.name)
@@ -266,12 +266,48 @@ def test_a_log_that_is_worked_off_slowly_is_waited_for_and_a_stream_that_stands_
 
     ground.records = 2000
     clock = FakeClock(work)
-    settle(ground, clock, told.append)
+    Trial(ground, clock, told.append).settle()
     assert clock.now > 1000 + LIMIT_SECONDS
     assert len(told) == pytest.approx(20, abs=1)
     ground.records = 3
     with pytest.raises(NotSurvived, match="stands still, 3 records behind"):
-        settle(ground, FakeClock(), told.append)
+        Trial(ground, FakeClock(), told.append).settle()
+
+
+class HeldGround:
+    """A producer and a stream whose offsets the test sets."""
+
+    def __init__(self) -> None:
+        self.offsets: dict[str, float] = {}
+        self.asked: list[bool] = []
+
+    def progress(self) -> dict[str, float]:
+        return self.offsets
+
+    def hold(self, *, held: bool) -> None:
+        self.asked.append(held)
+
+
+def test_a_producer_is_held_back_while_the_stream_is_far_behind() -> None:
+    ground = HeldGround()
+    governor = Governor(ground)
+    for behind, asked in (
+        (0, []),
+        (MOST_BEHIND, []),
+        (MOST_BEHIND + 1, [True]),
+        (MOST_BEHIND - 1, [True]),  # its next life is held too
+        (ENOUGH_BEHIND, [True]),
+        (ENOUGH_BEHIND - 1, [False]),
+        (MOST_BEHIND, []),
+    ):
+        ground.offsets, ground.asked = {PRODUCER: 10.0 + behind, STREAM: 10.0}, []
+        governor.look()
+        assert ground.asked == asked, behind
+    assert governor.holds == 1
+    ground.offsets, ground.asked = {}, []
+    with governor:
+        pass
+    assert ground.asked == [False], "it is never left standing"
 
 
 def test_only_the_deaths_that_were_meant_count() -> None:
@@ -300,4 +336,4 @@ def test_the_report_has_each_point_with_its_number_and_times() -> None:
         f"   2  back after  12.0 s, at most  14.0 s  {STORED.name}",
         f"   1  back after  14.0 s, at most  14.0 s  {LETTERS.name}",
     ]
-    assert trial.lines_of([]) == []
+    assert lines_of([]) == []
