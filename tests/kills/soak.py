@@ -68,8 +68,8 @@ def _soak(stack: RealStack, settings: SoakForm, random: Random) -> None:
     trial = Trial(ground, SystemClock(), say, LIMIT_SECONDS)
     with Usage(stack.paths) as usage:
         try:
-            ground.start()
             with Governor(ground) as governor:
+                ground.start()
                 blows = trial.carry_out(strikes, times(random, strikes, settings.seconds))
         finally:
             ground.close()
