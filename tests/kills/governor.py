@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOK_SECONDS = 0.5
-MOST_BEHIND = 3_000_000
-"""Records: half a minute of what the stream counts on two busy cores."""
-ENOUGH_BEHIND = 1_500_000
+MOST_BEHIND = 1_000_000
+"""Records, two of the largest batches: a life that has just begun takes ten seconds for each on two busy cores."""
+ENOUGH_BEHIND = 500_000
 
 
 class Held(Protocol):
