@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots replay-demo report images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -134,6 +134,12 @@ serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the l
 
 images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)
 	@$(PY) -m infra.docker.stand_ins
+
+soak: setup ## kill a stack of its own at full rate for an hour, then audit it: SECONDS=3600 KILLS=100
+	@PYTHONPATH=tests $(PY) -m kills.soak $(ARGS)
+
+mutants: $(JARS) ## change a module in every small way and see what its tests notice: MODULE=trending.tweets.rule
+	@PYTHONPATH=tests $(PY) -m mutation.run $(ARGS)
 
 screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots

@@ -75,7 +75,8 @@ def parse(form: type[Form], arguments: list[str], program: str, recorded: Callab
     ``recorded`` returns the settings that the stack of a name was last started with. They replace the defaults, so that
     ``make up PORT=19092`` is remembered.
     """
-    known = {name.upper() for each in ALL_FORMS for name in field_sections(each)} | _RESERVED
+    forms: tuple[type[BaseModel], ...] = (*ALL_FORMS, form)
+    known = {name.upper() for each in forms for name in field_sections(each)} | _RESERVED
     unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in known)
     if unknown:
         cause = f"unknown parameter {', '.join(unknown)}"

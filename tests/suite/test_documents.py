@@ -7,6 +7,8 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from kills.plan import SoakForm
+from mutation.run import MutantsForm
 
 from infra.forms.parameters import ALL_FORMS, field_sections
 
@@ -65,7 +67,7 @@ def targets() -> set[str]:
 
 
 def settings() -> set[str]:
-    return {name.upper() for form in ALL_FORMS for name in field_sections(form)} | {"PYTHON", "ARGS"}
+    return {name.upper() for form in (*ALL_FORMS, SoakForm, MutantsForm) for name in field_sections(form)} | {"PYTHON", "ARGS"}
 
 
 def unknown_words(page: Path) -> list[str]:

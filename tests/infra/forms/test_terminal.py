@@ -31,6 +31,7 @@ from infra.forms.parameters import (
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
+from trending.settings import Section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,6 +254,18 @@ def test_a_variable_that_nobody_knows_is_an_error_that_lists_the_parameters(monk
 def test_a_variable_of_another_command_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRENDING_DEMO_SECONDS", "9")
     assert parse(TearDownCommand, [], "down").name == "trending"
+
+
+def test_a_form_that_is_no_command_of_the_labs_knows_its_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(Section):
+        """A developer's command."""
+
+        own_kills: int = 3
+
+    monkeypatch.setenv("TRENDING_OWN_KILLS", "9")
+    assert parse(Own, [], "soak").own_kills == 9
+    with pytest.raises(InvalidInput, match="unknown parameter TRENDING_OWN_KILLS"):
+        parse(TearDownCommand, [], "down")
 
 
 def run(main: Any, *arguments: str) -> int | str | None:

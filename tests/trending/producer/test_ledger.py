@@ -195,6 +195,16 @@ def test_nothing_is_reported_before_it_is_on_disk(path: Path) -> None:
     writer.close()
 
 
+def test_what_has_failed_is_summed_over_commits(path: Path) -> None:
+    writer = LedgerWriter(path, "run", "topic-1")
+    for sequence in (0, 1):
+        writer.fail(sequence, "timed out")
+        writer.commit()
+    assert writer.failed == 2
+    writer.close()
+    assert read_ledger(path).failed == 2
+
+
 def test_committing_again_adds_nothing(path: Path) -> None:
     writer = LedgerWriter(path, "run", "topic-1")
     writer.acknowledge(0, 0, 0, MINUTE, "#a")

@@ -194,6 +194,8 @@ def test_a_moment_between_two_microseconds_stays_in_its_minute() -> None:
     just_before = math.nextafter(MINUTE + 60, 0)
     rows = [Row(0, 0, (MINUTE + 61) * 1000, tweet("#a", just_before))]
     assert spark(Rule(WindowTime.EVENT), rows) == {("tweet", MINUTE, "#a", -1, -1): 1}
+    (output,) = decode_batches(Rule(WindowTime.EVENT), [arrow(rows)])
+    assert output.column("time").cast(pa.int64()).to_pylist() == [(MINUTE + 60) * 1_000_000 - 1]
 
 
 def test_a_group_carries_its_latest_time_for_the_watermark() -> None:

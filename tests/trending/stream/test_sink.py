@@ -48,15 +48,15 @@ class LettersInMemory:
 
     def __init__(self) -> None:
         self.sent: list[Rejects] = []
-        self.calls = 0
+        self.batches: list[int] = []
         self.broken = False
 
     @property
     def read_back_from(self) -> int:
         return len(self.sent)
 
-    def write(self, _batch: int, rejects: Iterable[Rejects]) -> int:
-        self.calls += 1
+    def write(self, batch: int, rejects: Iterable[Rejects]) -> int:
+        self.batches.append(batch)
         if self.broken:
             cause = "1 dead letters were not acknowledged by letters"
             raise LabError(cause)
@@ -85,6 +85,7 @@ class Desk:
         self.shown: list[str] = []
         self.ends_shown: list[Mapping[int, int]] = []
         self.log_start: LogStart | None = None
+        self.looked_at: list[float] = []
         self.written_up_to(0)
         self.restart()
 
@@ -92,12 +93,16 @@ class Desk:
         """Put batches without rows into the store."""
         counting.write(self.store, "checkpoint", Batch(number, MINUTE, {}, {}))
 
-    def restart(self) -> None:
+    def restart(self, zone: str = "UTC") -> None:
         letters: Any = self.letters
-        pruning = Pruning(2, lambda _now: self.log_start)
+        pruning = Pruning(2, self._look)
         self.sink = RankingSink(
-            self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of, self.ends_shown.append, pruning
+            self.store, "checkpoint", letters, ZoneInfo(zone), self.shown.append, self.ends_of, self.ends_shown.append, pruning
         )
+
+    def _look(self, now: float) -> LogStart | None:
+        self.looked_at.append(now)
+        return self.log_start
 
     @staticmethod
     def ends_of(number: int) -> dict[int, int]:
@@ -184,6 +189,19 @@ def test_a_new_life_does_not_print_again_because_of_another_clocks_future(desk: 
     assert desk.ranked() == [[("#a", "5")]]
 
 
+def test_a_new_life_does_not_print_a_long_ranking_again(desk: Desk) -> None:
+    desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
+    desk.restart()
+    desk.sink.write(2, [])
+    assert len(desk.shown) == 1
+
+
+def test_a_block_has_its_times_in_the_zone_that_was_asked_for(desk: Desk) -> None:
+    desk.restart("Asia/Tokyo")
+    desk.sink.write(1, [tweets("#a", 5)])
+    assert "[2025-12-16 09:31:00 , 2025-12-16 09:32:00]" in desk.shown[0]
+
+
 def test_a_change_below_the_rows_that_are_shown_is_one_of_the_ranking(desk: Desk) -> None:
     desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
     desk.sink.write(2, [tweets("#149", 852)])
@@ -238,13 +256,14 @@ def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
 def test_rejects_go_to_the_dead_letters_and_are_booked(desk: Desk) -> None:
     desk.sink.write(1, [reject(9), reject(10, "late"), tweets("#a", 1)])
     assert desk.letters.sent == [Rejects.of(0, "late", [10]), TOMBSTONE]
+    assert desk.letters.batches == [1]
     assert counting.rejects(desk.store) == {(0, "late"): array("q", [10]), (0, "tombstone"): array("q", [9])}
     assert desk.store.dead_letter_offset("checkpoint") == 2
 
 
 def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
     desk.sink.write(1, [tweets("#a", 1), FOREIGN])
-    assert desk.letters.calls == 0
+    assert desk.letters.batches == []
     assert desk.store.foreign() == 5
 
 
@@ -253,7 +272,7 @@ def test_a_job_that_wakes_up_late_takes_the_dead_letters_from_nobody(desk: Desk)
     desk.store.take_over(counting.epoch("next"))
     with pytest.raises(ConfigurationConflict, match="another checkpoint counts on"):
         desk.sink.write(1, [reject(9)])
-    assert desk.letters.calls == 0
+    assert desk.letters.batches == []
 
 
 @pytest.mark.row(29)
@@ -317,6 +336,7 @@ def test_windows_go_that_are_older_than_the_days_they_are_kept_for_and_not_in_th
     assert len(desk.store.view().counts) == 3, "nobody has said where the log begins"
     desk.log_start = LogStart({0: 0}, since)
     desk.sink.write(3, [tweets("#a", 7)])
+    assert desk.looked_at == [MINUTE + 20.0] * 3
     view = desk.store.view()
     kept = {(MINUTE - window) // DAY for _checkpoint, window, _hashtag in view.counts} - {0}
     assert sorted(kept) == left

@@ -33,6 +33,12 @@ def test_a_header_of_somebody_else_is_no_id(header: bytes) -> None:
     assert parse_record_id(header) is None
 
 
+@pytest.mark.parametrize("sequence", [10**18, 2**63 - 1, 10**19 - 1])
+def test_a_sequence_may_have_as_many_digits_as_the_ledger_holds(sequence: int) -> None:
+    assert parse_record_id(record_id("run", sequence)) == ("run", sequence)
+    assert parse_record_id(record_id("run", sequence) + b"00") is None
+
+
 @given(st.binary(max_size=30))
 def test_no_header_whatever_stops_the_audit(header: bytes) -> None:
     identity = parse_record_id(header)

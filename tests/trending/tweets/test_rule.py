@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
-from trending.tweets.rule import MAX_DEPTH, Kind, Reason, Verdict, classify, window_start
+from trending.tweets.rule import MAX_DEPTH, Kind, Reason, Verdict, classify, minute_of, window_start
 from trending.tweets.wire_format import MAX_HASHTAG, Tweet, decode, encode, json_schema
 
 MINUTE = 1765845060
@@ -231,6 +231,26 @@ def test_the_deepest_nesting_that_is_read_is_a_number_of_ours(opening: bytes, cl
     refused = start + opening * (inner + 1) + b"1" + closing * (inner + 1) + b"}"
     assert classify(allowed, NOW, rule) == Verdict(Kind.TWEET, "#IA", NOW)
     assert reason_of(refused, rule) == Reason.TOO_DEEP
+
+
+@BOTH
+def test_the_depth_is_that_of_the_deepest_place_whatever_stands_beside_it(rule: Rule) -> None:
+    """Brackets that were closed do not count, neither for the depth nor against it."""
+
+    def nested(depth: int) -> bytes:
+        return b"[" * depth + b"1" + b"]" * depth
+
+    for outer in (1, 10):
+        start, inner = b'{"hashtag_principal":"#IA","timestamp":%d,"x":' % NOW + b"[" * outer, MAX_DEPTH - 1 - outer
+        beside = b",".join([nested(60)] * 10)
+        for deepest, kind in ((inner, Kind.TWEET), (inner + 1, Kind.REJECT)):
+            for inside in (beside + b"," + nested(deepest), nested(deepest) + b"," + beside):
+                assert classify(start + inside + b"]" * outer + b"}", NOW, rule).kind is kind
+
+
+@given(st.integers(-1000, 40_000_000), st.floats(0, 59.99))
+def test_a_minute_is_a_window_of_a_minute_in_every_rule(minute: int, within: float) -> None:
+    assert minute_of(minute * 60 + within) == minute * 60
 
 
 @pytest.mark.parametrize("nesting", [100, 400, 600, 800, 850, 900, 950, 990])
