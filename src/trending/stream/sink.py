@@ -36,10 +36,16 @@ DAY_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """For how many days windows are kept, and how the job learns, seldom enough, where the log begins now."""
+    """What of the store goes, and when.
+
+    Windows are kept for ``days``; ``look`` tells, seldom enough, where the log begins now. Of a window that starts at
+    ``passed(batch)`` or before, and can't grow from that batch on, ``hashtags`` are kept by name.
+    """
 
     days: int
     look: Callable[[float], LogStart | None]
+    hashtags: int
+    passed: Callable[[int], int]
 
 
 class RankingSink:
@@ -62,6 +68,7 @@ class RankingSink:
         self._ends_of = ends_of
         self._show_ends = show_ends
         self._pruning = pruning
+        self._looked_at = 0
         self._zone = zone
         self._show = show
         self._shown: Window | None = store.ranking(RankingQuery(as_of=time.time(), limit=SHOWN_ROWS))
@@ -90,7 +97,14 @@ class RankingSink:
         if ranking and ranking != self._shown:
             self._show(render_block(number, batch.at, ranking, self._zone))
             self._shown = ranking
+        self._trim(number)
         self._prune(batch.at)
+
+    def _trim(self, number: int) -> None:
+        """Trim the next window that is over, if there is one."""
+        passed = self._pruning.passed(number)
+        if passed > self._looked_at:
+            self._looked_at = self._store.trim(self._checkpoint_id, passed, self._pruning.hashtags)
 
     def _prune(self, now: float) -> None:
         """Now and then summarise what is older than the days for which windows are kept, and not in the log any more."""

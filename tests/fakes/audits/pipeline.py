@@ -189,7 +189,7 @@ class Pipeline:
     def _count(self, store: Store) -> None:
         letters = DeadLetters(CONNECTION, TOPIC, LETTERS, store.dead_letter_offset(CHECKPOINT))
         shown = ShownOffsets(CONNECTION, "lab-stream", TOPIC)
-        nothing = Pruning(7, lambda _now: None)
+        nothing = Pruning(7, lambda _now: None, 10_000, lambda _batch: 0)
         ends_of_batch = self.spark.ends.__getitem__
         sink = RankingSink(store, CHECKPOINT, letters, None, lambda _block: None, ends_of_batch, shown.commit, nothing)
         while True:

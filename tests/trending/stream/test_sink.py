@@ -87,6 +87,7 @@ class Desk:
         self.shown: list[str] = []
         self.ends_shown: list[Mapping[int, int]] = []
         self.log_start: LogStart | None = None
+        self.passed = 0
         self.written_up_to(0)
         self.restart()
 
@@ -96,7 +97,7 @@ class Desk:
 
     def restart(self) -> None:
         letters: Any = self.letters
-        pruning = Pruning(2, lambda _now: self.log_start)
+        pruning = Pruning(2, lambda _now: self.log_start, 2, lambda _batch: self.passed)
         self.sink = RankingSink(
             self.store, "checkpoint", letters, ZoneInfo("UTC"), self.shown.append, self.ends_of, self.ends_shown.append, pruning
         )
@@ -333,6 +334,21 @@ def test_a_batch_prints_the_latest_window_of_the_length_that_is_counted(tmp_path
     (block,) = desk.shown
     assert "Ventana [2025-12-16 00:31:10 , 2025-12-16 00:31:20]" in block
     assert desk.ranked() == [[("#BigData", "42")]]
+
+
+@pytest.mark.row(23)
+def test_a_window_keeps_its_first_hashtags_by_name_once_it_is_over_and_not_before(desk: Desk) -> None:
+    desk.write(1, [tweets("#a", 5), tweets("#b", 3), tweets("#c", 3), tweets("#d", 1)])
+    desk.write(2, [tweets("#e", 9, MINUTE + 60)])
+    assert desk.store.ranking(RankingQuery(MINUTE)).hashtags == 4  # type: ignore[union-attr]
+    desk.passed = MINUTE
+    desk.write(3, [])
+    window = desk.store.ranking(RankingQuery(MINUTE))
+    assert window == Window(MINUTE, 12, 4, (("#a", 5), ("#b", 3)), other_tweets=4, other_hashtags=2)
+    with pytest.raises(ConfigurationConflict, match="only the leading hashtags were kept"):
+        desk.write(4, [tweets("#d", 2)])
+    desk.write(4, [tweets("#f", 1, MINUTE + 60)])
+    assert desk.store.ranking(RankingQuery(MINUTE)) == window
 
 
 DAY = 86400
