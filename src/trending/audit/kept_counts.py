@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from trending.serving.others import Others
@@ -27,17 +28,14 @@ def split(counts: Sequence[Mapping[str, int]], kept: int) -> tuple[list[dict[str
 
     The first ``kept`` hashtags by the sum over all epochs stay, ties by name.
     """
-    sums: Counter[str] = Counter()
-    for each in counts:
-        sums.update(each)
-    leading = {hashtag for hashtag, _tweets in sorted(sums.items(), key=lambda line: (-line[1], line[0]))[:kept]}
-    stay = [{hashtag: tweets for hashtag, tweets in each.items() if hashtag in leading} for each in counts]
-    known = set(leading)
+    sums = counts[0] if len(counts) == 1 else sum((Counter(each) for each in counts), Counter[str]())
+    leading = {hashtag for hashtag, _tweets in nsmallest(kept, sums.items(), key=lambda line: (-line[1], line[0]))}
+    stay = [{hashtag: each[hashtag] for hashtag in leading if hashtag in each} for each in counts]
     others = []
-    for each in counts:
-        new = each.keys() - known
-        known |= new
-        others.append(Others(sum(tweets for hashtag, tweets in each.items() if hashtag not in leading), len(new), kept))
+    for number, (each, left) in enumerate(zip(counts, stay, strict=True)):
+        before = counts[:number]
+        new = sum(hashtag not in leading and not any(hashtag in one for one in before) for hashtag in each)
+        others.append(Others(sum(each.values()) - sum(left.values()), new, kept))
     return stay, others
 
 

@@ -145,6 +145,12 @@ def test_the_audit_finds_a_hashtag_that_stayed_in_anothers_place(counts: dict[st
         assert report.counted == sum(counts.values()), "the totals agree"
 
 
+def test_a_trimmed_window_of_which_the_log_has_nothing_is_all_beyond_it(store: Store) -> None:
+    store.trim(counted(store, [FOUR]), MINUTE, 2)
+    report = audit(store, log_of(store, []))
+    assert (report.lost, report.duplicated, report.clean) == (0, 10, False)
+
+
 FOUR = {"#a": 4, "#b": 3, "#c": 2, "#d": 1}
 
 
