@@ -26,6 +26,8 @@ RANKING = Table(
     Column("hashtag", String, primary_key=True),
     Column("tweets", BigInteger, nullable=False),
     Column("batch", BigInteger, nullable=False),
+    # The key is the table. As an index beside it, it is as large again, and a window's rows lie all over the file.
+    sqlite_with_rowid=False,
 )
 FOREIGN = Table(
     "foreign_records",
