@@ -16,6 +16,7 @@ from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
 from trending.audit.evidence import Evidence
 from trending.audit.examination import examine_topic
+from trending.audit.kept_counts import as_kept, with_others
 from trending.audit.recount import Recount, by_rule
 from trending.audit.seal import Unfit, of_topic
 from trending.audit.sealing import letters_behind
@@ -29,6 +30,7 @@ from trending.serving.store import Store
 from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from trending.audit.audit_report import AuditReport
@@ -52,14 +54,16 @@ STANDING_SECONDS = 30.0
 class Examined:
     """An audit's report and its data about the stack's own topic: the range's start, the recount and its duration, the counts.
 
-    ``counts`` are the store's, rule → (window start, hashtag) → tweets.
+    ``counts`` are the store's, ``recounts`` the recount's: rule → (window start, hashtag) → tweets. What the store does not keep
+    by name is in one line of its window in both.
     """
 
     report: AuditReport
     start: dict[int, int]
     recounted: Recount
     seconds: float
-    counts: Mapping[Rule, Mapping[tuple[int, str], int]]
+    counts: Mapping[Rule, Counter[tuple[int, str]]]
+    recounts: Mapping[Rule, Counter[tuple[int, str]]]
 
 
 def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
@@ -215,8 +219,10 @@ class _Audited:
             self.lab.settings.stream.allowed_skew_seconds,
         )
         found = examine_topic(evidence, read, self._ledger_now, longest)
-        counts = by_rule(self.view.counts, self.epochs)
-        examined = Examined(found.report, dict(evidence.range().starts), found.recounted, clock.monotonic() - began, counts)
+        took = clock.monotonic() - began
+        counts = by_rule(with_others(self.view.counts, self.view.others), self.epochs)
+        recounts = by_rule(with_others(*as_kept(found.recounted.tweets, self.view.others, self.epochs)), self.epochs)
+        examined = Examined(found.report, dict(evidence.range().starts), found.recounted, took, counts, recounts)
         return examined, found.seal
 
 

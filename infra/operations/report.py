@@ -165,7 +165,7 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     counts = examined.counts
     followed = _follow(lab, examined, ends, checkpoint, written)
     recounted, audit = examined.recounted, examined.report
-    by_batch = recounted.totals()
+    by_batch = examined.recounts
     apart = recounted.untagged.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
     records = sum(each.total() for each in by_batch.values()) + apart
     rule = recounted.epochs[-1].rule

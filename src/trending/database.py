@@ -15,8 +15,15 @@ BUSY_SECONDS = 15
 """How long a writer waits for a lock before it fails with "database is locked"."""
 
 
-def open_sqlite(path: Path) -> Engine:
-    """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer; every commit is synced."""
+CACHE_KIB = 2_048
+"""SQLite's own figure for what a connection may keep of its file in memory."""
+
+
+def open_sqlite(path: Path, cache_kib: int = CACHE_KIB) -> Engine:
+    """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer; every commit is synced.
+
+    Each connection keeps up to ``cache_kib`` of the file in memory.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
 
@@ -24,6 +31,7 @@ def open_sqlite(path: Path) -> Engine:
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection type
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA cache_size=-{cache_kib}")
 
     return engine
 

@@ -213,6 +213,13 @@ class StreamSettings(Section):
         description="Days for which the store keeps every window. Older ones go once the log has none of their records; their "
         "totals stay.",
     )
+    ranking_hashtags: int = Field(
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="Hashtags of a window that the store keeps by name once the window is over. Of the others it keeps the exact "
+        "sum and number.",
+    )
     driver_mb: int = Field(512, ge=384, le=16384, description="JVM heap of the Spark driver, MiB.")
     time_zone: str | None = Field(
         None, description="IANA time zone of printed times, such as Europe/Madrid; empty means this machine's."

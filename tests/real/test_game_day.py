@@ -65,10 +65,9 @@ from trending.stream.sink import RankingSink
 
 write = RankingSink.write
 
-def write_and_die(self, number, rows):
-    rows = list(rows)
-    write(self, number, rows)
-    if rows:
+def write_and_die(self, number, table):
+    write(self, number, table)
+    if len(table):
         print(f"killed after batch {number}", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 

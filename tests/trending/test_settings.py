@@ -47,6 +47,7 @@ BOUNDS: list[tuple[type[Section], str, list[Any], list[Any]]] = [
     (StreamSettings, "trigger_seconds", [0, 0.5, 60], [-0.1, 60.1, float("nan"), INFINITY]),
     (StreamSettings, "shuffle_partitions", [1, 200], [0, 201]),
     (StreamSettings, "ranking_days", [1, 3650], [0, 3651]),
+    (StreamSettings, "ranking_hashtags", [100, 1_000_000], [99, 1_000_001]),
     (PageSettings, "page_port", [0, 1024, 65535], [-1, 1, 1023, 65536, "x"]),
     (StreamSettings, "driver_mb", [384, 16384], [383, 16385]),
     (StreamSettings, "time_zone", [None, "UTC", "Europe/Madrid"], ["Mars/Olympus", "../etc/passwd", "europe madrid"]),

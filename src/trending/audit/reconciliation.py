@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trending.audit.audit_report import AuditReport, Difference
+from trending.audit.kept_counts import OTHER_HASHTAGS, as_kept
 from trending.audit.sequences import by_run
 from trending.kafka.rejects import OFFSET
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trending.audit.recount import Recount
     from trending.audit.sequences import SequenceRanges
     from trending.producer.ledger import Ledger
+    from trending.serving.others import Others, Place
     from trending.serving.store import StoreView
     from trending.stream.letters import Letters
 
@@ -106,10 +108,14 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     expired, gone = _expired(log, part)
     horizon = log.horizon(part.cut()) + part.skew
     untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
-    differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store")
+    trimmed = {place: each for place, each in store.others.items() if place[0] in names}
+    tweets, others = as_kept(log.tweets, trimmed, log.epochs)
+    differences = _differences(_from(horizon, tweets), _from(horizon, counts), "store")
+    differences += _differences(_from(horizon, _sums(others)), _from(horizon, _sums(trimmed)), "store")
     differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store")
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
+    differences += _differences(_from(horizon, _numbers(others)), _from(horizon, _numbers(trimmed)), "store")
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
     summarised = sum(each.tweets for checkpoint, each in store.summarised.items() if checkpoint in names)
@@ -124,7 +130,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     return AuditReport(
         acknowledged=promised,
         in_log=in_log,
-        counted=sum(counts.values()) + sum(closed) + summarised - log.without_id,
+        counted=sum(counts.values()) + sum(each.tweets for each in trimmed.values()) + sum(closed) + summarised - log.without_id,
         lost=promised - arrived + missing + unbooked + log.uncounted + gone,
         duplicated=log.repeated + beyond + overbooked,
         unknown_arrived=attempted - known,
@@ -177,6 +183,17 @@ def _from(horizon: float, counts: Mapping[Counted, int]) -> Mapping[Counted, int
 def _named(untagged: Mapping[tuple[str, int], int]) -> dict[Counted, int]:
     """Return counts by checkpoint and window as ``_differences`` takes them; the name is only printed."""
     return {(checkpoint, window, "(untagged)"): records for (checkpoint, window), records in untagged.items()}
+
+
+def _sums(others: Mapping[Place, Others]) -> dict[Counted, int]:
+    """Return the tweets of hashtags that are not kept by name, as ``_differences`` takes them; the name is only printed."""
+    return {(checkpoint, window, OTHER_HASHTAGS): each.tweets for (checkpoint, window), each in others.items()}
+
+
+def _numbers(others: Mapping[Place, Others]) -> dict[Counted, int]:
+    """Return the numbers of hashtags that are not kept by name, in the same way."""
+    name = f"{OTHER_HASHTAGS}, their number"
+    return {(checkpoint, window, name): each.hashtags for (checkpoint, window), each in others.items()}
 
 
 def _beyond(these: Mapping[Refused, array[int]], those: Mapping[Refused, array[int]]) -> int:

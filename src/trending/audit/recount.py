@@ -83,10 +83,6 @@ class Recount:
         """Seconds from the first append to the last; 0 without records."""
         return max(0.0, self.last - self.first)
 
-    def totals(self) -> dict[Rule, Counter[tuple[int, str]]]:
-        """Return rule → (window start, hashtag) → tweets, over all epochs of the rule."""
-        return by_rule(self.tweets, self.epochs)
-
     def horizon(self, partitions: Iterable[int]) -> float:
         """Return the start of the first window of which these partitions still have every record, in epoch seconds.
 

@@ -173,13 +173,14 @@ class Agreement:
 
     def _closed(self, closings: Mapping[str, int]) -> dict[Place, ClosedWindow]:
         """Return the windows before the first open one of each checkpoint, of which the store has shown the rows."""
+        view = self.evidence.view
         rows: dict[Place, list[tuple[str, int]]] = {
-            place: [] for place in self.evidence.view.untagged if place[1] < closings.get(place[0], place[1])
+            place: [] for place in view.untagged.keys() | view.others.keys() if place[1] < closings.get(place[0], place[1])
         }
-        for (checkpoint, window, hashtag), tweets in self.evidence.view.counts.items():
+        for (checkpoint, window, hashtag), tweets in view.counts.items():
             if window < closings.get(checkpoint, window):
                 rows.setdefault((checkpoint, window), []).append((hashtag, tweets))
-        return {place: closed_window(each, self.evidence.view.untagged.get(place, 0)) for place, each in rows.items()}
+        return {place: closed_window(each, view.untagged.get(place, 0), view.others.get(place)) for place, each in rows.items()}
 
 
 def go_on(

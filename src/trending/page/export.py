@@ -36,7 +36,10 @@ def to_csv(window: Window, stage: WindowStage, moves: Mapping[str, Trend]) -> st
 
 
 def to_json(window: Window, stage: WindowStage, moves: Mapping[str, Trend]) -> bytes:
-    """Return the window as JSON, with every hashtag exactly as it was counted; a figure that is not known is null."""
+    """Return the window as JSON, with every hashtag exactly as it was counted; a figure that is not known is null.
+
+    Of ``other_hashtags`` only the sum is kept: they are not in the ranking.
+    """
     return msgspec.json.encode(
         {
             "window_start": _utc(window.start),
@@ -44,6 +47,8 @@ def to_json(window: Window, stage: WindowStage, moves: Mapping[str, Trend]) -> b
             "status": stage,
             "tweets": window.tweets,
             "hashtags": window.hashtags,
+            "other_tweets": window.other_tweets,
+            "other_hashtags": window.other_hashtags,
             "ranking": _lines(window, moves),
         }
     )

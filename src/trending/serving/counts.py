@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, func
 from sqlalchemy.dialects.sqlite import insert
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from trending.kafka.rejects import Rejects  # noqa: TC001 - dataclass fields are read at run time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -25,6 +26,8 @@ RANKING = Table(
     Column("hashtag", String, primary_key=True),
     Column("tweets", BigInteger, nullable=False),
     Column("batch", BigInteger, nullable=False),
+    # The key is the table. As an index beside it, it is as large again, and a window's rows lie all over the file.
+    sqlite_with_rowid=False,
 )
 FOREIGN = Table(
     "foreign_records",
@@ -42,13 +45,33 @@ UNTAGGED = Table(
 )
 
 
+_ROWS = 10_000
+"""Rows that are handed to SQLite at a time: a batch has as many as it has hashtags, and all at once they take 0.5 kB each."""
+# The driver's own statement, as the ledger's: a row takes 5 µs, and 15 by the expression language.
+_WRITE_TWEETS = (
+    "INSERT INTO ranking (checkpoint, window_start, hashtag, tweets, batch) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (checkpoint, window_start, hashtag) "
+    "DO UPDATE SET tweets = max(tweets, excluded.tweets), batch = max(batch, excluded.batch)"
+)
+
+
+class Tweets(Protocol):
+    """Tweets by (window start, hashtag): a dictionary, or the columns that Spark hands over."""
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        """Yield window start and hashtag of each count."""
+
+    def items(self) -> Iterable[tuple[tuple[int, str], int]]:
+        """Return each count with its window start and hashtag."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The absolute counts that one micro-batch changed. Windows are named by their start, seconds since the epoch."""
 
     number: int
     at: float
-    tweets: Mapping[tuple[int, str], int]
+    tweets: Tweets
     foreign: Mapping[int, int]
     rejects: tuple[Rejects, ...] = ()
     untagged: Mapping[int, int] = field(default_factory=dict)
@@ -62,21 +85,9 @@ def write(connection: Connection, checkpoint: str, batch: Batch) -> None:
 
 
 def _write_tweets(connection: Connection, checkpoint: str, batch: Batch) -> None:
-    if not batch.tweets:
-        return
-    row = insert(RANKING)
-    keep_larger = {
-        "tweets": func.max(RANKING.c.tweets, row.excluded.tweets),
-        "batch": func.max(RANKING.c.batch, row.excluded.batch),
-    }
-    rows: Iterable[dict[str, object]] = (
-        {"checkpoint": checkpoint, "window_start": start, "hashtag": hashtag, "tweets": tweets, "batch": batch.number}
-        for (start, hashtag), tweets in batch.tweets.items()
-    )
-    connection.execute(
-        row.on_conflict_do_update(index_elements=["checkpoint", "window_start", "hashtag"], set_=keep_larger),
-        list(rows),
-    )
+    rows = ((checkpoint, start, hashtag, tweets, batch.number) for (start, hashtag), tweets in batch.tweets.items())
+    while some := list(islice(rows, _ROWS)):
+        connection.exec_driver_sql(_WRITE_TWEETS, some)
 
 
 def _write_records(connection: Connection, table: Table, checkpoint: str, windows: Mapping[int, int]) -> None:

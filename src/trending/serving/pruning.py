@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from trending.errors import REBUILD, ConfigurationConflict
 from trending.serving import epochs, rejects
 from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, metadata
+from trending.serving.others import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,11 +75,11 @@ def _prune_windows(connection: Connection, epoch: Epoch, last: int, newest: floa
     if not windows:
         return 0
     before = max(windows) + epoch.rule.window_seconds
-    sums: dict[str, int] = {}
-    for name, table in (("tweets", RANKING), ("untagged", UNTAGGED), ("foreign", FOREIGN)):
+    sums: dict[str, int] = {"tweets": 0, "untagged": 0, "foreign": 0}
+    for name, table in (("tweets", RANKING), ("tweets", OTHERS), ("untagged", UNTAGGED), ("foreign", FOREIGN)):
         going = (table.c.checkpoint == epoch.checkpoint, table.c.window_start < before)
-        column = table.c["tweets" if table is RANKING else "records"]
-        sums[name] = connection.execute(select(func.coalesce(func.sum(column), 0)).where(*going)).scalar_one()
+        column = table.c["tweets" if name == "tweets" else "records"]
+        sums[name] += connection.execute(select(func.coalesce(func.sum(column), 0)).where(*going)).scalar_one()
         connection.execute(table.delete().where(*going))
     row = insert(SUMMARIES).values(checkpoint=epoch.checkpoint, before=before, **sums)
     added = {name: SUMMARIES.c[name] + row.excluded[name] for name in sums}
@@ -104,7 +105,7 @@ def _going(connection: Connection, checkpoint: str, last: int, newest: float) ->
                 break
             rows += row.rows
             found.add(row.window_start)
-    for table in (UNTAGGED, FOREIGN):
+    for table in (OTHERS, UNTAGGED, FOREIGN):
         others = select(table.c.window_start).where(table.c.checkpoint == checkpoint, table.c.window_start <= last)
         found.update(connection.execute(others).scalars())
     return found

@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile, takewhile
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import column, func, inspect, select, table
 
+from trending.serving import others
 from trending.serving.counts import RANKING
 from trending.serving.trends import HISTORY_WINDOWS, NO_HISTORY, History
 from trending.settings import Rule, WindowTime
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -30,20 +30,29 @@ COMPARED = 100
 """Places of a window whose trend is told, and places of the window before that a change of rank is told from."""
 _CHUNK = 500
 """Hashtags looked up in one statement; SQLite takes 32,766 variables."""
-_NOTHING_PRUNED: Mapping[int, int] = MappingProxyType({})
 # Declared as a table by store.py, which imports this module.
 _EPOCHS = table("epochs", *(column(name) for name in ("number", "checkpoint", "topic_id", "window_time", "window_seconds")))
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window: the number of its tweets and hashtags, its ranking as far as it was asked for, and its rule."""
+    """One window: the number of its tweets and hashtags, its ranking as far as it was asked for, and its rule.
+
+    Of ``other_hashtags`` of them only the sum of their tweets is kept, ``other_tweets``: they are in no ranking.
+    """
 
     start: int
     tweets: int
     hashtags: int
     ranked: tuple[tuple[str, int], ...]
     rule: Rule = field(default_factory=Rule)
+    other_tweets: int = 0
+    other_hashtags: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the store has more hashtags of it by name than the ranking shows."""
+        return len(self.ranked) < self.hashtags - self.other_hashtags
 
     @property
     def seconds(self) -> int:
@@ -101,15 +110,10 @@ class _Range:
 
 
 class RuleCounts:
-    """The counts by one rule, as one connection sees them.
+    """The counts by one rule, as one connection sees them; ``other_rules`` are those by which the store has counted besides."""
 
-    ``pruned`` is window start → its tweets of hashtags that are not kept by name any more. ``other_rules`` are those by which the
-    store has counted besides.
-    """
-
-    def __init__(self, connection: Connection, rule: Rule | None = None, pruned: Mapping[int, int] = _NOTHING_PRUNED) -> None:
+    def __init__(self, connection: Connection, rule: Rule | None = None) -> None:
         self._connection = connection
-        self.pruned = pruned
         epochs = _epochs(connection)
         present = epochs[-1][2] if epochs else Rule()
         self.rule = rule or present
@@ -168,16 +172,18 @@ class RuleCounts:
         hashtags = func.count() if len(range_.checkpoints) == 1 else func.count(RANKING.c.hashtag.distinct())
         totals = select(start, func.sum(RANKING.c.tweets).label("tweets"), hashtags.label("hashtags"))
         found = self._connection.execute(totals.where(*range_.condition).group_by(start).order_by(start)).all()
-        return tuple(
-            Window(
-                row.window_start,
-                int(row.tweets) + self.pruned.get(row.window_start, 0),
-                row.hashtags,
-                self._ranked(replace(range_, first=row.window_start, last=row.window_start), limit),
-                self.rule,
-            )
-            for row in found
-        )
+        trimmed = others.between(self._connection, self._checkpoints, first, last)
+        windows = []
+        for row in found:
+            other = trimmed.get(row.window_start, others.NONE)
+            tweets, hashtags = int(row.tweets) + other.tweets, row.hashtags + other.hashtags
+            ranked = self._ranked(replace(range_, first=row.window_start, last=row.window_start), limit)
+            windows.append(Window(row.window_start, tweets, hashtags, ranked, self.rule, other.tweets, other.hashtags))
+        return tuple(windows)
+
+    def trimmed(self, first: int, last: int) -> frozenset[int]:
+        """Return the windows from ``first`` to ``last`` of which only the leading hashtags are kept by name."""
+        return frozenset(others.between(self._connection, self._checkpoints, first, last))
 
     def history(self, window: Window) -> History:
         """Return what is known of the first ``COMPARED`` hashtags of the window in the windows before it."""
@@ -187,7 +193,8 @@ class RuleCounts:
         starts = [window.start - nth * self.seconds for nth in range(1, HISTORY_WINDOWS + 1)]
         counts = self.counts([hashtag for hashtag, _tweets in window.ranked[:COMPARED]], {*starts, preceding})
         before = self.window(preceding, COMPARED)
-        return History(self.known_from(), counts, frozenset(self.pruned), before, self.partial_from())
+        trimmed = self.trimmed(min(*starts, preceding), window.start)
+        return History(self.known_from(), counts, trimmed, before, self.partial_from())
 
     def counts(self, hashtags: Sequence[str], starts: Collection[int]) -> dict[tuple[int, str], int]:
         """Return (window start, hashtag) → tweets for those of the hashtags that have any; each is a seek."""

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
+from trending.serving import others
 from trending.serving.counts import RANKING, UNTAGGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection
+
+    from trending.serving.others import Others
 
 _DIGEST_BYTES = 16
 Place = tuple[str, int]
@@ -76,35 +79,44 @@ def tables_of(metadata: MetaData) -> SealTables:
     return SealTables(seals, windows)
 
 
-def closed_window(rows: Iterable[tuple[str, int]], untagged: int) -> ClosedWindow:
-    """Return sums and digest of a window's rows, hashtag and tweets in any order, and of its untagged records.
+def closed_window(rows: Iterable[tuple[str, int]], untagged: int, other: Others | None = None) -> ClosedWindow:
+    """Return sums and digest of a window's rows, hashtag and tweets in any order, its untagged records, and what was trimmed.
 
     The digest is BLAKE2b of the rows by hashtag. Each text's length stands before it: no two windows are written the same way.
     """
     ordered = sorted(rows)
     text = "".join(f"{tweets} {len(hashtag)} {hashtag}\n" for hashtag, tweets in ordered) + f"{untagged}"
+    if other:
+        text += f"\n{other.tweets} {other.hashtags} {other.kept}"
     digest = hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-    return ClosedWindow(sum(tweets for _hashtag, tweets in ordered), untagged, digest)
+    return ClosedWindow(sum(tweets for _hashtag, tweets in ordered) + (other.tweets if other else 0), untagged, digest)
 
 
-def read_counts(
-    connection: Connection, closing: Mapping[str, int]
-) -> tuple[dict[tuple[str, int, str], int], dict[Place, int], dict[Place, ClosedWindow]]:
-    """Return the counts, the untagged records, and what was closed instead of them.
+class Counts(NamedTuple):
+    """The store's counts, its untagged records and what was trimmed; of windows that are closed ``closed`` instead of them."""
+
+    tweets: dict[tuple[str, int, str], int]
+    untagged: dict[Place, int]
+    others: dict[Place, Others]
+    closed: dict[Place, ClosedWindow]
+
+
+def read_counts(connection: Connection, closing: Mapping[str, int]) -> Counts:
+    """Return everything that was counted.
 
     ``closing`` is checkpoint → start of its first window that is still open; of a checkpoint without one all windows are.
     """
     untagged = {(row.checkpoint, row.window_start): row.records for row in connection.execute(select(UNTAGGED))}
-    counts: dict[tuple[str, int, str], int] = {}
-    closed: dict[Place, ClosedWindow] = {}
-    for (checkpoint, window), rows in _windows(connection):
+    found = Counts({}, untagged, others.read(connection), {})
+    for place, rows in _windows(connection):
+        checkpoint, window = place
         if window < closing.get(checkpoint, window):  # none is closed of a checkpoint without a seal
-            closed[checkpoint, window] = closed_window(rows, untagged.pop((checkpoint, window), 0))
+            found.closed[place] = closed_window(rows, found.untagged.pop(place, 0), found.others.pop(place, None))
         else:
-            counts.update({(checkpoint, window, hashtag): tweets for hashtag, tweets in rows})
-    for checkpoint, window in [place for place in untagged if place[1] < closing.get(place[0], place[1])]:
-        closed[checkpoint, window] = closed_window((), untagged.pop((checkpoint, window)))
-    return counts, untagged, closed
+            found.tweets.update({(checkpoint, window, hashtag): tweets for hashtag, tweets in rows})
+    for place in [each for each in found.untagged.keys() | found.others.keys() if each[1] < closing.get(each[0], each[1])]:
+        found.closed[place] = closed_window((), found.untagged.pop(place, 0), found.others.pop(place, None))
+    return found
 
 
 def _windows(connection: Connection) -> Iterator[tuple[Place, Rows]]:
@@ -127,11 +139,17 @@ def read(connection: Connection, tables: SealTables) -> dict[str, StoredSeal]:
     }
 
 
-def write(connection: Connection, tables: SealTables, seal: StoredSeal, known: Mapping[Place, ClosedWindow]) -> None:
+def write(connection: Connection, tables: SealTables, seal: StoredSeal, known: Mapping[Place, ClosedWindow]) -> bool:
     """Replace the seal of a topic; ``known`` are the windows of the one before, none where that was not used.
 
-    Those that the seal has no more are deleted: the store has summarised them.
+    Those that the seal has no more are deleted: the store has summarised them. Returns whether it was written: a window may have
+    been trimmed since the audit has seen it whole.
     """
+    # It takes the write lock, so that nothing is trimmed between this look and the commit.
+    connection.execute(tables.seals.update().where(tables.seals.c.topic_id == seal.topic_id).values(form=tables.seals.c.form))
+    trimmed = others.read(connection)
+    if not all(_is_as_seen(connection, place, trimmed[place], seal) for place in trimmed.keys() - known.keys()):
+        return False
     if not known:
         connection.execute(tables.windows.delete().where(tables.windows.c.topic_id == seal.topic_id))
     columns = tables.windows.c
@@ -151,6 +169,19 @@ def write(connection: Connection, tables: SealTables, seal: StoredSeal, known: M
         new = {name: statement.excluded[name] for name in ClosedWindow._fields}
         keys = ["topic_id", "checkpoint", "window_start"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
+    return True
+
+
+def _is_as_seen(connection: Connection, place: Place, other: Others, seal: StoredSeal) -> bool:
+    """Whether a window that is trimmed now is so as well where the seal closes it."""
+    if place not in seal.windows:
+        return True
+    checkpoint, window = place
+    query = select(RANKING.c.hashtag, RANKING.c.tweets).where(
+        RANKING.c.checkpoint == checkpoint, RANKING.c.window_start == window
+    )
+    rows = [(row.hashtag, row.tweets) for row in connection.execute(query)]
+    return closed_window(rows, seal.windows[place].untagged, other) == seal.windows[place]
 
 
 def remove(connection: Connection, tables: SealTables) -> None:

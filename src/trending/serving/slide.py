@@ -72,7 +72,7 @@ def read_slide(
     ranked = _leading(counts, windows, limit)
     if ranked is None:
         ranked = counts.ranked(windows[0].start, latest, limit)
-    pruned = [window.start for window in windows if window.start in counts.pruned]
+    pruned = [window.start for window in windows if window.other_hashtags]
     named = counts.counts([hashtag for hashtag, _tweets in ranked], pruned)
     lines = tuple(
         SlideLine(hashtag, tweets, sum((start, hashtag) not in named for start in pruned)) for hashtag, tweets in ranked
@@ -89,7 +89,7 @@ def _leading(counts: RuleCounts, windows: Sequence[Window], limit: int | None) -
     The threshold algorithm (Fagin, Lotem and Naor, "Optimal aggregation algorithms for middleware", JCSS 66, 2003): a hashtag
     that leads in no window has at most the sum of the last counts that were read of each.
     """
-    cut = [window for window in windows if len(window.ranked) < window.hashtags]
+    cut = [window for window in windows if window.is_cut]
     names = {hashtag for window in windows for hashtag, _tweets in window.ranked}
     if not cut:
         found = {(window.start, hashtag): tweets for window in windows for hashtag, tweets in window.ranked}

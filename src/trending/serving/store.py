@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
 from trending.errors import REBUILD, ConfigurationConflict, LabError
-from trending.serving import counts, epochs, pruning, rejects, seals
+from trending.serving import counts, epochs, others, pruning, rejects, seals
 from trending.serving.counts import FOREIGN, Batch, metadata
 from trending.serving.ranking_query import LATEST
 
@@ -56,11 +56,13 @@ _dropped = Table(
 )
 _seals = seals.tables_of(metadata)
 KEPT_BATCHES = 1000
-FORMAT = 3
+FORMAT = 4
 """Number of the tables' form, kept in the file: raise it with every change of a table."""
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, or on a disk that is full."""
 RETRY_SECONDS = 0.5
+CACHE_KIB = 65_536
+"""A batch of many hashtags touches its window all over. With SQLite's usual 2 MiB it took two and a half times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class StoreView:
 
     ``counts`` are (checkpoint, window start, hashtag) → tweets, ``untagged`` (checkpoint, window start) → records, ``rejects``
     (checkpoint, partition, reason) → their offsets in order, ``dropped`` the groups that Spark dropped behind its watermark,
-    ``summarised`` checkpoint → sums of the windows whose counts are not kept any more.
+    ``summarised`` checkpoint → sums of the windows whose counts are not kept any more, ``others`` (checkpoint, window start) →
+    what is left of hashtags that are not kept by name.
 
     Of windows that a seal has closed it has ``closed``, and no counts; of batches that a seal covers no rejects. ``booked`` are
     checkpoint → digest of the rejects of the batches that a seal covers, ``booked_now`` of all of them.
@@ -84,6 +87,7 @@ class StoreView:
     closed: Mapping[seals.Place, seals.ClosedWindow] = field(default_factory=dict)
     booked: Mapping[str, str] = field(default_factory=dict)
     booked_now: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[seals.Place, others.Others] = field(default_factory=dict)
 
 
 class Store:
@@ -91,7 +95,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._engine = open_sqlite(path)
+        self._engine = open_sqlite(path, CACHE_KIB)
         try:
             self._make_tables()
         except DatabaseError as error:
@@ -150,8 +154,9 @@ class Store:
     def _write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         with self._engine.begin() as connection:
             epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
-            windows = {*(window for window, _hashtag in batch.tweets), *batch.untagged, *batch.foreign}
-            pruning.require_kept(connection, checkpoint, windows)
+            windows = {window for window, _hashtag in batch.tweets}
+            others.require_whole(connection, EPOCHS, checkpoint, windows)
+            pruning.require_kept(connection, checkpoint, {*windows, *batch.untagged, *batch.foreign})
             counts.write(connection, checkpoint, batch)
             rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
             connection.execute(
@@ -176,6 +181,22 @@ class Store:
             logger.warning("nothing is pruned this time: %s", error.orig)
             return 0
 
+    def trim(self, checkpoint: str, passed: int, kept: int) -> int:
+        """Trim a window that starts at ``passed`` or before, see ``others.trim``; returns the last one that was looked at.
+
+        A store that can't be written is left for the next time: a batch says so.
+        """
+        self._require_same_file()
+        try:
+            with self._engine.begin() as connection:
+                last, gone = others.trim(connection, EPOCHS, checkpoint, passed, kept)
+        except OperationalError as error:
+            logger.warning("no window is trimmed this time: %s", error.orig)
+            return 0
+        if gone:
+            logger.info("window %d: its first %d hashtags are kept by name, of %d others their sum", last, kept, gone)
+        return last
+
     def _require_same_file(self) -> None:
         """Raise ConfigurationConflict where the file was deleted or replaced: nobody would read the open one."""
         try:
@@ -199,19 +220,20 @@ class Store:
         """
         covered = sealed_batches or {}
         with as_of_one_moment(self._engine) as connection:
-            tweets, untagged, closed = seals.read_counts(connection, closing or {})
+            counted = seals.read_counts(connection, closing or {})
             found = epochs.read(connection, EPOCHS)
             now = {epoch.checkpoint: epochs.last_batch(epoch) for epoch in found}
             return StoreView(
                 found,
-                tweets,
+                counted.tweets,
                 rejects.by_checkpoint(connection, _rejects, covered),
                 _dropped_groups(connection),
-                untagged,
+                counted.untagged,
                 pruning.summarised(connection),
-                closed,
+                counted.closed,
                 rejects.digests(connection, _rejects, covered),
                 rejects.digests(connection, _rejects, now),
+                counted.others,
             )
 
     def known_seals(self) -> dict[str, seals.StoredSeal]:
@@ -220,10 +242,14 @@ class Store:
             return seals.read(connection, _seals)
 
     def seal(self, seal: seals.StoredSeal, known: Mapping[seals.Place, seals.ClosedWindow]) -> None:
-        """Replace a topic's seal; ``known`` are the windows of the one it goes on from. LabError where it cannot be written."""
+        """Replace a topic's seal; ``known`` are the windows of the one it goes on from. LabError where it cannot be written.
+
+        Where one of its windows was trimmed after the audit had looked, the seal before stays.
+        """
         try:
             with self._engine.begin() as connection:
-                seals.write(connection, _seals, seal, known)
+                if not seals.write(connection, _seals, seal, known):
+                    logger.info("a window was trimmed while the audit ran; the seal before stays")
         except OperationalError as error:
             cause = f"the seal cannot be written to the serving store {self._path}"
             raise LabError(cause, str(error.orig), "make status") from error

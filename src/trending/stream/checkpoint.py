@@ -46,6 +46,22 @@ def ends_of_batch(checkpoint: Path, topic: str, batch: int) -> dict[int, int]:
     return ends
 
 
+def passed_by(checkpoint: Path, window_seconds: int, batch: int) -> int:
+    """Return the start of the last window that this batch and all after it can't touch any more; 0 where none is known.
+
+    It has ended by the watermark of the batch before: Spark drops what comes later. That of the batch itself is one step too far:
+    its own rows are compared with the watermark before.
+    """
+    try:
+        line = (checkpoint / "offsets" / str(batch - 1)).read_text(encoding="utf-8").splitlines()[1]
+        watermark = int(json.loads(line)["batchWatermarkMs"]) // 1000
+    except FileNotFoundError:  # before the first batch
+        return 0
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise damaged_by(checkpoint / "offsets" / str(batch - 1), error) from error
+    return max(0, watermark // window_seconds * window_seconds - window_seconds)
+
+
 def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:
     """Return batch → partition → end offset (exclusive) for the batches that Spark still keeps, the last hundred."""
     ends = {}

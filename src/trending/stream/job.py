@@ -22,7 +22,7 @@ from trending.kafka.shown_offsets import ShownOffsets
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import Store
 from trending.stream.catching_up import most_offsets, watermark_seconds
-from trending.stream.checkpoint import committed_offsets, ends_of_batch
+from trending.stream.checkpoint import committed_offsets, ends_of_batch, passed_by
 from trending.stream.completeness import require_counted, require_nothing_dropped
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
@@ -210,7 +210,10 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
         show = partial(print, flush=True)
-        pruning = Pruning(spec.settings.ranking_days, LogStartWatch(spec.connection, spec.topic).look)
+        settings = spec.settings
+        passed = partial(passed_by, spec.checkpoint, settings.window_seconds)
+        look = LogStartWatch(spec.connection, spec.topic).look
+        pruning = Pruning(settings.ranking_days, look, settings.ranking_hashtags, passed)
         sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, show, ends_of, shown.commit, pruning)
         try:
             run_job(spec, stop, sink, store)

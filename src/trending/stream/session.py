@@ -30,6 +30,15 @@ CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileS
 """Spark's usual one goes through Hadoop's FileContext, which asks a ``readlink`` process about each file, 2 or 3 a batch. Both
 write a temporary file and rename it."""
 
+STATE_STORE = {
+    "providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+    "rocksdb.changelogCheckpointing.enabled": "true",
+    "rocksdb.boundedMemoryUsage": "true",
+    "rocksdb.maxMemoryUsageMB": "128",
+}
+"""The state lies on disk, in RocksDB, whose memory is bounded for all partitions together; on the heap, a million hashtags a
+minute fill it (docs/decisions/0121). A checkpoint stays with the provider that it began with, whatever is said here."""
+
 
 def clear_scratch(spec: StreamSpec) -> None:
     """Make the job's directory for temporary files; delete what killed jobs have left in it and in those of other checkpoints.
@@ -51,7 +60,7 @@ def build_session(spec: StreamSpec) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     settings = spec.settings
-    session = (
+    builder = (
         SparkSession.builder.appName("trending")
         .master(f"local[{os.cpu_count() or 2}]")
         .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in spec.jars))
@@ -66,7 +75,9 @@ def build_session(spec: StreamSpec) -> SparkSession:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
-        .getOrCreate()
     )
+    for name, value in STATE_STORE.items():
+        builder = builder.config(f"spark.sql.streaming.stateStore.{name}", value)
+    session = builder.getOrCreate()
     session.sparkContext.setLogLevel("WARN")
     return session

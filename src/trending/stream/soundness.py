@@ -25,6 +25,10 @@ _SPARK_SAYS = re.compile(
     r"Error reading (?:delta|snapshot|streaming state) file|"
     r"(?:snapshot|delta) file .* does not exist|Failed to read checkpoint"
 )
+_PROVIDER = "spark.sql.streaming.stateStore.providerClass"
+_STATE_FILES = {False: ("snapshot", "delta"), True: ("zip", "changelog")}
+"""What a version of the state is called, and a change to it: of a state on the heap, and of one that RocksDB has on disk. A
+checkpoint stays with what it began with. Whether the tables that a zip file lists are there, RocksDB tells itself."""
 _LINE = 300
 """Characters of what Spark said; a stack trace tells nobody more."""
 _NEWEST = 2
@@ -89,28 +93,32 @@ def _text_fault(path: Path, line: int, key: str | None = None) -> Iterator[tuple
 def _state_faults(checkpoint: Path, committed: int) -> Iterator[tuple[Path, str]]:
     """Yield what is wrong with the state after the last committed batch: batch n leaves version n + 1."""
     version = committed + 1
+    conf = _conf(checkpoint, committed)
+    whole, change = _STATE_FILES[conf.get(_PROVIDER, "").endswith(".RocksDBStateStoreProvider")]
     for operator in sorted((checkpoint / "state").glob("[0-9]*")) or [checkpoint / "state" / "0"]:
         for path in sorted(operator.rglob("_metadata/**/*")):
             if path.is_file() and not path.name.startswith("."):
                 yield from _file_fault(path)
         partitions = sorted(path for path in operator.glob("[0-9]*") if path.is_dir())
-        expected = _partitions(checkpoint, committed)
+        partitions_said = conf.get("spark.sql.shuffle.partitions", "1")
+        expected = int(partitions_said) if partitions_said.isdecimal() else 1
         if len(partitions) < expected:
             yield operator, f"state of {len(partitions)} partitions, {expected} are needed"
         for partition in partitions:
-            snapshots = [number for path in partition.glob("[0-9]*.snapshot") if (number := int(path.stem)) <= version]
+            snapshots = [number for path in partition.glob(f"[0-9]*.{whole}") if (number := int(path.stem)) <= version]
             base = max(snapshots, default=0)
-            needed = [f"{base}.snapshot"] if snapshots else []
-            for name in [*needed, *(f"{number}.delta" for number in range(base + 1, version + 1))]:
+            needed = [f"{base}.{whole}"] if snapshots else []
+            for name in [*needed, *(f"{number}.{change}" for number in range(base + 1, version + 1))]:
                 yield from _file_fault(partition / name)
 
 
-def _partitions(checkpoint: Path, committed: int) -> int:
+def _conf(checkpoint: Path, committed: int) -> dict[str, str]:
+    """Return the settings that Spark has put down with a batch and takes from there, as far as they can be read."""
     try:
         line = (checkpoint / "offsets" / str(committed)).read_text(encoding="utf-8").splitlines()[1]
-        return int(json.loads(line)["conf"]["spark.sql.shuffle.partitions"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return 1
+        return {name: str(value) for name, value in json.loads(line)["conf"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def _file_fault(path: Path) -> Iterator[tuple[Path, str]]:

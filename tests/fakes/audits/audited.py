@@ -17,6 +17,7 @@ from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.producer.ledger import Interval, Ledger
+from trending.serving.others import Others
 from trending.serving.pruning import Summarised
 from trending.serving.seals import closed_window
 from trending.serving.store import StoreView
@@ -99,6 +100,7 @@ class Lab:
     records_read: int = 0
     sealed_to: int = 0
     summarised: Summarised = field(default_factory=Summarised)
+    others: dict[int, Others] = field(default_factory=dict)
 
     @property
     def rule(self) -> Rule:
@@ -142,6 +144,14 @@ class Lab:
     def count_all(self) -> None:
         """Let the store have counted the log up to its end, which is where it ends."""
         self.counted_to = self.ends = {0: len(self.log)}
+
+    def trim(self, kept: int, until: float, since: float = -math.inf) -> None:
+        """Let the store keep the first hashtags by name of windows from ``since`` on that have ended by ``until``."""
+        for window in sorted({window for window, _hashtag in self.counts} - self.others.keys()):
+            ranked = sorted((-tweets, hashtag) for (start, hashtag), tweets in self.counts.items() if start == window and tweets)
+            if since <= window <= until - self.window_seconds and len(ranked) > kept:
+                gone = [(window, hashtag) for _tweets, hashtag in ranked[kept:]]
+                self.others[window] = Others(sum(self.counts.pop(each) for each in gone), len(gone), kept)
 
     def seal(self) -> Kept:
         """Audit everything, which must be clean, and return the seal."""
@@ -201,10 +211,13 @@ class Lab:
         closing = seal.closed_by() if seal else {}
         counts = self.epoch_counts or {("c", *key): tweets for key, tweets in self.counts.items() if tweets}
         untagged = {("c", window): records for window, records in self.untagged.items() if records}
-        places = {key[:2] for key in counts} | untagged.keys()
+        others = {("c", window): each for window, each in self.others.items()}
+        rows: dict[tuple[str, int], list[tuple[str, int]]] = {place: [] for place in untagged.keys() | others.keys()}
+        for (checkpoint, window, hashtag), tweets in counts.items():
+            rows.setdefault((checkpoint, window), []).append((hashtag, tweets))
         closed = {
-            place: closed_window(((key[2], tweets) for key, tweets in counts.items() if key[:2] == place), untagged.get(place, 0))
-            for place in places
+            place: closed_window(each, untagged.get(place, 0), others.get(place))
+            for place, each in rows.items()
             if place[1] < closing.get(place[0], -math.inf)
         }
         sealed = seal.ends if seal else {}
@@ -221,6 +234,7 @@ class Lab:
             closed,
             {"c": self.booked_up_to(sealed)},
             {"c": self.booked_up_to(epochs[-1].counted_to())},
+            {place: each for place, each in others.items() if place not in closed},
         )
 
     def booked_up_to(self, ends: Mapping[int, int]) -> str:

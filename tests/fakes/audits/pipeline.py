@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from fakes.trending.aggregation import table_of
 from fakes.trending.counting import TOPIC, TOPIC_ID, epoch
 
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from fakes.trending.aggregation import Row
     from fakes.trending.kafka import FakeKafka
 
     from trending.audit.audit_report import AuditReport
-    from trending.stream.sink import Row
 
 LETTERS = "letters"
 CHECKPOINT = "c"
@@ -188,7 +189,7 @@ class Pipeline:
     def _count(self, store: Store) -> None:
         letters = DeadLetters(CONNECTION, TOPIC, LETTERS, store.dead_letter_offset(CHECKPOINT))
         shown = ShownOffsets(CONNECTION, "lab-stream", TOPIC)
-        nothing = Pruning(7, lambda _now: None)
+        nothing = Pruning(7, lambda _now: None, 10_000, lambda _batch: 0)
         ends_of_batch = self.spark.ends.__getitem__
         sink = RankingSink(store, CHECKPOINT, letters, None, lambda _block: None, ends_of_batch, shown.commit, nothing)
         while True:
@@ -202,7 +203,7 @@ class Pipeline:
                 self.spark.ends.append(ends)
             self.points.reach("stream: before the batch")
             state, rows = self._aggregate(number)
-            sink.write(number, rows)
+            sink.write(number, table_of(rows))
             self.points.reach("stream: before its commit")
             self.spark.states.append(state)
 

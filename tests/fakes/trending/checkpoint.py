@@ -44,9 +44,21 @@ def put(path: Path, content: bytes, *, summed: bool = True) -> None:
         path.with_name(f".{path.name}.crc").write_bytes(b"crc\0" + struct.pack(">i", 512) + sums)
 
 
-def make(path: Path, *, committed: int = BATCHES - 1, summed: bool = True, snapshot: int = 0) -> Path:
+STATES = {
+    "on the heap": ("snapshot", "delta", "HDFSBackedStateStoreProvider"),
+    "in RocksDB": ("zip", "changelog", "RocksDBStateStoreProvider"),
+}
+
+
+def make(path: Path, *, committed: int = BATCHES - 1, summed: bool = True, snapshot: int = 0, state: str = "on the heap") -> Path:
     """Write a checkpoint of four batches, the last of them finished or only begun."""
-    conf = json.dumps({"batchWatermarkMs": 0, "conf": {"spark.sql.shuffle.partitions": str(PARTITIONS)}})
+    whole, change, provider = STATES[state]
+    package = "org.apache.spark.sql.execution.streaming.state"
+    settings = {
+        "spark.sql.shuffle.partitions": str(PARTITIONS),
+        "spark.sql.streaming.stateStore.providerClass": f"{package}.{provider}",
+    }
+    conf = json.dumps({"batchWatermarkMs": 0, "conf": settings})
     put(path / "metadata", b'{"id":"d8033de6"}', summed=summed)
     put(path / "sources" / "0" / "0", b'\0v1\n{"tweets":{"0":7}}', summed=summed)
     for number in range(BATCHES):
@@ -55,8 +67,8 @@ def make(path: Path, *, committed: int = BATCHES - 1, summed: bool = True, snaps
         if number <= committed:
             put(path / "commits" / str(number), b'v1\n{"nextBatchWatermarkMs":0}', summed=summed)
         for partition in range(PARTITIONS):
-            put(path / "state" / "0" / str(partition) / f"{number + 1}.delta", b"LZ4Block" * 100, summed=summed)
+            put(path / "state" / "0" / str(partition) / f"{number + 1}.{change}", b"LZ4Block" * 100, summed=summed)
     put(path / "state" / "0" / "_metadata" / "metadata", b'v1\n{"operatorInfo":{}}', summed=summed)
     if snapshot:
-        put(path / "state" / "0" / "1" / f"{snapshot}.snapshot", b"LZ4Block" * 50, summed=summed)
+        put(path / "state" / "0" / "1" / f"{snapshot}.{whole}", b"LZ4Block" * 50, summed=summed)
     return path

@@ -61,6 +61,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "trigger_seconds": ("0", 0.0),
     "shuffle_partitions": ("3", 3),
     "ranking_days": ("30", 30),
+    "ranking_hashtags": ("500", 500),
     "allowed_skew_seconds": ("300", 300),
     "driver_mb": ("600", 600),
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),

@@ -26,9 +26,9 @@ def newest(checkpoint: Path, folder: str) -> Path:
     return checkpoint / folder / str(numbered(checkpoint / folder)[-1])
 
 
-def newest_delta(checkpoint: Path) -> Path:
-    """Return the state's delta of the last batch that was finished."""
-    return checkpoint / "state" / "0" / "0" / f"{numbered(checkpoint / 'commits')[-1] + 1}.delta"
+def newest_change(checkpoint: Path) -> Path:
+    """Return the state's change of the last batch that was finished."""
+    return checkpoint / "state" / "0" / "0" / f"{numbered(checkpoint / 'commits')[-1] + 1}.changelog"
 
 
 def refused(stack: RealStack) -> str:
@@ -68,7 +68,12 @@ def live(real_home: Path) -> Iterator[RealStack]:
 @pytest.mark.row(21, "E")
 def test_every_damaged_file_ends_in_the_diagnosis_and_a_rebuild_counts_everything_anew(live: RealStack) -> None:
     checkpoint = settled(live)
-    for path in (newest(checkpoint, "offsets"), newest(checkpoint, "commits"), checkpoint / "metadata", newest_delta(checkpoint)):
+    for path in (
+        newest(checkpoint, "offsets"),
+        newest(checkpoint, "commits"),
+        checkpoint / "metadata",
+        newest_change(checkpoint),
+    ):
         content = path.read_bytes()
         for broken in (b"", content[: len(content) // 2], bytes(len(content))):
             path.write_bytes(broken)
@@ -82,9 +87,9 @@ def test_every_damaged_file_ends_in_the_diagnosis_and_a_rebuild_counts_everythin
         path.write_bytes(content)
 
     # Without checksums it is Spark that finds it, in words of its own.
-    delta = newest_delta(checkpoint)
-    delta.with_name(f".{delta.name}.crc").unlink()
-    delta.write_bytes(b"\x7f" * 100)
+    change = newest_change(checkpoint)
+    change.with_name(f".{change.name}.crc").unlink()
+    change.write_bytes(b"\x7f" * 100)
     said = refused(live)
     assert DAMAGED in said, said
     assert "make rebuild" in said

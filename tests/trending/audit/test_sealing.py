@@ -107,6 +107,35 @@ def test_an_audit_since_a_seal_says_what_one_of_everything_does(
         kept = Kept.of(since.seal.stored())
 
 
+@pytest.mark.row(23)
+@given(st.sampled_from([10, 60]), LOGS, LOGS, LOGS, st.integers(1, 2), st.booleans())
+def test_an_audit_since_a_seal_knows_windows_that_were_trimmed_before_and_behind_it(
+    window_seconds: int,
+    first: list[Sent],
+    second: list[Sent],
+    third: list[Sent],
+    kept: int,
+    trimmed: bool,  # noqa: FBT001 - drawn
+) -> None:
+    lab, at = Lab(window_seconds=window_seconds), float(MINUTE)
+    seal = None
+    for sent in (first, second, third):
+        at = send(lab, [each._replace(told="at once") for each in sent], at)
+        if trimmed or seal:
+            lab.trim(kept, at - 180, seal.seal.closed_by()["c"] if seal else 0)
+        if seal is None:
+            seal = lab.seal()
+            continue
+        lab.count_all()
+        whole, since = lab.audit(), lab.examine(seal)
+        assert as_if_of_everything(since.report) == whole
+        assert whole.clean
+        assert whole.counted == whole.acknowledged
+        event(f"trimmed: {bool(lab.others)}")
+        assert since.seal is not None
+        seal = Kept.of(since.seal.stored())
+
+
 @given(st.integers(0, 40), st.integers(2, 20), st.sampled_from([7, 61]))
 def test_a_seal_covers_what_is_counted_and_not_what_is_in_flight(counted: int, in_flight: int, seconds: int) -> None:
     lab = Lab(longest=10**6)

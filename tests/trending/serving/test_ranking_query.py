@@ -260,8 +260,9 @@ def test_a_quiet_window_is_in_the_view_all_the_same(store: Store, path: Path) ->
 
 
 def test_what_was_pruned_of_a_window_is_not_kept_and_not_0(store: Store, path: Path) -> None:
-    fill(store, {(MINUTE, "#a"): 9, (MINUTE + 60, "#a"): 8, (MINUTE + 60, "#b"): 7})
-    with counted(path, pruned={MINUTE: 4}) as counts:
+    fill(store, {(MINUTE, "#a"): 9, (MINUTE, "#b"): 3, (MINUTE, "#c"): 1, (MINUTE + 60, "#a"): 8, (MINUTE + 60, "#b"): 7})
+    assert store.trim("c", MINUTE, 1) == MINUTE
+    with counted(path) as counts:
         view = read_slide(counts, MINUTE + 60, 5)
         assert view is not None
         assert (view.tweets, view.pruned) == (28, 1), "the sum has the pruned ones"
@@ -269,7 +270,7 @@ def test_what_was_pruned_of_a_window_is_not_kept_and_not_0(store: Store, path: P
         window, earlier = counts.window(MINUTE + 60), counts.window(MINUTE)
         assert window is not None
         assert earlier is not None
-        assert earlier.tweets == 13
+        assert earlier == Window(MINUTE, 13, 3, (("#a", 9),), other_tweets=4, other_hashtags=2)
         assert not counts.history(window).pruned.isdisjoint({MINUTE})
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trending.stream.checkpoint import batch_ends, committed_offsets
+from trending.errors import ConfigurationConflict
+from trending.stream.checkpoint import batch_ends, committed_offsets, passed_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,8 @@ class Checkpoint:
         for folder in ("commits", "offsets"):
             (path / folder).mkdir(parents=True)
 
-    def batch(self, number: int, offsets: dict[str, dict[str, int]], *, committed: bool = True) -> None:
-        text = f'v1\n{{"batchWatermarkMs":0,"batchTimestampMs":1}}\n{json.dumps(offsets)}'
+    def batch(self, number: int, offsets: dict[str, dict[str, int]], *, committed: bool = True, watermark: float = 0) -> None:
+        text = f'v1\n{{"batchWatermarkMs":{round(watermark * 1000)},"batchTimestampMs":1}}\n{json.dumps(offsets)}'
         (self.path / "offsets" / str(number)).write_text(text, encoding="utf-8")
         (self.path / "offsets" / f".{number}.crc").write_bytes(b"crc")
         if committed:
@@ -75,3 +76,40 @@ def test_a_batch_that_spark_removes_meanwhile_is_passed_over(checkpoint: Checkpo
     (checkpoint.path / "offsets" / "8").symlink_to(checkpoint.path / "gone")
     checkpoint.batch(9, {"tweets": {"0": 7}})
     assert batch_ends(checkpoint.path, "tweets") == {9: {0: 7}}
+
+
+MINUTE = 1765845060
+
+
+@pytest.mark.row(23)
+@pytest.mark.parametrize(
+    ("watermark", "seconds", "passed"),
+    [
+        (MINUTE + 60, 60, MINUTE),
+        (MINUTE + 59.999, 60, MINUTE - 60),
+        (MINUTE + 119.999, 60, MINUTE),
+        (MINUTE + 10, 10, MINUTE),
+        (0, 60, 0),
+    ],
+)
+def test_a_window_is_over_that_ended_by_the_watermark_of_the_batch_before(
+    checkpoint: Checkpoint, watermark: float, seconds: int, passed: int
+) -> None:
+    """The batch's own watermark is not what its rows are compared with."""
+    checkpoint.batch(3, {"tweets": {"0": 7}}, watermark=watermark)
+    checkpoint.batch(4, {"tweets": {"0": 8}}, watermark=MINUTE + 3600)
+    assert passed_by(checkpoint.path, seconds, 4) == passed
+
+
+@pytest.mark.row(23)
+def test_before_the_second_batch_no_window_is_over(checkpoint: Checkpoint) -> None:
+    checkpoint.batch(0, {"tweets": {"0": 7}}, watermark=MINUTE)
+    assert passed_by(checkpoint.path, 60, 0) == 0
+
+
+@pytest.mark.row(21)
+def test_a_batch_whose_watermark_cannot_be_read_is_damage(checkpoint: Checkpoint) -> None:
+    checkpoint.batch(0, {"tweets": {"0": 7}})
+    (checkpoint.path / "offsets" / "0").write_text("v1", encoding="utf-8")
+    with pytest.raises(ConfigurationConflict, match="damaged"):
+        passed_by(checkpoint.path, 60, 1)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 from fakes.trending import counting
+from fakes.trending.aggregation import table_of
 
 from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.log_start import LogStart
@@ -24,10 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from trending.stream.sink import Row
+    from fakes.trending.aggregation import Row
 
 MINUTE = 1765845060
-COLUMNS = ["kind", "window_start", "label", "partition", "offsets", "records"]
 
 
 def tweets(hashtag: str, count: int, window: int = MINUTE) -> Row:
@@ -72,7 +74,7 @@ class FrameOfRows:
         self._rows = rows
 
     def toArrow(self) -> pa.Table:  # noqa: N802 - Spark's name
-        return pa.table({name: [row[place] for row in self._rows] for place, name in enumerate(COLUMNS)})
+        return table_of(self._rows)
 
 
 class Desk:
@@ -86,6 +88,7 @@ class Desk:
         self.ends_shown: list[Mapping[int, int]] = []
         self.log_start: LogStart | None = None
         self.looked_at: list[float] = []
+        self.passed = 0
         self.written_up_to(0)
         self.restart()
 
@@ -95,7 +98,7 @@ class Desk:
 
     def restart(self, zone: str = "UTC") -> None:
         letters: Any = self.letters
-        pruning = Pruning(2, self._look)
+        pruning = Pruning(2, self._look, 2, lambda _batch: self.passed)
         self.sink = RankingSink(
             self.store, "checkpoint", letters, ZoneInfo(zone), self.shown.append, self.ends_of, self.ends_shown.append, pruning
         )
@@ -103,6 +106,10 @@ class Desk:
     def _look(self, now: float) -> LogStart | None:
         self.looked_at.append(now)
         return self.log_start
+
+    def write(self, number: int, rows: list[Row]) -> None:
+        """Write a batch as Spark hands it over."""
+        self.sink.write(number, table_of(rows))
 
     @staticmethod
     def ends_of(number: int) -> dict[int, int]:
@@ -136,7 +143,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def test_a_batch_prints_the_contracts_block(desk: Desk) -> None:
     desk.written_up_to(11)
-    desk.sink.write(12, [tweets("#IA", 7), tweets("#BigData", 42)])
+    desk.write(12, [tweets("#IA", 7), tweets("#BigData", 42)])
     assert desk.shown == [
         """\
 =====
@@ -154,9 +161,9 @@ Top hashtags en este minuto:
 
 
 def test_a_batch_with_only_the_changed_rows_prints_the_whole_window(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 5), tweets("#b", 3)])
-    desk.sink.write(2, [tweets("#c", 1)])
-    desk.sink.write(3, [tweets("#b", 6)])
+    desk.write(1, [tweets("#a", 5), tweets("#b", 3)])
+    desk.write(2, [tweets("#c", 1)])
+    desk.write(3, [tweets("#b", 6)])
     assert desk.ranked() == [
         [("#a", "5"), ("#b", "3")],
         [("#a", "5"), ("#b", "3"), ("#c", "1")],
@@ -165,87 +172,87 @@ def test_a_batch_with_only_the_changed_rows_prints_the_whole_window(desk: Desk) 
 
 
 def test_a_batch_that_changes_nothing_prints_nothing(desk: Desk) -> None:
-    desk.sink.write(0, [])
+    desk.write(0, [])
     assert desk.shown == []
-    desk.sink.write(1, [tweets("#a", 5)])
-    desk.sink.write(2, [])
-    desk.sink.write(3, [FOREIGN, UNTAGGED])
-    desk.sink.write(4, [reject(9)])
-    desk.sink.write(5, [tweets("#a", 5)])
+    desk.write(1, [tweets("#a", 5)])
+    desk.write(2, [])
+    desk.write(3, [FOREIGN, UNTAGGED])
+    desk.write(4, [reject(9)])
+    desk.write(5, [tweets("#a", 5)])
     assert len(desk.shown) == 1
 
 
 def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 5)])
-    desk.sink.write(2, [tweets("#old", 9, MINUTE - 60)])
+    desk.write(1, [tweets("#a", 5)])
+    desk.write(2, [tweets("#old", 9, MINUTE - 60)])
     assert len(desk.shown) == 1
     assert desk.store.ranking(RankingQuery(MINUTE - 60)) == Window(MINUTE - 60, 9, 1, (("#old", 9),))
 
 
 def test_a_new_life_does_not_print_again_because_of_another_clocks_future(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 5), tweets("#future", 1, MINUTE + 3600)])
+    desk.write(1, [tweets("#a", 5), tweets("#future", 1, MINUTE + 3600)])
     desk.restart()
-    desk.sink.write(2, [])
+    desk.write(2, [])
     assert desk.ranked() == [[("#a", "5")]]
 
 
 def test_a_new_life_does_not_print_a_long_ranking_again(desk: Desk) -> None:
-    desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
+    desk.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
     desk.restart()
-    desk.sink.write(2, [])
+    desk.write(2, [])
     assert len(desk.shown) == 1
 
 
 def test_a_block_has_its_times_in_the_zone_that_was_asked_for(desk: Desk) -> None:
     desk.restart("Asia/Tokyo")
-    desk.sink.write(1, [tweets("#a", 5)])
+    desk.write(1, [tweets("#a", 5)])
     assert "[2025-12-16 09:31:00 , 2025-12-16 09:32:00]" in desk.shown[0]
 
 
 def test_a_change_below_the_rows_that_are_shown_is_one_of_the_ranking(desk: Desk) -> None:
-    desk.sink.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
-    desk.sink.write(2, [tweets("#149", 852)])
-    desk.sink.write(3, [tweets("#150", 1)])
+    desk.write(1, [tweets(f"#{place:03}", 1000 - place) for place in range(150)])
+    desk.write(2, [tweets("#149", 852)])
+    desk.write(3, [tweets("#150", 1)])
     assert len(desk.shown) == 3
     assert desk.ranked()[0] == desk.ranked()[1] == desk.ranked()[2]
     assert [block.splitlines()[-2] for block in desk.shown] == [f"only showing top 100 rows of {n}" for n in (150, 150, 151)]
 
 
 def test_a_new_minute_begins_a_new_ranking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.sink.write(1, [tweets("#a", 5)])
+    desk.write(1, [tweets("#a", 5)])
     monkeypatch.setattr(sink.time, "time", lambda: MINUTE + 61.0)
-    desk.sink.write(2, [tweets("#b", 1, MINUTE + 60)])
+    desk.write(2, [tweets("#b", 1, MINUTE + 60)])
     assert desk.ranked()[1] == [("#b", "1")]
     assert "Ventana del minuto [2025-12-16 00:32:00 , 2025-12-16 00:33:00]" in desk.shown[1]
 
 
 def test_a_window_of_another_clocks_future_is_not_printed_yet(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 5), tweets("#b", 1, MINUTE + 60)])
+    desk.write(1, [tweets("#a", 5), tweets("#b", 1, MINUTE + 60)])
     assert desk.ranked() == [[("#a", "5")]]
 
 
 def test_the_ends_of_each_batch_are_shown_once_it_is_written(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 5)])
-    desk.sink.write(2, [])
+    desk.write(1, [tweets("#a", 5)])
+    desk.write(2, [])
     desk.letters.broken = True
     with pytest.raises(LabError):
-        desk.sink.write(3, [reject(9)])
+        desk.write(3, [reject(9)])
     assert desk.ends_shown == [{0: 1}, {0: 2}]
 
 
 @pytest.mark.row(20)
 def test_a_batch_is_written_with_its_ends(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 5)])
-    desk.sink.write(2, [])
+    desk.write(1, [tweets("#a", 5)])
+    desk.write(2, [])
     assert desk.store.known_epochs()[0].counted_to() == {0: 2}
 
 
 @pytest.mark.row(20)
 def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
     rows = [tweets("#a", 5), FOREIGN, UNTAGGED, reject(9)]
-    desk.sink.write(1, rows)
+    desk.write(1, rows)
     desk.restart()
-    desk.sink.write(1, rows)
+    desk.write(1, rows)
     assert len(desk.shown) == 1
     assert counting.counts(desk.store) == {(MINUTE, "#a"): 5}
     assert counting.untagged(desk.store) == {MINUTE: 3}
@@ -254,7 +261,7 @@ def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
 
 
 def test_rejects_go_to_the_dead_letters_and_are_booked(desk: Desk) -> None:
-    desk.sink.write(1, [reject(9), reject(10, "late"), tweets("#a", 1)])
+    desk.write(1, [reject(9), reject(10, "late"), tweets("#a", 1)])
     assert desk.letters.sent == [Rejects.of(0, "late", [10]), TOMBSTONE]
     assert desk.letters.batches == [1]
     assert counting.rejects(desk.store) == {(0, "late"): array("q", [10]), (0, "tombstone"): array("q", [9])}
@@ -262,7 +269,7 @@ def test_rejects_go_to_the_dead_letters_and_are_booked(desk: Desk) -> None:
 
 
 def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("#a", 1), FOREIGN])
+    desk.write(1, [tweets("#a", 1), FOREIGN])
     assert desk.letters.batches == []
     assert desk.store.foreign() == 5
 
@@ -271,7 +278,7 @@ def test_without_rejects_the_dead_letters_are_left_alone(desk: Desk) -> None:
 def test_a_job_that_wakes_up_late_takes_the_dead_letters_from_nobody(desk: Desk) -> None:
     desk.store.take_over(counting.epoch("next"))
     with pytest.raises(ConfigurationConflict, match="another checkpoint counts on"):
-        desk.sink.write(1, [reject(9)])
+        desk.write(1, [reject(9)])
     assert desk.letters.batches == []
 
 
@@ -279,7 +286,7 @@ def test_a_job_that_wakes_up_late_takes_the_dead_letters_from_nobody(desk: Desk)
 def test_a_reject_that_could_not_be_sent_is_not_booked(desk: Desk) -> None:
     desk.letters.broken = True
     with pytest.raises(LabError, match="not acknowledged"):
-        desk.sink.write(1, [reject(9), tweets("#a", 1)])
+        desk.write(1, [reject(9), tweets("#a", 1)])
     assert (counting.rejects(desk.store), counting.counts(desk.store), max(desk.store.written("checkpoint"))) == ({}, {}, 0)
     assert desk.shown == []
 
@@ -297,26 +304,70 @@ def test_spark_hands_over_a_frame(desk: Desk) -> None:
 
 @pytest.mark.row(22)
 def test_hostile_hashtags_are_printed_harmlessly(desk: Desk) -> None:
-    desk.sink.write(1, [tweets("\x1b[2J\n\u202e", 2)])
+    desk.write(1, [tweets("\x1b[2J\n\u202e", 2)])
     assert desk.ranked() == [[("\\x1b[2J\\n\\u202e", "2")]]
     assert counting.counts(desk.store) == {(MINUTE, "\x1b[2J\n\u202e"): 2}
 
 
 def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
     rows = [tweets("#a", 5), tweets("#a", 1, MINUTE + 60), FOREIGN, UNTAGGED, reject(3, "late"), reject(7, "late", MINUTE + 60)]
-    assert to_batch(4, 1.5, rows) == Batch(
-        4, 1.5, {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3}
+    batch = to_batch(4, 1.5, table_of(rows))
+    expected = {(MINUTE, "#a"): 5, (MINUTE + 60, "#a"): 1}
+    assert dict(batch.tweets.items()) == expected
+    assert list(batch.tweets) == list(expected)
+    assert replace(batch, tweets=expected) == Batch(4, 1.5, expected, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3})
+
+
+@pytest.mark.row(23)
+def test_a_batch_of_many_hashtags_is_never_all_objects_at_once(desk: Desk) -> None:
+    """A batch may have half a million. As rows of the store, and as tuples and dictionaries, they once took 0.9 kB each."""
+    many = 200_000
+    names = [f"#hashtag{number}" for number in range(many)]
+    table = pa.table(
+        {
+            "kind": ["tweet"] * many,
+            "window_start": [MINUTE] * many,
+            "label": names,
+            "partition": [-1] * many,
+            "offsets": [b""] * many,
+            "records": range(1, many + 1),
+        }
     )
+    del names
+    tracemalloc.start()
+    try:
+        desk.sink.write(1, table)
+        _now, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100 * many
+    window = desk.store.ranking(RankingQuery(MINUTE, limit=1))
+    assert window == Window(MINUTE, many * (many + 1) // 2, many, ((f"#hashtag{many - 1}", many),))
 
 
 def test_a_batch_prints_the_latest_window_of_the_length_that_is_counted(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "serving.sqlite", window_seconds=10)
     with closing(desk.store):
         desk.written_up_to(11)
-        desk.sink.write(12, [tweets("#IA", 7), tweets("#BigData", 42, MINUTE + 10)])
+        desk.write(12, [tweets("#IA", 7), tweets("#BigData", 42, MINUTE + 10)])
     (block,) = desk.shown
     assert "Ventana [2025-12-16 00:31:10 , 2025-12-16 00:31:20]" in block
     assert desk.ranked() == [[("#BigData", "42")]]
+
+
+@pytest.mark.row(23)
+def test_a_window_keeps_its_first_hashtags_by_name_once_it_is_over_and_not_before(desk: Desk) -> None:
+    desk.write(1, [tweets("#a", 5), tweets("#b", 3), tweets("#c", 3), tweets("#d", 1)])
+    desk.write(2, [tweets("#e", 9, MINUTE + 60)])
+    assert desk.store.ranking(RankingQuery(MINUTE)).hashtags == 4  # type: ignore[union-attr]
+    desk.passed = MINUTE
+    desk.write(3, [])
+    window = desk.store.ranking(RankingQuery(MINUTE))
+    assert window == Window(MINUTE, 12, 4, (("#a", 5), ("#b", 3)), other_tweets=4, other_hashtags=2)
+    with pytest.raises(ConfigurationConflict, match="only the leading hashtags were kept"):
+        desk.write(4, [tweets("#d", 2)])
+    desk.write(4, [tweets("#f", 1, MINUTE + 60)])
+    assert desk.store.ranking(RankingQuery(MINUTE)) == window
 
 
 DAY = 86400
@@ -331,11 +382,11 @@ DAY = 86400
 def test_windows_go_that_are_older_than_the_days_they_are_kept_for_and_not_in_the_log(
     desk: Desk, since: float, left: list[int]
 ) -> None:
-    desk.sink.write(1, [tweets("#a", day, MINUTE - day * DAY) for day in (1, 3, 5)])
-    desk.sink.write(2, [])
+    desk.write(1, [tweets("#a", day, MINUTE - day * DAY) for day in (1, 3, 5)])
+    desk.write(2, [])
     assert len(desk.store.view().counts) == 3, "nobody has said where the log begins"
     desk.log_start = LogStart({0: 0}, since)
-    desk.sink.write(3, [tweets("#a", 7)])
+    desk.write(3, [tweets("#a", 7)])
     assert desk.looked_at == [MINUTE + 20.0] * 3
     view = desk.store.view()
     kept = {(MINUTE - window) // DAY for _checkpoint, window, _hashtag in view.counts} - {0}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from examples import examples
-from fakes.trending.checkpoint import BATCHES, make
+from fakes.trending.checkpoint import BATCHES, STATES, make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,13 +100,26 @@ def test_a_state_partition_that_is_gone_is_missed(tmp_path: Path) -> None:
     assert "1 partitions, 2 are needed" in refused(checkpoint)
 
 
-def test_what_spark_reads_no_more_or_writes_anew_may_be_damaged(tmp_path: Path) -> None:
-    checkpoint = make(tmp_path / "checkpoint", committed=BATCHES - 2, snapshot=2)
-    for name in ("offsets/0", "commits/0", f"state/0/0/{BATCHES}.delta", "state/0/1/1.delta"):
+@pytest.mark.parametrize("state", STATES)
+def test_what_spark_reads_no_more_or_writes_anew_may_be_damaged(tmp_path: Path, state: str) -> None:
+    whole, change, _provider = STATES[state]
+    checkpoint = make(tmp_path / "checkpoint", committed=BATCHES - 2, snapshot=2, state=state)
+    for name in ("offsets/0", "commits/0", f"state/0/0/{BATCHES}.{change}", f"state/0/1/1.{change}"):
         (checkpoint / name).write_bytes(b"")
     require_sound(checkpoint, "tweets")
-    (checkpoint / "state" / "0" / "1" / "2.snapshot").write_bytes(b"LZ4")
-    assert "2.snapshot" in refused(checkpoint)
+    (checkpoint / "state" / "0" / "1" / f"2.{whole}").write_bytes(b"LZ4")
+    assert f"2.{whole}" in refused(checkpoint)
+
+
+@pytest.mark.row(21)
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("state", STATES)
+def test_a_damaged_change_of_the_state_is_named_wherever_the_state_lies(tmp_path: Path, state: str, damage: str) -> None:
+    path = make(tmp_path / "checkpoint", state=state) / "state" / "0" / "1" / f"{BATCHES}.{STATES[state][1]}"
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert str(path) in refused(tmp_path / "checkpoint")
+    path.unlink()
+    assert str(path) in refused(tmp_path / "checkpoint")
 
 
 @pytest.mark.row(21)
