@@ -87,6 +87,7 @@ class AuditReport:
     both take nothing from the verdict. ``seals`` are what the audit goes on from, ``unused`` says of others why not, ``changed``
     is what the store holds otherwise than when it was sealed.
     ``disordered`` are places of a partition where a tweet of one of our senders follows one that it sent later.
+    ``too_many_open`` are the counts of open windows where there are too many of them to be sealed.
     """
 
     acknowledged: int
@@ -125,6 +126,7 @@ class AuditReport:
     seals: tuple[SealUsed, ...] = ()
     unused: tuple[str, ...] = ()
     changed: tuple[Change, ...] = ()
+    too_many_open: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -188,6 +190,7 @@ class AuditReport:
             (self.expired_sealed, f"expired, and covered by the seal: {self.expired_sealed}"),
             (self.acknowledged_before, f"acknowledged before what the log has: {self.acknowledged_before}"),
             (self.summarised, f"counted in windows that are summarised: {self.summarised}"),
+            (self.too_many_open, f"not sealed, too many counts in open windows: {self.too_many_open}"),
             (self.behind, f"acknowledged behind an open transaction, not audited yet: {self.behind}"),
         )
         return [f"audit: {line}" for number, line in said if number]
@@ -275,4 +278,5 @@ _SUMMED = (
     "seals",
     "unused",
     "changed",
+    "too_many_open",
 )

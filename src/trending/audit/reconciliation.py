@@ -223,11 +223,6 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
     """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
 
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
-    sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record.
-    """
-    """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
-
-    A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
     sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record; behind a
     seal those that it has left open.
     """
