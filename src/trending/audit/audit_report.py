@@ -23,13 +23,17 @@ MAX_DIFFERENCES = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch."""
+    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch.
+
+    ``seconds`` is the window's length where the store has windows of several lengths, else None.
+    """
 
     window: int
     hashtag: str
     in_log: int
     other: int
     witness: str
+    seconds: int | None = None
 
 
 def not_audited(partition: int, offset: int) -> str:
@@ -207,7 +211,8 @@ class AuditReport:
         if len(self.changed) > MAX_DIFFERENCES:
             lines.append(f"audit: the store has changed behind the seal: and {len(self.changed) - MAX_DIFFERENCES} more")
         for row in self.differences[:MAX_DIFFERENCES]:
-            window = local_time(row.window, zone)
+            length = "" if row.seconds is None else f" ({row.seconds} s)"
+            window = local_time(row.window, zone) + length
             lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
         if len(self.differences) > MAX_DIFFERENCES:
             lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")

@@ -106,8 +106,9 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     expired, gone = _expired(log, part)
     horizon = log.horizon(part.cut()) + part.skew
     untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
-    differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store")
-    differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store")
+    lengths = _lengths(store)
+    differences = _differences(_from(horizon, log.tweets), _from(horizon, counts), "store", lengths)
+    differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store", lengths)
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
@@ -209,13 +210,22 @@ def _sent_back(ledger: Ledger, acknowledged: Mapping[str, SequenceRanges]) -> in
     return sum(int(acknowledged[run].has(np.array(each, np.uint64)).sum()) for run, each in found.items() if run in acknowledged)
 
 
-def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str) -> list[Difference]:
-    """Return what differs by (who counted, window, hashtag)."""
+def _lengths(store: StoreView) -> dict[str, int]:
+    """Return checkpoint → length of its windows in seconds, or nothing where all have the same."""
+    found = {epoch.checkpoint: epoch.rule.window_seconds for epoch in store.epochs}
+    return found if len(set(found.values())) > 1 else {}
+
+
+def _differences(
+    in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str, lengths: Mapping[str, int]
+) -> list[Difference]:
+    """Return what differs by (who counted, window, hashtag); ``lengths`` are those that are named."""
     keys: Iterable[Counted] = sorted(in_log.keys() | other.keys())
     return [
-        Difference(window, hashtag, in_log.get((who, window, hashtag), 0), other.get((who, window, hashtag), 0), witness)
-        for who, window, hashtag in keys
-        if in_log.get((who, window, hashtag), 0) != other.get((who, window, hashtag), 0)
+        Difference(window, hashtag, in_log.get(key, 0), other.get(key, 0), witness, lengths.get(who))
+        for key in keys
+        for who, window, hashtag in (key,)
+        if in_log.get(key, 0) != other.get(key, 0)
     ]
 
 
@@ -233,7 +243,7 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
         if run not in cut and minute >= horizon:
             found[minute, hashtag] += tweets
     expected = ledger.expected_minutes(found, cut, horizon)
-    return _differences(_unnamed(found), _unnamed(expected), "ledger")
+    return _differences(_unnamed(found), _unnamed(expected), "ledger", {})
 
 
 def _unnamed(minutes: Mapping[tuple[int, str], int]) -> dict[Counted, int]:
