@@ -23,13 +23,17 @@ MAX_DIFFERENCES = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch."""
+    """A count on which two sources disagree; ``window`` is the window's start, in seconds since the epoch.
+
+    ``seconds`` is the window's length where the store has windows of several lengths, else None.
+    """
 
     window: int
     hashtag: str
     in_log: int
     other: int
     witness: str
+    seconds: int | None = None
 
 
 def not_audited(partition: int, offset: int) -> str:
@@ -87,6 +91,7 @@ class AuditReport:
     both take nothing from the verdict. ``seals`` are what the audit goes on from, ``unused`` says of others why not, ``changed``
     is what the store holds otherwise than when it was sealed.
     ``disordered`` are places of a partition where a tweet of one of our senders follows one that it sent later.
+    ``too_many_open`` are the counts of open windows where there are too many of them to be sealed.
     """
 
     acknowledged: int
@@ -125,6 +130,7 @@ class AuditReport:
     seals: tuple[SealUsed, ...] = ()
     unused: tuple[str, ...] = ()
     changed: tuple[Change, ...] = ()
+    too_many_open: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -188,6 +194,7 @@ class AuditReport:
             (self.expired_sealed, f"expired, and covered by the seal: {self.expired_sealed}"),
             (self.acknowledged_before, f"acknowledged before what the log has: {self.acknowledged_before}"),
             (self.summarised, f"counted in windows that are summarised: {self.summarised}"),
+            (self.too_many_open, f"not sealed, too many counts in open windows: {self.too_many_open}"),
             (self.behind, f"acknowledged behind an open transaction, not audited yet: {self.behind}"),
         )
         return [f"audit: {line}" for number, line in said if number]
@@ -204,7 +211,8 @@ class AuditReport:
         if len(self.changed) > MAX_DIFFERENCES:
             lines.append(f"audit: the store has changed behind the seal: and {len(self.changed) - MAX_DIFFERENCES} more")
         for row in self.differences[:MAX_DIFFERENCES]:
-            window = local_time(row.window, zone)
+            length = "" if row.seconds is None else f" ({row.seconds} s)"
+            window = local_time(row.window, zone) + length
             lines.append(f"audit: differs: {window} {printable(row.hashtag)}: log {row.in_log}, {row.witness} {row.other}")
         if len(self.differences) > MAX_DIFFERENCES:
             lines.append(f"audit: differs: and {len(self.differences) - MAX_DIFFERENCES} more")
@@ -275,4 +283,5 @@ _SUMMED = (
     "seals",
     "unused",
     "changed",
+    "too_many_open",
 )

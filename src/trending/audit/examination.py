@@ -58,13 +58,15 @@ def examine_topic(
     counted = epochs[-1].counted_to()
     middle = {each: max(begin[each], min(end, counted.get(each, begin[each]))) for each, end in part.ends.items()}
     recount(read(begin, middle), epochs, acknowledged, log)
-    seal = None
+    seal, too_many_open = None, 0
     if all(counted.get(each, end) <= end for each, end in part.ends.items()):
-        seal = Agreement(evidence, log, acknowledged).seal()
+        agreement = Agreement(evidence, log, acknowledged)
+        seal, too_many_open = agreement.seal(), agreement.too_many_open()
     recount(read(middle, part.ends), epochs, acknowledged, log)
     if kept:
         require_behind(kept.seal, log, evidence.ledger)
     report = reconcile(Ledgers(evidence.ledger, ledger_now()), part, log, evidence.view, evidence.letters, longest)
+    report = replace(report, too_many_open=too_many_open)
     if kept:
         used = SealUsed(kept.seal.made_at, evidence.topic, kept.seal.ends, kept.seal.records)
         report = replace(report, seals=(used,), changed=kept.changed(evidence.view, has_expired=report.expired_sealed > 0))

@@ -110,12 +110,17 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
     trimmed = {place: each for place, each in store.others.items() if place[0] in names}
     tweets, others = as_kept(log.tweets, trimmed, log.epochs)
-    differences = _differences(_from(horizon, tweets), _from(horizon, counts), "store")
-    differences += _differences(_from(horizon, _sums(others)), _from(horizon, _sums(trimmed)), "store")
-    differences += _differences(_from(horizon, _named(log.untagged)), _from(horizon, _named(untagged)), "store")
+    lengths = _lengths(store)
+
+    def differences_of(found: Mapping[Counted, int], stored: Mapping[Counted, int]) -> list[Difference]:
+        return _differences(_from(horizon, found), _from(horizon, stored), "store", lengths)
+
+    differences = differences_of(tweets, counts)
+    differences += differences_of(_sums(others), _sums(trimmed))
+    differences += differences_of(_named(log.untagged), _named(untagged))
     missing = sum(max(0, row.in_log - row.other) for row in differences)
     beyond = sum(max(0, row.other - row.in_log) for row in differences)
-    differences += _differences(_from(horizon, _numbers(others)), _from(horizon, _numbers(trimmed)), "store")
+    differences += differences_of(_numbers(others), _numbers(trimmed))
     unbooked, overbooked = _beyond(log.rejects, rejects), _beyond(rejects, log.rejects)
     differences += _ledger_differences(before, part, log)
     summarised = sum(each.tweets for checkpoint, each in store.summarised.items() if checkpoint in names)
@@ -226,22 +231,26 @@ def _sent_back(ledger: Ledger, acknowledged: Mapping[str, SequenceRanges]) -> in
     return sum(int(acknowledged[run].has(np.array(each, np.uint64)).sum()) for run, each in found.items() if run in acknowledged)
 
 
-def _differences(in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str) -> list[Difference]:
-    """Return what differs by (who counted, window, hashtag)."""
+def _lengths(store: StoreView) -> dict[str, int]:
+    """Return checkpoint → length of its windows in seconds, or nothing where all have the same."""
+    found = {epoch.checkpoint: epoch.rule.window_seconds for epoch in store.epochs}
+    return found if len(set(found.values())) > 1 else {}
+
+
+def _differences(
+    in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str, lengths: Mapping[str, int]
+) -> list[Difference]:
+    """Return what differs by (who counted, window, hashtag); ``lengths`` are those that are named."""
     keys: Iterable[Counted] = sorted(in_log.keys() | other.keys())
     return [
-        Difference(window, hashtag, in_log.get((who, window, hashtag), 0), other.get((who, window, hashtag), 0), witness)
-        for who, window, hashtag in keys
-        if in_log.get((who, window, hashtag), 0) != other.get((who, window, hashtag), 0)
+        Difference(window, hashtag, in_log.get(key, 0), other.get(key, 0), witness, lengths.get(who))
+        for key in keys
+        for who, window, hashtag in (key,)
+        if in_log.get(key, 0) != other.get(key, 0)
     ]
 
 
 def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Difference]:
-    """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
-
-    A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
-    sent and acknowledged as one. Where records lie before the range, minutes are compared of which it has every record.
-    """
     """Compare the ledger's counts by append minute with the log's, for the runs that don't go beyond the range.
 
     A late or future tweet is compared like any other. An id of ours on a record that is no tweet at all is a difference: it was
@@ -255,7 +264,7 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
         if run not in cut and minute >= horizon:
             found[minute, hashtag] += tweets
     expected = ledger.expected_minutes(found, cut, horizon)
-    return _differences(_unnamed(found), _unnamed(expected), "ledger")
+    return _differences(_unnamed(found), _unnamed(expected), "ledger", {})
 
 
 def _unnamed(minutes: Mapping[tuple[int, str], int]) -> dict[Counted, int]:

@@ -103,13 +103,18 @@ class Agreement:
     recounted: Recount
     acknowledged: Mapping[str, SequenceRanges]
 
+    def too_many_open(self) -> int:
+        """Return how many counts are in open windows where those are too many, else 0. Call it when ``seal`` is called."""
+        number = len(self._open_tweets(self._closings()))
+        return number if number > MOST_OPEN else 0
+
     def seal(self) -> Kept | None:
         """Return the seal, or None where too much is still open. Call it before the recount goes on to what is in flight."""
         evidence, log, carried = self.evidence, self.recounted, self.recounted.carried
         starts = dict(evidence.range().starts)
         closing = self._closing()
-        closings = {epoch.checkpoint: window_start(closing, epoch.rule.window_seconds) for epoch in evidence.epochs}
-        tweets = {key: number for key, number in log.tweets.items() if key[1] >= closings[key[0]] and number}
+        closings = self._closings()
+        tweets = self._open_tweets(closings)
         if len(tweets) > MOST_OPEN or +evidence.ledger.over(closing):
             return None
         windows = self._closed(closings)
@@ -159,6 +164,15 @@ class Agreement:
             ),
         )
         return Kept(seal, {**(evidence.kept.windows_from(evidence.view.summarised) if evidence.kept else {}), **windows})
+
+    def _closings(self) -> dict[str, int]:
+        """Return checkpoint → start of its first window that is still open."""
+        closing = self._closing()
+        return {epoch.checkpoint: window_start(closing, epoch.rule.window_seconds) for epoch in self.evidence.epochs}
+
+    def _open_tweets(self, closings: Mapping[str, int]) -> dict[tuple[str, int, str], int]:
+        """Return the counts of the windows that are still open."""
+        return {key: number for key, number in self.recounted.tweets.items() if key[1] >= closings[key[0]] and number}
 
     def _closing(self) -> int:
         """Return the first append minute that stays open; as a rule no tweets of a spread may lie on both sides of its start."""

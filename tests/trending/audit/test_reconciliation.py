@@ -626,6 +626,8 @@ def test_a_window_of_one_epoch_does_not_make_up_for_a_longer_one_of_another(lab:
     lab.epoch_counts["d", MINUTE, "#a"] = 1
     report = lab.audit()
     assert (report.lost, report.duplicated) == (1, 1)
+    lengths = [text.split("#")[0].split("00 ")[-1] for text in report.lines(UTC_ZONE) if "differs" in text]
+    assert lengths == ["(60 s) ", "(10 s) "]
 
 
 def test_what_lies_between_two_epochs_is_lost(lab: Lab) -> None:

@@ -384,10 +384,16 @@ def test_tweets_between_two_minutes_stay_on_one_side_of_what_is_closed() -> None
 def test_too_many_open_counts_are_not_sealed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.count_all()
     open_counts = len(lab.seal().seal.tweets)
+    said = f"audit: not sealed, too many counts in open windows: {open_counts}"
     monkeypatch.setattr("trending.audit.sealing.MOST_OPEN", open_counts)
-    assert lab.examine().seal is not None
+    sealed = lab.examine()
+    assert sealed.seal is not None
+    assert said not in sealed.report.lines(None)
     monkeypatch.setattr("trending.audit.sealing.MOST_OPEN", open_counts - 1)
-    assert lab.examine().seal is None
+    unsealed = lab.examine()
+    assert unsealed.seal is None
+    assert unsealed.report.clean
+    assert said in unsealed.report.lines(None)
 
 
 def test_an_audit_that_finds_a_fault_seals_nothing(lab: Lab) -> None:
