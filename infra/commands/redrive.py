@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from trending.errors import InvalidInput, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.redrive.choice import Wish
 from trending.redrive.desk import Desk
-from trending.text import printable
+from trending.text import for_make, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,21 +56,17 @@ def main(settings: RedriveForm) -> None:
 
 
 def command_of(settings: RedriveForm, *, send: bool = False) -> str:
-    """Return the command that takes the letters of this one; as a shell and make read it, to whom a ``$`` is doubled."""
+    """Return the command that takes the letters of this one."""
     words = ["make redrive"]
     if send:
         words.append("SEND=1")
     if settings.reason:
-        words.append(f"REASON={_word(settings.reason)}")
+        words.append(f"REASON={for_make(settings.reason)}")
     if settings.limit != RedriveForm.model_fields["limit"].default:
         words.append(f"LIMIT={settings.limit}")
     if settings.bodies:
-        words.append(f"BODIES={_word(str(Path(settings.bodies).expanduser()))}")
+        words.append(f"BODIES={for_make(str(Path(settings.bodies).expanduser()))}")
     return " ".join(words)
-
-
-def _word(text: str) -> str:
-    return shlex.quote(text).replace("$", "$$")
 
 
 def desk_of(lab: Lab) -> Desk:

@@ -14,6 +14,7 @@ from trending.page.program import main as show
 from trending.programs.lifecycle import stop_on_signals
 from trending.programs.specifications import PageSpec
 from trending.settings import PageSettings, StackSettings
+from trending.text import for_make
 
 
 def main(settings: ReplayForm) -> None:
@@ -26,7 +27,7 @@ def main(settings: ReplayForm) -> None:
     if (owner := port_owner(page.page_port)) is not None:
         cause = f"the page's port is taken ({owner})"
         free = free_port(page.page_port + 1, 1)
-        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={settings.store} PAGE_PORT={free}")
+        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={for_make(settings.store)} PAGE_PORT={free}")
     stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="trending-replay-") as place:
         spec = PageSpec(

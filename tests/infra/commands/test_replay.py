@@ -57,6 +57,18 @@ def test_without_a_store_there_is_one_clear_error() -> None:
         replay.main(ReplayForm(store="/nowhere"))
 
 
+def test_the_command_for_another_port_quotes_the_store(tmp_path: Path) -> None:
+    store = tmp_path / "my store.sqlite"
+    store.write_bytes(b"")
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        page = PageSettings(page_port=foreign.getsockname()[1])
+        with pytest.raises(PortTaken) as caught:
+            replay.main(ReplayForm(store=str(store), page=page))
+    assert f"STORE='{store}' PAGE_PORT=" in caught.value.next_command
+
+
 def test_a_taken_port_is_one_clear_error_with_the_command_that_works() -> None:
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
