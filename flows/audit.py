@@ -90,4 +90,4 @@ def main(settings: AuditForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(AuditForm, main, "python -m flows.audit")
+    run_command(AuditForm, main, ".venv/bin/python -m flows.audit")

@@ -139,4 +139,4 @@ def main(settings: GameDayForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(GameDayForm, main, "python -m flows.game_day")
+    run_command(GameDayForm, main, ".venv/bin/python -m flows.game_day")

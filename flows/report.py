@@ -149,4 +149,4 @@ def main(settings: ReportForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(ReportForm, main, "python -m flows.report")
+    run_command(ReportForm, main, ".venv/bin/python -m flows.report")

@@ -24,4 +24,4 @@ def main(settings: SmokeTestForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(SmokeTestForm, main, "python -m flows.smoke_test")
+    run_command(SmokeTestForm, main, ".venv/bin/python -m flows.smoke_test")

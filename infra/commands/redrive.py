@@ -132,4 +132,4 @@ def write_bodies(directory: Path, unfit: Sequence[Unfit]) -> None:
 
 
 if __name__ == "__main__":
-    run_command(RedriveForm, main, "python -m infra.commands.redrive")
+    run_command(RedriveForm, main, ".venv/bin/python -m infra.commands.redrive")

@@ -45,4 +45,4 @@ def main(settings: ReplayForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(ReplayForm, main, "python -m infra.commands.replay")
+    run_command(ReplayForm, main, ".venv/bin/python -m infra.commands.replay")
