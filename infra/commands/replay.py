@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from infra.forms.parameters import ReplayForm
@@ -18,11 +20,14 @@ from trending.text import for_make
 
 
 def main(settings: ReplayForm) -> None:
-    """Serve the page until a signal arrives; raises InvalidInput if there is no store."""
+    """Serve the page until a signal arrives; raises InvalidInput if there is no store, or the file is none."""
     store = Path(settings.store).absolute()
     if not store.is_file():
         cause = f"there is no recorded store {settings.store}"
         raise InvalidInput(cause, "a stack's own is data/serving.sqlite in its directory", "make replay-demo STORE=…")
+    if lack := _lack(store):
+        cause = f"{settings.store} is no recorded store"
+        raise InvalidInput(cause, lack, "make replay-demo STORE=…")
     page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
     if (owner := port_owner(page.page_port)) is not None:
         cause = f"the page's port is taken ({owner})"
@@ -42,6 +47,16 @@ def main(settings: ReplayForm) -> None:
         )
         sys.stdout.write(f"the recorded store is shown at {page.address}; Ctrl-C ends it\n")
         show(spec, stop)
+
+
+def _lack(store: Path) -> str:
+    """Return what the file lacks to be a serving store, in words; empty where it is one."""
+    try:
+        with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as connection:
+            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        return str(error)
+    return ", ".join(f"no table {name}" for name in ("ranking", "batches") if name not in there)
 
 
 if __name__ == "__main__":
