@@ -85,7 +85,8 @@ def say_figures(report: AuditReport, zone: ZoneInfo | None) -> None:
 
 
 def main(settings: AuditForm) -> None:
-    """Run the flow from a terminal."""
+    """Run the flow from a terminal; raises StackAbsent before a server is started for it."""
+    open_lab(settings.name)
     with_server(lambda: say_figures(audit(settings), open_lab(settings.name).settings.stream.zone))
 
 

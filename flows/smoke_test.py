@@ -8,6 +8,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.forms.parameters import SmokeTestForm
 from infra.forms.terminal import run_command
+from infra.lab.assembly import open_lab
 from tasks.audit import send_probe
 
 
@@ -19,7 +20,8 @@ def smoke_test(settings: SmokeTestForm) -> None:
 
 
 def main(settings: SmokeTestForm) -> None:
-    """Run the flow from a terminal."""
+    """Run the flow from a terminal; raises StackAbsent before a server is started for it."""
+    open_lab(settings.name)
     with_server(lambda: smoke_test(settings))
 
 
