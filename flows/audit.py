@@ -85,9 +85,10 @@ def say_figures(report: AuditReport, zone: ZoneInfo | None) -> None:
 
 
 def main(settings: AuditForm) -> None:
-    """Run the flow from a terminal."""
+    """Run the flow from a terminal; raises StackAbsent before a server is started for it."""
+    open_lab(settings.name)
     with_server(lambda: say_figures(audit(settings), open_lab(settings.name).settings.stream.zone))
 
 
 if __name__ == "__main__":
-    run_command(AuditForm, main, "python -m flows.audit")
+    run_command(AuditForm, main, ".venv/bin/python -m flows.audit")

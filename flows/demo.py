@@ -112,4 +112,4 @@ def main(settings: DemoForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(DemoForm, main, "python -m flows.demo")
+    run_command(DemoForm, main, ".venv/bin/python -m flows.demo")

@@ -134,9 +134,10 @@ def leave_report(stack: str, markdown: str, count: str) -> None:
 
 
 def main(settings: GameDayForm) -> None:
-    """Run the flow from a terminal."""
+    """Run the flow from a terminal; raises StackAbsent before a server is started for it."""
+    open_lab(settings.name)
     with_server(lambda: game_day(settings))
 
 
 if __name__ == "__main__":
-    run_command(GameDayForm, main, "python -m flows.game_day")
+    run_command(GameDayForm, main, ".venv/bin/python -m flows.game_day")

@@ -177,4 +177,4 @@ def main(settings: HealthCheckForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(HealthCheckForm, main, "python -m flows.health_check")
+    run_command(HealthCheckForm, main, ".venv/bin/python -m flows.health_check")

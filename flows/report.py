@@ -27,6 +27,7 @@ from tasks.report import gather_facts, photograph_page, survey_log, write_report
 from trending.errors import InvalidInput, NotReady
 from trending.report.data import Report
 from trending.report.writing import DATA, PDF, PHOTO, REPORT, SLIDES, STORE
+from trending.text import for_make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +136,7 @@ def to_markdown(place: Path, audit: AuditReport) -> str:
     rows = "\n".join(f"| [{path.name}]({path.as_uri()}) | {path.stat().st_size / 1024:.0f} |" for path in files)
     return (
         f"# Report\n\n`{place}`\n\n| file | KiB |\n|---|---:|\n{rows}\n\n```\n{audit.lines(None)[-1]}\n```\n\n"
-        f"The recorded store without a broker: `make replay-demo STORE={shown(place / STORE)}`\n"
+        f"The recorded store without a broker: `make replay-demo STORE={for_make(shown(place / STORE))}`\n"
     )
 
 
@@ -148,4 +149,4 @@ def main(settings: ReportForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(ReportForm, main, "python -m flows.report")
+    run_command(ReportForm, main, ".venv/bin/python -m flows.report")

@@ -8,6 +8,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.forms.parameters import SmokeTestForm
 from infra.forms.terminal import run_command
+from infra.lab.assembly import open_lab
 from tasks.audit import send_probe
 
 
@@ -19,9 +20,10 @@ def smoke_test(settings: SmokeTestForm) -> None:
 
 
 def main(settings: SmokeTestForm) -> None:
-    """Run the flow from a terminal."""
+    """Run the flow from a terminal; raises StackAbsent before a server is started for it."""
+    open_lab(settings.name)
     with_server(lambda: smoke_test(settings))
 
 
 if __name__ == "__main__":
-    run_command(SmokeTestForm, main, "python -m flows.smoke_test")
+    run_command(SmokeTestForm, main, ".venv/bin/python -m flows.smoke_test")

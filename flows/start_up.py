@@ -99,4 +99,4 @@ def main(settings: StartUpForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(StartUpForm, main, "python -m flows.start_up", recorded_settings)
+    run_command(StartUpForm, main, ".venv/bin/python -m flows.start_up", recorded_settings)

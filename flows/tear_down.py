@@ -135,4 +135,4 @@ def wanted_up(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    run_command(TearDownCommand, main, "python -m flows.tear_down")
+    run_command(TearDownCommand, main, ".venv/bin/python -m flows.tear_down")

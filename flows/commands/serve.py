@@ -60,4 +60,4 @@ def serve(server: PrefectServer, settings: ServeForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(ServeForm, main, "python -m flows.commands.serve")
+    run_command(ServeForm, main, ".venv/bin/python -m flows.commands.serve")

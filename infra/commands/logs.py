@@ -23,4 +23,4 @@ def main(settings: LogsForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(LogsForm, main, "python -m infra.commands.logs")
+    run_command(LogsForm, main, ".venv/bin/python -m infra.commands.logs")

@@ -97,7 +97,7 @@ def settings() -> str:
     return _MADE.format(sources="infra/forms/parameters.py and src/trending/settings.py") + _lines(
         "# Settings",
         "",
-        "Each setting, `rate` for example, is an option (`python -m flows.start_up --rate=5`), a variable of `make`",
+        "Each setting, `rate` for example, is an option (`.venv/bin/python -m flows.start_up --rate=5`), a variable of `make`",
         "(`make up RATE=5`), a variable of the environment (`TRENDING_RATE=5`) and a field of the Prefect form. An option goes",
         "before a variable, and that before the default. `make up` remembers: what it was last asked for this stack stands in",
         "for the default. A value out of its bounds is refused by name.",

@@ -32,4 +32,4 @@ def main(_settings: ObserveForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(ObserveForm, main, "python -m infra.commands.observe")
+    run_command(ObserveForm, main, ".venv/bin/python -m infra.commands.observe")

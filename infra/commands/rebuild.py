@@ -33,4 +33,4 @@ def main(settings: RebuildForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(RebuildForm, main, "python -m infra.commands.rebuild")
+    run_command(RebuildForm, main, ".venv/bin/python -m infra.commands.rebuild")

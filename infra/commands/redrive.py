@@ -16,7 +16,7 @@ from trending.errors import InvalidInput, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.redrive.choice import Wish
 from trending.redrive.desk import Desk
-from trending.text import printable
+from trending.text import for_make, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,24 +33,40 @@ def main(settings: RedriveForm) -> None:
     desk = desk_of(open_lab(settings.name))
     directory = Path(settings.bodies).expanduser() if settings.bodies else None
     given = directory is not None and directory.is_dir()
+    if directory is not None and directory.exists() and not given:
+        cause = f"{directory} is no directory"
+        raise InvalidInput(cause, "BODIES has a file a letter", "make redrive BODIES=directory")
     wish = Wish(settings.limit, settings.reason, read_bodies(directory) if directory and given else {})
     choice = desk.look(wish)
     for line in lines_of(choice):
         say(line)
     if directory is not None and not given and choice.unfit:
         write_bodies(directory, choice.unfit)
-        say(f"their bodies are in {directory}: mend them, then make redrive BODIES={directory}")
+        say(f"their bodies are in {directory}: mend them, then {command_of(settings)}")
         return
     if not choice.mended:
         cause = "no dead letter fits: none would be a tweet today that was not sent back before"
         way = "make redrive BODIES=directory writes their bodies for you to mend"
         raise InvalidInput(cause, f"do not fit {len(choice.unfit)}, sent back before {choice.done}", way)
     if not settings.send:
-        more = f" BODIES={directory}" if directory else ""
-        say(f"nothing was sent: make redrive SEND=1{more} sends them")
+        say(f"nothing was sent: {command_of(settings, send=True)} sends them")
         return
     sent = desk.send(wish)
     say(f"sent back {sent.letters} letters under ids of the run {sent.run}; make audit counts them")
+
+
+def command_of(settings: RedriveForm, *, send: bool = False) -> str:
+    """Return the command that takes the letters of this one."""
+    words = ["make redrive"]
+    if send:
+        words.append("SEND=1")
+    if settings.reason:
+        words.append(f"REASON={for_make(settings.reason)}")
+    if settings.limit != RedriveForm.model_fields["limit"].default:
+        words.append(f"LIMIT={settings.limit}")
+    if settings.bodies:
+        words.append(f"BODIES={for_make(str(Path(settings.bodies).expanduser()))}")
+    return " ".join(words)
 
 
 def desk_of(lab: Lab) -> Desk:
@@ -86,22 +102,34 @@ def lines_of(choice: Choice) -> list[str]:
 
 
 def read_bodies(directory: Path) -> Mapping[int, bytes]:
-    """Return letter → body of the files in a directory; raises InvalidInput for a file that is not named after a letter."""
+    """Return letter → body of the files in a directory; raises InvalidInput for a file that is unreadable or not one letter's."""
     bodies: dict[int, bytes] = {}
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         if not path.stem.isdecimal():
             cause = f"{path} is not named after a letter"
             raise InvalidInput(cause, "12.json would be the body of letter 12", "make redrive lists the letters")
-        bodies[int(path.stem)] = path.read_bytes()
+        letter = int(path.stem)
+        if letter in bodies:
+            cause = f"letter {letter} has two bodies"
+            raise InvalidInput(cause, f"one of them is {path}", "keep one of them")
+        try:
+            bodies[letter] = path.read_bytes()
+        except OSError as error:
+            cause = f"{path} cannot be read"
+            raise InvalidInput(cause, str(error), "move it away, or make it readable") from error
     return bodies
 
 
 def write_bodies(directory: Path, unfit: Sequence[Unfit]) -> None:
-    """Write the bodies of letters into a new directory."""
-    directory.mkdir(parents=True)
-    for each in unfit:
-        (directory / f"{each.letter}{SUFFIX}").write_bytes(each.body)
+    """Write the bodies of letters into a new directory; raises InvalidInput where it cannot be made or written."""
+    try:
+        directory.mkdir(parents=True)
+        for each in unfit:
+            (directory / f"{each.letter}{SUFFIX}").write_bytes(each.body)
+    except OSError as error:
+        cause = f"{directory} cannot be written"
+        raise InvalidInput(cause, str(error), "make redrive BODIES=another-directory") from error
 
 
 if __name__ == "__main__":
-    run_command(RedriveForm, main, "python -m infra.commands.redrive")
+    run_command(RedriveForm, main, ".venv/bin/python -m infra.commands.redrive")

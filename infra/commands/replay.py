@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from infra.forms.parameters import ReplayForm
@@ -14,19 +16,23 @@ from trending.page.program import main as show
 from trending.programs.lifecycle import stop_on_signals
 from trending.programs.specifications import PageSpec
 from trending.settings import PageSettings, StackSettings
+from trending.text import for_make
 
 
 def main(settings: ReplayForm) -> None:
-    """Serve the page until a signal arrives; raises InvalidInput if there is no store."""
+    """Serve the page until a signal arrives; raises InvalidInput if there is no store, or the file is none."""
     store = Path(settings.store).absolute()
     if not store.is_file():
         cause = f"there is no recorded store {settings.store}"
         raise InvalidInput(cause, "a stack's own is data/serving.sqlite in its directory", "make replay-demo STORE=…")
+    if lack := _lack(store):
+        cause = f"{settings.store} is no recorded store"
+        raise InvalidInput(cause, lack, "make replay-demo STORE=…")
     page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
     if (owner := port_owner(page.page_port)) is not None:
         cause = f"the page's port is taken ({owner})"
         free = free_port(page.page_port + 1, 1)
-        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={settings.store} PAGE_PORT={free}")
+        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={for_make(settings.store)} PAGE_PORT={free}")
     stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="trending-replay-") as place:
         spec = PageSpec(
@@ -43,5 +49,15 @@ def main(settings: ReplayForm) -> None:
         show(spec, stop)
 
 
+def _lack(store: Path) -> str:
+    """Return what the file lacks to be a serving store, in words; empty where it is one."""
+    try:
+        with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True)) as connection:
+            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        return str(error)
+    return ", ".join(f"no table {name}" for name in ("ranking", "batches") if name not in there)
+
+
 if __name__ == "__main__":
-    run_command(ReplayForm, main, "python -m infra.commands.replay")
+    run_command(ReplayForm, main, ".venv/bin/python -m infra.commands.replay")

@@ -27,4 +27,4 @@ def main(settings: SpyForm) -> None:
 
 
 if __name__ == "__main__":
-    run_command(SpyForm, main, "python -m infra.commands.spy")
+    run_command(SpyForm, main, ".venv/bin/python -m infra.commands.spy")

@@ -124,4 +124,4 @@ def render(lines: list[Line], stack: str, title: str) -> Table:
 
 
 if __name__ == "__main__":
-    run_command(NamedStack, main, "python -m infra.commands.status")
+    run_command(NamedStack, main, ".venv/bin/python -m infra.commands.status")

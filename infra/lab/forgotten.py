@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
@@ -14,6 +13,7 @@ from infra.host.processes import end_processes, stack_processes
 from infra.lab.remains import LOOK_SECONDS, SUPERVISORD
 from infra.supervision.control_socket import supervisords
 from trending.errors import LabError
+from trending.text import for_make
 
 if TYPE_CHECKING:
     import psutil
@@ -45,7 +45,7 @@ def _line(mark: Mark, things: list[str], *, data: bool) -> str:
     what = f"{mark.called}: {', '.join(things)}"
     if mark.home == str(lab_home()) and not mark.homeless:
         return f"of this checkout, without a state file: {what}; make status NAME={mark.called} says what can be done"
-    end = f"make down NAME={mark.called} LEFT_BY={shlex.quote(mark.home)} ends it"
+    end = f"make down NAME={mark.called} LEFT_BY={for_make(mark.home)} ends it"
     keeps = ", with VOLUMES=1 it deletes the data too" if data else ""
     return f"of a checkout that was moved or deleted ({mark.home}, user {mark.user}): {what}; {end}{keeps}"
 

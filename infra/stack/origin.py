@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from trending.errors import NotOurs
+from trending.text import for_make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def _require_ended(paths: StackPaths, original: StackPaths) -> None:
     if running:
         cause = f"this checkout was moved, and the stack {paths.name} still runs from {original.home}"
         evidence = ", ".join(f"pid {process.pid}" for process in running)
-        end = f"make down NAME={paths.name} LEFT_BY={shlex.quote(str(original.home))}"
+        end = f"make down NAME={paths.name} LEFT_BY={for_make(str(original.home))}"
         raise NotOurs(cause, evidence, f"{end} ends it and keeps its data")
 
 

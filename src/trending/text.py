@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,11 @@ def printable(text: str) -> str:
         character.encode("unicode_escape").decode("ascii") if unicodedata.category(character) in _UNSAFE else character
         for character in text
     )
+
+
+def for_make(value: str) -> str:
+    """Return the value of a variable on ``make``'s command line, as one types it in a shell; ``make`` reads ``$$`` as ``$``."""
+    return shlex.quote(value.replace("$", "$$"))
 
 
 def local_time(seconds: float, zone: ZoneInfo | None) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from trending.text import number, printable
+from trending.text import for_make, number, printable
 
 
 @pytest.mark.row(22)
@@ -36,3 +38,11 @@ def test_what_a_terminal_would_obey_is_escaped_and_the_rest_is_not(text: str, sh
 def test_numbers_are_written_as_the_browser_writes_them(value: float, digits: int, english: str, spanish: str) -> None:
     assert number(value, "en", digits) == english
     assert number(value, "es", digits) == spanish
+
+
+@pytest.mark.parametrize("value", ["plain", "/a b/it's", "/a $b/$(c)", '"#x" \\ `id` ;&|', "$$", "ñ = ü"])
+def test_what_is_printed_for_make_arrives_as_it_was(value: str) -> None:
+    rule = "$(eval export TRENDING_BODIES = $$(BODIES))\nshown:\n\t@printenv TRENDING_BODIES\n"
+    command = f"make --no-print-directory -f - shown BODIES={for_make(value)}"
+    done = subprocess.run(["sh", "-c", command], input=rule, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{value}\n", "")

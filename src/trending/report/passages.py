@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from trending.drawing.bars import Bar, bars
 from trending.report.blocks import Code, Photo, Picture, Points, Table, Text
 from trending.report.diagrams import house, way
 from trending.report.wording import OUTCOMES, UNKNOWN, named, number, seconds, span
+from trending.text import for_make
 
 if TYPE_CHECKING:
     from trending.report.blocks import Block
@@ -197,8 +199,8 @@ def plan(report: Report) -> tuple[Block, ...]:
             "Las órdenes, desde el directorio del proyecto",
             "\n".join(
                 (
-                    f"make replay-demo STORE={report.store}",
-                    f"xdg-open {report.slides}",
+                    f"make replay-demo STORE={for_make(report.store)}",
+                    f"xdg-open {shlex.quote(report.slides)}",
                     f"make status NAME={report.facts.stack}",
                     f"make health HEAL=true NAME={report.facts.stack}",
                 )

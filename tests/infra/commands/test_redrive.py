@@ -59,7 +59,7 @@ def test_without_send_it_only_shows_what_would_go_back(desk: DeskInMemory, said:
         "1 do not fit: not valid JSON",
         "3 were sent back before",
         "1 letters would be sent back",
-        "nothing was sent: make redrive SEND=1 sends them",
+        "nothing was sent: make redrive SEND=1 REASON=late LIMIT=5 sends them",
     ]
     assert (desk.sent, desk.asked[0].reason, desk.asked[0].limit) == ([], "late", 5)
 
@@ -94,6 +94,54 @@ def test_bodies_are_written_out_once_and_what_was_mended_goes_back(desk: DeskInM
     assert f"SEND=1 BODIES={bodies}" in said[-1]
     redrive.main(RedriveForm(name="lab", bodies=str(bodies), send=True))
     assert desk.sent[0].bodies == {9: b"mended"}
+
+
+def test_what_is_sent_next_is_what_was_shown(desk: DeskInMemory, said: list[str], tmp_path: Path) -> None:
+    desk.choice = Choice([FITS])
+    bodies = tmp_path / "my $letters"
+    bodies.mkdir()
+    redrive.main(RedriveForm(name="lab", reason="not valid JSON", bodies=str(bodies)))
+    quoted = str(bodies).replace("$", "$$")
+    assert said[-1] == f"nothing was sent: make redrive SEND=1 REASON='not valid JSON' BODIES='{quoted}' sends them"
+
+
+def test_the_command_after_mending_takes_the_same_letters(desk: DeskInMemory, said: list[str], tmp_path: Path) -> None:
+    desk.choice = Choice([], [BROKEN])
+    bodies = tmp_path / "my letters"
+    redrive.main(RedriveForm(name="lab", reason="JSON", bodies=str(bodies)))
+    assert said[-1] == f"their bodies are in {bodies}: mend them, then make redrive REASON=JSON BODIES='{bodies}'"
+
+
+def test_bodies_that_are_no_directory_are_refused(desk: DeskInMemory, tmp_path: Path) -> None:
+    desk.choice = Choice([FITS], [BROKEN])
+    (tmp_path / "bodies").write_bytes(b"{}")
+    with pytest.raises(InvalidInput, match="is no directory"):
+        redrive.main(RedriveForm(name="lab", bodies=str(tmp_path / "bodies"), send=True))
+    assert desk.sent == []
+
+
+def test_bodies_that_cannot_be_written_are_told(desk: DeskInMemory, tmp_path: Path) -> None:
+    desk.choice = Choice([], [BROKEN])
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InvalidInput, match="cannot be written") as caught:
+        redrive.main(RedriveForm(name="lab", bodies=str(tmp_path / "file" / "bodies")))
+    assert "Not a directory" in caught.value.evidence
+
+
+def test_a_body_that_cannot_be_read_is_told(desk: DeskInMemory, tmp_path: Path) -> None:
+    (tmp_path / "9.json").mkdir()
+    with pytest.raises(InvalidInput, match=r"9\.json cannot be read") as caught:
+        redrive.main(RedriveForm(name="lab", bodies=str(tmp_path), send=True))
+    assert "Is a directory" in caught.value.evidence
+    assert desk.sent == []
+
+
+def test_two_bodies_of_one_letter_are_refused(desk: DeskInMemory, tmp_path: Path) -> None:
+    for name in ("9.json", "009.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(InvalidInput, match="letter 9 has two bodies"):
+        redrive.main(RedriveForm(name="lab", bodies=str(tmp_path), send=True))
+    assert desk.sent == []
 
 
 def test_a_file_that_is_not_named_after_a_letter_is_refused(desk: DeskInMemory, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,32 @@ def test_a_recorded_store_is_shown_without_a_broker_and_stays_as_it_is(address: 
 def test_without_a_store_there_is_one_clear_error() -> None:
     with pytest.raises(InvalidInput, match="there is no recorded store /nowhere"):
         replay.main(ReplayForm(store="/nowhere"))
+
+
+@pytest.mark.parametrize("tables", [None, ["intervals"]])
+def test_a_file_that_is_no_store_is_one_clear_error(tmp_path: Path, tables: list[str] | None) -> None:
+    path = tmp_path / "other.sqlite"
+    if tables is None:
+        path.write_bytes(b"no database, and longer than the header of one")
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            for name in tables:
+                connection.execute(f"CREATE TABLE {name} (number INTEGER)")
+    with pytest.raises(InvalidInput, match=r"other\.sqlite is no recorded store") as caught:
+        replay.main(ReplayForm(store=str(path)))
+    assert ("file is not a database" if tables is None else "no table ranking") in caught.value.evidence
+
+
+def test_the_command_for_another_port_quotes_the_store(tmp_path: Path) -> None:
+    store = tmp_path / "my store.sqlite"
+    store.write_bytes(Path(ReplayForm().store).read_bytes())
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        page = PageSettings(page_port=foreign.getsockname()[1])
+        with pytest.raises(PortTaken) as caught:
+            replay.main(ReplayForm(store=str(store), page=page))
+    assert f"STORE='{store}' PAGE_PORT=" in caught.value.next_command
 
 
 def test_a_taken_port_is_one_clear_error_with_the_command_that_works() -> None:
