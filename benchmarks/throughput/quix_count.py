@@ -1,7 +1,7 @@
 """A peer of row 8: Quix Streams counts hashtags in windows of a minute. Runs in the peers' environment.
 
 Arguments: bootstrap, topic, number of tweets, a directory for its state. Prints tweets and seconds as JSON: from the first
-tweet that it hands over to the last, so its start is not counted.
+count of a tweet to the last, so its start is not counted.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ def main() -> None:
     seen = 0
     began = ended = 0.0
 
-    def mark(tweet: dict[str, object]) -> dict[str, object]:
+    def mark(count: dict[str, object]) -> dict[str, object]:
         nonlocal seen, began, ended
         seen += 1
         if seen == 1:
             began = time.monotonic()
         elif seen == number:
             ended = time.monotonic()
-        return tweet
+            app.stop()
+        return count
 
     frame = app.dataframe(app.topic(topic, value_deserializer="json", key_deserializer="bytes"))
-    frame = frame.apply(mark).group_by("hashtag_principal").tumbling_window(timedelta(minutes=1)).count().current()
-    app.run(count=number, timeout=120.0)
+    frame.group_by("hashtag_principal").tumbling_window(timedelta(minutes=1)).count().current().apply(mark)
+    app.run(timeout=60.0)
     if seen < number:
         sys.exit(f"{seen} of {number} tweets came")
     print(json.dumps({"records": number - 1, "seconds": ended - began}))

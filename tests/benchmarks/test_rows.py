@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.rows import groups
 from benchmarks.running.latency import percentile, seconds_until_visible
 from benchmarks.sizes import Sizes
+from benchmarks.throughput.counting import warm_up
 from benchmarks.throughput.producing import messages, perf_test_rate
 from benchmarks.throughput.scripts import rate_of
 
@@ -83,6 +84,16 @@ def test_the_tools_rate_is_that_of_its_last_line() -> None:
     assert perf_test_rate(said) == 12500.5
     with pytest.raises(RuntimeError, match="told no rate: nothing"):
         perf_test_rate("nothing")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [([9.0, 8.9], 2), ([9.0, 5.0, 3.0, 2.9], 4), ([9.0, 8.0, 7.0, 6.0, 5.0], 5), ([2.0, 3.0], 2)],
+    ids=["at once", "later", "never", "slower"],
+)
+def test_warming_up_ends_when_it_gains_little_or_takes_long(seconds: list[float], times: int) -> None:
+    left = iter([*seconds, 1.0])
+    assert warm_up(lambda: next(left)) == seconds[:times]
 
 
 def test_a_script_tells_its_rate_in_its_last_line() -> None:
