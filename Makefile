@@ -160,7 +160,7 @@ check: $(JARS) ## lint, format, types, import rules
 	@mypy
 	@lint-imports --no-cache
 
-bench: setup ## measure every row against its peers, for hours: ARGS="--rows 3,4 --rounds 1"; results in benchmarks/results
+bench: setup ## measure every row against its peers, for two hours: ARGS="--rows 3,4 --rounds 1"; results in benchmarks/results
 	@$(PY) -m benchmarks.run $(ARGS)
 
 compose: $(JARS) ## write the Docker Compose files from the declaration
