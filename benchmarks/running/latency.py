@@ -148,11 +148,11 @@ def _probe(seconds: float, trigger: float) -> list[float]:
 def _await_last(
     acknowledged: Sequence[tuple[Place, float]], seen: Sequence[tuple[float, dict[int, int]]], deadline: float
 ) -> None:
-    ends = {
-        partition: max(offset for (part, offset), _at in acknowledged if part == partition) for (partition, _), _ in acknowledged
-    }
+    last: dict[int, int] = {}
+    for (partition, offset), _at in acknowledged:
+        last[partition] = max(last.get(partition, 0), offset)
     while time.monotonic() < deadline:
-        if seen and all(seen[-1][1].get(partition, 0) > offset for partition, offset in ends.items()):
+        if seen and all(seen[-1][1].get(partition, 0) > offset for partition, offset in last.items()):
             return
         time.sleep(LOOK_SECONDS)
     message = "the last probe"
