@@ -163,8 +163,9 @@ def _watch(processes: Callable[[], list[psutil.Process]], seconds: float) -> Sam
     before, began = _cpu_seconds(watched), time.monotonic()
     time.sleep(seconds)
     spent, lasted = _cpu_seconds(watched) - before, time.monotonic() - began
-    memory = pss_mb(processes())
-    return Sample(memory, {MEMORY: memory, CPU: MINUTE * spent / lasted})
+    running = processes()
+    memory, java = pss_mb(running), pss_mb(each for each in running if each.name() == "java")
+    return Sample(memory, {MEMORY: memory, "of JVMs": java, "of Python": memory - java, CPU: MINUTE * spent / lasted})
 
 
 def _cpu_seconds(processes: Iterable[psutil.Process]) -> float:
