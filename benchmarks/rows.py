@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -45,11 +46,12 @@ class Group:
     rows: Sequence[Row]
 
     def close(self) -> None:
-        """End what the participants have started."""
-        for each in self.participants:
-            close = getattr(each, "close", None)
-            if close is not None:
-                close()
+        """End what the participants have started, the last first; one that fails at it keeps no other one alive."""
+        with ExitStack() as closing:
+            for each in self.participants:
+                close = getattr(each, "close", None)
+                if close is not None:
+                    closing.callback(close)
 
 
 def groups(sizes: Sizes) -> tuple[Group, ...]:

@@ -14,6 +14,7 @@ from benchmarks.children import Child, wait_until
 from benchmarks.contest import Sample
 from benchmarks.memory import family, pss_mb
 from benchmarks.prefect_costs import run_command
+from benchmarks.running.own_server import OwnServer
 from benchmarks.throughput.counting import MEMORY
 from infra.embedded.runtime import LOGGING, format_command, render_properties
 from infra.host.paths import StackPaths
@@ -60,9 +61,11 @@ class IdleStack:
     def __init__(self, sizes: Sizes) -> None:
         self.facts = {"watched": f"{sizes.seconds} s, from {SETTLING_SECONDS:.0f} s after the first ranking on"}
         self._seconds = sizes.seconds
+        self._server = OwnServer()
 
     def prepare(self) -> None:
-        """Nothing: each measurement brings up its own stack."""
+        """Have the Prefect server running; each measurement brings up its own stack."""
+        self._server.start()
 
     def measure(self) -> Sample:
         """Return the MiB of all its processes, and their CPU seconds a minute."""
@@ -78,6 +81,7 @@ class IdleStack:
     def close(self) -> None:
         """Leave nothing, also after an interruption."""
         take_down(STACK, volumes=True)
+        self._server.stop()
 
 
 class DefaultJvms(IdleStack):

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from benchmarks.contest import Sample
 from benchmarks.prefect_costs import run_command
+from benchmarks.running.own_server import OwnServer
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port
 from infra.lab.assembly import open_lab
@@ -50,9 +51,11 @@ class Latency:
         }
         self._trigger = trigger_seconds
         self._seconds = sizes.seconds
+        self._server = OwnServer()
 
     def prepare(self) -> None:
-        """Nothing: each measurement brings up its own stack."""
+        """Have the Prefect server running; each measurement brings up its own stack."""
+        self._server.start()
 
     def measure(self) -> Sample:
         """Return the percentiles of one stack's life."""
@@ -78,6 +81,7 @@ class Latency:
     def close(self) -> None:
         """Leave nothing, also after an interruption."""
         take_down(STACK, volumes=True)
+        self._server.stop()
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from benchmarks.children import Child, wait_until
 from benchmarks.contest import Sample
 from benchmarks.memory import Peak
+from benchmarks.running.own_server import OwnServer
 from benchmarks.throughput.counting import MEMORY
 from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.operations.epochs import counting_epoch, known_topic_id
 from infra.operations.stream import stream_spec
 from infra.prefect_services.credentials import prefect_environment
-from infra.prefect_services.server import ensure_server, stop_server
 from trending.programs.heartbeat import read_heartbeat
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ class Audit:
             "memory": "PSS of its processes",
         }
         self._log = log
-        self._server_is_ours = False
+        self._server = OwnServer()
 
     def prepare(self) -> None:
         """Have the log counted and the Prefect server running."""
-        self._server_is_ours = ensure_server().started
+        self._server.start()
         self._log.lab()
         self.measure()
 
@@ -104,9 +104,7 @@ class Audit:
 
     def close(self) -> None:
         """End the server if it was started here, and the broker unless another one has."""
-        if self._server_is_ours:
-            stop_server()
-            self._server_is_ours = False
+        self._server.stop()
         self._log.broker.close()
 
 

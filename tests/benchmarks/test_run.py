@@ -83,6 +83,17 @@ def test_cut_short_it_ends_what_runs_and_keeps_the_groups_before(bench: Bench) -
     assert (bench.written, participants[1].closed) == ([[1]], 1)
 
 
+def test_a_participant_that_fails_to_close_keeps_no_other_one_open() -> None:
+    class Stuck(Counted):
+        def close(self) -> None:
+            raise RuntimeError("stuck")
+
+    first = Counted("a")
+    with pytest.raises(RuntimeError, match="stuck"):
+        Group((first, Limit("one", 1.0), Stuck("b")), ()).close()
+    assert first.closed == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [(("--rows", "3"), "there are rows [1]"), (("--rounds", "0"), "rounds is at least 1"), (("--tweets", "0"), "tweets must be")],
