@@ -158,11 +158,11 @@ def _growth_by_shape(sizes: Sizes) -> Group:
     """Row 13 by partitions and by hashtags, the same tweets otherwise."""
     driver = Driver(Broker())
     partitions = {
-        number: Work(driver, f"{number} partitions", "ranking", sizes.tweets, partitions=number, per_tweet=True)
+        number: Work(driver, f"partitions: {number}", "ranking", sizes.tweets, partitions=number, per_tweet=True)
         for number in (1, 2, 4)
     }
     hashtags = {
-        number: Work(driver, f"{number:,} hashtags", "ranking", sizes.tweets, hashtags=number, per_tweet=True)
+        number: Work(driver, f"hashtags: {number:,}", "ranking", sizes.tweets, hashtags=number, per_tweet=True)
         for number in (FEW_HASHTAGS, sizes.hashtags)
     }
     work = f"µs a tweet, {sizes.tweets:,} tweets"
