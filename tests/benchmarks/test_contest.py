@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.contest import Contest, Limit, Row, Sample, Unmeasurable
+from benchmarks.rows import FLAT
 
 
 class Scripted:
@@ -48,7 +49,14 @@ def test_the_ratio_is_the_median_of_the_rounds_ratios_and_its_spread_is_told() -
 
 @pytest.mark.parametrize(
     ("ratio", "goal", "at_most", "met"),
-    [(0.18, 0.18, True, True), (0.19, 0.18, True, False), (40, 40, False, True), (39.9, 40, False, False)],
+    [
+        (0.18, 0.18, True, True),
+        (0.19, 0.18, True, False),
+        (40, 40, False, True),
+        (39.9, 40, False, False),
+        (FLAT, FLAT, True, True),
+        (1.31, FLAT, True, False),
+    ],
 )
 def test_a_goal_is_a_bound_from_above_or_from_below(ratio: float, goal: float, at_most: bool, met: bool) -> None:  # noqa: FBT001 - a case
     result = run(Scripted("ours", [ratio]), Limit("one", 1.0), Row(1, "work", "ours", "one", goal, at_most=at_most), 1)

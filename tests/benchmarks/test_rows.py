@@ -6,16 +6,18 @@ import argparse
 import json
 from collections import Counter
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.contest import Sample
 from benchmarks.report import RESULTS
 from benchmarks.rows import groups
 from benchmarks.running.latency import percentile, seconds_until_visible
 from benchmarks.sizes import Sizes
-from benchmarks.throughput.counting import warm_up
+from benchmarks.throughput.counting import MEMORY, Work, warm_up
 from benchmarks.throughput.producing import messages, perf_test_rate
 from benchmarks.throughput.scripts import rate_of
 
@@ -95,6 +97,36 @@ def test_the_tools_rate_is_that_of_its_last_line() -> None:
     assert perf_test_rate(said) == 12500.5
     with pytest.raises(RuntimeError, match="told no rate: nothing"):
         perf_test_rate("nothing")
+
+
+class FakeDriver:
+    """A driver that takes half a second for everything; its broker holds a million records in each topic."""
+
+    def __init__(self) -> None:
+        self.broker = self
+        self.asked: list[tuple[str, str, bool]] = []
+
+    def topic(self, tweets: int, partitions: int, hashtags: int) -> str:
+        return f"{tweets}/{partitions}/{hashtags}"
+
+    def records(self, _topic: str) -> int:
+        return 1_000_000
+
+    def work(self, name: str, topic: str, *, memory: bool) -> Sample:
+        self.asked.append((name, topic, memory))
+        return Sample(0.5, {MEMORY: 300.0} if memory else {})
+
+
+def test_work_is_told_in_tweets_a_second_and_growth_in_the_time_of_a_tweet() -> None:
+    """Both by what the topic holds, which is more than was asked for."""
+    driver: Any = FakeDriver()
+    rate, growth = Work(driver, "a", "noop", 900), Work(driver, "b", "ranking", 900, partitions=4, hashtags=7, per_tweet=True)
+    for each in (rate, growth):
+        each.prepare()
+    assert (rate.measure().value, growth.measure().value) == (2_000_000.0, 0.5)
+    assert growth.measure().parts == {"records": 1_000_000, "seconds": 0.5, MEMORY: 300.0}
+    assert driver.asked[0] == ("noop", "900/2/0", False)
+    assert driver.asked[-1] == ("ranking", "900/4/7", True)
 
 
 @pytest.mark.parametrize(
