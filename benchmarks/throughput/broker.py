@@ -34,6 +34,8 @@ TIMEOUT = 300.0
 FILL_TIMEOUT = 900.0
 AS_FAST_AS_IT_CAN = 1_000_000.0
 """The highest rate of the setting."""
+FILL_SECONDS = 5.0
+"""A producer is stopped within a second of the heartbeat that tells of enough tweets."""
 
 
 class Broker:
@@ -99,15 +101,17 @@ class Broker:
         """Return partition → offset behind the topic's last record."""
         return ends_of(log_ends(self.lab.stack.connection, topic))
 
-    def producer(self, lab: Lab, topic: str, ledger: Path, catalogue: Path | None = None) -> RunningProducer:
-        """Start the lab's producer program on a topic, as fast as it can."""
+    def producer(
+        self, lab: Lab, topic: str, ledger: Path, catalogue: Path | None = None, rate: float = AS_FAST_AS_IT_CAN
+    ) -> RunningProducer:
+        """Start the lab's producer program on a topic, as fast as it can unless a rate is given."""
         identity = topic_id(lab.stack.connection, topic) or ""
         name = f"producer-{uuid4().hex[:8]}"
         spec = ProducerSpec(
             bootstrap=lab.stack.connection.bootstrap,
             topic=topic,
             heartbeat=lab.paths.run / f"{name}.json",
-            settings=ProducerSettings(rate=AS_FAST_AS_IT_CAN, catalogue=str(catalogue) if catalogue else None),
+            settings=ProducerSettings(rate=rate, catalogue=str(catalogue) if catalogue else None),
             ledger=ledger,
             topic_id=identity,
         )
@@ -139,7 +143,7 @@ class Broker:
         wait_until(lambda: len(log_ends(lab.stack.connection, topic)) == partitions, TIMEOUT, f"the topic {topic}")
 
     def _produce(self, lab: Lab, topic: str, ledger: Path, tweets: int, catalogue: Path | None) -> None:
-        running = self.producer(lab, topic, ledger, catalogue)
+        running = self.producer(lab, topic, ledger, catalogue, fill_rate(tweets))
         try:
             running.wait_for(tweets, FILL_TIMEOUT)
         finally:
@@ -149,6 +153,11 @@ class Broker:
         path = self.lab.paths.data / f"catalogue-{hashtags}.json"
         path.write_text(json.dumps({"hashtags": [{"name": f"#{number:07d}"} for number in range(hashtags)]}), encoding="ascii")
         return path
+
+
+def fill_rate(tweets: int) -> float:
+    """Return the rate to fill a topic with: one at which what still comes until the producer is stopped is a small part."""
+    return min(AS_FAST_AS_IT_CAN, tweets / FILL_SECONDS)
 
 
 class RunningProducer:

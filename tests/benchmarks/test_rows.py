@@ -17,6 +17,7 @@ from benchmarks.report import RESULTS
 from benchmarks.rows import groups
 from benchmarks.running.latency import percentile, seconds_until_visible
 from benchmarks.sizes import Sizes
+from benchmarks.throughput.broker import fill_rate
 from benchmarks.throughput.counting import MEMORY, Work, warm_up
 from benchmarks.throughput.producing import messages, perf_test_rate
 from benchmarks.throughput.scripts import rate_of
@@ -97,6 +98,10 @@ def test_the_tools_rate_is_that_of_its_last_line() -> None:
     assert perf_test_rate(said) == 12500.5
     with pytest.raises(RuntimeError, match="told no rate: nothing"):
         perf_test_rate("nothing")
+
+
+def test_a_topic_is_filled_slowly_enough_to_stop_in_time_and_never_faster_than_the_setting_has_it() -> None:
+    assert (fill_rate(10_000), fill_rate(10_000_000)) == (2_000.0, 1_000_000.0)
 
 
 class FakeDriver:
