@@ -167,7 +167,7 @@ check: $(JARS) ## lint, format, types, import rules
 	@mypy
 	@lint-imports --no-cache
 
-bench: setup ## measure start-up, Prefect and page against their peers; results in benchmarks/results
+bench: setup ## measure every row against its peers, for two hours: ARGS="--rows 3,4 --rounds 1"; results in benchmarks/results
 	@$(PY) -m benchmarks.run $(ARGS)
 
 compose: $(JARS) ## write the Docker Compose files from the declaration
@@ -177,8 +177,10 @@ docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/tweet.sch
 	@$(PY) -m infra.commands.manual
 	@PYTHONPATH=tests $(PY) -m fault_table
 
-lock: ## make requirements.lock anew
-	@$(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra dev -o requirements.lock pyproject.toml
+COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
+lock: ## make requirements.lock anew, and that of the benchmarks' peers
+	@$(COMPILE) --extra dev -o requirements.lock pyproject.toml
+	@$(COMPILE) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 clean: ## delete everything that make made, data included; refuses while something runs
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)

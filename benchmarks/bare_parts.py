@@ -51,7 +51,7 @@ class BareParts:
         parts: dict[str, float] = {}
         with declared() as lab, ExitStack() as running:
             with _timed(parts, "broker"):
-                client = _start_broker(lab, running)
+                client = start_broker(lab, running)
             with _timed(parts, "topic"):
                 client.create_topic(lab.settings.stack.topic, 1, 1, TOPIC_SETTINGS)
                 resolve_offsets(lab.paths.name)
@@ -72,7 +72,8 @@ def _timed(parts: dict[str, float], name: str) -> Iterator[None]:
     parts[name] = time.monotonic() - started
 
 
-def _start_broker(lab: Lab, running: ExitStack) -> BrokerClient:
+def start_broker(lab: Lab, running: ExitStack) -> BrokerClient:
+    """Start the lab's broker with the commands of its runtime, ended with ``running``; returns a client once it answers."""
     service = lab.stack.services[0]
     properties = lab.paths.properties("kafka")
     log_dirs = str(lab.paths.broker("kafka"))

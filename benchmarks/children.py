@@ -32,6 +32,11 @@ class Child:
         with self.out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=variables)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def require_alive(self) -> None:
         """Raise RuntimeError with its last words when it has ended."""
         if self._process.poll() is not None:

@@ -20,6 +20,7 @@ class Unmeasurable(Exception):
 
 FAILURES = (Unmeasurable, LabError, RuntimeError, OSError, subprocess.SubprocessError)
 """What a participant may fail with; TimeoutError is an OSError."""
+WHOLE_FROM = 1000
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,29 @@ class Participant(Protocol):
         """Do the work once, from nothing running and fresh data, and leave nothing behind."""
 
 
+class Limit:
+    """A peer that is no program but a bound from PERFORMANCE.md, such as a second or a GiB."""
+
+    def __init__(self, name: str, value: float) -> None:
+        self.name = name
+        self.facts = {"limit": f"{value:g}"}
+        self._value = value
+
+    def prepare(self) -> None:
+        """Nothing: a bound is always there."""
+
+    def measure(self) -> Sample:
+        """Return the bound."""
+        return Sample(self._value)
+
+
 @dataclass(frozen=True)
 class Row:
-    """One row of PERFORMANCE.md: ours against a peer, and the ratio to reach."""
+    """One line of a row of PERFORMANCE.md: ours against a peer, and the ratio to reach.
+
+    ``part`` names the part of the samples that is compared, where that is not their value. A sample without such a part is
+    compared by its value: a limit has no parts.
+    """
 
     number: int
     work: str
@@ -53,10 +74,15 @@ class Row:
     peer: str
     goal: float
     at_most: bool = True
+    part: str = ""
 
     def met(self, ratio: float) -> bool:
         """Whether the goal is reached."""
         return ratio <= self.goal if self.at_most else ratio >= self.goal
+
+    def figure(self, sample: Sample) -> float:
+        """Return what is compared of a sample."""
+        return sample.parts.get(self.part, sample.value)
 
 
 @dataclass
@@ -111,7 +137,7 @@ class Record:
             return f"failed: {error}"
         self.samples.append(sample)
         parts = ", ".join(f"{part} {value:.1f}" for part, value in sample.parts.items())
-        return f"{sample.value:.2f} ({parts})"
+        return f"{_rounded(sample.value):,} ({parts})"
 
 
 def _turned(records: list[Record], number: int) -> list[Record]:
@@ -134,29 +160,30 @@ def _result(row: Row, ours: Record, peer: Record, loads: list[float]) -> dict[st
         why = "; ".join(f"{name}: {reasons[-1]}" for name, reasons in result["failures"].items())
         return {**result, "measured": False, "why": why or "no round was run", "met": None}
     mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    ratios = [own.value / other.value for own, other in pairs]
+    own, other = [row.figure(sample) for sample in mine], [row.figure(sample) for sample in theirs]
+    ratios = [one / another for one, another in zip(own, other, strict=True)]
     ratio = statistics.median(ratios)
     return {
         **result,
         "measured": True,
-        "ours": _median(mine),
-        "peer": _median(theirs),
+        "ours": _rounded(statistics.median(own)),
+        "peer": _rounded(statistics.median(other)),
         "ratio": round(ratio, 3),
         "met": row.met(ratio),
         "n": len(pairs),
-        "spread": {"ours": _spread(mine), "peer": _spread(theirs), "ratio": [round(min(ratios), 3), round(max(ratios), 3)]},
+        "spread": {"ours": _spread(own), "peer": _spread(other), "ratio": [round(min(ratios), 3), round(max(ratios), 3)]},
         "parts": {ours.participant.name: _parts(mine), peer.participant.name: _parts(theirs)},
         "load": [round(min(loads), 2), round(max(loads), 2)],
     }
 
 
-def _median(samples: list[Sample]) -> float:
-    return round(statistics.median(sample.value for sample in samples), 3)
+def _rounded(value: float) -> float:
+    """Return the figure without digits that no round repeats: whole from a thousand on."""
+    return round(value) if abs(value) >= WHOLE_FROM else round(value, 3)
 
 
-def _spread(samples: list[Sample]) -> list[float]:
-    values = [sample.value for sample in samples]
-    return [round(min(values), 3), round(max(values), 3)]
+def _spread(values: list[float]) -> list[float]:
+    return [_rounded(min(values)), _rounded(max(values))]
 
 
 def _parts(samples: list[Sample]) -> dict[str, float]:

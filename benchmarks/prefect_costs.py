@@ -16,6 +16,7 @@ from prefect.settings import temporary_settings
 from benchmarks.children import Child
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import bench_directory
+from benchmarks.running.own_server import OwnServer
 from flows.commands.deployment import create_pool, deploy
 from flows.runs.server import client_settings
 from infra.host.paths import CHECKOUT
@@ -60,12 +61,14 @@ class OnAStack:
 
     name = ""
     _users = 0
+    _server = OwnServer()
 
     def __init__(self) -> None:
         self.facts: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Bring the stack up, unless the other one has."""
+        OnAStack._server.start()
         if not OnAStack._users:
             take_away()
             chosen = ["--name", CHECKED, "--port", str(free_port(PORT, 11)), "--runtime", "embedded", "--page_port", "0"]
@@ -82,6 +85,7 @@ class OnAStack:
         OnAStack._users -= OnAStack._users > 0
         if not OnAStack._users:
             take_away()
+            OnAStack._server.stop()
 
 
 def take_away() -> None:

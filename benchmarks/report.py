@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.contest import WHOLE_FROM
 from benchmarks.machine import machine, versions
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ def write_results(rows: Sequence[dict[str, Any]], directory: Path = RESULTS) -> 
     now = datetime.now(UTC)
     path = directory / f"{now:%Y-%m-%d}.json"
     fresh = [{**row, "at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "versions": versions(), "machine": machine()} for row in rows]
-    merged = {row["row"]: row for row in (*_earlier(directory), *fresh)}
-    content = {"rows": [merged[number] for number in sorted(merged)]}
+    measured = {row["row"] for row in fresh}
+    kept = [row for row in _earlier(directory) if row["row"] not in measured]  # a row goes whole: it may have several lines
+    content = {"rows": sorted((*kept, *fresh), key=lambda row: int(row["row"]))}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     table = directory / "latest.md"
     text = to_markdown(content["rows"])
@@ -60,7 +62,7 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
         goal = f"{row['goal_is']} {row['goal']:g}"
         if row["measured"]:
             low, high = row["spread"]["ratio"]
-            figures = f"{row['ours']:g} | {row['peer']:g} | {row['ratio']:g} ({low:g} to {high:g})"
+            figures = f"{_shown(row['ours'])} | {_shown(row['peer'])} | {row['ratio']:g} ({low:g} to {high:g})"
             lines.append(f"| {row['row']} | {row['work']} | {figures} | {goal} | {'yes' if row['met'] else 'no'} |")
         else:
             why = " ".join(row["why"].split()).replace("|", "/")
@@ -78,3 +80,7 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
             f"Medians of {rounds} or more rounds, each row by turns; {when}, {where}, {loads}; {about}.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,.0f}" if abs(figure) >= WHOLE_FROM else f"{figure:g}"

@@ -25,21 +25,25 @@ def show(batch: DataFrame, number: int) -> None:
         print("=====", f"Batch {number}", *lines, "=====", sep="\n", flush=True)
 
 
-def main() -> None:
-    """Count hashtags by minute."""
-    bootstrap, topic = sys.argv[1:]
-    session = SparkSession.builder.appName("TrendingTopics").getOrCreate()
-    session.sparkContext.setLogLevel("WARN")
-    source = session.readStream.format("kafka").option("kafka.bootstrap.servers", bootstrap).option("subscribe", topic).load()
+def count(source: DataFrame) -> DataFrame:
+    """Return the counts by minute and hashtag of what is read from Kafka."""
     tweets = source.select(F.from_json(F.col("value").cast("string"), SCHEMA).alias("tweet")).select("tweet.*")
-    counts = (
+    return (
         tweets.filter(F.col("hashtag_principal").isNotNull())
         .withColumn("processed", F.current_timestamp())
         .withWatermark("processed", "1 minute")
         .groupBy(F.window("processed", "1 minute"), "hashtag_principal")
         .agg(F.count("*").alias("num_ocurrencias"))
     )
-    query = counts.writeStream.outputMode("update").foreachBatch(show).trigger(processingTime="10 seconds").start()
+
+
+def main() -> None:
+    """Count hashtags by minute."""
+    bootstrap, topic = sys.argv[1:]
+    session = SparkSession.builder.appName("TrendingTopics").getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    source = session.readStream.format("kafka").option("kafka.bootstrap.servers", bootstrap).option("subscribe", topic).load()
+    query = count(source).writeStream.outputMode("update").foreachBatch(show).trigger(processingTime="10 seconds").start()
     query.awaitTermination()
 
 

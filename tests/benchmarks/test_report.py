@@ -31,8 +31,10 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def test_the_page_shows_the_results_that_are_kept() -> None:
+def test_the_page_shows_what_the_newest_results_give() -> None:
     shown = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    newest = max(RESULTS.glob("*.json"))
+    assert shown == to_markdown(json.loads(newest.read_text(encoding="utf-8"))["rows"])
     assert shown == (RESULTS / "latest.md").read_text(encoding="utf-8")
 
 
@@ -52,6 +54,15 @@ def test_rows_of_an_earlier_day_are_kept_until_they_are_measured_again(tmp_path:
     rows = {row["row"]: row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
     assert (rows[1]["at"], rows[1]["ours"], rows[2]["ours"]) == (MEASURED["at"], 18.0, 7.0)
     assert "2026-11-23T12:00:00Z to 20" in table.read_text(encoding="utf-8")
+
+
+def test_a_row_with_several_lines_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.report.show_on_page", lambda _table: None)
+    before = [{**MEASURED, "row": number, "work": work} for number, work in ((6, "old"), (6, "older"), (16, "kept"))]
+    (tmp_path / "2026-01-01.json").write_text(json.dumps({"rows": before}), encoding="utf-8")
+    path, _table = write_results([{**MEASURED, "row": 6, "work": "one"}, {**MEASURED, "row": 6, "work": "two"}], tmp_path)
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert [(row["row"], row["work"]) for row in rows] == [(6, "one"), (6, "two"), (16, "kept")]
 
 
 def test_the_table_takes_the_place_of_the_last_one_and_of_nothing_else(tmp_path: Path) -> None:

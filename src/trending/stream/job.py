@@ -46,11 +46,13 @@ BROKER_OPTIONS = {
     "kafka.default.api.timeout.ms": "10000",
     "kafka.request.timeout.ms": "5000",
     "fetchOffset.numRetries": "1",
-    "kafka.max.poll.records": "50",
+    "kafka.max.poll.records": "5000",
+    "kafka.max.partition.fetch.bytes": "65536",
 }
 """With Spark's defaults a lost broker goes unnoticed for 184 s; with these the query fails after 11 s and is started again.
 
-Of the records that one poll hands out, all stand decompressed in the driver's heap: 500, the default, of 5 MB are five heaps."""
+After each poll Spark asks the broker for the partition's beginning and end, so a poll must be worth it. All that it hands out
+stands decompressed in the heap: at most one answer of the broker, 64 KiB in the log or one larger batch (docs/decisions/0126)."""
 BATCH_SECONDS = 15.0
 """Half of what the supervisor waits before it kills: the query's own end and the JVM's have the other half."""
 MAX_BACKOFF_SECONDS = 10.0

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 if TYPE_CHECKING:
     from trending.programs.specifications import StreamSpec
 
-DRIVER_OPTIONS = (
+DRIVER_OPTIONS: tuple[str, ...] = (
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:+UseSerialGC",
     "-XX:MetaspaceSize=192m",
