@@ -27,7 +27,7 @@ from trending.kafka.log_start import LogStartWatch
 from trending.programs.specifications import StreamSpec
 from trending.serving.epochs import Epoch
 from trending.serving.store import Store
-from trending.stream.checkpoint import ends_of_batch
+from trending.stream.checkpoint import ends_of_batch, passed_by
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.job import BROKER_OPTIONS, count_hashtags
 from trending.stream.session import build_session
@@ -53,7 +53,9 @@ def rank(session: SparkSession, spec: StreamSpec) -> None:
         store.take_over(key)
         letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, 0)
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
-        pruning = Pruning(spec.settings.ranking_days, LogStartWatch(spec.connection, spec.topic).look)
+        passed = partial(passed_by, spec.checkpoint, spec.settings.window_seconds)
+        look = LogStartWatch(spec.connection, spec.topic).look
+        pruning = Pruning(spec.settings.ranking_days, look, spec.settings.ranking_hashtags, passed)
         sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, print, ends_of, _show_nobody, pruning)
         writer = count_hashtags(session, spec).writeStream.queryName("ranking").outputMode("update").foreachBatch(sink)
         _run(writer, spec.checkpoint)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("plain", "own_process")
 CHECKOUT = Path(__file__).resolve().parents[3]
+RECORDED = str(CHECKOUT / "docs/recorded/ranking.sqlite")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ ONE_STEP = {
     "logs": (Command(forms.LogsForm, logs.main), "infra.commands.logs.open_lab"),
     "spy": (Command(forms.SpyForm, spy.main), "infra.commands.spy.follow"),
     "observe": (Command(forms.ObserveForm, observe.main, ()), "infra.commands.observe.place_files"),
-    "replay": (Command(forms.ReplayForm, replay.main, ("--store", __file__)), "infra.commands.replay.show"),
+    "replay": (
+        Command(forms.ReplayForm, replay.main, ("--store", RECORDED)),
+        "infra.commands.replay.show",
+    ),
     "serve": (Command(forms.ServeForm, serve.main, ()), "flows.commands.serve.ensure_server"),
 }
 """Commands that are broken at one step, by the name of the function that raises."""
