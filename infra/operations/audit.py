@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from infra.audits.counting_processes import Log, count_log
+from infra.audits.counting_progress import CountingProgress
 from infra.console.reporting import say
-from infra.host.clock import Clock, SystemClock
+from infra.host.clock import SystemClock
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
@@ -17,7 +19,7 @@ from infra.operations.topic import dead_letter_topic
 from trending.audit.evidence import Evidence
 from trending.audit.examination import examine_topic
 from trending.audit.kept_counts import as_kept, with_others
-from trending.audit.recount import Recount, by_rule
+from trending.audit.recounting.recount import Recount, by_rule
 from trending.audit.seal import Unfit, of_topic
 from trending.audit.sealing import letters_behind
 from trending.audit.seals import Seals
@@ -31,9 +33,10 @@ from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from trending.audit.audit_report import AuditReport
+    from trending.audit.recounting.sequences import SequenceRanges
     from trending.audit.seal import Seal
     from trending.audit.sealing import Kept
     from trending.kafka.record_columns import RecordColumns
@@ -44,8 +47,6 @@ if TYPE_CHECKING:
     from trending.settings import Rule
 
 RECOUNTS = 2
-REPORT_SECONDS = 5.0
-"""How often a long recount reports its progress."""
 STANDING_SECONDS = 30.0
 """A record that the stream has not counted so long after its trigger was due is a sign that it stands still."""
 
@@ -199,9 +200,15 @@ class _Audited:
         connection, clock = self.lab.stack.connection, SystemClock()
         began = clock.monotonic()
 
-        def read(start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:
-            records = sum(max(0, offset - start[part]) for part, offset in end.items())
-            return followed(read_columns(connection, self.topic, start, end), records, clock)
+        def count(
+            start: Mapping[int, int], end: Mapping[int, int], acknowledged: Mapping[str, SequenceRanges], whole: Recount
+        ) -> None:
+            progress = CountingProgress(sum(max(0, offset - start[part]) for part, offset in end.items()), clock)
+
+            def read(start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:
+                return progress.followed(read_columns(connection, self.topic, start, end))
+
+            count_log(Log(connection, self.topic, read), start, end, acknowledged, whole, progress.add)
 
         letters, letters_id, letters_ends = _letters(self.lab, self.topic, self.kept.seal if self.kept else None)
         log = log_ends(connection, self.topic)
@@ -218,7 +225,7 @@ class _Audited:
             letters_ends,
             self.lab.settings.stream.allowed_skew_seconds,
         )
-        found = examine_topic(evidence, read, self._ledger_now, longest)
+        found = examine_topic(evidence, count, self._ledger_now, longest)
         took = clock.monotonic() - began
         counts = by_rule(with_others(self.view.counts, self.view.others), self.epochs)
         recounts = by_rule(with_others(*as_kept(found.recounted.tweets, self.view.others, self.epochs)), self.epochs)
@@ -236,18 +243,6 @@ def _letters(lab: Lab, topic: str, seal: Seal | None) -> tuple[Letters, str, dic
     if seal is None:
         return Letters.read(read_log(connection, name, starts, ends), starts[0]), identity, ends
     return letters_behind(seal, identity, there, partial(read_log, connection, name)), identity, ends
-
-
-def followed(batches: Iterable[RecordColumns], total: int, clock: Clock) -> Iterator[RecordColumns]:
-    """Yield the batches, and report every 5 s how many of about ``total`` records have been counted."""
-    reported_at = clock.monotonic()
-    number = 0
-    for batch in batches:
-        yield batch
-        number += len(batch)
-        if clock.monotonic() - reported_at >= REPORT_SECONDS:
-            reported_at = clock.monotonic()
-            say(f"counted anew: {number:,} of {total:,} records of the log")
 
 
 def send_probe(stack: str, timeout: float) -> None:

@@ -13,10 +13,10 @@ from fakes.plain import lab_stack
 
 from flows import audit as module
 from flows import start_up
+from infra.audits.counting_progress import CountingProgress
 from infra.forms.parameters import AuditForm, StartUpForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
-from infra.operations.audit import followed
 from infra.operations.description import describe
 from infra.stack.state import stack_held
 from trending.errors import AuditFailed, AuditIncomplete, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
@@ -103,7 +103,7 @@ def test_the_producer_is_stopped_the_log_read_and_the_producer_started_again(wor
 
 
 def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.operations.audit.say", said.append)
+    monkeypatch.setattr("infra.audits.counting_progress.say", said.append)
     clock = FakeClock()
 
     def slow() -> Iterator[RecordColumns]:
@@ -111,7 +111,7 @@ def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.
             clock.sleep(2)
             yield from by_columns([lost_tweet()] * 500)
 
-    assert len(list(followed(slow(), 4_008, clock))) == 8
+    assert len(list(CountingProgress(4_008, clock).followed(slow()))) == 8
     assert said == [f"counted anew: {number:,} of 4,008 records of the log" for number in (1_500, 3_000)]
 
 

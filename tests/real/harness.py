@@ -35,8 +35,8 @@ from infra.operations.undo import found_before
 from infra.supervision.control_socket import socket_of
 from infra.supervision.output_tail import tail
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import recount
-from trending.audit.sequences import by_run
+from trending.audit.recounting.recount import recount
+from trending.audit.recounting.sequences import by_run
 from trending.errors import LabError
 from trending.kafka.log_reader import ends_of, log_ends
 from trending.kafka.record_columns import read_columns

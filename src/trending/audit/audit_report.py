@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from trending.audit.second_reading import Disagreement
+    from trending.audit.recounting.second_reading import Disagreement
 
 MAX_DIFFERENCES = 20
 """At most this many differences are printed; the reported total is always exact."""

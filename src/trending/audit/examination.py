@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trending.audit.audit_report import SealUsed
 from trending.audit.reconciliation import Ledgers, reconcile
-from trending.audit.recount import Recount, recount
+from trending.audit.recounting.recount import Recount
+from trending.audit.recounting.sequences import SequenceRanges, by_run
 from trending.audit.seal import Unfit
 from trending.audit.sealing import Agreement, go_on, require_behind, require_letters_behind
-from trending.audit.sequences import by_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from trending.audit.audit_report import AuditReport
     from trending.audit.evidence import Evidence
     from trending.audit.reconciliation import LogRange
     from trending.audit.sealing import Kept
-    from trending.kafka.record_columns import RecordColumns
     from trending.producer.ledger import Ledger
 
 Offsets = Mapping[int, int]
+Count = Callable[[Offsets, Offsets, Mapping[str, SequenceRanges], Recount], None]
+"""Goes on counting from some offsets to others; of those in between, run → sequences were acknowledged."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ class Examination:
 
 def examine_topic(
     evidence: Evidence,
-    read: Callable[[Offsets, Offsets], Iterable[RecordColumns]],
+    count: Count,
     ledger_now: Callable[[], Ledger],
     longest: float,
 ) -> Examination:
-    """Count the log anew, ``read`` from some offsets to others, and reconcile it with the evidence.
+    """Count the log anew, by ``count`` from some offsets to others, and reconcile it with the evidence.
 
     Raises Unfit where the seal turns out to be one that cannot be gone on from; see ``reconcile`` for ``longest``.
     """
@@ -57,12 +56,12 @@ def examine_topic(
     begin = {each: max(start, part.firsts[each], part.sealed.get(each, 0)) for each, start in part.starts.items()}
     counted = epochs[-1].counted_to()
     middle = {each: max(begin[each], min(end, counted.get(each, begin[each]))) for each, end in part.ends.items()}
-    recount(read(begin, middle), epochs, acknowledged, log)
+    count(begin, middle, acknowledged, log)
     seal, too_many_open = None, 0
     if all(counted.get(each, end) <= end for each, end in part.ends.items()):
         agreement = Agreement(evidence, log, acknowledged)
         seal, too_many_open = agreement.seal(), agreement.too_many_open()
-    recount(read(middle, part.ends), epochs, acknowledged, log)
+    count(middle, part.ends, acknowledged, log)
     if kept:
         require_behind(kept.seal, log, evidence.ledger)
     report = reconcile(Ledgers(evidence.ledger, ledger_now()), part, log, evidence.view, evidence.letters, longest)

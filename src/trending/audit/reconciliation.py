@@ -15,14 +15,14 @@ import numpy as np
 
 from trending.audit.audit_report import AuditReport, Difference
 from trending.audit.kept_counts import OTHER_HASHTAGS, as_kept
-from trending.audit.sequences import by_run
+from trending.audit.recounting.sequences import by_run
 from trending.kafka.rejects import OFFSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from trending.audit.recount import Recount
-    from trending.audit.sequences import SequenceRanges
+    from trending.audit.recounting.recount import Recount
+    from trending.audit.recounting.sequences import SequenceRanges
     from trending.producer.ledger import Ledger
     from trending.serving.others import Others, Place
     from trending.serving.store import StoreView

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from trending.audit.sequences import SequenceRanges, by_run
+from trending.audit.recounting.sequences import SequenceRanges, by_run
 from trending.producer.known import Known, KnownRun
 from trending.serving.pruning import Summarised  # noqa: TC001 - read at run time by pydantic
 from trending.settings import WindowTime  # noqa: TC001 - as above

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trending.audit.audit_report import Change
-from trending.audit.recount import Carried, Recount
+from trending.audit.recounting.recount import Carried, Recount
+from trending.audit.recounting.second_reading import SecondReader
+from trending.audit.recounting.sequences import SequenceRanges, SequenceSet
 from trending.audit.seal import FORM, Ranges, Seal, SealedEpoch, SealedLetters, Unfit, read_seal, sequence_ranges, told_of
-from trending.audit.second_reading import SecondReader
-from trending.audit.sequences import SequenceRanges, SequenceSet
 from trending.serving.epochs import last_batch
 from trending.serving.pruning import Summarised
 from trending.serving.seals import StoredSeal, closed_window

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trending.audit.recounting.sequences import by_run
 from trending.audit.seal import Unfit, of_topic
 from trending.audit.sealing import Kept
-from trending.audit.sequences import by_run
 from trending.text import local_time
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from fakes.trending.counting import epoch
 
 from trending.audit.evidence import Evidence
 from trending.audit.examination import Examination, examine_topic
+from trending.audit.recounting.recount import by_reading
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
@@ -198,7 +199,7 @@ class Lab:
             {0: 0},
             0.0,
         )
-        return examine_topic(evidence, self.read, lambda: self.later or ledger, self.longest)
+        return examine_topic(evidence, by_reading(self.read), lambda: self.later or ledger, self.longest)
 
     def read(self, start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:
         """Yield the records from some offsets to others, as they lie in the log."""

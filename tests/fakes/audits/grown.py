@@ -14,6 +14,7 @@ from fakes.trending.counting import TOPIC_ID, epoch
 
 from trending.audit.evidence import Evidence
 from trending.audit.examination import Examination, examine_topic
+from trending.audit.recounting.recount import by_reading
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.log_start import LogStart
@@ -184,7 +185,7 @@ class Site:
             meanwhile()
             return read_ledger(self.ledger_path, known)
 
-        found = examine_topic(evidence, read, ledger_now, 0.0)
+        found = examine_topic(evidence, by_reading(read), ledger_now, 0.0)
         if found.seal and seals:
             self.store.seal(found.seal.stored(), kept.windows if kept else {})
         return found

@@ -18,8 +18,8 @@ from fakes.trending.aggregation import table_of
 from fakes.trending.counting import TOPIC, TOPIC_ID, epoch
 
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import recount
-from trending.audit.sequences import by_run
+from trending.audit.recounting.recount import recount
+from trending.audit.recounting.sequences import by_run
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.kafka.packed_offsets import pack

@@ -10,9 +10,9 @@ from fakes.trending.counting import epoch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.audit import second_reading
 from trending.audit.audit_report import MAX_DIFFERENCES, AuditReport
-from trending.audit.recount import recount
+from trending.audit.recounting import second_reading
+from trending.audit.recounting.recount import recount
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns

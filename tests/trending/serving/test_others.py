@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from trending.audit.kept_counts import OTHER_HASHTAGS, as_kept, with_others
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recount import Recount
+from trending.audit.recounting.recount import Recount
 from trending.errors import REBUILD, ConfigurationConflict
 from trending.producer.ledger import Ledger
 from trending.serving import others

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from examples import examples
+from fakes.audits.drawn_logs import LOGS, MINUTE, RUN, Drawn, epochs, records_of, tweet
 from fakes.trending.counting import epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trending.audit.recount import by_rule, recount
-from trending.audit.sequences import by_run
+from trending.audit.recounting.recount import by_rule, recount
+from trending.audit.recounting.sequences import by_run
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import Rule
 from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify, minute_of, window_start
 
@@ -24,41 +24,6 @@ if TYPE_CHECKING:
 
     from trending.kafka.record_columns import RecordColumns
     from trending.serving.epochs import Epoch
-
-MINUTE = 1765845060
-RUN = "0123456789ab"
-
-
-def tweet(hashtag: str, timestamp: float) -> bytes:
-    record = {"usuario": "u", "texto": "é", "hashtag_principal": hashtag, "timestamp": timestamp}
-    return json.dumps(record, ensure_ascii=False).encode()
-
-
-VALUES = st.one_of(
-    st.builds(tweet, st.sampled_from(["#a", "#b"]), st.floats(MINUTE - 200, MINUTE + 200)),
-    st.builds(tweet, st.sampled_from(["#a", "#ñ"]), st.floats(MINUTE - 5, MINUTE + 60)),
-    st.sampled_from([None, b"{", b"\xc3", b"\xa9{", tweet("", MINUTE), tweet("#" * 281, MINUTE), tweet("#" * 260, MINUTE)]),
-    st.just(b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'),
-)
-IDS = st.one_of(
-    st.none(),
-    st.integers(0, 30).map(lambda sequence: f"t1:{RUN}:{sequence}".encode()),
-    st.integers(0, 30).map(lambda sequence: f"t1:{RUN[::-1]}:{sequence}".encode()),
-    st.just(b"orders:17"),
-)
-RECORDS = st.tuples(st.integers(0, 1), st.integers(0, 3), st.floats(MINUTE, MINUTE + 130), VALUES, IDS)
-LOGS = st.lists(RECORDS, min_size=1, max_size=40)
-RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
-
-
-@st.composite
-def epochs(draw: st.DrawFn) -> tuple[Epoch, ...]:
-    """Return one or two epochs that cover two partitions with gaps, twice or not at all."""
-    ends = st.dictionaries(st.integers(0, 1), st.integers(0, 60))
-    first = epoch("c", starts=draw(ends), ends=draw(ends), rule=draw(RULES), closed=draw(st.booleans()))
-    if draw(st.booleans()):
-        return (first,)
-    return first, epoch("d", starts=draw(ends), ends=draw(ends), rule=draw(RULES), closed=draw(st.booleans()))
 
 
 def place(record: Record, counting: tuple[Epoch, ...]) -> tuple[Epoch, bool]:
@@ -120,15 +85,12 @@ def one_by_one(log: list[Record], counting: tuple[Epoch, ...], acknowledged: set
 @settings(max_examples=examples(300))
 @given(LOGS, epochs(), st.lists(st.integers(0, 40), min_size=2, max_size=2), st.integers(1, 9))
 def test_by_columns_and_one_by_one_the_same_is_found(
-    drawn: list[tuple[int, int, float, bytes | None, bytes | None]],
+    drawn: list[Drawn],
     counting: tuple[Epoch, ...],
     acknowledged: list[int],
     together: int,
 ) -> None:
-    log, offsets = [], {0: 0, 1: 0}
-    for partition, gap, at, value, key in drawn:
-        offsets[partition] += gap + 1
-        log.append(Record(partition, offsets[partition], at, value, {}, key))
+    log = records_of(drawn)
     first, last = sorted(acknowledged)
     batches = [each for start in range(0, len(log), together) for each in by_columns(log[start : start + together])]
     result = recount(batches, counting, by_run([(RUN, range(first, last))]))

@@ -10,7 +10,7 @@ from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trending.audit.second_reading import EVERY, OF_A_KIND, SecondReader, read_again
+from trending.audit.recounting.second_reading import EVERY, OF_A_KIND, SecondReader, read_again
 from trending.kafka.log_reader import Record
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import Kind, Reason, Verdict, classify

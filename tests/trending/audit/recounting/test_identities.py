@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trending.audit.identities import NOBODY, identities_of, rows_by_run
+from trending.audit.recounting.identities import NOBODY, identities_of, rows_by_run
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.tweets.record_id import identity_of, record_id

@@ -14,23 +14,28 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from trending.audit.identities import NOBODY, identities_of, rows_by_run
-from trending.audit.second_reading import EVERY, SecondReader
-from trending.audit.sequences import SequenceSet
+from trending.audit.recounting.identities import NOBODY, identities_of, rows_by_run
+from trending.audit.recounting.second_reading import EVERY, SecondReader
+from trending.audit.recounting.sequences import SequenceSet
 from trending.kafka.rejects import OFFSET
 from trending.settings import MINUTE_SECONDS, Rule
 from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
 from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, minute_of, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from trending.audit.identities import Identities
-    from trending.audit.sequences import SequenceRanges
+    from trending.audit.recounting.identities import Identities
+    from trending.audit.recounting.sequences import SequenceRanges
     from trending.kafka.record_columns import RecordColumns
     from trending.serving.epochs import Epoch
+
+
+def _no_offsets() -> array[int]:
+    """Return what a reject's key begins with; by its name a recount can be pickled."""
+    return array(OFFSET)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Recount:
     without_id: int = 0
     untagged: Counter[tuple[str, int]] = field(default_factory=Counter)
     foreign: int = 0
-    rejects: defaultdict[tuple[str, int, str], array[int]] = field(default_factory=lambda: defaultdict(lambda: array(OFFSET)))
+    rejects: defaultdict[tuple[str, int, str], array[int]] = field(default_factory=lambda: defaultdict(_no_offsets))
     second: SecondReader = field(default_factory=SecondReader)
     in_flight: int = 0
     oldest: float = math.inf
@@ -111,13 +116,17 @@ class Recount:
         told = np.zeros(len(records), np.bool_)
         for run, rows in rows_by_run(identities):
             sequences = identities.sequences[rows]
-            repeated = self.ids[run].add(sequences)
-            number = int(np.count_nonzero(repeated))
-            self.repeated += number
-            self._follow(run, records.partition, sequences[~repeated] if number else sequences)
+            self.note_ids(run, records.partition, sequences)
             if run in acknowledged:
                 told[rows] = acknowledged[run].has(sequences)
         return identities, told
+
+    def note_ids(self, run: str, partition: int, sequences: NDArray[np.uint64]) -> None:
+        """Note ids of a run in the order of their offsets in a partition: which come again, and where the order is broken."""
+        repeated = self.ids[run].add(sequences)
+        number = int(np.count_nonzero(repeated))
+        self.repeated += number
+        self._follow(run, partition, sequences[~repeated] if number else sequences)
 
     def _follow(self, run: str, partition: int, sequences: NDArray[np.uint64]) -> None:
         """Look whether these ids of one sender, in the order of their offsets, go on where its last one of the partition was."""
@@ -266,3 +275,16 @@ def recount(
     for each in records:
         result.add(each, acknowledged)
     return result
+
+
+def by_reading(
+    read: Callable[[Mapping[int, int], Mapping[int, int]], Iterable[RecordColumns]],
+) -> Callable[[Mapping[int, int], Mapping[int, int], Mapping[str, SequenceRanges], Recount], None]:
+    """Return a function that goes on counting what ``read`` brings from some offsets to others."""
+
+    def count(
+        start: Mapping[int, int], end: Mapping[int, int], acknowledged: Mapping[str, SequenceRanges], whole: Recount
+    ) -> None:
+        recount(read(start, end), whole.epochs, acknowledged, whole)
+
+    return count

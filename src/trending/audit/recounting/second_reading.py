@@ -70,14 +70,24 @@ class SecondReader:
 
     def check(self, record: Record, verdict: Verdict, rule: Rule) -> None:
         """Read the record again if it belongs to the sample, and keep a disagreement with the rule's verdict."""
-        if record.offset % EVERY and (verdict.kind is Kind.TWEET or self.odd[verdict.kind, verdict.label] >= OF_A_KIND):
+        by_offset = record.offset % EVERY == 0
+        if not self.wants(verdict.kind, verdict.label, by_offset=by_offset):
             return
-        if verdict.kind is not Kind.TWEET:
-            self.odd[verdict.kind, verdict.label] += 1
-        self.records += 1
         again = read_again(record.value, record.append_time, rule)
-        if again != verdict:
-            self.disagreements.append(Disagreement(record.partition, record.offset, verdict, again))
+        disagreement = None if again == verdict else Disagreement(record.partition, record.offset, verdict, again)
+        self.note(verdict.kind, verdict.label, by_offset=by_offset, disagreement=disagreement)
+
+    def wants(self, kind: Kind, label: str, *, by_offset: bool) -> bool:
+        """Whether the next record of a kind belongs to the sample; ``by_offset`` says that its offset chooses it."""
+        return by_offset or (kind is not Kind.TWEET and self.odd[kind, label] < OF_A_KIND)
+
+    def note(self, kind: Kind, label: str, *, by_offset: bool, disagreement: Disagreement | None) -> None:  # noqa: ARG002 - for blocks
+        """Count a record that was read again, and keep the disagreement if there is one."""
+        if kind is not Kind.TWEET:
+            self.odd[kind, label] += 1
+        self.records += 1
+        if disagreement is not None:
+            self.disagreements.append(disagreement)
 
 
 class _Number(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.audit.sequences import SequenceRanges, SequenceSet, by_run
+from trending.audit.recounting.sequences import SequenceRanges, SequenceSet, by_run
 
 DENSE = st.integers(0, 3_000)
 ANYWHERE = st.one_of(DENSE, st.integers(0, 2**64 - 1), st.sampled_from([1023, 1024, 10**19 - 1]))
