@@ -149,7 +149,7 @@ screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
 PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --dist loadfile --no-loadscope-reorder
 
 test: setup ## fast tests, and a journey in each runtime that this machine has; names what it skips and says how long it took
-	@$(PYTEST) -n 2 -m "not real or journey" $(ARGS)
+	@$(PYTEST) -n 2 -m "not real or journey" --hypothesis-profile=quick $(ARGS)
 
 test-rest: setup ## what `make test` leaves out of `make test-all`
 	@$(PYTEST) -n 2 -m "real and not journey" $(ARGS)

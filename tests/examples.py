@@ -1,4 +1,4 @@
-"""How many examples a property is tried on: all of them in ``make test``, a fifth in ``make test-fast``."""
+"""How many examples a property is tried on: all of them in CI and in ``make test-all``, a fifth in the shorter runs."""
 
 from __future__ import annotations
 
