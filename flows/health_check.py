@@ -172,8 +172,9 @@ def resource_of(stack: str) -> dict[str, str]:
 
 
 def main(settings: HealthCheckForm) -> None:
-    """Run the flow from a terminal."""
-    with_server(lambda: health_check(settings), run_heartbeat=RUN_HEARTBEAT_SECONDS if settings.heal else None)
+    """Run the flow from a terminal; a server that is started for a stack that is not up ends with the check."""
+    up = still_wanted(StackPaths.of(settings.name))
+    with_server(lambda: health_check(settings), leave=up, run_heartbeat=RUN_HEARTBEAT_SECONDS if settings.heal else None)
 
 
 if __name__ == "__main__":

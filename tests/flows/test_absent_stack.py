@@ -1,11 +1,14 @@
+"""Commands on a stack that nobody made: one error, or a state, and no server that is left for it."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.plain import lab_stack
 
-from flows import audit, game_day, smoke_test
-from infra.forms.parameters import AuditForm, GameDayForm, SmokeTestForm
+from flows import audit, game_day, health_check, smoke_test, start_up
+from infra.forms.parameters import AuditForm, GameDayForm, HealthCheckForm, SmokeTestForm, StartUpForm
 from trending.errors import StackAbsent
 
 if TYPE_CHECKING:
@@ -27,3 +30,16 @@ def test_for_a_stack_that_nobody_made_no_server_is_started(
     with pytest.raises(StackAbsent):
         module.main(form)
     assert started == []
+
+
+@pytest.mark.usefixtures("plain", "world")
+@pytest.mark.parametrize("up", [True, False])
+def test_a_server_that_is_started_for_a_check_stays_only_for_a_stack_that_is_up(
+    up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:  # noqa: FBT001
+    if up:
+        start_up.start_up(StartUpForm(stack=lab_stack()))
+    left: list[bool] = []
+    monkeypatch.setattr(health_check, "with_server", lambda _run, *, leave, run_heartbeat: left.append(leave))  # noqa: ARG005
+    health_check.main(HealthCheckForm(name="lab"))
+    assert left == [up]
