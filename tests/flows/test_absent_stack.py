@@ -35,8 +35,9 @@ def test_for_a_stack_that_nobody_made_no_server_is_started(
 @pytest.mark.usefixtures("plain", "world")
 @pytest.mark.parametrize("up", [True, False])
 def test_a_server_that_is_started_for_a_check_stays_only_for_a_stack_that_is_up(
-    up: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:  # noqa: FBT001
+    up: bool,  # noqa: FBT001 - pytest's parameter
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     if up:
         start_up.start_up(StartUpForm(stack=lab_stack()))
     left: list[bool] = []
