@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from kills.points import PRODUCER, STREAM
+from kills.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOK_SECONDS = 0.5
 MOST_BEHIND = 1_000_000
 """Records, two of the largest batches: a life that has just begun takes ten seconds for each on two busy cores."""
 ENOUGH_BEHIND = 500_000
@@ -26,28 +25,20 @@ class Held(Protocol):
         """Stop the producer's process in the middle, or let it go on; fine where there is none, or it is so already."""
 
 
-class Governor:
+class Governor(Watch):
     """Looks while it is open. A producer that was killed begins its next life free, so a hold is asked for again and again."""
 
+    every_seconds = 0.5
+
     def __init__(self, held: Held) -> None:
+        super().__init__()
         self._held = held
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="governor")
         self._holding = False
         self.holds = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._held.hold(held=False)
-
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.look()
 
     def look(self) -> None:
         """Look once, and hold the producer or let it go."""

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import psutil
+from kills.watch import Watch
 
 from infra.host.processes import COMPONENT_VARIABLE, stack_processes
 
 if TYPE_CHECKING:
     from infra.host.paths import StackPaths
 
-LOOK_SECONDS = 5.0
 MIB = 2**20
 
 
-class Usage:
+class Usage(Watch):
     """Looks while it is open; the figures are peaks, in bytes. Memory is each process's proportional share (PSS)."""
 
+    every_seconds = 5.0
+
     def __init__(self, paths: StackPaths) -> None:
+        super().__init__()
         self._paths = paths
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="usage")
         self.memory = 0
         self.of_components: Counter[str] = Counter()
         self.disk = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.look()
 
     def look(self) -> None:
         """Look once."""
