@@ -10,8 +10,10 @@ import pytest
 from real.harness import plain
 
 from flows import audit
+from infra.audits import counting_processes
 from infra.stack import profiles
 from infra.stack.profiles import common_properties
+from trending.audit.recounting.blocks import join
 from trending.kafka.log_reader import log_ends
 from trending.producer.ledger import read_ledger
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from real.harness import RealStack
 
+    from trending.audit.recounting.blocks import BlockCount
+    from trending.audit.recounting.recount import Recount
     from trending.settings import StackSettings
 
 SECONDS = 90
@@ -67,8 +71,19 @@ def test_segments_go_under_full_rate_and_the_audit_is_clean_over_what_is_left(
         return time.monotonic() > least and len(seen - there) >= SEGMENTS_GONE
 
     stack.wait_until(ten_are_gone, LONGEST_SECONDS, "ten segments are gone")
+    told: list[int] = []
+
+    def joined(whole: Recount, block: BlockCount) -> None:
+        told.append(len(block.noted))
+        join(whole, block)
+
+    monkeypatch.setattr(counting_processes, "LONG", 1)
+    monkeypatch.setattr(counting_processes, "_BLOCK", 200_000)
+    monkeypatch.setattr(counting_processes, "join", joined)
     with plain():
         report = audit.recount(stack.name, resume=False)
+    assert len(told) > 1, "several processes have counted it"
+    assert all(told)
     said = "\n".join(report.lines(None))
     assert report.clean, said
     assert not report.complete, "what expired can't be counted anew"
