@@ -33,6 +33,7 @@ def main() -> None:
             "enable.auto.commit": False,
             "check.crcs": False,
             "queued.max.messages.kbytes": 262_144,
+            "fetch.queue.backoff.ms": 10,
             "fetch.max.bytes": 104_857_600,
             "max.partition.fetch.bytes": 16_777_216,
         }

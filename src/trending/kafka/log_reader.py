@@ -52,6 +52,8 @@ def open_consumer(connection: KafkaConnection, *, end_events: bool = False, own:
         "group.id": "trending-reader",
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 100,
+        # Once its queue is full, librdkafka asks a partition again after a second. A reader that empties it sooner waits for it.
+        "fetch.queue.backoff.ms": 10,
         "enable.partition.eof": end_events,
         **(own or {}),
     }
