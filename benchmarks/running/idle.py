@@ -13,8 +13,8 @@ import psutil
 from benchmarks.children import Child, wait_until
 from benchmarks.contest import Sample
 from benchmarks.memory import family, pss_mb
-from benchmarks.prefect_costs import run_command
 from benchmarks.running.own_server import OwnServer
+from benchmarks.running.own_stack import own_stack
 from benchmarks.throughput.counting import MEMORY
 from infra.embedded.runtime import LOGGING, format_command, render_properties
 from infra.host.paths import StackPaths
@@ -69,14 +69,9 @@ class IdleStack:
 
     def measure(self) -> Sample:
         """Return the MiB of all its processes, and their CPU seconds a minute."""
-        take_down(STACK, volumes=True)
-        try:
-            chosen = {"name": STACK, "port": free_port(PORT, 11), "runtime": "embedded", "page_port": free_port(PORT + 50, 1)}
-            run_command([sys.executable, "-m", "flows.start_up", *(f"--{name}={value}" for name, value in chosen.items())])
+        with own_stack(STACK, PORT, page_port=free_port(PORT + 50, 1)):
             paths = StackPaths.of(STACK)
             return _watch(lambda: stack_processes(paths.stack_id), self._seconds)
-        finally:
-            take_down(STACK, volumes=True)
 
     def close(self) -> None:
         """Leave nothing, also after an interruption."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Producer
 
 from benchmarks.contest import Sample
-from benchmarks.prefect_costs import run_command
 from benchmarks.running.own_server import OwnServer
+from benchmarks.running.own_stack import own_stack
 from infra.host.paths import StackPaths
-from infra.host.processes import free_port
 from infra.lab.assembly import open_lab
 from infra.operations.take_down import take_down
 from trending.serving.store import Store
@@ -59,21 +57,9 @@ class Latency:
 
     def measure(self) -> Sample:
         """Return the percentiles of one stack's life."""
-        take_down(STACK, volumes=True)
-        chosen = {
-            "name": STACK,
-            "port": free_port(PORT, 11),
-            "runtime": "embedded",
-            "page_port": 0,
-            "rate": RATE,
-            "trigger_seconds": self._trigger,
-        }
-        try:
-            run_command([sys.executable, "-m", "flows.start_up", *(f"--{name}={value}" for name, value in chosen.items())])
+        with own_stack(STACK, PORT, page_port=0, rate=RATE, trigger_seconds=self._trigger):
             time.sleep(WARM_UP_SECONDS + self._trigger)
             seconds = _probe(self._seconds, self._trigger)
-        finally:
-            take_down(STACK, volumes=True)
         return Sample(
             percentile(seconds, 0.99), {"p50": percentile(seconds, 0.5), "largest": max(seconds), "probes": len(seconds)}
         )

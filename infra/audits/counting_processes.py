@@ -1,6 +1,6 @@
 """The processes that count a long log: one a core, a block each in turns, put together in the order of the offsets.
 
-A process costs half a second to start and 130 MB, so that a short log is counted in this one.
+A process takes 150 MiB and some time to start, so a short log is counted in this one (docs/decisions/0119).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trending.kafka.record_columns import RecordColumns
 
 LONG = 1_000_000
-"""Records from which on several processes are faster."""
+"""Records from which on there are several processes; one takes four seconds for so many."""
 _BLOCK = 500_000
 """Offsets of a block: its ids and counts are some 5 MB, and its reader fetches 100,000 records too many."""
 _MOST = 4

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from trending.audit.audit_report import Change
 from trending.audit.recounting.recount import Carried, Recount
@@ -92,6 +93,14 @@ class Kept:
         )
 
 
+class _Open(NamedTuple):
+    """The first append minute that is open, checkpoint → start of its first open window, and the counts of those windows."""
+
+    closing: int
+    closings: dict[str, int]
+    tweets: dict[tuple[str, int, str], int]
+
+
 @dataclass(frozen=True)
 class Agreement:
     """The evidence, and the log recounted up to where the store has counted: of this a seal is made, if all of it agrees.
@@ -104,17 +113,15 @@ class Agreement:
     acknowledged: Mapping[str, SequenceRanges]
 
     def too_many_open(self) -> int:
-        """Return how many counts are in open windows where those are too many, else 0. Call it when ``seal`` is called."""
-        number = len(self._open_tweets(self._closings()))
+        """Return how many counts are in open windows where those are too many, else 0; as of when ``seal`` was called."""
+        number = len(self._open.tweets)
         return number if number > MOST_OPEN else 0
 
     def seal(self) -> Kept | None:
         """Return the seal, or None where too much is still open. Call it before the recount goes on to what is in flight."""
         evidence, log, carried = self.evidence, self.recounted, self.recounted.carried
         starts = dict(evidence.range().starts)
-        closing = self._closing()
-        closings = self._closings()
-        tweets = self._open_tweets(closings)
+        closing, closings, tweets = self._open
         if len(tweets) > MOST_OPEN or +evidence.ledger.over(closing):
             return None
         windows = self._closed(closings)
@@ -165,14 +172,13 @@ class Agreement:
         )
         return Kept(seal, {**(evidence.kept.windows_from(evidence.view.summarised) if evidence.kept else {}), **windows})
 
-    def _closings(self) -> dict[str, int]:
-        """Return checkpoint → start of its first window that is still open."""
+    @cached_property
+    def _open(self) -> _Open:
+        """What is still open; it is looked for once, since the recount goes on afterwards."""
         closing = self._closing()
-        return {epoch.checkpoint: window_start(closing, epoch.rule.window_seconds) for epoch in self.evidence.epochs}
-
-    def _open_tweets(self, closings: Mapping[str, int]) -> dict[tuple[str, int, str], int]:
-        """Return the counts of the windows that are still open."""
-        return {key: number for key, number in self.recounted.tweets.items() if key[1] >= closings[key[0]] and number}
+        closings = {epoch.checkpoint: window_start(closing, epoch.rule.window_seconds) for epoch in self.evidence.epochs}
+        tweets = {key: number for key, number in self.recounted.tweets.items() if key[1] >= closings[key[0]] and number}
+        return _Open(closing, closings, tweets)
 
     def _closing(self) -> int:
         """Return the first append minute that stays open; as a rule no tweets of a spread may lie on both sides of its start."""

@@ -13,7 +13,7 @@ from fakes.trending.counting import epoch
 
 from trending.audit.evidence import Evidence
 from trending.audit.examination import Examination, examine_topic
-from trending.audit.recounting.recount import by_reading
+from trending.audit.recounting.recount import recount
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
@@ -27,9 +27,12 @@ from trending.stream.letters import Letters
 from trending.tweets.rule import Kind, classify, minute_of, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from trending.audit.audit_report import AuditReport
+    from trending.audit.examination import Count
+    from trending.audit.recounting.recount import Recount
+    from trending.audit.recounting.sequences import SequenceRanges
     from trending.audit.seal import Seal
     from trending.kafka.record_columns import RecordColumns
     from trending.producer.known import Known
@@ -242,3 +245,16 @@ class Lab:
         """Return a text for the rejects before some offsets, in place of a digest."""
         before = {key: [each for each in offsets if each < ends.get(key[0], 0)] for key, offsets in self.rejects.items()}
         return str(sorted((key, offsets) for key, offsets in before.items() if offsets))
+
+
+def by_reading(
+    read: Callable[[Mapping[int, int], Mapping[int, int]], Iterable[RecordColumns]],
+) -> Count:
+    """Return a function that goes on counting what ``read`` brings from some offsets to others."""
+
+    def count(
+        start: Mapping[int, int], end: Mapping[int, int], acknowledged: Mapping[str, SequenceRanges], whole: Recount
+    ) -> None:
+        recount(read(start, end), whole.epochs, acknowledged, whole)
+
+    return count

@@ -9,12 +9,11 @@ from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fakes.audits.audited import tweet
+from fakes.audits.audited import by_reading, tweet
 from fakes.trending.counting import TOPIC_ID, epoch
 
 from trending.audit.evidence import Evidence
 from trending.audit.examination import Examination, examine_topic
-from trending.audit.recounting.recount import by_reading
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.log_start import LogStart

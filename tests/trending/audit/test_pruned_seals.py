@@ -161,7 +161,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_a_seal_is_left_out_once_records_that_were_acknowledged_after_it_are_but_a_number(tmp_path: Path) -> None:
-    """Found by the property above, with one seed in some dozens."""
+    """The property above has found it."""
     with closing(Site(tmp_path)) as site:
         site.send(0, MINUTE, "#a", acknowledge=False)
         site.send(0, MINUTE + HOUR, "#b")

@@ -86,12 +86,9 @@ def join(whole: Recount, block: BlockCount) -> None:
     """Add the next block of its partition to what is counted."""
     for run, partition, sequences in block.noted:
         whole.note_ids(run, partition, sequences)
-    for ours, theirs in (
-        (whole.tweets, block.tweets),
-        (whole.minutes, block.minutes),
-        (whole.unproven, block.unproven),
-    ):
-        ours.update(theirs)
+    whole.tweets.update(block.tweets)
+    whole.minutes.update(block.minutes)
+    whole.unproven.update(block.unproven)
     whole.untagged.update(block.untagged)
     for key, offsets in block.rejects.items():
         whole.rejects[key].extend(offsets)

@@ -23,7 +23,7 @@ from trending.tweets.columns import judge, plain_tweets, readable_only, window_s
 from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, minute_of, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -275,16 +275,3 @@ def recount(
     for each in records:
         result.add(each, acknowledged)
     return result
-
-
-def by_reading(
-    read: Callable[[Mapping[int, int], Mapping[int, int]], Iterable[RecordColumns]],
-) -> Callable[[Mapping[int, int], Mapping[int, int], Mapping[str, SequenceRanges], Recount], None]:
-    """Return a function that goes on counting what ``read`` brings from some offsets to others."""
-
-    def count(
-        start: Mapping[int, int], end: Mapping[int, int], acknowledged: Mapping[str, SequenceRanges], whole: Recount
-    ) -> None:
-        recount(read(start, end), whole.epochs, acknowledged, whole)
-
-    return count
