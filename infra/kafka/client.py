@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from trending.kafka.connection import KafkaConnection
 
 ADMIN_SETTINGS = {"client.id": "trending-admin", "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
+LEARNING_SETTINGS = {**ADMIN_SETTINGS, "metadata.recovery.strategy": "none", "statistics.interval.ms": 20}
+LEARNING_SECONDS = 0.5
+"""Longest wait for an answer; a broker that refuses connections costs this on top of the question's timeout."""
 PROBE_TOPIC = "trending_probe"
 """Carries the readiness probe's nonces, so that the tweets' topic stays clean."""
 
@@ -85,13 +90,15 @@ class BrokerClient:
     def cluster(self, timeout: float) -> ClusterView:
         """Return the cluster's view within ``timeout`` seconds; raises NotReady when no broker answers.
 
-        Metadata comes over the connection that was dialled, so it tells of a wrong advertised address; an admin request would be
-        sent to that very address.
+        Raises ConfigurationConflict when one answers and advertises only addresses that nobody reaches. librdkafka closes the
+        connection that was dialled as soon as it has learned the advertised addresses, so metadata of such a cluster comes back
+        by luck: after 0.0 to 1.3 s, or not within 2 s, which happened to one question in ten (librdkafka 2.16.0, 2026-11-29).
         """
         try:
             with self._asked() as admin:
                 view = admin.list_topics(timeout=timeout)
         except KafkaException as error:
+            require_dialled(self._connection.bootstrap, advertised(self._connection))
             cause = f"no broker answers at {self._connection.bootstrap}"
             raise NotReady(cause, reason(error), "make status") from error
         return ClusterView(
@@ -203,6 +210,37 @@ class BrokerClient:
         if message is None or message.error() is not None or message.value() != nonce:
             cause = "a record was written and did not come back"
             raise NotReady(cause, f"{PROBE_TOPIC} offset {places[0]}", "make status")
+
+
+def advertised(connection: KafkaConnection) -> set[str]:
+    """Return the addresses that the brokers behind the bootstrap servers give for themselves; none where no broker answers.
+
+    They are read from librdkafka's statistics (STATISTICS.md: ``brokers``, whose ``source`` is ``learned``), since they are known
+    there even when none of them can be reached.
+    """
+    learned: set[str] = set()
+
+    def learn(statistics: str) -> None:
+        brokers = json.loads(statistics)["brokers"].values()
+        learned.update(broker["nodename"] for broker in brokers if broker["source"] == "learned")
+
+    admin = AdminClient(connection.client({**LEARNING_SETTINGS, "stats_cb": learn}))
+    deadline = time.monotonic() + LEARNING_SECONDS
+    while not learned and time.monotonic() < deadline:
+        admin.poll(LEARNING_SECONDS / 10)
+    return learned
+
+
+def require_dialled(bootstrap: str, advertised: set[str]) -> None:
+    """Raise ConfigurationConflict if brokers give addresses for themselves, and a server that programs dial is none of them.
+
+    Servers that are dialled and not among them are brokers that have not come up yet, as long as all that came up are dialled.
+    """
+    dialled = set(bootstrap.split(","))
+    if advertised and not dialled <= advertised and not dialled > advertised:
+        cause = "the broker advertises another address than the one that programs dial"
+        evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"
+        raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
 
 
 def reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.kafka.client import BrokerClient
+from infra.kafka.client import BrokerClient, require_dialled
 from infra.kafka.diagnosis import diagnose, diagnose_exit
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import ServiceState
@@ -211,10 +211,7 @@ def _dialled(client: BrokerClient, bootstrap: str) -> str:
     if dialled > advertised:
         cause = f"{len(dialled - advertised)} of {len(dialled)} brokers are missing"
         raise NotReady(cause, f"missing {sorted(dialled - advertised)}", "make status")
-    if not dialled <= advertised:
-        cause = "the broker advertises another address than the one that programs dial"
-        evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"
-        raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
+    require_dialled(bootstrap, advertised)
     return ", ".join(sorted(advertised))
 
 

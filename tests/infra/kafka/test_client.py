@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
+import time
 import weakref
 from concurrent.futures import Future
 from contextlib import suppress
@@ -14,7 +16,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from infra.kafka import client as broker
-from infra.kafka.client import PROBE_TOPIC, BrokerClient, ClusterView, TopicView, reason
+from infra.kafka.client import PROBE_TOPIC, BrokerClient, ClusterView, TopicView, advertised, reason, require_dialled
 from trending.errors import ConfigurationConflict, NotReady
 from trending.kafka.connection import KafkaConnection
 
@@ -27,8 +29,16 @@ class FakeAdmin:
     answers: ClassVar[dict[str, Any]] = {}
     """The cluster's, whichever client asks it."""
 
-    def __init__(self, _configuration: dict[str, Any]) -> None:
-        FakeAdmin.made += 1
+    def __init__(self, configuration: dict[str, Any]) -> None:
+        self._statistics = configuration.get("stats_cb")
+        FakeAdmin.made += self._statistics is None
+
+    def poll(self, _timeout: float) -> None:
+        """Serve librdkafka's statistics: the server that was dialled, and what the cluster gave as its own addresses."""
+        assert self._statistics is not None
+        brokers = {"localhost:19092/bootstrap": {"nodename": "localhost:19092", "source": "configured"}}
+        learned = {f"{each}/1": {"nodename": each, "source": "learned"} for each in self.answers.get("addresses", ())}
+        self._statistics(json.dumps({"brokers": {**brokers, **learned}}))
 
     def _future(self, operation: str) -> Future[Any]:
         future: Future[Any] = Future()
@@ -65,6 +75,7 @@ def kafka_error(code: int) -> KafkaException:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> BrokerClient:
     monkeypatch.setattr(broker, "AdminClient", FakeAdmin)
+    monkeypatch.setattr(broker, "LEARNING_SECONDS", 0.01)
     monkeypatch.setattr(FakeAdmin, "made", 0)
     monkeypatch.setattr(FakeAdmin, "answers", {})
     monkeypatch.setattr(FakeAdmin, "altered", [])
@@ -98,6 +109,37 @@ def test_a_broker_that_does_not_answer_is_not_ready_and_named_by_its_address(cli
         with pytest.raises(NotReady) as caught:
             ask(0.01)
         assert "localhost:19092" in caught.value.cause or "_TRANSPORT" in caught.value.evidence
+
+
+@pytest.mark.row(17)
+def test_a_cluster_that_cannot_be_asked_since_it_names_another_address_is_told_at_once(client: BrokerClient) -> None:
+    answer(client, cluster="silence", addresses=["elsewhere.invalid:19092"])
+    with pytest.raises(ConfigurationConflict, match="advertises another address") as caught:
+        client.cluster(0.01)
+    assert caught.value.evidence == "advertised ['elsewhere.invalid:19092'], dialled ['localhost:19092']"
+    answer(client, addresses=["localhost:19092"])
+    with pytest.raises(NotReady, match="no broker answers"):
+        client.cluster(0.01)
+
+
+def test_the_addresses_that_a_cluster_gives_for_itself_are_learned_and_those_of_none_are_none() -> None:
+    with Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 3, "log_level": 0}) as cluster:
+        brokers = {f"{node.host}:{node.port}" for node in cluster.list_topics(timeout=10).brokers.values()}
+        assert advertised(KafkaConnection(",".join(brokers))) == brokers
+    started = time.monotonic()
+    assert advertised(KafkaConnection("localhost:1")) == set()
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("addresses", [{"a:1", "b:1"}, {"a:1"}, {"a:1", "b:1", "c:1"}, set()])
+def test_brokers_may_be_missing_and_more_may_be_there_than_are_dialled(addresses: set[str]) -> None:
+    require_dialled("a:1,b:1", addresses)
+
+
+@pytest.mark.parametrize("addresses", [{"a:2", "b:1"}, {"c:1"}])
+def test_an_address_that_is_not_dialled_in_place_of_one_that_is_is_a_conflict(addresses: set[str]) -> None:
+    with pytest.raises(ConfigurationConflict, match="advertises another address"):
+        require_dialled("a:1,b:1", addresses)
 
 
 @pytest.mark.row(12)
