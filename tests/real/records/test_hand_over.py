@@ -1,6 +1,7 @@
 """One epoch hands over to the next, and a running stack is audited: whatever changes, nothing is lost or counted twice.
 
-One stack goes through all of it, in this order: an audit covers everything that has happened to it before.
+One stack goes through all of it, in this order: an audit covers everything that has happened to it before. Its producer sends
+20,000 tweets a second, so that audits meet a log and a store that move under them.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def live(real_home: Path) -> Iterator[RealStack]:
     """The running stack; each test leaves it counting."""
     os.environ["TRENDING_HOME"] = str(real_home)
     stack = new_stack()
-    stack.settings |= {"rate": "500"}
+    stack.settings |= {"rate": "20000"}
     try:
         stack.bring_up()
         stack.wait_progress()
@@ -132,9 +133,9 @@ def test_a_stack_is_audited_while_it_works_and_strangers_write_and_then_from_its
 
 
 def audited_from_seal(stack: RealStack, counted: int) -> int:
-    """Wait until 2,000 more are counted, require an audit that goes on from the last one's seal, and return what it counted."""
+    """Wait until 40,000 more are counted, require an audit that goes on from the last one's seal, and return what it counted."""
     begun = counting(stack).counted_to()[0]
-    stack.wait_until(lambda: counting(stack).counted_to()[0] > begun + 2_000, 60, "there is more")
+    stack.wait_until(lambda: counting(stack).counted_to()[0] > begun + 40_000, 60, "there is more")
     report = audited(stack, since_seal=True)
     assert report.unused == ()
     (seal,) = report.seals
