@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.runs.artifacts import leave_ranking
+from flows.runs.artifacts import leave_ranking, progress_left
 from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.interruptions import finished_despite_signals
@@ -40,10 +40,11 @@ def audit(settings: AuditForm) -> AuditReport:
     """
     stack = settings.name
     zone = open_lab(stack).settings.stream.zone
-    if settings.rests:
-        report = recount(stack, resume=settings.resume)
-    else:
-        report = audit_running(stack, since_seal=settings.audit is AuditRange.SINCE_SEAL)
+    with progress_left(f"audit-progress-{stack}", "The log's records that are counted anew"):
+        if settings.rests:
+            report = recount(stack, resume=settings.resume)
+        else:
+            report = audit_running(stack, since_seal=settings.audit is AuditRange.SINCE_SEAL)
     page = "```\n" + "\n".join(report.lines(zone)) + "\n```\n"
     create_markdown_artifact(page, key="audit", description="Producer, log and store reconciled")
     leave_ranking(stack)

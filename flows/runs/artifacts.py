@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 
+from infra.console.progress import followed_by
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
@@ -18,6 +24,7 @@ from trending.text import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from uuid import UUID
 
 
 @contextmanager
@@ -27,6 +34,24 @@ def as_evidence(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - Prefect's server, the store or a log: whichever fails
         say(f"{what} could not be left with the run: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def progress_left(key: str, description: str) -> Iterator[None]:
+    """Leave under ``key`` how far the long work meanwhile is; nothing where the work is too short to tell of itself."""
+    made: list[UUID] = []
+
+    def leave(percent: float) -> None:
+        with as_evidence("the progress"):
+            if made:
+                update_progress_artifact(made[0], percent)
+            else:
+                made.append(cast("UUID", create_progress_artifact(percent, key=key, description=description)))
+
+    with followed_by(leave):
+        yield
+    if made:
+        leave(100.0)
 
 
 def leave_ranking(stack: str) -> None:

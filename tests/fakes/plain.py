@@ -54,8 +54,11 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         monkeypatch.setattr(
             f"flows.{module}.create_table_artifact", lambda table, key, description: keep(str(table), key, description)
         )
-    monkeypatch.setattr("flows.game_day.create_progress_artifact", lambda *_progress, **_names: "progress")
-    monkeypatch.setattr("flows.game_day.update_progress_artifact", lambda _artifact, percent: pages.update(progress=str(percent)))
+    for module in ("game_day", "runs.artifacts"):
+        monkeypatch.setattr(f"flows.{module}.create_progress_artifact", lambda *_progress, **_names: "progress")
+        monkeypatch.setattr(
+            f"flows.{module}.update_progress_artifact", lambda _artifact, percent: pages.update(progress=str(percent))
+        )
     return pages
 
 

@@ -112,7 +112,23 @@ def test_a_long_recount_says_how_far_it_is(said: list[str], monkeypatch: pytest.
             yield from by_columns([lost_tweet()] * 500)
 
     assert len(list(CountingProgress(4_008, clock).followed(slow()))) == 8
-    assert said == [f"counted anew: {number:,} of 4,008 records of the log" for number in (1_500, 3_000)]
+    assert said == [
+        "counted anew: 1,500 of 4,008 records of the log, some 10 s left",
+        "counted anew: 3,000 of 4,008 records of the log, some 4 s left",
+    ]
+
+
+def test_how_far_a_long_audit_is_stays_with_its_run_and_of_a_short_one_nothing_does(
+    world: World, artifacts: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tweets = [replace(lost_tweet(), offset=offset) for offset in range(10)]
+    append(world, *tweets)
+    audit()
+    assert "progress" not in artifacts
+    monkeypatch.setattr("infra.audits.counting_progress.REPORT_SECONDS", 0.0)
+    append(world, *(replace(tweet, offset=tweet.offset + 10) for tweet in tweets))
+    audit()
+    assert artifacts["progress"] == "100.0"
 
 
 def test_the_ranking_is_left_as_a_table_once_there_is_one(artifacts: dict[str, str]) -> None:
