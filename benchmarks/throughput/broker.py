@@ -77,7 +77,7 @@ class Broker:
         if key not in self._filled:
             lab, name = self.lab, f"filled-{partitions}p-{tweets}-{hashtags}"
             self._make(lab, name, partitions)
-            self._produce(lab, name, lab.paths.data / f"{name}.sqlite", tweets, self._catalogue(hashtags) if hashtags else None)
+            self._produce(lab, name, lab.paths.run / f"{name}.sqlite", tweets, self._catalogue(hashtags) if hashtags else None)
             self._filled[key] = name
         return self._filled[key]
 
@@ -150,7 +150,7 @@ class Broker:
             running.end()
 
     def _catalogue(self, hashtags: int) -> Path:
-        path = self.lab.paths.data / f"catalogue-{hashtags}.json"
+        path = self.lab.paths.run / f"catalogue-{hashtags}.json"
         path.write_text(json.dumps({"hashtags": [{"name": f"#{number:07d}"} for number in range(hashtags)]}), encoding="ascii")
         return path
 

@@ -74,7 +74,7 @@ class QuixStreams(OtherStream):
 
     def measure(self) -> Sample:
         """Return counted tweets a second, from the first one on."""
-        with tempfile.TemporaryDirectory(dir=self._broker.lab.paths.data) as state:
+        with tempfile.TemporaryDirectory(dir=self._broker.lab.paths.run) as state:
             return run_script("quix_count", self._bootstrap, self._topic, self._sizes.few, state, python=self._python)
 
 

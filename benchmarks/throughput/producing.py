@@ -64,14 +64,14 @@ class OurProducer(Producing):
 
     def _send(self, topic: str) -> Sample:
         lab = self._broker.lab
-        ledger = lab.paths.data / f"{topic}.sqlite"
+        ledger = lab.paths.run / f"{topic}.sqlite"
         running = self._broker.producer(lab, topic, ledger)
         try:
             first = running.wait_for(1, TIMEOUT)
             last = running.wait_for(int(first.figures["acknowledged"]) + self._sizes.tweets, TIMEOUT)
         finally:
             running.end()
-            for path in lab.paths.data.glob(f"{ledger.name}*"):
+            for path in lab.paths.run.glob(f"{ledger.name}*"):
                 path.unlink()
         tweets, seconds = last.figures["acknowledged"] - first.figures["acknowledged"], last.at - first.at
         return Sample(tweets / seconds, {"records": tweets, "seconds": seconds})
@@ -104,7 +104,7 @@ class PerfTest(Producing):
             "payloads": f"{PAYLOADS} tweets, each behind a key of ours as hexadecimal",
         }
         super().prepare()
-        self._payloads = self._broker.lab.paths.data / "payloads.txt"
+        self._payloads = self._broker.lab.paths.run / "payloads.txt"
         self._payloads.write_bytes(b"\n".join(key + value for key, value in messages(PAYLOADS)))
         self.measure()
 
@@ -141,7 +141,7 @@ class ConstantBytes(Producing):
         """Write the message too: a tweet behind a key of ours."""
         super().prepare()
         key, value = next(messages(1))
-        self._message = self._broker.lab.paths.data / "message"
+        self._message = self._broker.lab.paths.run / "message"
         self._message.write_bytes(key + value)
         self.facts = {"message": f"{len(key) + len(value)} bytes, always the same, no callback"}
 

@@ -6,9 +6,9 @@ from infra.console.reporting import say
 from infra.forms.parameters import RebuildForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
-from infra.operations.stream import rebuild_stream, wait_for_stream
+from infra.operations.stream import rebuild_stream, still_counting, wait_for_stream
 from infra.stack.state import stack_held
-from trending.errors import NotReady, ServiceDied
+from trending.errors import Interrupted, NotReady, ServiceDied
 
 
 def main(settings: RebuildForm) -> None:
@@ -23,6 +23,9 @@ def main(settings: RebuildForm) -> None:
             say(f"partition {partition} is counted anew from offset {offset}")
         try:
             wait_for_stream(stack)
+        except Interrupted:
+            say(still_counting(stack))
+            raise
         except NotReady as error:
             if not error.retriable or isinstance(error, ServiceDied):
                 raise

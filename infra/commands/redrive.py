@@ -38,6 +38,10 @@ def main(settings: RedriveForm) -> None:
         raise InvalidInput(cause, "BODIES has a file a letter", "make redrive BODIES=directory")
     wish = Wish(settings.limit, settings.reason, read_bodies(directory) if directory and given else {})
     choice = desk.look(wish)
+    if choice.strays:
+        cause = f"{directory}/{choice.strays[0]}{SUFFIX} is the body of no letter that this command takes"
+        why = "there is no such letter, or REASON leaves it out, or an earlier letter is about the same record"
+        raise InvalidInput(cause, why, f"move it out of {directory}, then {command_of(settings)}")
     for line in lines_of(choice):
         say(line)
     if directory is not None and not given and choice.unfit:

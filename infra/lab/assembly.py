@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
+from infra.lab.deletion import delete_directory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.stack.claim import claimed_here, require_unclaimed
@@ -232,26 +231,6 @@ def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
         sweep_machine(assemble(unknown), volumes=volumes)
     if volumes:
         delete_directory(paths)
-
-
-def require_deletable(paths: StackPaths) -> None:
-    """Raise NotOurs where data of the stack lies behind a link: only the link would go, and what it leads to may be more."""
-    for place in (paths.root, paths.data, *(paths.data.iterdir() if paths.data.is_dir() else ())):
-        if place.is_symlink():
-            cause = f"data of the stack {paths.name} lies behind a link, which is not followed: nothing was touched"
-            by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"
-            ways = f"make down NAME={paths.name} keeps the data; then {by_hand}, and make down NAME={paths.name} VOLUMES=1"
-            raise NotOurs(cause, f"{place} leads to {place.resolve()}", ways)
-
-
-def delete_directory(paths: StackPaths) -> None:
-    """Delete the stack's directory with everything in it; raises LabError if something of it is left, as of another user."""
-    errors: list[str] = []
-    shutil.rmtree(paths.root, onerror=lambda _function, path, error: errors.append(f"{path}: {error[1]}"))
-    if paths.root.is_symlink() or paths.root.exists():
-        cause = f"the stack {paths.name} is down, and its data could not be deleted"
-        left = shlex.quote(str(paths.root))
-        raise LabError(cause, "; ".join(errors[:3]), f"ls -lR {left} shows what is left and whose it is")
 
 
 def require_gone(lab: Lab, survivors: Sequence[object]) -> None:

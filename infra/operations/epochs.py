@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.paths import short_hash
 from infra.lab.assembly import open_lab
-from trending.errors import REBUILD, ConfigurationConflict, LabError, NotReady
+from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.settings import MINUTE_SECONDS
 from trending.stream.checkpoint import batch_ends, first_offsets
@@ -78,12 +78,25 @@ def resolve_offsets(stack: str) -> dict[int, int]:
     """Return where counting begins on the stack's topic (partition → offset): the log's current end, unless it has begun.
 
     ``latest`` is resolved here, once, before the producer starts, so that a driver that is killed early skips no record. A stack
-    that counts another topic keeps doing so until the job is submitted.
+    that counts another topic keeps doing so until the job is submitted. A store that is damaged or does not know its checkpoints
+    keeps no producer from its work. The job is refused all the same, until a rebuild, for which the stack must be up.
     """
     lab = open_lab(stack)
     topic = known_topic_id(lab)  # first: without an answer no store is made
-    with closing(_store(lab)) as store:
-        return dict(_resolved(lab, store, topic).starts)
+    try:
+        with closing(_store(lab)) as store:
+            return dict(_resolved(lab, store, topic).starts)
+    except (DamagedFile, ConfigurationConflict) as error:
+        say(f"{error.cause}: nothing is counted before make rebuild")
+        return _begun(lab, topic)
+
+
+def _begun(lab: Lab, topic: str) -> dict[int, int]:
+    """Return where the checkpoint of today's settings begins by the record beside it, which is made now where there is none."""
+    path = lab.paths.checkpoint(_name(key_of(lab, topic), 0))
+    if not start_file(path).exists():
+        record_start(path, ends_of(log_ends(lab.stack.connection, lab.settings.stack.topic)))
+    return _recorded(start_file(path))
 
 
 def _resolved(lab: Lab, store: Store, topic: str) -> Epoch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.java.jars import ensure_jars
@@ -14,7 +15,7 @@ from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import dead_letter_topic
 from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
-from trending.errors import ConfigurationConflict, NotReady
+from trending.errors import ConfigurationConflict, Interrupted, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.specifications import StreamSpec
 
@@ -116,16 +117,37 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = CATCH_UP_SECONDS) -> 
 
 
 def rebuild_stream(stack: str) -> dict[int, int]:
-    """Count the store anew from the log under a new checkpoint; returns where that begins (partition → offset)."""
+    """Count the store anew from the log under a new checkpoint; returns where that begins (partition → offset).
+
+    Cut short by a signal, it is done all the same before Interrupted goes on: a half one would leave a stream that stands still.
+    """
     lab = open_lab(stack)
     if lab.state.wanted is not Wanted.UP:
         cause = f"the stack {stack} is not up, and counting needs its broker"
-        raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", f"make up NAME={stack} UNTIL=producer")
+        ways = f"make up NAME={stack} UNTIL=producer, then make rebuild NAME={stack}"
+        raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", ways)
     log_ends(lab.stack.connection, lab.settings.stack.topic)  # raises where no broker answers, before anything is stopped
-    stop_stream(stack)
+    try:
+        return _start_anew(lab)
+    except Interrupted:
+        with finished_despite_signals():
+            say("interrupted: the rebuild is finished all the same, since nothing counts before")
+            _start_anew(lab)
+            say(still_counting(stack))
+        raise
+
+
+def _start_anew(lab: Lab) -> dict[int, int]:
+    """Stop the job and start another one under a new checkpoint; cut short, it can be done once more."""
+    stop_stream(lab.paths.name)
     begin = begin_anew(lab)
-    submit_stream(stack)
+    submit_stream(lab.paths.name)
     return begin
+
+
+def still_counting(stack: str) -> str:
+    """Return the line for those who leave a rebuild before its first batch."""
+    return f"the stream counts the log anew by itself; make status NAME={stack} shows how far it is"
 
 
 def stop_stream(stack: str) -> None:

@@ -9,7 +9,8 @@ from infra.docker.compose_stack import compose_stack
 from infra.docker.presence import engine_answers
 from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
-from infra.lab.assembly import open_lab, require_deletable, sweep_by_mark
+from infra.lab.assembly import open_lab, sweep_by_mark
+from infra.lab.deletion import require_deletable
 from infra.lab.remains import remains_of
 from infra.operations.page import stop_page
 from infra.operations.producer import stop_producer
@@ -43,7 +44,7 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
 
     ``run`` maps each step to the function that is called for it; the flow passes one that returns the task of the same name.
     Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers; NotOurs, likewise, if data
-    that is to be deleted lies behind a link.
+    that is to be deleted lies behind a link, or beside something that the lab did not make.
     """
     paths = StackPaths.of(stack)
     with down_asked_for(paths), stack_held(paths):

@@ -15,7 +15,7 @@ from infra.host.processes import COMPONENT_VARIABLE
 from infra.supervision.budget import NAME as BUDGET
 from infra.supervision.control_socket import CONFIGURATION, DIRECTORY, place_socket
 from infra.supervision.private_files import write_environment, write_private
-from trending.errors import ConfigurationConflict, InvalidInput
+from trending.errors import ConfigurationConflict, DamagedFile, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from infra.stack.declaration import Program
 
 LOG_BYTES = "10MB"
-FINAL_EXIT_CODES = f"{InvalidInput.exit_code},{ConfigurationConflict.exit_code}"
+FINAL_EXIT_CODES = ",".join(str(error.exit_code) for error in (InvalidInput, ConfigurationConflict, DamagedFile))
 """Exit codes after which a restart would only fail again. Any other, including 0, is unexpected: programs run for ever."""
 _TOO_MUCH = re.compile(r"""["'\r\n]|\s[;#]""")
 """What a value in the configuration cannot contain: quotes have no escape, and comments begin even within quotes."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 
+from trending.errors import DamagedFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import ExceptionContext
 
 BUSY_SECONDS = 15
 """How long a writer waits for a lock before it fails with "database is locked"."""
@@ -19,10 +24,11 @@ CACHE_KIB = 2_048
 """SQLite's own figure for what a connection may keep of its file in memory."""
 
 
-def open_sqlite(path: Path, cache_kib: int = CACHE_KIB) -> Engine:
+def open_sqlite(path: Path, remedy: str, cache_kib: int = CACHE_KIB) -> Engine:
     """Return an engine on the SQLite file at ``path``: WAL, so readers never block the writer; every commit is synced.
 
-    Each connection keeps up to ``cache_kib`` of the file in memory.
+    Each connection keeps up to ``cache_kib`` of the file in memory. Whatever finds the file damaged raises DamagedFile with
+    ``remedy`` as the next command.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
@@ -32,6 +38,14 @@ def open_sqlite(path: Path, cache_kib: int = CACHE_KIB) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA cache_size=-{cache_kib}")
+
+    @event.listens_for(engine, "handle_error")
+    def _tell_damage(context: ExceptionContext) -> None:
+        error = context.original_exception
+        # The class itself: SQLITE_CORRUPT and SQLITE_NOTADB alone have none of their own (CPython's Modules/_sqlite/util.c).
+        if type(error) is sqlite3.DatabaseError:
+            cause = f"{path} is damaged"
+            raise DamagedFile(cause, str(error), remedy) from error
 
     return engine
 

@@ -21,7 +21,8 @@ LabError                      exit code 1
 ├── ImageUnavailable          14   an image is neither here nor to be had
 ├── Unhealthy                 15   a health check found a part that is not what is wanted of it
 ├── Superseded                16   a take-down was asked for meanwhile, and wins
-└── NotSurvived               17   a game day found a fault that the stack did not come back from
+├── NotSurvived               17   a game day found a fault that the stack did not come back from
+└── DamagedFile               19   the ledger or the serving store cannot be read any more
 Interrupted                   130  a signal; what the command has made is undone
 └── UndoAbandoned             130  one signal more, twice, during the undo; what is left was listed
 
@@ -162,6 +163,12 @@ class ConfigurationConflict(LabError):
     """What exists contradicts what was asked for, and changing it is not ours to decide."""
 
     exit_code = 12
+
+
+class DamagedFile(LabError):
+    """A ledger or a store cannot be read: something else has written into its file, or the disk has lost some of it."""
+
+    exit_code = 19
 
 
 class EngineUnavailable(LabError):

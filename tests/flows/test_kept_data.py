@@ -448,7 +448,7 @@ def test_data_that_could_not_be_deleted_is_not_called_deleted(said: list[str], m
             onerror(None, f"{root}/data/ledger.sqlite", (PermissionError, PermissionError("another user's"), None))
 
     with monkeypatch.context() as patch:
-        patch.setattr("infra.lab.assembly.shutil.rmtree", refused)
+        patch.setattr("infra.lab.deletion.shutil.rmtree", refused)
         with pytest.raises(LabError, match="its data could not be deleted") as caught:
             tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert "ledger.sqlite: another user's" in caught.value.evidence

@@ -357,3 +357,24 @@ def test_data_behind_a_link_is_neither_deleted_nor_said_to_be(link: str, world: 
     assert not paths.root.exists()
     assert (elsewhere / "mine").exists()
     assert "lab" in said[-1]
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("place", ["data/mine", "data/notes.txt", "data/ledger.sqlite.bak", "data.bak", "thesis.txt"])
+def test_what_somebody_has_put_beside_the_data_is_not_deleted(place: str, world: World, said: list[str]) -> None:
+    up()
+    paths = StackPaths.of("lab")
+    mine = paths.root / place
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("three years of work", encoding="ascii")
+    with pytest.raises(NotOurs, match="that the lab did not make") as caught:
+        down(volumes=True)
+    assert world.running, "nothing was touched"
+    assert caught.value.evidence == str(mine)
+    assert f"mv {mine} ~/" in caught.value.next_command
+    assert down()
+    assert mine.exists()
+    mine.unlink()
+    down(volumes=True)
+    assert not paths.root.exists()
+    assert "lab" in said[-1]

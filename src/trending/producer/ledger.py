@@ -10,6 +10,7 @@ lie (``unplaced``), and which of them fell into which minute between the two (``
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, func, select
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.errors import DamagedFile
 from trending.producer import known as what_is_known
 from trending.producer import redriven as sent_back
 from trending.producer.minutes import expected_minutes
@@ -301,9 +303,15 @@ def read_ledger(path: Path, known: Iterable[Known] = ()) -> Ledger:
 
 
 def opened(path: Path) -> Engine:
-    """Return an engine on the ledger at ``path``, with all of today's tables and columns."""
-    engine = open_sqlite(path)
-    metadata.create_all(engine)
-    with engine.begin() as connection:
-        add_column(connection, "runs", "topic_id")
+    """Return an engine on the ledger at ``path``, with all of today's tables and columns; raises DamagedFile."""
+    aside = shlex.quote(str(path.with_name("aside")))
+    move = f"mkdir -p {aside} && mv {shlex.quote(str(path))}* {aside}/"
+    engine = open_sqlite(path, f"{move}, then make up: what was acknowledged before counts as other producers' tweets")
+    try:
+        metadata.create_all(engine)
+        with engine.begin() as connection:
+            add_column(connection, "runs", "topic_id")
+    except DamagedFile:
+        engine.dispose()
+        raise
     return engine

@@ -45,13 +45,17 @@ class Mended:
 
 @dataclass
 class Choice:
-    """What was found among the dead letters. ``done`` were sent back before, ``summed_up`` are records without letters."""
+    """What was found among the dead letters. ``done`` were sent back before, ``summed_up`` are records without letters.
+
+    ``strays`` are mended bodies of letters that are not there, or that the wish leaves out.
+    """
 
     mended: list[Mended] = field(default_factory=list)
     unfit: list[Unfit] = field(default_factory=list)
     done: int = 0
     summed_up: int = 0
     left_for_later: int = 0
+    strays: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: fl
     """
     choice = Choice()
     seen: set[tuple[int, int]] = set()
+    strays = set(wish.bodies)
     size = 0
     for record in letters:
         if (summary := summary_of(record.headers)) is not None:
@@ -81,6 +86,7 @@ def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: fl
         if place is None or place in seen or wish.reason not in own_headers(record.headers).get("reason", ""):
             continue
         seen.add(place)
+        strays.discard(record.offset)
         if record.offset in done:
             choice.done += 1
             continue
@@ -96,6 +102,7 @@ def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: fl
         else:
             size += len(body)
             choice.mended.append(_mended(record, place, verdict.label, body))
+    choice.strays = tuple(sorted(strays))
     return choice
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from trending.database import add_column, as_of_one_moment, open_sqlite
-from trending.errors import REBUILD, ConfigurationConflict, LabError
+from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError
 from trending.serving import counts, epochs, others, pruning, rejects, seals
 from trending.serving.counts import FOREIGN, Batch, metadata
 from trending.serving.ranking_query import LATEST
@@ -95,9 +95,12 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._engine = open_sqlite(path, CACHE_KIB)
+        self._engine = open_sqlite(path, REBUILD, CACHE_KIB)
         try:
             self._make_tables()
+        except DamagedFile:
+            self._engine.dispose()
+            raise
         except DatabaseError as error:
             self._engine.dispose()
             cause = f"the serving store {path} cannot be opened"

@@ -8,7 +8,7 @@ from fakes.stacks import make
 from infra.commands import rebuild
 from infra.forms.parameters import RebuildForm
 from infra.operations.stream import submit_stream
-from trending.errors import NotReady, ServiceDied, StackAbsent
+from trending.errors import Interrupted, NotReady, ServiceDied, StackAbsent
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -54,6 +54,42 @@ def test_a_stream_that_dies_in_a_rebuild_is_not_said_to_go_on(world: World) -> N
     world.fail("watch stream", ServiceDied("stream is stopped", "exit code 1"), ServiceDied("stream is stopped", "exit code 1"))
     with pytest.raises(ServiceDied, match="stream is stopped"):
         rebuild.main(RebuildForm(name="lab"))
+
+
+STILL = "the stream counts the log anew by itself; make status NAME=lab shows how far it is"
+
+
+@pytest.mark.row(21)
+@pytest.mark.parametrize("step", ["remove stream", "launch stream"])
+def test_a_rebuild_that_is_interrupted_leaves_a_stream_that_counts(world: World, said: list[str], step: str) -> None:
+    make()
+    submit_stream("lab")
+    world.fail(step, Interrupted())
+    with pytest.raises(Interrupted):
+        rebuild.main(RebuildForm(name="lab"))
+    assert said[1:] == ["interrupted: the rebuild is finished all the same, since nothing counts before", STILL]
+    assert "stream" in world.programs
+    assert world.changes[-1] == "launch stream"
+
+
+@pytest.mark.row(21)
+def test_a_rebuild_that_is_interrupted_before_its_first_batch_says_how_to_follow_it(world: World, said: list[str]) -> None:
+    make()
+    submit_stream("lab")
+    world.fail("watch stream", Interrupted())
+    with pytest.raises(Interrupted):
+        rebuild.main(RebuildForm(name="lab"))
+    assert said[-1] == STILL
+
+
+def test_a_rebuild_that_is_interrupted_before_it_stops_anything_changes_nothing(world: World, said: list[str]) -> None:
+    make()
+    submit_stream("lab")
+    world.forget_history()
+    world.fail("ends of tweets_topic", Interrupted())
+    with pytest.raises(Interrupted):
+        rebuild.main(RebuildForm(name="lab"))
+    assert (world.changes, said[1:]) == ([], [])
 
 
 @pytest.mark.usefixtures("world")

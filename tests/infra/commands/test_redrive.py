@@ -35,7 +35,8 @@ class DeskInMemory:
     def look(self, wish: Wish) -> Choice:
         self.asked.append(wish)
         mended = [*self.choice.mended, *(Mended(letter, (0, 0), "#m", body, None, ()) for letter, body in wish.bodies.items())]
-        return Choice(mended, [each for each in self.choice.unfit if each.letter not in wish.bodies], self.choice.done)
+        unfit = [each for each in self.choice.unfit if each.letter not in wish.bodies]
+        return Choice(mended, unfit, self.choice.done, strays=self.choice.strays)
 
     def send(self, wish: Wish) -> Sent:
         self.sent.append(wish)
@@ -110,6 +111,14 @@ def test_the_command_after_mending_takes_the_same_letters(desk: DeskInMemory, sa
     bodies = tmp_path / "my letters"
     redrive.main(RedriveForm(name="lab", reason="JSON", bodies=str(bodies)))
     assert said[-1] == f"their bodies are in {bodies}: mend them, then make redrive REASON=JSON BODIES='{bodies}'"
+
+
+def test_a_body_of_no_letter_is_refused_before_anything_is_sent(desk: DeskInMemory, tmp_path: Path) -> None:
+    desk.choice = Choice([FITS], strays=(99,))
+    with pytest.raises(InvalidInput, match=r"99\.json is the body of no letter") as caught:
+        redrive.main(RedriveForm(name="lab", bodies=str(tmp_path), send=True))
+    assert f"make redrive BODIES={tmp_path}" in caught.value.next_command
+    assert desk.sent == []
 
 
 def test_bodies_that_are_no_directory_are_refused(desk: DeskInMemory, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,17 +26,18 @@ from infra.operations.epochs import (
     start_file,
 )
 from infra.stack.state import Wanted, write_state
-from trending.errors import ConfigurationConflict, NotReady
+from trending.errors import ConfigurationConflict, DamagedFile, NotReady
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from fakes.world import World
 
     from infra.lab.assembly import Lab
+    from trending.errors import LabError
     from trending.serving.epochs import Epoch
 
 
@@ -197,10 +199,22 @@ def test_another_topic_is_counted_from_when_it_was_asked_for_and_the_old_one_to_
 
 
 @pytest.mark.row(21)
-def test_a_store_that_does_not_know_its_checkpoints_is_refused_until_it_is_rebuilt(lab: Lab) -> None:
-    lab.paths.store.unlink()
-    with pytest.raises(ConfigurationConflict, match="does not know how far its checkpoints have counted") as caught:
-        resolve_offsets("lab")
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        (Path.unlink, ConfigurationConflict, "does not know how far its checkpoints have counted"),
+        (lambda store: store.write_bytes(b"no database" * 300), DamagedFile, "is damaged"),
+    ],
+)
+def test_a_store_that_is_of_no_use_is_refused_until_it_is_rebuilt_and_keeps_no_producer_from_its_work(
+    lab: Lab, spoil: Callable[[Path], object], error: type[LabError], words: str, said: list[str]
+) -> None:
+    spoil(lab.paths.store)
+    assert resolve_offsets("lab") == {0: 7}, "else no stack could be brought up for the rebuild"
+    assert words in said[-1]
+    assert "make rebuild" in said[-1]
+    with pytest.raises(error, match=words) as caught:
+        counting_epoch(lab, known_topic_id(lab))
     assert caught.value.next_command == "make rebuild"
     assert stream.rebuild_stream("lab") == {0: 7}
     assert opened(lab).starts == {0: 7}

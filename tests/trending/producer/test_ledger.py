@@ -18,6 +18,7 @@ from sqlalchemy import event as engine_event
 from sqlalchemy.exc import OperationalError
 
 from trending import database
+from trending.errors import DamagedFile
 from trending.kafka.log_start import LogStart
 from trending.producer import pruning
 from trending.producer.known import Known, KnownRun
@@ -39,6 +40,16 @@ def path(tmp_path: Path) -> Path:
 def test_without_a_producer_run_the_ledger_is_empty_and_not_made(path: Path) -> None:
     assert read_ledger(path) == Ledger((), {}, {}, 0)
     assert not path.exists()
+
+
+def test_a_damaged_ledger_is_told_with_the_way_to_set_it_aside(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"something else " * 300)
+    with pytest.raises(DamagedFile, match="is damaged") as caught:
+        read_ledger(path)
+    assert f"mv {path}* {path.parent}/aside/" in caught.value.next_command
+    with pytest.raises(DamagedFile):
+        LedgerWriter(path, "run", "")
 
 
 def test_consecutive_records_are_one_interval(path: Path) -> None:

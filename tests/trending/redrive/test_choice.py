@@ -74,6 +74,14 @@ def test_a_mended_body_takes_the_place_of_the_letters_own() -> None:
     assert choice.unfit == [Unfit(1, (1, 101), b"[", Reason.BAD_JSON)]
 
 
+def test_a_body_of_no_letter_is_told() -> None:
+    letters = letter(0, b"{"), letter(1, b"{", offset=100), letter(2, b"{", reason="future"), letter(3, b"{")
+    mended = dict.fromkeys((0, 1, 2, 3, 99), tweet())
+    choice = chosen(*letters, bodies=mended, reason="late", done=(3,), limit=0)
+    assert choice.strays == (1, 2, 99), "it is about the record of letter 0, it is of another reason, it is not there"
+    assert chosen(*letters, bodies={0: tweet()}).strays == ()
+
+
 def test_a_letter_that_was_cut_goes_back_only_with_a_mended_body() -> None:
     cut = letter(0, tweet(), key=b"k" * 800, room=1000)
     assert [each.why for each in chosen(cut).unfit] == ["the letter had no room for its key"]
