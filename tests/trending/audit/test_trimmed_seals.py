@@ -108,8 +108,8 @@ PARTS = st.builds(
 )
 SHARED = st.lists(PARTS, min_size=2, max_size=3)
 """What one epoch after the other counts of a window."""
-COURSE = ("seal", "night", "summarise", "summarise", "summarise", "summarise")
-BESIDE = ("trim", "trim", "trim", "window", "seal")
+COURSE = ("seal", "night", "trim", "summarise", "summarise", "summarise", "summarise")
+BESIDE = ("trim", "trim", "window", "seal")
 """Steps that come anywhere in the course of things."""
 
 
