@@ -91,7 +91,8 @@ class AuditReport:
     both take nothing from the verdict. ``seals`` are what the audit goes on from, ``unused`` says of others why not, ``changed``
     is what the store holds otherwise than when it was sealed.
     ``disordered`` are places of a partition where a tweet of one of our senders follows one that it sent later.
-    ``too_many_open`` are the counts of open windows where there are too many of them to be sealed.
+    ``too_many_open`` are the counts of open windows where there are too many of them to be sealed, ``over_closing`` tweets that
+    keep the ledger's minutes from being closed: it is open on which side of that moment they lie.
     """
 
     acknowledged: int
@@ -131,6 +132,7 @@ class AuditReport:
     unused: tuple[str, ...] = ()
     changed: tuple[Change, ...] = ()
     too_many_open: int = 0
+    over_closing: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -195,6 +197,7 @@ class AuditReport:
             (self.acknowledged_before, f"acknowledged before what the log has: {self.acknowledged_before}"),
             (self.summarised, f"counted in windows that are summarised: {self.summarised}"),
             (self.too_many_open, f"not sealed, too many counts in open windows: {self.too_many_open}"),
+            (self.over_closing, f"not sealed, tweets on both sides of the last closed minute: {self.over_closing}"),
             (self.behind, f"acknowledged behind an open transaction, not audited yet: {self.behind}"),
         )
         return [f"audit: {line}" for number, line in said if number]
@@ -284,4 +287,5 @@ _SUMMED = (
     "unused",
     "changed",
     "too_many_open",
+    "over_closing",
 )

@@ -57,15 +57,15 @@ def examine_topic(
     counted = epochs[-1].counted_to()
     middle = {each: max(begin[each], min(end, counted.get(each, begin[each]))) for each, end in part.ends.items()}
     count(begin, middle, acknowledged, log)
-    seal, too_many_open = None, 0
+    seal, too_many_open, over_closing = None, 0, 0
     if all(counted.get(each, end) <= end for each, end in part.ends.items()):
         agreement = Agreement(evidence, log, acknowledged)
-        seal, too_many_open = agreement.seal(), agreement.too_many_open()
+        seal, too_many_open, over_closing = agreement.seal(), agreement.too_many_open(), agreement.over_closing()
     count(middle, part.ends, acknowledged, log)
     if kept:
         require_behind(kept.seal, log, evidence.ledger)
     report = reconcile(Ledgers(evidence.ledger, ledger_now()), part, log, evidence.view, evidence.letters, longest)
-    report = replace(report, too_many_open=too_many_open)
+    report = replace(report, too_many_open=too_many_open, over_closing=over_closing)
     if kept:
         used = SealUsed(kept.seal.made_at, evidence.topic, kept.seal.ends, kept.seal.records)
         report = replace(report, seals=(used,), changed=kept.changed(evidence.view, has_expired=report.expired_sealed > 0))

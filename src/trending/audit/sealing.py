@@ -117,12 +117,16 @@ class Agreement:
         number = len(self._open.tweets)
         return number if number > MOST_OPEN else 0
 
+    def over_closing(self) -> int:
+        """Return how many tweets lie in one of two minutes, and the last closed one is between those; as of the same moment."""
+        return self.evidence.ledger.over(self._open.closing).total()
+
     def seal(self) -> Kept | None:
         """Return the seal, or None where too much is still open. Call it before the recount goes on to what is in flight."""
         evidence, log, carried = self.evidence, self.recounted, self.recounted.carried
         starts = dict(evidence.range().starts)
         closing, closings, tweets = self._open
-        if len(tweets) > MOST_OPEN or +evidence.ledger.over(closing):
+        if self.too_many_open() or self.over_closing():
             return None
         windows = self._closed(closings)
         rejected = Counter(carried.rejected)

@@ -15,6 +15,7 @@ from trending.kafka.answers import error_of
 from trending.kafka.log_start import LogStartWatch
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
+from trending.producer.reading_back import book_arrived
 from trending.producer.schedule import Schedule
 from trending.producer.stuck_client import STUCK_SECONDS, StuckClient
 from trending.programs.heartbeat import write_heartbeat
@@ -95,6 +96,8 @@ class TweetProducer:
         rate = self._spec.settings.rate
         logger.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
         partitions = self._await_partitions(stop)
+        if partitions:
+            book_arrived(self._spec, time.monotonic, partial(self._goes_on_reading, stop))
         self._schedule = Schedule(rate, time.monotonic())
         while not self._ended(stop):
             now = time.monotonic()
@@ -121,6 +124,10 @@ class TweetProducer:
             self._poll(ROOM_SECONDS)
             self._report_when_due("waiting for the broker")
         return 0
+
+    def _goes_on_reading(self, stop: threading.Event) -> bool:
+        self._report_when_due("starting: reading back")
+        return not stop.is_set()
 
     def _send(self, count: int, partition: int, stop: threading.Event) -> None:
         if self._sent + count > self._ledger.reserved:

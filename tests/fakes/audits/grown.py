@@ -48,6 +48,7 @@ class Site:
         self.store_path = folder / "serving.sqlite"
         self.store = Store(self.store_path)
         self.window_seconds = window_seconds
+        self.checkpoint = "c"
         self.store.take_over(epoch("c", starts=dict.fromkeys(range(partitions), 0), rule=Rule(window_seconds=window_seconds)))
         self.log: list[list[Record]] = [[] for _ in range(partitions)]
         self.firsts = dict.fromkeys(range(partitions), 0)
@@ -112,10 +113,21 @@ class Site:
         self.writer.commit()
         rejects = tuple(Rejects.of(part, Reason.BAD_JSON, offsets) for part, offsets in sorted(self._rejects.items()))
         changed = {key: self._counts[key] for key in self._changed}
-        self.store.write("c", Batch(self.batch, self.now, changed, {}, rejects), self.ends())
+        self.store.write(self.checkpoint, Batch(self.batch, self.now, changed, {}, rejects), self.ends())
         self.batch += 1
         self._changed.clear()
         self._rejects.clear()
+
+    def hand_over(self, checkpoint: str, window_seconds: int) -> None:
+        """Write what came, then let another checkpoint count on from there."""
+        self.write()
+        self.checkpoint, self.window_seconds, self.batch = checkpoint, window_seconds, 0
+        self.store.take_over(epoch(checkpoint, rule=Rule(window_seconds=window_seconds)))
+        self._counts.clear()
+
+    def trim(self, kept: int) -> None:
+        """Trim the next window that has ended and has more hashtags than are ``kept`` by name."""
+        self.store.trim(self.checkpoint, window_start(self.now, self.window_seconds) - self.window_seconds, kept)
 
     def ends(self) -> dict[int, int]:
         return {part: len(log) for part, log in enumerate(self.log)}
@@ -135,7 +147,7 @@ class Site:
         """Empty the store, and count anew what the log has, as `make rebuild` does."""
         self.writer.commit()
         self.store.forget()
-        self.store.take_over(epoch("c", starts=dict(self.firsts), rule=Rule(window_seconds=self.window_seconds)))
+        self.store.take_over(epoch(self.checkpoint, starts=dict(self.firsts), rule=Rule(window_seconds=self.window_seconds)))
         self._counts.clear()
         for part, log in enumerate(self.log):
             for record in log[self.firsts[part] :]:
@@ -152,7 +164,7 @@ class Site:
         """Prune both files; of the store's windows those that end by ``until`` and that the log has lost."""
         start = self.start()
         self.writer.prune(start)
-        self.store.prune("c", min(start.gone_until, until), start.firsts)
+        self.store.prune(self.checkpoint, min(start.gone_until, until), start.firsts)
 
     def audit(self, meanwhile: Callable[[], None] = lambda: None) -> AuditReport:
         """Audit everything as ``infra.operations.audit`` does; see ``examine``."""

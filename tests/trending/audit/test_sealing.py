@@ -16,7 +16,7 @@ from trending.audit.audit_report import Change
 from trending.audit.seal import FORM, Unfit
 from trending.audit.sealing import OPEN_SECONDS, Kept, require_letters_behind
 from trending.errors import AuditFailed
-from trending.producer.ledger import Interval
+from trending.producer.ledger import ExpiredCounts, Interval, Ledger
 from trending.settings import WindowTime
 from trending.stream.letters import Letters
 from trending.tweets.rule import Reason
@@ -394,6 +394,24 @@ def test_too_many_open_counts_are_not_sealed(lab: Lab, monkeypatch: pytest.Monke
     assert unsealed.seal is None
     assert unsealed.report.clean
     assert said in unsealed.report.lines(None)
+
+
+def test_tweets_on_both_sides_of_the_last_expired_minute_are_not_sealed_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Retention has taken the whole log of a stack at rest, and the ledger cannot tell which of them lay in which minute."""
+    lab = Lab(start={0: 20}, firsts={0: 20}, ends={0: 20}, counted_to={0: 20})
+    pruned = Ledger((), {}, {"run": 60}, 0, {("run", MINUTE, MINUTE + 60, "#a"): 2}, expired={("run", 0): 20})
+    expired = {"run": ExpiredCounts(MINUTE, 18)}
+    monkeypatch.setattr(lab, "ledger", lambda _seal: replace(pruned, expired_counts=expired))
+    found = lab.examine()
+    assert found.seal is None
+    assert found.report.clean
+    assert "audit: not sealed, tweets on both sides of the last closed minute: 2" in found.report.lines(None)
+    expired["run"] = ExpiredCounts(MINUTE + 60, 18)
+    sealed = lab.examine()
+    assert sealed.seal is not None
+    assert not [line for line in sealed.report.lines(None) if "not sealed" in line]
 
 
 def test_an_audit_that_finds_a_fault_seals_nothing(lab: Lab) -> None:

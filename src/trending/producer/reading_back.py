@@ -1,0 +1,155 @@
+"""Reading back what became of the last life's tweets behind its last marker: those that are in the log did arrive.
+
+Only that is booked. A request that was under way when the process died may still be appended, so an id that is not there yet
+stays unknown. Whatever range is read, and however often, nothing wrong is booked: a record that is there stays there.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from trending.errors import NotReady
+from trending.kafka.log_reader import is_end, log_ends, open_consumer, place_of, to_record
+from trending.producer.ledger import opened
+from trending.producer.ledger_writer import LedgerWriter
+from trending.settings import Rule
+from trending.tweets.record_id import identity_of
+from trending.tweets.rule import Kind, classify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from trending.kafka.log_reader import Record
+    from trending.programs.specifications import ProducerSpec
+
+logger = logging.getLogger("trending.producer")
+
+ANSWER_SECONDS = 2.0
+"""Less than a heartbeat may be old: nobody beats while the broker is asked for the log's ends."""
+READING_SECONDS = 15.0
+"""Behind a marker lie at most the 100,000 tweets of librdkafka's queue, and what others wrote since: mostly below a second."""
+_CHUNK = 5_000
+_WAIT_SECONDS = 0.3
+MOST_LIVES = 100
+"""So many lives before the last one are asked for a place in a partition in which that has none."""
+# The rows of this table are never replaced, so their numbers follow the order of the lives. A redrive's run is no producer's.
+_LIVES = "SELECT run FROM runs WHERE topic_id = ? AND run NOT IN (SELECT run FROM redriven) ORDER BY rowid DESC LIMIT ?"
+# By the key, last row first: a life of weeks has millions of them.
+_LAST_ACKED = (
+    "SELECT last_sequence, first_offset + last_sequence - first_sequence + 1 FROM acked WHERE run = ? AND partition = ? "
+    "ORDER BY first_sequence DESC LIMIT 1"
+)
+_LAST_UNPLACED = (
+    "SELECT last_sequence, end_offset FROM unplaced WHERE run = ? AND partition = ? ORDER BY first_sequence DESC LIMIT 1"
+)
+
+
+class _Proven(NamedTuple):
+    """What the ledger has of a partition: the last sequence of the last life, -1 without one, and the offset behind its records.
+
+    Where it has none there, the offset is that of the lives before it: one life follows the other.
+    """
+
+    last_sequence: int = -1
+    end: int = 0
+
+
+def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Callable[[], bool]) -> int:
+    """Book the tweets of the last life that are in the log and have no acknowledgement; returns their number.
+
+    Call it before this life has reserved anything: then its run is not in the ledger yet. While records are read, ``goes_on`` is
+    asked several times a second; it is to beat, and to return False when it is time to end. All of it is one transaction. What is
+    not read by then or within ``READING_SECONDS`` stays unknown, and so does everything where no broker answers: that is said.
+    """
+    lives = _lives(spec)
+    if not lives:
+        return 0
+    run = lives[0]
+    booked: set[int] = set()
+    deadline = monotonic() + READING_SECONDS
+
+    def require_time() -> None:
+        if not goes_on() or monotonic() > deadline:
+            cause = f"the log was not read within {READING_SECONDS:.0f} s, or until this life had to end"
+            raise NotReady(cause, spec.topic, "make status")
+
+    with closing(LedgerWriter(spec.ledger, run, spec.topic_id)) as ledger:
+        try:
+            log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
+            proven = _proven(spec, lives, log)
+            for record in _read(spec, log, proven, require_time):
+                identity = identity_of(record.key, record.headers)
+                if identity is None or identity[0] != run:
+                    continue
+                sequence = identity[1]
+                verdict = classify(record.value, record.append_time, Rule())
+                # The ids of a life grow in each partition: one that comes again is a duplicate, which is the audit's to tell.
+                fresh = sequence > proven[record.partition].last_sequence and sequence not in booked
+                if fresh and verdict.kind is Kind.TWEET:
+                    ledger.acknowledge(sequence, record.partition, record.offset, record.append_time, verdict.label)
+                    booked.add(sequence)
+        except (NotReady, KafkaException) as error:
+            logger.warning("what became of run %s behind its last marker stays unknown: %s", run, error)
+    if booked:
+        logger.info("run %s: %d tweets behind its last marker have arrived", run, len(booked))
+    return len(booked)
+
+
+def _lives(spec: ProducerSpec) -> list[str]:
+    """Return the runs of the lives on this topic, the last one first."""
+    engine = opened(spec.ledger)
+    with engine.connect() as connection:
+        found: list[str] = list(connection.exec_driver_sql(_LIVES, (spec.topic_id, MOST_LIVES)).scalars())
+    engine.dispose()
+    return found
+
+
+def _proven(spec: ProducerSpec, lives: Sequence[str], partitions: Iterable[int]) -> dict[int, _Proven]:
+    """Return partition → what is proven of it."""
+    engine = opened(spec.ledger)
+    with engine.connect() as connection:
+        found = {each: _proven_of(connection, lives, each) for each in partitions}
+    engine.dispose()
+    return found
+
+
+def _proven_of(connection: Connection, lives: Sequence[str], partition: int) -> _Proven:
+    for run in lives:
+        rows = [row for query in (_LAST_ACKED, _LAST_UNPLACED) for row in connection.exec_driver_sql(query, (run, partition))]
+        if rows:
+            end = max(end for _last, end in rows)
+            return _Proven(max(last for last, _end in rows) if run == lives[0] else -1, end)
+    return _Proven()
+
+
+def _read(
+    spec: ProducerSpec,
+    log: Mapping[int, tuple[int, int]],
+    proven: Mapping[int, _Proven],
+    require_time: Callable[[], None],
+) -> Iterator[Record]:
+    """Yield the records behind the last proven ones; ``log`` is partition → first offset and end."""
+    starts = {part: max(first, proven[part].end) for part, (first, _end) in log.items()}
+    ends = {part: end for part, (_first, end) in log.items() if starts[part] < end}
+    if not ends:
+        return
+    consumer = open_consumer(spec.connection, end_events=True)
+    try:
+        consumer.assign([TopicPartition(spec.topic, part, starts[part]) for part in ends])
+        left = set(ends)
+        while left:
+            require_time()
+            for message in consumer.consume(_CHUNK, timeout=_WAIT_SECONDS):
+                partition, offset = place_of(message)
+                if not is_end(message) and offset < ends[partition]:
+                    yield to_record(message)
+                if offset >= ends[partition] - (0 if is_end(message) else 1):
+                    left.discard(partition)
+    finally:
+        consumer.close()
