@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from prefect import flow
@@ -10,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.runs.artifacts import leave_ranking, progress_left
 from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
-from infra.console.interruptions import finished_despite_signals
+from infra.console.interruptions import begun_despite_signals, finished_despite_signals
 from infra.console.reporting import say
 from infra.forms.parameters import AuditForm, AuditRange
 from infra.forms.terminal import run_command
@@ -71,12 +72,17 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
         try:
             return look(stack, wait_for_catch_up(stack))
         finally:
-            with finished_despite_signals():
-                resting = open_lab(stack).state.resting
-                if resume:
-                    launch_producer(stack)
-                    wait_for_producer(stack)
-                set_resting_programs(StackPaths.of(stack), resting - {PRODUCER} if resume else resting | {PRODUCER})
+            begun_despite_signals(partial(_leave_producer, stack, runs=resume))
+
+
+def _leave_producer(stack: str, *, runs: bool) -> None:
+    """Start the producer again, or record that it rests on purpose."""
+    with finished_despite_signals():
+        resting = open_lab(stack).state.resting
+        if runs:
+            launch_producer(stack)
+            wait_for_producer(stack)
+        set_resting_programs(StackPaths.of(stack), resting - {PRODUCER} if runs else resting | {PRODUCER})
 
 
 def say_figures(report: AuditReport, zone: ZoneInfo | None) -> None:

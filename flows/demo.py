@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from prefect import flow
 
@@ -13,6 +14,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from flows.tear_down import tear_down
+from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
 from infra.forms.parameters import AuditForm, DemoForm, StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
@@ -56,7 +58,7 @@ def taken_down_in_the_end(stack: str) -> Iterator[None]:
         yield
         tear_down(TearDownForm(name=stack, volumes=True, confirm=stack))
     except BaseException:
-        take_down_own(stack)  # no flow: a second signal would end that before it has begun
+        begun_despite_signals(partial(take_down_own, stack))  # no flow: a second signal would end that before it has begun
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prefect import flow
@@ -10,6 +11,8 @@ from flows.runs.artifacts import last_lines, leave_output
 from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.runs.stopwatch import Stopwatch
+from infra.console.interruptions import begun_despite_signals, of_a_signal
+from infra.console.reporting import say
 from infra.forms.parameters import LastStep, StartUpForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import reset_repairs
@@ -71,12 +74,17 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                 if isinstance(error, LabError):  # not after an interruption: somebody is waiting for its end
                     logs = last_lines(stack)  # before the undo deletes them
             finally:
-                undo(stack, before, error)
+                begun_despite_signals(partial(undo, stack, before, error))
             leave_output(stack, logs, "Last lines of everything when start-up failed")
             raise
     # A person asked for the stack again: the budget of repairs starts anew.
-    reset_repairs(StackPaths.of(stack).health)
-    return stopwatch.finish(open_lab(stack))
+    try:
+        reset_repairs(StackPaths.of(stack).health)
+        return stopwatch.finish(open_lab(stack))
+    except BaseException as error:
+        if of_a_signal(error):
+            say(f"all steps were done: make status NAME={stack} shows what runs, make down NAME={stack} ends it")
+        raise
 
 
 def recorded_settings(name: str) -> dict[str, Any]:

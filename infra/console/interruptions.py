@@ -103,6 +103,20 @@ def finished_despite_signals() -> Iterator[None]:
                     signal.signal(number, handler)
 
 
+def begun_despite_signals(undo: Callable[[], object]) -> None:
+    """Call an undo that finishes despite signals, and once more if one came before it had begun.
+
+    A signal often comes twice within milliseconds, to the group and from make, and Prefect's handler raises at each. With other
+    threads at work, some of that time lies between the ``except`` that calls the undo and the undo's own handlers.
+    """
+    try:
+        undo()
+    except BaseException as error:
+        if _number_of(error) is None or isinstance(error, UndoAbandoned):
+            raise
+        undo()
+
+
 def undo_under_way() -> bool:
     """Whether this process is undoing something, so that a signal is no reason to stop."""
     return _heard.undoing > 0

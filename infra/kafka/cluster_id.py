@@ -35,7 +35,7 @@ def check_cluster_id(meta: str, expected: str, where: str, stack: str) -> None:
     """
     found = cluster_id_in(meta)
     if expected and found != expected:
-        cause = "the data belongs to another cluster"
+        cause = "the data belongs to another cluster" if found else "the data does not tell to which cluster it belongs"
         evidence = f"{where}: cluster.id {found or 'unknown'}, the stack's is {expected}"
         raise ConfigurationConflict(cause, evidence, f"put the right data back, or {ways_past(stack)}")
 

@@ -28,7 +28,7 @@ def require_deletable(paths: StackPaths) -> None:
 
     Behind a link only the link would go, and what it leads to may be more. What somebody has put there would go for good.
     """
-    for place in (paths.root, paths.data, *_entries(paths.data)):
+    for place in (paths.root.parent, paths.root, paths.data, *_entries(paths.data)):
         if place.is_symlink():
             cause = f"data of the stack {paths.name} lies behind a link, which is not followed: nothing was touched"
             by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"

@@ -16,6 +16,7 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
+from infra.stack.state import is_held
 from trending.audit.evidence import Evidence
 from trending.audit.examination import examine_topic
 from trending.audit.kept_counts import as_kept, with_others
@@ -75,7 +76,10 @@ def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
     to.
     """
     lab = open_lab(stack)
-    return examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS, since_seal=since_seal).report
+    report = examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS, since_seal=since_seal).report
+    if not report.clean and is_held(lab.paths):
+        say("another command works on this stack, a rebuild perhaps: audit again when it has ended")
+    return report
 
 
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:

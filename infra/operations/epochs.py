@@ -86,7 +86,7 @@ def resolve_offsets(stack: str) -> dict[int, int]:
     try:
         with closing(_store(lab)) as store:
             return dict(_resolved(lab, store, topic).starts)
-    except (DamagedFile, ConfigurationConflict) as error:
+    except DamagedFile as error:
         say(f"{error.cause}: nothing is counted before make rebuild")
         return _begun(lab, topic)
 
@@ -161,8 +161,8 @@ def _name(key: str, number: int) -> str:
 def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     """Open the epoch of a store made before there were epochs, and return it; None where nothing was ever counted.
 
-    It ends where Spark's checkpoint says that the last batch in the store ended. Raises ConfigurationConflict where there are
-    checkpoints and the store does not know them: it was deleted, or is an older copy.
+    It ends where Spark's checkpoint says that the last batch in the store ended. Raises DamagedFile where there are checkpoints
+    and the store does not know them: it was deleted, or is an older copy.
     """
     key = key_of(lab, topic, _BEFORE_EPOCHS)
     name = _name(key, 0)
@@ -174,7 +174,7 @@ def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     ends = batch_ends(path, lab.settings.stack.topic).get(last, {}) if last is not None else {}
     if begun - {name} or (begun and not ends):
         cause = "the serving store does not know how far its checkpoints have counted: it is another one, or an older copy"
-        raise ConfigurationConflict(cause, f"{lab.paths.store}, checkpoints {sorted(begun)}", REBUILD)
+        raise DamagedFile(cause, f"{lab.paths.store}, checkpoints {sorted(begun)}", REBUILD)
     return store.take_over(_epoch(lab, name, key, topic, _recorded(start_file(path)), ends))
 
 

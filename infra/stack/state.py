@@ -124,6 +124,15 @@ def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
         lock.release()
 
 
+def is_held(paths: StackPaths) -> bool:
+    """Whether a command holds the stack's lock now."""
+    try:
+        with stack_held(paths, timeout=0.0):
+            return False
+    except StackBusy:
+        return True
+
+
 @contextmanager
 def down_asked_for(paths: StackPaths) -> Iterator[None]:
     """Signal that a take-down waits for the stack's lock, so that healers give way; it ends with this process at the latest."""

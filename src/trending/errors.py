@@ -22,7 +22,7 @@ LabError                      exit code 1
 ├── Unhealthy                 15   a health check found a part that is not what is wanted of it
 ├── Superseded                16   a take-down was asked for meanwhile, and wins
 ├── NotSurvived               17   a game day found a fault that the stack did not come back from
-└── DamagedFile               19   the ledger or the serving store cannot be read any more
+└── DamagedFile               19   a ledger or a store is damaged, or not the one that belongs here
 Interrupted                   130  a signal; what the command has made is undone
 └── UndoAbandoned             130  one signal more, twice, during the undo; what is left was listed
 
@@ -166,7 +166,7 @@ class ConfigurationConflict(LabError):
 
 
 class DamagedFile(LabError):
-    """A ledger or a store cannot be read: something else has written into its file, or the disk has lost some of it."""
+    """A ledger or a store is damaged, or not the one that belongs here: it was deleted, or another is in its place."""
 
     exit_code = 19
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,14 @@ def test_a_running_stack_is_audited_and_nothing_in_it_changes(world: World, arti
         assert audit().clean
     assert world.changes == []
     assert "lost 0, duplicated 0" in artifacts["audit"]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_fault_found_beside_another_command_is_told_with_it(world: World, said: list[str], *, held: bool) -> None:
+    append(world, replace(lost_tweet(), append_time=time.time() - 100))
+    with stack_held(StackPaths.of("lab")) if held else nullcontext(), pytest.raises(AuditFailed):
+        audit()
+    assert any("another command works on this stack" in line for line in said) is held
 
 
 def test_what_is_in_flight_is_told_and_a_stream_that_stands_still_fails_the_audit(world: World, said: list[str]) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.clock import FakeClock
 from fakes.plain import lab_stack
+from prefect.exceptions import TerminationSignal
 
 from flows import audit, demo, tear_down
 from flows import start_up as module
 from flows.notebook.cells import relay_interrupted
 from flows.runs import server as serving
-from infra.console.interruptions import raise_on_signals
+from infra.console.interruptions import begun_despite_signals, raise_on_signals
 from infra.docker.marks import DockerMarks, MarkedContainer
 from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
@@ -205,6 +206,60 @@ def test_a_take_down_that_is_abandoned_says_what_is_left(world: World, monkeypat
         tear_down.main(TearDownForm(name="lab"))
     assert "This is left: kafka (container kafka, running)" in said[-1]
     assert read_state(StackPaths.of("lab")) is not None
+
+
+def at_once(step: Callable[..., object]) -> Callable[..., object]:
+    """Return the step with a signal before its first call has done anything, as make's own that follows its group's."""
+    waiting = [TerminationSignal(signal.SIGTERM)]
+
+    def hit_at_first(*arguments: Any, **named: Any) -> object:
+        if waiting:
+            raise waiting.pop()
+        return step(*arguments, **named)
+
+    return hit_at_first
+
+
+def test_a_signal_that_comes_twice_before_the_undo_has_begun_keeps_nothing_from_being_undone(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "undo", at_once(module.undo))
+    world.fail("watch stream", hit(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        up()
+    assert (world.running, world.supervised) == (set(), False)
+    assert said[-1] == UNDONE
+
+
+def test_a_signal_after_the_last_step_says_how_to_see_and_to_end_what_runs(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "reset_repairs", lambda _path: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        up()
+    assert world.running
+    assert said[-1] == "all steps were done: make status NAME=lab shows what runs, make down NAME=lab ends it"
+
+
+def test_an_audit_that_is_hit_twice_at_once_starts_its_producer_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    up()
+    monkeypatch.setattr(audit, "_leave_producer", at_once(audit._leave_producer))
+    world.fail("read tweets_topic", hit(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        audit.recount("lab", resume=True)
+    assert "producer" in world.running
+
+
+def test_an_error_of_the_undo_itself_is_no_second_signal() -> None:
+    calls: list[int] = []
+
+    def failing() -> None:
+        calls.append(1)
+        raise UndoAbandoned
+
+    with pytest.raises(UndoAbandoned):
+        begun_despite_signals(failing)
+    assert len(calls) == 1
 
 
 def test_an_audit_that_is_interrupted_twice_starts_its_producer_again(world: World) -> None:

@@ -18,6 +18,8 @@ def test_data_of_another_cluster_is_refused_with_both_ids() -> None:
     assert "cluster.id theirs, the stack's is ours" in caught.value.evidence
     assert "/data/meta.properties" in caught.value.evidence
     assert "make down NAME=lab VOLUMES=1" in caught.value.next_command
+    with pytest.raises(ConfigurationConflict, match="does not tell to which cluster"):
+        check_cluster_id("", "ours", "/data/meta.properties", "lab")
 
 
 def test_a_cluster_id_is_sixteen_bytes_as_kafka_writes_them() -> None:

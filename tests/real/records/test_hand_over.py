@@ -214,7 +214,7 @@ def test_a_store_that_is_deleted_ends_the_job_and_a_rebuild_brings_everything_ba
         return "was deleted while the stream ran" in (live.paths.output_file("stream", "err")).read_text(encoding="utf-8")
 
     live.wait_until(told, 60, "the job says so")
-    assert "make rebuild" in live.command("start_up", *live.up_arguments(), code=12)
+    assert "make rebuild" in live.command("start_up", *live.up_arguments(), code=19)
     live.command("rebuild", f"--name={live.name}")
     live.audit()
 
