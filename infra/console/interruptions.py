@@ -153,17 +153,33 @@ class DroppedSignals:
     others: Callable[[sys.UnraisableHookArgs], object]
 
     def see(self, dropped: sys.UnraisableHookArgs) -> None:
-        """Start a thread that sends the signal, or pass on what no signal has raised."""
+        """Start a thread that sends the signal, or pass on what no signal has raised.
+
+        What another signal raises in here, as make's own does that follows its group's, Python would drop as well.
+        """
+        try:
+            self._see(dropped)
+        except BaseException as error:
+            number = _number_of(error)
+            if number is None:
+                raise
+            _deliver_again(number)
+
+    def _see(self, dropped: sys.UnraisableHookArgs) -> None:
         number = _number_of(dropped.exc_value)
         if number is None:
             self.others(dropped)
             return
-        _heard.at = -ECHO_SECONDS
         if isinstance(dropped.exc_value, UndoAbandoned):
             _heard.abandoned = False
             _handle(_count)
-        # Not threading.Thread, since the main thread may hold the locks of that module at this very place.
-        _thread.start_new_thread(_send_soon, (number,))
+        _deliver_again(number)
+
+
+def _deliver_again(number: int) -> None:
+    _heard.at = -ECHO_SECONDS
+    # Not threading.Thread, since the main thread may hold the locks of that module at this very place.
+    _thread.start_new_thread(_send_soon, (number,))
 
 
 def _number_of(error: BaseException | None) -> int | None:

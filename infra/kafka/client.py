@@ -92,7 +92,7 @@ class BrokerClient:
 
         Raises ConfigurationConflict when one answers and advertises only addresses that nobody reaches. librdkafka closes the
         connection that was dialled as soon as it has learned the advertised addresses, so metadata of such a cluster comes back
-        by luck: after 0.0 to 1.3 s, or not within 2 s, which happened to one question in ten (librdkafka 2.16.0, 2026-11-29).
+        by luck, or not within 2 s (docs/decisions/0129).
         """
         try:
             with self._asked() as admin:

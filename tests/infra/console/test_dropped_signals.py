@@ -8,8 +8,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from prefect.exceptions import TerminationSignal
 
 from infra.console import interruptions
 from trending.errors import Interrupted
@@ -112,6 +115,20 @@ def test_so_is_each_kind_of_signal(number: signal.Signals) -> None:
 def test_an_undo_whose_end_was_dropped_is_abandoned() -> None:
     done = run("a finalizer", UNDO)
     assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", f"{interruptions.ONCE_MORE}interrupted\n")
+
+
+def test_one_that_comes_while_another_is_seen_to_is_not_dropped_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    delivered: list[int] = []
+    monkeypatch.setattr(interruptions, "_deliver_again", delivered.append)
+
+    def hit(_dropped: object) -> None:
+        raise TerminationSignal(signal.SIGTERM)
+
+    seen: Any = SimpleNamespace(exc_value=ValueError())
+    interruptions.DroppedSignals(hit).see(seen)
+    assert delivered == [signal.SIGTERM]
+    with pytest.raises(ZeroDivisionError):
+        interruptions.DroppedSignals(lambda _dropped: 1 / 0).see(seen)
 
 
 def test_what_a_finalizer_raises_itself_is_told_as_ever() -> None:
