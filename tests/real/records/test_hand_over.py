@@ -1,7 +1,7 @@
 """One epoch hands over to the next, and a running stack is audited: whatever changes, nothing is lost or counted twice.
 
 One stack goes through all of it, in this order: an audit covers everything that has happened to it before. Its first audits meet
-a log and a store that move by 20,000 tweets a second. The others are at 500, since the log would have 8 million tweets at its end.
+a log and a store that move by 20,000 tweets a second. The others are at 500, else the log would have 8 million in the end.
 """
 
 from __future__ import annotations
