@@ -231,15 +231,15 @@ def advertised(connection: KafkaConnection) -> set[str]:
     return learned
 
 
-def require_dialled(bootstrap: str, advertised: set[str]) -> None:
-    """Raise ConfigurationConflict if brokers give addresses for themselves, and a server that programs dial is none of them.
+def require_dialled(bootstrap: str, addresses: set[str]) -> None:
+    """Raise ConfigurationConflict if brokers advertise ``addresses`` that contradict the ones that programs dial.
 
-    Servers that are dialled and not among them are brokers that have not come up yet, as long as all that came up are dialled.
+    Dialled addresses that are missing are no contradiction while all that are there are dialled: those brokers may still come up.
     """
     dialled = set(bootstrap.split(","))
-    if advertised and not dialled <= advertised and not dialled > advertised:
+    if addresses and not dialled <= addresses and not dialled > addresses:
         cause = "the broker advertises another address than the one that programs dial"
-        evidence = f"advertised {sorted(advertised)}, dialled {sorted(dialled)}"
+        evidence = f"advertised {sorted(addresses)}, dialled {sorted(dialled)}"
         raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
 
 

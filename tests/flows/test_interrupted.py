@@ -250,7 +250,7 @@ def test_an_audit_that_is_hit_twice_at_once_starts_its_producer_again(world: Wor
     assert "producer" in world.running
 
 
-def test_an_error_of_the_undo_itself_is_no_second_signal() -> None:
+def test_an_undo_that_is_abandoned_is_not_begun_again() -> None:
     calls: list[int] = []
 
     def failing() -> None:

@@ -128,8 +128,20 @@ def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
     return str(view.topic_id)
 
 
-def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end: dict[int, int]) -> Generator[Record]:
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def read_log(
+    connection: KafkaConnection,
+    topic: str,
+    start: dict[int, int],
+    end: dict[int, int],
+    before_poll: Callable[[], None] = _nothing,
+) -> Generator[Record]:
     """Yield every record from ``start`` to ``end`` (partition → offset, exclusive) in the order of each partition.
+
+    ``before_poll`` is called several times a second; what it raises ends the reading.
 
     Offsets without a record are passed over: transaction markers, aborted records, and what compaction removed. So the end is
     where the consumer stands, not the offset of a last record. Raises NotReady when nothing arrives for 30 s or a partition
@@ -141,7 +153,9 @@ def read_log(connection: KafkaConnection, topic: str, start: dict[int, int], end
     consumer = open_consumer(connection, end_events=True)
     try:
         consumer.assign([TopicPartition(topic, partition, start.get(partition, 0)) for partition in open_partitions])
-        for message in _messages(consumer, _CHUNK, topic, lambda: f"partitions {sorted(open_partitions)} end at {end}"):
+        for message in _messages(
+            consumer, _CHUNK, topic, lambda: f"partitions {sorted(open_partitions)} end at {end}", before_poll
+        ):
             partition, offset = place_of(message)
             if not is_end(message) and offset < end[partition]:
                 yield to_record(message)
@@ -199,18 +213,23 @@ def _read_run(consumer: Consumer, topic: str, partition: int, offsets: list[int]
             return
 
 
-def _messages(consumer: Consumer, most: int, topic: str, awaited: Callable[[], str]) -> Iterator[Message]:
+def _messages(
+    consumer: Consumer, most: int, topic: str, awaited: Callable[[], str], before_poll: Callable[[], None] = _nothing
+) -> Iterator[Message]:
     """Yield messages and end events one by one, as ``chunks_of`` does."""
-    return chain.from_iterable(chunks_of(consumer, most, topic, awaited))
+    return chain.from_iterable(chunks_of(consumer, most, topic, awaited, before_poll))
 
 
-def chunks_of(consumer: Consumer, most: int, topic: str, awaited: Callable[[], str]) -> Iterator[list[Message]]:
+def chunks_of(
+    consumer: Consumer, most: int, topic: str, awaited: Callable[[], str], before_poll: Callable[[], None] = _nothing
+) -> Iterator[list[Message]]:
     """Yield messages and end events, at most ``most`` of them at once; raises NotReady when nothing arrives for 30 s.
 
-    ``awaited`` says what was asked for, for the error.
+    ``awaited`` says what was asked for, for the error. ``before_poll`` is as ``read_log`` has it.
     """
     silent_since = time.monotonic()
     while True:
+        before_poll()
         messages = consumer.consume(most, timeout=0.3)
         if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
             cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"

@@ -10,10 +10,10 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from trending.errors import NotReady
-from trending.kafka.log_reader import is_end, log_ends, open_consumer, place_of, to_record
+from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.producer.ledger import opened
 from trending.producer.ledger_writer import LedgerWriter
 from trending.settings import Rule
@@ -21,11 +21,10 @@ from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Connection
 
-    from trending.kafka.log_reader import Record
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -34,8 +33,6 @@ ANSWER_SECONDS = 2.0
 """Less than a heartbeat may be old: nobody beats while the broker is asked for the log's ends."""
 READING_SECONDS = 15.0
 """Behind a marker lie at most the 100,000 tweets of librdkafka's queue, and what others wrote since: mostly below a second."""
-_CHUNK = 5_000
-_WAIT_SECONDS = 0.3
 MOST_LIVES = 100
 """So many lives before the last one are asked for a place in a partition in which that has none."""
 # The rows of this table are never replaced, so their numbers follow the order of the lives. A redrive's run is no producer's.
@@ -83,7 +80,8 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
         try:
             log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
             proven = _proven(spec, lives, log)
-            for record in _read(spec, log, proven, require_time):
+            starts = {part: max(first, proven[part].end) for part, (first, _end) in log.items()}
+            for record in read_log(spec.connection, spec.topic, starts, ends_of(log), require_time):
                 identity = identity_of(record.key, record.headers)
                 if identity is None or identity[0] != run:
                     continue
@@ -126,30 +124,3 @@ def _proven_of(connection: Connection, lives: Sequence[str], partition: int) -> 
             end = max(end for _last, end in rows)
             return _Proven(max(last for last, _end in rows) if run == lives[0] else -1, end)
     return _Proven()
-
-
-def _read(
-    spec: ProducerSpec,
-    log: Mapping[int, tuple[int, int]],
-    proven: Mapping[int, _Proven],
-    require_time: Callable[[], None],
-) -> Iterator[Record]:
-    """Yield the records behind the last proven ones; ``log`` is partition → first offset and end."""
-    starts = {part: max(first, proven[part].end) for part, (first, _end) in log.items()}
-    ends = {part: end for part, (_first, end) in log.items() if starts[part] < end}
-    if not ends:
-        return
-    consumer = open_consumer(spec.connection, end_events=True)
-    try:
-        consumer.assign([TopicPartition(spec.topic, part, starts[part]) for part in ends])
-        left = set(ends)
-        while left:
-            require_time()
-            for message in consumer.consume(_CHUNK, timeout=_WAIT_SECONDS):
-                partition, offset = place_of(message)
-                if not is_end(message) and offset < ends[partition]:
-                    yield to_record(message)
-                if offset >= ends[partition] - (0 if is_end(message) else 1):
-                    left.discard(partition)
-    finally:
-        consumer.close()

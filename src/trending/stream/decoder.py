@@ -95,7 +95,7 @@ def _count(batch: pa.RecordBatch, rule: Rule) -> pa.RecordBatch:
 def _by_window(starts: NDArray[np.int64], hashtags: Sequence[str], plain: NDArray[np.bool_]) -> Iterator[tuple[int, str, int]]:
     """Yield window, hashtag and number of the plain tweets.
 
-    A batch within one window, as nearly all are when time matters, is counted by names alone: 0.06 µs a tweet, pairs take 0.21.
+    At high rates nearly every batch lies within one window, and names alone are counted: 0.06 µs a tweet, 0.21 with pairs.
     """
     if plain.all() and starts.size and starts.min() == starts.max():
         window = starts[0].item()
