@@ -11,7 +11,8 @@ from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECON
 from infra.host.paths import CHECKOUT
 from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import InvalidInput
-from trending.settings import LabSettings, PageSettings, Section
+from trending.sections import Section
+from trending.settings import LabSettings, PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

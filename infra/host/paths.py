@@ -164,6 +164,11 @@ class StackPaths:
         """Return where the configuration lies of a broker that runs as a process."""
         return self.run / f"{service}.properties"
 
+    @property
+    def access(self) -> Path:
+        """What lets the stack's clients into a cluster that asks who they are; readable for its user only, gone after ``down``."""
+        return self.run / "access.json"
+
     def heartbeat(self, program: str) -> Path:
         """Return the heartbeat file of a program."""
         return self.run / f"{program}.heartbeat.json"

@@ -24,6 +24,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from trending.access_settings import PROBE_TOPIC
 from trending.errors import ConfigurationConflict, NotReady
 from trending.kafka.answers import answer_of
 
@@ -36,8 +37,6 @@ ADMIN_SETTINGS = {"client.id": "trending-admin", "reconnect.backoff.ms": 20, "re
 LEARNING_SETTINGS = {**ADMIN_SETTINGS, "metadata.recovery.strategy": "none", "statistics.interval.ms": 20}
 LEARNING_SECONDS = 0.5
 """Longest wait for an answer; a broker that refuses connections costs this on top of the question's timeout."""
-PROBE_TOPIC = "trending_probe"
-"""Carries the readiness probe's nonces, so that the tweets' topic stays clean."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +156,17 @@ class BrokerClient:
             remedy = "ask for the settings it has, or make down VOLUMES=1, then make up"
             raise ConfigurationConflict(cause, "; ".join(differing), remedy)
         return view
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic with all its records; one that does not exist is fine. Raises NotReady otherwise."""
+        try:
+            with self._asked() as admin:
+                answer_of(admin.delete_topics([name], operation_timeout=10, request_timeout=15)[name], 20)
+        except (KafkaException, TimeoutError) as error:
+            if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return
+            cause = f"the topic {name} cannot be deleted"
+            raise NotReady(cause, reason(error), "make status") from error
 
     def set_topic(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Give a topic these settings; returns those that it had before, of the ones that were others. Raises NotReady."""

@@ -18,7 +18,9 @@ from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
 from infra.supervision.supervisor import Supervisor
 from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, StackAbsent
-from trending.settings import LabSettings, ProfileName, StackSettings
+from trending.kafka.access import AccessFile, kept_access
+from trending.kafka.connection import KafkaConnection
+from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,13 +54,21 @@ class Lab:
         """The settings that the stack was last started with."""
         return self.state.settings
 
+    @property
+    def access(self) -> AccessFile | None:
+        """Where programs find what lets them into Kafka; None for brokers that ask nobody."""
+        kept = kept_access(self.paths.access)
+        return AccessFile(path=self.paths.access, version=kept.version) if kept else None
+
 
 def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     """Return the lab for a recorded state."""
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
-    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id)
-    return Lab(state, paths, supervisor, stack, open_runtime(state.runtime, stack, paths, supervisor, show, state.engine))
+    kept = kept_access(paths.access)
+    connection = KafkaConnection(state.settings.bootstrap, kept.revealed if kept else {})
+    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection)
+    return Lab(state, paths, supervisor, stack, open_runtime(state, stack, paths, supervisor, show))
 
 
 def open_lab(name: str, show: Callable[[str], None] = _silent) -> Lab:
@@ -133,8 +143,9 @@ def note_cluster(lab: Lab, cluster_id: str) -> None:
 
 
 def _first_cluster_id(settings: LabSettings) -> str:
-    # With ZooKeeper the cluster chooses its own id at its first start; it is recorded then.
-    return "" if settings.stack.profile is ProfileName.ZOOKEEPER else new_cluster_id()
+    # With ZooKeeper the cluster chooses its own id at its first start, and an external one has it; it is recorded then.
+    named = settings.stack.profile is ProfileName.ZOOKEEPER or settings.stack.runtime is RuntimeKind.EXTERNAL
+    return "" if named else new_cluster_id()
 
 
 def require_ports(lab: Lab) -> None:
@@ -214,9 +225,10 @@ def sweep_machine(lab: Lab, *, volumes: bool) -> None:
 
 
 def end_programs(lab: Lab) -> None:
-    """End the stack's supervisord with its programs, and whatever process carries its mark."""
+    """End the stack's supervisord with its programs, and whatever process carries its mark; what let them into Kafka goes."""
     lab.supervisor.shutdown()
     require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
+    lab.paths.access.unlink(missing_ok=True)
 
 
 def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:

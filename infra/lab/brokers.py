@@ -15,6 +15,7 @@ from infra.kafka.readiness import climb, topic_ladder
 from infra.lab.assembly import open_lab
 from infra.stack.declaration import DEFAULT_NAME
 from infra.stack.state import Wanted, read_state
+from trending.access_settings import ADDRESSES
 from trending.errors import InvalidInput, StackAbsent
 from trending.kafka.connection import KafkaConnection
 from trending.settings import StackSettings
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from infra.docker.compose_stack import ComposeStack
 
 ASK_SECONDS = 10.0
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
-_ADDRESSES = TypeAdapter(Annotated[str, StringConstraints(pattern=rf"^{_HOST}(,{_HOST})*$", max_length=1000)])
+_ADDRESSES = TypeAdapter(Annotated[str, StringConstraints(pattern=ADDRESSES, max_length=1000)])
 _STACK = TypeAdapter(StackSettings)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from infra.docker.marks import DockerMarks, docker_marks
 from infra.docker.presence import ENGINE_REMEDY, engine_answers
 from infra.embedded.runtime import EmbeddedRuntime, broker_directories
+from infra.external.runtime import ExternalRuntime
 from infra.kafka.cluster_id import ways_past
 from infra.lab.remains import DOCKER_KINDS, LOOK_SECONDS
 from infra.stack.profiles import images_of
@@ -20,17 +21,21 @@ if TYPE_CHECKING:
     from infra.lab.remains import Remains, Remnant
     from infra.stack.declaration import Stack
     from infra.stack.runtime import Runtime
+    from infra.stack.state import StackState
     from infra.supervision.supervisor import Supervisor
 
 
 def open_runtime(
-    kind: RuntimeKind, stack: Stack, paths: StackPaths, supervisor: Supervisor, show: Callable[[str], None], made_at: str = ""
+    state: StackState, stack: Stack, paths: StackPaths, supervisor: Supervisor, show: Callable[[str], None]
 ) -> Runtime:
-    """Return the runtime of a stack, made in the engine ``made_at``; nothing is asked of the machine yet."""
+    """Return the runtime of a stack in that state; nothing is asked of the machine yet."""
+    kind = state.runtime
+    if kind is RuntimeKind.EXTERNAL:
+        return ExternalRuntime(stack, state.topics_made)
     if kind is RuntimeKind.DOCKER:
         from infra.docker.runtime import DockerRuntime  # noqa: PLC0415 - it imports the SDK: 0.1 s that no other stack waits for
 
-        return DockerRuntime(stack, paths, show, made_at)
+        return DockerRuntime(stack, paths, show, state.engine)
     return EmbeddedRuntime(stack, paths, supervisor)
 
 
@@ -106,6 +111,8 @@ def choose_runtime(settings: StackSettings, silence: str = "") -> tuple[RuntimeK
     runs in a container or not at all: the embedded broker is of another version.
     """
     wanted = settings.chosen_image
+    if settings.runtime is RuntimeKind.EXTERNAL:
+        return settings.runtime, "as asked for"
     if settings.runtime is RuntimeKind.EMBEDDED:
         if wanted:
             cause = f"the image {wanted} was asked for, and the embedded runtime runs none"

@@ -29,6 +29,7 @@ def page_spec(lab: Lab) -> PageSpec:
     """Return the page's specification."""
     return PageSpec(
         bootstrap=lab.stack.connection.bootstrap,
+        access=lab.access,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.page,

@@ -26,6 +26,7 @@ def producer_spec(lab: Lab) -> ProducerSpec:
     catalogue = load_catalogue(lab.settings.producer.catalogue)
     return ProducerSpec(
         bootstrap=lab.stack.connection.bootstrap,
+        access=lab.access,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.producer,

@@ -33,6 +33,7 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
     """Return the specification of the job that counts in an epoch."""
     return StreamSpec(
         bootstrap=lab.stack.connection.bootstrap,
+        access=lab.access,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.stream,

@@ -55,8 +55,17 @@ class Wiring:
         return client if self.containers else client + private
 
 
-def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cluster_id: str) -> Stack:
-    """Return the stack's declaration; raises ConfigurationConflict for an impossible combination."""
+def declare(
+    settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cluster_id: str, connection: KafkaConnection | None = None
+) -> Stack:
+    """Return the stack's declaration; raises ConfigurationConflict for an impossible combination.
+
+    ``connection`` is how its clients reach the brokers, without more ado at their ports on this machine. A stack on an external
+    cluster has no services of its own.
+    """
+    connection = connection or KafkaConnection(settings.bootstrap)
+    if runtime is RuntimeKind.EXTERNAL:
+        return Stack(paths.stack_id, settings.name, cluster_id, connection, ())
     wiring = Wiring(runtime)
     if settings.profile is ProfileName.ZOOKEEPER:
         if not wiring.containers:
@@ -68,11 +77,13 @@ def declare(settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cl
         )
     else:
         services = tuple(_kraft_broker(settings, number, wiring, cluster_id) for number in range(1, settings.brokers + 1))
-    return Stack(paths.stack_id, settings.name, cluster_id, KafkaConnection(settings.bootstrap), services)
+    return Stack(paths.stack_id, settings.name, cluster_id, connection, services)
 
 
 def client_ports(settings: StackSettings) -> tuple[int, ...]:
-    """Return the ports that a stack of these settings takes in either runtime."""
+    """Return the ports that the services of a stack of these settings take; none where the brokers are not its own."""
+    if settings.runtime is RuntimeKind.EXTERNAL:
+        return ()
     of_zookeeper = (settings.zookeeper_port,) if settings.profile is ProfileName.ZOOKEEPER else ()
     return (*of_zookeeper, *range(settings.port, settings.port + settings.brokers))
 

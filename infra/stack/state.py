@@ -33,8 +33,9 @@ class Wanted(StrEnum):
     DOWN = "down"
 
 
-VERSION = 3
-"""Version of the state file's format. Version 1 had no such field and no ``adopted``, version 2 no ``engine``."""
+VERSION = 4
+"""Version of the state file's format. Version 1 had no such field and no ``adopted``, version 2 no ``engine``, version 3 no
+``topics_made`` and no settings for an external Kafka."""
 
 
 class StackState(BaseModel):
@@ -54,6 +55,8 @@ class StackState(BaseModel):
     resting: frozenset[str] = frozenset()
     adopted: bool = False
     engine: str = ""
+    topics_made: dict[str, str] = {}
+    """Topic → id, of those that this stack has made in a cluster that is not its own."""
 
 
 def read_state(paths: StackPaths) -> StackState | None:

@@ -11,15 +11,13 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-if TYPE_CHECKING:
-    from pydantic import GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
+from trending.access_settings import AccessSettings
+from trending.sections import Section
 
 MINUTE_SECONDS = 60
 """The usual length of a ranking window (SPEC, section 4): at this one, block, page and report speak of the minute."""
@@ -40,6 +38,7 @@ class RuntimeKind(StrEnum):
     AUTO = "auto"
     EMBEDDED = "embedded"
     DOCKER = "docker"
+    EXTERNAL = "external"
 
 
 class ProfileName(StrEnum):
@@ -71,26 +70,6 @@ In event mode it is 5 s wider than the lateness rule, because an accepted timest
 length of a window is no part of it: tweets are late, and windows over, by their window's end."""
 
 
-_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
-"""JSON Schema's keywords for the bounds of a number, and how they read in a sentence."""
-
-
-class Section(BaseModel):
-    """A group of settings: unknown names are refused, values cannot change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=False)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema with each field's bounds in its description, because Prefect's form shows only the description."""
-        schema = handler(core_schema)
-        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
-            bounds = [f"{words} {field[key]:,.10g}" for key, words in _BOUNDS.items() if key in field]
-            if bounds and "description" in field:
-                field["description"] = f"{field['description'].rstrip('.')}; {', '.join(bounds)}."
-        return schema
-
-
 class StackSettings(Section):
     """The broker and its surroundings."""
 
@@ -98,7 +77,9 @@ class StackSettings(Section):
         "trending", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Name of the stack; several can live side by side."
     )
     runtime: RuntimeKind = Field(
-        RuntimeKind.AUTO, description="docker, embedded (a local Java process), or auto: Docker where it works."
+        RuntimeKind.AUTO,
+        description="docker, embedded (a local Java process), external (a cluster that is there already), "
+        "or auto: Docker where it works.",
     )
     profile: ProfileName = Field(
         ProfileName.KRAFT, description="kraft (Kafka 4) or zookeeper (ZooKeeper + Kafka 7.4, Docker only)."
@@ -128,7 +109,7 @@ class StackSettings(Section):
 
     @model_validator(mode="after")
     def _replicas_need_brokers(self) -> Self:
-        if self.replication > self.brokers:
+        if self.replication > self.brokers and self.runtime is not RuntimeKind.EXTERNAL:
             msg = f"replication {self.replication} needs as many brokers, and brokers is {self.brokers}"
             raise ValueError(msg)
         return self
@@ -154,8 +135,9 @@ class StackSettings(Section):
 
     def takes(self, runtime: RuntimeKind) -> bool:
         """Whether a stack of this runtime is what is asked for."""
-        runs_images = runtime is not RuntimeKind.EMBEDDED
-        return self.runtime in {RuntimeKind.AUTO, runtime} and (runs_images or not self.chosen_image)
+        runs_images = runtime is RuntimeKind.DOCKER
+        chosen = self.runtime is runtime or (self.runtime is RuntimeKind.AUTO and runtime is not RuntimeKind.EXTERNAL)
+        return chosen and (runs_images or not self.chosen_image)
 
     @property
     def bootstrap(self) -> str:
@@ -282,3 +264,23 @@ class LabSettings(Section):
     producer: ProducerSettings = Field(default_factory=ProducerSettings, title="Producer")
     stream: StreamSettings = Field(default_factory=StreamSettings, title="Stream")
     page: PageSettings = Field(default_factory=PageSettings, title="Page")
+    access: AccessSettings = Field(default_factory=AccessSettings, title="External Kafka")
+
+    @model_validator(mode="after")
+    def _external_means_bootstrap(self) -> Self:
+        external = self.stack.runtime is RuntimeKind.EXTERNAL
+        if external and not self.access.bootstrap:
+            msg = "runtime external needs bootstrap, the host:port list of the cluster"
+            raise ValueError(msg)
+        if external and self.stack.chosen_image:
+            msg = "runtime external runs no images: leave out kafka_image and zookeeper_image"
+            raise ValueError(msg)
+        if not external and self.access.given:
+            msg = f"{self.access.given[0]} is about a cluster that is there already, and needs runtime external"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def bootstrap(self) -> str:
+        """Where programs reach Kafka, as a ``host:port`` list."""
+        return self.access.bootstrap or self.stack.bootstrap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kills.points import POINTS, PRODUCER, STREAM, Point
 from pydantic import Field
 
-from trending.settings import Section
+from trending.sections import Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from pydantic import Field
 from infra.console.reporting import say
 from infra.forms.terminal import run_command
 from trending.errors import LabError
-from trending.settings import Section
+from trending.sections import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

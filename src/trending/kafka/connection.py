@@ -6,6 +6,8 @@ from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read a
 from dataclasses import dataclass, field
 from typing import Any
 
+from trending.kafka.java_client import java_settings
+
 ISOLATION_LEVEL = {"isolation.level": "read_committed"}
 """One level for every reader: stream, audit, views and tools see the same records, and none of an aborted transaction."""
 
@@ -14,8 +16,8 @@ ISOLATION_LEVEL = {"isolation.level": "read_committed"}
 class KafkaConnection:
     """Where a cluster is, and what every client must be told to get in.
 
-    ``bootstrap`` is a ``host:port`` list; ``settings`` are Kafka's own names and values, such as ``security.protocol``. They are
-    never shown, since one of them may be a password.
+    ``bootstrap`` is a ``host:port`` list; ``settings`` are librdkafka's own names and values, such as ``security.protocol``. They
+    are never shown, since one of them may be a password.
     """
 
     bootstrap: str
@@ -35,5 +37,5 @@ class KafkaConnection:
 
     def spark_options(self) -> dict[str, str]:
         """Return the options of Spark's Kafka source, which takes the Java client's settings with ``kafka.`` before them."""
-        settings = {"bootstrap.servers": self.bootstrap, **self.settings, **ISOLATION_LEVEL}
+        settings = {"bootstrap.servers": self.bootstrap, **java_settings(self.settings), **ISOLATION_LEVEL}
         return {f"kafka.{name}": value for name, value in settings.items()}

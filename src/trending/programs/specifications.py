@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, ValidationError
 
-from trending.errors import InvalidInput
+from trending.errors import ConfigurationConflict, InvalidInput
+from trending.kafka.access import AccessFile, kept_access
 from trending.kafka.connection import KafkaConnection
-from trending.settings import PageSettings, ProducerSettings, Section, StreamSettings
+from trending.sections import Section
+from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
 
 class ProgramSpec(Section):
@@ -20,11 +22,19 @@ class ProgramSpec(Section):
     bootstrap: str
     topic: str
     heartbeat: Path
+    access: AccessFile | None = None
+    """Where to read what lets the program's clients into Kafka; a password would not belong in this file."""
 
     @property
     def connection(self) -> KafkaConnection:
-        """How the program's clients reach Kafka. Not a field: the file keeps its form, and a password would not belong in it."""
-        return KafkaConnection(self.bootstrap)
+        """How the program's clients reach Kafka; raises ConfigurationConflict where the file of ``access`` is gone."""
+        if self.access is None:
+            return KafkaConnection(self.bootstrap)
+        kept = kept_access(self.access.path)
+        if kept is None:
+            cause = f"{self.access.path}, with what lets us into Kafka, is gone"
+            raise ConfigurationConflict(cause, self.bootstrap, "make up")
+        return KafkaConnection(self.bootstrap, kept.revealed)
 
     @classmethod
     def load(cls, path: Path) -> Self:

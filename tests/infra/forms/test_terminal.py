@@ -31,7 +31,7 @@ from infra.forms.parameters import (
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
-from trending.settings import Section
+from trending.sections import Section
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -59,7 +59,6 @@ def test_spark_gets_the_same_with_kafka_before_each_name() -> None:
     assert SECURED.spark_options() == {
         "kafka.bootstrap.servers": "kafka.example:9093",
         "kafka.security.protocol": "SASL_SSL",
-        "kafka.sasl.password": "hunter2",
         **committed,
     }
 
