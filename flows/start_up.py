@@ -9,6 +9,7 @@ from prefect import flow
 
 from flows.runs.artifacts import last_lines, leave_output
 from flows.runs.named_commands import names_its_stack
+from flows.runs.secret_blocks import secret_block
 from flows.runs.server import with_server
 from flows.runs.stopwatch import Stopwatch
 from infra.console.interruptions import begun_despite_signals, of_a_signal
@@ -24,7 +25,7 @@ from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
 from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
-from tasks.services import prepare_stack, start_service, start_supervisor, wait_for_service
+from tasks.services import enter_cluster, prepare_stack, start_service, start_supervisor, wait_for_service
 from tasks.stream import submit_stream, wait_for_stream
 from tasks.topic import create_topic, resolve_offsets
 from trending.errors import LabError
@@ -48,10 +49,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                 set_resting_programs(StackPaths.of(stack), set(PROGRAMS) - before.running - settings.programs)
             with stopwatch.step("supervisor") as done:
                 done(start_supervisor(stack))
-            for service in open_lab(stack).stack.services:
-                with stopwatch.step(service.name) as done:
-                    outcome = start_service(stack, service.name)
-                    done(outcome, wait_for_service(stack, service.name)["running"])
+            _have_brokers(stack, stopwatch)
             with stopwatch.step("topic") as done:
                 done(create_topic(stack))
                 resolve_offsets(stack)
@@ -85,6 +83,18 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
         if of_a_signal(error):
             say(f"all steps were done: make status NAME={stack} shows what runs, make down NAME={stack} ends it")
         raise
+
+
+def _have_brokers(stack: str, stopwatch: Stopwatch) -> None:
+    """Start the stack's own services and wait for each, or get into the cluster that is there already."""
+    declared = open_lab(stack).stack
+    if declared.external:
+        with stopwatch.step("cluster") as done:
+            done(note=enter_cluster(stack, secret_block))
+    for service in declared.services:
+        with stopwatch.step(service.name) as done:
+            outcome = start_service(stack, service.name)
+            done(outcome, wait_for_service(stack, service.name)["running"])
 
 
 def recorded_settings(name: str) -> dict[str, Any]:

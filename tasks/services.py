@@ -6,6 +6,7 @@ from infra.operations import services
 from tasks.lab_task import lab_task
 
 prepare_stack = lab_task(name="prepare-stack", timeout_seconds=900)(services.prepare_stack)
+enter_cluster = lab_task(name="enter-cluster", timeout_seconds=60)(services.enter_cluster)
 start_supervisor = lab_task(name="start-supervisor", timeout_seconds=60)(services.start_supervisor)
 start_service = lab_task(name="start-service", task_run_name="start-service {service}", timeout_seconds=180)(
     services.start_service

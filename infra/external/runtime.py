@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from infra.external.examination import connection_of, no_block, principal_of
 from infra.external.sabotage import NoSabotage
 from infra.kafka.client import BrokerClient
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from trending.errors import NotOurs
+from trending.kafka.access import kept_access
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from infra.host.paths import StackPaths
     from infra.stack.declaration import Service, Stack
+    from trending.access_settings import AccessSettings
+    from trending.kafka.connection import KafkaConnection
 
 ASK_SECONDS = 10.0
 
@@ -24,8 +29,10 @@ class ExternalRuntime:
     ``made`` is topic → id of those; a topic that has another id by now is somebody else's.
     """
 
-    def __init__(self, stack: Stack, made: Mapping[str, str]) -> None:
+    def __init__(self, stack: Stack, paths: StackPaths, access: AccessSettings, made: Mapping[str, str]) -> None:
         self._stack = stack
+        self._paths = paths
+        self._access = access
         self._made = made
 
     @property
@@ -90,14 +97,22 @@ class ExternalRuntime:
         return KeptData((), "")
 
     def destroy(self, *, volumes: bool) -> None:
-        """With ``volumes``, delete the topics that this stack has made; raises NotReady where the cluster can't be asked."""
+        """With ``volumes``, delete the topics that this stack has made.
+
+        Raises AccessRefused where we may not, NotReady where the cluster can't be asked; the stack's own data is there then.
+        """
         if not (volumes and self._made):
             return
-        client = BrokerClient(self._stack.connection)
+        client = BrokerClient(self._connection())
         for name, topic_id in self._made.items():
             there = client.topic(name, ASK_SECONDS)
             if there is not None and there.topic_id == topic_id:
-                client.delete_topic(name)
+                client.delete_topic(name, principal_of(self._access))
+
+    def _connection(self) -> KafkaConnection:
+        """Return how to get in, from the settings once more if the stack is down already."""
+        kept = kept_access(self._paths.access)
+        return connection_of(self._access, no_block) if kept is None else self._stack.connection
 
 
 def _not_ours(service: str) -> NotOurs:

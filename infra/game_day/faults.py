@@ -48,6 +48,33 @@ class Fault:
 
 def faults_of(lab: Lab) -> list[Fault]:
     """Return the faults that this stack's runtime and size have."""
+    return [
+        *(() if lab.stack.external else _of_brokers(lab)),
+        _killed(lab, FaultName.PRODUCER_KILLED, 19, PRODUCER),
+        _frozen(lab, FaultName.PRODUCER_FROZEN, 19, PRODUCER),
+        _killed(lab, FaultName.DRIVER_KILLED, 20, STREAM),
+        Fault(
+            FaultName.JVM_KILLED,
+            20,
+            STREAM,
+            lambda: breaking.jvm_of(breaking.program_process(lab, STREAM)).kill(),
+            restarts=True,
+            back_by="supervisord",
+        ),
+        Fault(
+            FaultName.SUPERVISOR_KILLED,
+            25,
+            SUPERVISOR,
+            lambda: breaking.supervisord_process(lab).kill(),
+            restarts=True,
+            healed=True,
+            back_by="healer",
+        ),
+    ]
+
+
+def _of_brokers(lab: Lab) -> list[Fault]:
+    """Return the faults of the stack's own brokers; those of somebody else are never broken."""
     broker = lab.stack.brokers[0]
     sabotage = lab.runtime.sabotage
     return [
@@ -79,26 +106,6 @@ def faults_of(lab: Lab) -> list[Fault]:
         ),
         *(_of_three(lab, sabotage.keeper) if len(lab.stack.brokers) >= QUORUM else ()),
         Fault(FaultName.TOPIC_ASKED_FOR_OTHERWISE, 18, TOPIC, partial(_refused, lab), visible=False, back_by="refusal"),
-        _killed(lab, FaultName.PRODUCER_KILLED, 19, PRODUCER),
-        _frozen(lab, FaultName.PRODUCER_FROZEN, 19, PRODUCER),
-        _killed(lab, FaultName.DRIVER_KILLED, 20, STREAM),
-        Fault(
-            FaultName.JVM_KILLED,
-            20,
-            STREAM,
-            lambda: breaking.jvm_of(breaking.program_process(lab, STREAM)).kill(),
-            restarts=True,
-            back_by="supervisord",
-        ),
-        Fault(
-            FaultName.SUPERVISOR_KILLED,
-            25,
-            SUPERVISOR,
-            lambda: breaking.supervisord_process(lab).kill(),
-            restarts=True,
-            healed=True,
-            back_by="healer",
-        ),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from trending.access_settings import PROBE_TOPIC
-from trending.errors import ConfigurationConflict, NotReady
+from trending.errors import AccessRefused, ConfigurationConflict, NotReady
 from trending.kafka.answers import answer_of
+from trending.kafka.log_reader import READER_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 ADMIN_SETTINGS = {"client.id": "trending-admin", "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
 LEARNING_SETTINGS = {**ADMIN_SETTINGS, "metadata.recovery.strategy": "none", "statistics.interval.ms": 20}
+PROBE_SETTINGS = {"retention.ms": "600000", "min.insync.replicas": "1"}
 LEARNING_SECONDS = 0.5
 """Longest wait for an answer; a broker that refuses connections costs this on top of the question's timeout."""
 
@@ -157,14 +160,21 @@ class BrokerClient:
             raise ConfigurationConflict(cause, "; ".join(differing), remedy)
         return view
 
-    def delete_topic(self, name: str) -> None:
-        """Delete a topic with all its records; one that does not exist is fine. Raises NotReady otherwise."""
+    def delete_topic(self, name: str, principal: str) -> None:
+        """Delete a topic with all its records; one that does not exist is fine.
+
+        Raises AccessRefused where ``principal`` may not delete it, NotReady otherwise.
+        """
         try:
             with self._asked() as admin:
                 answer_of(admin.delete_topics([name], operation_timeout=10, request_timeout=15)[name], 20)
         except (KafkaException, TimeoutError) as error:
             if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return
+            if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                cause = f"{principal} may not delete the topic {name}, which this stack has made"
+                grant = grant_command(self._connection.bootstrap, principal, ["Delete"], f"topic {name}")
+                raise AccessRefused(cause, reason(error), f"{grant}, then make down VOLUMES=1 once more") from None
             cause = f"the topic {name} cannot be deleted"
             raise NotReady(cause, reason(error), "make status") from error
 
@@ -195,9 +205,9 @@ class BrokerClient:
             raise NotReady(cause, reason(error), "make status") from error
         return {key: entry.value for key, entry in found.items()}
 
-    def round_trip(self, timeout: float) -> None:
+    def round_trip(self, timeout: float, topic: str = PROBE_TOPIC) -> None:
         """Write a nonce to the probe topic and read it back; raises NotReady when it does not come back."""
-        self.create_topic(PROBE_TOPIC, 1, 1, {"retention.ms": "600000", "min.insync.replicas": "1"})
+        self.create_topic(topic, 1, 1, PROBE_SETTINGS)
         nonce = secrets.token_bytes(12)
         places: list[int] = []
 
@@ -206,20 +216,20 @@ class BrokerClient:
                 places.append(message.offset() or 0)
 
         with Producer(self._connection.client({"message.timeout.ms": int(timeout * 1000)})) as producer:
-            producer.produce(PROBE_TOPIC, nonce, partition=0, on_delivery=delivered)
+            producer.produce(topic, nonce, partition=0, on_delivery=delivered)
             producer.flush(timeout)
         if not places:
             cause = "a record could not be written"
-            raise NotReady(cause, f"{PROBE_TOPIC} acknowledged nothing within {timeout} s", "make status")
-        consumer = Consumer(self._connection.consumer({"group.id": "trending-probe", "fetch.wait.max.ms": 20}))
+            raise NotReady(cause, f"{topic} acknowledged nothing within {timeout} s", "make status")
+        consumer = Consumer(self._connection.consumer({"group.id": READER_GROUP, "fetch.wait.max.ms": 20}))
         try:
-            consumer.assign([TopicPartition(PROBE_TOPIC, 0, places[0] or OFFSET_BEGINNING)])
+            consumer.assign([TopicPartition(topic, 0, places[0] or OFFSET_BEGINNING)])
             message = consumer.poll(timeout)
         finally:
             consumer.close()
         if message is None or message.error() is not None or message.value() != nonce:
             cause = "a record was written and did not come back"
-            raise NotReady(cause, f"{PROBE_TOPIC} offset {places[0]}", "make status")
+            raise NotReady(cause, f"{topic} offset {places[0]}", "make status")
 
 
 def advertised(connection: KafkaConnection) -> set[str]:
@@ -251,6 +261,17 @@ def require_dialled(bootstrap: str, addresses: set[str]) -> None:
         cause = "the broker advertises another address than the one that programs dial"
         evidence = f"advertised {sorted(addresses)}, dialled {sorted(dialled)}"
         raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
+
+
+def as_admin(bootstrap: str) -> str:
+    """Return the options with which Kafka's own tools are used by whoever runs the cluster."""
+    return f"--bootstrap-server {bootstrap} --command-config admin.properties"
+
+
+def grant_command(bootstrap: str, principal: str, operations: list[str], on: str) -> str:
+    """Return the command that allows ``principal`` the operations ``on`` a resource, such as ``topic tweets``."""
+    allowed = " ".join(f"--operation {each}" for each in operations)
+    return f"kafka-acls {as_admin(bootstrap)} --add --allow-principal {shlex.quote(principal)} {allowed} --{on}"
 
 
 def reason(error: Exception) -> str:

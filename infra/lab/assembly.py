@@ -23,7 +23,7 @@ from trending.kafka.connection import KafkaConnection
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from infra.docker.marks import DockerMarks
     from infra.stack.declaration import Stack
@@ -67,7 +67,7 @@ def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
     kept = kept_access(paths.access)
     connection = KafkaConnection(state.settings.bootstrap, kept.revealed if kept else {})
-    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection)
+    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection, state.settings.access.probe_topic)
     return Lab(state, paths, supervisor, stack, open_runtime(state, stack, paths, supervisor, show))
 
 
@@ -140,6 +140,12 @@ def note_cluster(lab: Lab, cluster_id: str) -> None:
     """Record the id that the cluster chose for itself, so that its data can be recognised."""
     if not lab.state.cluster_id:
         write_state(lab.paths, lab.state.model_copy(update={"cluster_id": cluster_id}))
+
+
+def note_topics(lab: Lab, made: Mapping[str, str]) -> None:
+    """Record topics (name → id) that this stack has made in a cluster that is not its own, so that it may delete them."""
+    state = read_state(lab.paths) or lab.state
+    write_state(lab.paths, state.model_copy(update={"topics_made": {**state.topics_made, **made}}))
 
 
 def _first_cluster_id(settings: LabSettings) -> str:
@@ -219,16 +225,19 @@ def _sweep_strays(lab: Lab) -> None:
 
 
 def sweep_machine(lab: Lab, *, volumes: bool) -> None:
-    """Remove the stack from the machine, with ``volumes`` its data too; its state file stays."""
+    """Remove the stack from the machine, with ``volumes`` its data too; its state file stays.
+
+    What lets it into Kafka goes last, because a topic that could not be deleted is tried again.
+    """
     end_programs(lab)
     lab.runtime.destroy(volumes=volumes)
+    lab.paths.access.unlink(missing_ok=True)
 
 
 def end_programs(lab: Lab) -> None:
-    """End the stack's supervisord with its programs, and whatever process carries its mark; what let them into Kafka goes."""
+    """End the stack's supervisord with its programs, and whatever process carries its mark."""
     lab.supervisor.shutdown()
     require_gone(lab, end_processes(stack_processes(lab.paths.stack_id), END_SECONDS))
-    lab.paths.access.unlink(missing_ok=True)
 
 
 def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:

@@ -31,7 +31,7 @@ def open_runtime(
     """Return the runtime of a stack in that state; nothing is asked of the machine yet."""
     kind = state.runtime
     if kind is RuntimeKind.EXTERNAL:
-        return ExternalRuntime(stack, state.topics_made)
+        return ExternalRuntime(stack, paths, state.settings.access, state.topics_made)
     if kind is RuntimeKind.DOCKER:
         from infra.docker.runtime import DockerRuntime  # noqa: PLC0415 - it imports the SDK: 0.1 s that no other stack waits for
 

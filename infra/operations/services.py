@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.docker.compose_stack import require_no_compose_stack
+from infra.external.examination import Use, connection_of, examine_cluster, no_block
 from infra.host.clock import SystemClock
 from infra.host.paths import StackPaths, check_home
 from infra.host.processes import stack_processes
@@ -29,13 +30,22 @@ from infra.lab.assembly import (
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
+from infra.operations.stream import NAME as STREAM
+from infra.operations.stream import shown_group
+from infra.operations.topic import dead_letter_topic, wanted_topics
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
-from trending.errors import PortTaken
+from trending.errors import ConfigurationConflict, PortTaken, StackAbsent
+from trending.kafka.access import keep_access
+from trending.kafka.transactions import letters_id, redrive_id
 from trending.settings import PageSettings, StackSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import SecretStr
+
     from infra.docker.marks import DockerMarks
     from infra.stack.state import Wanted
     from trending.settings import LabSettings
@@ -51,6 +61,29 @@ def check_machine(settings: StackSettings) -> None:
     require_runtime(settings)
 
 
+def check_access(settings: LabSettings) -> None:
+    """Raise for what can be seen of an external cluster before anything starts; a secret in a Prefect block is read later."""
+    access = settings.access
+    if access.bootstrap and not access.kafka_secret.startswith("block:"):
+        examine_cluster(access, connection_of(access, no_block), use_of(settings))
+
+
+def use_of(settings: LabSettings) -> Use:
+    """Return what a stack uses of an external cluster, without the ids of a job that runs: asking would fence it off."""
+    name, topic = settings.stack.name, settings.stack.topic
+    ids = () if _counts(name) else (letters_id(dead_letter_topic(topic)), redrive_id(topic))
+    return Use(wanted_topics(settings), shown_group(name), ids)
+
+
+def _counts(stack: str) -> bool:
+    """Whether the stack's job runs now."""
+    try:
+        status = open_lab(stack).supervisor.status(STREAM)
+    except StackAbsent:
+        return False
+    return status is not None and status.alive
+
+
 def check_start(settings: LabSettings) -> None:
     """Raise for what can be seen of a start before anything is started: of the machine, ports that are taken, missing memory.
 
@@ -58,6 +91,7 @@ def check_start(settings: LabSettings) -> None:
     state file, is judged in preparation.
     """
     check_machine(settings.stack)
+    check_access(settings)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     paths = StackPaths.of(settings.stack.name)
     if busy(paths):
@@ -112,6 +146,26 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
         check_memory()
     lab.runtime.prepare()
     return runtime
+
+
+def enter_cluster(stack: str, load_block: Callable[[str], SecretStr]) -> str:
+    """Keep what lets the stack's clients into its external cluster, and see that nothing is missing there.
+
+    Returns who we are there. ``load_block`` returns the value of a Prefect Secret block. Raises AccessRefused or
+    ConfigurationConflict with everything that is missing; nothing of the cluster is changed.
+    """
+    lab = open_lab(stack)
+    connection = connection_of(lab.settings.access, load_block)
+    cluster_id, who = examine_cluster(lab.settings.access, connection, use_of(lab.settings))
+    known = lab.state.cluster_id
+    if known and known != cluster_id:
+        cause = f"another cluster answers at {connection.bootstrap} than the one on which stack {stack} has counted"
+        ways = f"BOOTSTRAP of the cluster {known}; or make down NAME={stack} VOLUMES=1, which forgets what was counted there"
+        raise ConfigurationConflict(cause, f"its id is {cluster_id}", ways)
+    lab.paths.access.parent.mkdir(parents=True, exist_ok=True)
+    keep_access(lab.paths.access, connection.settings)
+    note_cluster(lab, cluster_id)
+    return who
 
 
 def start_supervisor(stack: str) -> Outcome:

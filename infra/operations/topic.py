@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
+from infra.external.rights import WantedTopic
 from infra.host.clock import SystemClock
-from infra.kafka.client import BrokerClient
+from infra.kafka.client import PROBE_SETTINGS, BrokerClient
 from infra.kafka.readiness import climb, topic_ladder
-from infra.lab.assembly import open_lab
+from infra.lab.assembly import Lab, note_topics, open_lab
 from infra.stack.runtime import Outcome
 from trending.stream.dead_letters import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
-    from trending.settings import StackSettings
+    from trending.settings import LabSettings, StackSettings
 
 LEADER_SECONDS = 30.0
 TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
@@ -21,6 +22,8 @@ TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
 
 LETTER_SETTINGS = {"max.message.bytes": str(MAX_LETTER_BYTES), "message.timestamp.type": "CreateTime"}
 """A letter has the time of the record that it holds, so that retention takes both at about the same time."""
+NOT_COMPACTED = {"cleanup.policy": "delete"}
+"""A compacted topic loses records that nobody has counted."""
 SEGMENTS = 8
 """A log goes by whole segments: with so many it is at most an eighth longer than it may be."""
 MIB = 1 << 20
@@ -47,6 +50,8 @@ def dead_letter_topic(topic: str) -> str:
 def create_topic(stack: str) -> Outcome:
     """Create the tweets' topic and its dead-letter topic unless they exist, wait for their leaders, set their retention."""
     lab = open_lab(stack)
+    if lab.stack.external:
+        return _create_missing(lab)
     settings = lab.settings.stack
     client = BrokerClient(lab.stack.connection)
     letters = dead_letter_topic(settings.topic)
@@ -59,4 +64,31 @@ def create_topic(stack: str) -> Outcome:
     for name in (settings.topic, letters):
         for key, before in client.set_topic(name, kept).items():
             say(f"{name}: {key} was {before} and is {kept[key]} now")
+    return Outcome.CREATED if created else Outcome.ADOPTED
+
+
+def wanted_topics(settings: LabSettings) -> tuple[WantedTopic, ...]:
+    """Return the topics that a stack uses on an external cluster, with the settings that counting depends on."""
+    stack, letters = settings.stack, dead_letter_topic(settings.stack.topic)
+    return (
+        WantedTopic(stack.topic, stack.partitions, stack.replication, {**TOPIC_SETTINGS, **NOT_COMPACTED}),
+        WantedTopic(letters, 1, stack.replication, {**LETTER_SETTINGS, **NOT_COMPACTED}),
+        WantedTopic(settings.access.probe_topic, 1, stack.replication, {}),
+    )
+
+
+def _create_missing(lab: Lab) -> Outcome:
+    """Create what an external cluster lacks, and record it as made by this stack; a topic that is there stays as it is."""
+    client, connection = BrokerClient(lab.stack.connection), lab.stack.connection
+    kept, created = retention(lab.settings.stack), []
+    for topic in wanted_topics(lab.settings):
+        own = PROBE_SETTINGS if topic.name == lab.stack.probe_topic else {**topic.settings, **kept}
+        made = client.create_topic(topic.name, topic.partitions, topic.replication, own)
+        climb(topic_ladder(connection, topic.name), LEADER_SECONDS, SystemClock())
+        there = client.topic(topic.name, LEADER_SECONDS)
+        if made and there is not None:
+            created.append(topic.name)
+            note_topics(lab, {topic.name: there.topic_id})
+        else:
+            say(f"{topic.name} is there already: its retention and its partitions stay as they are")
     return Outcome.CREATED if created else Outcome.ADOPTED

@@ -188,6 +188,7 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
         yield partial(end_programs, lab)
         if not before.kept:
             yield partial(lab.runtime.destroy, volumes=fresh)
+            yield partial(lab.paths.access.unlink, missing_ok=True)
     if fresh:
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:

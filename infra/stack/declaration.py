@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from infra.host.paths import short_hash
+from trending.access_settings import PROBE_TOPIC
 from trending.kafka.connection import KafkaConnection  # noqa: TC001 - dataclass fields are read at run time
 
 DEFAULT_NAME = "trending"
@@ -60,6 +61,12 @@ class Stack:
     cluster_id: str
     connection: KafkaConnection
     services: tuple[Service, ...]
+    probe_topic: str = PROBE_TOPIC
+
+    @property
+    def external(self) -> bool:
+        """Whether the brokers are somebody else's, and are there already."""
+        return not self.services
 
     @property
     def network(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.stack.declaration import Service, ServiceKind, Stack
+from trending.access_settings import PROBE_TOPIC
 from trending.errors import ConfigurationConflict
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.open_transactions import LONGEST_SECONDS
@@ -56,7 +57,12 @@ class Wiring:
 
 
 def declare(
-    settings: StackSettings, runtime: RuntimeKind, paths: StackPaths, cluster_id: str, connection: KafkaConnection | None = None
+    settings: StackSettings,
+    runtime: RuntimeKind,
+    paths: StackPaths,
+    cluster_id: str,
+    connection: KafkaConnection | None = None,
+    probe_topic: str = PROBE_TOPIC,
 ) -> Stack:
     """Return the stack's declaration; raises ConfigurationConflict for an impossible combination.
 
@@ -65,7 +71,7 @@ def declare(
     """
     connection = connection or KafkaConnection(settings.bootstrap)
     if runtime is RuntimeKind.EXTERNAL:
-        return Stack(paths.stack_id, settings.name, cluster_id, connection, ())
+        return Stack(paths.stack_id, settings.name, cluster_id, connection, (), probe_topic)
     wiring = Wiring(runtime)
     if settings.profile is ProfileName.ZOOKEEPER:
         if not wiring.containers:

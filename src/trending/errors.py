@@ -22,7 +22,8 @@ LabError                      exit code 1
 ├── Unhealthy                 15   a health check found a part that is not what is wanted of it
 ├── Superseded                16   a take-down was asked for meanwhile, and wins
 ├── NotSurvived               17   a game day found a fault that the stack did not come back from
-└── DamagedFile               19   a ledger or a store is damaged, or not the one that belongs here
+├── DamagedFile               19   a ledger or a store is damaged, or not the one that belongs here
+└── AccessRefused             20   a cluster does not let us in: password, certificate, or a right that is missing
 Interrupted                   130  a signal; what the command has made is undone
 └── UndoAbandoned             130  one signal more, twice, during the undo; what is left was listed
 
@@ -169,6 +170,12 @@ class DamagedFile(LabError):
     """A ledger or a store is damaged, or not the one that belongs here: it was deleted, or another is in its place."""
 
     exit_code = 19
+
+
+class AccessRefused(LabError):
+    """A cluster that is there already does not let us in, or not far enough: password, certificate, a right that is missing."""
+
+    exit_code = 20
 
 
 class EngineUnavailable(LabError):

@@ -25,6 +25,9 @@ SEEK_GAP = 500
 """Offsets worth reading over instead of seeking."""
 _CHUNK = 5_000
 
+READER_GROUP = "trending-reader"
+"""Name under which readers look for a coordinator, as librdkafka does for each that has one; none of them commits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -49,7 +52,7 @@ def open_consumer(connection: KafkaConnection, *, end_events: bool = False, own:
     are more settings of librdkafka's.
     """
     settings: dict[str, object] = {
-        "group.id": "trending-reader",
+        "group.id": READER_GROUP,
         "auto.offset.reset": "error",
         "fetch.wait.max.ms": 100,
         # Once its queue is full, librdkafka asks a partition again after a second. A reader that empties it sooner waits for it.

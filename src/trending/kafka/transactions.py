@@ -18,6 +18,19 @@ DEADLINE_SECONDS = 30.0
 """How long a step of a transaction may take, and a message to be acknowledged."""
 
 
+def letters_id(dead_letter_topic: str) -> str:
+    """Return the transactional id of whoever writes the dead letters.
+
+    One name for the topic and not for the checkpoint: the job of another checkpoint must be refused too.
+    """
+    return f"{dead_letter_topic}-letters"
+
+
+def redrive_id(topic: str) -> str:
+    """Return the transactional id with which mended letters go back to the topic."""
+    return f"{topic}-redrive"
+
+
 def transaction_settings(name: str) -> dict[str, object]:
     """Return the settings of a producer that writes in transactions of this name."""
     return {

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from trending.errors import LabError, NotReady
 from trending.kafka.answers import error_of
 from trending.kafka.log_reader import ends_of, log_ends, read_log
-from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, transaction_settings
+from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, redrive_id, transaction_settings
 from trending.producer import redriven
 from trending.producer.ledger import opened, read_ledger, redriven_table
 from trending.producer.ledger_writer import LedgerWriter
@@ -71,7 +71,7 @@ class Desk:
         First it is looked up what became of a redrive that was cut short: its transaction is over as soon as ours may begin.
         """
         try:
-            producer = Producer(self.connection.client(transaction_settings(f"{self.topic}-redrive"), silent=False))
+            producer = Producer(self.connection.client(transaction_settings(redrive_id(self.topic)), silent=False))
             producer.init_transactions(DEADLINE_SECONDS)
             self._settle()
             mended = self.look(wish).mended

@@ -16,7 +16,7 @@ from trending.errors import LabError, NotReady
 from trending.kafka.answers import error_of
 from trending.kafka.log_reader import log_ends, read_log, read_places
 from trending.kafka.rejects import by_partition
-from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, transaction_settings
+from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, letters_id, transaction_settings
 from trending.stream.envelope import Envelope, enclose
 from trending.stream.letters import Letters, Reject, Summary, divide
 
@@ -180,8 +180,7 @@ class DeadLetters:
     def _settings(self) -> dict[str, object]:
         size = self._room + ENVELOPE_BYTES
         return {
-            # One name for the topic and not for the checkpoint: the job of another checkpoint must be refused too.
-            **transaction_settings(f"{self._dead_letter_topic}-letters"),
+            **transaction_settings(letters_id(self._dead_letter_topic)),
             "message.max.bytes": size,
             # The broker measures whole batches: many small letters must not make one that is too large.
             "batch.size": min(size, 1_000_000),
