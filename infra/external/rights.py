@@ -13,7 +13,8 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from infra.kafka.client import as_admin, grant_command, reason
+from infra.kafka.acls import as_admin, grant_command
+from infra.kafka.client import reason
 from trending.errors import AccessRefused, ConfigurationConflict, LabError
 from trending.kafka.answers import answer_of
 

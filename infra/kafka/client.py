@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from infra.kafka.acls import grant_command
 from trending.access_settings import PROBE_TOPIC
 from trending.errors import AccessRefused, ConfigurationConflict, NotReady
 from trending.kafka.answers import answer_of
@@ -261,17 +261,6 @@ def require_dialled(bootstrap: str, addresses: set[str]) -> None:
         cause = "the broker advertises another address than the one that programs dial"
         evidence = f"advertised {sorted(addresses)}, dialled {sorted(dialled)}"
         raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
-
-
-def as_admin(bootstrap: str) -> str:
-    """Return the options with which Kafka's own tools are used by whoever runs the cluster."""
-    return f"--bootstrap-server {bootstrap} --command-config admin.properties"
-
-
-def grant_command(bootstrap: str, principal: str, operations: list[str], on: str) -> str:
-    """Return the command that allows ``principal`` the operations ``on`` a resource, such as ``topic tweets``."""
-    allowed = " ".join(f"--operation {each}" for each in operations)
-    return f"kafka-acls {as_admin(bootstrap)} --add --allow-principal {shlex.quote(principal)} {allowed} --{on}"
 
 
 def reason(error: Exception) -> str:

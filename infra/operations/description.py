@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.docker.compose_stack import ComposeService, ComposeStack, compose_ladder
 from infra.host.clock import SystemClock
-from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
+from infra.kafka.readiness import CLUSTER_ID, climb, cluster_ladder, service_ladder
 from infra.lab.assembly import PAGE
 from infra.lab.remains import SUPERVISORD, marked_processes, remains_of
 from infra.lab.runtime_factory import strays
@@ -51,6 +51,7 @@ def describe(lab: Lab, seen: DockerMarks | None = None) -> list[Line]:
     """
     wanted_up = lab.state.wanted is Wanted.UP
     lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
+    lines += [_cluster(lab)] if lab.stack.external and wanted_up else []
     lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
     return lines + _leftovers(lab, seen)
 
@@ -64,6 +65,16 @@ def describe_remains(found: Remains) -> list[Line]:
     """Return a line for each remaining part and each place of data of a stack without a state file."""
     things = [Line(thing.component, "left over", "-", "", f"{thing.kind} {thing.detail}", trouble=True) for thing in found.things]
     return things + [Line("data", "kept", "-", "", place, trouble=False) for place in found.data]
+
+
+def _cluster(lab: Lab) -> Line:
+    """Return the line of the cluster that a stack works on and that is somebody else's; nothing is written there."""
+    where = lab.stack.connection.bootstrap
+    try:
+        climb(cluster_ladder(lab.stack)[:-1], 0.0, SystemClock())
+    except LabError as error:
+        return Line("cluster", "external", "unhealthy", "", f"{where}; {error.cause}", trouble=True)
+    return Line("cluster", "external", "healthy", "", where, trouble=False)
 
 
 def _compose_service(stack: ComposeStack, service: ComposeService) -> Line:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from trending.sections import Section
 
@@ -51,6 +51,8 @@ class SaslMechanism(StrEnum):
 
 class AccessSettings(Section):
     """A Kafka cluster that is there already."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # one of them may be a password in the wrong place
 
     bootstrap: str = Field(
         "",

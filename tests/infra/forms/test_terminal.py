@@ -30,6 +30,7 @@ from infra.forms.parameters import (
 )
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
+from trending.access_settings import AccessSettings
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 from trending.sections import Section
 
@@ -49,6 +50,17 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "zookeeper_image": ("zookeeper:3.9.3", "zookeeper:3.9.3"),
     "zookeeper_port": ("12181", 12181),
     "topic": ("another.topic", "another.topic"),
+    "bootstrap": ("kafka.example:9093,[::1]:9093", "kafka.example:9093,[::1]:9093"),
+    "security_protocol": ("SASL_SSL", "SASL_SSL"),
+    "sasl_mechanism": ("SCRAM-SHA-512", "SCRAM-SHA-512"),
+    "kafka_user": ("another", "another"),
+    "kafka_secret": ("file:/my secret", "file:/my secret"),
+    "ca_file": ("/my ca.pem", "/my ca.pem"),
+    "client_pem": ("/my.pem", "/my.pem"),
+    "token_url": ("https://id.example/token", "https://id.example/token"),
+    "token_scope": ("kafka", "kafka"),
+    "allow_plaintext": ("true", True),
+    "probe_topic": ("probe", "probe"),
     "partitions": ("4", 4),
     "retention_hours": ("24", 24),
     "retention_mb": ("64", 64),
@@ -94,6 +106,23 @@ EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
 NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]
 
 
+SASL = {
+    "runtime": "external",
+    "bootstrap": "localhost:9093",
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "PLAIN",
+    "kafka_user": "lab",
+    "kafka_secret": "env:PASSWORD",
+}
+TOKENS = {**SASL, "sasl_mechanism": "OAUTHBEARER", "token_url": "https://id.example/"}
+NEEDED: dict[str, dict[str, str]] = {
+    **dict.fromkeys(AccessSettings.model_fields, SASL),
+    "token_url": TOKENS,
+    "token_scope": TOKENS,
+}
+"""What a setting of an external cluster is meaningless without."""
+
+
 def value(filled: BaseModel, name: str) -> Any:
     section = field_sections(type(filled))[name]
     return getattr(getattr(filled, section) if section else filled, name)
@@ -104,10 +133,11 @@ def test_every_parameter_can_be_given_as_argument_and_as_variable(
     form: type[BaseModel], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, expected = SAMPLES[name]
+    beside = [f"--{other}={needed}" for other, needed in NEEDED.get(name, {}).items() if other != name]
     argument = {"true": f"--{name}", "false": f"--no-{name}"}.get(text, f"--{name}={text}")
-    assert value(parse(form, [argument], "up"), name) == expected
+    assert value(parse(form, [*beside, argument], "up"), name) == expected
     monkeypatch.setenv(f"TRENDING_{name.upper()}", text)
-    assert value(parse(form, [], "up"), name) == expected
+    assert value(parse(form, beside, "up"), name) == expected
 
 
 def test_an_argument_goes_before_a_variable_and_a_variable_before_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
