@@ -44,14 +44,16 @@ class Entry:
             try:
                 view = self.admin.list_topics(timeout=SETTLED_SECONDS)
             except KafkaException as error:
-                self.admin.poll(0)
-                now = time.monotonic()
-                refused_at = refused_at or (now if any(map(_stays, self._errors)) else 0.0)
-                if now >= deadline or (refused_at and now - refused_at >= SETTLED_SECONDS):
-                    raise self.explain(error) from None
+                error.__traceback__ = None  # confluent-kafka's frames are in it, and would keep the client
+                last = error
             else:
                 brokers = tuple(f"{node.host}:{node.port}" for node in view.brokers.values())
                 return ClusterView(str(view.cluster_id), view.controller_id, brokers)
+            self.admin.poll(0)
+            now = time.monotonic()
+            refused_at = refused_at or (now if any(map(_stays, self._errors)) else 0.0)
+            if now >= deadline or (refused_at and now - refused_at >= SETTLED_SECONDS):
+                raise self.explain(last)
 
     def explain(self, last: KafkaException | TimeoutError) -> LabError:
         """Return why a question was not answered.

@@ -63,6 +63,7 @@ def examine_cluster(access: AccessSettings, connection: KafkaConnection, use: Us
         missing += examiner.group(READER_GROUP, [AclOperation.DESCRIBE])
         missing += [each for name in use.transactional_ids for each in examiner.transactions(name)]
     except (KafkaException, TimeoutError) as error:
+        error.__traceback__ = None
         raise entry.explain(error) from None
     require_all(missing, who)
     return view.cluster_id, f"{who} in cluster {view.cluster_id}, brokers: {len(view.brokers)}"

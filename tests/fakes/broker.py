@@ -60,6 +60,6 @@ class FakeBroker:
         existing.update(settings)
         return before
 
-    def round_trip(self, _timeout: float) -> None:
+    def round_trip(self, _timeout: float, _topic: str) -> None:
         self._world.do("round trip")
         self._require()

@@ -86,35 +86,42 @@ def settings_of(given: dict[str, str]) -> LabSettings:
     return LabSettings.model_validate({"stack": stack, "access": access})
 
 
+def refusal(given: dict[str, str]) -> LabError:
+    """Return the error without its frames, which hold Kafka clients."""
+    try:
+        check_access(settings_of(given))
+    except LabError as error:
+        return error.with_traceback(None)
+    raise AssertionError("nothing was refused")
+
+
 @pytest.mark.usefixtures("passwords")
 @pytest.mark.parametrize("case", REFUSALS)
 def test_who_is_refused_is_told_why(foreign: ForeignBroker, case: str) -> None:
     kind, words, given = REFUSALS[case]
     before, began = foreign.topics(), time.monotonic()
-    with pytest.raises(kind) as caught:
-        check_access(settings_of(given(foreign)))
+    error = refusal(given(foreign))
     assert time.monotonic() - began < TOLD_SECONDS
-    assert words in caught.value.cause
-    assert caught.value.evidence
-    assert caught.value.next_command
-    assert not any(password in str(caught.value) for password in PASSWORDS.values())
+    assert type(error) is kind
+    assert words in error.cause
+    assert error.evidence
+    assert error.next_command
+    assert not any(password in str(error) for password in PASSWORDS.values())
     assert foreign.topics() == before
 
 
 @pytest.mark.usefixtures("passwords")
 def test_a_certificate_is_enough_where_the_cluster_asks_for_one(foreign: ForeignBroker, authority: Authority) -> None:
     bare = {"runtime": "external", "bootstrap": foreign.mutual, "security_protocol": "SSL", "ca_file": str(authority.pem)}
-    with pytest.raises(AccessRefused, match="refuses our certificate, or asks for one"):
-        check_access(settings_of(bare))
+    assert "refuses our certificate, or asks for one" in refusal(bare).cause
     pem = authority.sign("carol")
-    with pytest.raises(AccessRefused, match="User:CN=carol lacks rights") as caught:
-        check_access(settings_of({**bare, "client_pem": str(pem)}))
-    assert "--allow-principal User:CN=carol --operation Create" in caught.value.next_command
+    error = refusal({**bare, "client_pem": str(pem)})
+    assert error.cause == "User:CN=carol lacks rights on the cluster"
+    assert "--allow-principal User:CN=carol --operation Create" in error.next_command
     foreign.allow_stack("trending", "tweets_topic", "User:CN=carol")
     check_access(settings_of({**bare, "client_pem": str(pem)}))
     pem.chmod(0o644)
-    with pytest.raises(InvalidInput, match="others than its user may read"):
-        check_access(settings_of({**bare, "client_pem": str(pem)}))
+    assert "others than its user may read" in refusal({**bare, "client_pem": str(pem)}).cause
 
 
 @pytest.fixture
