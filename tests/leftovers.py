@@ -101,6 +101,13 @@ def children() -> Iterator[Left]:
             yield Left("child", pid)
 
 
+def descendants() -> list[psutil.Process]:
+    """Return the processes below this one; where it has no child, without reading of all of the machine's whose they are."""
+    if THREADS.is_dir() and not any(children()):
+        return []
+    return psutil.Process().children(recursive=True)
+
+
 def holders() -> Iterator[str]:
     """Yield who may hold a pipe: the clients of librdkafka that live, each with what refers to it, and the threads of C code.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.trending.memory import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +20,11 @@ __all__ = ["home", "java17", "make_java"]
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A short TRENDING_HOME; no other variable of the lab's or of Prefect's address reaches the test."""
+    """A short TRENDING_HOME in memory; no other variable of the lab's or of Prefect's address reaches the test."""
     for name in list(os.environ):
         if name.startswith("TRENDING_") or name in {"PREFECT_API_URL", "PREFECT_HOME", "JAVA_HOME"}:
             monkeypatch.delenv(name)
-    place = Path(tempfile.mkdtemp(prefix="tl-")).resolve()
+    place = Path(tempfile.mkdtemp(prefix="tl-", dir=memory())).resolve()
     monkeypatch.setenv("TRENDING_HOME", str(place))
     yield place
     shutil.rmtree(place)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 from fakes.broker import FakeBroker
 from fakes.runtime import FakeRuntime
 from fakes.supervisor import FIGURES, FakeSupervisor
+from leftovers import descendants
 
 import infra.lab.assembly
 from infra.docker.labels import COMPONENT_LABEL, STACK_LABEL
@@ -197,7 +197,7 @@ class World:
         monkeypatch.setattr("infra.lab.forgotten.marked_things", lambda _seconds: MarkedThings(Listing()))
         monkeypatch.setattr("infra.lab.forgotten.forgotten_processes", list)  # another test's or session's, on this machine
         # Of the machine's processes only the test's own: reading the environment of each takes 29 ms, a thousand times.
-        monkeypatch.setattr("psutil.process_iter", lambda *_attributes: iter(psutil.Process().children(recursive=True)))
+        monkeypatch.setattr("psutil.process_iter", lambda *_attributes: iter(descendants()))
         for module in ("infra.lab.runtime_factory", "infra.lab.remains"):
             monkeypatch.setattr(f"{module}.docker_marks", self.docker_marks)
         monkeypatch.setattr("infra.kafka.readiness.BrokerClient", self.broker)

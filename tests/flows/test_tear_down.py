@@ -3,6 +3,7 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -342,7 +343,7 @@ def test_data_behind_a_link_is_neither_deleted_nor_said_to_be(link: str, world: 
     up()
     paths = StackPaths.of("lab")
     place, elsewhere = Path(os.path.normpath(paths.root / link)), tmp_path / "big disk"
-    place.rename(elsewhere)
+    shutil.move(place, elsewhere)
     place.symlink_to(elsewhere)
     (elsewhere / "mine").touch()
     with pytest.raises(NotOurs, match="behind a link") as caught:

@@ -10,22 +10,29 @@ from fault_table import LIST, ROWS, Covering, covered, describe, markers, rows_w
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-def test_the_committed_list_is_what_the_markers_say() -> None:
-    assert LIST.read_text(encoding="utf-8") == describe(covered()), "make docs"
+    Tests = dict[int, list[Covering]]
 
 
-def test_every_row_has_a_test_or_an_open_issue_that_builds_it() -> None:
+@pytest.fixture(scope="module")
+def tests() -> Tests:
+    """The suite's own, read once."""
+    return covered()
+
+
+def test_the_committed_list_is_what_the_markers_say(tests: Tests) -> None:
+    assert LIST.read_text(encoding="utf-8") == describe(tests), "make docs"
+
+
+def test_every_row_has_a_test_or_an_open_issue_that_builds_it(tests: Tests) -> None:
     assert list(ROWS) == list(range(1, 38))
     assert [number for number, row in ROWS.items() if row.later and number < 33] == [], "only the youngest rows may wait"
-    assert rows_without_test(covered()) == []
+    assert rows_without_test(tests) == []
 
 
-def test_a_row_that_loses_its_tests_is_named_and_gone_from_the_list() -> None:
-    tests = covered()
-    del tests[17]
-    assert rows_without_test(tests) == [17]
-    assert describe(tests) != describe(covered())
+def test_a_row_that_loses_its_tests_is_named_and_gone_from_the_list(tests: Tests) -> None:
+    rest = {number: coverings for number, coverings in tests.items() if number != 17}
+    assert rows_without_test(rest) == [17]
+    assert describe(rest) != describe(tests)
 
 
 def test_a_marker_is_read_with_its_row_and_runtimes_and_a_wrong_one_refused(

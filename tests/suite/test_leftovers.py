@@ -152,6 +152,21 @@ def test_that_fails_with_a_client():
 def test_that_finds_it_gone():
     assert alive() is None
 """
+KEEPS = """
+import sys
+
+async def nothing(): ...
+
+def test_that_keeps_a_coroutine_in_a_cycle():
+    sys.kept = [nothing()]
+    sys.kept.append(sys.kept)
+"""
+DROPS = """
+import sys
+
+def test_that_drops_it():
+    del sys.kept
+"""
 SUITE = Path(__file__).parents[1]
 
 
@@ -178,3 +193,13 @@ def test_what_a_failed_test_had_in_its_hands_does_not_live_on(pytester: pytest.P
     pytester.makepyfile(test_a=FAILS)
     ran = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     ran.assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.thorough
+def test_what_becomes_garbage_in_a_later_module_is_found_at_the_end(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest((SUITE / "conftest.py").read_text(encoding="utf-8"))
+    pytester.makeini(f"[pytest]\npythonpath = {SUITE}\nfilterwarnings = error")
+    pytester.makepyfile(test_a=KEEPS, test_b=DROPS)
+    ran = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    ran.assert_outcomes(passed=2, errors=1)
+    ran.stdout.fnmatch_lines(["*ERROR at teardown of test_that_drops_it*", "*coroutine 'nothing' was never awaited*"])

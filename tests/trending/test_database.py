@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Integer, MetaData, Table, text
 from sqlalchemy.exc import OperationalError
 
-from trending.database import copy_sqlite, open_sqlite, open_sqlite_read_only
+from trending import database
+from trending.database import add_column, copy_sqlite, make_tables, open_sqlite, open_sqlite_read_only
 from trending.errors import DamagedFile
 
 if TYPE_CHECKING:
@@ -73,4 +76,61 @@ def test_a_file_that_is_locked_or_no_table_is_not_called_damaged(tmp_path: Path)
     engine = open_sqlite(tmp_path / "a.sqlite", "make rebuild")
     with pytest.raises(OperationalError, match="no such table"), engine.connect() as connection:
         connection.execute(text("SELECT * FROM t"))
+    engine.dispose()
+
+
+THINGS = MetaData()
+Table("things", THINGS, Column("a", Integer, primary_key=True))
+OTHERS = Table("others", THINGS, Column("b", Integer, primary_key=True))
+
+
+def names(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as file:
+        return [name for (name,) in file.execute("SELECT name FROM sqlite_master ORDER BY name")]
+
+
+def test_tables_are_made_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.sqlite"
+    engine = open_sqlite(path, "make up")
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_create_statements", lambda _metadata: ("CREATE TABLE things (a)", "CREATE NONSENSE"))
+        with pytest.raises(OperationalError, match="NONSENSE"):
+            make_tables(engine, THINGS)
+        assert names(path) == []
+    make_tables(engine, THINGS)
+    engine.dispose()
+    assert names(path) == ["others", "things"]
+
+
+def test_a_table_that_an_older_file_lacks_is_made_and_the_others_keep_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    engine = open_sqlite(path, "make up")
+    make_tables(engine, THINGS)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO things VALUES (7)"))
+        OTHERS.drop(connection)
+    make_tables(engine, THINGS)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT a FROM things")).scalars().all() == [7]
+        assert connection.execute(text("SELECT b FROM others")).scalars().all() == []
+    engine.dispose()
+
+
+def test_a_file_that_has_its_tables_is_opened_while_another_writes(tmp_path: Path) -> None:
+    engine = open_sqlite(tmp_path / "a.sqlite", "make up")
+    make_tables(engine, THINGS)
+    with engine.begin() as writer:
+        writer.execute(text("INSERT INTO things VALUES (7)"))
+        make_tables(engine, THINGS)
+    engine.dispose()
+
+
+def test_a_column_that_an_older_file_lacks_is_added_once(tmp_path: Path) -> None:
+    engine = open_sqlite(tmp_path / "a.sqlite", "make up")
+    make_tables(engine, THINGS)
+    for _ in range(2):
+        with engine.begin() as connection:
+            add_column(connection, "things", "word")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT a, word FROM things")).all() == []
     engine.dispose()

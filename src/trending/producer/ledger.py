@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, func, select
 
-from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.database import add_column, as_of_one_moment, make_tables, open_sqlite
 from trending.errors import DamagedFile
 from trending.producer import known as what_is_known
 from trending.producer import redriven as sent_back
@@ -308,7 +308,7 @@ def opened(path: Path) -> Engine:
     move = f"mkdir -p {aside} && mv {shlex.quote(str(path))}* {aside}/"
     engine = open_sqlite(path, f"{move}, then make up: what was acknowledged before counts as other producers' tweets")
     try:
-        metadata.create_all(engine)
+        make_tables(engine, metadata)
         with engine.begin() as connection:
             add_column(connection, "runs", "topic_id")
     except DamagedFile:

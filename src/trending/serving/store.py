@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Float, String, Table, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from trending.database import add_column, as_of_one_moment, open_sqlite
+from trending.database import add_column, as_of_one_moment, make_tables, open_sqlite
 from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError
 from trending.serving import counts, epochs, others, pruning, rejects, seals
 from trending.serving.counts import FOREIGN, Batch, metadata
@@ -112,7 +112,7 @@ class Store:
         with self._engine.connect() as connection:
             if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == FORMAT:
                 return
-        metadata.create_all(self._engine)
+        make_tables(self._engine, metadata)
         with self._engine.begin() as connection:
             rejects.adopt(connection, _rejects)
             add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none

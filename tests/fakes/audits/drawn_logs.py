@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from fakes.audits.sent_log import MINUTE, RUN, tweet
 from fakes.trending.counting import epoch
 from hypothesis import strategies as st
 
@@ -13,15 +13,6 @@ from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 
 if TYPE_CHECKING:
     from trending.serving.epochs import Epoch
-
-MINUTE = 1765845060
-RUN = "0123456789ab"
-
-
-def tweet(hashtag: str, timestamp: float) -> bytes:
-    record = {"usuario": "u", "texto": "é", "hashtag_principal": hashtag, "timestamp": timestamp}
-    return json.dumps(record, ensure_ascii=False).encode()
-
 
 VALUES = st.one_of(
     st.builds(tweet, st.sampled_from(["#a", "#b"]), st.floats(MINUTE - 200, MINUTE + 200)),

@@ -1,10 +1,12 @@
-"""A log of one hashtag that one run has sent, for processes that are to read it without a broker."""
+"""A log of one hashtag that one run has sent, for processes that are to read it without a broker.
+
+Each of them imports this module, which therefore needs nothing that takes long: hypothesis would be half of their time.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
-
-from fakes.audits.drawn_logs import MINUTE, RUN, tweet
 
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from trending.kafka.record_columns import RecordColumns
+
+
+MINUTE = 1765845060
+RUN = "0123456789ab"
+
+
+def tweet(hashtag: str, timestamp: float) -> bytes:
+    record = {"usuario": "u", "texto": "é", "hashtag_principal": hashtag, "timestamp": timestamp}
+    return json.dumps(record, ensure_ascii=False).encode()
 
 
 def read(_connection: object, _topic: str, start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[RecordColumns]:

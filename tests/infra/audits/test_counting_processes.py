@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 import os, pickle, sys, time
+{first}
 sys.path.insert(0, {path!r})
 from fakes.audits.sent_log import read
 from trending.audit.recounting import block_counter
@@ -42,14 +43,17 @@ NOWHERE = KafkaConnection("nowhere:1")
 LOG = {0: 40, 1: 7}
 
 
-def count(command: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> tuple[Recount, list[int]]:
-    """Count the log, by a command's processes or in this one, and return what was found and the blocks that were told of."""
+def count(command: list[str] | None, monkeypatch: pytest.MonkeyPatch, processes: int = 2) -> tuple[Recount, list[int]]:
+    """Count the log, by a command's processes or in this one, and return what was found and the blocks that were told of.
+
+    A process takes a third of a second to start, so there are only as many as it takes.
+    """
     whole, blocks = Recount((epoch("c", ends=LOG),)), []
     if command:
         monkeypatch.setattr(counting_processes, "_COMMAND", command)
         monkeypatch.setattr(counting_processes, "LONG", 10)
         monkeypatch.setattr(counting_processes, "_BLOCK", 9)
-        monkeypatch.setattr(os, "cpu_count", lambda: 3)
+        monkeypatch.setattr(os, "cpu_count", lambda: processes)
     log = Log(NOWHERE, "tweets", partial(read, NOWHERE, "tweets"))
     count_log(log, dict.fromkeys(LOG, 0), LOG, {}, whole, blocks.append)
     return whole, blocks
@@ -57,11 +61,14 @@ def count(command: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> tuple[R
 
 @pytest.fixture
 def program() -> Iterator[Program]:
-    """Return a function that makes a command of a process which reads the test's log, and does something ``before``."""
+    """Return a function that makes a command of a process which reads the test's log.
+
+    It does something ``first``, or ``before`` it counts, with everything imported.
+    """
     path = str(Path(__file__).parents[2])
 
-    def command(before: str = "") -> list[str]:
-        return [sys.executable, "-c", PROGRAM.format(path=path, before=before)]
+    def command(before: str = "", *, first: str = "") -> list[str]:
+        return [sys.executable, "-c", PROGRAM.format(path=path, before=before, first=first)]
 
     yield command
     assert [each for each in psutil.Process().children() if "fakes.audits.sent_log" in " ".join(each.cmdline())] == []
@@ -70,7 +77,7 @@ def program() -> Iterator[Program]:
 def test_three_processes_count_what_one_does(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     alone, told = count(None, monkeypatch)
     assert told == []
-    whole, blocks = count(program(), monkeypatch)
+    whole, blocks = count(program(), monkeypatch, processes=3)
     assert blocks == [9, 9, 9, 9, 4, 7]
     for name in ("tweets", "unproven", "repeated", "disordered", "latest", "first", "last", "first_appends", "without_id"):
         assert getattr(whole, name) == getattr(alone, name), name
@@ -78,18 +85,19 @@ def test_three_processes_count_what_one_does(program: Program, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("before", "words"),
+    ("death", "words"),
     [
-        ("sys.exit('no such module')", "exit code 1: no such module"),
-        ("os.kill(os.getpid(), 9)", "exit code -9: it said nothing"),
-        ("block_counter.count = lambda *_call: 1 / 0", "ZeroDivisionError"),
+        ({"first": "sys.exit('no such module')"}, "exit code 1: no such module"),
+        ({"first": "os.kill(os.getpid(), 9)"}, "exit code -9: it said nothing"),
+        ({"before": "block_counter.count = lambda *_call: 1 / 0"}, "ZeroDivisionError"),
     ],
+    ids=["it leaves", "it is killed", "it fails"],
 )
 def test_a_process_that_dies_is_one_error_with_its_last_words(
-    program: Program, before: str, words: str, monkeypatch: pytest.MonkeyPatch
+    program: Program, death: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LabError, match="a process that counts the log has died") as caught:
-        count(program(before), monkeypatch)
+        count(program(**death), monkeypatch)
     assert words in caught.value.evidence
 
 
