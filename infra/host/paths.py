@@ -166,7 +166,7 @@ class StackPaths:
 
     @property
     def access(self) -> Path:
-        """What lets the stack's clients into a cluster that asks who they are; readable for its user only, gone after ``down``."""
+        """What lets the stack's clients into a cluster that asks who they are; for its user only, gone after ``down``."""
         return self.run / "access.json"
 
     def heartbeat(self, program: str) -> Path:
