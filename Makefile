@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -179,12 +179,15 @@ docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/tweet.sch
 	@PYTHONPATH=tests $(PY) -m fault_table
 
 COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
-lock: ## make requirements.lock anew, and that of the benchmarks' peers
+lock: ## make requirements.lock anew, and that of the benchmarks' peers; then: make setup sbom audit-dependencies
 	@$(COMPILE) --extra dev -o requirements.lock pyproject.toml
 	@$(COMPILE) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 sbom: $(JARS) ## list the parts in docs/sbom.cdx.json and their licences in docs/licences.md: after make lock, with network
 	@$(PY) -m supply_chain.sbom
+
+audit-dependencies: $(JARS) ## ask for known holes of the parts, and write docs/dependency-audit.md: after make lock, with network
+	@$(PY) -m supply_chain.audit
 
 clean: ## delete everything that make made, data included; refuses while something runs
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)

@@ -23,6 +23,7 @@ LOCKS = "trending:locks:sha256"
 """Name of the property with the hash of both locks."""
 NEEDED_BY = "trending:needed-by"
 AUDITED = re.compile(r"^Locks: `([0-9a-f]{64})`", re.MULTILINE)
+NOT_JUDGED = "not judged yet"
 _HEAD = """\
 # Licences
 
@@ -96,6 +97,11 @@ def problems() -> list[str]:
         found.append(f"{SBOM.relative_to(CHECKOUT)} is of other locks: make sbom")
     if LICENCES.read_text(encoding="utf-8") != licences_page(bill):
         found.append(f"{LICENCES.relative_to(CHECKOUT)} is not made from the list of parts: make sbom")
+    audit = AUDIT.read_text(encoding="utf-8")
+    if AUDITED.findall(audit) != [now]:
+        found.append(f"{AUDIT.relative_to(CHECKOUT)} is of other locks: make audit-dependencies")
+    if NOT_JUDGED in audit:
+        found.append(f"{AUDIT.relative_to(CHECKOUT)} has a hole of which supply_chain/audit.py does not say what it means here")
     return found
 
 
