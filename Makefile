@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -161,11 +161,12 @@ test-all: setup ## the whole suite
 test-fast: $(JARS) ## what needs neither network nor Java, with a fifth of the examples: while one works
 	@$(PYTEST) -n 3 -m "not real and not thorough" --ignore=tests/real --hypothesis-profile=quick $(ARGS)
 
-check: $(JARS) ## lint, format, types, import rules
+check: $(JARS) ## lint, format, types, import rules; whether parts and audit are those of the locks
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports --no-cache
+	@$(PY) -m supply_chain.documents
 
 bench: setup ## measure every row against its peers, for two hours: ARGS="--rows 3,4 --rounds 1"; results in benchmarks/results
 	@$(PY) -m benchmarks.run $(ARGS)
@@ -178,9 +179,15 @@ docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/tweet.sch
 	@PYTHONPATH=tests $(PY) -m fault_table
 
 COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
-lock: ## make requirements.lock anew, and that of the benchmarks' peers
+lock: ## make requirements.lock anew, and that of the benchmarks' peers; then: make setup sbom audit-dependencies
 	@$(COMPILE) --extra dev -o requirements.lock pyproject.toml
 	@$(COMPILE) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
+
+sbom: $(JARS) ## list the parts in docs/sbom.cdx.json and their licences in docs/licences.md: after make lock, with network
+	@$(PY) -m supply_chain.sbom
+
+audit-dependencies: $(JARS) ## ask for known holes of the parts, and write docs/dependency-audit.md: after make lock, with network
+	@$(PY) -m supply_chain.audit
 
 clean: ## delete everything that make made, data included; refuses while something runs
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)

@@ -126,6 +126,7 @@ def _service(service: Service) -> dict[str, Any]:
         "pids_limit": PIDS,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
+        "ipc": "private",
         "init": True,
         "restart": f"on-failure:{RESTARTS}",
         "stop_grace_period": f"{service.stop_seconds}s",

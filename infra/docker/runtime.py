@@ -278,6 +278,7 @@ class DockerRuntime:
             pids_limit=PIDS,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
+            ipc_mode="private",  # an engine's own default may be one that other containers can join
             init=True,
             restart_policy={"Name": "on-failure", "MaximumRetryCount": RESTARTS},
             log_config=LogConfig(type="json-file", config=LOG_OPTIONS),

@@ -14,7 +14,7 @@ from infra.health.verdicts import Finding, Repair, Verdict, block, down
 from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
-from infra.kafka.versions import hole
+from infra.kafka.versions import warning
 from infra.lab.assembly import PAGE, Lab, open_lab
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
@@ -194,8 +194,7 @@ def _versions(lab: Lab) -> Finding:
         version = lab.runtime.kafka_version()
     except LabError as error:
         return down("versions", error)
-    if holes := hole(version):
-        evidence = f"Kafka {version} has {holes}; its ports are on 127.0.0.1 only"
+    if evidence := warning(version):
         return Finding("versions", Verdict.WARNING, evidence, "make up PROFILE=kraft NAME=another", version=version)
     return Finding("versions", Verdict.HEALTHY, f"Kafka {version or 'of unknown version'}, no known hole", version=version)
 

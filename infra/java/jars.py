@@ -96,8 +96,8 @@ _SILENCED = re.compile(r"kB|^NOTE: Picked up")
 def _fetch(jars: list[Jar], directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
         work = Path(scratch)
-        (work / "settings.xml").write_text(_settings(lab_home() / "ivy"), encoding="utf-8")
-        (work / "ivy.xml").write_text(_module(jars), encoding="utf-8")
+        (work / "settings.xml").write_text(ivy_settings(lab_home() / "ivy"), encoding="utf-8")
+        (work / "ivy.xml").write_text(ivy_module(jars), encoding="utf-8")
         command = [
             str(find_java().executable),
             "-jar",
@@ -146,16 +146,17 @@ def ivy_jar() -> Path:
     return found[0]
 
 
-def _settings(cache: Path) -> str:
-    # No POMs, because the lock already names every jar. The resolver's root is Ivy's own default.
+def ivy_settings(cache: Path, *, poms: bool = False) -> str:
+    """Return Ivy's settings. No POMs for jars, because the lock already names every one. The resolver's root is Ivy's default."""
     return (
         '<ivysettings><settings defaultResolver="central"/>'
         f"<caches defaultCacheDir={quoteattr(str(cache))}/>"
-        '<resolvers><ibiblio name="central" m2compatible="true" usepoms="false"/></resolvers></ivysettings>'
+        f'<resolvers><ibiblio name="central" m2compatible="true" usepoms="{str(poms).lower()}"/></resolvers></ivysettings>'
     )
 
 
-def _module(jars: list[Jar]) -> str:
+def ivy_module(jars: list[Jar]) -> str:
+    """Return Ivy's list of the jars, without what they need themselves."""
     rows = "".join(
         f"<dependency org={quoteattr(jar.organisation)} name={quoteattr(jar.artifact)} rev={quoteattr(jar.version)} "
         'transitive="false" conf="default->default"/>'

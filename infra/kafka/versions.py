@@ -32,3 +32,9 @@ def hole(version: str) -> str:
     """Return the known holes of a Kafka version, or an empty string."""
     numbers = tuple(int(number) for number in version.split(".")[:3]) if version else SOUND
     return HOLES if numbers < SOUND and numbers not in SOUND_MAINTENANCE else ""
+
+
+def warning(version: str) -> str:
+    """Return what to say of a broker of this version, or an empty string where nothing is known against it."""
+    holes = hole(version)
+    return f"Kafka {version} has {holes}; its ports are on 127.0.0.1 only" if holes else ""

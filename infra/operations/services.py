@@ -12,6 +12,7 @@ from infra.host.paths import StackPaths, check_home
 from infra.host.processes import stack_processes
 from infra.host.user import check_user
 from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
+from infra.kafka.versions import warning
 from infra.lab.assembly import (
     ANOTHER_PAGE_PORT,
     assemble,
@@ -181,12 +182,14 @@ def start_service(stack: str, service: str) -> Outcome:
 
 
 def wait_for_service(stack: str, service: str) -> dict[str, str]:
-    """Wait until the service is ready, by its ladder; returns the evidence of each rung."""
+    """Wait until the service is ready, by its ladder; returns the evidence of each rung. Known holes of the brokers are told."""
     lab = open_lab(stack)
     declared = lab.stack.service(service)
     evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock(), say)
     if declared is lab.stack.brokers[-1]:
         note_cluster(lab, evidence[CLUSTER_ID])
+        if known := warning(lab.runtime.kafka_version()):
+            say(f"warning: {known}")
     return evidence
 
 

@@ -10,7 +10,7 @@ import secrets
 import stat
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -20,9 +20,6 @@ from infra.host.environment import built_environment, proxies
 from infra.host.paths import lab_home
 from infra.supervision.private_files import write_private
 from trending.errors import NotReady
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEPT_SECONDS = 2 * 24 * 3600
 """Flow runs with their logs and artifacts, and events, are deleted when they are older."""
@@ -80,6 +77,14 @@ def prefect_environment() -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def shut_prefects_home() -> None:
+    """Make the lab's own Prefect home, in which blocks lie encrypted beside their key, its user's alone; a user's own stays."""
+    place = lab_home() / "prefect"
+    if Path(prefect_environment()["PREFECT_HOME"]).resolve() == place:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.chmod(0o700)
 
 
 def server_environment(url: str) -> dict[str, str]:

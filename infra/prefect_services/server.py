@@ -20,6 +20,7 @@ from infra.prefect_services.credentials import (
     server_environment,
     server_secrets,
     services_directory,
+    shut_prefects_home,
 )
 from infra.prefect_services.supervision import services_held, services_identity, services_supervisor, serving, worker_note
 from infra.stack.declaration import Program
@@ -156,6 +157,7 @@ def _start(clock: Clock) -> PrefectServer:
     supervisor.remove(PROGRAM)  # ends a server that does not answer, to reuse its port: worker and bookmarks point there
     deadline = clock.monotonic() + START_SECONDS
     password = ensure_password()
+    shut_prefects_home()
     while True:
         port = free_port(DEFAULT_PORT, 1)
         url = f"http://127.0.0.1:{port}/api"

@@ -24,8 +24,9 @@ class FakeEngine:
         self.silent: set[str] = set()
         self.asked: list[str] = []
         self.queries: list[str] = []
+        self.bodies: list[tuple[str, Any]] = []
         self._over = threading.Event()
-        self._server = _Server(str(path), _handler(self._answer))
+        self._server = _Server(str(path), _handler(self._answer, self.bodies))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -52,11 +53,13 @@ class _Server(ThreadingUnixStreamServer):
         """Say nothing: a client that gave up waiting has gone."""
 
 
-def _handler(answer: Callable[[str, str], tuple[int, Any]]) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Callable[[str, str], tuple[int, Any]], bodies: list[tuple[str, Any]]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _mark, query = self.path.partition("?")
+            if sent:
+                bodies.append((path, json.loads(sent)))
             status, body = answer(path, query)
             data = (body if isinstance(body, str) else json.dumps(body)).encode()
             self.send_response(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, Log
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import TerminationSignal
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from pydantic import SecretStr
 
 from flows import audit, demo, smoke_test, start_up, tear_down
@@ -270,6 +272,10 @@ def test_an_alert_needs_an_address_which_is_kept_in_a_block_and_nowhere_else() -
         assert "hunter2" not in automation.model_dump_json()
         document = client.read_block_document_by_name("trending-alert", "custom-webhook", include_secrets=False)
         assert "hunter2" not in str(document.data)
+        database = Path(PREFECT_API_DATABASE_CONNECTION_URL.value().partition(":///")[2])
+        kept = [path.read_bytes() for path in database.parent.rglob("*") if path.is_file()]
+        assert any(b"trending-alert" in each for each in kept), "it is the database that was read"
+        assert not any(b"hunter2" in each for each in kept)
         client.delete_block_document(document.id)
 
 

@@ -15,11 +15,15 @@ from infra.forms.parameters import ALL_FORMS, field_sections
 CHECKOUT = Path(__file__).resolve().parents[2]
 FRONT_DOORS = (CHECKOUT / "README.md", CHECKOUT / "README.es.md")
 ROOMS = sorted((CHECKOUT / "docs").rglob("*.md"))
-PAGES = (*FRONT_DOORS, CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "CHANGELOG.md", *ROOMS)
+SECURITY = CHECKOUT / "SECURITY.md"
+PAGES = (*FRONT_DOORS, CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "CHANGELOG.md", SECURITY, *ROOMS)
 NOTEBOOK = CHECKOUT / "Notebook.ipynb"
 APART = ("decisions", "recorded")
 """Folders of docs/ whose pages are linked as a folder or one by one, as they are needed."""
 MOST_LINES = 130
+MOST_LINES_OF_SECURITY = 120
+TEST = re.compile(r"`((?:[\w/]+/)?test_\w+\.py)`?\s*`?::(test_\w+)`")
+"""A test by its file below tests/ and its name; a long one is split before the colons."""
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```[a-z]*\n(.*?)^```|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[;&,] *)make ([a-z]+(?:-[a-z]+)*)\b([^\n;&#]*)", re.MULTILINE)
@@ -91,6 +95,14 @@ def reachable(page: Path, found: set[Path]) -> set[Path]:
 @pytest.mark.parametrize("page", FRONT_DOORS, ids=lambda page: page.name)
 def test_the_front_door_is_one_that_is_read_to_its_end(page: Path) -> None:
     assert len(read(page).splitlines()) <= MOST_LINES
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    text = read(SECURITY)
+    assert len(text.splitlines()) <= MOST_LINES_OF_SECURITY
+    named = TEST.findall(text)
+    assert len(named) == text.count("::test_") > 15
+    assert [each for each in named if f"def {each[1]}(" not in read(CHECKOUT / "tests" / each[0])] == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, NOTEBOOK], ids=lambda page: page.relative_to(CHECKOUT).as_posix())

@@ -61,6 +61,7 @@ def test_every_service_runs_as_the_docker_runtime_would_run_it(profile: ProfileN
         assert seen["pids_limit"] == PIDS
         assert seen["cap_drop"] == ["ALL"]
         assert seen["security_opt"] == ["no-new-privileges"]
+        assert seen["ipc"] == "private"
         assert seen["init"] is True
         assert seen["restart"] == f"on-failure:{RESTARTS}"
         assert seen["stop_grace_period"] == f"{service.stop_seconds}s"

@@ -239,3 +239,21 @@ def test_stopping_a_service_keeps_it_known_and_its_data() -> None:
     infrastructure.stop_service("lab", "kafka")
     assert lab.runtime.observe(lab.stack.services[0]).state == "stopped"
     assert (open_lab("lab").paths.data / "kafka").exists()
+
+
+def test_a_broker_with_a_known_hole_is_told_once_at_start_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(infrastructure, "climb", lambda *_arguments: {infrastructure.CLUSTER_ID: "of-this-stack"})
+    monkeypatch.setattr(infrastructure, "note_cluster", lambda _lab, _cluster: None)
+    brokers = [service.name for service in make(stack=lab_stack(brokers=3)).stack.services]
+    for name in brokers:
+        infrastructure.wait_for_service("lab", name)
+    assert "CVE" not in caplog.text
+    world.kafka_version = "3.9.2"
+    for name in brokers:
+        infrastructure.wait_for_service("lab", name)
+    assert caplog.text.count("CVE-2026-111115") == 1
+    told = "warning: Kafka 3.9.2 has CVE-2026-111115 and CVE-2026-111108: denial of service before authentication; "
+    assert told in caplog.text

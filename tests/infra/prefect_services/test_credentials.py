@@ -78,6 +78,22 @@ def test_the_server_gets_its_password_where_nobody_looks_and_shuts_its_door(worl
 
 
 @pytest.mark.row(37)
+@pytest.mark.usefixtures("world")
+def test_prefects_database_holds_the_alerts_address_beside_its_key_so_only_the_user_gets_to_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "prefect").mkdir(mode=0o755)
+    ensure_server()
+    assert stat.S_IMODE((home / "prefect").stat().st_mode) == 0o700
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    monkeypatch.setenv("PREFECT_HOME", str(theirs))
+    prefect_server.stop_server()
+    ensure_server()
+    assert stat.S_IMODE(theirs.stat().st_mode) == 0o755, "a home of the user's own is theirs to open"
+
+
+@pytest.mark.row(37)
 def test_a_server_of_ours_without_a_password_is_an_open_door_and_is_replaced(world: World) -> None:
     ensure_server()
     password_file().unlink()

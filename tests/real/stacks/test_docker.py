@@ -77,6 +77,10 @@ def test_inspect_shows_the_hardening_and_every_port_on_loopback(
         assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
         assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
         assert host["Privileged"] is False
+        assert host["IpcMode"] == "private"
+        assert host["NetworkMode"] == f"{stack.name}_default"
+        assert (host["PidMode"], host["UTSMode"], host["UsernsMode"], host["CapAdd"], host["Devices"]) == ("", "", "", None, None)
+        assert {mount["Type"] for mount in seen["Mounts"]} == {"volume"}
         published = [binding for bindings in seen["NetworkSettings"]["Ports"].values() for binding in bindings or []]
         assert published
         assert {binding["HostIp"] for binding in published} == {"127.0.0.1"}
