@@ -166,8 +166,13 @@ class StackPaths:
 
     @property
     def access(self) -> Path:
-        """What lets the stack's clients into a cluster that asks who they are; readable for its user only, gone after ``down``."""
+        """What lets the stack's clients into a cluster that asks who comes; readable for its user only, gone after ``down``."""
         return self.run / "access.json"
+
+    @property
+    def certificates(self) -> Path:
+        """Sets of certificates of a stack with secure brokers; gone after ``down``."""
+        return self.run / "tls"
 
     def heartbeat(self, program: str) -> Path:
         """Return the heartbeat file of a program."""

@@ -26,6 +26,7 @@ from infra.lab.assembly import (
     sweep,
     want,
 )
+from infra.lab.own_access import change_of_security, keep_own_access
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
@@ -101,6 +102,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_home()
     check_user()
     check_java()
+    change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
     lab, runtime = record(settings, say, seen)
     orphans = end_orphans(lab)
     if orphans:
@@ -111,6 +113,9 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     if not lab.supervisor.running():
         check_memory()
     lab.runtime.prepare()
+    if change:
+        say(change)
+    keep_own_access(lab, say)
     return runtime
 
 

@@ -48,6 +48,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "kafka_image": ("apache/kafka:4.2.2", "apache/kafka:4.2.2"),
     "zookeeper_image": ("zookeeper:3.9.3", "zookeeper:3.9.3"),
     "zookeeper_port": ("12181", 12181),
+    "secure": ("true", True),
     "topic": ("another.topic", "another.topic"),
     "partitions": ("4", 4),
     "retention_hours": ("24", 24),
