@@ -76,7 +76,7 @@ def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     kept = _kept(state, paths)
     connection = KafkaConnection(state.settings.bootstrap, kept.revealed if kept else {})
     version = kept.version if kept else ""
-    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection, version)
+    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection, access=version)
     return Lab(state, paths, supervisor, stack, open_runtime(state, stack, paths, supervisor, show))
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.kafka.certificates import AUTHORITY, ends, make_certificates, serves
+from infra.kafka.certificates import AUTHORITY, RENEWED_BEFORE, ends, make_certificates, serves
 from infra.stack.security import PLAIN, USER, hosts_of
 from trending.access_settings import SecurityProtocol
+from trending.errors import ConfigurationConflict
 from trending.kafka.access import keep_access, kept_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from infra.host.paths import StackPaths
     from infra.lab.assembly import Lab
@@ -55,6 +56,24 @@ def keep_own_access(lab: Lab, show: Callable[[str], None], now: datetime | None 
     for other in paths.certificates.iterdir():
         if other != current:
             shutil.rmtree(other, ignore_errors=True)
+
+
+def require_valid(lab: Lab) -> tuple[str, bool]:
+    """Return until when the certificates of secure brokers hold, and whether a start-up would renew them.
+
+    Raises ConfigurationConflict where what lets the programs in is gone, or where certificates have run out.
+    """
+    authority = lab.stack.connection.settings.get("ssl.ca.location", "")
+    try:
+        end = ends(Path(authority).parent)
+    except (OSError, ValueError) as error:
+        cause = f"the certificates of {lab.paths.name}, which its secure brokers are known by, are not there"
+        raise ConfigurationConflict(cause, str(error), "make up makes others") from None
+    left = end - datetime.now(UTC)
+    if left <= timedelta(0):
+        cause = f"the certificates of {lab.paths.name} have run out: no client comes in any more"
+        raise ConfigurationConflict(cause, f"on {end:%Y-%m-%d}", "make up renews them")
+    return f"valid until {end:%Y-%m-%d}", left <= RENEWED_BEFORE
 
 
 def change_of_security(earlier: StackState | None, settings: StackSettings) -> str:
