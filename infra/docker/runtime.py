@@ -9,7 +9,16 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from infra.docker.compose_stack import require_no_compose_stack
-from infra.docker.containers import ensure_network, find_container, observe_container, our_container, remove_container
+from infra.docker.containers import (
+    PLACE,
+    ensure_network,
+    find_container,
+    observe_container,
+    our_container,
+    put_files,
+    remove_container,
+    secret_mount,
+)
 from infra.docker.engine import (
     ACT_SECONDS,
     QUESTION_SECONDS,
@@ -24,7 +33,6 @@ from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, labels_of
 from infra.docker.marks import remove_marked
 from infra.docker.presence import ENGINE_REMEDY
 from infra.docker.sabotage import ContainerSabotage
-from infra.docker.secret_files import PLACE, put_files, secret_mount
 from infra.docker.stand_ins import image_at_hand
 from infra.docker.volumes import (
     KAFKA_DATA,

@@ -18,8 +18,8 @@ from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, Us
 from confluent_kafka.cimpl import NewTopic
 from docker.errors import NotFound
 
+from infra.docker.containers import PLACE
 from infra.docker.engine import engine
-from infra.docker.secret_files import PLACE
 from infra.forms.parameters import LastStep
 from infra.stack.profiles import CONTROLLER_SHIFT, INTERNAL_SHIFT
 from trending.kafka.answers import answer_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import NotFound
 
-from infra.docker.secret_files import PLACE, put_files, secret_mount
+from infra.docker.containers import PLACE, put_files, secret_mount
 from trending.errors import ConfigurationConflict
 
 if TYPE_CHECKING:
