@@ -26,14 +26,14 @@ _PASSWORD_BYTES = 24
 _NAME_BYTES = 4
 
 
-def keep_own_access(lab: Lab, show: Callable[[str], None], now: datetime | None = None) -> None:
-    """Have a password and certificates for secure brokers, kept from one start-up to the next.
+def keep_own_access(lab: Lab, show: Callable[[str], None], now: datetime | None = None) -> bool:
+    """Have a password and certificates for secure brokers, kept from one start-up to the next; returns whether they are new.
 
     Certificates that do not serve any more are replaced: brokers and programs that were started with others are then of another
     declaration, and are started anew.
     """
     if not lab.settings.stack.secure:
-        return
+        return False
     paths, brokers = lab.paths, {each.name: hosts_of(each.name, lab.stack.qualified(each.name)) for each in lab.stack.brokers}
     kept = kept_access(paths.access)
     earlier = kept.revealed if kept else {}
@@ -43,7 +43,7 @@ def keep_own_access(lab: Lab, show: Callable[[str], None], now: datetime | None 
         make_certificates(current, brokers, now)
         until = f"valid until {ends(current):%Y-%m-%d}"
         show(f"certificates for {', '.join(brokers)}, {until}: brokers and programs that run with others start anew")
-    keep_access(
+    fresh = keep_access(
         paths.access,
         {
             "security.protocol": SecurityProtocol.SASL_SSL.value,
@@ -56,6 +56,7 @@ def keep_own_access(lab: Lab, show: Callable[[str], None], now: datetime | None 
     for other in paths.certificates.iterdir():
         if other != current:
             shutil.rmtree(other, ignore_errors=True)
+    return kept is None or kept.version != fresh.version
 
 
 def require_valid(lab: Lab) -> tuple[str, bool]:

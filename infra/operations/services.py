@@ -38,6 +38,7 @@ from trending.settings import PageSettings, StackSettings
 
 if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
+    from infra.lab.assembly import Lab
     from infra.stack.state import Wanted
     from trending.settings import LabSettings
 
@@ -115,8 +116,16 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     lab.runtime.prepare()
     if change:
         say(change)
-    keep_own_access(lab, say)
+    renewed = keep_own_access(lab, say)
+    if change or renewed:
+        _stop_brokers(lab)
     return runtime
+
+
+def _stop_brokers(lab: Lab) -> None:
+    """Stop the brokers together: those that don't understand each other form no quorum, and without one none stops in order."""
+    for service in reversed(lab.stack.brokers):
+        lab.runtime.stop(service)
 
 
 def start_supervisor(stack: str) -> Outcome:

@@ -63,6 +63,30 @@ def test_preparation_makes_what_lets_the_programs_in_and_says_so(said: list[str]
     assert any("certificates for kafka, kafka-2, kafka-3, valid until" in line for line in said)
 
 
+@pytest.mark.usefixtures("java17")
+def test_brokers_that_would_not_understand_each_other_are_stopped_together(world: World) -> None:
+    prepare_stack(settings(brokers=2, secure=False))
+    lab = open_lab("lab")
+    lab.supervisor.start()
+    for service in lab.stack.brokers:
+        lab.runtime.start(service)
+
+    world.forget_history()
+    prepare_stack(settings(brokers=2))
+    assert [call for call in world.calls if call.startswith("stop")] == ["stop kafka-2", "stop kafka"]
+    assert world.running == set()
+
+    for service in open_lab("lab").stack.brokers:
+        lab.runtime.start(service)
+    world.forget_history()
+    prepare_stack(settings(brokers=2))
+    assert [call for call in world.calls if call.startswith("stop")] == []
+
+    (authority(open_lab("lab")).parent / "kafka-2.pem").unlink()
+    prepare_stack(settings(brokers=2))
+    assert [call for call in world.calls if call.startswith("stop")] == ["stop kafka-2", "stop kafka"]
+
+
 @pytest.mark.usefixtures("world")
 def test_password_and_certificates_stay_from_one_start_to_the_next() -> None:
     first = made()

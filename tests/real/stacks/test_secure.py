@@ -115,16 +115,21 @@ def test_secure_brokers_let_in_who_may_come_and_nothing_is_lost(stack: RealStack
     password = connection.settings["sasl.password"]
 
     assert refusals(KafkaConnection(connection.bootstrap)) <= {KafkaError._TRANSPORT}
-    assert refusals(without(connection, **WRONG)) == {KafkaError._AUTHENTICATION}
-    assert refusals(without(connection, "ssl.ca.location")) == {KafkaError._SSL}
+    assert KafkaError._AUTHENTICATION in refusals(without(connection, **WRONG))
+    assert KafkaError._SSL in refusals(without(connection, "ssl.ca.location"))
     own_protocol = without(connection, "sasl.mechanism", "sasl.username", "sasl.password", security_protocol="SSL")
     for shift in (CONTROLLER_SHIFT, INTERNAL_SHIFT):
-        assert refusals(replace(own_protocol, bootstrap=f"localhost:{stack.port + shift}")) == {KafkaError._SSL}
+        among_brokers = replace(own_protocol, bootstrap=f"localhost:{stack.port + shift}")
+        assert refusals(among_brokers) <= {KafkaError._SSL, KafkaError._TRANSPORT}
+    key = str(next(stack.paths.certificates.glob("*/kafka-2.pem")))
+    a_brokers = without(among_brokers, ssl_certificate_location=key, ssl_key_location=key)
+    assert len(AdminClient(a_brokers.client()).list_topics(timeout=5).brokers) == 3
 
     reader = make_reader(connection)
-    stack.wait_until(lambda: next(read_log(reader, TOPIC, {0: 0}, {0: 1})).offset == 0, 30, "the reader reads")
+    stack.wait_until(lambda: log_ends(reader, TOPIC)[0][1] > 0, 30, "user and rule are known to every broker")
+    assert next(read_log(reader, TOPIC, {0: 0}, {0: 1})).offset == 0
     assert write_error(reader, TOPIC) == KafkaError.TOPIC_AUTHORIZATION_FAILED
-    with pytest.raises(Exception, match="authorization failed"):
+    with pytest.raises(Exception, match=r"(?i)authorization"):
         log_ends(reader, f"{TOPIC}.dlq")
     with pytest.raises(KafkaException, match="AUTHORIZATION_FAILED"):
         answer_of(AdminClient(reader.client()).create_topics([NewTopic("mine", 1, 1)])["mine"], 10)
@@ -150,7 +155,7 @@ def test_a_secure_broker_in_a_container_shows_no_secret(docker_stack: RealStack)
     stack.bring_up(LastStep.TOPIC)
     connection = stack.lab.stack.connection
     password = connection.settings["sasl.password"]
-    assert refusals(without(connection, **WRONG)) == {KafkaError._AUTHENTICATION}
+    assert KafkaError._AUTHENTICATION in refusals(without(connection, **WRONG))
     require_secret(stack, password)
     with engine() as client:
         container = client.containers.get(stack.lab.stack.qualified("kafka"))
