@@ -57,10 +57,10 @@ def make_reader(connection: KafkaConnection) -> KafkaConnection:
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     made = UserScramCredentialUpsertion(READER, info, READERS_PASSWORD.encode())
     answer_of(admin.alter_user_scram_credentials([made])[READER], 10)
-    may_read = AclBinding(
-        ResourceType.TOPIC, TOPIC, ResourcePatternType.LITERAL, f"User:{READER}", "*", AclOperation.READ, AclPermissionType.ALLOW
-    )
-    answer_of(admin.create_acls([may_read])[may_read], 10)
+    for kind, name in ((ResourceType.GROUP, "trending-reader"), (ResourceType.TOPIC, TOPIC)):
+        allow = AclPermissionType.ALLOW
+        rule = AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{READER}", "*", AclOperation.READ, allow)
+        answer_of(admin.create_acls([rule])[rule], 10)
     return without(
         connection, "sasl.mechanism", sasl_mechanism="SCRAM-SHA-512", sasl_username=READER, sasl_password=READERS_PASSWORD
     )
