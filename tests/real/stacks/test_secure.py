@@ -131,8 +131,9 @@ def test_secure_brokers_let_in_who_may_come_and_nothing_is_lost(stack: RealStack
     assert write_error(reader, TOPIC) == KafkaError.TOPIC_AUTHORIZATION_FAILED
     with pytest.raises(Exception, match=r"(?i)authorization"):
         log_ends(reader, f"{TOPIC}.dlq")
+    readers = AdminClient(reader.client())
     with pytest.raises(KafkaException, match="AUTHORIZATION_FAILED"):
-        answer_of(AdminClient(reader.client()).create_topics([NewTopic("mine", 1, 1)])["mine"], 10)
+        answer_of(readers.create_topics([NewTopic("mine", 1, 1)])["mine"], 10)
 
     stack.wait_progress()
     require_secret(stack, password)
