@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from benchmarks.children import Child, has_block, wait_until
 from benchmarks.contest import Sample
 from benchmarks.stack import declared
-from infra.embedded.runtime import broker_command, format_command, render_properties
+from infra.embedded.runtime import broker_command, format_command
 from infra.java.class_archives import BROKER, archive_options
 from infra.kafka.client import BrokerClient
+from infra.kafka.properties import render_properties
 from infra.operations.epochs import counting_epoch, known_topic_id, resolve_offsets
 from infra.operations.producer import producer_spec
 from infra.operations.stream import stream_spec

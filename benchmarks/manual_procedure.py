@@ -15,9 +15,10 @@ from benchmarks.children import Child, has_block, wait_until
 from benchmarks.contest import Sample, Unmeasurable
 from benchmarks.kafka_tools import VERSION, bench_directory, fetch_tools, run_tool
 from benchmarks.stack import declared
-from infra.embedded.runtime import LOGGING, render_properties
+from infra.embedded.runtime import LOGGING
 from infra.java.installation import find_java
 from infra.java.jars import jar_directory
+from infra.kafka.properties import render_properties
 
 PACKAGE = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
 SLEEP = 30.0

@@ -16,12 +16,13 @@ from benchmarks.memory import family, pss_mb
 from benchmarks.running.own_server import OwnServer
 from benchmarks.running.own_stack import own_stack
 from benchmarks.throughput.counting import MEMORY
-from infra.embedded.runtime import LOGGING, format_command, render_properties
+from infra.embedded.runtime import LOGGING, format_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, stack_processes
 from infra.java.installation import find_java
 from infra.java.jars import jar_directory
 from infra.kafka.client import BrokerClient
+from infra.kafka.properties import render_properties
 from infra.lab.assembly import Lab, record
 from infra.operations.epochs import counting_epoch, known_topic_id, resolve_offsets
 from infra.operations.page import page_spec

@@ -153,13 +153,18 @@ def choose_settings(name: str, options: Mapping[str, object], earlier: StartUpFo
     port = earlier.stack.port if earlier else free_port(FIRST_PORT, PORTS)
     ports = {"port": port, "zookeeper_port": port + ZOOKEEPER_SHIFT, "page_port": port + PAGE_SHIFT}
     filled = {**ports, **options, "name": name}
-    return parse(StartUpForm, [f"--{option}={value}" for option, value in filled.items()], "open_notebook")
+    return parse(StartUpForm, [_argument(option, value) for option, value in filled.items()], "open_notebook")
 
 
 def arguments_of(settings: StartUpForm) -> list[str]:
     """Return the settings as command-line arguments."""
     sections = settings.model_dump(mode="json", include={"stack", "producer", "stream", "page"})
-    return [f"--{name}={value}" for fields in sections.values() for name, value in fields.items() if value is not None]
+    return [_argument(name, value) for fields in sections.values() for name, value in fields.items() if value is not None]
+
+
+def _argument(name: str, value: object) -> str:
+    """Return a setting as an argument; what is true or false has no value there."""
+    return f"--{name if value else f'no-{name}'}" if isinstance(value, bool) else f"--{name}={value}"
 
 
 def interpreter() -> str:

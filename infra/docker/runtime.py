@@ -9,7 +9,16 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig
 
 from infra.docker.compose_stack import require_no_compose_stack
-from infra.docker.containers import ensure_network, find_container, observe_container, our_container, remove_container
+from infra.docker.containers import (
+    PLACE,
+    ensure_network,
+    find_container,
+    observe_container,
+    our_container,
+    put_files,
+    remove_container,
+    secret_mount,
+)
 from infra.docker.engine import (
     ACT_SECONDS,
     QUESTION_SECONDS,
@@ -37,8 +46,10 @@ from infra.docker.volumes import (
 )
 from infra.host.paths import short_hash
 from infra.host.processes import PortOwner, port_owner
+from infra.kafka.broker_secrets import secret_files, secret_properties
 from infra.kafka.cluster_id import check_cluster_id, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
+from infra.kafka.properties import render_properties
 from infra.kafka.versions import version_of_image
 from infra.stack.declaration import Service, ServiceKind, Stack
 from infra.stack.runtime import ENGINE, KeptData, Observation, Outcome, ServiceState, taken
@@ -251,6 +262,8 @@ class DockerRuntime:
         options: dict[str, Any] = {}
         if client.images.get(image).labels.get("trending.read-only") == "true":
             options["read_only"] = True
+        if service.secure:
+            options["mounts"] = [secret_mount()]
         labels = labels_of(
             self._stack,
             service.name,
@@ -288,10 +301,18 @@ class DockerRuntime:
         )
         try:
             self._check_cluster(container, service)
+            if service.secure:
+                put_files(container, self._secret_files(service))
         except BaseException:
             container.remove(v=True, force=True)
             raise
         return container
+
+    def _secret_files(self, service: Service) -> dict[str, bytes]:
+        """Return the files of a secure broker: keys, and the part of its properties that the variables don't have."""
+        connection = self._stack.connection
+        properties = render_properties(secret_properties(connection, service.name, PLACE))
+        return {**secret_files(connection, service.name), "server.properties": properties.encode("ascii")}
 
     def _mounts(self, client: DockerClient, service: Service) -> dict[str, dict[str, str]]:
         labels = labels_of(self._stack, "volume")

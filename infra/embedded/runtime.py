@@ -14,12 +14,15 @@ from infra.host.processes import is_frozen, stack_processes, thaw
 from infra.java.class_archives import BROKER, archive_options
 from infra.java.installation import find_java
 from infra.java.jars import ensure_jars, jar_directory, locked
+from infra.kafka.broker_secrets import require_certificates, secret_properties
 from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
+from infra.kafka.properties import render_properties
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
 from infra.supervision.output_tail import tail
+from infra.supervision.private_files import write_private
 from trending.errors import ConfigurationConflict
 from trending.settings import RuntimeKind
 
@@ -97,9 +100,10 @@ class EmbeddedRuntime:
             self._supervisor.stop(service.name)
 
     def remove(self, service: Service) -> None:
-        """Stop the broker and forget its declaration; its data stays."""
+        """Stop the broker and forget its declaration, which may tell a password; its data stays."""
         if self._supervisor.running():
             self._supervisor.remove(service.name)
+        self._paths.properties(service.name).unlink(missing_ok=True)
 
     def observe(self, service: Service) -> Observation:
         """Return what supervisord knows of the broker."""
@@ -142,7 +146,12 @@ class EmbeddedRuntime:
         return kept_directories(self._stack, self._paths)
 
     def destroy(self, *, volumes: bool) -> None:
-        """Delete the data when asked to; nothing else is left once supervisord is down."""
+        """Delete the brokers' configuration, which may tell a password, and the data when asked to.
+
+        Nothing else is left once supervisord is down.
+        """
+        for service in self._stack.services:
+            self._paths.properties(service.name).unlink(missing_ok=True)
         if volumes:
             shutil.rmtree(self._paths.data, ignore_errors=True)
 
@@ -157,12 +166,18 @@ class EmbeddedRuntime:
         mapped = (*command[:1], *archive_options(BROKER), *command[1:])
         return Program(service.name, mapped, {"JAVA_HOME": str(java.home)}, service.stop_seconds, drift)
 
+    def _secrets(self, service: Service) -> dict[str, str]:
+        if not service.secure:
+            return {}
+        connection = self._stack.connection
+        return secret_properties(connection, service.name, require_certificates(connection, service.name))
+
     def _format(self, service: Service) -> None:
         directory = self._paths.broker(service.name)
         directory.mkdir(parents=True, exist_ok=True)
         self._paths.run.mkdir(parents=True, exist_ok=True)
         properties = self._paths.properties(service.name)
-        properties.write_text(render_properties({**service.properties, "log.dirs": str(directory)}), encoding="ascii")
+        write_private(properties, render_properties({**service.properties, **self._secrets(service), "log.dirs": str(directory)}))
         meta = directory / META
         if meta.exists():
             text = meta.read_text(encoding="utf-8")
@@ -247,16 +262,3 @@ _STATES = {
 
 def _detail(status: ProgramStatus) -> str:
     return f"pid {status.pid}" if status.alive else status.error or f"exit code {status.exit_code}"
-
-
-def render_properties(properties: dict[str, str]) -> str:
-    """Return a Java properties file; its encoding is Latin-1, so everything else is escaped (java.util.Properties.load)."""
-    return "".join(f"{key}={''.join(map(_escaped, value))}\n" for key, value in properties.items())
-
-
-def _escaped(character: str) -> str:
-    """Return a character as Java reads it: an escape has four digits, so what is beyond them takes two, as in UTF-16."""
-    if " " <= character <= "~" and character != "\\":
-        return character
-    units = character.encode("utf-16-be").hex()
-    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

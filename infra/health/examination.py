@@ -16,6 +16,7 @@ from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
 from infra.kafka.versions import warning
 from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.own_access import require_valid
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
 from infra.operations.producer import NAME as PRODUCER
@@ -32,6 +33,7 @@ LOOKS = 3
 PAUSE_SECONDS = 2.0
 """A component counts as down after three looks in a row, so that Docker or supervisord has time to restart it first."""
 CLUSTER = "cluster"
+CERTIFICATES = "certificates"
 TOPIC = "topic"
 SERVICE_STARTING_SECONDS = 20.0
 FIGURES = {PRODUCER: "acknowledged", STREAM: "batches"}
@@ -71,6 +73,7 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
         **{name: partial(_checked, name, check) for name, check in lab.runtime.checks().items()},
         SUPERVISOR: partial(_supervisor, lab),
         **{service.name: partial(_service, lab, service) for service in lab.stack.services},
+        **({CERTIFICATES: partial(_certificates, lab)} if lab.settings.stack.secure else {}),
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
         TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.connection, lab.settings.stack.topic)),
         **{
@@ -180,6 +183,16 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
             return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return down(name, error, Repair.RESTART)
     return Finding(name, Verdict.HEALTHY, "; ".join(evidence.values()))
+
+
+def _certificates(lab: Lab) -> Finding:
+    try:
+        until, renewed_soon = require_valid(lab)
+    except LabError as error:
+        return down(CERTIFICATES, error)
+    if renewed_soon:
+        return Finding(CERTIFICATES, Verdict.WARNING, until, "make up renews them")
+    return Finding(CERTIFICATES, Verdict.HEALTHY, until)
 
 
 def _machine(component: str, check: Callable[[], str]) -> Finding:

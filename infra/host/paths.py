@@ -169,6 +169,11 @@ class StackPaths:
         """What lets the stack's clients into a cluster that asks who they are: for its user only, and gone after ``down``."""
         return self.run / "access.json"
 
+    @property
+    def certificates(self) -> Path:
+        """Sets of certificates of a stack with secure brokers; gone after ``down``."""
+        return self.run / "tls"
+
     def heartbeat(self, program: str) -> Path:
         """Return the heartbeat file of a program."""
         return self.run / f"{program}.heartbeat.json"

@@ -260,7 +260,7 @@ def require_dialled(bootstrap: str, addresses: set[str]) -> None:
     if addresses and not dialled <= addresses and not dialled > addresses:
         cause = "the broker advertises another address than the one that programs dial"
         evidence = f"advertised {sorted(addresses)}, dialled {sorted(dialled)}"
-        raise ConfigurationConflict(cause, evidence, "set advertised.listeners to PLAINTEXT://localhost:<port>")
+        raise ConfigurationConflict(cause, evidence, "set the broker's advertised.listeners to localhost:<port>")
 
 
 def reason(error: Exception) -> str:

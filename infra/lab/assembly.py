@@ -10,6 +10,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.deletion import delete_directory
+from infra.lab.own_access import forget_access
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.stack.claim import claimed_here, require_unclaimed
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
     from infra.stack.declaration import Stack
     from infra.stack.runtime import Runtime
+    from trending.kafka.access import Access
 
 END_SECONDS = 5.0
 PAGE = "page"
@@ -57,17 +59,24 @@ class Lab:
     @property
     def access(self) -> AccessFile | None:
         """Where programs find what lets them into Kafka; None for brokers that ask nobody."""
-        kept = kept_access(self.paths.access)
+        kept = _kept(self.state, self.paths)
         return AccessFile(path=self.paths.access, version=kept.version) if kept else None
+
+
+def _kept(state: StackState, paths: StackPaths) -> Access | None:
+    """Return what lets the stack's clients in; None for open brokers, whatever is left of a time when they were secure."""
+    asks = state.settings.stack.secure or state.settings.access.bootstrap
+    return kept_access(paths.access) if asks else None
 
 
 def assemble(state: StackState, show: Callable[[str], None] = _silent) -> Lab:
     """Return the lab for a recorded state."""
     paths = StackPaths.of(state.settings.stack.name)
     supervisor = Supervisor(paths.run, paths.stack_id, f"make down NAME={paths.name}")
-    kept = kept_access(paths.access)
+    kept = _kept(state, paths)
     connection = KafkaConnection(state.settings.bootstrap, kept.revealed if kept else {})
-    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection, state.settings.access.probe_topic)
+    version, probe = kept.version if kept else "", state.settings.access.probe_topic
+    stack = declare(state.settings.stack, state.runtime, paths, state.cluster_id, connection, probe_topic=probe, access=version)
     return Lab(state, paths, supervisor, stack, open_runtime(state, stack, paths, supervisor, show))
 
 
@@ -231,7 +240,7 @@ def sweep_machine(lab: Lab, *, volumes: bool) -> None:
     """
     end_programs(lab)
     lab.runtime.destroy(volumes=volumes)
-    lab.paths.access.unlink(missing_ok=True)
+    forget_access(lab.paths)
 
 
 def end_programs(lab: Lab) -> None:

@@ -28,6 +28,7 @@ from infra.lab.assembly import (
     sweep,
     want,
 )
+from infra.lab.own_access import change_of_security, keep_own_access
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from infra.docker.marks import DockerMarks
+    from infra.lab.assembly import Lab
     from infra.stack.state import Wanted
     from trending.settings import LabSettings
 
@@ -136,6 +138,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_home()
     check_user()
     check_java()
+    change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
     lab, runtime = record(settings, say, seen)
     orphans = end_orphans(lab)
     if orphans:
@@ -146,7 +149,18 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     if not lab.supervisor.running():
         check_memory()
     lab.runtime.prepare()
+    if change:
+        say(change)
+    renewed = keep_own_access(lab, say)
+    if change or renewed:
+        _stop_brokers(lab)
     return runtime
+
+
+def _stop_brokers(lab: Lab) -> None:
+    """Stop the brokers together: those that don't understand each other form no quorum, and without one none stops in order."""
+    for service in reversed(lab.stack.brokers):
+        lab.runtime.stop(service)
 
 
 def enter_cluster(stack: str, load_block: Callable[[str], SecretStr]) -> str:

@@ -11,6 +11,7 @@ from infra.console.interruptions import finished_despite_signals, of_a_signal, u
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.lab.assembly import PAGE, Lab, end_programs, open_lab
+from infra.lab.own_access import forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
 from infra.operations.producer import NAME as PRODUCER
@@ -188,7 +189,7 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
         yield partial(end_programs, lab)
         if not before.kept:
             yield partial(lab.runtime.destroy, volumes=fresh)
-            yield partial(lab.paths.access.unlink, missing_ok=True)
+            yield partial(forget_access, lab.paths)
     if fresh:
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:

@@ -30,7 +30,8 @@ class Service:
     are published on 127.0.0.1, the same number inside and outside. ``memory_mb`` limits a container: the heap is at most half
     of it, the rest is for threads, buffers and the page cache. ``volumes`` are name → place in the container. Past
     ``stop_seconds`` a service that was asked to stop is killed.
-    ``depends_on`` names services that must be *ready* first.
+    ``depends_on`` names services that must be *ready* first. ``secure`` is a broker that asks its clients who they are, and
+    ``access`` the version of what lets them in: it changes with password and certificates and tells nothing of them.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Service:
     volumes: Mapping[str, str]
     stop_seconds: int
     depends_on: tuple[str, ...] = ()
+    secure: bool = False
+    access: str = ""
 
     @property
     def config_hash(self) -> str:

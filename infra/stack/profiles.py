@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infra.stack.declaration import Service, ServiceKind, Stack
+from infra.stack.security import CLIENTS, CONTROLLER, INTERNAL, OPEN_PROTOCOLS, SECURE_PROTOCOLS, security_properties
 from trending.access_settings import PROBE_TOPIC
 from trending.errors import ConfigurationConflict
 from trending.kafka.connection import KafkaConnection
@@ -63,11 +64,12 @@ def declare(
     cluster_id: str,
     connection: KafkaConnection | None = None,
     probe_topic: str = PROBE_TOPIC,
+    access: str = "",
 ) -> Stack:
     """Return the stack's declaration; raises ConfigurationConflict for an impossible combination.
 
-    ``connection`` is how its clients reach the brokers, without more ado at their ports on this machine. A stack on an external
-    cluster has no services of its own.
+    ``connection`` is how its clients reach the brokers, without more ado at their ports on this machine; ``access`` is the
+    version of what lets them in. A stack on an external cluster has no services of its own.
     """
     connection = connection or KafkaConnection(settings.bootstrap)
     if runtime is RuntimeKind.EXTERNAL:
@@ -82,7 +84,7 @@ def declare(
             *(_zookeeper_broker(settings, number, wiring) for number in range(1, settings.brokers + 1)),
         )
     else:
-        services = tuple(_kraft_broker(settings, number, wiring, cluster_id) for number in range(1, settings.brokers + 1))
+        services = tuple(_kraft_broker(settings, number, wiring, cluster_id, access) for number in range(1, settings.brokers + 1))
     return Stack(paths.stack_id, settings.name, cluster_id, connection, services)
 
 
@@ -106,7 +108,12 @@ def broker_name(number: int) -> str:
     return "kafka" if number == 1 else f"kafka-{number}"
 
 
-def _kraft_broker(settings: StackSettings, number: int, wiring: Wiring, cluster_id: str) -> Service:
+def broker_names(settings: StackSettings) -> tuple[str, ...]:
+    """Return the names of all brokers of a stack of these settings."""
+    return tuple(broker_name(number) for number in range(1, settings.brokers + 1))
+
+
+def _kraft_broker(settings: StackSettings, number: int, wiring: Wiring, cluster_id: str, access: str) -> Service:
     controller = settings.port + number - 1 + CONTROLLER_SHIFT
     voters = ",".join(
         f"{n}@{wiring.peer(broker_name(n))}:{settings.port + n - 1 + CONTROLLER_SHIFT}" for n in range(1, settings.brokers + 1)
@@ -115,12 +122,14 @@ def _kraft_broker(settings: StackSettings, number: int, wiring: Wiring, cluster_
         "process.roles": "broker,controller",
         "node.id": str(number),
         "controller.quorum.voters": voters,
-        "controller.listener.names": "CONTROLLER",
-        **_listeners(settings, number, wiring, {"CONTROLLER": controller}),
+        "controller.listener.names": CONTROLLER,
+        **_listeners(settings, number, wiring, {CONTROLLER: controller}),
         **common_properties(settings),
+        **(security_properties(broker_names(settings)) if settings.secure else {}),
     }
     image = settings.kafka_image or KRAFT_IMAGE
-    return _broker(settings, number, wiring, image, properties, (controller,), {"CLUSTER_ID": cluster_id})
+    broker = _broker(settings, number, wiring, image, properties, (controller,), {"CLUSTER_ID": cluster_id})
+    return replace(broker, secure=True, access=access) if settings.secure else broker
 
 
 def _zookeeper_broker(settings: StackSettings, number: int, wiring: Wiring) -> Service:
@@ -167,7 +176,7 @@ def _broker(
     depends_on: tuple[str, ...] = (),
 ) -> Service:
     port = settings.port + number - 1
-    internal = (port + INTERNAL_SHIFT,) if settings.brokers > 1 else ()
+    internal = (port + INTERNAL_SHIFT,) if _among_brokers(settings) else ()
     heap = f"-Xmx{settings.heap_mb}M -Xms{settings.heap_mb}M"
     in_container = {**properties, "log.dirs": "/var/lib/kafka/data"}
     return Service(
@@ -198,19 +207,26 @@ def as_environment(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def _listeners(settings: StackSettings, number: int, wiring: Wiring, private: Mapping[str, int]) -> dict[str, str]:
-    """Return the listener properties: PLAINTEXT for host programs, INTERNAL for other brokers if there are any."""
+    """Return the listener properties: one for host programs, INTERNAL for other brokers if there are any, or to be secure."""
     port = settings.port + number - 1
-    listeners = {"PLAINTEXT": port, **private}
-    advertised = [f"PLAINTEXT://localhost:{port}"]
-    if settings.brokers > 1:
-        listeners["INTERNAL"] = port + INTERNAL_SHIFT
-        advertised.append(f"INTERNAL://{wiring.peer(broker_name(number))}:{port + INTERNAL_SHIFT}")
+    clients = CLIENTS if settings.secure else "PLAINTEXT"
+    listeners = {clients: port, **private}
+    advertised = [f"{clients}://localhost:{port}"]
+    if _among_brokers(settings):
+        listeners[INTERNAL] = port + INTERNAL_SHIFT
+        advertised.append(f"{INTERNAL}://{wiring.peer(broker_name(number))}:{port + INTERNAL_SHIFT}")
+    protocols = SECURE_PROTOCOLS if settings.secure else OPEN_PROTOCOLS
     return {
         "listeners": ",".join(f"{name}://{wiring.bind}:{number_}" for name, number_ in listeners.items()),
         "advertised.listeners": ",".join(advertised),
-        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "INTERNAL", "CONTROLLER")),
-        "inter.broker.listener.name": "INTERNAL" if settings.brokers > 1 else "PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+        "inter.broker.listener.name": INTERNAL if _among_brokers(settings) else clients,
     }
+
+
+def _among_brokers(settings: StackSettings) -> bool:
+    """Whether brokers have a listener for each other: a secure one writes to itself there, with its certificate."""
+    return settings.brokers > 1 or settings.secure
 
 
 def common_properties(settings: StackSettings) -> dict[str, str]:

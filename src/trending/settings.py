@@ -94,6 +94,11 @@ class StackSettings(Section):
         None, pattern=IMAGE, description="Image of ZooKeeper by tag or digest; empty means the pinned one."
     )
     zookeeper_port: int = Field(2181, ge=1024, le=65535, description="TCP port of ZooKeeper on 127.0.0.1.")
+    secure: bool = Field(
+        default=False,
+        description="Brokers that encrypt and ask who comes: SASL_SSL with a password and certificates of the stack's own, and "
+        "an authorizer; kraft only.",
+    )
     topic: str = Field("tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets.")
     partitions: int = Field(1, ge=1, le=64, description="Partitions of the topic when it is created.")
     replication: int = Field(1, ge=1, le=3, description="Replication factor of the topic when it is created.")
@@ -111,6 +116,16 @@ class StackSettings(Section):
     def _replicas_need_brokers(self) -> Self:
         if self.replication > self.brokers and self.runtime is not RuntimeKind.EXTERNAL:
             msg = f"replication {self.replication} needs as many brokers, and brokers is {self.brokers}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _secure_by_kraft(self) -> Self:
+        if self.secure and self.profile is ProfileName.ZOOKEEPER:
+            msg = "secure brokers need PROFILE=kraft, and profile is zookeeper"
+            raise ValueError(msg)
+        if self.secure and self.runtime is RuntimeKind.EXTERNAL:
+            msg = "secure is about brokers of the stack's own: with runtime external, give security_protocol"
             raise ValueError(msg)
         return self
 

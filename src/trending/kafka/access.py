@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,8 @@ def kept_access(path: Path) -> Access | None:
         return None
     except (OSError, ValidationError) as error:
         cause = f"{path}, with what lets us into Kafka, cannot be read"
-        raise ConfigurationConflict(cause, type(error).__name__, "make up writes it again, and so does make start") from None
+        remedy = f"rm {shlex.quote(str(path))}, then make up, which writes it again"
+        raise ConfigurationConflict(cause, type(error).__name__, remedy) from None
 
 
 class _Revealed(BaseModel):

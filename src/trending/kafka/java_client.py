@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 JAAS = "sasl.jaas.config"
 TOKENS = "sasl.oauthbearer.token.endpoint.url"
 _SECURITY = "org.apache.kafka.common.security"
-_MODULES = {
+MODULES = {
     "PLAIN": f"{_SECURITY}.plain.PlainLoginModule",
     "SCRAM-SHA-256": f"{_SECURITY}.scram.ScramLoginModule",
     "SCRAM-SHA-512": f"{_SECURITY}.scram.ScramLoginModule",
@@ -40,7 +40,7 @@ def java_settings(settings: Mapping[str, str]) -> dict[str, str]:
     mechanism = settings.get("sasl.mechanism")
     if mechanism is not None:
         options = {theirs: settings[ours] for ours, theirs in _JAAS_NAMES.items() if ours in settings}
-        java[JAAS] = jaas_line(_MODULES[mechanism], options)
+        java[JAAS] = jaas_line(MODULES[mechanism], options)
     if mechanism == "OAUTHBEARER":
         java["sasl.login.callback.handler.class"] = _TOKEN_HANDLER
     if authority := settings.get("ssl.ca.location"):

@@ -126,8 +126,9 @@ def test_a_wrong_option_is_refused_before_anything_is_started(commands: Commands
     assert commands.calls == []
 
 
-def test_the_arguments_say_exactly_the_settings() -> None:
-    options = {"runtime": "embedded", "rate": 2.5, "seed": 7, "time_zone": "Europe/Madrid", "port": 23000}
+@pytest.mark.parametrize("secure", [True, False])
+def test_the_arguments_say_exactly_the_settings(*, secure: bool) -> None:
+    options = {"runtime": "embedded", "secure": secure, "rate": 2.5, "seed": 7, "time_zone": "Europe/Madrid", "port": 23000}
     settings = choose_settings("notebook-1", options, None)
     assert module.parse(StartUpForm, arguments_of(settings), "up") == settings
 

@@ -15,9 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infra.embedded import runtime as embedded
-from infra.embedded.runtime import EmbeddedRuntime, render_properties
+from infra.embedded.runtime import EmbeddedRuntime
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.kafka.properties import render_properties
 from infra.kafka.readiness import require_running
 from infra.stack.profiles import declare
 from infra.stack.runtime import Outcome, ServiceState

@@ -49,6 +49,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "kafka_image": ("apache/kafka:4.2.2", "apache/kafka:4.2.2"),
     "zookeeper_image": ("zookeeper:3.9.3", "zookeeper:3.9.3"),
     "zookeeper_port": ("12181", 12181),
+    "secure": ("true", True),
     "topic": ("another.topic", "another.topic"),
     "bootstrap": ("kafka.example:9093,[::1]:9093", "kafka.example:9093,[::1]:9093"),
     "security_protocol": ("SASL_SSL", "SASL_SSL"),

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes.clock import FakeClock
-from fakes.stacks import beat, make_whole
+from fakes.plain import lab_stack
+from fakes.stacks import beat, make, make_whole
 
 from infra.health import examination
 from infra.health.verdicts import Finding, Repair, Verdict, note_repair
+from infra.lab.assembly import open_lab
+from infra.lab.own_access import keep_own_access
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import EngineUnavailable, PrerequisiteMissing
 from trending.kafka.open_transactions import Held
@@ -37,6 +40,20 @@ def examined(lab: Lab) -> dict[str, Finding]:
 def ended(world: World, program: str, state: str, code: int = 1, started: float | None = None) -> None:
     pid = 99 if state == "RUNNING" else 0
     world.ended[program] = ProgramStatus(program, state, pid, code, "", time.time() if started is None else started)
+
+
+def test_the_certificates_of_secure_brokers_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = make(stack=lab_stack(secure=True))
+    look = examination.looks_of(lab)["certificates"]
+    assert look().verdict is Verdict.UNHEALTHY
+    assert (look().next_command, look().repair) == ("make up makes others", Repair.NONE)
+    keep_own_access(lab, lambda _line: None)
+    lab = open_lab("lab")
+    look = examination.looks_of(lab)["certificates"]
+    assert look().verdict is Verdict.HEALTHY
+    assert look().evidence.startswith("valid until 2")
+    monkeypatch.setattr(examination, "require_valid", lambda _lab: ("valid until tomorrow", True))
+    assert look() == Finding("certificates", Verdict.WARNING, "valid until tomorrow", "make up renews them")
 
 
 def test_a_whole_stack_is_healthy_with_evidence_for_each_component(lab: Lab) -> None:
