@@ -29,6 +29,7 @@ from infra.lab.assembly import (
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
+from infra.lab.store import check_store
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
@@ -63,6 +64,7 @@ def check_start(settings: LabSettings) -> None:
     if busy(paths):
         return
     state = read_state(paths)
+    check_store(paths, settings, state.cluster_id if state else "")
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
         supervised = lab.supervisor.running()
@@ -86,6 +88,7 @@ def check_own_start(settings: LabSettings) -> None:
     """Raise as ``check_start`` does, for a stack that gets a name of its own, and free ports where none was chosen."""
     check_machine(settings.stack)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
+    check_store(StackPaths.of(settings.stack.name), settings)
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:
@@ -102,6 +105,8 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_user()
     check_java()
     lab, runtime = record(settings, say, seen)
+    if found := check_store(lab.paths, settings, lab.state.cluster_id):
+        say(f"the counts go to {found}")
     orphans = end_orphans(lab)
     if orphans:
         say(f"ended {orphans} processes that an earlier supervisor left behind")

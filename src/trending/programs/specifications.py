@@ -10,6 +10,7 @@ from pydantic import ConfigDict, ValidationError
 
 from trending.errors import InvalidInput
 from trending.kafka.connection import KafkaConnection
+from trending.postgresql.place import PostgresPlace
 from trending.settings import PageSettings, ProducerSettings, Section, StreamSettings
 
 
@@ -52,7 +53,7 @@ class StreamSpec(ProgramSpec):
     """
 
     settings: StreamSettings
-    store: Path
+    store: Path | PostgresPlace
     checkpoint: Path
     checkpoint_id: str
     topic_id: str
@@ -77,7 +78,7 @@ class PageSpec(ProgramSpec):
     settings: PageSettings
     stack_id: str
     name: str
-    store: Path
+    store: Path | PostgresPlace
     time_zone: str | None
     producer: Path | None = None
     stream: Path | None = None
