@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,8 @@ from order import Scheduler, longest_first
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from postgres_cluster import Cluster
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and nohup to a closed terminal; every command under test would
 # inherit that.
@@ -100,6 +103,15 @@ def pytest_collection_finish() -> None:
     """Keep what was imported out of every later collection of garbage: half a second each."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of the session's own, started when the first test needs it."""
+    from postgres_cluster import Cluster  # noqa: PLC0415 - libpq, which few tests need
+
+    with closing(Cluster()) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

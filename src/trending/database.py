@@ -63,7 +63,7 @@ def as_of_one_moment(engine: Engine) -> Iterator[Connection]:
     """Yield a connection whose queries all see the same commits: between two of them, another writer's would contradict them."""
     with engine.connect() as connection:
         if is_postgresql(connection):
-            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            connection.execution_options(isolation_level="REPEATABLE READ")
         else:
             connection.exec_driver_sql("BEGIN")
         yield connection

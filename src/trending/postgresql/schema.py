@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 
 LEAST_VERSION = 13
 """The oldest PostgreSQL that is still looked after."""
-_MARK = Table("store", MetaData(), Column("form", Integer, nullable=False), Column("owner", String, nullable=False))
-"""One row: the number of the tables' form, and the stack that they belong to."""
+_MARK = Table(
+    "store",
+    MetaData(),
+    Column("form", Integer, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("tables", String, nullable=False),
+)
+"""One row: the number of the tables' form, the stack that they belong to, and their names, with spaces between."""
 
 
 @contextmanager
@@ -128,7 +134,7 @@ def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaD
             connection.execute(CreateSchema(place.schema_name))
         tables.create_all(connection)
         _MARK.create(connection, checkfirst=True)
-        connection.execute(_MARK.insert().values(form=form, owner=place.owner))
+        connection.execute(_MARK.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
 
 
 def has_store(place: PostgresPlace) -> bool:
@@ -148,11 +154,12 @@ def delete_tables(place: PostgresPlace) -> list[str]:
 
 def _delete_tables(connection: Connection, place: PostgresPlace) -> list[str]:
     look = inspect(connection)
-    names = look.get_table_names(schema=place.schema_name)
-    if _MARK.name not in names:
+    there = set(look.get_table_names(schema=place.schema_name))
+    if _MARK.name not in there:
         return []
     mark = connection.execute(select(_MARK)).first()
     _require_ours(place, mark.owner if mark else "")
+    names = [*sorted(there.intersection(mark.tables.split() if mark else ())), _MARK.name]
     quote = connection.dialect.identifier_preparer.quote
     listed = ", ".join(f"{place.schema_name}.{quote(name)}" for name in names)
     connection.exec_driver_sql(f"DROP TABLE {listed}")

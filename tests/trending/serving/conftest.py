@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres_cluster import PASSWORD, Cluster, binaries
+from postgres_cluster import PASSWORD, binaries
 from pydantic import SecretStr
 
 from trending.postgresql.place import PostgresPlace
@@ -34,13 +34,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("where", ["sqlite", IN_POSTGRESQL])
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A server of the session's own, started when the first test needs it."""
-    with closing(Cluster()) as made:
-        yield made
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The store's file, in a directory that is not there yet."""
@@ -57,7 +50,7 @@ def where() -> str:
 def store(where: str, path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
     place: StorePlace = path
     if where == "postgresql":
-        url = request.getfixturevalue("cluster").url
+        url = request.getfixturevalue("postgres").url
         place = PostgresPlace(url=url, stack=f"test-{next(_numbers)}", owner="this test", given=SecretStr(PASSWORD))
     with closing(Store(place)) as made:
         yield made
