@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from infra.console.reporting import say
 from trending.errors import InvalidInput, LabError, NotOurs
-from trending.postgresql.place import PASSWORD_VARIABLE, PostgresPlace
+from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresPlace
 
 if TYPE_CHECKING:
     from infra.host.paths import StackPaths
@@ -31,7 +31,7 @@ def place_of(paths: StackPaths, settings: LabSettings, cluster_id: str) -> Store
     serving = settings.serving
     if not serving.has_server:
         return paths.store
-    owner = f"{paths.stack_id}, cluster {cluster_id}" if cluster_id else ""
+    owner = f"{paths.stack_id}{OF_CLUSTER}{cluster_id}" if cluster_id else paths.stack_id
     return PostgresPlace(url=serving.store_url, stack=paths.name, owner=owner, given=read_secret(serving.store_secret))
 
 

@@ -10,17 +10,21 @@ PASSWORD_VARIABLE = "STORE_PASSWORD"  # noqa: S105 - the name of the variable
 """Where a program finds the password. No ``TRENDING_`` before it: that would make it a setting."""
 
 
+OF_CLUSTER = ", cluster "
+"""What stands in an owner's name before the cluster's id."""
+
+
 class PostgresPlace(BaseModel):
     """A database, and the schema of one stack in it.
 
-    ``owner`` names the stack and its cluster, so that two stacks of one name never count into one schema; empty where the
-    cluster's id is not known yet. Where no password is given it is the environment's.
+    ``owner`` is the stack's id, and the cluster's where that is known already, so that two stacks of one name never count into
+    one schema. Where no password is given it is the environment's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     url: str
     stack: str
-    owner: str = ""
+    owner: str
     given: SecretStr | None = Field(default=None, exclude=True, repr=False)
 
     @property

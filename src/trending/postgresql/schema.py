@@ -11,6 +11,7 @@ from sqlalchemy.schema import CreateSchema, DropSchema
 
 from trending.errors import REBUILD, ConfigurationConflict, NotOurs
 from trending.postgresql.engine import open_postgresql, right_missing, unreachable
+from trending.postgresql.place import OF_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,17 +114,28 @@ def require_mark(connection: Connection, place: PostgresPlace, form: int) -> boo
     return True
 
 
+def _complete_mark(connection: Connection, place: PostgresPlace) -> None:
+    """Add the cluster's id to a mark that was made before it was known."""
+    ours, of_cluster, _cluster = place.owner.partition(OF_CLUSTER)
+    if of_cluster:
+        connection.execute(_MARK.update().where(_MARK.c.owner == ours).values(owner=place.owner))
+
+
 def _require_ours(place: PostgresPlace, owner: str) -> None:
-    if owner and place.owner and owner != place.owner:
+    (theirs, _of, their_cluster), (ours, _of, our_cluster) = owner.partition(OF_CLUSTER), place.owner.partition(OF_CLUSTER)
+    if theirs != ours or (their_cluster and our_cluster and their_cluster != our_cluster):
         cause = f"the serving store {place} is another stack's"
-        ways = f"give this stack another NAME or STORE_URL; if that stack is gone: DROP SCHEMA {place.schema_name} CASCADE"
+        moved = f"if it is this one, moved: UPDATE {place.schema_name}.store SET owner = '{place.owner}'"  # noqa: S608 - to be read
+        gone = f"if that stack is gone: DROP SCHEMA {place.schema_name} CASCADE"
+        ways = f"give this stack another NAME or STORE_URL; {moved}; {gone}"
         raise NotOurs(cause, f"it belongs to {owner}, this stack is {place.owner}", ways)
 
 
 def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaData) -> None:
     """Make schema and tables where they are missing; raises LabError where what is there cannot be used."""
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         if require_mark(connection, place, form):
+            _complete_mark(connection, place)
             return
     with engine.begin() as connection:
         # Two programs may come at once. The lock is the transaction's.
@@ -158,7 +170,7 @@ def _delete_tables(connection: Connection, place: PostgresPlace) -> list[str]:
     if _MARK.name not in there:
         return []
     mark = connection.execute(select(_MARK)).first()
-    _require_ours(place, mark.owner if mark else "")
+    _require_ours(place, mark.owner if mark else place.owner)
     names = [*sorted(there.intersection(mark.tables.split() if mark else ())), _MARK.name]
     quote = connection.dialect.identifier_preparer.quote
     listed = ", ".join(f"{place.schema_name}.{quote(name)}" for name in names)
@@ -171,7 +183,7 @@ def require_deletable(place: PostgresPlace) -> None:
     with connected(place) as connection:
         if inspect(connection).has_table(_MARK.name, schema=place.schema_name):
             mark = connection.execute(select(_MARK)).first()
-            _require_ours(place, mark.owner if mark else "")
+            _require_ours(place, mark.owner if mark else place.owner)
             _require_owned(connection, place, connection.execute(select(func.current_user())).scalar_one())
 
 

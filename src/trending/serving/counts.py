@@ -81,7 +81,7 @@ def write(connection: Connection, checkpoint: str, batch: Batch) -> None:
 def _write_tweets(connection: Connection, checkpoint: str, batch: Batch) -> None:
     rows = ((checkpoint, start, hashtag, tweets, batch.number) for (start, hashtag), tweets in batch.tweets.items())
     while some := list(islice(rows, _ROWS)):
-        upsert_larger(connection, RANKING, list(RANKING.columns), some)
+        upsert_larger(connection, RANKING, some)
 
 
 def _write_records(connection: Connection, table: Table, checkpoint: str, windows: Mapping[int, int]) -> None:

@@ -36,14 +36,15 @@ def test_the_password_is_in_nothing_that_is_written(tmp_path: Path) -> None:
     assert isinstance(place, PostgresPlace)
     assert place.password == SECRET
     assert (place.schema_name, place.url) == ("trending_my_lab", URL)
-    assert place.owner.endswith("cluster cluster-1")
+    assert place.owner.endswith(", cluster cluster-1")
+    assert place_of(StackPaths(tmp_path, "my-lab"), settings, "").owner == place.owner.removesuffix(", cluster cluster-1")
     assert not any(SECRET in text for text in (repr(place), str(place), place.model_dump_json(), settings.model_dump_json()))
 
 
 def test_a_program_has_the_password_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert PostgresPlace(url=URL, stack="lab").password == ""
+    assert PostgresPlace(url=URL, stack="lab", owner="").password == ""
     monkeypatch.setenv(PASSWORD_VARIABLE, SECRET)
-    assert PostgresPlace(url=URL, stack="lab").password == SECRET
+    assert PostgresPlace(url=URL, stack="lab", owner="").password == SECRET
 
 
 def test_a_secret_is_read_from_a_file_of_ones_own_or_from_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

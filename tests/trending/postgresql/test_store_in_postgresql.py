@@ -142,9 +142,11 @@ def test_a_database_that_cannot_hold_every_hashtag_is_refused(postgres: Cluster,
     assert "LATIN1" in refusal(lambda: schema.require_usable(there, FORMAT), ConfigurationConflict).evidence
 
 
-def test_another_stacks_schema_is_neither_used_nor_deleted(place: PostgresPlace, store: Store) -> None:
+@pytest.mark.parametrize("other", ["mine, cluster two", "somebody's, cluster one", "somebody's"])
+def test_another_stacks_schema_is_neither_used_nor_deleted(place: PostgresPlace, store: Store, other: str) -> None:
+    Store(place.model_copy(update={"owner": "mine, cluster one"})).close()  # which was not known when the schema was made
     write(store, "c", batch(0, 3))
-    theirs = place.model_copy(update={"owner": "somebody else"})
+    theirs = place.model_copy(update={"owner": other})
     for work in (
         lambda: Store(theirs),
         lambda: schema.require_usable(theirs, FORMAT),
