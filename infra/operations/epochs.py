@@ -176,7 +176,10 @@ def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     ends = batch_ends(path, lab.settings.stack.topic).get(last, {}) if last is not None else {}
     if begun - {name} or (begun and not ends):
         cause = "the serving store does not know how far its checkpoints have counted: it is another one, or an older copy"
-        raise DamagedFile(cause, f"{store_place(lab)}, checkpoints {sorted(begun)}", REBUILD)
+        place = store_place(lab)
+        # A start that is refused leaves the settings of before: the other place must be recorded first.
+        way = f"make up UNTIL=producer with this STORE_URL, then {REBUILD}" if isinstance(place, PostgresPlace) else REBUILD
+        raise DamagedFile(cause, f"{place}, checkpoints {sorted(begun)}", way)
     return store.take_over(_epoch(lab, name, key, topic, _recorded(start_file(path)), ends))
 
 
