@@ -29,6 +29,7 @@ from trending.serving.counts import Batch
 from trending.serving.reader import StoreReader
 from trending.serving.seals import StoredSeal, closed_window
 from trending.serving.store import FORMAT, Store, copy_store
+from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -362,3 +363,28 @@ def test_a_copy_is_one_file_with_everything(place: PostgresPlace, store: Store, 
         assert copy.execute("SELECT hashtag, tweets FROM ranking").fetchall() == [("#\x00ñ", 3)]
     with closing(Store(tmp_path / "copy.sqlite")) as copied:
         assert copied.view() == store.view()
+
+
+def test_the_view_has_each_windows_ranking_and_says_which_are_final(
+    place: PostgresPlace, store: Store, postgres: Cluster
+) -> None:
+    tweets = {(MINUTE, "#b"): 5, (MINUTE, "#B"): 5, (MINUTE, "#ñ"): 7, (MINUTE + 60, "#a"): 1}
+    write(store, "first", Batch(0, 1.0, tweets, {}))
+    write(store, "second", Batch(0, 1.0, {(MINUTE, "#b"): 9}, {}))
+    store.take_over(epoch("third", rule=Rule(WindowTime.EVENT)))
+    write(store, "third", Batch(0, 1.0, {(MINUTE, "#a"): 2}, {}))
+    query = (
+        "SELECT extract(epoch FROM window_start)::bigint, rank, hashtag, tweets, final FROM {}.trending_ranking WHERE stack = %s "
+    )
+    query = query.format(place.schema_name) + "AND window_time = %s ORDER BY window_start, rank"
+
+    def seen(rule: str) -> list[tuple[object, ...]]:
+        with postgres.admin("counts") as admin:
+            return admin.execute(query.encode(), (place.stack, rule)).fetchall()
+
+    ranked = [(MINUTE, 1, "#b", 14), (MINUTE, 2, "#ñ", 7), (MINUTE, 3, "#B", 5), (MINUTE + 60, 1, "#a", 1)]
+    assert seen("arrival") == [(*row, False) for row in ranked]
+    assert seen("event") == [(MINUTE, 1, "#a", 2, False)]
+    store.trim("third", MINUTE, 100)
+    assert seen("event") == [(MINUTE, 1, "#a", 2, True)]
+    assert seen("arrival") == [(*row, False) for row in ranked], "windows of another rule have their own end"
