@@ -89,6 +89,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "reason": ("late", "late"),
     "bodies": ("/my letters", "/my letters"),
     "service": ("kafka", "kafka"),
+    "to": ("/my export", "/my export"),
     "lines": ("3", 3),
     "until": ("producer", LastStep.PRODUCER),
 }

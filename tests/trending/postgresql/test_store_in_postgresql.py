@@ -365,18 +365,15 @@ def test_a_copy_is_one_file_with_everything(place: PostgresPlace, store: Store, 
         assert copied.view() == store.view()
 
 
-def test_the_view_has_each_windows_ranking_and_says_which_are_final(
-    place: PostgresPlace, store: Store, postgres: Cluster
-) -> None:
+def test_the_view_has_each_ranking_and_says_which_are_final(place: PostgresPlace, store: Store, postgres: Cluster) -> None:
     tweets = {(MINUTE, "#b"): 5, (MINUTE, "#B"): 5, (MINUTE, "#ñ"): 7, (MINUTE + 60, "#a"): 1}
     write(store, "first", Batch(0, 1.0, tweets, {}))
     write(store, "second", Batch(0, 1.0, {(MINUTE, "#b"): 9}, {}))
     store.take_over(epoch("third", rule=Rule(WindowTime.EVENT)))
     write(store, "third", Batch(0, 1.0, {(MINUTE, "#a"): 2}, {}))
-    query = (
-        "SELECT extract(epoch FROM window_start)::bigint, rank, hashtag, tweets, final FROM {}.trending_ranking WHERE stack = %s "
-    )
-    query = query.format(place.schema_name) + "AND window_time = %s ORDER BY window_start, rank"
+    columns = "extract(epoch FROM window_start)::bigint, rank, hashtag, tweets, final"
+    condition = "stack = %s AND window_time = %s ORDER BY window_start, rank"
+    query = f"SELECT {columns} FROM {place.schema_name}.trending_ranking WHERE {condition}"  # noqa: S608 - our own names
 
     def seen(rule: str) -> list[tuple[object, ...]]:
         with postgres.admin("counts") as admin:
