@@ -28,8 +28,8 @@ _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycop
 def open_postgresql(place: PostgresPlace, *, reads_only: bool = False) -> Engine:
     """Return an engine whose connections see the stack's schema and no other; nothing is connected yet.
 
-    A missing right raises ConfigurationConflict. A table that is gone raises it too, or OperationalError for who ``reads_only``,
-    as a missing file does. A pooled connection is tried before it is used: the server may have been restarted since.
+    A missing right and a table that is gone raise ConfigurationConflict, or OperationalError for who ``reads_only``, as a missing
+    file does. A pooled connection is tried before it is used: the server may have been restarted since.
     """
     parameters = {
         # Given empty, so that neither a variable of the shell's nor a file in the home stands in for it.
@@ -49,11 +49,11 @@ def open_postgresql(place: PostgresPlace, *, reads_only: bool = False) -> Engine
     @event.listens_for(engine, "handle_error")
     def _tell(context: ExceptionContext) -> None:
         error = context.original_exception
+        if reads_only and isinstance(error, (*_GONE, psycopg.errors.InsufficientPrivilege)):
+            raise OperationalError(context.statement or "", None, error) from error
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             raise right_missing(place, str(error)) from error
         if isinstance(error, _GONE):
-            if reads_only:
-                raise OperationalError(context.statement or "", None, error) from error
             cause = f"the serving store {place} was deleted or replaced while it was in use"
             raise ConfigurationConflict(cause, _first_line(error), REBUILD) from error
 

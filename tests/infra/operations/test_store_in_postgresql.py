@@ -18,6 +18,7 @@ from infra.operations.epochs import counting_epoch, known_topic_id, open_epoch, 
 from infra.operations.page import launch_page
 from infra.operations.services import check_start, prepare_stack
 from infra.operations.take_down import take_down
+from infra.operations.undo import found_before, undo
 from infra.stack.state import write_state
 from trending.errors import ConfigurationConflict, DamagedFile, LabError, NotOurs
 from trending.postgresql import schema
@@ -137,6 +138,18 @@ def test_what_a_start_finds_is_said_before_anything_is_started(lab: Lab, world: 
         assert "password" in caught.value.evidence
     assert world.changes == []
     (tmp_path / "secret").write_text(PASSWORD, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("world")
+def test_what_a_start_that_failed_has_made_in_the_server_is_undone(serving: ServingSettings) -> None:
+    before = found_before("lab")
+    lab = moved(make(), serving)
+    stream.submit_stream("lab")
+    place = place_of(lab)
+    assert schema.has_store(place)
+    undo("lab", before, RuntimeError("the page did not come up"))
+    assert not schema.has_store(place)
+    assert not lab.paths.root.exists()
 
 
 def test_a_take_down_deletes_the_rows_only_when_it_is_told_to_and_can(lab: Lab, world: World, postgres: Cluster) -> None:

@@ -21,7 +21,9 @@ from sqlalchemy.exc import OperationalError
 
 from trending.errors import REBUILD, ConfigurationConflict, LabError, NotOurs
 from trending.kafka.rejects import Rejects
+from trending.page.application import Endpoints
 from trending.page.board import Board
+from trending.page.feed import Feed
 from trending.postgresql import schema
 from trending.postgresql.place import PostgresPlace
 from trending.serving import store as store_module
@@ -385,3 +387,23 @@ def test_the_view_has_each_ranking_and_says_which_are_final(place: PostgresPlace
     store.trim("third", MINUTE, 100)
     assert seen("event") == [(MINUTE, 1, "#a", 2, True)]
     assert seen("arrival") == [(*row, False) for row in ranked], "windows of another rule have their own end"
+
+
+def test_the_page_answers_while_the_server_is_away(place: PostgresPlace, store: Store, postgres: Cluster, home: PageHome) -> None:
+    """Between two looks nobody knows yet that it is: an export that is asked for then is not to be had, and no error."""
+    write(store, "c", batch(0, 3))
+    spec = home.spec(store=place, producer=None, stream=None)
+    board = Board(spec)
+    try:
+        until(lambda: (board.look(MINUTE + 30.0), board.readable)[1])
+        endpoints = Endpoints(spec, board, Feed(board))
+        assert endpoints._read(MINUTE, "") is not None
+        postgres.stop()
+        try:
+            assert endpoints._read(MINUTE, "") is None
+            assert endpoints._read_slide() is None
+            assert board.past_ranking(MINUTE, MINUTE + 30.0) is None
+        finally:
+            postgres.start()
+    finally:
+        board.close()
