@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.stacks import make
 from fakes.trending import counting
-from postgres_cluster import PASSWORD, binaries
+from postgres_cluster import PASSWORD
 
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_exists, store_place
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.real,
     pytest.mark.journey,
-    pytest.mark.skipif(binaries() is None, reason="needs Debian's PostgreSQL"),
 ]
 _numbers = count()
 

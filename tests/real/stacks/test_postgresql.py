@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from postgres_cluster import PASSWORD, binaries
+from postgres_cluster import PASSWORD
 
 from infra.forms.parameters import LastStep
 from infra.host.processes import stack_processes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from postgres_cluster import Cluster
     from real.harness import RealStack
 
-pytestmark = [pytest.mark.journey, pytest.mark.skipif(binaries() is None, reason="needs Debian's PostgreSQL")]
+pytestmark = pytest.mark.journey
 ERROR_SECONDS = 15
 
 

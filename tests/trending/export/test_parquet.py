@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 from fakes.trending.counting import epoch, write
-from postgres_cluster import PASSWORD, binaries
+from postgres_cluster import PASSWORD
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MINUTE = 1765845060
 IN_POSTGRESQL = pytest.param(
     "postgresql",
-    marks=[pytest.mark.real, pytest.mark.journey, pytest.mark.skipif(binaries() is None, reason="needs Debian's PostgreSQL")],
+    marks=[pytest.mark.real, pytest.mark.journey],
 )
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from fakes.trending import counting
 from fakes.trending.counting import epoch, write
-from postgres_cluster import PASSWORD, binaries
+from postgres_cluster import PASSWORD
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.real,
     pytest.mark.journey,
-    pytest.mark.skipif(binaries() is None, reason="needs Debian's PostgreSQL"),
 ]
 MINUTE = 1765845060
 ERROR_SECONDS = 15

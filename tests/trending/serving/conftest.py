@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres_cluster import PASSWORD, binaries
+from postgres_cluster import PASSWORD
 from pydantic import SecretStr
 
 from trending.postgresql.place import PostgresPlace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _numbers = count()
 IN_POSTGRESQL = pytest.param(
     "postgresql",
-    marks=[pytest.mark.real, pytest.mark.journey, pytest.mark.skipif(binaries() is None, reason="needs Debian's PostgreSQL")],
+    marks=[pytest.mark.real, pytest.mark.journey],
 )
 
 
