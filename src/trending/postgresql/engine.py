@@ -22,6 +22,18 @@ CONNECT_SECONDS = 5
 """How long one address may take to answer. ``localhost`` often has two, and an error within 15 s is promised."""
 SILENT_SECONDS = 15
 """How long what was sent may stay without the other machine's acknowledgement: then the connection is lost."""
+_SHUT_OFF = {
+    "hostaddr": "",
+    "passfile": f"{os.devnull}/none",
+    "sslmode": "prefer",
+    "sslcert": "",
+    "sslkey": "",
+    "sslrootcert": "",
+    "channel_binding": "prefer",
+    "gssencmode": "disable",
+    "target_session_attrs": "any",
+}
+"""What libpq would else take from the shell or from files in the home. Programs have neither, and a command is to do the same."""
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedColumn)
 
 
@@ -31,10 +43,11 @@ def open_postgresql(place: PostgresPlace, *, reads_only: bool = False) -> Engine
     A missing right and a table that is gone raise ConfigurationConflict, or OperationalError for who ``reads_only``, as a missing
     file does. A pooled connection is tried before it is used: the server may have been restarted since.
     """
+    url = make_url(place.url)
     parameters = {
-        # Given empty, so that neither a variable of the shell's nor a file in the home stands in for it.
+        **{name: value for name, value in _SHUT_OFF.items() if name not in url.query},
         "password": place.password,
-        "passfile": f"{os.devnull}/none",
+        "port": url.port or 5432,
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": SILENT_SECONDS * 1000,
         "keepalives_idle": SILENT_SECONDS,
@@ -44,7 +57,7 @@ def open_postgresql(place: PostgresPlace, *, reads_only: bool = False) -> Engine
         "application_name": f"trending-lab {place.stack}",
         "options": f"-c search_path={place.schema_name} -c timezone=UTC -c default_transaction_read_only={reads_only}",
     }
-    engine = create_engine(make_url(place.url), connect_args=parameters, pool_pre_ping=True, pool_size=2)
+    engine = create_engine(url, connect_args=parameters, pool_pre_ping=True, pool_size=2)
 
     @event.listens_for(engine, "handle_error")
     def _tell(context: ExceptionContext) -> None:

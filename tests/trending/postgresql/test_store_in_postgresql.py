@@ -114,6 +114,33 @@ def socket_that_stays_silent() -> socket.socket:
     return made
 
 
+@pytest.mark.row(36)
+def test_nothing_that_the_shell_exports_for_other_clients_has_an_influence(
+    place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {
+        "PGHOST": "192.0.2.1",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGPORT": "1",
+        "PGUSER": "nobody",
+        "PGPASSWORD": "wrong",
+        "PGDATABASE": "nothing",
+        "PGSSLMODE": "require",
+        "PGOPTIONS": "-c default_transaction_read_only=on",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGCONNECT_TIMEOUT": "1",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGTZ": "Asia/Tokyo",
+    }
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    with closing(Store(place)) as store:
+        write(store, "c", batch(0, 3))
+        assert counting.counts(store)[MINUTE, "#a"] == 3
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert "password" in refusal(lambda: schema.has_store(place.model_copy(update={"given": None}))).evidence
+
+
 def test_rights_that_are_missing_are_named_with_the_statement_that_grants_them(postgres: Cluster, place: PostgresPlace) -> None:
     with postgres.admin() as admin:
         admin.execute("DROP DATABASE IF EXISTS theirs")
@@ -196,6 +223,7 @@ def test_only_the_stacks_own_tables_are_deleted(place: PostgresPlace, store: Sto
         assert found == (0,), "somebody else's table stays, and so does the schema"
 
 
+@pytest.mark.row(29)
 def test_a_server_that_is_restarted_costs_a_writer_nothing(place: PostgresPlace, store: Store, postgres: Cluster) -> None:
     """It crashes again and again under a job that writes: each batch is there once, and none fails."""
     write(store, "c", batch(0, 1))
@@ -224,6 +252,7 @@ def test_a_server_that_is_restarted_costs_a_writer_nothing(place: PostgresPlace,
     assert store.dead_letter_offset("c") == number
 
 
+@pytest.mark.row(29)
 def test_a_server_that_stays_away_is_named_when_the_patience_ends(
     place: PostgresPlace, store: Store, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +272,7 @@ def test_a_server_that_stays_away_is_named_when_the_patience_ends(
     store.write("c", batch(1, 2), {0: 1})
 
 
+@pytest.mark.row(29)
 def test_a_schema_that_was_deleted_under_the_job_is_noticed(place: PostgresPlace, store: Store) -> None:
     write(store, "c", batch(0, 1))
     schema.delete_schema(place)
