@@ -23,6 +23,7 @@ from infra.operations.stream import NAME as STREAM
 from infra.operations.undo import PROGRAMS, running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.output_tail import tail
+from trending.export.snapshot import copy_store
 from trending.kafka.log_reader import read_log
 from trending.programs.heartbeat import read_heartbeat
 from trending.report import comparison
@@ -41,7 +42,7 @@ from trending.report.data import (
     Version,
 )
 from trending.report.writing import PHOTO, STORE, write_files
-from trending.serving.store import Store, copy_store
+from trending.serving.store import Store
 from trending.settings import WATERMARK_SECONDS
 from trending.stream.checkpoint import batch_ends
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import BigInteger, Column, Float, Table, func, select
 from sqlalchemy.exc import OperationalError
 
-from trending.database import add_column, as_of_one_moment, copy_sqlite, open_sqlite
+from trending.database import add_column, as_of_one_moment
 from trending.dialects import Name, insert, write_alone
-from trending.errors import REBUILD, LabError
-from trending.opened_store import open_store, watched_store
-from trending.postgresql.place import PostgresPlace
+from trending.errors import LabError
+from trending.opened_store import open_store
 from trending.serving import counts, epochs, others, pruning, rejects, seals
 from trending.serving.counts import FOREIGN, Batch, metadata
 from trending.serving.ranking_query import LATEST
@@ -26,7 +25,6 @@ from trending.serving.ranking_query import LATEST
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -67,7 +65,6 @@ FORMAT = 4
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, on a disk that is full, or on a server that is away."""
 RETRY_SECONDS = 0.5
-COPIED_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,23 +347,3 @@ def _write(connection: Connection, checkpoint: str, batch: Batch, ends: Mapping[
 
 def _dropped_groups(connection: Connection, *where: ColumnElement[bool]) -> int:
     return int(connection.execute(select(func.coalesce(func.sum(_dropped.c.groups), 0)).where(*where)).scalar_one())
-
-
-def copy_store(place: StorePlace, target: Path) -> None:
-    """Write what a store holds at this moment into the new file ``target``, with everything in one file and no log beside it."""
-    if not isinstance(place, PostgresPlace):
-        copy_sqlite(place, target)
-        return
-    Store(target).close()
-    source, file = watched_store(place), open_sqlite(target, REBUILD)
-    try:
-        with as_of_one_moment(source.engine) as read, file.begin() as written:
-            for table in metadata.sorted_tables:
-                found = read.execution_options(stream_results=True).execute(select(table))
-                for some in found.mappings().partitions(COPIED_ROWS):
-                    written.execute(table.insert(), [dict(row) for row in some])
-        with file.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
-    finally:
-        source.close()
-        file.dispose()

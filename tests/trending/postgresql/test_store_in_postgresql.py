@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
 from trending.errors import REBUILD, ConfigurationConflict, LabError, NotOurs
+from trending.export.snapshot import copy_store
 from trending.kafka.rejects import Rejects
 from trending.page.application import Endpoints
 from trending.page.board import Board
@@ -30,7 +31,7 @@ from trending.serving import store as store_module
 from trending.serving.counts import Batch
 from trending.serving.reader import StoreReader
 from trending.serving.seals import StoredSeal, closed_window
-from trending.serving.store import FORMAT, Store, copy_store
+from trending.serving.store import FORMAT, Store
 from trending.settings import Rule, WindowTime
 
 if TYPE_CHECKING:
