@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, Table, Text, bindparam, select
 
-from trending.dialects import Name, insert
+from trending.dialects import Name, insert, is_postgresql
 from trending.serving import others
 from trending.serving.counts import RANKING, UNTAGGED
 
@@ -122,7 +122,10 @@ def read_counts(connection: Connection, closing: Mapping[str, int]) -> Counts:
 def _windows(connection: Connection) -> Iterator[tuple[Place, Rows]]:
     columns = RANKING.c
     query = select(columns.checkpoint, columns.window_start, columns.hashtag, columns.tweets)
-    ordered = connection.execute(query.order_by(columns.checkpoint, columns.window_start))
+    query = query.order_by(columns.checkpoint, columns.window_start)
+    if is_postgresql(connection):  # else its driver would hold all of a week's rows before the first one is looked at
+        query = query.execution_options(stream_results=True)
+    ordered = connection.execute(query)
     for place, rows in groupby(ordered, key=itemgetter(0, 1)):
         yield place, [(row[2], row[3]) for row in rows]
 
