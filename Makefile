@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
+.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -92,6 +92,9 @@ status: $(JARS) ## what is there, how it is doing, what is left over
 
 spy: $(JARS) ## print the topic from the beginning
 	@$(PY) -m infra.commands.spy $(ARGS)
+
+export: $(JARS) ## write the final windows as Parquet: TO=directory
+	@$(PY) -m infra.commands.export $(ARGS)
 
 smoke: $(JARS) ## five messages there and back
 	@$(PY) -m flows.smoke_test $(ARGS)

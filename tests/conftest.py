@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,8 @@ from statements import share
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from postgres_cluster import Cluster
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and nohup to a closed terminal; every command under test would
 # inherit that.
@@ -110,6 +114,23 @@ def _nothing_kept_from_the_collector() -> Iterator[None]:
     yield
     gc.unfreeze()
     gc.collect()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of the session's own, started when the first test needs it.
+
+    Without Debian's PostgreSQL it skips, unless TRENDING_REQUIRE names postgresql: then it fails.
+    """
+    from postgres_cluster import Cluster, binaries  # noqa: PLC0415 - libpq, which few tests need
+
+    if binaries() is None:
+        silence = "there is no /usr/lib/postgresql/*/bin/initdb"
+        if "postgresql" in os.environ.get("TRENDING_REQUIRE", "").split(","):
+            pytest.fail(f"TRENDING_REQUIRE names postgresql and {silence}")
+        pytest.skip(silence)
+    with closing(Cluster()) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", autouse=True)

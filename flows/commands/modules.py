@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NO_FLOWS = {
+    "export": "infra.commands.export",
     "logs": "infra.commands.logs",
     "observe": "infra.commands.observe",
     "rebuild": "infra.commands.rebuild",

@@ -23,6 +23,7 @@ from infra.forms.terminal import parse
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import free_port
+from infra.lab.store import place_of, store_exists
 from infra.stack.state import read_state
 from trending.drawing.notebook_pictures import count_lines, minute_columns, ranking_table, sample
 from trending.errors import InvalidInput, LabError
@@ -90,11 +91,12 @@ class Notebook:
         return ranking_table(snapshot.windows[-1] if snapshot.windows else None, now, self.settings.stream.zone)
 
     def _snapshot(self) -> StoreSnapshot:
-        store = self.paths.store
-        if not store.exists():
+        state = read_state(self.paths)
+        place = place_of(self.paths, state.settings, state.cluster_id) if state else self.paths.store
+        if not store_exists(place):
             cause = "nothing was counted yet: the Spark job has not been started"
-            raise LabError(cause, str(store), "run the cells above, from the top")
-        reader = StoreReader(store)
+            raise LabError(cause, str(place), "run the cells above, from the top")
+        reader = StoreReader(place)
         try:
             return reader.snapshot(as_of=time.time())
         finally:

@@ -18,6 +18,7 @@ from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
 from infra.lab.output import output_as_markdown
+from infra.lab.store import store_exists, store_place
 from infra.operations.undo import PROGRAMS
 from infra.stack.state import read_state
 from trending.text import local_time
@@ -61,9 +62,10 @@ def leave_ranking(stack: str) -> None:
 
     with as_evidence("the ranking"):
         lab = open_lab(stack)
-        if not lab.paths.store.exists():
+        place = store_place(lab)
+        if not store_exists(place):
             return
-        with closing(StoreReader(lab.paths.store)) as reader:
+        with closing(StoreReader(place)) as reader:
             window = reader.ranking(RankingQuery(as_of=time.time(), limit=TOP))
         if window is None:
             return

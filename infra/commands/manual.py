@@ -38,6 +38,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.ServeForm: "make serve",
     parameters.ObserveForm: "make observe",
     parameters.SpyForm: "make spy",
+    parameters.ExportForm: "make export",
     parameters.RebuildForm: "make rebuild",
     parameters.RedriveForm: "make redrive",
     parameters.LogsForm: "make logs",

@@ -186,6 +186,12 @@ class SpyForm(NamedStack):
     limit: int = Field(0, ge=0, description="Stop after this many records; 0 means go on until Ctrl-C.")
 
 
+class ExportForm(NamedStack):
+    """Write the final windows as Parquet: their rankings and their totals, a file each for every rule."""
+
+    to: str = Field("", description="Directory for the files; those of an earlier export are replaced.")
+
+
 class LogsForm(NamedStack):
     """Print the last lines of a service or program."""
 
@@ -237,6 +243,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     GameDayForm,
     ServeForm,
     SpyForm,
+    ExportForm,
     RebuildForm,
     RedriveForm,
     LogsForm,

@@ -13,6 +13,7 @@ from infra.lab.deletion import delete_directory
 from infra.lab.own_access import forget_access
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
+from infra.lab.store import delete_store
 from infra.stack.claim import claimed_here, require_unclaimed
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
@@ -221,6 +222,7 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
     sweep_machine(lab, volumes=volumes)
     _sweep_strays(lab)
     if volumes:
+        delete_store(lab)
         delete_directory(lab.paths)
 
 

@@ -13,6 +13,7 @@ from infra.audits.counting_progress import CountingProgress
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.lab.assembly import Lab, open_lab
+from infra.lab.store import store_place
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.operations.topic import dead_letter_topic
@@ -114,7 +115,7 @@ def examine(lab: Lab, longest: float, *, since_seal: bool) -> Examined:
     if open_epoch(lab) is None:
         cause = "nothing was ever submitted on this stack: there is no range to audit"
         raise AuditFailed(cause, str(lab.paths.checkpoints), "make up")
-    with closing(Store(lab.paths.store)) as store:
+    with closing(Store(store_place(lab))) as store:
         seals = Seals(store.known_seals() if since_seal else {})
         while True:
             try:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.paths import short_hash
 from infra.lab.assembly import open_lab
-from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError, NotReady
+from infra.lab.store import store_exists, store_place
+from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError, NotOurs, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
+from trending.postgresql.place import PostgresPlace
 from trending.settings import MINUTE_SECONDS
 from trending.stream.checkpoint import batch_ends, first_offsets
 from trending.stream.soundness import damaged_by, numbered
@@ -59,7 +61,7 @@ def key_of(lab: Lab, topic: str, version: str = JOB_VERSION) -> str:
 
 def open_epoch(lab: Lab) -> Epoch | None:
     """Return the epoch that counts now, or None where nothing was ever submitted."""
-    if not lab.paths.store.exists():
+    if not store_exists(store_place(lab)):
         return None
     with closing(_store(lab)) as store:
         return _open(store)
@@ -70,7 +72,7 @@ def checkpoint_path(lab: Lab) -> Path:
     epoch = open_epoch(lab)
     if epoch is None:
         cause = "nothing was ever submitted on this stack"
-        raise ConfigurationConflict(cause, str(lab.paths.store), "make up")
+        raise ConfigurationConflict(cause, str(store_place(lab)), "make up")
     return lab.paths.checkpoint(epoch.checkpoint)
 
 
@@ -129,7 +131,7 @@ def counting_epoch(lab: Lab, topic: str) -> Epoch:
 def _store(lab: Lab) -> Store:
     from trending.serving.store import Store  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
 
-    return Store(lab.paths.store)
+    return Store(store_place(lab))
 
 
 def _open(store: Store) -> Epoch | None:
@@ -174,7 +176,10 @@ def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     ends = batch_ends(path, lab.settings.stack.topic).get(last, {}) if last is not None else {}
     if begun - {name} or (begun and not ends):
         cause = "the serving store does not know how far its checkpoints have counted: it is another one, or an older copy"
-        raise DamagedFile(cause, f"{lab.paths.store}, checkpoints {sorted(begun)}", REBUILD)
+        place = store_place(lab)
+        # A start that is refused leaves the settings of before: the other place must be recorded first.
+        way = f"make up UNTIL=producer with this STORE_URL, then {REBUILD}" if isinstance(place, PostgresPlace) else REBUILD
+        raise DamagedFile(cause, f"{place}, checkpoints {sorted(begun)}", way)
     return store.take_over(_epoch(lab, name, key, topic, _recorded(start_file(path)), ends))
 
 
@@ -213,11 +218,20 @@ def begin_anew(lab: Lab) -> dict[int, int]:
 
 
 def _emptied(lab: Lab, stamp: str) -> Store:
-    """Return the store without counts; one that cannot be read is set aside."""
+    """Return the store without counts; a file that cannot be read is set aside, tables of another form are made anew."""
     try:
         store = _store(lab)
         store.forget()
+    except NotOurs:
+        raise
     except LabError as error:
+        place = store_place(lab)
+        if isinstance(place, PostgresPlace):
+            from trending.postgresql.schema import delete_tables  # noqa: PLC0415 - as above
+
+            delete_tables(place)
+            say(f"the store is made anew: {error.cause}")
+            return _store(lab)
         say(f"the store is set aside: {error.cause}")
         for path in lab.paths.data.glob(f"{lab.paths.store.name}*"):
             if ASIDE not in path.name:

@@ -11,6 +11,7 @@ from infra.host.clock import SystemClock
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
 from infra.lab.assembly import PAGE as NAME
 from infra.lab.assembly import open_lab
+from infra.lab.store import store_place, store_secrets
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.program_ladder import living
 from infra.operations.stream import NAME as STREAM
@@ -35,7 +36,7 @@ def page_spec(lab: Lab) -> PageSpec:
         settings=lab.settings.page,
         stack_id=lab.paths.stack_id,
         name=lab.paths.name,
-        store=lab.paths.store,
+        store=store_place(lab),
         time_zone=lab.settings.stream.time_zone,
         producer=lab.paths.heartbeat(PRODUCER),
         stream=lab.paths.heartbeat(STREAM),
@@ -75,7 +76,7 @@ def page_ladder(lab: Lab) -> list[Rung]:
 def launch_page(stack: str) -> Outcome:
     """Start the live page under supervision; returns what had to be done."""
     lab = open_lab(stack)
-    return launch_program(lab.supervisor, lab.paths, NAME, page_spec(lab).model_dump_json())
+    return launch_program(lab.supervisor, lab.paths, NAME, page_spec(lab).model_dump_json(), secrets=store_secrets(lab))
 
 
 def wait_for_page(stack: str) -> dict[str, str]:

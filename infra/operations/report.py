@@ -16,13 +16,14 @@ import psutil
 from infra.host.browser import NAMES, find_browser, take_picture
 from infra.java.installation import find_java
 from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.store import check_store, store_place
 from infra.operations.audit import Examined, examine_log
 from infra.operations.epochs import checkpoint_path
 from infra.operations.stream import NAME as STREAM
 from infra.operations.undo import PROGRAMS, running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.output_tail import tail
-from trending.database import copy_sqlite
+from trending.export.snapshot import copy_store
 from trending.kafka.log_reader import read_log
 from trending.programs.heartbeat import read_heartbeat
 from trending.report import comparison
@@ -97,7 +98,13 @@ def _versions(lab: Lab) -> tuple[Version, ...]:
         Version(name="Python", version=platform.python_version()),
         Version(name="Java", version=str(find_java().major)),
         Version(name="SQLite", version=sqlite3.sqlite_version),
+        *_server(lab),
     )
+
+
+def _server(lab: Lab) -> tuple[Version, ...]:
+    found = check_store(lab.paths, lab.settings, lab.state.cluster_id)
+    return (Version(name="PostgreSQL", version=found.split()[1].rstrip(",")),) if found else ()
 
 
 def _components(lab: Lab) -> tuple[Component, ...]:
@@ -158,9 +165,9 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     answered = time.time()
     copy = Path(place) / STORE
     copy.unlink(missing_ok=True)  # left by a failed attempt
-    copy_sqlite(lab.paths.store, copy)
+    copy_store(store_place(lab), copy)
     checkpoint = checkpoint_path(lab)
-    with closing(Store(lab.paths.store)) as store:
+    with closing(Store(store_place(lab))) as store:
         written = store.written(checkpoint.name)
     counts = examined.counts
     followed = _follow(lab, examined, ends, checkpoint, written)

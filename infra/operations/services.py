@@ -32,6 +32,7 @@ from infra.lab.own_access import change_of_security, keep_own_access
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
+from infra.lab.store import check_store
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import shown_group
 from infra.operations.topic import dead_letter_topic, wanted_topics
@@ -100,6 +101,7 @@ def check_start(settings: LabSettings) -> None:
     if busy(paths):
         return
     state = read_state(paths)
+    check_store(paths, settings, state.cluster_id if state else "")
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
         supervised = lab.supervisor.running()
@@ -123,6 +125,7 @@ def check_own_start(settings: LabSettings) -> None:
     """Raise as ``check_start`` does, for a stack that gets a name of its own, and free ports where none was chosen."""
     check_machine(settings.stack)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
+    check_store(StackPaths.of(settings.stack.name), settings)
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:
@@ -140,6 +143,8 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_java()
     change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
     lab, runtime = record(settings, say, seen)
+    if found := check_store(lab.paths, settings, lab.state.cluster_id):
+        say(f"the counts go to {found}")
     orphans = end_orphans(lab)
     if orphans:
         say(f"ended {orphans} processes that an earlier supervisor left behind")

@@ -10,6 +10,7 @@ from infra.host.clock import SystemClock
 from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab
+from infra.lab.store import store_place, store_secrets
 from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import dead_letter_topic
@@ -37,7 +38,7 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
         settings=lab.settings.stream,
-        store=lab.paths.store,
+        store=store_place(lab),
         checkpoint=lab.paths.checkpoint(epoch.checkpoint),
         checkpoint_id=epoch.checkpoint,
         topic_id=epoch.topic_id,
@@ -67,7 +68,9 @@ def submit_stream(stack: str) -> Outcome:
             _count_to_the_end(lab, before)
         stop_stream(stack)
     epoch = counting_epoch(lab, topic)
-    return launch_program(lab.supervisor, lab.paths, NAME, stream_spec(lab, epoch).model_dump_json(), java=True)
+    return launch_program(
+        lab.supervisor, lab.paths, NAME, stream_spec(lab, epoch).model_dump_json(), java=True, secrets=store_secrets(lab)
+    )
 
 
 def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:

@@ -12,6 +12,7 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, sweep_by_mark
 from infra.lab.deletion import require_deletable
 from infra.lab.remains import remains_of
+from infra.lab.store import check_deletable
 from infra.operations.page import stop_page
 from infra.operations.producer import stop_producer
 from infra.operations.services import mark_wanted, remove_service, stop_service, sweep_stack
@@ -73,6 +74,8 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
 def _take_down_recorded(stack: str, *, volumes: bool, stop_only: bool, run: Run) -> None:
     for check in open_lab(stack).runtime.checks().values():
         check()  # first: a stack that cannot be reached runs on, and must not be recorded as wanted down
+    if volumes:
+        check_deletable(open_lab(stack))
     wanted = Wanted.STOPPED if stop_only else Wanted.DOWN
     unrecorded = _unrecorded(run, stack, wanted)
     if unrecorded:

@@ -14,6 +14,7 @@ from infra.lab.assembly import PAGE, Lab, end_programs, open_lab
 from infra.lab.own_access import forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
+from infra.lab.store import delete_new_store
 from infra.operations.producer import NAME as PRODUCER
 from infra.operations.stream import NAME as STREAM
 from infra.operations.take_down import take_down
@@ -191,6 +192,7 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
             yield partial(lab.runtime.destroy, volumes=fresh)
             yield partial(forget_access, lab.paths)
     if fresh:
+        yield partial(delete_new_store, lab)
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:
         yield partial(write_state, lab.paths, before.state)

@@ -35,7 +35,7 @@ class Wanted(StrEnum):
 
 VERSION = 4
 """Version of the state file's format. Version 1 had no such field and no ``adopted``, version 2 no ``engine``, version 3 no
-``topics_made`` and no settings for an external Kafka."""
+``topics_made`` and no settings for an external Kafka, or for a store elsewhere."""
 
 
 class StackState(BaseModel):

@@ -15,6 +15,8 @@ from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.host.paths import StackPaths
     from infra.supervision.supervisor import ProgramStatus, Supervisor
 
@@ -22,7 +24,9 @@ STOP_SECONDS = 30
 OUTPUT_LINES = 12
 
 
-def declare_program(paths: StackPaths, name: str, specification: str, *, java: bool) -> Program:
+def declare_program(
+    paths: StackPaths, name: str, specification: str, *, java: bool, secrets: Mapping[str, str] | None = None
+) -> Program:
     """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and the launcher.
 
     The launcher ends what the last run left behind, which a program with its own JVM needs.
@@ -32,7 +36,7 @@ def declare_program(paths: StackPaths, name: str, specification: str, *, java: b
     if java:
         command = (sys.executable, "-m", "infra.supervision.launcher", *command)
         environment = {"JAVA_HOME": str(find_java().home), **spark_environment()}
-    return Program(name, command, environment, STOP_SECONDS, short_hash(" ".join(command) + specification))
+    return Program(name, command, environment, STOP_SECONDS, short_hash(" ".join(command) + specification), secrets or {})
 
 
 def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, specification: str) -> Outcome:
@@ -49,9 +53,19 @@ def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, s
     return Outcome.CREATED if status is None else Outcome.RECREATED
 
 
-def launch_program(supervisor: Supervisor, paths: StackPaths, name: str, specification: str, *, java: bool = False) -> Outcome:
+def launch_program(
+    supervisor: Supervisor,
+    paths: StackPaths,
+    name: str,
+    specification: str,
+    *,
+    java: bool = False,
+    secrets: Mapping[str, str] | None = None,
+) -> Outcome:
     """Declare the program ``trending.<name>`` and reconcile it towards running with this specification."""
-    return start_program(supervisor, paths, declare_program(paths, name, specification, java=java), specification)
+    return start_program(
+        supervisor, paths, declare_program(paths, name, specification, java=java, secrets=secrets), specification
+    )
 
 
 def require_program(supervisor: Supervisor, paths: StackPaths, name: str) -> ProgramStatus:

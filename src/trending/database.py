@@ -1,4 +1,4 @@
-"""SQLite engines, configured for the ledger and the serving store."""
+"""SQLite engines, configured for the ledger and the serving store, and reading as of one moment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from trending.dialects import is_postgresql
 from trending.errors import DamagedFile
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ def open_sqlite_read_only(path: Path) -> Engine:
 def as_of_one_moment(engine: Engine) -> Iterator[Connection]:
     """Yield a connection whose queries all see the same commits: between two of them, another writer's would contradict them."""
     with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")
+        if is_postgresql(connection):
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        else:
+            connection.exec_driver_sql("BEGIN")
         yield connection
 
 

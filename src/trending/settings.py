@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from trending.access_settings import AccessSettings
 from trending.sections import Section
+from trending.store_url import FILE, require_store_url
 
 MINUTE_SECONDS = 60
 """The usual length of a ranking window (SPEC, section 4): at this one, block, page and report speak of the minute."""
@@ -272,6 +273,35 @@ class PageSettings(Section):
         return f"http://localhost:{self.page_port}/" if self.page_port else ""
 
 
+class ServingSettings(Section):
+    """Where the counts are kept."""
+
+    # Neither a wrong address nor a wrong secret is quoted: either may be a password.
+    model_config = ConfigDict(hide_input_in_errors=True)
+    store_url: str = Field(
+        FILE,
+        max_length=1000,
+        description="sqlite, a file beside the stack's data; or postgresql+psycopg://user@host:port/database, in which the stack "
+        "gets a schema of its own.",
+    )
+    store_secret: str = Field(
+        "",
+        max_length=1000,
+        pattern=r"^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)?$",
+        description="Where the password of store_url is: file:/path, of mode 0600, or env:NAME; empty means that none is needed.",
+    )
+
+    @field_validator("store_url")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        return require_store_url(value)
+
+    @property
+    def has_server(self) -> bool:
+        """Whether the counts are kept in a database, not in a file."""
+        return self.store_url != FILE
+
+
 class LabSettings(Section):
     """Everything it takes to bring up a stack with its programs."""
 
@@ -279,6 +309,7 @@ class LabSettings(Section):
     producer: ProducerSettings = Field(default_factory=ProducerSettings, title="Producer")
     stream: StreamSettings = Field(default_factory=StreamSettings, title="Stream")
     page: PageSettings = Field(default_factory=PageSettings, title="Page")
+    serving: ServingSettings = Field(default_factory=ServingSettings, title="Serving store")
     access: AccessSettings = Field(default_factory=AccessSettings, title="External Kafka")
 
     @model_validator(mode="after")

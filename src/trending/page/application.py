@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -174,6 +175,8 @@ class Endpoints:
         reader = StoreReader(self._spec.store)
         try:
             found = reader.with_history(RankingQuery(start, rule=rule))
+        except OperationalError:  # a server that went away since the last look
+            return None
         finally:
             reader.close()
         if found is None:
@@ -189,6 +192,8 @@ class Endpoints:
         reader = StoreReader(self._spec.store)
         try:
             return reader.slide(time.time())
+        except OperationalError:
+            return None
         finally:
             reader.close()
 

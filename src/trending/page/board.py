@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
+from trending.opened_store import place_number
 from trending.page.condition import BrokerWitness, Condition, program_condition
 from trending.page.pace import Pace, Tally, seed
 from trending.page.sections import SPARK_WINDOWS, history_section, query_of, ranking_section, slide_section, trends_section
@@ -41,6 +42,7 @@ class Board:
         self._reader: StoreReader | None = None
         self._inode = 0
         self._version = -1
+        self._bytes = 0
         self._snapshot = _NOTHING
         self._windows: dict[int, Window] = {}
         self._earlier: tuple[Window, ...] = ()
@@ -63,6 +65,11 @@ class Board:
     def snapshot(self) -> StoreSnapshot:
         """The store as of the last look; empty when it cannot be read."""
         return self._snapshot if self._readable else _NOTHING
+
+    @property
+    def store_bytes(self) -> int:
+        """How many bytes the store took when it was last read."""
+        return self._bytes
 
     @property
     def read_until(self) -> float:
@@ -124,7 +131,7 @@ class Board:
         return [self._windows[start] for start in sorted(self._windows)]
 
     def _follow_store(self, now: float) -> None:
-        inode = _inode(self._spec.store)
+        inode = place_number(self._spec.store)
         if self._reader is None or inode != self._inode:
             self.close()
             self._reader, self._inode = StoreReader(self._spec.store), inode
@@ -148,7 +155,7 @@ class Board:
         self._windows.update((window.start, window) for window in self._snapshot.windows)
         for start in sorted(self._windows)[:-SHOWN_WINDOWS]:
             del self._windows[start]
-        self._version, self._readable = version, True
+        self._version, self._readable, self._bytes = version, True, self._reader.size()
         self._settled = max(0.0, self._read_until - FINAL_AFTER - self._snapshot.rule.window_seconds)
 
     def _unsettled(self) -> int | None:
@@ -223,7 +230,3 @@ def _program(beat: Heartbeat | None, now: float) -> Sections:
 
 def _beat(path: Path | None) -> Heartbeat | None:
     return read_heartbeat(path) if path else None
-
-
-def _inode(path: Path) -> int:
-    return path.stat().st_ino

@@ -114,10 +114,10 @@ class StackCollector(Collector):
         rejects = CounterMetricFamily(
             "trending_dead_letter_records", "Records that went to the dead letters, as the store has them."
         )
-        size = GaugeMetricFamily("trending_store_size_bytes", "Size of the store's file and its write-ahead log.")
+        size = GaugeMetricFamily("trending_store_size_bytes", "Size of the store: its file and write-ahead log, or its tables.")
         if readable:
             rejects.add_metric([], snapshot.rejects)
-            size.add_metric([], _size(self._spec.store))
+            size.add_metric([], self._board.store_bytes)
             if snapshot.at:
                 batch.add_metric([], snapshot.at)
         yield from (batch, rejects, size)
@@ -264,13 +264,3 @@ def _slide_family(slide: Slide | None) -> Metric:
             family.add_metric(["top", line.hashtag], line.tweets)
         family.add_metric(["other", "other"], slide.tweets - sum(line.tweets for line in top))
     return family
-
-
-def _size(store: Path) -> int:
-    found = 0
-    for path in (store, store.with_name(f"{store.name}-wal")):
-        try:
-            found += path.stat().st_size
-        except FileNotFoundError:
-            continue  # SQLite merges the WAL into the file when the last writer closes it
-    return found

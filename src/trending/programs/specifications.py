@@ -11,6 +11,7 @@ from pydantic import ConfigDict, ValidationError
 from trending.errors import ConfigurationConflict, InvalidInput
 from trending.kafka.access import AccessFile, kept_access
 from trending.kafka.connection import KafkaConnection
+from trending.postgresql.place import PostgresPlace
 from trending.sections import Section
 from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
@@ -62,7 +63,7 @@ class StreamSpec(ProgramSpec):
     """
 
     settings: StreamSettings
-    store: Path
+    store: Path | PostgresPlace
     checkpoint: Path
     checkpoint_id: str
     topic_id: str
@@ -87,7 +88,7 @@ class PageSpec(ProgramSpec):
     settings: PageSettings
     stack_id: str
     name: str
-    store: Path
+    store: Path | PostgresPlace
     time_zone: str | None
     producer: Path | None = None
     stream: Path | None = None

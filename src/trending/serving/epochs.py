@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, func, select
 
+from trending.dialects import Name, insert, write_alone
 from trending.errors import REBUILD, ConfigurationConflict
 from trending.settings import Rule, WindowTime
 
@@ -60,18 +60,18 @@ def tables_of(metadata: MetaData, batches: Table) -> EpochTables:
         "epochs",
         metadata,
         Column("number", Integer, primary_key=True),
-        Column("checkpoint", String, nullable=False, unique=True),
-        Column("key", String, nullable=False),
-        Column("topic", String, nullable=False),
-        Column("topic_id", String, nullable=False),
-        Column("window_time", String, nullable=False),
+        Column("checkpoint", Name, nullable=False, unique=True),
+        Column("key", Name, nullable=False),
+        Column("topic", Name, nullable=False),
+        Column("topic_id", Name, nullable=False),
+        Column("window_time", Name, nullable=False),
         Column("window_seconds", Integer, nullable=False),
         Column("closed", Boolean, nullable=False),
     )
     offsets = Table(
         "epoch_offsets",
         metadata,
-        Column("checkpoint", String, primary_key=True),
+        Column("checkpoint", Name, primary_key=True),
         Column("partition", Integer, primary_key=True),
         Column("first_offset", BigInteger),
         Column("end_offset", BigInteger),
@@ -117,12 +117,13 @@ def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoc
     On the topic of the one before it begins where that has counted to, whatever starts it was given.
     """
     epochs = tables.epochs.c
+    write_alone(connection, tables.epochs)
     connection.execute(tables.epochs.update().where(~epochs.closed).values(closed=True))  # takes the write lock, then looks
     before = next((each for each in reversed(read(connection, tables)) if each.topic_id == fresh.topic_id), None)
     if before is not None:
         fresh = replace(fresh, starts={**fresh.starts, **before.counted_to()})
     connection.execute(
-        insert(tables.epochs).values(
+        insert(connection, tables.epochs).values(
             checkpoint=fresh.checkpoint,
             key=fresh.key,
             topic=fresh.topic,
@@ -142,7 +143,7 @@ def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoc
         for part in fresh.starts.keys() | fresh.ends.keys()
     ]
     if rows:
-        connection.execute(insert(tables.offsets), rows)
+        connection.execute(insert(connection, tables.offsets), rows)
     return fresh
 
 
@@ -168,7 +169,7 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
         cause = f"batch {batch} does not follow on batch {last} of the store: one of them is an older copy"
         raise ConfigurationConflict(cause, f"checkpoint {checkpoint}", REBUILD)
     if ends:
-        row = insert(tables.offsets)
+        row = insert(connection, tables.offsets)
         connection.execute(
             row.on_conflict_do_update(index_elements=["checkpoint", "partition"], set_={"end_offset": row.excluded.end_offset}),
             [{"checkpoint": checkpoint, "partition": part, "end_offset": end} for part, end in ends.items()],
@@ -178,7 +179,8 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
 def hold_open(connection: Connection, tables: EpochTables, checkpoint: str) -> None:
     """Raise ConfigurationConflict where the checkpoint's epoch is not open; where it is, it stays so until the commit."""
     epochs = tables.epochs.c
-    # An update and no query: it takes the write lock, so that nobody closes the epoch between this look and the commit.
+    # An update and no query: it takes SQLite's write lock, or PostgreSQL's on the row, so that nobody closes the epoch between
+    # this look and the commit.
     found = connection.execute(tables.epochs.update().where(epochs.checkpoint == checkpoint, ~epochs.closed).values(closed=False))
     if not found.rowcount:
         raise _not_open(checkpoint)

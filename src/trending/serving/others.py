@@ -8,9 +8,9 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import BigInteger, Column, String, Table, func, inspect, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, Column, Table, func, select
 
+from trending.dialects import Name, has_table, insert
 from trending.errors import REBUILD, ConfigurationConflict
 from trending.serving import epochs
 from trending.serving.counts import RANKING, metadata
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OTHERS = Table(
     "others",
     metadata,
-    Column("checkpoint", String, primary_key=True),
+    Column("checkpoint", Name, primary_key=True),
     Column("window_start", BigInteger, primary_key=True),
     Column("tweets", BigInteger, nullable=False),
     Column("hashtags", BigInteger, nullable=False),
@@ -37,7 +37,7 @@ OTHERS = Table(
 LOOKED_AT = Table(
     "looked_at",
     metadata,
-    Column("checkpoint", String, primary_key=True),
+    Column("checkpoint", Name, primary_key=True),
     Column("window_start", BigInteger, nullable=False),
 )
 """The last window of which it was decided whether all of its hashtags stay."""
@@ -81,7 +81,7 @@ def trim(connection: Connection, tables: EpochTables, checkpoint: str, passed: i
             break
     if not gone and len(windows) < MOST_LOOKS:
         last = max(last, passed)
-    row = insert(LOOKED_AT).values(checkpoint=checkpoint, window_start=last)
+    row = insert(connection, LOOKED_AT).values(checkpoint=checkpoint, window_start=last)
     connection.execute(row.on_conflict_do_update(index_elements=["checkpoint"], set_={"window_start": last}))
     return last, gone
 
@@ -142,7 +142,7 @@ def _trim_window(connection: Connection, counting: Sequence[Epoch], window: int,
         }
         for name, (before_it, here_and_before) in zip(names, pairwise([0, *gone]), strict=True)
     ]
-    connection.execute(insert(OTHERS), rows)
+    connection.execute(insert(connection, OTHERS), rows)
     return gone[-1]
 
 
@@ -205,7 +205,7 @@ def between(connection: Connection, checkpoints: Sequence[str], first: int, last
     """Return window start → the others of all these checkpoints, for the trimmed windows from ``first`` to ``last``."""
     start = OTHERS.c.window_start
     found: dict[int, Others] = {}
-    if not checkpoints or not inspect(connection).has_table(OTHERS.name):  # a store made before 2026-11-29 has none
+    if not checkpoints or not has_table(connection, OTHERS.name):  # a store made before 2026-11-29 has none
         return found
     query = select(OTHERS).where(OTHERS.c.checkpoint.in_(checkpoints), start.between(first, last))
     for row in connection.execute(query):

@@ -13,9 +13,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import BigInteger, Column, String, Table, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, Column, Table, func, select
 
+from trending.dialects import Name, insert
 from trending.errors import REBUILD, ConfigurationConflict
 from trending.serving import epochs, rejects
 from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, metadata
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SUMMARIES = Table(
     "summaries",
     metadata,
-    Column("checkpoint", String, primary_key=True),
+    Column("checkpoint", Name, primary_key=True),
     Column("before", BigInteger, nullable=False),
     Column("tweets", BigInteger, nullable=False),
     Column("untagged", BigInteger, nullable=False),
@@ -99,9 +99,9 @@ def _summarise(connection: Connection, checkpoint: str, before: int) -> None:
     for name, table in (("tweets", RANKING), ("tweets", OTHERS), ("untagged", UNTAGGED), ("foreign", FOREIGN)):
         gone = (table.c.checkpoint == checkpoint, table.c.window_start < before)
         column = table.c["tweets" if name == "tweets" else "records"]
-        sums[name] += connection.execute(select(func.coalesce(func.sum(column), 0)).where(*gone)).scalar_one()
+        sums[name] += int(connection.execute(select(func.coalesce(func.sum(column), 0)).where(*gone)).scalar_one())
         connection.execute(table.delete().where(*gone))
-    row = insert(SUMMARIES).values(checkpoint=checkpoint, before=before, **sums)
+    row = insert(connection, SUMMARIES).values(checkpoint=checkpoint, before=before, **sums)
     added = {name: SUMMARIES.c[name] + row.excluded[name] for name in sums}
     connection.execute(row.on_conflict_do_update(index_elements=["checkpoint"], set_={"before": row.excluded.before, **added}))
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from sqlalchemy import column, func, inspect, select, table
+from sqlalchemy import column, func, select, table
 
+from trending.dialects import has_table
 from trending.serving import others
 from trending.serving.counts import RANKING
 from trending.serving.trends import HISTORY_WINDOWS, NO_HISTORY, History
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 LARGEST = 2**63 - 1
-"""SQLite's largest integer; the driver rejects a larger one."""
+"""The largest integer of SQLite and of PostgreSQL's BIGINT; the driver rejects a larger one."""
 COMPARED = 100
 """Places of a window whose trend is told, and places of the window before that a change of rank is told from."""
 _CHUNK = 500
@@ -250,7 +251,7 @@ class RuleCounts:
 
 def _epochs(connection: Connection) -> list[tuple[str, str, Rule]]:
     """Return (checkpoint, topic id, rule) in the order in which the epochs began."""
-    if not inspect(connection).has_table("epochs"):  # a store made before 2026-11-29 has none
+    if not has_table(connection, "epochs"):  # a store made before 2026-11-29 has none
         return []
     rows = connection.execute(select(_EPOCHS).order_by(_EPOCHS.c.number))
     return [(row.checkpoint, row.topic_id, Rule(WindowTime(row.window_time), row.window_seconds)) for row in rows]

@@ -1,4 +1,7 @@
-"""The page's access to the serving store: read-only, changes detected by one pragma, each snapshot in one transaction."""
+"""The page's access to the serving store: read-only, each snapshot in one transaction.
+
+Changes are told by one pragma of SQLite's, or by PostgreSQL's notices.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from trending.database import as_of_one_moment, open_sqlite_read_only
+from trending.database import as_of_one_moment
+from trending.opened_store import watched_store
 from trending.serving import rejects
 from trending.serving.counts import metadata
 from trending.serving.ranking_query import LATEST, RuleCounts
@@ -18,10 +22,7 @@ from trending.serving.trends import NO_HISTORY
 from trending.settings import Rule
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sqlalchemy import Connection
-
+    from trending.opened_store import StorePlace
     from trending.serving.ranking_query import RankingQuery, Window
     from trending.serving.slide import Slide
     from trending.serving.trends import History
@@ -57,19 +58,19 @@ class StoreSnapshot:
 
 
 class StoreReader:
-    """Reads one store file. Raises SQLAlchemy's OperationalError if the file does not exist yet."""
+    """Reads one store. Raises SQLAlchemy's OperationalError if it does not exist yet, or its server is away."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine = open_sqlite_read_only(path)
-        # Kept open, because the pragma compares with what the same connection saw last.
-        self._watching: Connection | None = None
+    def __init__(self, place: StorePlace) -> None:
+        self._watched = watched_store(place)
+        self._engine = self._watched.engine
 
     def version(self) -> int:
         """Return a number that changes with every commit of another connection; for one thread only."""
-        if self._watching is None:
-            self._watching = self._engine.connect()
-        version: int = self._watching.exec_driver_sql("PRAGMA data_version").scalar_one()
-        return version
+        return self._watched.version()
+
+    def size(self) -> int:
+        """Return how many bytes the store takes."""
+        return self._watched.size()
 
     def snapshot(self, since: int | None = None, as_of: float = math.inf) -> StoreSnapshot:
         """Return the windows from ``since`` on, or the last ``SHOWN_WINDOWS``, with the state of the whole store.
@@ -132,11 +133,8 @@ class StoreReader:
             return RuleCounts(connection).latest(as_of)
 
     def close(self) -> None:
-        """Close the file."""
-        if self._watching is not None:
-            self._watching.close()
-            self._watching = None
-        self._engine.dispose()
+        """Close the file, or the connections."""
+        self._watched.close()
 
 
 def _last_windows(counts: RuleCounts, latest: int, since: int | None = None) -> tuple[Window, ...]:

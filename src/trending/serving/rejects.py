@@ -6,15 +6,16 @@ A CSV piped into the topic is a million rejects. As rows of their own they would
 from __future__ import annotations
 
 import hashlib
+import math
 from array import array
 from collections import Counter, defaultdict
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, func, inspect, select, text
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, func, inspect, select, text
 
+from trending.dialects import EveryText, Name, insert
 from trending.kafka.packed_offsets import pack, unpack
 from trending.kafka.rejects import OFFSET, Rejects
 
@@ -37,13 +38,13 @@ def table_of(metadata: MetaData) -> Table:
     return Table(
         "rejected",
         metadata,
-        Column("checkpoint", String, primary_key=True),
+        Column("checkpoint", Name, primary_key=True),
         Column("partition", Integer, primary_key=True),
         Column("batch", BigInteger, primary_key=True),
-        Column("reason", String, primary_key=True),
+        Column("reason", EveryText, primary_key=True),
         Column("records", BigInteger, nullable=False),
         Column("offsets", LargeBinary, nullable=False),
-        Column("digest", String),  # only of a summary: of the rows that were there
+        Column("digest", Name),  # only of a summary: of the rows that were there
     )
 
 
@@ -62,7 +63,7 @@ def book(connection: Connection, table: Table, checkpoint: str, batch: int, reje
         for each in rejects
     ]
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(insert(connection, table), rows)
 
 
 def by_checkpoint(
@@ -116,7 +117,9 @@ def summarise(connection: Connection, table: Table, checkpoint: str, firsts: Map
     """
     for partition, first in firsts.items():
         place = (table.c.checkpoint == checkpoint, table.c.partition == partition)
-        going = select(table).where(*place, table.c.batch > _SUMMARY, table.c.batch < below)
+        going = select(table).where(*place, table.c.batch > _SUMMARY)
+        if below < math.inf:  # no integer, which PostgreSQL would want
+            going = going.where(table.c.batch < below)
         numbers, digests = Counter[str](), Counter[str]()
         for row in connection.execute(going.order_by(table.c.batch, table.c.reason).limit(_MOST_ROWS)).all():
             if not _all_before(row.offsets, first):
@@ -129,7 +132,7 @@ def summarise(connection: Connection, table: Table, checkpoint: str, firsts: Map
             same = (table.c[name] == value for name, value in key.items())
             before = connection.execute(select(table.c.digest).where(*same)).scalar_one_or_none()
             digest = _written(int(before or "0", 16) + digests[reason])
-            summary = insert(table).values(**key, records=records, offsets=pack(()), digest=digest)
+            summary = insert(connection, table).values(**key, records=records, offsets=pack(()), digest=digest)
             added = {"records": table.c.records + summary.excluded.records, "digest": digest}
             connection.execute(summary.on_conflict_do_update(index_elements=list(key), set_=added))
 

@@ -11,9 +11,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text, bindparam, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, Table, Text, bindparam, select
 
+from trending.dialects import Name, insert, is_postgresql
 from trending.serving import others
 from trending.serving.counts import RANKING, UNTAGGED
 
@@ -61,7 +61,7 @@ def tables_of(metadata: MetaData) -> SealTables:
     seals = Table(
         "seals",
         metadata,
-        Column("topic_id", String, primary_key=True),
+        Column("topic_id", Name, primary_key=True),
         Column("form", Integer, nullable=False),
         Column("made_at", Float, nullable=False),
         Column("document", Text, nullable=False),
@@ -69,12 +69,12 @@ def tables_of(metadata: MetaData) -> SealTables:
     windows = Table(
         "sealed_windows",
         metadata,
-        Column("topic_id", String, primary_key=True),
-        Column("checkpoint", String, primary_key=True),
+        Column("topic_id", Name, primary_key=True),
+        Column("checkpoint", Name, primary_key=True),
         Column("window_start", BigInteger, primary_key=True),
         Column("tweets", BigInteger, nullable=False),
         Column("untagged", BigInteger, nullable=False),
-        Column("digest", String, nullable=False),
+        Column("digest", Name, nullable=False),
     )
     return SealTables(seals, windows)
 
@@ -122,7 +122,10 @@ def read_counts(connection: Connection, closing: Mapping[str, int]) -> Counts:
 def _windows(connection: Connection) -> Iterator[tuple[Place, Rows]]:
     columns = RANKING.c
     query = select(columns.checkpoint, columns.window_start, columns.hashtag, columns.tweets)
-    ordered = connection.execute(query.order_by(columns.checkpoint, columns.window_start))
+    query = query.order_by(columns.checkpoint, columns.window_start)
+    if is_postgresql(connection):  # else its driver would hold all of a week's rows before the first one is looked at
+        query = query.execution_options(stream_results=True)
+    ordered = connection.execute(query)
     for place, rows in groupby(ordered, key=itemgetter(0, 1)):
         yield place, [(row[2], row[3]) for row in rows]
 
@@ -145,7 +148,7 @@ def write(connection: Connection, tables: SealTables, seal: StoredSeal, known: M
     Those that the seal has no more are deleted: the store has summarised them. Returns whether it was written: a window may have
     been trimmed since the audit has seen it whole.
     """
-    # It takes the write lock, so that nothing is trimmed between this look and the commit.
+    # It takes SQLite's write lock, so that nothing is trimmed between this look and the commit; in PostgreSQL the store does it.
     connection.execute(tables.seals.update().where(tables.seals.c.topic_id == seal.topic_id).values(form=tables.seals.c.form))
     trimmed = others.read(connection)
     if not all(_is_as_seen(connection, place, trimmed[place], seal) for place in trimmed.keys() - known.keys()):
@@ -158,14 +161,14 @@ def write(connection: Connection, tables: SealTables, seal: StoredSeal, known: M
         place = (columns.checkpoint == bindparam("of"), columns.window_start == bindparam("start"))
         connection.execute(tables.windows.delete().where(columns.topic_id == seal.topic_id, *place), gone)
     row = {"topic_id": seal.topic_id, "form": seal.form, "made_at": seal.made_at, "document": seal.document}
-    connection.execute(insert(tables.seals).values(row).on_conflict_do_update(index_elements=["topic_id"], set_=row))
+    connection.execute(insert(connection, tables.seals).values(row).on_conflict_do_update(index_elements=["topic_id"], set_=row))
     rows = [
         {"topic_id": seal.topic_id, "checkpoint": checkpoint, "window_start": window, **closed._asdict()}
         for (checkpoint, window), closed in seal.windows.items()
         if (checkpoint, window) not in known
     ]
     if rows:
-        statement = insert(tables.windows)
+        statement = insert(connection, tables.windows)
         new = {name: statement.excluded[name] for name in ClosedWindow._fields}
         keys = ["topic_id", "checkpoint", "window_start"]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)

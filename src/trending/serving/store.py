@@ -8,26 +8,30 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import BigInteger, Column, Float, String, Table, func, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import BigInteger, Column, Float, Table, func, select
+from sqlalchemy.exc import OperationalError
 
-from trending.database import add_column, as_of_one_moment, make_tables, open_sqlite
-from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError
+from trending.database import add_column, as_of_one_moment
+from trending.dialects import Name, insert, write_alone
+from trending.errors import LabError
+from trending.opened_store import open_store
 from trending.serving import counts, epochs, others, pruning, rejects, seals
 from trending.serving.counts import FOREIGN, Batch, metadata
 from trending.serving.ranking_query import LATEST
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import ColumnElement, Connection
 
+    from trending.opened_store import StorePlace
     from trending.serving.ranking_query import RankingQuery, Window
+
+Found = TypeVar("Found")
 
 logger = logging.getLogger("trending.serving")
 
@@ -35,34 +39,32 @@ _rejects = rejects.table_of(metadata)
 _batches = Table(
     "batches",
     metadata,
-    Column("checkpoint", String, primary_key=True),
+    Column("checkpoint", Name, primary_key=True),
     Column("batch", BigInteger, primary_key=True),
     Column("at", Float, nullable=False),
-    Column("ends", String),
+    Column("ends", Name),
 )
 EPOCHS = epochs.tables_of(metadata, _batches)
 _dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("checkpoint", String, primary_key=True),
+    Column("checkpoint", Name, primary_key=True),
     Column("next_offset", BigInteger, nullable=False),
 )
 _dropped = Table(
     "dropped",
     metadata,
-    Column("checkpoint", String, primary_key=True),
-    Column("query_run", String, primary_key=True),
+    Column("checkpoint", Name, primary_key=True),
+    Column("query_run", Name, primary_key=True),
     Column("groups", BigInteger, nullable=False),
 )
 _seals = seals.tables_of(metadata)
 KEPT_BATCHES = 1000
 FORMAT = 4
-"""Number of the tables' form, kept in the file: raise it with every change of a table."""
+"""Number of the tables' form, kept with them: raise it with every change of a table."""
 WRITE_SECONDS = 60.0
-"""How long a batch is tried again on a store that is locked, or on a disk that is full."""
+"""How long a batch is tried again on a store that is locked, on a disk that is full, or on a server that is away."""
 RETRY_SECONDS = 0.5
-CACHE_KIB = 65_536
-"""A batch of many hashtags touches its window all over. With SQLite's usual 2 MiB it took two and a half times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,46 +95,75 @@ class StoreView:
 class Store:
     """The SQL store of one stack; every method is one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = open_sqlite(path, REBUILD, CACHE_KIB)
-        try:
-            self._make_tables()
-        except DamagedFile:
-            self._engine.dispose()
-            raise
-        except DatabaseError as error:
-            self._engine.dispose()
-            cause = f"the serving store {path} cannot be opened"
-            raise LabError(cause, str(error.orig), REBUILD) from error
-        self._file = _identity(path)
+    def __init__(self, place: StorePlace, patience: float = 0.0) -> None:
+        """Open the store, and make it where there is none.
 
-    def _make_tables(self) -> None:
-        """Make what the file lacks, once: looking at each of its tables takes 25 ms, which every command would wait for."""
-        with self._engine.connect() as connection:
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == FORMAT:
-                return
-        make_tables(self._engine, metadata)
-        with self._engine.begin() as connection:
-            rejects.adopt(connection, _rejects)
-            add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
-            add_column(connection, "rejected", "digest")  # nor this
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")
+        For ``patience`` seconds whatever is asked of it is tried again while its server is away, instead of raising LabError.
+        """
+        self._place, self._patience = place, patience
+        self._opened = open_store(place, metadata, FORMAT, _adopt)
+        try:
+            self._patiently(self._opened.prepare)
+        except BaseException:
+            self.close()
+            raise
+
+    def _patiently(self, work: Callable[[], Found]) -> Found:
+        """Do work that changes nothing when it is done again: while the server is away it is tried as long as one has patience.
+
+        A file has no server, and SQLite waits for its locks itself.
+        """
+        if not self._opened.has_server:
+            return work()
+        return self._try_for(self._patience, work)
+
+    def _try_for(self, seconds: float, work: Callable[[], Found]) -> Found:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return work()
+            except OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise self._opened.unusable(error, seconds) from error
+                logger.debug("the serving store is tried again: %s", error.orig)
+                time.sleep(RETRY_SECONDS)
+
+    def _reading(self, work: Callable[[Connection], Found]) -> Found:
+        """Do work that reads, all of it as of one moment."""
+
+        def once() -> Found:
+            with as_of_one_moment(self._opened.engine) as connection:
+                return work(connection)
+
+        return self._patiently(once)
+
+    def _write_once(self, work: Callable[[Connection], Found]) -> Found:
+        """Do work in a transaction that writes; those who read hear of its commit."""
+        with self._opened.engine.begin() as connection:
+            found = work(connection)
+            self._opened.tell_change(connection)
+            return found
+
+    def _writing_new(self, work: Callable[[Connection], Found]) -> Found:
+        """Do work that must not be done twice: where its commit stays unanswered, that is an error at once."""
+        if not self._opened.has_server:
+            return self._write_once(work)
+        return self._try_for(-1.0, partial(self._write_once, work))
+
+    def _writing(self, work: Callable[[Connection], Found]) -> Found:
+        return self._patiently(partial(self._write_once, work))
 
     def take_over(self, fresh: epochs.Epoch) -> epochs.Epoch:
         """Open an epoch and return it as it begins; the one that was open is closed, and its job's next write refused."""
-        with self._engine.begin() as connection:
-            return epochs.take_over(connection, EPOCHS, fresh)
+        return self._writing_new(lambda connection: epochs.take_over(connection, EPOCHS, fresh))
 
     def known_epochs(self) -> tuple[epochs.Epoch, ...]:
         """Return all epochs in the order in which they began."""
-        with self._engine.connect() as connection:
-            return epochs.read(connection, EPOCHS)
+        return self._reading(lambda connection: epochs.read(connection, EPOCHS))
 
     def require_open(self, checkpoint: str) -> None:
         """Raise ConfigurationConflict where another checkpoint counts on: this one's job must touch nothing any more."""
-        with self._engine.connect() as connection:
-            epochs.require_open(connection, EPOCHS, checkpoint)
+        self._reading(lambda connection: epochs.require_open(connection, EPOCHS, checkpoint))
 
     def write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
         """Upsert a batch with the ends of its offsets (partition → offset). Writing a batch again leaves the same rows.
@@ -141,45 +172,23 @@ class Store:
         ConfigurationConflict for a batch that does not belong here, see ``epochs.advance``, and where the file was deleted or
         replaced; LabError where it cannot be written within ``WRITE_SECONDS``.
         """
-        deadline = time.monotonic() + WRITE_SECONDS
-        while True:
-            self._require_same_file()
-            try:
-                self._write(checkpoint, batch, ends)
-            except OperationalError as error:
-                if time.monotonic() > deadline:
-                    cause = f"the serving store {self._path} cannot be written for {WRITE_SECONDS:.0f} s"
-                    raise LabError(cause, str(error.orig), "make status") from error
-                time.sleep(RETRY_SECONDS)
-            else:
-                return
 
-    def _write(self, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
-        with self._engine.begin() as connection:
-            epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
-            windows = {window for window, _hashtag in batch.tweets}
-            others.require_whole(connection, EPOCHS, checkpoint, windows)
-            pruning.require_kept(connection, checkpoint, {*windows, *batch.untagged, *batch.foreign})
-            counts.write(connection, checkpoint, batch)
-            rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
-            connection.execute(
-                insert(_batches)
-                .values(checkpoint=checkpoint, batch=batch.number, at=batch.at, ends=(packed := epochs.packed(ends)))
-                .on_conflict_do_update(index_elements=["checkpoint", "batch"], set_={"ends": packed})
-            )
-            connection.execute(
-                _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - KEPT_BATCHES)
-            )
+        def once() -> None:
+            self._opened.require_same()
+            self._write_once(lambda connection: _write(connection, checkpoint, batch, ends))
+
+        self._try_for(WRITE_SECONDS, once)
 
     def prune(self, checkpoint: str, until: float, firsts: Mapping[int, int]) -> int:
         """Summarise windows that end by ``until``, and rejects before ``firsts``, see ``pruning.prune``; returns the windows.
 
         They must not be in the log any more. A store that can't be written is left for the next time: a batch says so.
         """
-        self._require_same_file()
+        self._opened.require_same()
         try:
-            with self._engine.begin() as connection:
-                return pruning.prune(connection, EPOCHS, _rejects, checkpoint, int(until), firsts)
+            return self._write_once(
+                lambda connection: pruning.prune(connection, EPOCHS, _rejects, checkpoint, int(until), firsts)
+            )
         except OperationalError as error:
             logger.warning("nothing is pruned this time: %s", error.orig)
             return 0
@@ -189,10 +198,9 @@ class Store:
 
         A store that can't be written is left for the next time: a batch says so.
         """
-        self._require_same_file()
+        self._opened.require_same()
         try:
-            with self._engine.begin() as connection:
-                last, gone = others.trim(connection, EPOCHS, checkpoint, passed, kept)
+            last, gone = self._write_once(lambda connection: others.trim(connection, EPOCHS, checkpoint, passed, kept))
         except OperationalError as error:
             logger.warning("no window is trimmed this time: %s", error.orig)
             return 0
@@ -200,20 +208,9 @@ class Store:
             logger.info("window %d: its first %d hashtags are kept by name, of %d others their sum", last, kept, gone)
         return last
 
-    def _require_same_file(self) -> None:
-        """Raise ConfigurationConflict where the file was deleted or replaced: nobody would read the open one."""
-        try:
-            found: tuple[int, int] | None = _identity(self._path)
-        except FileNotFoundError:
-            found = None
-        if found != self._file:
-            cause = f"the serving store {self._path} was {'replaced' if found else 'deleted'} while the stream ran"
-            raise ConfigurationConflict(cause, "its counts up to now are gone; the log has the records", REBUILD)
-
     def ranking(self, query: RankingQuery = LATEST) -> Window | None:
         """Return the window that is asked for with its ranking; None if nothing was counted in it."""
-        with as_of_one_moment(self._engine) as connection:
-            return query.run(connection)
+        return self._reading(query.run)
 
     def view(self, closing: Mapping[str, int] | None = None, sealed_batches: Mapping[str, int] | None = None) -> StoreView:
         """Return everything that an audit compares, as of one moment.
@@ -222,7 +219,8 @@ class Store:
         batch that its seal covers.
         """
         covered = sealed_batches or {}
-        with as_of_one_moment(self._engine) as connection:
+
+        def read(connection: Connection) -> StoreView:
             counted = seals.read_counts(connection, closing or {})
             found = epochs.read(connection, EPOCHS)
             now = {epoch.checkpoint: epochs.last_batch(epoch) for epoch in found}
@@ -239,79 +237,112 @@ class Store:
                 counted.others,
             )
 
+        return self._reading(read)
+
     def known_seals(self) -> dict[str, seals.StoredSeal]:
         """Return topic id → the seal of its last clean audit."""
-        with as_of_one_moment(self._engine) as connection:
-            return seals.read(connection, _seals)
+        return self._reading(lambda connection: seals.read(connection, _seals))
 
     def seal(self, seal: seals.StoredSeal, known: Mapping[seals.Place, seals.ClosedWindow]) -> None:
         """Replace a topic's seal; ``known`` are the windows of the one it goes on from. LabError where it cannot be written.
 
         Where one of its windows was trimmed after the audit had looked, the seal before stays.
         """
+
+        def work(connection: Connection) -> bool:
+            write_alone(connection, EPOCHS.epochs)
+            return seals.write(connection, _seals, seal, known)
+
         try:
-            with self._engine.begin() as connection:
-                if not seals.write(connection, _seals, seal, known):
-                    logger.info("a window was trimmed while the audit ran; the seal before stays")
+            if not self._write_once(work):
+                logger.info("a window was trimmed while the audit ran; the seal before stays")
         except OperationalError as error:
-            cause = f"the seal cannot be written to the serving store {self._path}"
+            cause = f"the seal cannot be written to the serving store {self._place}"
             raise LabError(cause, str(error.orig), "make status") from error
 
     def break_seals(self) -> None:
         """Delete all seals, so that the next audit reads everything."""
-        with self._engine.begin() as connection:
-            seals.remove(connection, _seals)
+        self._writing(lambda connection: seals.remove(connection, _seals))
 
     def foreign(self) -> int:
         """Return the number of foreign records seen."""
-        with self._engine.connect() as connection:
+
+        def read(connection: Connection) -> int:
             kept = int(connection.execute(select(func.coalesce(func.sum(FOREIGN.c.records), 0))).scalar_one())
             return kept + pruning.summarised_foreign(connection)
+
+        return self._reading(read)
 
     def written(self, checkpoint: str) -> dict[int, float]:
         """Return batch → when it was written under ``checkpoint``, seconds since the epoch; only the last ones are kept."""
         query = select(_batches.c.batch, _batches.c.at).where(_batches.c.checkpoint == checkpoint)
-        with self._engine.connect() as connection:
-            return {row.batch: row.at for row in connection.execute(query)}
+        return self._reading(lambda connection: {row.batch: row.at for row in connection.execute(query)})
 
     def dead_letter_offset(self, checkpoint: str) -> int:
         """Return the dead-letter topic's offset below which every letter belongs to a written batch."""
         query = select(_dead_letters.c.next_offset).where(_dead_letters.c.checkpoint == checkpoint)
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar_one_or_none() or 0
+        return self._reading(lambda connection: connection.execute(query).scalar_one_or_none() or 0)
 
     def note_dead_letters(self, checkpoint: str, next_offset: int) -> None:
         """Store the end of the dead-letter topic after a batch."""
-        row = insert(_dead_letters).values(checkpoint=checkpoint, next_offset=next_offset)
-        with self._engine.begin() as connection:
+
+        def work(connection: Connection) -> None:
+            row = insert(connection, _dead_letters).values(checkpoint=checkpoint, next_offset=next_offset)
             connection.execute(row.on_conflict_do_update(index_elements=["checkpoint"], set_={"next_offset": next_offset}))
+
+        self._writing(work)
 
     def note_dropped(self, checkpoint: str, query_run: str, groups: int) -> None:
         """Store how many groups Spark dropped behind the watermark in one run of the query; there should be none."""
-        row = insert(_dropped).values(checkpoint=checkpoint, query_run=query_run, groups=groups)
-        keys = ["checkpoint", "query_run"]
-        with self._engine.begin() as connection:
+
+        def work(connection: Connection) -> None:
+            row = insert(connection, _dropped).values(checkpoint=checkpoint, query_run=query_run, groups=groups)
+            keys = ["checkpoint", "query_run"]
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"groups": groups}))
+
+        self._writing(work)
 
     def dropped(self, checkpoint: str) -> int:
         """Return how many groups Spark dropped behind the watermark under ``checkpoint``."""
-        with self._engine.connect() as connection:
-            return _dropped_groups(connection, _dropped.c.checkpoint == checkpoint)
+        return self._reading(lambda connection: _dropped_groups(connection, _dropped.c.checkpoint == checkpoint))
 
     def forget(self) -> None:
         """Delete every count, so that the log can be counted anew."""
-        with self._engine.begin() as connection:
+
+        def work(connection: Connection) -> None:
+            write_alone(connection, EPOCHS.epochs)
             for table in metadata.sorted_tables:
                 connection.execute(table.delete())
 
+        self._writing(work)
+
     def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        """Close the file, or the connections."""
+        self._opened.engine.dispose()
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+def _adopt(connection: Connection) -> None:
+    """Bring what an older file has into the tables of today."""
+    rejects.adopt(connection, _rejects)
+    add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
+    add_column(connection, "rejected", "digest")  # nor this
+
+
+def _write(connection: Connection, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
+    epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
+    windows = {window for window, _hashtag in batch.tweets}
+    others.require_whole(connection, EPOCHS, checkpoint, windows)
+    pruning.require_kept(connection, checkpoint, {*windows, *batch.untagged, *batch.foreign})
+    counts.write(connection, checkpoint, batch)
+    rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
+    connection.execute(
+        insert(connection, _batches)
+        .values(checkpoint=checkpoint, batch=batch.number, at=batch.at, ends=(packed := epochs.packed(ends)))
+        .on_conflict_do_update(index_elements=["checkpoint", "batch"], set_={"ends": packed})
+    )
+    connection.execute(
+        _batches.delete().where(_batches.c.checkpoint == checkpoint, _batches.c.batch < batch.number - KEPT_BATCHES)
+    )
 
 
 def _dropped_groups(connection: Connection, *where: ColumnElement[bool]) -> int:

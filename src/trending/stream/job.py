@@ -20,7 +20,7 @@ from trending.kafka.log_reader import topic_id
 from trending.kafka.log_start import LogStartWatch
 from trending.kafka.shown_offsets import ShownOffsets
 from trending.programs.heartbeat import write_heartbeat
-from trending.serving.store import Store
+from trending.serving.store import WRITE_SECONDS, Store
 from trending.stream.catching_up import most_offsets, watermark_seconds
 from trending.stream.checkpoint import committed_offsets, ends_of_batch, passed_by
 from trending.stream.completeness import require_counted, require_nothing_dropped
@@ -206,7 +206,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
     except Timeout as error:
         cause = f"another job runs on the checkpoint {spec.checkpoint}"
         raise ConfigurationConflict(cause, str(error), "make status") from error
-    with held, closing(Store(spec.store)) as store:
+    with held, closing(Store(spec.store, WRITE_SECONDS)) as store:
         clear_scratch(spec)
         letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)

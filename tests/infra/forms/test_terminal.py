@@ -78,6 +78,8 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "allowed_skew_seconds": ("300", 300),
     "driver_mb": ("600", 600),
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),
+    "store_url": ("postgresql+psycopg://lab@localhost/counts", "postgresql+psycopg://lab@localhost/counts"),
+    "store_secret": ("file:/my password", "file:/my password"),
     "store": ("/my store.sqlite", "/my store.sqlite"),
     "out": ("/my report", "/my report"),
     "page_port": ("18501", 18501),
@@ -100,6 +102,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "reason": ("late", "late"),
     "bodies": ("/my letters", "/my letters"),
     "service": ("kafka", "kafka"),
+    "to": ("/my export", "/my export"),
     "lines": ("3", 3),
     "until": ("producer", LastStep.PRODUCER),
 }

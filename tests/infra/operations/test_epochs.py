@@ -234,7 +234,7 @@ def test_a_store_of_before_there_were_epochs_is_adopted_and_hands_over_where_its
     before = lab.paths.checkpoint(epochs._name(epochs.key_of(lab, known_topic_id(lab), "2"), 0))
     checkpoint_path(lab).rename(before)
     start_file(checkpoint_path(lab)).rename(start_file(before))
-    with closing(Store(lab.paths.store)) as store, store._engine.begin() as connection:
+    with closing(Store(lab.paths.store)) as store, store._opened.engine.begin() as connection:
         for table in ("epochs", "epoch_offsets"):
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our own names
         connection.exec_driver_sql("UPDATE batches SET ends = NULL, checkpoint = ?", (before.name,))

@@ -14,6 +14,7 @@ from fakes.trending.page import HOSTILE, PageHome
 from sqlalchemy.exc import OperationalError
 
 from trending.kafka.rejects import Rejects
+from trending.opened_store import _WatchedFile
 from trending.page.board import Board
 from trending.page.sections import slide_section
 from trending.serving.counts import Batch
@@ -289,9 +290,10 @@ def test_the_reader_cannot_write(home: PageHome) -> None:
     home.write(T0, {"#a": 5}, at=T0 + 10)
     reader = StoreReader(home.path)
     reader.version()
-    assert reader._watching is not None
+    assert isinstance(reader._watched, _WatchedFile)
+    assert reader._watched._watching is not None
     with pytest.raises(OperationalError, match="readonly"):
-        reader._watching.exec_driver_sql("DELETE FROM ranking")
+        reader._watched._watching.exec_driver_sql("DELETE FROM ranking")
     reader.close()
 
 

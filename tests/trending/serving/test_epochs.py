@@ -96,9 +96,9 @@ def test_a_batch_that_comes_again_with_other_ends_is_refused(store: Store) -> No
 
 @pytest.mark.row(21)
 @pytest.mark.parametrize("number", [0, 2, 7])
-def test_a_batch_that_does_not_follow_the_last_one_is_refused(store: Store, number: int) -> None:
+def test_a_batch_that_does_not_follow_the_last_one_is_refused(store: Store, path: Path, number: int) -> None:
     write(store, "c", counted(4, 3))
-    with closing(sqlite3.connect(store._path)) as older, older:
+    with closing(sqlite3.connect(path)) as older, older:
         older.execute("DELETE FROM batches WHERE batch < 4")
     with pytest.raises(ConfigurationConflict, match=f"batch {number} does not follow on batch 4"):
         store.write("c", counted(number, 9), {0: 9})

@@ -31,8 +31,6 @@ from trending.settings import Rule
 from trending.stream.letters import Letters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from trending.audit.audit_report import AuditReport
 
 MINUTE = 1765845060
@@ -41,17 +39,6 @@ COUNTS = st.dictionaries(NAMES, st.integers(1, 3), max_size=8)
 """Few counts, so that there are ties."""
 EPOCHS = st.lists(COUNTS, min_size=1, max_size=3)
 pytestmark = pytest.mark.row(23)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "serving.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with closing(Store(path)) as store:
-        yield store
 
 
 def counted(store: Store, counts: list[dict[str, int]], window: int = MINUTE) -> str:

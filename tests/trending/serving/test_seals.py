@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from fakes.trending.counting import write
@@ -17,18 +16,9 @@ from trending.serving.counts import Batch
 from trending.serving.seals import ClosedWindow, StoredSeal, closed_window
 from trending.serving.store import Store
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MINUTE = 1765845060
 ROWS = st.dictionaries(st.text(max_size=6), st.integers(1, 10**12), max_size=5)
 SEAL = StoredSeal("topic-1", 1, 5.0, "{}", {("c", MINUTE): closed_window([("#a", 2)], 0)})
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(Store(tmp_path / "serving.sqlite")) as store:
-        yield store
 
 
 def test_a_digest_is_the_same_in_every_version() -> None:

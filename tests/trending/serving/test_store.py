@@ -368,7 +368,7 @@ def test_a_store_that_cannot_be_written_is_pruned_another_time(
 
 
 @pytest.mark.row(33)
-def test_rejects_that_the_log_has_lost_are_a_number_by_partition_and_reason(store: Store) -> None:
+def test_rejects_that_the_log_has_lost_are_a_number_by_partition_and_reason(store: Store, path: Path) -> None:
     for number in range(5):
         rejects = (Rejects.of(0, "tombstone", [10 * number, 10 * number + 1]), Rejects.of(1, "not valid JSON", [number]))
         counting.write(store, "c", batch(number, {}, *rejects))
@@ -378,7 +378,7 @@ def test_rejects_that_the_log_has_lost_are_a_number_by_partition_and_reason(stor
     assert found["c", 0, "tombstone"].tolist() == [20, 21, 30, 31, 40, 41], "a row that the log's beginning cuts stays whole"
     assert found["c", 1, "not valid JSON"].tolist() == [3, 4]
     store.prune("c", 0, {0: 100, 1: 100})
-    with closing(sqlite3.connect(store._path)) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute('SELECT "partition", reason, records FROM rejected ORDER BY 1').fetchall()
     assert rows == [(0, "tombstone", 10), (1, "not valid JSON", 5)]
 

@@ -1,0 +1,129 @@
+"""Where a stack's counts are: its own file, or its schema in a database; the password that leads there, and deleting it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from infra.console.reporting import say
+from trending.errors import InvalidInput, LabError, NotOurs
+from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresPlace
+
+if TYPE_CHECKING:
+    from infra.host.paths import StackPaths
+    from infra.lab.assembly import Lab
+    from trending.opened_store import StorePlace
+    from trending.settings import LabSettings
+
+
+def store_place(lab: Lab) -> StorePlace:
+    """Return where the stack's counts are; raises InvalidInput where the password cannot be had."""
+    return place_of(lab.paths, lab.settings, lab.state.cluster_id)
+
+
+def place_of(paths: StackPaths, settings: LabSettings, cluster_id: str) -> StorePlace:
+    """Return where the counts of a stack with these settings are; ``cluster_id`` is empty where it is not known yet."""
+    serving = settings.serving
+    if not serving.has_server:
+        return paths.store
+    owner = f"{paths.stack_id}{OF_CLUSTER}{cluster_id}" if cluster_id else paths.stack_id
+    return PostgresPlace(url=serving.store_url, stack=paths.name, owner=owner, given=read_secret(serving.store_secret))
+
+
+def read_secret(where: str) -> SecretStr | None:
+    """Return the secret at ``file:/path`` or ``env:NAME``, None for none.
+
+    Raises InvalidInput where it is not there, or where others may read the file.
+    """
+    kind, _colon, place = where.partition(":")
+    if not where:
+        return None
+    if kind == "env":
+        found = os.environ.get(place, "")
+        if not found:
+            cause = f"STORE_SECRET names the variable {place}, and it is not set here"
+            raise InvalidInput(cause, "a worker of Prefect's has none of your shell's variables", "STORE_SECRET=file:/path")
+        return SecretStr(found)
+    path = Path(place)
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = f"the file of STORE_SECRET cannot be read: {path}"
+        raise InvalidInput(cause, getattr(error, "strerror", "") or "it is no UTF-8", f"ls -l {shlex.quote(place)}") from None
+    if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        cause = f"others may read the file of STORE_SECRET: {path}"
+        raise InvalidInput(cause, f"its mode is {stat.S_IMODE(mode):04o}", f"chmod 600 {shlex.quote(place)}")
+    password = text.removesuffix("\n").removesuffix("\r")
+    if not password:
+        cause = f"the file of STORE_SECRET is empty: {path}"
+        raise InvalidInput(cause, "a password was expected", "write it there, or leave STORE_SECRET out")
+    return SecretStr(password)
+
+
+def store_secrets(lab: Lab) -> dict[str, str]:
+    """Return the variables that a program which opens the store needs, and that no file shows."""
+    place = store_place(lab)
+    return {PASSWORD_VARIABLE: place.password} if isinstance(place, PostgresPlace) and place.given else {}
+
+
+def check_store(paths: StackPaths, settings: LabSettings, cluster_id: str = "") -> str:
+    """Return what was found of a database that the counts are to be in; raises LabError where they cannot.
+
+    Nothing is written. A file is made where it is needed, and is not looked at.
+    """
+    place = place_of(paths, settings, cluster_id)
+    if not isinstance(place, PostgresPlace):
+        return ""
+    from trending.postgresql.schema import require_usable  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every start would wait for
+    from trending.serving.store import FORMAT  # noqa: PLC0415 - as above
+
+    return require_usable(place, FORMAT)
+
+
+def store_exists(place: StorePlace) -> bool:
+    """Whether anything was ever written to a store."""
+    if not isinstance(place, PostgresPlace):
+        return place.exists()
+    from trending.postgresql.schema import has_store  # noqa: PLC0415 - as above
+
+    return has_store(place)
+
+
+def check_deletable(lab: Lab) -> None:
+    """Raise LabError where the stack's rows in a database could not be deleted now: nothing was touched then."""
+    place = store_place(lab)
+    if not isinstance(place, PostgresPlace):
+        return
+    from trending.postgresql.schema import require_deletable  # noqa: PLC0415 - as above
+
+    try:
+        require_deletable(place)
+    except LabError as error:
+        keeps = f"make down NAME={lab.paths.name} keeps them"
+        cause = f"the rows of {lab.paths.name} in {place} cannot be deleted: nothing was touched"
+        raise type(error)(cause, f"{error.cause}; {error.evidence}", f"{error.next_command}; {keeps}") from error
+
+
+def delete_store(lab: Lab) -> None:
+    """Delete the stack's tables in a database, and its schema; a file goes with the stack's directory."""
+    place = store_place(lab)
+    if not isinstance(place, PostgresPlace):
+        return
+    from trending.postgresql.schema import delete_schema  # noqa: PLC0415 - as above
+
+    if delete_schema(place):
+        say(f"deleted the counts of {lab.paths.name} in {place}")
+
+
+def delete_new_store(lab: Lab) -> None:
+    """Delete what a start-up that failed has made in a database; another stack's is the reason why it failed."""
+    try:
+        delete_store(lab)
+    except NotOurs:
+        return

@@ -1,0 +1,233 @@
+"""The schema of one stack: whether it can be used, making it, and deleting it with everything that the lab has made in it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateSchema, DropSchema
+
+from trending.errors import REBUILD, ConfigurationConflict, NotOurs
+from trending.postgresql.engine import open_postgresql, right_missing, unreachable
+from trending.postgresql.place import OF_CLUSTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+    from trending.postgresql.place import PostgresPlace
+
+LEAST_VERSION = 13
+"""The oldest PostgreSQL that is still looked after."""
+_MARK = Table(
+    "store",
+    MetaData(),
+    Column("form", Integer, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("tables", String, nullable=False),
+)
+"""One row: the number of the tables' form, the stack that they belong to, and their names, with spaces between."""
+
+_VIEW = """
+CREATE OR REPLACE VIEW trending_ranking AS
+WITH seen AS (
+  SELECT e.window_time, e.window_seconds, max(l.window_start) AS passed
+  FROM looked_at l JOIN epochs e USING (checkpoint) GROUP BY e.window_time, e.window_seconds
+)
+SELECT '{stack}'::text AS stack, to_timestamp(r.window_start) AS window_start, e.window_seconds, e.window_time,
+  row_number() OVER (
+    PARTITION BY e.window_time, e.window_seconds, r.window_start ORDER BY sum(r.tweets) DESC, r.hashtag
+  ) AS rank,
+  r.hashtag, sum(r.tweets)::bigint AS tweets, coalesce(r.window_start <= s.passed, false) AS final
+FROM ranking r JOIN epochs e USING (checkpoint) LEFT JOIN seen s USING (window_time, window_seconds)
+GROUP BY e.window_time, e.window_seconds, r.window_start, r.hashtag, s.passed
+"""
+"""Each window's ranking, for whoever asks in SQL; it is final once Spark's query has passed it."""
+
+
+@contextmanager
+def connected(place: PostgresPlace) -> Iterator[Connection]:
+    """Yield a connection in a transaction; raises LabError where the server cannot be used."""
+    engine = open_postgresql(place)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise unreachable(place, error) from error
+    finally:
+        engine.dispose()
+
+
+def require_usable(place: PostgresPlace, form: int) -> str:
+    """Return what was found; raises LabError with the remedy for what would keep a store from being made and used there.
+
+    A schema that is there must be this stack's, and its tables of the form. Nothing is written.
+    """
+    with connected(place) as connection:
+        version = _require_server(connection, place)
+        user = connection.execute(select(func.current_user())).scalar_one()
+        database = connection.execute(select(func.current_database())).scalar_one()
+        if not _has_schema(connection, place):
+            if not connection.execute(select(func.has_database_privilege(func.current_database(), "CREATE"))).scalar_one():
+                grant = f'as its owner: CREATE SCHEMA {place.schema_name} AUTHORIZATION "{user}"'
+                evidence = f"there is no schema {place.schema_name}, and {user} may make none in {database}"
+                raise right_missing(place, evidence, grant)
+            return f"PostgreSQL {version}, a new schema {place.schema_name}"
+        for right in ("USAGE", "CREATE"):
+            if not connection.execute(select(func.has_schema_privilege(place.schema_name, right))).scalar_one():
+                raise right_missing(place, f"{user} lacks {right} on the schema")
+        require_mark(connection, place, form)
+        _require_owned(connection, place, user)
+        return f"PostgreSQL {version}, schema {place.schema_name}"
+
+
+def _require_server(connection: Connection, place: PostgresPlace) -> str:
+    version: str = connection.execute(text("SHOW server_version")).scalar_one()
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    follows = connection.execute(select(func.pg_is_in_recovery())).scalar_one()
+    if int(version.partition(".")[0].partition("b")[0]) < LEAST_VERSION:
+        reason = f"it is PostgreSQL {version}, and {LEAST_VERSION} is the oldest one that will do"
+    elif encoding != "UTF8":
+        reason = f"its encoding is {encoding}, and hashtags need UTF8"
+    elif follows:
+        reason = "it is a standby, where nothing can be written"
+    else:
+        return version
+    cause = f"the serving store {place} cannot be kept in this database"
+    raise ConfigurationConflict(
+        cause, reason, "give another one by STORE_URL; CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )
+
+
+def _require_owned(connection: Connection, place: PostgresPlace, user: str) -> None:
+    query = text(
+        "SELECT tablename FROM pg_tables WHERE schemaname = :schema AND NOT pg_has_role(tableowner, 'USAGE') ORDER BY tablename"
+    )
+    if theirs := connection.execute(query, {"schema": place.schema_name}).scalars().all():
+        grant = f'as its owner: ALTER TABLE {place.schema_name}.{theirs[0]} OWNER TO "{user}", and so on for each'
+        raise right_missing(place, f"tables of another role: {', '.join(theirs)}", grant)
+
+
+def _has_schema(connection: Connection, place: PostgresPlace) -> bool:
+    query = text("SELECT count(*) FROM pg_namespace WHERE nspname = :schema")
+    return bool(connection.execute(query, {"schema": place.schema_name}).scalar_one())
+
+
+def require_mark(connection: Connection, place: PostgresPlace, form: int) -> bool:
+    """Return whether the schema has a store; raises NotOurs for another stack's, ConfigurationConflict for another form's."""
+    if not inspect(connection).has_table(_MARK.name, schema=place.schema_name):
+        return False
+    mark = connection.execute(select(_MARK)).first()
+    if mark is None:
+        return False
+    _require_ours(place, mark.owner)
+    if mark.form != form:
+        cause = f"the serving store {place} was made by another version of the lab"
+        raise ConfigurationConflict(cause, f"its tables are of form {mark.form}, this lab's of form {form}", REBUILD)
+    return True
+
+
+def _complete_mark(connection: Connection, place: PostgresPlace) -> None:
+    """Add the cluster's id to a mark that was made before it was known."""
+    ours, of_cluster, _cluster = place.owner.partition(OF_CLUSTER)
+    if of_cluster:
+        connection.execute(_MARK.update().where(_MARK.c.owner == ours).values(owner=place.owner))
+
+
+def _require_ours(place: PostgresPlace, owner: str) -> None:
+    (theirs, _of, their_cluster), (ours, _of, our_cluster) = owner.partition(OF_CLUSTER), place.owner.partition(OF_CLUSTER)
+    if theirs != ours or (their_cluster and our_cluster and their_cluster != our_cluster):
+        cause = f"the serving store {place} is another stack's"
+        moved = f"if it is this one, moved: UPDATE {place.schema_name}.store SET owner = '{place.owner}'"  # noqa: S608 - to be read
+        gone = f"if that stack is gone: DROP SCHEMA {place.schema_name} CASCADE"
+        ways = f"give this stack another NAME or STORE_URL; {moved}; {gone}"
+        raise NotOurs(cause, f"it belongs to {owner}, this stack is {place.owner}", ways)
+
+
+def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaData) -> None:
+    """Make schema and tables where they are missing; raises LabError where what is there cannot be used."""
+    with engine.begin() as connection:
+        if require_mark(connection, place, form):
+            _complete_mark(connection, place)
+            return
+    with engine.begin() as connection:
+        # Two programs may come at once. The lock is the transaction's.
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(place.schema_name))))
+        if require_mark(connection, place, form):
+            return
+        if not _has_schema(connection, place):
+            connection.execute(CreateSchema(place.schema_name))
+        tables.create_all(connection)
+        _MARK.create(connection, checkfirst=True)
+        connection.exec_driver_sql(_VIEW.format(stack=place.stack))
+        connection.execute(_MARK.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
+
+
+def has_store(place: PostgresPlace) -> bool:
+    """Whether anything was ever written there; raises LabError where the server cannot be used."""
+    with connected(place) as connection:
+        return inspect(connection).has_table(_MARK.name, schema=place.schema_name)
+
+
+def delete_tables(place: PostgresPlace) -> list[str]:
+    """Delete the tables of this stack's store, whatever their form; returns their names. The schema itself stays.
+
+    Raises NotOurs for another stack's, LabError where somebody else's view depends on one of them: nothing is deleted then.
+    """
+    with connected(place) as connection:
+        return _delete_tables(connection, place)
+
+
+def _delete_tables(connection: Connection, place: PostgresPlace) -> list[str]:
+    look = inspect(connection)
+    there = set(look.get_table_names(schema=place.schema_name))
+    if _MARK.name not in there:
+        return []
+    mark = connection.execute(select(_MARK)).first()
+    _require_ours(place, mark.owner if mark else place.owner)
+    names = [*sorted(there.intersection(mark.tables.split() if mark else ())), _MARK.name]
+    quote = connection.dialect.identifier_preparer.quote
+    listed = ", ".join(f"{place.schema_name}.{quote(name)}" for name in names)
+    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {place.schema_name}.trending_ranking")
+    connection.exec_driver_sql(f"DROP TABLE {listed}")
+    return names
+
+
+def require_deletable(place: PostgresPlace) -> None:
+    """Raise LabError where ``delete_schema`` would fail: another stack's, another role's, or a server that is away."""
+    with connected(place) as connection:
+        if inspect(connection).has_table(_MARK.name, schema=place.schema_name):
+            mark = connection.execute(select(_MARK)).first()
+            _require_ours(place, mark.owner if mark else place.owner)
+            _require_owned(connection, place, connection.execute(select(func.current_user())).scalar_one())
+
+
+def delete_schema(place: PostgresPlace) -> bool:
+    """Delete the stack's tables, and its schema if that is empty then and the user's; returns whether there were any."""
+    with connected(place) as connection:
+        if not _delete_tables(connection, place):
+            return False
+        query = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
+        if connection.execute(query, {"schema": place.schema_name}).scalar_one() and _is_empty(connection, place):
+            connection.execute(DropSchema(place.schema_name))
+        return True
+
+
+def _is_empty(connection: Connection, place: PostgresPlace) -> bool:
+    query = text(
+        "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = n.oid) + (SELECT count(*) FROM pg_proc WHERE pronamespace = "
+        "n.oid) + (SELECT count(*) FROM pg_type WHERE typnamespace = n.oid) FROM pg_namespace n WHERE nspname = :schema"
+    )
+    return not connection.execute(query, {"schema": place.schema_name}).scalar_one()
+
+
+def size_of(connection: Connection, place: PostgresPlace) -> int:
+    """Return how many bytes the schema's tables take, with their indexes."""
+    query = text(
+        "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n "
+        "ON n.oid = c.relnamespace WHERE n.nspname = :schema AND c.relkind = 'r'"
+    )
+    return int(connection.execute(query, {"schema": place.schema_name}).scalar_one())
