@@ -13,11 +13,13 @@ from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import dead_letter_topic
+from infra.spark_cluster.package import ensure_package
 from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
 from trending.errors import ConfigurationConflict, Interrupted, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.specifications import StreamSpec
+from trending.stream.cluster.master import require_master
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
@@ -43,6 +45,7 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         topic_id=epoch.topic_id,
         start_offsets=dict(epoch.starts),
         jars=ensure_jars("spark"),
+        package=ensure_package() if lab.settings.stream.on_cluster else None,
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
         group=shown_group(lab.paths.name),
     )
@@ -60,6 +63,8 @@ def submit_stream(stack: str) -> Outcome:
     store says that it has counted to. From one topic to another it counts the old one to its end first.
     """
     lab = open_lab(stack)
+    if lab.settings.stream.on_cluster:
+        require_master(lab.settings.stream)  # before the job that runs is stopped
     topic = known_topic_id(lab)
     before = open_epoch(lab)
     if before is not None and before.key != key_of(lab, topic):
