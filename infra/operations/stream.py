@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.console.interruptions import finished_despite_signals
@@ -14,19 +15,25 @@ from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_to
 from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import dead_letter_topic
 from infra.spark_cluster.package import ensure_package
+from infra.spark_cluster.standalone import cluster_master, properties
 from infra.stack.state import Wanted
+from infra.supervision.budget import Deaths, read_budget
+from infra.supervision.output_tail import tail
 from infra.supervision.programs import launch_program
-from trending.errors import ConfigurationConflict, Interrupted, NotReady
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
+from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
 from trending.stream.cluster.master import require_master
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
     from trending.serving.epochs import Epoch
+    from trending.settings import StreamSettings
 
 NAME = "stream"
 READY_SECONDS = 120.0
+EVIDENCE_LINES = 4
 CATCH_UP_SECONDS = 180.0
 """How long the stream may take to count what is in the log."""
 
@@ -38,7 +45,7 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         access=lab.access,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
-        settings=lab.settings.stream,
+        settings=_with_secret(lab.settings.stream),
         store=lab.paths.store,
         checkpoint=lab.paths.checkpoint(epoch.checkpoint),
         checkpoint_id=epoch.checkpoint,
@@ -49,6 +56,13 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
         group=shown_group(lab.paths.name),
     )
+
+
+def _with_secret(settings: StreamSettings) -> StreamSettings:
+    """Return the settings with the properties of the cluster that was started here, where the job goes there."""
+    if settings.spark_properties or settings.spark_master != cluster_master():
+        return settings
+    return settings.model_copy(update={"spark_properties": str(properties())})
 
 
 def shown_group(stack: str) -> str:
@@ -102,7 +116,25 @@ def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:
 def wait_for_stream(stack: str) -> dict[str, str]:
     """Wait until the query has finished its first batch."""
     lab = open_lab(stack)
-    return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock(), say)
+    rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *beating(lab, NAME, "batches")]
+    return climb(rungs, READY_SECONDS, SystemClock(), say)
+
+
+def _require_no_refusal(lab: Lab) -> str:
+    """Raise ServiceDied once a job on a cluster has died before its first batch.
+
+    Its next lives would most likely find the same: no executor that calls, no master that takes it. supervisord goes on trying,
+    for a cluster that comes back.
+    """
+    if not lab.settings.stream.on_cluster:
+        return "tasks run in the driver"
+    deaths = read_budget(lab.paths.budget).get(NAME, Deaths())
+    beat = read_heartbeat(lab.paths.heartbeat(NAME))
+    if deaths.at and not (beat and beat.figures.get("batches")):
+        cause = f"the job does not run on {lab.settings.stream.spark_master}"
+        evidence = tail(lab.paths.output_file(NAME, "err"), EVIDENCE_LINES)
+        raise ServiceDied(cause, evidence, f"make logs SERVICE={NAME}")
+    return lab.settings.stream.spark_master
 
 
 def wait_for_catch_up(stack: str, timeout_seconds: float = CATCH_UP_SECONDS) -> dict[int, int]:
