@@ -78,7 +78,7 @@ def submit_stream(stack: str) -> Outcome:
     """
     lab = open_lab(stack)
     if lab.settings.stream.on_cluster:
-        require_master(lab.settings.stream)  # before the job that runs is stopped
+        require_master(_with_secret(lab.settings.stream))  # before the job that runs is stopped
     topic = known_topic_id(lab)
     before = open_epoch(lab)
     if before is not None and before.key != key_of(lab, topic):

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 NOBODY = "10.255.255.1"
 """A private address that nobody here has."""
-SOON = 15.0
+OLDER = """import collections, sys
+names = "major minor micro releaselevel serial"
+sys.version_info = collections.namedtuple("version_info", names)(3, 10, 2, "final", 0)
+"""
 BASE = Path(sys.executable).resolve()
 """The interpreter that the virtual environment was made of, which knows none of its packages."""
 
@@ -95,10 +98,10 @@ def refused(stack: RealStack, **settings: str) -> str:
 
 
 def another_python(stack: RealStack, tmp_path: Path) -> None:
-    """A Python that calls itself 3.9, as that of an older worker."""
+    """A Python that calls itself 3.10, as that of an older worker."""
     older = tmp_path / "older"
     older.mkdir()
-    (older / "sitecustomize.py").write_text("import sys\nsys.version_info = (3, 9, 2, 'final', 0)\n", encoding="utf-8")
+    (older / "sitecustomize.py").write_text(OLDER, encoding="utf-8")
     wrapper = older / "python"
     wrapper.write_text(f'#!/bin/sh\nPYTHONPATH="{older}:$PYTHONPATH" exec {BASE} "$@"\n', encoding="utf-8")
     wrapper.chmod(0o755)

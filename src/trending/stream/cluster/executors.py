@@ -41,7 +41,12 @@ SESSION_SECONDS = 12.0
 LOOK_SECONDS = 0.1
 _ENDED = 3
 """Executors of a cluster that ended before any had called: none will."""
-_NO_PYTHON = re.compile(r"PYTHON_VERSION_MISMATCH|Python in worker has different version|Cannot run program")
+_NO_PYTHON = re.compile(
+    r"PYTHON_VERSION_MISMATCH|Python in worker has different version|Cannot run program|"
+    r"Error from python worker|Bad data in pyspark\.daemon"
+)
+"""The last two are of a Python so old that PySpark cannot even be imported; what it died of stands below."""
+_DIED_OF = re.compile(r"^\s*\w*(Error|Exception): .*", re.MULTILINE)
 _NO_PACKAGE = re.compile(r"ModuleNotFoundError|ImportError")
 _REFUSED = "Failed to connect to master"
 _LINE = 300
@@ -198,8 +203,10 @@ def _unfit(error: Exception, spec: StreamSpec) -> LabError:
         (_NO_PYTHON, f"the executors' Python, {executor_python(spec)}, is not the driver's {wanted}"),
         (_NO_PACKAGE, "the executors cannot import the job's package"),
     ):
-        line = next((each.strip() for each in text.splitlines() if pattern.search(each)), "")
-        if line:
+        if found := pattern.search(text):
+            told = text[text.rfind("\n", 0, found.start()) + 1 :].splitlines()
+            died_of = _DIED_OF.search("\n".join(told[1:])) if told[0].rstrip().endswith("worker:") else None
+            line = " ".join([told[0].strip(), *([died_of[0].strip()] if died_of else [])])
             way = f"install Python {wanted} on the workers, or give EXECUTOR_PYTHON=/path/to/python{wanted}; then make up"
             return ConfigurationConflict(cause, line[:_LINE], way)
     return LabError("the first task on the cluster failed", text[-2 * _LINE :], "make logs SERVICE=stream")

@@ -101,6 +101,13 @@ def test_another_python_ends_the_job_for_good(said: str, spec: StreamSpec) -> No
     assert found.value.evidence in said
 
 
+def test_a_python_that_is_too_old_for_pyspark_itself_is_another_python_too(spec: StreamSpec) -> None:
+    said = "Error from python worker:\n  Traceback:\n    File x\n  TypeError: no | of types\nPYTHONPATH was:\n"
+    with pytest.raises(ConfigurationConflict, match="is not the driver's") as found:
+        require(FakeCluster(registered=1, error=PySparkException(said)), spec)
+    assert found.value.evidence == "Error from python worker: TypeError: no | of types"
+
+
 def test_a_package_that_does_not_arrive_ends_the_job_for_good(spec: StreamSpec) -> None:
     with pytest.raises(ConfigurationConflict, match="cannot import the job's package"):
         require(FakeCluster(registered=1, error=PySparkException("ModuleNotFoundError: No module named 'trending'")), spec)
