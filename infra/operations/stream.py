@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 NAME = "stream"
 READY_SECONDS = 120.0
 EVIDENCE_LINES = 4
+ERROR_LINES = 120
+_OWN_ERROR = re.compile(r"ERROR trending(?:\.stream)? (.+)\n  evidence: (.+)\n  next: (.+)")
 CATCH_UP_SECONDS = 180.0
 """How long the stream may take to count what is in the log."""
 
@@ -117,7 +120,19 @@ def wait_for_stream(stack: str) -> dict[str, str]:
     """Wait until the query has finished its first batch."""
     lab = open_lab(stack)
     rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *beating(lab, NAME, "batches")]
-    return climb(rungs, READY_SECONDS, SystemClock(), say)
+    try:
+        return climb(rungs, READY_SECONDS, SystemClock(), say)
+    except ServiceDied as error:
+        if lab.settings.stream.on_cluster and (told := _told_by_the_job(lab)):
+            raise told from error
+        raise
+
+
+def _told_by_the_job(lab: Lab) -> ServiceDied | None:
+    """Return the job's own last error, which the JVM's stack traces surround; None where it told none."""
+    lines = tail(lab.paths.output_file(NAME, "err"), ERROR_LINES)
+    errors = list(_OWN_ERROR.finditer(lines))
+    return ServiceDied(*errors[-1].groups()) if errors else None
 
 
 def _require_no_refusal(lab: Lab) -> str:

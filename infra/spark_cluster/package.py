@@ -36,16 +36,21 @@ DISTRIBUTIONS = (
     "mdurl",
     "msgspec",
     "numpy",
+    "pandas",
     "pyarrow",
     "pydantic",
     "pydantic-core",
     "pygments",
+    "python-dateutil",
+    "pytz",
     "rich",
+    "six",
     "sqlalchemy",
     "typing-extensions",
     "typing-inspection",
+    "tzdata",
 )
-"""What the job imports beside PySpark, which is the cluster's; a test imports it all from the package alone."""
+"""What the job imports beside PySpark, which is the cluster's and wants pandas. A real test runs the package alone."""
 LOCK = CHECKOUT / "requirements.lock"
 SOURCES = CHECKOUT / "src" / "trending"
 MAIN = SOURCES / "stream" / "cluster" / "package_main.py"

@@ -20,7 +20,7 @@ from pyspark.errors import PySparkException
 from trending.errors import ConfigurationConflict, LabError, NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pyspark.sql import SparkSession
 
@@ -71,7 +71,6 @@ def cluster_options(spec: StreamSpec) -> dict[str, str]:
     python = executor_python(spec)
     return {
         "spark.jars": ",".join(map(str, spec.jars)),
-        "spark.archives": f"{spec.package}#{PACKAGE}",
         "spark.pyspark.python": python,
         "spark.executorEnv.PYSPARK_PYTHON": python,
         "spark.executorEnv.PYTHONPATH": f"{PACKAGE}/lib",
@@ -127,16 +126,25 @@ def look_at_executor(_records: Iterable[int]) -> Iterator[str]:
 
 
 def require_executors(session: SparkSession, spec: StreamSpec) -> str:
-    """Run one task; returns where it ran.
+    """Look at an executor's Python, hand the package out, and look whether it arrives; returns where that was.
 
     Raises NotReady where no executor calls the driver in time, ConfigurationConflict where one cannot run the job's Python.
     """
+    # A task that needs nothing of ours: to fetch and unpack the package takes longer than an answer about a Python may.
+    _run(session, spec, lambda _records: iter(["Python"]))
+    session.sparkContext.addArchive(f"{spec.package}#{PACKAGE}")
+    where = _run(session, spec, look_at_executor)
+    logger.info("executors are well: %s", where)
+    return where
+
+
+def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]], Iterator[str]]) -> str:
     answers: list[str] = []
     failures: list[Exception] = []
 
     def ask() -> None:
         try:
-            answers.extend(session.sparkContext.parallelize([0], 1).mapPartitions(look_at_executor).collect())
+            answers.extend(session.sparkContext.parallelize([0], 1).mapPartitions(look).collect())
         except (Py4JError, PySparkException, OSError) as error:
             failures.append(error)
 
@@ -156,7 +164,6 @@ def require_executors(session: SparkSession, spec: StreamSpec) -> str:
             raise _slow(spec) if called else _unreached(spec)
     if failures:
         raise _unfit(failures[0], spec)
-    logger.info("executors are well: %s", answers[0])
     return answers[0]
 
 
@@ -183,7 +190,7 @@ def _ended(spec: StreamSpec) -> int:
 
 def _unreached(spec: StreamSpec) -> NotReady:
     address = spec.settings.driver_host
-    if last := _last_line(spec, "Executor "):
+    if last := _last_line(spec, "is now EXITED") or _last_line(spec, "Executor "):
         cause = f"the cluster's executors cannot call the driver at {address}"
         return NotReady(cause, last, "give DRIVER_HOST=an address that they reach, or open the firewall; then make up")
     cause = f"the cluster at {spec.settings.spark_master} gave the job no executor that could call the driver at {address}"

@@ -30,8 +30,12 @@ class FakeCluster:
         self._error = error
         self._answers = answers
         self.ended = threading.Event()
+        self.archives: list[str] = []
         memory = SimpleNamespace(size=lambda: registered + 1)
         self._jsc = SimpleNamespace(sc=lambda: SimpleNamespace(getExecutorMemoryStatus=lambda: memory))
+
+    def addArchive(self, path: str) -> None:  # noqa: N802 - Spark's name
+        self.archives.append(path)
 
     @property
     def sparkContext(self) -> FakeCluster:  # noqa: N802 - Spark's name
@@ -76,13 +80,14 @@ def require(cluster: FakeCluster, spec: StreamSpec) -> str:
 
 def test_executors_get_the_package_the_jars_and_a_python_of_the_drivers_version(spec: StreamSpec, tmp_path: Path) -> None:
     options = cluster_options(spec.model_copy(update={"jars": (tmp_path / "a.jar", tmp_path / "b.jar")}))
-    assert options["spark.archives"] == f"{tmp_path / 'job.zip'}#trending-job"
     assert options["spark.jars"] == f"{tmp_path / 'a.jar'},{tmp_path / 'b.jar'}"
     assert options["spark.pyspark.python"] == options["spark.executorEnv.PYSPARK_PYTHON"] == PYTHON
 
 
 def test_an_executor_that_is_well_says_where_it_is(spec: StreamSpec) -> None:
-    assert require(FakeCluster(registered=1, answers=True), spec) == "worker-1, Python 3.11.7"
+    cluster = FakeCluster(registered=1, answers=True)
+    assert require(cluster, spec) == "worker-1, Python 3.11.7"
+    assert cluster.archives == [f"{spec.package}#trending-job"]
     [answer] = look_at_executor([0])
     assert answer.endswith("decoder.py")
 
