@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
+.PHONY: package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -134,6 +134,15 @@ prefect: $(JARS) ## a command of Prefect's on the lab's server: make prefect ARG
 
 serve-stop server-stop: $(JARS) ## stop the Prefect server and worker that the lab started; stacks go on
 	@$(PY) -m infra.prefect_services.server stop
+
+package: $(JARS) ## the file that a Spark cluster gets of the job: code, compiled dependencies, jars
+	@$(PY) -m infra.spark_cluster.package
+
+spark-cluster: $(JARS) ## a Spark master and two workers here, on loopback: then make up SPARK_MASTER=spark://127.0.0.1:7077
+	@$(PY) -m infra.spark_cluster.standalone
+
+spark-cluster-stop: $(JARS) ## stop that master and its workers
+	@$(PY) -m infra.spark_cluster.standalone stop
 
 images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)
 	@$(PY) -m infra.docker.stand_ins

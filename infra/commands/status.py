@@ -22,6 +22,7 @@ from infra.lab.forgotten import forgotten_lines
 from infra.lab.remains import LOOK_SECONDS, remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.epochs import earlier_records
+from infra.spark_cluster.standalone import describe_cluster
 from infra.stack.state import Wanted, read_state
 from trending.errors import ConfigurationConflict, NotOurs, NotReady
 from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
@@ -47,6 +48,8 @@ def main(settings: NamedStack) -> None:
         _show(settings, seen)
     finally:
         for line in forgotten_lines(settings.name, seen):
+            sys.stdout.write(f"{line}\n")
+        if line := describe_cluster():
             sys.stdout.write(f"{line}\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.console.interruptions import finished_despite_signals
@@ -14,18 +16,28 @@ from infra.lab.store import store_place, store_secrets
 from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import dead_letter_topic
+from infra.spark_cluster.package import ensure_package
+from infra.spark_cluster.standalone import cluster_master, properties
 from infra.stack.state import Wanted
+from infra.supervision.budget import Deaths, read_budget
+from infra.supervision.output_tail import tail
 from infra.supervision.programs import launch_program
-from trending.errors import ConfigurationConflict, Interrupted, NotReady
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
+from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
+from trending.stream.cluster.master import require_master
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
     from trending.serving.epochs import Epoch
+    from trending.settings import StreamSettings
 
 NAME = "stream"
 READY_SECONDS = 120.0
+EVIDENCE_LINES = 4
+ERROR_LINES = 120
+_OWN_ERROR = re.compile(r"ERROR trending(?:\.stream)? (.+)\n  evidence: (.+)\n  next: (.+)")
 CATCH_UP_SECONDS = 180.0
 """How long the stream may take to count what is in the log."""
 
@@ -37,16 +49,24 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         access=lab.access,
         topic=lab.settings.stack.topic,
         heartbeat=lab.paths.heartbeat(NAME),
-        settings=lab.settings.stream,
+        settings=_with_secret(lab.settings.stream),
         store=store_place(lab),
         checkpoint=lab.paths.checkpoint(epoch.checkpoint),
         checkpoint_id=epoch.checkpoint,
         topic_id=epoch.topic_id,
         start_offsets=dict(epoch.starts),
         jars=ensure_jars("spark"),
+        package=ensure_package() if lab.settings.stream.on_cluster else None,
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
         group=shown_group(lab.paths.name),
     )
+
+
+def _with_secret(settings: StreamSettings) -> StreamSettings:
+    """Return the settings with the properties of the cluster that was started here, where the job goes there."""
+    if settings.spark_properties or settings.spark_master != cluster_master():
+        return settings
+    return settings.model_copy(update={"spark_properties": str(properties())})
 
 
 def shown_group(stack: str) -> str:
@@ -61,6 +81,8 @@ def submit_stream(stack: str) -> Outcome:
     store says that it has counted to. From one topic to another it counts the old one to its end first.
     """
     lab = open_lab(stack)
+    if lab.settings.stream.on_cluster:
+        require_master(_with_secret(lab.settings.stream))  # before the job that runs is stopped
     topic = known_topic_id(lab)
     before = open_epoch(lab)
     if before is not None and before.key != key_of(lab, topic):
@@ -100,7 +122,37 @@ def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:
 def wait_for_stream(stack: str) -> dict[str, str]:
     """Wait until the query has finished its first batch."""
     lab = open_lab(stack)
-    return climb(beating(lab, NAME, "batches"), READY_SECONDS, SystemClock(), say)
+    rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *beating(lab, NAME, "batches")]
+    try:
+        return climb(rungs, READY_SECONDS, SystemClock(), say)
+    except ServiceDied as error:
+        if lab.settings.stream.on_cluster and (told := _told_by_the_job(lab)):
+            raise told from error
+        raise
+
+
+def _told_by_the_job(lab: Lab) -> ServiceDied | None:
+    """Return the job's own last error, which the JVM's stack traces surround; None where it told none."""
+    lines = tail(lab.paths.output_file(NAME, "err"), ERROR_LINES)
+    errors = list(_OWN_ERROR.finditer(lines))
+    return ServiceDied(*errors[-1].groups()) if errors else None
+
+
+def _require_no_refusal(lab: Lab) -> str:
+    """Raise ServiceDied once a job on a cluster has died before its first batch.
+
+    Its next lives would most likely find the same: no executor that calls, no master that takes it. supervisord goes on trying,
+    for a cluster that comes back.
+    """
+    if not lab.settings.stream.on_cluster:
+        return "tasks run in the driver"
+    deaths = read_budget(lab.paths.budget).get(NAME, Deaths())
+    beat = read_heartbeat(lab.paths.heartbeat(NAME))
+    if deaths.at and not (beat and beat.figures.get("batches")):
+        cause = f"the job does not run on {lab.settings.stream.spark_master}"
+        evidence = tail(lab.paths.output_file(NAME, "err"), EVIDENCE_LINES)
+        raise ServiceDied(cause, evidence, f"make logs SERVICE={NAME}")
+    return lab.settings.stream.spark_master
 
 
 def wait_for_catch_up(stack: str, timeout_seconds: float = CATCH_UP_SECONDS) -> dict[int, int]:

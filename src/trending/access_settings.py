@@ -135,7 +135,7 @@ class AccessSettings(Section):
     def far(self) -> list[str]:
         """The hosts of ``bootstrap`` that are not this machine."""
         hosts = [each.rpartition(":")[0].strip("[]") for each in self.bootstrap.split(",") if each]
-        return [host for host in hosts if not _is_loopback(host)]
+        return [host for host in hosts if not is_loopback(host)]
 
     @property
     def given(self) -> list[str]:
@@ -143,7 +143,8 @@ class AccessSettings(Section):
         return [name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine itself, which no other reaches by that name."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from trending.access_settings import AccessSettings
+from trending.cluster_settings import ClusterSettings
 from trending.sections import Section
 from trending.store_url import FILE, require_store_url
 
@@ -177,7 +178,7 @@ class ProducerSettings(Section):
         return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
 
-class StreamSettings(Section):
+class StreamSettings(ClusterSettings):
     """The Spark Structured Streaming job."""
 
     window_time: WindowTime = Field(
@@ -323,6 +324,10 @@ class LabSettings(Section):
             raise ValueError(msg)
         if not external and self.access.given:
             msg = f"{self.access.given[0]} is about a cluster that is there already, and needs runtime external"
+            raise ValueError(msg)
+        if self.stream.elsewhere and not external:
+            msg = f"spark_master {self.stream.spark_master} has executors elsewhere, and this stack's brokers are on loopback: "
+            msg += "it needs runtime external"
             raise ValueError(msg)
         return self
 

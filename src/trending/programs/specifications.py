@@ -69,6 +69,8 @@ class StreamSpec(ProgramSpec):
     topic_id: str
     start_offsets: dict[int, int]
     jars: tuple[Path, ...]
+    package: Path | None = None
+    """What executors on a cluster get: our code and what it imports. None where the tasks run in the driver."""
     dead_letters: str
     group: str
 

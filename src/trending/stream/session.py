@@ -1,4 +1,4 @@
-"""The driver's session: a JVM on loopback, with the locked connector jars."""
+"""The driver's session: a JVM with the locked connector jars, on loopback unless a cluster calls it from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
+
+from trending.stream.cluster.executors import (
+    LOGGING,
+    cluster_log,
+    cluster_options,
+    enter_cluster,
+    require_executors,
+    watch_master,
+)
+from trending.stream.cluster.master import require_master
 
 if TYPE_CHECKING:
     from trending.programs.specifications import StreamSpec
@@ -55,19 +65,29 @@ def clear_scratch(spec: StreamSpec) -> None:
 
 
 def build_session(spec: StreamSpec) -> SparkSession:
-    """Start the driver's JVM on loopback with the locked connector jars; its temporary files are the stack's."""
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    """Start the driver's JVM with the locked connector jars; its temporary files are the stack's.
+
+    On a cluster, raises NotReady where no master or no executor answers, ConfigurationConflict where they can't run the job.
+    """
+    settings = spec.settings
+    os.environ["SPARK_LOCAL_IP"] = settings.bound_to
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    settings = spec.settings
+    options = [*DRIVER_OPTIONS, f'"-Djava.io.tmpdir={spec.scratch}"']
+    if settings.on_cluster:
+        enter_cluster(spec)
+        options += [f'"-Dlog4j2.configurationFile={LOGGING.as_uri()}"', f'"-Dtrending.cluster.log={cluster_log(spec)}"']
+        own = cluster_options(spec)
+    else:
+        # On the class path, where the class archive finds them too.
+        own = {"spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in spec.jars)}
     builder = (
         SparkSession.builder.appName("trending")
-        .master(f"local[{os.cpu_count() or 2}]")
-        .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in spec.jars))
+        .master(settings.spark_master if settings.on_cluster else settings.in_driver_process)
         .config("spark.driver.memory", f"{settings.driver_mb}m")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.extraJavaOptions", " ".join((*DRIVER_OPTIONS, f'"-Djava.io.tmpdir={spec.scratch}"')))
+        .config("spark.driver.host", settings.driver_host)
+        .config("spark.driver.bindAddress", settings.bound_to)
+        .config("spark.driver.extraJavaOptions", " ".join(options))
         .config("spark.local.dir", str(spec.scratch))
         .config("spark.hadoop.fs.defaultFS", "file:///")
         .config("spark.sql.streaming.checkpointFileManagerClass", CHECKPOINT_FILES)
@@ -76,8 +96,17 @@ def build_session(spec: StreamSpec) -> SparkSession:
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
     )
-    for name, value in STATE_STORE.items():
-        builder = builder.config(f"spark.sql.streaming.stateStore.{name}", value)
-    session = builder.getOrCreate()
+    own |= {f"spark.sql.streaming.stateStore.{name}": value for name, value in STATE_STORE.items()}
+    for name, value in own.items():
+        builder = builder.config(name, value)
+    if not settings.on_cluster:
+        session = builder.getOrCreate()
+    else:
+        require_master(settings)
+        built = watch_master(spec)
+        session = builder.getOrCreate()
+        built.set()
     session.sparkContext.setLogLevel("WARN")
+    if settings.on_cluster:
+        require_executors(session, spec)
     return session

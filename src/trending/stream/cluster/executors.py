@@ -1,0 +1,219 @@
+"""The cluster's side of a session: its configuration, and a look at the executors before the query starts.
+
+Without that look a job with another Python, or with a driver that no executor reaches, waits or fails again and again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from trending.errors import ConfigurationConflict, LabError, NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pyspark.sql import SparkSession
+
+    from trending.programs.specifications import StreamSpec
+
+logger = logging.getLogger("trending.stream")
+
+PACKAGE = "trending-job"
+"""What executors call the unpacked package; it lies in their working directory."""
+LOGGING = Path(__file__).with_name("log4j2.properties")
+NEAR_SECONDS = 60.0
+"""How long the executors of this machine may take: nothing lies between them and the driver but a busy machine."""
+FAR_SECONDS = 9.0
+"""How long others may take until the first has called; with the session's own start this is under 15 s."""
+WORK_SECONDS = 90.0
+"""How long an executor that has called may take to fetch and unpack the package and to start its Python."""
+SESSION_SECONDS = 12.0
+LOOK_SECONDS = 0.1
+_ENDED = 3
+"""Executors of a cluster that ended before any had called: none will."""
+_NO_PYTHON = re.compile(
+    r"PYTHON_VERSION_MISMATCH|Python in worker has different version|Cannot run program|"
+    r"Error from python worker|Bad data in pyspark\.daemon"
+)
+"""The last two are of a Python so old that PySpark cannot even be imported; what it died of stands below."""
+_DIED_OF = re.compile(r"^\s*\w*(Error|Exception): .*", re.MULTILINE)
+_NO_PACKAGE = re.compile(r"ModuleNotFoundError|ImportError")
+_REFUSED = "Failed to connect to master"
+_LINE = 300
+
+
+def executor_python(spec: StreamSpec) -> str:
+    """Return the Python that the executors are to run: of one's own machine the very one that the driver's environment is of."""
+    if spec.settings.executor_python:
+        return spec.settings.executor_python
+    if spec.settings.imitated:
+        return str(Path(sys.executable).resolve())
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def cluster_log(spec: StreamSpec) -> Path:
+    """Return the file of what the master says of the executors."""
+    return spec.scratch / "cluster.log"
+
+
+def cluster_options(spec: StreamSpec) -> dict[str, str]:
+    """Return what a session on a cluster has beside every session's options."""
+    python = executor_python(spec)
+    return {
+        "spark.jars": ",".join(map(str, spec.jars)),
+        "spark.pyspark.python": python,
+        "spark.executorEnv.PYSPARK_PYTHON": python,
+        "spark.executorEnv.PYTHONPATH": f"{PACKAGE}/lib",
+        "spark.executor.syncLogLevel.enabled": "true",
+    }
+
+
+def enter_cluster(spec: StreamSpec) -> None:
+    """Set this process's environment as PySpark reads it for a cluster; call it before a session is built."""
+    os.environ["PYSPARK_PYTHON"] = executor_python(spec)
+    if spec.settings.imitated:
+        # Its workers put their directories below SPARK_HOME, which is the virtual environment's.
+        import pyspark  # noqa: PLC0415 - its place only
+
+        home = spec.scratch / "spark"
+        home.mkdir()
+        for part in Path(pyspark.__file__).parent.iterdir():
+            (home / part.name).symlink_to(part)
+        os.environ["SPARK_HOME"] = str(home)
+    if spec.settings.spark_properties:
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f'--properties-file "{spec.settings.spark_properties}" pyspark-shell'
+
+
+def watch_master(spec: StreamSpec) -> threading.Event:
+    """End the process where the master refuses the driver while the session is built; set the event once it is.
+
+    Spark's own call does not return before a minute, and cannot be cut short.
+    """
+    built = threading.Event()
+
+    def look() -> None:
+        while not built.wait(LOOK_SECONDS):
+            if refusal := _last_line(spec, _REFUSED):
+                cause = f"the Spark master at {spec.settings.spark_master} refuses the driver, or is none"
+                evidence = f"{refusal}; as after another spark.authenticate.secret, or another version of Spark"
+                error = NotReady(cause, evidence, "look at the master's log; SPARK_PROPERTIES=file has the secret")
+                logger.error("%s", error)
+                sys.stderr.flush()
+                os._exit(error.exit_code)
+
+    if spec.settings.master_addresses:
+        threading.Thread(target=look, name="watch-master", daemon=True).start()
+    return built
+
+
+def look_at_executor(_records: Iterable[int]) -> Iterator[str]:
+    """Import what a task of the job imports, in an executor, and tell where that was."""
+    import platform  # noqa: PLC0415 - in the executor
+
+    from trending.stream import decoder  # noqa: PLC0415 - in the executor
+
+    yield f"{platform.node()}, Python {platform.python_version()}, {decoder.__file__}"
+
+
+def require_executors(session: SparkSession, spec: StreamSpec) -> str:
+    """Look at an executor's Python, hand the package out, and look whether it arrives; returns where that was.
+
+    Raises NotReady where no executor calls the driver in time, ConfigurationConflict where one cannot run the job's Python.
+    """
+    # A task that needs nothing of ours: to fetch and unpack the package takes longer than an answer about a Python may.
+    _run(session, spec, lambda _records: iter(["Python"]))
+    session.sparkContext.addArchive(f"{spec.package}#{PACKAGE}")
+    where = _run(session, spec, look_at_executor)
+    logger.info("executors are well: %s", where)
+    return where
+
+
+def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]], Iterator[str]]) -> str:
+    answers: list[str] = []
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.extend(session.sparkContext.parallelize([0], 1).mapPartitions(look).collect())
+        except (Py4JError, PySparkException, OSError) as error:
+            failures.append(error)
+
+    task = threading.Thread(target=ask, name="look-at-executors", daemon=True)
+    task.start()
+    far = spec.settings.called_beyond_loopback or spec.settings.elsewhere
+    deadline = time.monotonic() + (FAR_SECONDS if far else NEAR_SECONDS)
+    called = False
+    while task.is_alive():
+        task.join(LOOK_SECONDS)
+        if not called and _executors(session):
+            called = True
+            deadline = time.monotonic() + WORK_SECONDS
+        if not called and _ended(spec) >= _ENDED:
+            raise _unreached(spec)
+        if task.is_alive() and time.monotonic() > deadline:
+            raise _slow(spec) if called else _unreached(spec)
+    if failures:
+        raise _unfit(failures[0], spec)
+    return answers[0]
+
+
+def _executors(session: SparkSession) -> int:
+    # The driver's own block manager is one of them.
+    context = session.sparkContext._jsc.sc()  # noqa: SLF001 - PySpark has no count of executors
+    return int(context.getExecutorMemoryStatus().size()) - 1
+
+
+def _lines(spec: StreamSpec) -> list[str]:
+    try:
+        return cluster_log(spec).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _last_line(spec: StreamSpec, words: str) -> str:
+    return next((line for line in reversed(_lines(spec)) if words in line), "")[:_LINE]
+
+
+def _ended(spec: StreamSpec) -> int:
+    return sum("is now EXITED" in line or "is now FAILED" in line for line in _lines(spec))
+
+
+def _unreached(spec: StreamSpec) -> NotReady:
+    address = spec.settings.driver_host
+    if last := _last_line(spec, "is now EXITED") or _last_line(spec, "Executor "):
+        cause = f"the cluster's executors cannot call the driver at {address}"
+        return NotReady(cause, last, "give DRIVER_HOST=an address that they reach, or open the firewall; then make up")
+    cause = f"the cluster at {spec.settings.spark_master} gave the job no executor that could call the driver at {address}"
+    evidence = "no worker has a free core and the memory for it, or the address is none that they reach"
+    return NotReady(cause, evidence, "look at the master's page for workers and cores; DRIVER_HOST=address, then make up")
+
+
+def _slow(spec: StreamSpec) -> NotReady:
+    cause = "an executor has called, and did no work"
+    return NotReady(cause, f"{WORK_SECONDS:.0f} s for one task on {spec.settings.spark_master}", "make up once more")
+
+
+def _unfit(error: Exception, spec: StreamSpec) -> LabError:
+    text = str(error)
+    wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for pattern, cause in (
+        (_NO_PYTHON, f"the executors' Python, {executor_python(spec)}, is not the driver's {wanted}"),
+        (_NO_PACKAGE, "the executors cannot import the job's package"),
+    ):
+        if found := pattern.search(text):
+            told = text[text.rfind("\n", 0, found.start()) + 1 :].splitlines()
+            died_of = _DIED_OF.search("\n".join(told[1:])) if told[0].rstrip().endswith("worker:") else None
+            line = " ".join([told[0].strip(), *([died_of[0].strip()] if died_of else [])])
+            way = f"install Python {wanted} on the workers, or give EXECUTOR_PYTHON=/path/to/python{wanted}; then make up"
+            return ConfigurationConflict(cause, line[:_LINE], way)
+    return LabError("the first task on the cluster failed", text[-2 * _LINE :], "make logs SERVICE=stream")

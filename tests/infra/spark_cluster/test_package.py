@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.spark_cluster import package
+from infra.spark_cluster.package import DISTRIBUTIONS, ensure_package, python_version
+from trending.errors import PrerequisiteMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PINS = {"typing-extensions": "", "annotated-types": ""}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A lab's home with one jar, and a package with two small distributions."""
+    monkeypatch.setenv("TRENDING_HOME", str(tmp_path))
+    jar = tmp_path / "connector.jar"
+    jar.write_bytes(b"a jar")
+    monkeypatch.setattr(package, "ensure_jars", lambda _group: (jar,))
+    monkeypatch.setattr(package, "DISTRIBUTIONS", tuple(PINS))
+    return tmp_path
+
+
+def test_the_package_has_code_dependencies_jars_and_a_log_configuration(home: Path) -> None:
+    path = ensure_package()
+    assert path.parent == home / "package"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        about = json.loads(archive.read("package.json"))
+    assert {"__main__.py", "log4j2.properties", "jars/connector.jar", "lib/typing_extensions.py"} <= set(names)
+    assert "lib/trending/stream/decoder.py" in names
+    assert about["python"] == python_version()
+    assert set(about["versions"]) == set(PINS)
+    assert not [name for name in names if name.endswith(".pyc") or name.startswith("/") or ".." in name]
+
+
+def test_the_same_sources_make_the_same_bytes(home: Path) -> None:
+    path = ensure_package()
+    first = path.read_bytes()
+    assert ensure_package() == path
+    path.unlink()
+    assert ensure_package().read_bytes() == first
+
+
+def test_other_code_makes_another_package_in_place_of_the_old_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = home / "trending"
+    (sources / "stream").mkdir(parents=True)
+    (sources / "stream" / "decoder.py").write_text("one = 1\n", encoding="utf-8")
+    monkeypatch.setattr(package, "SOURCES", sources)
+    first = ensure_package()
+    (sources / "stream" / "decoder.py").write_text("one = 2\n", encoding="utf-8")
+    second = ensure_package()
+    assert second != first
+    assert list(second.parent.glob("*.zip")) == [second]
+
+
+def test_what_is_not_installed_as_the_lock_has_it_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = home / "requirements.lock"
+    lock.write_text("typing-extensions==0.0.1\nannotated-types==0.0.1\n", encoding="utf-8")
+    monkeypatch.setattr(package, "LOCK", lock)
+    with pytest.raises(PrerequisiteMissing, match="is not the one of the lock"):
+        ensure_package()
+
+
+def test_everything_in_it_is_of_the_lock() -> None:
+    assert set(DISTRIBUTIONS) <= set(package._pins())

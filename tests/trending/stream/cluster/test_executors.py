@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import sys
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.trending.checkpoint import stream_spec
+from pyspark.errors import PySparkException
+
+from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.settings import StreamSettings
+from trending.stream.cluster import executors
+from trending.stream.cluster.executors import cluster_log, cluster_options, look_at_executor, require_executors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from trending.programs.specifications import StreamSpec
+
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+class FakeCluster:
+    """A session whose one task ends as told, or never, and whose executors are so many."""
+
+    def __init__(self, *, registered: int = 0, error: Exception | None = None, answers: bool = False) -> None:
+        self._error = error
+        self._answers = answers
+        self.ended = threading.Event()
+        self.archives: list[str] = []
+        memory = SimpleNamespace(size=lambda: registered + 1)
+        self._jsc = SimpleNamespace(sc=lambda: SimpleNamespace(getExecutorMemoryStatus=lambda: memory))
+
+    def addArchive(self, path: str) -> None:  # noqa: N802 - Spark's name
+        self.archives.append(path)
+
+    @property
+    def sparkContext(self) -> FakeCluster:  # noqa: N802 - Spark's name
+        return self
+
+    def parallelize(self, _records: list[int], _slices: int) -> FakeCluster:
+        return self
+
+    def mapPartitions(self, _look: object) -> FakeCluster:  # noqa: N802 - Spark's name
+        return self
+
+    def collect(self) -> list[str]:
+        if self._error:
+            raise self._error
+        if not self._answers:
+            self.ended.wait(30)
+        return ["worker-1, Python 3.11.7"]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> StreamSpec:
+    settings = StreamSettings(spark_master="spark://127.0.0.1:7077")
+    given = stream_spec(tmp_path, "topic-1", {0: 0}).model_copy(update={"settings": settings, "package": tmp_path / "job.zip"})
+    given.scratch.mkdir(parents=True)
+    return given
+
+
+@pytest.fixture
+def silent() -> Iterator[FakeCluster]:
+    cluster = FakeCluster()
+    yield cluster
+    cluster.ended.set()
+    for thread in threading.enumerate():
+        if thread.name == "look-at-executors":
+            thread.join(5)
+
+
+def require(cluster: FakeCluster, spec: StreamSpec) -> str:
+    session: Any = cluster
+    return require_executors(session, spec)
+
+
+def test_executors_get_the_package_the_jars_and_a_python_of_the_drivers_version(spec: StreamSpec, tmp_path: Path) -> None:
+    options = cluster_options(spec.model_copy(update={"jars": (tmp_path / "a.jar", tmp_path / "b.jar")}))
+    assert options["spark.jars"] == f"{tmp_path / 'a.jar'},{tmp_path / 'b.jar'}"
+    assert options["spark.pyspark.python"] == options["spark.executorEnv.PYSPARK_PYTHON"] == PYTHON
+
+
+def test_an_executor_that_is_well_says_where_it_is(spec: StreamSpec) -> None:
+    cluster = FakeCluster(registered=1, answers=True)
+    assert require(cluster, spec) == "worker-1, Python 3.11.7"
+    assert cluster.archives == [f"{spec.package}#trending-job"]
+    [answer] = look_at_executor([0])
+    assert answer.endswith("decoder.py")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "PythonException\n[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9",
+        'java.io.IOException: Cannot run program "python3.11": error=2, No such file or directory',
+    ],
+)
+def test_another_python_ends_the_job_for_good(said: str, spec: StreamSpec) -> None:
+    with pytest.raises(ConfigurationConflict, match=f"the executors' Python, {PYTHON}, is not the driver's") as found:
+        require(FakeCluster(registered=1, error=PySparkException(said)), spec)
+    assert "EXECUTOR_PYTHON=" in found.value.next_command
+    assert found.value.evidence in said
+
+
+def test_a_python_that_is_too_old_for_pyspark_itself_is_another_python_too(spec: StreamSpec) -> None:
+    said = "Error from python worker:\n  Traceback:\n    File x\n  TypeError: no | of types\nPYTHONPATH was:\n"
+    with pytest.raises(ConfigurationConflict, match="is not the driver's") as found:
+        require(FakeCluster(registered=1, error=PySparkException(said)), spec)
+    assert found.value.evidence == "Error from python worker: TypeError: no | of types"
+
+
+def test_a_package_that_does_not_arrive_ends_the_job_for_good(spec: StreamSpec) -> None:
+    with pytest.raises(ConfigurationConflict, match="cannot import the job's package"):
+        require(FakeCluster(registered=1, error=PySparkException("ModuleNotFoundError: No module named 'trending'")), spec)
+
+
+def test_what_else_a_first_task_dies_of_is_told_as_it_is(spec: StreamSpec) -> None:
+    with pytest.raises(LabError, match="the first task on the cluster failed") as found:
+        require(FakeCluster(registered=1, error=PySparkException("No space left on device")), spec)
+    assert "No space left on device" in found.value.evidence
+
+
+def test_executors_that_end_before_any_has_called_cannot_reach_the_driver(silent: FakeCluster, spec: StreamSpec) -> None:
+    line = "INFO Executor updated: app-1/{} is now EXITED (Command exited with code 1)"
+    cluster_log(spec).write_text("\n".join(line.format(number) for number in range(3)), encoding="utf-8")
+    with pytest.raises(NotReady, match="executors cannot call the driver at ") as found:
+        require(silent, spec)
+    assert "app-1/2 is now EXITED" in found.value.evidence
+
+
+def test_a_cluster_without_room_is_told_apart(silent: FakeCluster, spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "NEAR_SECONDS", 0.3)
+    with pytest.raises(NotReady, match="gave the job no executor that could call the driver") as found:
+        require(silent, spec)
+    assert "no worker has a free core" in found.value.evidence
