@@ -14,8 +14,8 @@ from cryptography import x509
 from infra.external.entry import Entry
 from infra.external.rights import Examiner, WantedTopic, require_all
 from infra.external.secret_reference import private_text, read_secret
+from trending.access.kept import client_settings
 from trending.errors import InvalidInput
-from trending.kafka.access import client_settings
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import READER_GROUP
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from trending.access_settings import AccessSettings
+    from trending.access.settings import AccessSettings
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from infra.external.examination import connection_of, no_block, principal_of
 from infra.external.sabotage import NoSabotage
 from infra.kafka.client import BrokerClient
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
+from trending.access.kept import kept_access
 from trending.errors import NotOurs
-from trending.kafka.access import kept_access
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from infra.host.paths import StackPaths
     from infra.stack.declaration import Service, Stack
-    from trending.access_settings import AccessSettings
+    from trending.access.settings import AccessSettings
     from trending.kafka.connection import KafkaConnection
 
 ASK_SECONDS = 10.0

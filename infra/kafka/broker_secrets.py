@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from infra.kafka.certificates import AUTHORITY, key_store
 from infra.stack.security import CLIENTS, PLAIN, SCRAM
+from trending.access.java_client import MODULES, jaas_line
 from trending.errors import ConfigurationConflict
-from trending.kafka.java_client import MODULES, jaas_line
 
 if TYPE_CHECKING:
     from pathlib import PurePath

@@ -25,7 +25,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from infra.kafka.acls import grant_command
-from trending.access_settings import PROBE_TOPIC
+from trending.access.settings import PROBE_TOPIC
 from trending.errors import AccessRefused, ConfigurationConflict, NotReady
 from trending.kafka.answers import answer_of
 from trending.kafka.log_reader import READER_GROUP

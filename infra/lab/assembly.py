@@ -19,8 +19,8 @@ from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
 from infra.supervision.supervisor import Supervisor
+from trending.access.kept import AccessFile, kept_access
 from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, StackAbsent
-from trending.kafka.access import AccessFile, kept_access
 from trending.kafka.connection import KafkaConnection
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
     from infra.stack.declaration import Stack
     from infra.stack.runtime import Runtime
-    from trending.kafka.access import Access
+    from trending.access.kept import Access
 
 END_SECONDS = 5.0
 PAGE = "page"

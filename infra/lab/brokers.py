@@ -15,7 +15,7 @@ from infra.kafka.readiness import climb, topic_ladder
 from infra.lab.assembly import open_lab
 from infra.stack.declaration import DEFAULT_NAME
 from infra.stack.state import Wanted, read_state
-from trending.access_settings import ADDRESSES
+from trending.access.settings import ADDRESSES
 from trending.errors import InvalidInput, StackAbsent
 from trending.kafka.connection import KafkaConnection
 from trending.settings import StackSettings

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from infra.kafka.certificates import AUTHORITY, RENEWED_BEFORE, ends, make_certificates, serves
 from infra.stack.security import PLAIN, USER, hosts_of
-from trending.access_settings import SecurityProtocol
+from trending.access.kept import keep_access, kept_access
+from trending.access.settings import SecurityProtocol
 from trending.errors import ConfigurationConflict
-from trending.kafka.access import keep_access, kept_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -39,8 +39,8 @@ from infra.operations.topic import dead_letter_topic, wanted_topics
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
+from trending.access.kept import keep_access
 from trending.errors import ConfigurationConflict, PortTaken, StackAbsent
-from trending.kafka.access import keep_access
 from trending.kafka.transactions import letters_id, redrive_id
 from trending.settings import PageSettings, StackSettings
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from infra.host.paths import short_hash
-from trending.access_settings import PROBE_TOPIC
+from trending.access.settings import PROBE_TOPIC
 from trending.kafka.connection import KafkaConnection  # noqa: TC001 - dataclass fields are read at run time
 
 DEFAULT_NAME = "trending"

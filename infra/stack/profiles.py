@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.stack.declaration import Service, ServiceKind, Stack
 from infra.stack.security import CLIENTS, CONTROLLER, INTERNAL, OPEN_PROTOCOLS, SECURE_PROTOCOLS, security_properties
-from trending.access_settings import PROBE_TOPIC
+from trending.access.settings import PROBE_TOPIC
 from trending.errors import ConfigurationConflict
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.open_transactions import LONGEST_SECONDS

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trending.access_settings import HOST, is_loopback
+from trending.access.settings import HOST, is_loopback
 from trending.sections import Section
 
 LOCAL = re.compile(r"local\[(\*|[1-9][0-9]{0,2})\]")

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from trending.access_settings import AccessSettings
+from trending.access.settings import AccessSettings
 from trending.cluster_settings import ClusterSettings
 from trending.sections import Section
 from trending.store_url import FILE, require_store_url

@@ -5,7 +5,7 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from trending.access_settings import AccessSettings
+from trending.access.settings import AccessSettings
 from trending.settings import LabSettings, RuntimeKind, StackSettings, StreamSettings
 
 CLUSTERS = ["local-cluster[2,1,1024]", "spark://127.0.0.1:7077", "spark://[::1]:7077,localhost:7078"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read a
 from dataclasses import dataclass, field
 from typing import Any
 
-from trending.kafka.java_client import java_settings
+from trending.access.java_client import java_settings
 
 ISOLATION_LEVEL = {"isolation.level": "read_committed"}
 """One level for every reader: stream, audit, views and tools see the same records, and none of an aborted transaction."""

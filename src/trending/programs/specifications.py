@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, ValidationError
 
+from trending.access.kept import AccessFile, kept_access
 from trending.errors import ConfigurationConflict, InvalidInput
-from trending.kafka.access import AccessFile, kept_access
 from trending.kafka.connection import KafkaConnection
 from trending.postgresql.place import PostgresPlace
 from trending.sections import Section

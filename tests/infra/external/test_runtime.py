@@ -13,9 +13,9 @@ from infra.host.paths import StackPaths
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.profiles import client_ports, declare
 from infra.stack.runtime import SUPERVISOR, KeptData, ServiceState
-from trending.access_settings import AccessSettings
+from trending.access.kept import keep_access
+from trending.access.settings import AccessSettings
 from trending.errors import InvalidInput, NotOurs
-from trending.kafka.access import keep_access
 from trending.kafka.connection import KafkaConnection
 from trending.settings import RuntimeKind, StackSettings
 

@@ -30,7 +30,7 @@ from infra.forms.parameters import (
 )
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
-from trending.access_settings import AccessSettings
+from trending.access.settings import AccessSettings
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 from trending.sections import Section
 

@@ -19,8 +19,8 @@ from infra.lab.own_access import change_of_security, keep_own_access, require_va
 from infra.operations.services import prepare_stack
 from infra.stack.state import read_state
 from infra.supervision.configuration import write_configuration, write_program
+from trending.access.java_client import java_settings
 from trending.errors import ConfigurationConflict
-from trending.kafka.java_client import java_settings
 from trending.programs.specifications import ProgramSpec
 from trending.settings import LabSettings, RuntimeKind, StackSettings
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from trending.access_settings import AccessSettings
+from trending.access.settings import AccessSettings
 from trending.settings import LabSettings, RuntimeKind, StackSettings
 
 SASL: dict[str, Any] = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from trending.access_settings import AccessSettings, SaslMechanism, SecurityProtocol
+from trending.access.kept import client_settings, keep_access, kept_access
+from trending.access.settings import AccessSettings, SaslMechanism, SecurityProtocol
 from trending.errors import ConfigurationConflict
-from trending.kafka.access import client_settings, keep_access, kept_access
 
 if TYPE_CHECKING:
     from pathlib import Path

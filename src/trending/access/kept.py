@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from trending.access_settings import AccessSettings, SaslMechanism
+from trending.access.settings import AccessSettings, SaslMechanism
 from trending.errors import ConfigurationConflict
 
 if TYPE_CHECKING:
