@@ -15,7 +15,7 @@ from infra.operations.program_ladder import beating, fresh_heartbeat
 from infra.operations.topic import dead_letter_topic
 from infra.stack.state import Wanted
 from infra.supervision.programs import launch_program
-from trending.errors import ConfigurationConflict, Interrupted, NotReady
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, endings_passed_on
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.specifications import StreamSpec
 
@@ -129,7 +129,8 @@ def rebuild_stream(stack: str) -> dict[int, int]:
         raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", ways)
     log_ends(lab.stack.connection, lab.settings.stack.topic)  # raises where no broker answers, before anything is stopped
     try:
-        return _start_anew(lab)
+        with endings_passed_on():
+            return _start_anew(lab)
     except Interrupted:
         with finished_despite_signals():
             say("interrupted: the rebuild is finished all the same, since nothing counts before")
