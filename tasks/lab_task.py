@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from copy import copy
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect import task
@@ -14,7 +15,7 @@ from prefect.logging.handlers import APILogHandler
 from infra.console.interruptions import deliver_dropped_signals
 from infra.console.reporting import LOGGER
 from infra.forms.next_commands import with_stack
-from trending.errors import LabError
+from trending.errors import LabError, endings_passed_on, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,16 +36,19 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
         state.result()
     except LabError as error:
         return error.retriable
-    except Exception:  # noqa: BLE001 - whatever else a task raised may pass
-        return True
+    except Exception as error:  # noqa: BLE001 - whatever else a task raised may pass, unless it is a signal's in C code
+        return isinstance(unwrapped(error), Exception)
     return False
 
 
 def lab_task(
     name: str, *, timeout_seconds: float, retries: int = RETRIES, task_run_name: str | None = None
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task that retries errors that can pass, ends after ``timeout_seconds`` and keeps no result."""
-    return task(
+    """Make a task that retries errors that can pass, ends after ``timeout_seconds`` and keeps no result.
+
+    A signal that C code has made an error of is a signal to Prefect too: it would try the step again, and nobody would end it.
+    """
+    made = task(
         name=name,
         task_run_name=task_run_name,
         timeout_seconds=timeout_seconds,
@@ -54,6 +58,16 @@ def lab_task(
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+
+    def wrap(step: Callable[P, R]) -> Task[P, R]:
+        @wraps(step)
+        def passing(*arguments: P.args, **named: P.kwargs) -> R:
+            with endings_passed_on():
+                return step(*arguments, **named)
+
+        return made(passing)
+
+    return wrap
 
 
 def report_to_prefect() -> None:

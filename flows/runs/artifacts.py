@@ -21,6 +21,7 @@ from infra.lab.output import output_as_markdown
 from infra.lab.store import store_exists, store_place
 from infra.operations.undo import PROGRAMS
 from infra.stack.state import read_state
+from trending.errors import endings_passed_on
 from trending.text import local_time
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 def as_evidence(what: str) -> Iterator[None]:
     """Report an error in leaving a piece of evidence, and go on: it must not hide the failure that the evidence is for."""
     try:
-        yield
+        with endings_passed_on():
+            yield
     except Exception as error:  # noqa: BLE001 - Prefect's server, the store or a log: whichever fails
         say(f"{what} could not be left with the run: {type(error).__name__}: {error}")
 

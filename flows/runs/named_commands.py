@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, TypeVar
 
 from infra.forms.next_commands import concerning, stack_of
+from trending.errors import endings_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ def names_its_stack(flow: Callable[[Form], R]) -> Callable[[Form], R]:
 
     @wraps(flow)
     def named(settings: Form) -> R:
-        with concerning(stack_of(settings)):
+        with concerning(stack_of(settings)), endings_passed_on():
             return flow(settings)
 
     # Prefect reads the form's type from it, and would look for its name among this module's.

@@ -8,7 +8,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.operations.stream import rebuild_stream, still_counting, wait_for_stream
 from infra.stack.state import stack_held
-from trending.errors import Interrupted, NotReady, ServiceDied
+from trending.errors import Interrupted, NotReady, ServiceDied, endings_passed_on
 
 
 def main(settings: RebuildForm) -> None:
@@ -22,7 +22,8 @@ def main(settings: RebuildForm) -> None:
         for partition, offset in sorted(rebuild_stream(stack).items()):
             say(f"partition {partition} is counted anew from offset {offset}")
         try:
-            wait_for_stream(stack)
+            with endings_passed_on():
+                wait_for_stream(stack)
         except Interrupted:
             say(still_counting(stack))
             raise

@@ -15,7 +15,7 @@ from infra.console.imports import interrupt_as_usual
 from infra.console.reporting import write_line
 from infra.console.standard_streams import make_streams_endure
 from infra.host.paths import lab_home
-from trending.errors import Interrupted, LabError, UndoAbandoned
+from trending.errors import Interrupted, LabError, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +89,8 @@ def run_reported(main: Callable[[], int | None]) -> NoReturn:
     make_streams_endure()
     interrupt_as_usual()
     try:
-        code = main()
+        with endings_passed_on():
+            code = main()
     except LabError as error:
         write_line(f"error: {error}", sys.stderr)
         sys.exit(error.exit_code)
@@ -104,7 +105,8 @@ def run_reported(main: Callable[[], int | None]) -> NoReturn:
 def at_exit(act: Callable[[], object]) -> None:
     """Do something at the end of a command; what goes wrong is one line there too, where Python would print its traceback."""
     try:
-        act()
+        with endings_passed_on():
+            act()
     except UndoAbandoned:
         raise
     except LabError as error:

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trending.errors import Interrupted, UndoAbandoned
+from trending.errors import Interrupted, UndoAbandoned, endings_passed_on, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,8 @@ def finished_despite_signals() -> Iterator[None]:
     _handle(_count)
     _heard.undoing += 1
     try:
-        yield
+        with endings_passed_on():
+            yield
     finally:
         _heard.undoing -= 1
         if not _heard.abandoned:
@@ -112,6 +113,9 @@ def begun_despite_signals(undo: Callable[[], object]) -> None:
     try:
         undo()
     except BaseException as error:
+        ending = unwrapped(error)
+        if ending is not error and isinstance(ending, UndoAbandoned):
+            raise ending from None
         if _number_of(error) is None or isinstance(error, UndoAbandoned):
             raise
         undo()
@@ -139,9 +143,11 @@ def undo_abandoned() -> bool:
 def of_a_signal(error: BaseException) -> bool:
     """Whether a signal caused the error: between two tasks, Prefect fails on one with an error of its own."""
     behind: BaseException | None = error
-    while behind is not None:
+    seen: list[BaseException] = []
+    while behind is not None and behind not in seen:
         if _number_of(behind) is not None:
             return True
+        seen.append(behind)
         behind = behind.__cause__ or behind.__context__
     return False
 
@@ -170,7 +176,7 @@ class DroppedSignals:
         if number is None:
             self.others(dropped)
             return
-        if isinstance(dropped.exc_value, UndoAbandoned):
+        if dropped.exc_value is not None and isinstance(unwrapped(dropped.exc_value), UndoAbandoned):
             _heard.abandoned = False
             _handle(_count)
         _deliver_again(number)
@@ -183,7 +189,8 @@ def _deliver_again(number: int) -> None:
 
 
 def _number_of(error: BaseException | None) -> int | None:
-    """Return the signal that made its handler raise the error; None for any other error."""
+    """Return the signal that made its handler raise the error, perhaps in C code; None for any other error."""
+    error = None if error is None else unwrapped(error)
     if isinstance(error, Interrupted):
         return error.number
     if isinstance(error, KeyboardInterrupt):

@@ -22,7 +22,7 @@ from infra.operations.stream import NAME as STREAM
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
 from infra.supervision.budget import reset_deaths
-from trending.errors import LabError, NotSurvived, UndoAbandoned
+from trending.errors import LabError, NotSurvived, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,17 +135,22 @@ def _end(lab: Lab, fault: Fault) -> None:
 
     A frozen process is always thawed, which helps a take-down too. But nothing is started in a stack that is not wanted up.
     """
-    if fault.end is None:
-        return
     try:
-        if not fault.revives:
-            fault.end()
-        elif still_wanted(lab.paths):  # checked before the lock too, because a take-down may hold it for long
-            with stack_held(lab.paths, timeout=HELD_SECONDS):
-                if still_wanted(lab.paths):
-                    fault.end()
+        with endings_passed_on():
+            _end_now(lab, fault)
     except Exception as error:  # noqa: BLE001 - the trial's own outcome goes first
         say(f"{fault.name}: this could not be ended, make up does it: {error}")
+
+
+def _end_now(lab: Lab, fault: Fault) -> None:
+    if fault.end is None:
+        return
+    if not fault.revives:
+        fault.end()
+    elif still_wanted(lab.paths):  # checked before the lock too, because a take-down may hold it for long
+        with stack_held(lab.paths, timeout=HELD_SECONDS):
+            if still_wanted(lab.paths):
+                fault.end()
 
 
 def _heal(lab: Lab, watch: Watch, clock: Clock) -> None:

@@ -24,7 +24,7 @@ from infra.operations.program_ladder import beating
 from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import SUPERVISOR, ServiceState
-from trending.errors import LabError, NotReady, PrerequisiteMissing
+from trending.errors import LabError, NotReady, PrerequisiteMissing, endings_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,8 @@ def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
 def _look_safely(component: str, look: Callable[[], Finding]) -> Finding:
     """Return the look's finding. An error becomes a finding too, so that it does not cost the others theirs."""
     try:
-        return look()
+        with endings_passed_on():
+            return look()
     except LabError as error:
         return down(component, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its component

@@ -26,7 +26,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from infra.kafka.acls import grant_command
 from trending.access.settings import PROBE_TOPIC
-from trending.errors import AccessRefused, ConfigurationConflict, NotReady
+from trending.errors import AccessRefused, ConfigurationConflict, NotReady, endings_passed_on
 from trending.kafka.answers import answer_of
 from trending.kafka.log_reader import READER_GROUP
 
@@ -80,7 +80,8 @@ class BrokerClient:
         if self._current is None:
             self._current = AdminClient(self._connection.client(ADMIN_SETTINGS))
         try:
-            yield self._current
+            with endings_passed_on():
+                yield self._current
         except TimeoutError:
             self._current = None
             raise
@@ -205,6 +206,7 @@ class BrokerClient:
             raise NotReady(cause, reason(error), "make status") from error
         return {key: entry.value for key, entry in found.items()}
 
+    @endings_passed_on()
     def round_trip(self, timeout: float, topic: str = PROBE_TOPIC) -> None:
         """Write a nonce to the probe topic and read it back; raises NotReady when it does not come back."""
         self.create_topic(topic, 1, 1, PROBE_SETTINGS)
@@ -232,6 +234,7 @@ class BrokerClient:
             raise NotReady(cause, f"{topic} offset {places[0]}", "make status")
 
 
+@endings_passed_on()
 def advertised(connection: KafkaConnection) -> set[str]:
     """Return the addresses that the brokers behind the bootstrap servers give for themselves; none where no broker answers.
 

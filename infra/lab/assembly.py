@@ -22,7 +22,7 @@ from infra.supervision.supervisor import Supervisor
 from trending.access.kept import AccessFile, kept_access
 from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, StackAbsent
 from trending.kafka.connection import KafkaConnection
-from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
+from trending.settings import LabSettings, ProfileName, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -160,7 +160,7 @@ def note_topics(lab: Lab, made: Mapping[str, str]) -> None:
 
 def _first_cluster_id(settings: LabSettings) -> str:
     # With ZooKeeper the cluster chooses its own id at its first start, and an external one has it; it is recorded then.
-    named = settings.stack.profile is ProfileName.ZOOKEEPER or settings.stack.runtime is RuntimeKind.EXTERNAL
+    named = settings.stack.profile is ProfileName.ZOOKEEPER or settings.stack.external
     return "" if named else new_cluster_id()
 
 

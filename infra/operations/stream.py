@@ -22,7 +22,7 @@ from infra.stack.state import Wanted
 from infra.supervision.budget import Deaths, read_budget
 from infra.supervision.output_tail import tail
 from infra.supervision.programs import launch_program
-from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied, endings_passed_on
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
@@ -184,7 +184,8 @@ def rebuild_stream(stack: str) -> dict[int, int]:
         raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", ways)
     log_ends(lab.stack.connection, lab.settings.stack.topic)  # raises where no broker answers, before anything is stopped
     try:
-        return _start_anew(lab)
+        with endings_passed_on():
+            return _start_anew(lab)
     except Interrupted:
         with finished_despite_signals():
             say("interrupted: the rebuild is finished all the same, since nothing counts before")

@@ -21,7 +21,7 @@ from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
-from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned
+from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,7 +127,8 @@ def take_down_own(stack: str) -> None:
 def _try(take_away: Callable[[], object]) -> str:
     """Take something away; returns why it could not be, empty if it was."""
     try:
-        take_away()
+        with endings_passed_on():
+            take_away()
     except Exception as error:  # noqa: BLE001 - the cause of the failure goes first, and the rest is undone all the same
         say(f"this could not be undone, make down does it: {error}")
         return str(error) or type(error).__name__
@@ -159,7 +160,8 @@ def _outcome(lab: Lab, before: Before) -> str:
     """Return what is there now and was not before, as the machine shows it; empty for nothing."""
     stack = lab.paths.name
     try:
-        remains = remains_of(lab.paths)
+        with endings_passed_on():
+            remains = remains_of(lab.paths)
         known = before.running | before.kept | ({SUPERVISORD, BUDGET} if before.supervised else frozenset())
         things = {thing.component: str(thing) for thing in remains.things}
         left = {name: words for name, words in things.items() if name not in known}

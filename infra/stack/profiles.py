@@ -90,7 +90,7 @@ def declare(
 
 def client_ports(settings: StackSettings) -> tuple[int, ...]:
     """Return the ports that the services of a stack of these settings take; none where the brokers are not its own."""
-    if settings.runtime is RuntimeKind.EXTERNAL:
+    if settings.external:
         return ()
     of_zookeeper = (settings.zookeeper_port,) if settings.profile is ProfileName.ZOOKEEPER else ()
     return (*of_zookeeper, *range(settings.port, settings.port + settings.brokers))

@@ -33,6 +33,8 @@ The numbers are the exit codes of every command.
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -220,3 +222,28 @@ class Interrupted(BaseException):
 
 class UndoAbandoned(Interrupted):
     """The user has abandoned an undo with another signal, so things are left."""
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """Return the exception that ends a command where C code has made a SystemError of it; any other error as it is.
+
+    confluent-kafka's calls may return a result although a signal's handler has just raised, and Python tells of both: of 5443
+    signals during ``describe_topics``, 1376 came out as a SystemError whose cause is the handler's exception.
+    """
+    behind = error
+    while isinstance(behind, SystemError) and behind.__cause__ is not None:
+        behind = behind.__cause__
+    return error if isinstance(behind, Exception) else behind
+
+
+@contextmanager
+def endings_passed_on() -> Iterator[None]:
+    """Raise, out of the block, what ``unwrapped`` finds: nobody then takes a signal, or a timeout's alarm, for an error."""
+    try:
+        yield
+    except SystemError as error:
+        ending = unwrapped(error)
+        if ending is error:
+            raise
+        error.__cause__ = error.__context__ = None  # it becomes the ending's context, and the chain would be a circle
+        raise ending from None

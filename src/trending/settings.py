@@ -116,7 +116,7 @@ class StackSettings(Section):
 
     @model_validator(mode="after")
     def _replicas_need_brokers(self) -> Self:
-        if self.replication > self.brokers and self.runtime is not RuntimeKind.EXTERNAL:
+        if self.replication > self.brokers and not self.external:
             msg = f"replication {self.replication} needs as many brokers, and brokers is {self.brokers}"
             raise ValueError(msg)
         return self
@@ -126,7 +126,7 @@ class StackSettings(Section):
         if self.secure and self.profile is ProfileName.ZOOKEEPER:
             msg = "secure brokers need PROFILE=kraft, and profile is zookeeper"
             raise ValueError(msg)
-        if self.secure and self.runtime is RuntimeKind.EXTERNAL:
+        if self.secure and self.external:
             msg = "secure is about brokers of the stack's own: with runtime external, give security_protocol"
             raise ValueError(msg)
         return self
@@ -143,6 +143,11 @@ class StackSettings(Section):
     def chosen_image(self) -> str:
         """The image that was asked for; empty where the profile's own will do. It runs in a container or not at all."""
         return self.kafka_image or self.zookeeper_image or ""
+
+    @property
+    def external(self) -> bool:
+        """Whether the brokers are somebody else's, and are there already."""
+        return self.runtime is RuntimeKind.EXTERNAL
 
     @property
     def asked_for(self) -> str:
@@ -315,7 +320,7 @@ class LabSettings(Section):
 
     @model_validator(mode="after")
     def _external_means_bootstrap(self) -> Self:
-        external = self.stack.runtime is RuntimeKind.EXTERNAL
+        external = self.stack.external
         if external and not self.access.bootstrap:
             msg = "runtime external needs bootstrap, the host:port list of the cluster"
             raise ValueError(msg)

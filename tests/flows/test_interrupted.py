@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.clock import FakeClock
+from fakes.in_c_code import in_c_code
 from fakes.plain import lab_stack
 from prefect.exceptions import TerminationSignal
 
@@ -82,6 +83,35 @@ def test_the_undo_of_a_start_that_failed_by_itself_goes_on_at_the_first_signal(w
         up()
     assert world.running == set()
     assert said[-1] == UNDONE
+
+
+def swallowed(number: int) -> None:
+    """A signal whose handler raises while confluent-kafka's C code runs."""
+    try:
+        signal.raise_signal(number)
+    except BaseException as error:
+        raise in_c_code(error) from error
+    pytest.fail("the signal's handler has raised nothing")
+
+
+@pytest.mark.parametrize("number", KINDS)
+def test_an_undo_that_is_abandoned_in_c_code_stops_and_lists_what_is_left(number: int, world: World, said: list[str]) -> None:
+    world.fail("watch stream", lambda: swallowed(number))
+    world.fail("remove stream", hit(number))
+    world.fail("remove producer", lambda: swallowed(number))
+    with pytest.raises(UndoAbandoned):
+        up()
+    assert world.running == {"kafka", "producer"}
+    assert all(part in said[-1] for part in ("abandoned", "kafka", "producer", "make down NAME=lab ends"))
+
+
+@pytest.mark.parametrize("raised", [Interrupted(), TerminationSignal(signal.SIGTERM)])
+def test_a_start_that_is_interrupted_in_c_code_is_no_failed_one(raised: BaseException, world: World, said: list[str]) -> None:
+    world.fail("watch stream", in_c_code(raised))
+    with pytest.raises(type(raised)):
+        up()
+    assert "interrupted: undoing what this run has made" in said
+    assert (world.running, said[-1]) == (set(), UNDONE)
 
 
 def test_undone_is_said_of_nothing_that_the_machine_still_has(world: World, said: list[str]) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
+from trending.errors import unwrapped
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -32,7 +34,7 @@ def error_of(raised: KafkaException | SystemError) -> KafkaError:
     """
     error = raised.__cause__ if isinstance(raised, SystemError) else raised
     if not isinstance(error, KafkaException):
-        raise raised
+        raise unwrapped(raised)
     for each in {raised, error}:
         each.__traceback__ = None  # the client's C code keeps the error, which would keep our frames and the client in them
     found: KafkaError = error.args[0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from trending.errors import NotReady
+from trending.errors import NotReady, endings_passed_on
 from trending.kafka.answers import answer_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def open_consumer(connection: KafkaConnection, *, end_events: bool = False, own:
     return Consumer(connection.consumer(settings))
 
 
+@endings_passed_on()
 def log_ends(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> dict[int, tuple[int, int]]:
     """Return partition → (first offset, end of what is committed); raises NotReady when no broker answers.
 
@@ -90,6 +91,7 @@ def ends_of(log: Mapping[int, tuple[int, int]]) -> dict[int, int]:
     return {partition: end for partition, (_first, end) in log.items()}
 
 
+@endings_passed_on()
 def offsets_at(connection: KafkaConnection, topic: str, at: float, timeout: float = 10.0) -> dict[int, int]:
     """Return partition → offset of the first record appended at ``at`` (seconds since the epoch) or later, else the log's end.
 
@@ -112,6 +114,7 @@ def offsets_at(connection: KafkaConnection, topic: str, at: float, timeout: floa
         consumer.close()
 
 
+@endings_passed_on()
 def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> str | None:
     """Return the id the cluster gave the topic when it was made, or None where a broker says that there is none.
 
@@ -233,7 +236,8 @@ def chunks_of(
     silent_since = time.monotonic()
     while True:
         before_poll()
-        messages = consumer.consume(most, timeout=0.3)
+        with endings_passed_on():
+            messages = consumer.consume(most, timeout=0.3)
         if not messages and time.monotonic() - silent_since > SILENCE_SECONDS:
             cause = f"{topic} brought nothing for {SILENCE_SECONDS:.0f} s"
             raise NotReady(cause, awaited(), "make status")

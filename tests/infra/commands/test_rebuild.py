@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.in_c_code import in_c_code
 from fakes.stacks import make
 
 from infra.commands import rebuild
@@ -11,6 +12,8 @@ from infra.operations.stream import submit_stream
 from trending.errors import Interrupted, NotReady, ServiceDied, StackAbsent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fakes.world import World
 
 
@@ -60,11 +63,14 @@ STILL = "the stream counts the log anew by itself; make status NAME=lab shows ho
 
 
 @pytest.mark.row(21)
+@pytest.mark.parametrize("raised", [Interrupted, lambda: in_c_code(Interrupted())])
 @pytest.mark.parametrize("step", ["remove stream", "launch stream"])
-def test_a_rebuild_that_is_interrupted_leaves_a_stream_that_counts(world: World, said: list[str], step: str) -> None:
+def test_a_rebuild_that_is_interrupted_leaves_a_stream_that_counts(
+    world: World, said: list[str], step: str, raised: Callable[[], BaseException]
+) -> None:
     make()
     submit_stream("lab")
-    world.fail(step, Interrupted())
+    world.fail(step, raised())
     with pytest.raises(Interrupted):
         rebuild.main(RebuildForm(name="lab"))
     assert said[1:] == ["interrupted: the rebuild is finished all the same, since nothing counts before", STILL]
@@ -73,10 +79,13 @@ def test_a_rebuild_that_is_interrupted_leaves_a_stream_that_counts(world: World,
 
 
 @pytest.mark.row(21)
-def test_a_rebuild_that_is_interrupted_before_its_first_batch_says_how_to_follow_it(world: World, said: list[str]) -> None:
+@pytest.mark.parametrize("raised", [Interrupted, lambda: in_c_code(Interrupted())])
+def test_a_rebuild_that_is_interrupted_before_its_first_batch_says_how_to_follow_it(
+    world: World, said: list[str], raised: Callable[[], BaseException]
+) -> None:
     make()
     submit_stream("lab")
-    world.fail("watch stream", Interrupted())
+    world.fail("watch stream", raised())
     with pytest.raises(Interrupted):
         rebuild.main(RebuildForm(name="lab"))
     assert said[-1] == STILL

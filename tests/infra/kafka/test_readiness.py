@@ -296,7 +296,7 @@ def test_a_broker_that_is_missing_for_a_moment_is_waited_for_and_no_wrong_addres
         return ClusterView("our-cluster", 2, asked[-1])
 
     monkeypatch.setattr(broker, "cluster", fenced_at_the_third_question)
-    monkeypatch.setattr(broker, "round_trip", lambda _timeout: None)
+    monkeypatch.setattr(broker, "round_trip", lambda *_asked: None)
     monkeypatch.setattr(readiness, "BrokerClient", lambda _connection: broker)
     assert climb(cluster_ladder(stack), 60, FakeClock())["advertised address"] == ", ".join(addresses)
     assert addresses[1:] in asked

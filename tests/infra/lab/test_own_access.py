@@ -14,7 +14,7 @@ from infra.embedded.runtime import EmbeddedRuntime
 from infra.kafka.broker_secrets import secret_files, secret_properties
 from infra.kafka.certificates import AUTHORITY, RENEWED_BEFORE, ends
 from infra.lab import own_access
-from infra.lab.assembly import end_programs, open_lab, record
+from infra.lab.assembly import open_lab, record, sweep_machine
 from infra.lab.own_access import change_of_security, keep_own_access, require_valid
 from infra.operations.services import prepare_stack
 from infra.stack.state import read_state
@@ -141,7 +141,7 @@ def test_a_change_is_told() -> None:
 @pytest.mark.usefixtures("world")
 def test_a_take_down_leaves_neither_password_nor_key() -> None:
     lab = made()
-    end_programs(lab)
+    sweep_machine(lab, volumes=False)
     assert not lab.paths.access.exists()
     assert not lab.paths.certificates.exists()
     assert made().stack.connection.settings["sasl.password"] != lab.stack.connection.settings["sasl.password"]
