@@ -23,7 +23,7 @@ class FakeBroker:
         self._bootstrap = connection.bootstrap
 
     def _require(self) -> None:
-        if not self._world.services or "kafka" in self._world.frozen:
+        if not (self._world.services or self._world.external) or "kafka" in self._world.frozen:
             cause = f"no broker answers at {self._bootstrap}"
             raise NotReady(cause, "_TRANSPORT: Local: Broker transport failure", "make status")
 

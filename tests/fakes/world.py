@@ -49,7 +49,7 @@ class World:
     ``calls`` is every operation in order, ``changes`` those that changed something. ``fail`` makes the next call of an operation
     raise, or do, something before it has had any effect. ``ended`` overrides what supervisord says of a program. ``volumes`` is
     name → cluster id of Docker's volumes, ``marked`` its containers, ``unreachable`` why a living supervisord can't be asked.
-    ``stopped`` are services that were stopped and kept.
+    ``stopped`` are services that were stopped and kept. ``external`` means that brokers answer that are no services of the stack.
     """
 
     def __init__(self, stack: str = "lab") -> None:
@@ -65,6 +65,7 @@ class World:
         self.topics: dict[str, TopicView] = {}
         self.topic_settings: dict[str, dict[str, str]] = {}
         self.supervised = False
+        self.external = False
         self.unreachable = ""
         self.cluster_id = ""
         self.volumes: dict[str, str] = {}
