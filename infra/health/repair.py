@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.console.interruptions import begun_despite_signals, finished_despite_signals, of_a_signal
 from infra.console.reporting import say
 from infra.health.examination import looks_of, programs_of
 from infra.health.verdicts import Finding, Repair, Verdict, note_repair
@@ -67,10 +69,23 @@ def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: 
             note_repair(paths.health, finding.component)
         if finding.repair is Repair.RESTART:
             _thaw(lab, finding.component)
-        for act in _acts(lab, finding):
-            require_wanted(paths)
-            act()
+        acts = _acts(lab, finding)
+        try:
+            for act in acts:
+                require_wanted(paths)
+                act()
+        except BaseException as error:
+            if finding.repair is Repair.RESTART and of_a_signal(error):
+                begun_despite_signals(partial(_start_all_the_same, paths, acts[-1]))
+            raise
         return _wait(lab, finding.component, clock)
+
+
+def _start_all_the_same(paths: StackPaths, start: Callable[[], object]) -> None:
+    """Start what a repair that was interrupted has ended, or is about to: frozen it was there, and now it would be missing."""
+    with finished_despite_signals():
+        if still_wanted(paths):
+            start()
 
 
 def _acts(lab: Lab, finding: Finding) -> list[Callable[[], object]]:

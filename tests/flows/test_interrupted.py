@@ -280,6 +280,40 @@ def test_an_audit_that_is_hit_twice_at_once_starts_its_producer_again(world: Wor
     assert "producer" in world.running
 
 
+def ends_and_hits(world: World, program: str, number: int) -> Callable[[], None]:
+    """A signal at the end of a stop: the program is gone, and nobody has noted it yet."""
+
+    def act() -> None:
+        world.programs.pop(program)
+        signal.raise_signal(number)
+
+    return act
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["before it has stopped", "as soon as it has stopped"])
+@pytest.mark.parametrize("number", KINDS)
+def test_an_audit_that_is_interrupted_while_its_producer_is_stopped_starts_it_again(
+    number: int,
+    gone: bool,  # noqa: FBT001
+    world: World,
+) -> None:
+    up()
+    world.fail("remove producer", ends_and_hits(world, "producer", number) if gone else hit(number))
+    with pytest.raises(Interrupted):
+        audit.recount("lab", resume=True)
+    assert "producer" in world.running
+    assert open_lab("lab").state.resting == set()
+
+
+def test_an_audit_that_leaves_its_producer_at_rest_does_so_too_if_it_is_interrupted_while_it_stops_it(world: World) -> None:
+    up()
+    world.fail("remove producer", hit(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        audit.recount("lab", resume=False)
+    assert "producer" not in world.running
+    assert open_lab("lab").state.resting == {"producer"}
+
+
 def test_an_undo_that_is_abandoned_is_not_begun_again() -> None:
     calls: list[int] = []
 

@@ -16,7 +16,7 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import NotReady, StackBusy, Superseded
+from trending.errors import Interrupted, NotReady, StackBusy, Superseded
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -54,6 +54,19 @@ def test_a_frozen_program_ends_first(world: World, lab: Lab) -> None:
     world.ended["producer"] = ProgramStatus("producer", "RUNNING", 99, 0, "", time.time() - 600)
     repair.repair("lab", finding("producer", Repair.RESTART), FakeClock())
     assert world.changes == ["end producer", "launch producer"]
+
+
+@pytest.mark.parametrize(("component", "last"), [("producer", "launch producer"), ("kafka", "start kafka")])
+def test_what_a_repair_has_ended_is_started_again_if_it_is_interrupted(component: str, last: str, world: World, lab: Lab) -> None:
+    assert lab.paths.name == "lab"
+    beat(lab, "producer", at=time.time() - 60)
+    world.ended["producer"] = ProgramStatus("producer", "RUNNING", 99, 0, "", time.time() - 600)
+    world.frozen.add("kafka")
+    world.started["kafka"] = time.time() - 600
+    world.fail(last, Interrupted())
+    with pytest.raises(Interrupted):
+        repair.repair("lab", finding(component, Repair.RESTART), FakeClock())
+    assert world.changes == [f"end {component}", last]
 
 
 def test_a_dead_broker_is_started_and_a_frozen_one_stopped_before(world: World, lab: Lab) -> None:
