@@ -183,5 +183,5 @@ lock: ## make requirements.lock anew, and that of the benchmarks' peers
 	@$(COMPILE) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 
 clean: ## delete everything that make made, data included; refuses while something runs
-	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)
-	@rm -rf $(VENV) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(call quoted,$(VENV))
+	@rm -rf -- $(call quoted,$(VENV)) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache
