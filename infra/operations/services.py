@@ -32,7 +32,7 @@ from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import shown_group
-from infra.operations.topic import dead_letter_topic, wanted_topics
+from infra.operations.topic import check_topic, dead_letter_topic, wanted_topics
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
@@ -135,6 +135,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_home()
     check_user()
     check_java()
+    check_topic(settings)
     lab, runtime = record(settings, say, seen)
     orphans = end_orphans(lab)
     if orphans:

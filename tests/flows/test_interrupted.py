@@ -280,6 +280,38 @@ def test_an_audit_that_is_hit_twice_at_once_starts_its_producer_again(world: Wor
     assert "producer" in world.running
 
 
+@pytest.mark.parametrize("error", [Interrupted(), ConfigurationConflict("it cannot be")])
+@pytest.mark.parametrize("step", ["round trip", "launch producer", "launch stream", "ask page"])
+def test_what_ran_before_runs_as_before_though_the_start_had_changed_it(
+    step: str, error: BaseException, world: World, said: list[str]
+) -> None:
+    up()
+    kafka, programs = world.services["kafka"], {name: each.drift_hash for name, each in world.programs.items()}
+    port = open_lab("lab").settings.stack.port
+    world.fail(step, error)
+    with pytest.raises(type(error)):
+        up(heap_mb=700, port=port + 7)
+    assert open_lab("lab").settings.stack.port == port
+    assert world.services == {"kafka": kafka}
+    assert {name: each.drift_hash for name, each in world.programs.items()} == programs
+    assert said[-2].startswith("as before the start again: kafka")
+    assert said[-1] == UNDONE
+
+
+def test_what_could_not_be_put_back_is_named_with_the_command_that_does_it(world: World, said: list[str]) -> None:
+    up()
+
+    def fails_for_good() -> None:
+        world.fail("start kafka", OSError("the disk is full"))
+        raise ConfigurationConflict("it cannot be")
+
+    world.fail("create tweets_topic", fails_for_good)
+    with pytest.raises(ConfigurationConflict, match="it cannot be"):
+        up(heap_mb=700)
+    assert UNDONE not in said
+    assert said[-1] == "kafka ran before and could not all be put back (the disk is full): make up NAME=lab does it"
+
+
 def ends_and_hits(world: World, program: str, number: int) -> Callable[[], None]:
     """A signal at the end of a stop: the program is gone, and nobody has noted it yet."""
 

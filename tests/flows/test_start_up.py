@@ -407,6 +407,17 @@ def test_a_taken_port_stops_everything_before_it_has_begun(world: World) -> None
     assert not StackPaths.of("lab").root.exists()
 
 
+@pytest.mark.row(3)
+def test_a_topic_that_cannot_be_had_is_refused_before_anything_that_runs_is_changed(world: World) -> None:
+    up()
+    port = open_lab("lab").settings.stack.port
+    world.forget_history()
+    with pytest.raises(ConfigurationConflict, match="exists with other settings"):
+        up(port=port + 7, partitions=4)
+    assert world.changes == []
+    assert open_lab("lab").settings.stack.port == port
+
+
 def test_the_ports_of_orphans_are_no_strangers_and_are_judged_after_those_have_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
