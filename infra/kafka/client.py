@@ -157,7 +157,9 @@ class BrokerClient:
         differing = [f"{key} is {actual[key]}, asked for {wanted[key]}" for key in wanted if actual[key] != wanted[key]]
         if differing:
             cause = f"the topic {name} exists with other settings; it is never recreated behind your back"
-            remedy = "ask for the settings it has, or make down VOLUMES=1, then make up"
+            kept = " ".join(f"{key.upper()}={actual[key]}" for key in ("partitions", "replication") if actual[key] != wanted[key])
+            only = all(actual[key] == wanted[key] for key in settings)  # else no setting of ours keeps it
+            remedy = (f"make up {kept} keeps it; or " if only else "") + "make up TOPIC=another"
             raise ConfigurationConflict(cause, "; ".join(differing), remedy)
         return view
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from trending.access_settings import AccessSettings
+from trending.access_settings import PROBE_TOPIC, AccessSettings
 from trending.sections import Section
 
 MINUTE_SECONDS = 60
@@ -113,6 +113,20 @@ class StackSettings(Section):
             msg = f"replication {self.replication} needs as many brokers, and brokers is {self.brokers}"
             raise ValueError(msg)
         return self
+
+    @field_validator("topic")
+    @classmethod
+    def _ours_to_use(cls, value: str) -> str:
+        if value in {".", ".."}:
+            msg = f"{value} is refused: Kafka takes no topic of that name"
+            raise ValueError(msg)
+        if value.startswith("__"):
+            msg = f"{value} is refused: names that begin with __ are those of Kafka's own topics"
+            raise ValueError(msg)
+        if value == PROBE_TOPIC:
+            msg = f"{value} is refused: the readiness probe writes its records there"
+            raise ValueError(msg)
+        return value
 
     @field_validator("kafka_image", "zookeeper_image")
     @classmethod

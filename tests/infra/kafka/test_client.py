@@ -203,6 +203,14 @@ def test_a_topic_with_other_settings_is_refused_naming_every_difference(client: 
     assert caught.value.evidence == (
         "partitions is 1, asked for 4; message.timestamp.type is CreateTime, asked for LogAppendTime"
     )
+    assert caught.value.next_command == "make up TOPIC=another"
+
+
+def test_a_topic_of_another_size_is_kept_by_the_first_way_out_and_no_way_deletes_it(client: BrokerClient) -> None:
+    answer(client, topic=topic(1), configuration={})
+    with pytest.raises(ConfigurationConflict) as caught:
+        client.require_topic("tweets_topic", 4, 1, {})
+    assert caught.value.next_command == "make up PARTITIONS=1 keeps it; or make up TOPIC=another"
 
 
 @pytest.mark.parametrize("view", [kafka_error(KafkaError.UNKNOWN_TOPIC_OR_PART), topic(None)])
