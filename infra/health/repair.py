@@ -23,7 +23,7 @@ from infra.operations.services import start_service, start_supervisor, wait_for_
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import submit_stream
 from infra.stack.runtime import SUPERVISOR
-from infra.stack.state import read_state, stack_held, still_wanted, take_down_waits
+from infra.stack.state import Wanted, read_state, stack_held, still_wanted, take_down_waits
 from trending.errors import NotReady, Superseded
 
 if TYPE_CHECKING:
@@ -40,9 +40,12 @@ def require_wanted(paths: StackPaths) -> None:
     if still_wanted(paths):
         return
     state = read_state(paths)
-    wanted = "a take-down waits" if take_down_waits(paths) else f"wanted is {state.wanted if state else 'nothing'}"
-    cause = f"the stack {paths.name} is being taken down: nothing is repaired"
-    raise Superseded(cause, wanted, "make status")
+    if take_down_waits(paths) or state is None:
+        cause = f"the stack {paths.name} is being taken down: nothing is repaired"
+        raise Superseded(cause, "wanted is nothing" if state is None else "a take-down waits", "make status")
+    cause = f"the stack {paths.name} is {state.wanted}: nothing is repaired, and nothing broken on purpose"
+    back = "start" if state.wanted is Wanted.STOPPED else "up"
+    raise Superseded(cause, f"wanted is {state.wanted}", f"make {back} NAME={paths.name}")
 
 
 def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: bool = True) -> str:

@@ -13,7 +13,6 @@ from infra.host.processes import stack_processes
 from infra.host.user import check_user
 from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.lab.assembly import (
-    ANOTHER_PAGE_PORT,
     assemble,
     end_orphans,
     end_unreachable,
@@ -109,7 +108,7 @@ def check_start(settings: LabSettings) -> None:
     elif not remains_of(paths).things:
         try:
             require_free(settings.stack.name, client_ports(settings.stack))
-            require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+            require_free(settings.stack.name, (settings.page.page_port,), page=True)
         except PortTaken:
             require_no_compose_stack(settings.stack.name)  # which may have the port, and says more
             raise
@@ -123,7 +122,7 @@ def check_own_start(settings: LabSettings) -> None:
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:
-        require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+        require_free(settings.stack.name, (settings.page.page_port,), page=True)
     check_memory()
 
 

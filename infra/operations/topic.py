@@ -15,7 +15,6 @@ from infra.lab.assembly import Lab, assemble, note_topics, open_lab
 from infra.stack.runtime import Outcome, ServiceState
 from infra.stack.state import read_state
 from trending.errors import NotReady
-from trending.settings import RuntimeKind
 from trending.stream.dead_letters import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
@@ -79,10 +78,10 @@ def check_topic(settings: LabSettings) -> None:
     Asked before anything that runs is changed. A broker that does not answer now is waited for later, and the topic judged then.
     """
     wanted, state = settings.stack, read_state(StackPaths.of(settings.stack.name))
-    if state is None or state.runtime is RuntimeKind.EXTERNAL or _topic_of(state.settings.stack) == _topic_of(wanted):
+    if state is None or _topic_of(state.settings.stack) == _topic_of(wanted):
         return
     lab = assemble(state)
-    if any(lab.runtime.observe(broker).state is not ServiceState.RUNNING for broker in lab.stack.brokers):
+    if lab.stack.external or any(lab.runtime.observe(broker).state is not ServiceState.RUNNING for broker in lab.stack.brokers):
         return
     client = BrokerClient(lab.stack.connection)
     with suppress(NotReady):
