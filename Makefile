@@ -202,5 +202,5 @@ audit-dependencies: $(JARS) ## ask for known holes of the parts, and write docs/
 	@$(PY) -m supply_chain.audit
 
 clean: ## delete everything that make made, data included; refuses while something runs
-	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(VENV)
-	@rm -rf $(VENV) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.clean $(call quoted,$(VENV))
+	@rm -rf -- $(call quoted,$(VENV)) .trending *.egg-info .mypy_cache .ruff_cache .pytest_cache

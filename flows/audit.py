@@ -68,20 +68,22 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
         if resume and PRODUCER not in lab.state.resting and lab.supervisor.status(PRODUCER) is None:
             # Not there for another reason, of a stack that is down say: not ours to start, nor at rest on purpose.
             return look(stack, wait_for_catch_up(stack))
-        stop_producer(stack)
         try:
+            stop_producer(stack)  # within: a signal may come as soon as it has stopped, before that is known here
             return look(stack, wait_for_catch_up(stack))
         finally:
             begun_despite_signals(partial(_leave_producer, stack, runs=resume))
 
 
 def _leave_producer(stack: str, *, runs: bool) -> None:
-    """Start the producer again, or record that it rests on purpose."""
+    """Start the producer again, or record that it rests on purpose, once it does: its stop may have been cut short."""
     with finished_despite_signals():
         resting = open_lab(stack).state.resting
         if runs:
             launch_producer(stack)
             wait_for_producer(stack)
+        elif open_lab(stack).supervisor.status(PRODUCER) is not None:
+            stop_producer(stack)
         set_resting_programs(StackPaths.of(stack), resting - {PRODUCER} if runs else resting | {PRODUCER})
 
 

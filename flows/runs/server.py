@@ -25,6 +25,7 @@ from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import write_line
 from infra.prefect_services.credentials import PrefectServer, prefect_environment
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, ensure_server, stop_idle_server
+from infra.prefect_services.supervision import server_used
 from trending.errors import UndoAbandoned
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
     ``run_heartbeat`` is the interval of the run's heartbeats in seconds. None saves a short run up to a second: Prefect 3.8.8
     sleeps through its last heartbeat at the end of every run.
     """
-    server = ensure_server(show=write_line, users=users_server_answers)  # no flow run exists yet that could log it
-    if server.started and not leave:
-        stop_at_exit(stop_idle_server)
-    run_on(server, run, run_heartbeat)
+    with server_used():  # from before it is looked for: a take-down of another stack would stop it
+        server = ensure_server(show=write_line, users=users_server_answers)  # no flow run exists yet that could log it
+        if server.started and not leave:
+            stop_at_exit(stop_idle_server)
+        run_on(server, run, run_heartbeat)
 
 
 def stop_at_exit(stop: Callable[[], object]) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from infra.commands.relocation import PATH_FILE
 from infra.console.crash_reports import run_reported
 from infra.docker.listing import list_labelled
 from infra.docker.presence import plain_address
@@ -20,21 +22,28 @@ from infra.host.paths import CHECKOUT, StackPaths
 from trending.errors import EngineUnavailable
 
 MARK = "TRENDING_STACK_ID"
+NAME = "TRENDING_STACK_NAME"
+HOME = "TRENDING_STACK_HOME"
 LABEL = "trending.stack"
 ALIVE = frozenset({"running", "paused", "restarting"})
 ENGINE_SECONDS = 5.0
 
 
 class Process(NamedTuple):
-    """A process; ``marks`` are the stack ids in its environment. What is another user's can be read of its command alone."""
+    """A process; ``marks`` are the stack ids in its environment, ``stack`` and ``home`` whose it says that it is.
+
+    What is another user's can be read of its command alone.
+    """
 
     pid: int
     command: list[str]
     marks: list[str]
     directory: str
+    stack: str = ""
+    home: str = ""
 
 
-def running_processes(home: Path, venv: Path) -> list[str]:
+def running_processes(home: Path, venv: Path) -> list[Process]:
     """Return the processes that use what is to be deleted, but for this one and those that it was started by.
 
     They carry the mark of a stack of ``home``, were started from ``venv``, or have their working directory in one of the two: all
@@ -42,7 +51,7 @@ def running_processes(home: Path, venv: Path) -> list[str]:
     """
     own = _ancestors()
     return [
-        f"pid {each.pid}: {' '.join(each.command)[:100]}"
+        each
         for each in _processes()
         if each.pid not in own and (_marked(each, home) or _lives_in(each, home) or _lives_in(each, venv))
     ]
@@ -79,8 +88,10 @@ def _of_proc(proc: Path) -> list[Process]:
             directory = str(entry.joinpath("cwd").readlink())
         if command and os.sep in command[0]:  # make's own way to start it is relative: .venv/bin/python
             command[0] = os.path.abspath(os.path.join(directory, command[0]))  # noqa: PTH100, PTH118 - links stay
-        marks = [each.partition("=")[2] for each in variables if each.startswith(f"{MARK}=")]
-        found.append(Process(int(entry.name), command, marks, directory))
+        marks, names, homes = (
+            [each.partition("=")[2] for each in variables if each.startswith(f"{name}=")] for name in (MARK, NAME, HOME)
+        )
+        found.append(Process(int(entry.name), command, marks, directory, "".join(names[:1]), "".join(homes[:1])))
     return found
 
 
@@ -169,7 +180,7 @@ def stacks_elsewhere(home: Path) -> list[str]:
 
 def refusal(home: Path, venv: Path) -> list[str]:
     """Return why nothing may be deleted now, as lines; empty if it may. What could not be seen, and what stays, is printed."""
-    running = running_processes(home, venv)
+    running = [f"pid {each.pid}: {' '.join(each.command)[:100]}" for each in running_processes(home, venv)]
     try:
         containers, volumes = docker_things(home)
         running += stacks_elsewhere(home)
@@ -186,13 +197,46 @@ def refusal(home: Path, venv: Path) -> list[str]:
     return []
 
 
+def left_by_a_move(home: Path, venv: Path) -> list[str]:
+    """Return the commands that end what ran while this checkout was at another place, which is gone."""
+    gone = {(each.stack, each.home) for each in running_processes(home, venv) if each.home and not Path(each.home).is_dir()}
+    return [
+        f"make down NAME={name.replace('_', '-')} LEFT_BY={shlex.quote(place.replace('$', '$$'))}" for name, place in sorted(gone)
+    ]
+
+
+def reason_to_keep(venv: Path) -> str:
+    """Return why a directory may not be deleted as the virtual environment; empty if the set-up made it, or there is none.
+
+    The set-up's path file names the checkout. After a move it names a place that is gone, and a copy's that of the original.
+    """
+    if venv == CHECKOUT / ".venv" or not os.path.lexists(venv):
+        return ""
+    if venv.is_symlink() or not (venv / "pyvenv.cfg").is_file():
+        return f"{venv} is no virtual environment"
+    files = sorted(venv.glob(f"lib/python3*/site-packages/{PATH_FILE}"))
+    places = {Path(file.read_text(encoding="utf-8").partition("\n")[0]) for file in files}
+    if not places:
+        return f"{venv} is a virtual environment that this lab's set-up did not make"
+    others = [place for place in places if place != CHECKOUT and place.is_dir()]
+    return f"{venv} is the virtual environment of the checkout {others[0]}" if others else ""
+
+
 def main() -> None:
     """``python -m infra.commands.clean VENV``: exit with 1 and the reasons if something runs."""
     home, venv = (CHECKOUT / ".trending").resolve(), Path(os.path.abspath(sys.argv[1]))  # noqa: PTH100 - a link stays one
+    if why := reason_to_keep(venv):
+        sys.stderr.write(
+            f"error: VENV={sys.argv[1]} is not deleted, and nothing else was: {why}\n"
+            "  next: make clean deletes what make made in this checkout; what else is to go, delete by hand\n"
+        )
+        sys.exit(1)
     reasons = refusal(home, venv)
     if reasons:
         sys.stderr.write("error: nothing was deleted, because this runs:\n")
         sys.stderr.writelines(f"  {reason}\n" for reason in reasons)
+        for way in left_by_a_move(home, venv):
+            sys.stderr.write(f"  next: {way} ends what ran when this checkout was moved\n")
         sys.stderr.write(
             "  next: make down (with NAME=… for another stack) and make serve-stop end what the lab has started. If Docker could"
             " not be asked, start it; if it is gone for good, delete the state file that is named\n"

@@ -42,6 +42,9 @@ def main(settings: RedriveForm) -> None:
         cause = f"{directory}/{choice.strays[0]}{SUFFIX} is the body of no letter that this command takes"
         why = "there is no such letter, or REASON leaves it out, or an earlier letter is about the same record"
         raise InvalidInput(cause, why, f"move it out of {directory}, then {command_of(settings)}")
+    if not (choice.mended or choice.unfit or choice.done or choice.summed_up):
+        say(f"there are no dead letters{' of that reason' if settings.reason else ''}: nothing is to be sent back")
+        return
     for line in lines_of(choice):
         say(line)
     if directory is not None and not given and choice.unfit:

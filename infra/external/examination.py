@@ -13,7 +13,7 @@ from cryptography import x509
 
 from infra.external.entry import Entry
 from infra.external.rights import Examiner, WantedTopic, require_all
-from infra.external.secret_reference import private_text, read_secret
+from infra.host.secret_references import no_block, private_text, read_secret
 from trending.access.kept import client_settings
 from trending.errors import InvalidInput
 from trending.kafka.connection import KafkaConnection
@@ -36,20 +36,16 @@ class Use:
     transactional_ids: Sequence[str]
 
 
-def connection_of(access: AccessSettings, load_block: Callable[[str], SecretStr]) -> KafkaConnection:
+def connection_of(access: AccessSettings, load_block: Callable[[str], SecretStr] = no_block) -> KafkaConnection:
     """Return the connection that ``access`` describes; raises InvalidInput where a secret or a file can't be had."""
     if access.client_pem:
-        private_text(Path(access.client_pem), "client_pem")
+        private_text("CLIENT_PEM", Path(access.client_pem))
     if access.ca_file and not Path(access.ca_file).is_file():
-        cause = f"ca_file: there is no file {access.ca_file}"
+        cause = f"there is no file of CA_FILE: {access.ca_file}"
         raise InvalidInput(cause, "nothing was started", f"ls -l {access.ca_file} shows what is there")
-    return KafkaConnection(access.bootstrap, client_settings(access, read_secret(access.kafka_secret, load_block)))
-
-
-def no_block(name: str) -> SecretStr:
-    """Raise InvalidInput: a Prefect block is read by a flow, and this is none."""
-    cause = f"kafka_secret points at the Prefect block {name}, which only a flow reads"
-    raise InvalidInput(cause, "nothing was started", "make up UNTIL=topic reads it, then the same command")
+    return KafkaConnection(
+        access.bootstrap, client_settings(access, read_secret("KAFKA_SECRET", access.kafka_secret, load_block))
+    )
 
 
 def examine_cluster(access: AccessSettings, connection: KafkaConnection, use: Use) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.external.examination import connection_of, no_block, principal_of
+from infra.external.examination import connection_of, principal_of
 from infra.external.sabotage import NoSabotage
 from infra.kafka.client import BrokerClient
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
@@ -112,7 +112,7 @@ class ExternalRuntime:
     def _connection(self) -> KafkaConnection:
         """Return how to get in, from the settings once more if the stack is down already."""
         kept = kept_access(self._paths.access)
-        return connection_of(self._access, no_block) if kept is None else self._stack.connection
+        return connection_of(self._access) if kept is None else self._stack.connection
 
 
 def _not_ours(service: str) -> NotOurs:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.console.interruptions import begun_despite_signals, finished_despite_signals, of_a_signal
 from infra.console.reporting import say
 from infra.health.examination import looks_of, programs_of
 from infra.health.verdicts import Finding, Repair, Verdict, note_repair
@@ -21,7 +23,7 @@ from infra.operations.services import start_service, start_supervisor, wait_for_
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import submit_stream
 from infra.stack.runtime import SUPERVISOR
-from infra.stack.state import read_state, stack_held, still_wanted, take_down_waits
+from infra.stack.state import Wanted, read_state, stack_held, still_wanted, take_down_waits
 from trending.errors import NotReady, Superseded
 
 if TYPE_CHECKING:
@@ -38,9 +40,12 @@ def require_wanted(paths: StackPaths) -> None:
     if still_wanted(paths):
         return
     state = read_state(paths)
-    wanted = "a take-down waits" if take_down_waits(paths) else f"wanted is {state.wanted if state else 'nothing'}"
-    cause = f"the stack {paths.name} is being taken down: nothing is repaired"
-    raise Superseded(cause, wanted, "make status")
+    if take_down_waits(paths) or state is None:
+        cause = f"the stack {paths.name} is being taken down: nothing is repaired"
+        raise Superseded(cause, "wanted is nothing" if state is None else "a take-down waits", "make status")
+    cause = f"the stack {paths.name} is {state.wanted}: nothing is repaired, and nothing broken on purpose"
+    back = "start" if state.wanted is Wanted.STOPPED else "up"
+    raise Superseded(cause, f"wanted is {state.wanted}", f"make {back} NAME={paths.name}")
 
 
 def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: bool = True) -> str:
@@ -67,10 +72,23 @@ def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: 
             note_repair(paths.health, finding.component)
         if finding.repair is Repair.RESTART:
             _thaw(lab, finding.component)
-        for act in _acts(lab, finding):
-            require_wanted(paths)
-            act()
+        acts = _acts(lab, finding)
+        try:
+            for act in acts:
+                require_wanted(paths)
+                act()
+        except BaseException as error:
+            if finding.repair is Repair.RESTART and of_a_signal(error):
+                begun_despite_signals(partial(_start_all_the_same, paths, acts[-1]))
+            raise
         return _wait(lab, finding.component, clock)
+
+
+def _start_all_the_same(paths: StackPaths, start: Callable[[], object]) -> None:
+    """Start what a repair that was interrupted has ended, or is about to: frozen it was there, and now it would be missing."""
+    with finished_despite_signals():
+        if still_wanted(paths):
+            start()
 
 
 def _acts(lab: Lab, finding: Finding) -> list[Callable[[], object]]:

@@ -16,6 +16,10 @@ import psutil
 
 STACK_VARIABLE = "TRENDING_STACK_ID"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
+ANOTHER_PORT, ANOTHER_PAGE_PORT = 19092, 8502
+"""Where a port that is free is looked for first."""
+SERVICE_PORTS = 100
+"""The controllers' ports lie less than that above the brokers'."""
 KILLED_SECONDS = 5.0
 POLL_SECONDS = 0.02
 _LOOPBACK = frozenset({"127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"})  # noqa: S104 - others listen there
@@ -162,6 +166,16 @@ def _listener(port: int, addresses: frozenset[str]) -> PortOwner:
 def usual_or_free(port: int, usual: int) -> int:
     """Return the port; if it is the ``usual`` one and taken, a free one above it. A port that the user chose is kept."""
     return port if port != usual or port_owner(usual) is None else free_port(usual + 1, 1)
+
+
+def another_port() -> str:
+    """Return the setting of a broker's port that is free now, with those above it that the stack's other services would take."""
+    return f"PORT={free_port(ANOTHER_PORT, SERVICE_PORTS)}"
+
+
+def another_page_port() -> str:
+    """Return the setting of a port for the page that is free now."""
+    return f"PAGE_PORT={free_port(ANOTHER_PAGE_PORT, 1)}, or PAGE_PORT=0 for a stack without a page"
 
 
 def free_port(preferred: int, span: int, limit: int = 50) -> int:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 ADMIN_SETTINGS = {"client.id": "trending-admin", "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
 LEARNING_SETTINGS = {**ADMIN_SETTINGS, "metadata.recovery.strategy": "none", "statistics.interval.ms": 20}
+HEARD_SECONDS = 5.0
+"""How long brokers may take to hear of a topic that another one has made."""
 PROBE_SETTINGS = {"retention.ms": "600000", "min.insync.replicas": "1"}
 LEARNING_SECONDS = 0.5
 """Longest wait for an answer; a broker that refuses connections costs this on top of the question's timeout."""
@@ -157,7 +159,9 @@ class BrokerClient:
         differing = [f"{key} is {actual[key]}, asked for {wanted[key]}" for key in wanted if actual[key] != wanted[key]]
         if differing:
             cause = f"the topic {name} exists with other settings; it is never recreated behind your back"
-            remedy = "ask for the settings it has, or make down VOLUMES=1, then make up"
+            kept = " ".join(f"{key.upper()}={actual[key]}" for key in ("partitions", "replication") if actual[key] != wanted[key])
+            only = all(actual[key] == wanted[key] for key in settings)  # else no setting of ours keeps it
+            remedy = (f"make up {kept} keeps it; or " if only else "") + "make up TOPIC=another"
             raise ConfigurationConflict(cause, "; ".join(differing), remedy)
         return view
 
@@ -196,15 +200,22 @@ class BrokerClient:
         return before
 
     def _settings_of(self, name: str) -> dict[str, str]:
-        """Return what the topic's settings are, its own and the broker's."""
+        """Return what the topic's settings are, its own and the broker's.
+
+        Any broker may be asked, and one that has not heard of a new topic yet is asked again.
+        """
         resource = ConfigResource(ResourceType.TOPIC, name)
-        try:
-            with self._asked() as admin:
-                found = answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10)
-        except (KafkaException, TimeoutError) as error:
-            cause = f"the settings of {name} cannot be read"
-            raise NotReady(cause, reason(error), "make status") from error
-        return {key: entry.value for key, entry in found.items()}
+        deadline = time.monotonic() + HEARD_SECONDS
+        while True:
+            try:
+                with self._asked() as admin:
+                    found = answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10)
+                return {key: entry.value for key, entry in found.items()}
+            except (KafkaException, TimeoutError) as error:
+                if not _unheard_of(error) or time.monotonic() >= deadline:
+                    cause = f"the settings of {name} cannot be read"
+                    raise NotReady(cause, reason(error), "make status") from error
+            time.sleep(HEARD_SECONDS / 50)
 
     @endings_passed_on()
     def round_trip(self, timeout: float, topic: str = PROBE_TOPIC) -> None:
@@ -235,6 +246,10 @@ class BrokerClient:
 
 
 @endings_passed_on()
+def _unheard_of(error: KafkaException | TimeoutError) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
 def advertised(connection: KafkaConnection) -> set[str]:
     """Return the addresses that the brokers behind the bootstrap servers give for themselves; none where no broker answers.
 

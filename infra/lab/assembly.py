@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
-from infra.host.processes import end_processes, port_owner, stack_processes
+from infra.host.processes import another_page_port, end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.deletion import delete_directory
 from infra.lab.own_access import forget_access
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 END_SECONDS = 5.0
 PAGE = "page"
 """The one program that listens on a port."""
-ANOTHER_PAGE_PORT = "PAGE_PORT=8502, or PAGE_PORT=0 for a stack without a page"
 
 
 def _silent(_line: str) -> None:
@@ -171,12 +170,12 @@ def require_ports(lab: Lab) -> None:
             require_free(lab.stack.name, service.ports)
 
 
-def require_free(stack: str, ports: Iterable[int], instead: str = "PORT=19092") -> None:
-    """Raise PortTaken for the first port that a process has; port 0 is none. ``instead`` is the setting that is a way out."""
+def require_free(stack: str, ports: Iterable[int], *, page: bool = False) -> None:
+    """Raise PortTaken for the first port that a process has; port 0 is none. ``page`` says that it would be the page's."""
     for port in ports:
         owner = port_owner(port) if port else None
         if owner is not None:
-            raise taken(owner, stack, instead)
+            raise taken(owner, stack, another_page_port() if page else "")
 
 
 def require_page_port(lab: Lab) -> None:
@@ -188,7 +187,7 @@ def require_page_port(lab: Lab) -> None:
     owner = port_owner(port)
     page = lab.supervisor.status(PAGE)
     if owner is not None and (page is None or owner.pid != page.pid):
-        raise taken(owner, lab.stack.name, ANOTHER_PAGE_PORT)
+        raise taken(owner, lab.stack.name, another_page_port())
 
 
 def require_port_of_its_own(page_port: int, ports: tuple[int, ...]) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from infra.console.reporting import say
-from trending.errors import InvalidInput, LabError, NotOurs
+from infra.host.secret_references import read_secret
+from trending.errors import LabError, NotOurs
 from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresPlace
 
 if TYPE_CHECKING:
@@ -32,38 +27,9 @@ def place_of(paths: StackPaths, settings: LabSettings, cluster_id: str) -> Store
     if not serving.has_server:
         return paths.store
     owner = f"{paths.stack_id}{OF_CLUSTER}{cluster_id}" if cluster_id else paths.stack_id
-    return PostgresPlace(url=serving.store_url, stack=paths.name, owner=owner, given=read_secret(serving.store_secret))
-
-
-def read_secret(where: str) -> SecretStr | None:
-    """Return the secret at ``file:/path`` or ``env:NAME``, None for none.
-
-    Raises InvalidInput where it is not there, or where others may read the file.
-    """
-    kind, _colon, place = where.partition(":")
-    if not where:
-        return None
-    if kind == "env":
-        found = os.environ.get(place, "")
-        if not found:
-            cause = f"STORE_SECRET names the variable {place}, and it is not set here"
-            raise InvalidInput(cause, "a worker of Prefect's has none of your shell's variables", "STORE_SECRET=file:/path")
-        return SecretStr(found)
-    path = Path(place)
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = f"the file of STORE_SECRET cannot be read: {path}"
-        raise InvalidInput(cause, getattr(error, "strerror", "") or "it is no UTF-8", f"ls -l {shlex.quote(place)}") from None
-    if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        cause = f"others may read the file of STORE_SECRET: {path}"
-        raise InvalidInput(cause, f"its mode is {stat.S_IMODE(mode):04o}", f"chmod 600 {shlex.quote(place)}")
-    password = text.removesuffix("\n").removesuffix("\r")
-    if not password:
-        cause = f"the file of STORE_SECRET is empty: {path}"
-        raise InvalidInput(cause, "a password was expected", "write it there, or leave STORE_SECRET out")
-    return SecretStr(password)
+    return PostgresPlace(
+        url=serving.store_url, stack=paths.name, owner=owner, given=read_secret("STORE_SECRET", serving.store_secret)
+    )
 
 
 def store_secrets(lab: Lab) -> dict[str, str]:

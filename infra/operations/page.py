@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
+from infra.host.processes import another_page_port
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
 from infra.lab.assembly import PAGE as NAME
 from infra.lab.assembly import open_lab
@@ -66,7 +67,7 @@ def page_ladder(lab: Lab) -> list[Rung]:
         if found != lab.paths.stack_id:
             cause = f"another page answers on port {port}"
             raise ConfigurationConflict(
-                cause, f"it says {found!r}, this stack is {lab.paths.stack_id!r}", "make up PAGE_PORT=8502"
+                cause, f"it says {found!r}, this stack is {lab.paths.stack_id!r}", f"make up {another_page_port()}"
             )
         return lab.settings.page.address
 

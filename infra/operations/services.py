@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.docker.compose_stack import require_no_compose_stack
-from infra.external.examination import Use, connection_of, examine_cluster, no_block
+from infra.external.examination import Use, connection_of, examine_cluster
 from infra.host.clock import SystemClock
 from infra.host.paths import StackPaths, check_home
 from infra.host.processes import stack_processes
@@ -14,7 +14,6 @@ from infra.host.user import check_user
 from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.kafka.versions import warning
 from infra.lab.assembly import (
-    ANOTHER_PAGE_PORT,
     assemble,
     end_orphans,
     end_unreachable,
@@ -35,7 +34,7 @@ from infra.lab.runtime_factory import require_runtime
 from infra.lab.store import check_store
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import shown_group
-from infra.operations.topic import dead_letter_topic, wanted_topics
+from infra.operations.topic import check_topic, dead_letter_topic, wanted_topics
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
@@ -69,7 +68,7 @@ def check_access(settings: LabSettings) -> None:
     """Raise for what can be seen of an external cluster before anything starts; a secret in a Prefect block is read later."""
     access = settings.access
     if access.bootstrap and not access.kafka_secret.startswith("block:"):
-        examine_cluster(access, connection_of(access, no_block), use_of(settings))
+        examine_cluster(access, connection_of(access), use_of(settings))
 
 
 def use_of(settings: LabSettings) -> Use:
@@ -114,7 +113,7 @@ def check_start(settings: LabSettings) -> None:
     elif not remains_of(paths).things:
         try:
             require_free(settings.stack.name, client_ports(settings.stack))
-            require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+            require_free(settings.stack.name, (settings.page.page_port,), page=True)
         except PortTaken:
             require_no_compose_stack(settings.stack.name)  # which may have the port, and says more
             raise
@@ -129,7 +128,7 @@ def check_own_start(settings: LabSettings) -> None:
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:
-        require_free(settings.stack.name, (settings.page.page_port,), ANOTHER_PAGE_PORT)
+        require_free(settings.stack.name, (settings.page.page_port,), page=True)
     check_memory()
 
 
@@ -142,6 +141,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_user()
     check_java()
     change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
+    check_topic(settings)
     lab, runtime = record(settings, say, seen)
     if found := check_store(lab.paths, settings, lab.state.cluster_id):
         say(f"the counts go to {found}")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.external.rights import WantedTopic
 from infra.host.clock import SystemClock
+from infra.host.paths import StackPaths
 from infra.kafka.client import PROBE_SETTINGS, BrokerClient
 from infra.kafka.readiness import climb, topic_ladder
-from infra.lab.assembly import Lab, note_topics, open_lab
-from infra.stack.runtime import Outcome
+from infra.lab.assembly import Lab, assemble, note_topics, open_lab
+from infra.stack.runtime import Outcome, ServiceState
+from infra.stack.state import read_state
+from trending.errors import NotReady
 from trending.stream.dead_letters import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
     from trending.settings import LabSettings, StackSettings
 
 LEADER_SECONDS = 30.0
+ASKED_SECONDS = 5.0
 TOPIC_SETTINGS = {"message.timestamp.type": "LogAppendTime"}
 """The broker's append time is the arrival time, so that the log can be recounted (SPEC, section 4)."""
 
@@ -65,6 +70,27 @@ def create_topic(stack: str) -> Outcome:
         for key, before in client.set_topic(name, kept).items():
             say(f"{name}: {key} was {before} and is {kept[key]} now")
     return Outcome.CREATED if created else Outcome.ADOPTED
+
+
+def check_topic(settings: LabSettings) -> None:
+    """Raise ConfigurationConflict for a topic that is there with other settings, where a broker of the stack runs and tells.
+
+    Asked before anything that runs is changed. A broker that does not answer now is waited for later, and the topic judged then.
+    """
+    wanted, state = settings.stack, read_state(StackPaths.of(settings.stack.name))
+    if state is None or _topic_of(state.settings.stack) == _topic_of(wanted):
+        return
+    lab = assemble(state)
+    if lab.stack.external or any(lab.runtime.observe(broker).state is not ServiceState.RUNNING for broker in lab.stack.brokers):
+        return
+    client = BrokerClient(lab.stack.connection)
+    with suppress(NotReady):
+        if client.topic(wanted.topic, ASKED_SECONDS) is not None:
+            client.require_topic(wanted.topic, wanted.partitions, wanted.replication, TOPIC_SETTINGS)
+
+
+def _topic_of(settings: StackSettings) -> tuple[str, int, int]:
+    return settings.topic, settings.partitions, settings.replication
 
 
 def wanted_topics(settings: LabSettings) -> tuple[WantedTopic, ...]:

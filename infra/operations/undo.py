@@ -1,9 +1,9 @@
-"""Undoes a failed start-up: removes in reverse order what the run has made and keeps what was there before."""
+"""Undoes a failed start-up: removes in reverse order what the run has made, and has what ran before run as before."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,12 @@ from infra.lab.own_access import forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
 from infra.lab.store import delete_new_store
+from infra.operations.page import launch_page
 from infra.operations.producer import NAME as PRODUCER
+from infra.operations.producer import launch_producer
+from infra.operations.services import start_service, start_supervisor, wait_for_service
 from infra.operations.stream import NAME as STREAM
+from infra.operations.stream import submit_stream
 from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
@@ -24,13 +28,14 @@ from infra.supervision.budget import NAME as BUDGET
 from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from infra.docker.marks import DockerMarks
     from infra.lab.remains import Remains
 
 PROGRAMS = (PRODUCER, STREAM, PAGE)
+STARTS = {PRODUCER: launch_producer, STREAM: submit_stream, PAGE: launch_page}
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Before:
     ``running`` are services and programs; ``kept`` are services that had been stopped, or had died, and were not removed;
     ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
     ``entries`` are the contents of the stack's directory (None if it did not exist); ``state`` is the recorded state;
+    ``declared`` is program → the hash of the declaration that it was started with;
     ``docker`` is what Docker had of the stack (None if it was not asked, because there is a recorded state).
     """
 
@@ -50,6 +56,7 @@ class Before:
     entries: frozenset[Path] | None
     state: StackState | None
     docker: DockerMarks | None = None
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def nothing_ran(self) -> bool:
@@ -64,7 +71,7 @@ def found_before(stack: str) -> Before:
     entries = frozenset(paths.root.iterdir()) if paths.root.is_dir() else None
     if state is not None:
         lab = open_lab(stack)
-        return Before(running(lab), _kept(lab), lab.supervisor.lives(), (), entries, state)
+        return Before(running(lab), _kept(lab), lab.supervisor.lives(), (), entries, state, declared=_declared(paths))
     remains = remains_of(paths)
     runs, supervised = remains.running - {SUPERVISORD}, SUPERVISORD in remains.running
     kept = frozenset(thing.component for thing in remains.things if not thing.alive and thing.kind == CONTAINER)
@@ -86,8 +93,9 @@ def running(lab: Lab) -> frozenset[str]:
 def undo(stack: str, before: Before, error: BaseException) -> None:
     """Remove what was not there ``before``, stop what was there and did not run, restore the recorded state, say what is left.
 
-    ``error`` is why: a failure, or a signal. Data that this run made is deleted too, but only if the stack had none before. It is
-    called in an ``except``, so it raises no error that would hide the cause; it raises UndoAbandoned if two more signals arrive.
+    What ran and was changed, by another port say, is started again as that state has it. ``error`` is why: a failure or a signal.
+    Data that this run made is deleted too, but only if the stack had none before. It is called in an ``except``, so it raises no
+    error that would hide the cause; it raises UndoAbandoned if two more signals arrive.
     """
     lab = None
     try:
@@ -97,7 +105,8 @@ def undo(stack: str, before: Before, error: BaseException) -> None:
             lab = open_lab(stack)
             say(f"{'interrupted' if of_a_signal(error) else 'start-up failed'}: undoing what this run has made")
             failed = [words for take_away in _undoing(lab, before) if (words := _try(take_away))]
-            say(_outcome(lab, before) or _of_files(failed) or "what this run had made was undone")
+            changed = _put_back(stack, before)
+            say(_outcome(lab, before) or changed or _of_files(failed) or "what this run had made was undone")
     except UndoAbandoned:
         left = _outcome(lab, before) if lab else words_of_left(stack)
         say(f"the undo was abandoned. {left or 'Nothing of what this run had made is left'}")
@@ -197,9 +206,44 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
         yield partial(delete_new_store, lab)
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:
-        yield partial(write_state, lab.paths, before.state)
+        # Topics that this run has made on an external cluster stay recorded, so that a take-down may delete them.
+        yield partial(write_state, lab.paths, before.state.model_copy(update={"topics_made": lab.state.topics_made}))
     else:
         yield partial(lab.paths.state.unlink, missing_ok=True)
+
+
+def _put_back(stack: str, before: Before) -> str:
+    """Start as recorded what ran before and was changed or ended; returns what could not be, and what does it."""
+    names: list[str] = []
+    try:
+        with endings_passed_on():
+            if before.state is None or not (names := _changed(open_lab(stack), before)):
+                return ""
+            start_supervisor(stack)
+            for name in names:
+                if name in STARTS:
+                    STARTS[name](stack)
+                else:
+                    start_service(stack, name)
+                    wait_for_service(stack, name)  # the programs' declarations need what the broker says
+    except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
+        what = f"{', '.join(names) or 'what'} ran before and could not all be put back"
+        return f"{what} ({error}): make up NAME={stack} does it"
+    say(f"as before the start again: {', '.join(names)}")
+    return ""
+
+
+def _changed(lab: Lab, before: Before) -> list[str]:
+    """Return what ran before and does not run now, or not as it was declared."""
+    seen = {service.name: lab.runtime.observe(service) for service in lab.stack.services if service.name in before.running}
+    changed = [name for name, each in seen.items() if each.drifted or each.state is not ServiceState.RUNNING]
+    runs, declared = running(lab), _declared(lab.paths)
+    programs = [name for name in PROGRAMS if name in before.running]
+    return changed + [name for name in programs if name not in runs or declared.get(name) != before.declared.get(name)]
+
+
+def _declared(paths: StackPaths) -> dict[str, str]:
+    return {name: path.read_text() for name in PROGRAMS if (path := paths.drift(name)).exists()}
 
 
 def _remove_program(lab: Lab, program: str) -> None:

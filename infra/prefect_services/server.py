@@ -22,7 +22,14 @@ from infra.prefect_services.credentials import (
     services_directory,
     shut_prefects_home,
 )
-from infra.prefect_services.supervision import services_held, services_identity, services_supervisor, serving, worker_note
+from infra.prefect_services.supervision import (
+    server_idle,
+    services_held,
+    services_identity,
+    services_supervisor,
+    serving,
+    worker_note,
+)
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
 from infra.supervision.private_files import write_private
@@ -181,9 +188,10 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
 
 
 def stop_idle_server() -> None:
-    """Stop the server that the lab started, unless `make serve` uses it."""
-    if not serving():
-        stop_server()
+    """Stop the server that the lab started, unless `make serve` or another command uses it."""
+    with server_idle() as idle:
+        if idle and not serving():
+            stop_server()
 
 
 def stop_server() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from trending.errors import StackBusy
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
 WORKER = "prefect-worker"
 HELD_SECONDS = 240.0
@@ -48,6 +50,34 @@ def services_held() -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def server_used() -> Iterator[None]:
+    """Within the block, the server is no idle one: a command that uses it may have recorded nothing yet of what it starts.
+
+    The kernel frees the lock when the command dies. One that is just stopping the server is waited for.
+    """
+    with _users_file() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def server_idle() -> Iterator[bool]:
+    """Yield whether no command uses the server; within the block none begins to."""
+    with _users_file() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _users_file() -> BinaryIO:
+    services_directory().mkdir(parents=True, exist_ok=True)
+    return (services_directory() / "users").open("ab")
 
 
 def serving() -> bool:

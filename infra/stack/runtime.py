@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from infra.host.processes import another_port
 from trending.errors import LabError, PortTaken
 
 if TYPE_CHECKING:
@@ -72,10 +73,12 @@ class KeptData:
     cluster_id: str
 
 
-def taken(owner: PortOwner, stack: str, instead: str = "PORT=19092") -> PortTaken:
-    """Return the error for a taken port, with the process's name and pid and a way out."""
+def taken(owner: PortOwner, stack: str, instead: str = "") -> PortTaken:
+    """Return the error for a taken port, with the process's name and pid and a way out: by default, a port that is free."""
     cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
-    return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"end that process, or make up {instead}")
+    return PortTaken(
+        cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"end that process, or make up {instead or another_port()}"
+    )
 
 
 def unseen_process(service: Service, runtime: RuntimeKind) -> LabError:

@@ -174,7 +174,10 @@ def main() -> None:
     rpc = childutils.getRPCInterface(os.environ)
     watch = OomWatch()
     while True:
-        _headers, payload = childutils.listener.wait()
+        try:
+            _headers, payload = childutils.listener.wait()
+        except (KeyError, BrokenPipeError):  # an empty line, in which it looks for a length: supervisord has gone
+            return
         memory = watch.look(time.monotonic())
         event = childutils.get_headers(payload)
         program = event.get("processname")  # a tick, which comes every 5 s so that the counter is read, has none
@@ -185,7 +188,10 @@ def main() -> None:
                 # A program that supervisord has given up or that was removed meanwhile need not be stopped.
                 with suppress(xmlrpc.client.Fault):
                     give_up(rpc.supervisor, program)
-        childutils.listener.ok()
+        try:
+            childutils.listener.ok()
+        except (KeyError, BrokenPipeError):  # as above
+            return
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from trending.access.settings import AccessSettings
+from trending.access.settings import PROBE_TOPIC, AccessSettings
 from trending.cluster_settings import ClusterSettings
 from trending.sections import Section
 from trending.store_url import FILE, require_store_url
@@ -130,6 +130,20 @@ class StackSettings(Section):
             msg = "secure is about brokers of the stack's own: with runtime external, give security_protocol"
             raise ValueError(msg)
         return self
+
+    @field_validator("topic")
+    @classmethod
+    def _ours_to_use(cls, value: str) -> str:
+        if value in {".", ".."}:
+            msg = f"{value} is refused: Kafka takes no topic of that name"
+            raise ValueError(msg)
+        if value.startswith("__"):
+            msg = f"{value} is refused: names that begin with __ are those of Kafka's own topics"
+            raise ValueError(msg)
+        if value == PROBE_TOPIC:
+            msg = f"{value} is refused: the readiness probe writes its records there"
+            raise ValueError(msg)
+        return value
 
     @field_validator("kafka_image", "zookeeper_image")
     @classmethod

@@ -187,7 +187,7 @@ class World:
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give every module that touches the machine the pretended one."""
-        for module in ("infra.lab.assembly", "infra.operations.services"):
+        for module in ("infra.lab.assembly", "infra.operations.services", "infra.operations.topic"):
             monkeypatch.setattr(f"{module}.assemble", self.assemble)
         for module in ("infra.lab.runtime_factory", "infra.operations.take_down"):
             monkeypatch.setattr(f"{module}.engine_answers", lambda: "no Docker engine answers here")

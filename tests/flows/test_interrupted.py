@@ -280,6 +280,72 @@ def test_an_audit_that_is_hit_twice_at_once_starts_its_producer_again(world: Wor
     assert "producer" in world.running
 
 
+@pytest.mark.parametrize("error", [Interrupted(), ConfigurationConflict("it cannot be")])
+@pytest.mark.parametrize("step", ["round trip", "launch producer", "launch stream", "ask page"])
+def test_what_ran_before_runs_as_before_though_the_start_had_changed_it(
+    step: str, error: BaseException, world: World, said: list[str]
+) -> None:
+    up()
+    kafka, programs = world.services["kafka"], {name: each.drift_hash for name, each in world.programs.items()}
+    port = open_lab("lab").settings.stack.port
+    world.fail(step, error)
+    with pytest.raises(type(error)):
+        up(heap_mb=700, port=port + 7)
+    assert open_lab("lab").settings.stack.port == port
+    assert world.services == {"kafka": kafka}
+    assert {name: each.drift_hash for name, each in world.programs.items()} == programs
+    assert said[-2].startswith("as before the start again: kafka")
+    assert said[-1] == UNDONE
+
+
+def test_what_could_not_be_put_back_is_named_with_the_command_that_does_it(world: World, said: list[str]) -> None:
+    up()
+
+    def fails_for_good() -> None:
+        world.fail("start kafka", OSError("the disk is full"))
+        raise ConfigurationConflict("it cannot be")
+
+    world.fail("create tweets_topic", fails_for_good)
+    with pytest.raises(ConfigurationConflict, match="it cannot be"):
+        up(heap_mb=700)
+    assert UNDONE not in said
+    assert said[-1] == "kafka ran before and could not all be put back (the disk is full): make up NAME=lab does it"
+
+
+def ends_and_hits(world: World, program: str, number: int) -> Callable[[], None]:
+    """A signal at the end of a stop: the program is gone, and nobody has noted it yet."""
+
+    def act() -> None:
+        world.programs.pop(program)
+        signal.raise_signal(number)
+
+    return act
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["before it has stopped", "as soon as it has stopped"])
+@pytest.mark.parametrize("number", KINDS)
+def test_an_audit_that_is_interrupted_while_its_producer_is_stopped_starts_it_again(
+    number: int,
+    gone: bool,  # noqa: FBT001
+    world: World,
+) -> None:
+    up()
+    world.fail("remove producer", ends_and_hits(world, "producer", number) if gone else hit(number))
+    with pytest.raises(Interrupted):
+        audit.recount("lab", resume=True)
+    assert "producer" in world.running
+    assert open_lab("lab").state.resting == set()
+
+
+def test_an_audit_that_leaves_its_producer_at_rest_does_so_too_if_it_is_interrupted_while_it_stops_it(world: World) -> None:
+    up()
+    world.fail("remove producer", hit(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        audit.recount("lab", resume=False)
+    assert "producer" not in world.running
+    assert open_lab("lab").state.resting == {"producer"}
+
+
 def test_an_undo_that_is_abandoned_is_not_begun_again() -> None:
     calls: list[int] = []
 

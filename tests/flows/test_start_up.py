@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import threading
@@ -17,7 +18,7 @@ from flows import start_up as module
 from infra.forms.parameters import DemoForm, LastStep, ReportForm, StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
-from infra.host.processes import PortOwner
+from infra.host.processes import PortOwner, another_page_port, another_port
 from infra.lab.assembly import open_lab, record
 from infra.operations.services import check_start
 from infra.stack.state import Wanted, read_state, stack_held
@@ -407,6 +408,37 @@ def test_a_taken_port_stops_everything_before_it_has_begun(world: World) -> None
     assert not StackPaths.of("lab").root.exists()
 
 
+@pytest.mark.row(3)
+def test_a_topic_that_cannot_be_had_is_refused_before_anything_that_runs_is_changed(world: World) -> None:
+    up()
+    port = open_lab("lab").settings.stack.port
+    world.forget_history()
+    with pytest.raises(ConfigurationConflict, match="exists with other settings"):
+        up(port=port + 7, partitions=4)
+    assert world.changes == []
+    assert open_lab("lab").settings.stack.port == port
+
+
+@pytest.mark.parametrize("taken", [set(), {19092}, {19092, 19093, 19191, 19192}])
+def test_the_way_past_a_taken_port_is_one_that_is_free(taken: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = PortOwner(19092, 4712, "docker-proxy")
+    monkeypatch.setattr("infra.host.processes.port_owner", lambda port: owner if port in taken else None)
+    free = 19092 if not taken else 19292 if 19192 in taken else 19192
+    assert another_port() == f"PORT={free}"
+    monkeypatch.setattr("infra.host.processes.port_owner", lambda port: owner if port == 8502 else None)
+    assert another_page_port() == "PAGE_PORT=8503, or PAGE_PORT=0 for a stack without a page"
+
+
+@pytest.mark.row(3)
+def test_the_remedy_for_a_taken_port_is_never_that_port(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = PortOwner(19092, 4712, "docker-proxy")
+    world.port_owners |= {19092: owner}
+    monkeypatch.setattr("infra.host.processes.port_owner", lambda port: owner if port == 19092 else None)
+    with pytest.raises(PortTaken) as caught:
+        check_start(form(port=19092))
+    assert caught.value.next_command == "end that process, or make up PORT=19192"
+
+
 def test_the_ports_of_orphans_are_no_strangers_and_are_judged_after_those_have_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -539,7 +571,7 @@ def test_a_taken_port_and_missing_memory_are_told_before_a_server_is_started_for
     world.port_owners |= {stack.port: None, 28501: PortOwner(28501, 4713, "apache")}
     with pytest.raises(PortTaken, match="is taken by apache, pid 4713") as caught:
         command(settings)
-    assert "PAGE_PORT=8502" in caught.value.next_command
+    assert re.search(r"make up PAGE_PORT=85\d\d, or PAGE_PORT=0", caught.value.next_command)
     world.port_owners[28501] = None
     with pytest.raises(InvalidInput, match="a port of the stack's services too"):
         command(forms[command](stack=stack, page=PageSettings(page_port=stack.port)))

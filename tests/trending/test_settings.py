@@ -117,6 +117,26 @@ def test_a_window_that_does_not_divide_the_hour_is_refused_with_the_nearest_that
         StreamSettings(window_seconds=seconds)
 
 
+@pytest.mark.parametrize(
+    ("topic", "reason"),
+    [
+        (".", "Kafka takes no topic of that name"),
+        ("..", "Kafka takes no topic of that name"),
+        ("__consumer_offsets", "names that begin with __ are those of Kafka's own topics"),
+        ("__mine", "names that begin with __ are those of Kafka's own topics"),
+        ("trending_probe", "the readiness probe writes its records there"),
+    ],
+)
+def test_a_topic_that_is_not_ours_to_use_is_refused_with_the_reason(topic: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        StackSettings(topic=topic)
+
+
+@pytest.mark.parametrize("topic", ["...", "_mine", ".tweets", "a__b"])
+def test_any_other_name_of_a_topic_will_do(topic: str) -> None:
+    assert StackSettings(topic=topic).topic == topic
+
+
 def test_more_replicas_than_brokers_are_refused() -> None:
     assert StackSettings(brokers=3, replication=3).replication == 3
     with pytest.raises(ValidationError, match="replication 2 needs as many brokers"):

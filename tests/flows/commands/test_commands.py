@@ -26,7 +26,7 @@ from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab, want
 from infra.lab.brokers import Broker
 from infra.prefect_services.credentials import PrefectServer
-from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, stop_idle_server
 from infra.prefect_services.supervision import note_serving, worker_note
 from infra.prefect_services.worker import worker_environment
 from infra.stack.runtime import ServiceState
@@ -401,6 +401,9 @@ def test_a_flow_runs_on_the_server_that_there_is_and_leaves_it(home: Path, monke
     stop()
     assert stopped == [True]
     assert PREFECT_API_URL.value() != server.url
+    # A take-down that ends meanwhile, of another stack, leaves it: nothing is recorded yet of what this run starts.
+    serving.with_server(stop_idle_server)
+    assert stopped == [True]
     beats: list[int | None] = []
     serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()))
     serving.with_server(lambda: beats.append(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()), run_heartbeat=None)

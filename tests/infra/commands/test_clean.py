@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra.commands import clean
+from infra.commands import clean, relocation
+from infra.host.marks import HOME_VARIABLE, NAME_VARIABLE
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import STACK_VARIABLE
 from trending.errors import EngineUnavailable
@@ -54,9 +55,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def make_clean(checkout: Path) -> subprocess.CompletedProcess[str]:
+def make_clean(checkout: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     python = f"PYTHON={getattr(sys, '_base_executable', sys.executable)} -S"  # no packages to be had
-    return subprocess.run(["make", "clean", python], cwd=checkout, capture_output=True, text=True, check=False)
+    return subprocess.run(["make", "clean", python, *settings], cwd=checkout, capture_output=True, text=True, check=False)
 
 
 def state(checkout: Path, text: str) -> None:
@@ -78,6 +79,51 @@ def test_where_nothing_runs_it_deletes_and_says_what_it_could_not_see(checkout: 
     assert "whether Docker has something of this checkout could not be seen" in done.stdout
     assert not (checkout / ".venv").exists()
     assert not (checkout / ".trending").exists()
+
+
+@pytest.mark.parametrize("venv", ["docs", ".", "", "..", "{elsewhere}", ".venv/../docs", "theirs", "strange"])
+def test_it_deletes_no_directory_that_the_set_up_did_not_make(venv: str, checkout: Path) -> None:
+    elsewhere = checkout.parent / "elsewhere"
+    kept = [checkout / "docs/page", elsewhere / "page", checkout / "theirs/page", checkout / "strange/page"]
+    for page in kept:
+        page.parent.mkdir(parents=True)
+        page.touch()
+    environment(checkout / "theirs", elsewhere)  # of another checkout, which is there
+    (checkout / "strange/pyvenv.cfg").touch()  # somebody's virtual environment
+    done = make_clean(checkout, f"VENV={venv.format(elsewhere=elsewhere)}")
+    assert done.returncode != 0
+    assert "is not deleted" in done.stderr
+    assert "next: make clean deletes" in done.stderr
+    assert [page for page in kept if not page.exists()] == []
+    assert (checkout / ".trending/stacks/lab/data").exists()
+    assert (checkout / ".venv/bin").exists()
+
+
+@pytest.mark.parametrize("set_up_at", ["here", "a place that is gone"])
+def test_an_environment_that_the_set_up_made_elsewhere_goes(set_up_at: str, checkout: Path) -> None:
+    venv = checkout.parent / "my venv"
+    environment(venv, checkout if set_up_at == "here" else checkout.parent / "gone")
+    done = make_clean(checkout, f"VENV={venv}")
+    assert done.returncode == 0, done.stderr
+    assert not venv.exists()
+    assert (checkout / ".venv/bin").exists()
+    assert not (checkout / ".trending").exists()
+
+
+@pytest.mark.parametrize("venv", ["none", ".venv docs", "-docs"])
+def test_where_there_is_no_such_environment_only_the_rest_goes(venv: str, checkout: Path) -> None:
+    (checkout / "docs").mkdir()
+    assert make_clean(checkout, f"VENV={venv}").returncode == 0
+    assert (checkout / "docs").exists()
+    assert not (checkout / ".trending").exists()
+
+
+def environment(venv: Path, checkout: Path) -> None:
+    """A virtual environment as the set-up of a checkout leaves it."""
+    path_file = venv / "lib/python3.11/site-packages" / relocation.PATH_FILE
+    path_file.parent.mkdir(parents=True, exist_ok=True)
+    path_file.write_text(f"{checkout}\n{checkout}/src\n")
+    (venv / "pyvenv.cfg").touch()
 
 
 def test_it_refuses_while_a_process_carries_the_mark_of_a_stack_of_the_checkout(
@@ -108,11 +154,14 @@ def test_it_refuses_while_something_of_the_checkout_runs_on_that_was_started_bef
 ) -> None:
     run = checkout / ".trending/stacks/lab/run"
     run.mkdir()
-    started.append(subprocess.Popen(["sleep", "60"], cwd=run))
+    old = checkout / ".trending"
+    marks = {STACK_VARIABLE: StackPaths(old, "lab").stack_id, NAME_VARIABLE: "lab", HOME_VARIABLE: str(old)}
+    started.append(subprocess.Popen(["sleep", "60"], cwd=run, env={**os.environ, **marks}))
     moved = checkout.rename(checkout.parent / "moved")
     done = make_clean(moved)
     assert done.returncode != 0
     assert f"pid {started[0].pid}: sleep 60" in done.stderr
+    assert f"next: make down NAME=lab LEFT_BY='{old}' ends what ran when this checkout was moved" in done.stderr
     assert (moved / ".trending/stacks/lab/data").exists()
 
 
@@ -231,3 +280,4 @@ def test_marks_are_those_that_processes_and_containers_carry() -> None:
     from infra.docker.labels import STACK_LABEL  # noqa: PLC0415 - the two are written twice, since clean may import nothing
 
     assert (clean.MARK, clean.LABEL) == (STACK_VARIABLE, STACK_LABEL)
+    assert (clean.NAME, clean.HOME) == (NAME_VARIABLE, HOME_VARIABLE)

@@ -73,6 +73,14 @@ def test_with_send_they_go_back(desk: DeskInMemory, said: list[str]) -> None:
     assert len(desk.sent) == 1
 
 
+@pytest.mark.parametrize("settings", [{}, {"send": True}, {"reason": "late"}])
+def test_where_there_are_no_letters_it_says_so(desk: DeskInMemory, said: list[str], settings: dict[str, Any]) -> None:
+    redrive.main(RedriveForm(name="lab", **settings))
+    of = " of that reason" if "reason" in settings else ""
+    assert said == [f"there are no dead letters{of}: nothing is to be sent back"]
+    assert desk.sent == []
+
+
 @pytest.mark.parametrize("send", [True, False])
 def test_where_nothing_fits_it_refuses_and_says_how_to_mend(desk: DeskInMemory, *, send: bool) -> None:
     desk.choice = Choice([], [BROKEN], done=2)

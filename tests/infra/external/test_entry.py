@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from fakes.clock import FakeClock
+from fakes.clusters.certificates import Authority
 
 from infra.external import entry
 from infra.external.entry import Entry
 from infra.external.listener import look_at
-from tests.fakes.certificates import Authority
-from tests.fakes.clock import FakeClock
 from trending.errors import AccessRefused, ConfigurationConflict, InvalidInput, LabError, NotReady
 from trending.kafka.connection import KafkaConnection
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin._acl import AclOperation
+from fakes.clock import FakeClock
 
 from infra.external import rights
 from infra.external.rights import Examiner, Missing, WantedTopic, require_all
-from tests.fakes.clock import FakeClock
 from trending.errors import AccessRefused, ConfigurationConflict
 from trending.kafka.connection import KafkaConnection
 

@@ -16,7 +16,7 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import NotReady, StackBusy, Superseded
+from trending.errors import Interrupted, NotReady, StackBusy, Superseded
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -56,6 +56,33 @@ def test_a_frozen_program_ends_first(world: World, lab: Lab) -> None:
     assert world.changes == ["end producer", "launch producer"]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "cause", "way"),
+    [
+        (Wanted.STOPPED, "the stack lab is stopped", "make start NAME=lab"),
+        (Wanted.DOWN, "the stack lab is down", "make up NAME=lab"),
+    ],
+)
+def test_of_a_stack_that_rests_it_says_so_and_how_to_start_it(wanted: Wanted, cause: str, way: str, lab: Lab) -> None:
+    want(lab, wanted)
+    with pytest.raises(Superseded, match=cause) as caught:
+        repair.require_wanted(lab.paths)
+    assert caught.value.next_command == way
+
+
+@pytest.mark.parametrize(("component", "last"), [("producer", "launch producer"), ("kafka", "start kafka")])
+def test_what_a_repair_has_ended_is_started_again_if_it_is_interrupted(component: str, last: str, world: World, lab: Lab) -> None:
+    assert lab.paths.name == "lab"
+    beat(lab, "producer", at=time.time() - 60)
+    world.ended["producer"] = ProgramStatus("producer", "RUNNING", 99, 0, "", time.time() - 600)
+    world.frozen.add("kafka")
+    world.started["kafka"] = time.time() - 600
+    world.fail(last, Interrupted())
+    with pytest.raises(Interrupted):
+        repair.repair("lab", finding(component, Repair.RESTART), FakeClock())
+    assert world.changes == [f"end {component}", last]
+
+
 def test_a_dead_broker_is_started_and_a_frozen_one_stopped_before(world: World, lab: Lab) -> None:
     world.services.clear()
     repair.repair("lab", finding("kafka"), FakeClock())
@@ -91,7 +118,7 @@ def test_a_stack_that_is_not_wanted_up_is_not_resurrected(world: World, lab: Lab
     want(lab, wanted)
     with pytest.raises(Superseded, match=f"wanted is {wanted}") as caught:
         repair.repair("lab", finding("producer"), FakeClock())
-    assert "is being taken down" in caught.value.cause
+    assert f"the stack lab is {wanted}: nothing is repaired" in caught.value.cause
     assert world.changes == []
 
 

@@ -43,6 +43,8 @@ class FakeAdmin:
     def _future(self, operation: str) -> Future[Any]:
         future: Future[Any] = Future()
         answer = self.answers.get(operation)
+        if isinstance(answer, list):
+            answer = answer.pop(0)
         if isinstance(answer, BaseException):
             future.set_exception(answer)
         elif answer != "silence":
@@ -203,6 +205,14 @@ def test_a_topic_with_other_settings_is_refused_naming_every_difference(client: 
     assert caught.value.evidence == (
         "partitions is 1, asked for 4; message.timestamp.type is CreateTime, asked for LogAppendTime"
     )
+    assert caught.value.next_command == "make up TOPIC=another"
+
+
+def test_a_topic_of_another_size_is_kept_by_the_first_way_out_and_no_way_deletes_it(client: BrokerClient) -> None:
+    answer(client, topic=topic(1), configuration={})
+    with pytest.raises(ConfigurationConflict) as caught:
+        client.require_topic("tweets_topic", 4, 1, {})
+    assert caught.value.next_command == "make up PARTITIONS=1 keeps it; or make up TOPIC=another"
 
 
 @pytest.mark.parametrize("view", [kafka_error(KafkaError.UNKNOWN_TOPIC_OR_PART), topic(None)])
@@ -217,6 +227,19 @@ def test_settings_that_cannot_be_read_are_not_ready_and_no_crash(client: BrokerC
     answer(client, topic=topic(1), configuration=error)
     with pytest.raises(NotReady, match="settings of tweets_topic"):
         client.require_topic("tweets_topic", 1, 1, {})
+
+
+def test_a_broker_that_has_not_heard_of_a_new_topic_yet_is_asked_again(
+    client: BrokerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "HEARD_SECONDS", 0.2)
+    unheard_of = kafka_error(KafkaError.UNKNOWN_TOPIC_OR_PART)
+    found = {"retention.ms": SimpleNamespace(value="1")}
+    answer(client, configuration=[unheard_of, unheard_of, found])
+    assert client.set_topic("tweets_topic", {"retention.ms": "1"}) == {}
+    answer(client, configuration=unheard_of)
+    with pytest.raises(NotReady, match="settings of tweets_topic cannot be read"):
+        client.set_topic("tweets_topic", {"retention.ms": "1"})
 
 
 def test_only_the_settings_that_differ_are_changed_and_what_they_were_is_returned(client: BrokerClient) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.host.paths import StackPaths
-from infra.lab.store import check_store, place_of, read_secret, store_exists
+from infra.host.secret_references import read_secret
+from infra.lab.store import check_store, place_of, store_exists
 from trending.errors import InvalidInput
 from trending.postgresql.place import PASSWORD_VARIABLE, PostgresPlace
 from trending.settings import LabSettings, ServingSettings
@@ -55,29 +56,29 @@ def test_a_secret_is_read_from_a_file_of_ones_own_or_from_a_variable(tmp_path: P
         kept(tmp_path / "three", SECRET),
         "env:MY_WORD",
     ):
-        found = read_secret(where)
+        found = read_secret("STORE_SECRET", where)
         assert found is not None
         assert found.get_secret_value() == SECRET
-    assert read_secret("") is None
+    assert read_secret("STORE_SECRET", "") is None
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     where = kept(tmp_path / "my secret", mode=mode)
     with pytest.raises(InvalidInput, match="others may read") as caught:
-        read_secret(where)
+        read_secret("STORE_SECRET", where)
     assert caught.value.next_command == f"chmod 600 '{tmp_path}/my secret'"
 
 
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="NO_SUCH_WORD, and it is not set here"):
-        read_secret("env:NO_SUCH_WORD")
+        read_secret("STORE_SECRET", "env:NO_SUCH_WORD")
     with pytest.raises(InvalidInput, match="cannot be read") as caught:
-        read_secret(f"file:{tmp_path}/none")
+        read_secret("STORE_SECRET", f"file:{tmp_path}/none")
     assert "No such file" in caught.value.evidence
     with pytest.raises(InvalidInput, match="is empty"):
-        read_secret(kept(tmp_path / "empty", "\n"))
+        read_secret("STORE_SECRET", kept(tmp_path / "empty", "\n"))
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     (tmp_path / "bytes").chmod(0o600)
     with pytest.raises(InvalidInput, match="cannot be read"):
-        read_secret(f"file:{tmp_path}/bytes")
+        read_secret("STORE_SECRET", f"file:{tmp_path}/bytes")

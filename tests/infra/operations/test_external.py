@@ -9,8 +9,8 @@ import pytest
 from fakes.plain import lab_stack
 from pydantic import SecretStr
 
-from infra.external.examination import Use, no_block
 from infra.health.examination import examine, needs
+from infra.host.secret_references import no_block
 from infra.kafka.client import TopicView
 from infra.lab.assembly import Lab, open_lab, record, sweep_machine
 from infra.operations import services
@@ -30,6 +30,7 @@ from trending.settings import LabSettings, RuntimeKind
 if TYPE_CHECKING:
     from fakes.world import World
 
+    from infra.external.examination import Use
     from trending.kafka.connection import KafkaConnection
 
 REFERENCE = {"kafka_secret": "env:PASSWORD_HERE"}

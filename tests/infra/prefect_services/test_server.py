@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -10,8 +12,8 @@ from fakes.supervisor import FakeSupervisor
 
 from infra.prefect_services import server as prefect_server
 from infra.prefect_services.credentials import PrefectServer, ensure_password, prefect_environment
-from infra.prefect_services.server import answers, current_server, ensure_server, stop_server
-from infra.prefect_services.supervision import services_held
+from infra.prefect_services.server import answers, current_server, ensure_server, stop_idle_server, stop_server
+from infra.prefect_services.supervision import server_idle, server_used, services_held
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import NotReady, StackBusy, SupervisorUnreachable
 
@@ -154,6 +156,46 @@ def test_stopping_says_whether_there_was_a_server_and_works_twice(world: World, 
     assert not world.supervised
     assert not (home / "server" / "url").exists()
     assert not stop_server()
+
+
+USES = """
+import sys
+from infra.prefect_services.supervision import server_used
+with server_used():
+    print("uses it", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_server_that_a_command_uses_is_not_stopped_as_an_idle_one(world: World, home: Path) -> None:
+    """As by a `make down` of another stack, while an `up` has asked for the server and recorded nothing yet."""
+    record(home, DEAD)
+    world.supervised = True
+    with subprocess.Popen([sys.executable, "-c", USES], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"uses it\n"
+        stop_idle_server()
+        assert world.supervised
+        command.kill()  # the kernel frees what it held
+        command.communicate(timeout=20)
+    stop_idle_server()
+    assert not world.supervised
+
+
+def test_commands_use_a_server_side_by_side_and_wait_for_one_that_stops_it(world: World, home: Path) -> None:
+    record(home, DEAD)
+    world.supervised = True
+    with server_used(), server_used():
+        stop_idle_server()
+        assert world.supervised
+    waited = threading.Thread(target=lambda: server_used().__enter__())
+    with server_idle() as idle:
+        assert idle
+        waited.start()
+        waited.join(0.1)
+        assert waited.is_alive()
+    waited.join(5)
+    assert not waited.is_alive()
 
 
 def test_the_command_stops_the_server_and_knows_no_other_word(

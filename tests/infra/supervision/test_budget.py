@@ -113,6 +113,34 @@ def test_the_listener_stops_what_dies_again_and_again_and_nothing_else(
     assert "stream died more than 5 times in 600 s: stopped" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("gone", [KeyError("len"), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+@pytest.mark.parametrize("where", ["wait", "ok"])
+def test_the_end_of_supervisord_is_the_listeners_quiet_end(
+    gone: Exception, where: str, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an input that is closed it reads an empty line, in which childutils looks for a length."""
+    listener = FakeListener([exited("kafka", 0)])
+
+    def end(*_arguments: object) -> None:
+        raise gone
+
+    monkeypatch.setattr(listener, where, end)
+    monkeypatch.setattr(sys, "argv", ["budget", str(path)])
+    monkeypatch.setattr(childutils, "getRPCInterface", lambda _environment: listener)
+    monkeypatch.setattr(childutils, "listener", listener)
+    budget.main()
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_that_is_not_the_end_of_the_input_is_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = FakeListener([exited("kafka", 0)])
+    listen(listener, path, monkeypatch)  # which wants its EOFError
+    monkeypatch.setattr(budget, "last_words", lambda *_: {}["words"])
+    listener.events.append(exited("kafka", 0))
+    with pytest.raises(KeyError, match="words"):
+        budget.main()
+
+
 def test_an_expected_exit_is_no_death(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listen(FakeListener([exited("stream", 1)] * 20), path, monkeypatch)
     assert read_budget(path) == {}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.fakes.certificates import Authority
+    from fakes.clusters.certificates import Authority
 
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 PASSWORDS = {"admin": "canary-admin-41", "alice": "canary-alice-42"}

@@ -13,12 +13,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
+from fakes.clusters.certificates import Authority
 from real.clusters.foreign_broker import PASSWORDS, ForeignBroker, foreign_broker
 from real.conftest import new_stack
 
 from infra.forms.parameters import LastStep
 from infra.operations.services import check_access
-from tests.fakes.certificates import Authority
 from trending.errors import AccessRefused, ConfigurationConflict, InvalidInput, LabError, NotReady
 from trending.settings import LabSettings
 
@@ -74,7 +74,7 @@ REFUSALS: dict[str, tuple[type[LabError], str, Callable[[ForeignBroker], dict[st
     "nobody": (NotReady, "no broker answers", lambda them: sasl(them, "admin", bootstrap=f"localhost:{them.port + 9}")),
     "name": (AccessRefused, "has no address", lambda them: sasl(them, "admin", bootstrap="nowhere.invalid:9093")),
     "misled": (ConfigurationConflict, "does not reach", lambda them: {"runtime": "external", "bootstrap": them.misled}),
-    "unset": (InvalidInput, "which is not set", lambda them: sasl(them, "admin", **UNSET)),
+    "unset": (InvalidInput, "it is not set here", lambda them: sasl(them, "admin", **UNSET)),
     "rights": (AccessRefused, "User:alice lacks rights", lambda them: sasl(them, "alice", topic="hidden")),
     "replication": (ConfigurationConflict, "not as counting needs", lambda them: sasl(them, "admin", replication="3")),
 }
@@ -121,7 +121,7 @@ def test_a_certificate_is_enough_where_the_cluster_asks_for_one(foreign: Foreign
     foreign.allow_stack("trending", "tweets_topic", "User:CN=carol")
     check_access(settings_of({**bare, "client_pem": str(pem)}))
     pem.chmod(0o644)
-    assert "others than its user may read" in refusal({**bare, "client_pem": str(pem)}).cause
+    assert "others may read the file of CLIENT_PEM" in refusal({**bare, "client_pem": str(pem)}).cause
 
 
 @pytest.fixture
