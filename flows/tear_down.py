@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -83,6 +83,10 @@ def main(settings: TearDownForm) -> None:
     except UndoAbandoned:
         say(f"this was abandoned. {words_of_left(settings.name) or 'Nothing is left'}")
         raise
+    except PermissionError:
+        with suppress(OSError):  # the file that may not be read; the cause goes first
+            say(f"this take-down has not come to its end. {words_of_left(settings.name) or 'Nothing runs'}")
+        raise
 
 
 def _with_or_without_server(settings: TearDownForm) -> None:
@@ -97,7 +101,7 @@ def _with_or_without_server(settings: TearDownForm) -> None:
     try:
         with temporary_settings(impatient):
             run_on(server, lambda: tear_down(settings))
-    except LabError:
+    except (LabError, PermissionError):
         raise
     except (Exception, TerminationSignal) as error:
         if undo_abandoned():

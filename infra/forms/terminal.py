@@ -27,7 +27,7 @@ from infra.forms.next_commands import stack_of, with_name
 from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
 from infra.host.environment import keep_loopback_direct
 from infra.host.paths import CHECKOUT, lab_home, require_usable_path
-from infra.host.user import require_own_home
+from infra.host.user import refusal_of, require_own_home
 from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import ConfigurationConflict, Interrupted, InvalidInput, LabError
 
@@ -191,6 +191,11 @@ def run_command(
         sys.exit(error.exit_code)
     except SystemExit:
         raise
+    except PermissionError as error:
+        if (refused := refusal_of(error)) is None:
+            sys.exit(report_crash(error))
+        write_line(with_name(f"error: {refused}", terminal.stack), sys.stderr)
+        sys.exit(refused.exit_code)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one line
         if not of_a_signal(error):
             sys.exit(report_crash(error))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.host.paths import lab_home
-from trending.errors import NotOurs, PrerequisiteMissing
+from trending.errors import LabError, NotOurs, PrerequisiteMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def user_name(number: int) -> str:
@@ -49,6 +50,30 @@ def require_own_home() -> None:
             cause = f"the lab's directory is used by {theirs} too, and this is {mine}"
             ways = f"run it as {theirs}, or set TRENDING_HOME to a directory that is {mine}'s alone"
             raise NotOurs(cause, f"{path} belongs to {theirs}", ways)
+
+
+def owned(path: Path) -> bool:
+    """Whether the path is there, can be seen, and belongs to this user."""
+    try:
+        return path.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def refusal_of(error: PermissionError) -> LabError | None:
+    """Return the error, with the way out, for something in the lab's directory that this user may not use; None for another.
+
+    Where a directory on the way may not be used, it is the one that is named.
+    """
+    home = lab_home()
+    place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if place is None or not place.is_relative_to(home):
+        return None
+    way = [each for each in reversed((place, *place.parents)) if each.is_relative_to(home)]
+    shut = next((each for each in way if not os.access(each, os.R_OK | os.W_OK)), place)
+    name = shlex.quote(str(shut))
+    remedy = f"chmod u+rwX {name}, then once more" if owned(shut) else f"ls -ld {name} shows whose it is"
+    return LabError(f"{shut} may not be used by this user", str(error), remedy)
 
 
 def _places(home: Path) -> Iterator[Path]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.host.user import owned
 from trending.errors import LabError, NotOurs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infra.host.paths import StackPaths
 
 _BESIDE = r"(-wal|-shm|-journal|\.aside-.*)?"
@@ -26,26 +27,53 @@ NAMED = 3
 def require_deletable(paths: StackPaths) -> None:
     """Raise NotOurs where data of the stack lies behind a link, or something lies beside it that the lab never makes.
 
-    Behind a link only the link would go, and what it leads to may be more. What somebody has put there would go for good.
+    Raise LabError where part of it cannot be deleted, since the rest would be gone by then. Behind a link only the link would go,
+    and what it leads to may be more. What somebody has put there would go for good.
     """
     for place in (paths.root.parent, paths.root, paths.data, *_entries(paths.data)):
-        if place.is_symlink():
+        if os.path.islink(place):  # noqa: PTH114 - pathlib's raises where it may not look
             cause = f"data of the stack {paths.name} lies behind a link, which is not followed: nothing was touched"
             by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"
             ways = f"make down NAME={paths.name} keeps the data; then {by_hand}, and make down NAME={paths.name} VOLUMES=1"
             raise NotOurs(cause, f"{place} leads to {place.resolve()}", ways)
+    if kept := _undeletable(paths.root):
+        cause = f"part of the data of the stack {paths.name} cannot be deleted by this user: nothing was touched"
+        root, once_more = shlex.quote(str(paths.root)), f"make down NAME={paths.name} VOLUMES=1"
+        mine = all(owned(place) for place in kept)
+        way = f"chmod -R u+rwX {root}" if mine else f"ls -ld {shlex.quote(str(kept[0]))} shows whose it is"
+        raise LabError(cause, _named(kept), f"{way}, then {once_more}; make down NAME={paths.name} keeps everything")
     strange = [place for place in _entries(paths.root) if not _IN_ROOT.fullmatch(place.name)]
     strange += [place for place in _entries(paths.data) if not _IN_DATA.fullmatch(place.name)]
     if strange:
         cause = f"the data of the stack {paths.name} has something beside it that the lab did not make: nothing was touched"
-        words = ", ".join(map(str, strange[:NAMED])) + (f" and {len(strange) - NAMED} more" if len(strange) > NAMED else "")
         move = f"mv {shlex.quote(str(strange[0]))} ~/"
         ways = f"{move} keeps it, then make down NAME={paths.name} VOLUMES=1; make down NAME={paths.name} keeps everything"
-        raise NotOurs(cause, words, ways)
+        raise NotOurs(cause, _named(strange), ways)
+
+
+def _named(places: list[Path]) -> str:
+    more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
+    return ", ".join(map(str, places[:NAMED])) + more
+
+
+def _undeletable(root: Path) -> list[Path]:
+    """Return the directories below ``root``, itself included, whose entries this user may not list and delete."""
+    kept, waiting = [], [root, root.parent] if root.is_dir() else []
+    while waiting:
+        place = waiting.pop(0)
+        if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+            kept.append(place)
+        elif place != root.parent:
+            with os.scandir(place) as entries:
+                waiting += sorted(Path(each.path) for each in entries if each.is_dir(follow_symlinks=False))
+    return kept
 
 
 def _entries(place: Path) -> list[Path]:
-    return sorted(place.iterdir()) if place.is_dir() else []
+    try:
+        return sorted(place.iterdir())
+    except OSError:  # none, no directory, or one that may not be read
+        return []
 
 
 def delete_directory(paths: StackPaths) -> None:

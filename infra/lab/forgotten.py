@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from infra.console.reporting import say
 from infra.docker.marks import marked_things, remove_marked
@@ -16,13 +20,13 @@ from trending.errors import LabError
 from trending.text import for_make
 
 if TYPE_CHECKING:
-    import psutil
-
     from infra.docker.marks import MarkedThings
 
 PROGRAMS_SECONDS = 60.0
 """supervisord ends its programs in order, the broker last."""
 END_SECONDS = 5.0
+RUN, DATA = "run", "data"
+"""Of a stack's directory, as StackPaths has them."""
 
 
 def forgotten_lines(stack: str, seen: MarkedThings | None = None) -> list[str]:
@@ -57,6 +61,7 @@ def take_down_homeless(name: str, home: str, *, volumes: bool) -> bool:
     """
     ids = require_homeless(name, home)
     processes = _processes(ids)
+    places = _data_of(processes)
     end_processes([each for stack_id in ids for each in supervisords(stack_id)], PROGRAMS_SECONDS)
     if survivors := end_processes(_processes(ids), END_SECONDS):
         cause = f"{len(survivors)} processes of {name} do not end"
@@ -66,7 +71,20 @@ def take_down_homeless(name: str, home: str, *, volumes: bool) -> bool:
     but = f"; what Docker has of it could not be seen ({silence})" if silence else ""
     things = [*(f"process {process.pid}" for process in processes), *removed]
     say(f"of {name} of {home}, {', '.join(things) or 'nothing'} was there{' and is gone' if things else ''}{but}")
+    for place in places:
+        say(f"its data in files stays in {place}, and make down NAME={name} VOLUMES=1 deletes it in that checkout")
     return bool(things)
+
+
+def _data_of(processes: list[psutil.Process]) -> list[Path]:
+    """Return where the data in files of these programs lies now: they work beside it, wherever their checkout was moved to."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            place = Path(process.cwd())
+            if place.name == RUN and (place.parent / DATA).is_dir():
+                found.add(place.parent / DATA)
+    return sorted(found)
 
 
 def _processes(ids: tuple[str, ...]) -> list[psutil.Process]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths
+from infra.host.user import owned
 from infra.stack.origin import note_origin, require_own, require_same_name
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
@@ -77,9 +78,10 @@ def read_state(paths: StackPaths) -> StackState | None:
         return None
     except PermissionError as error:
         cause = f"the state file {paths.state} may not be read by this user"
-        raise ConfigurationConflict(
-            cause, str(error), f"ls -l {shlex.quote(str(paths.state))} shows whose stack it is"
-        ) from error
+        place = shlex.quote(str(paths.state))
+        mine = owned(paths.state)
+        way = f"chmod u+rw {place}, then once more" if mine else f"ls -l {place} shows whose stack it is"
+        raise ConfigurationConflict(cause, str(error), way) from error
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:  # no file, not JSON, another format
         cause = f"the state file {paths.state} is damaged"
         aside = f"mv {shlex.quote(str(paths.state))} {shlex.quote(f'{paths.state}.damaged')}"

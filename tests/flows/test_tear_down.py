@@ -361,6 +361,41 @@ def test_data_behind_a_link_is_neither_deleted_nor_said_to_be(link: str, world: 
 
 
 @pytest.mark.row(35)
+@pytest.mark.parametrize("place", ["data/kafka", "run", "."])
+def test_data_that_cannot_all_be_deleted_stays_whole_and_everything_runs_on(
+    place: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    paths = StackPaths.of("lab")
+    refused, access = paths.root / place, os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != refused and access(path, mode))  # root may do all
+    with pytest.raises(LabError, match="cannot be deleted by this user: nothing was touched") as caught:
+        down(volumes=True)
+    assert world.running
+    assert (paths.data / "kafka").exists()
+    assert str(refused) in caught.value.evidence
+    assert caught.value.next_command.startswith(f"chmod -R u+rwX {paths.root}, then make down NAME=lab VOLUMES=1")
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(LabError) as caught:
+        down(volumes=True)
+    assert caught.value.next_command.startswith(f"ls -ld {refused} shows whose it is")
+    assert down(), "without its data it goes"
+
+
+def test_a_take_down_that_may_not_use_a_file_says_what_it_left(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tear_down, "current_server", lambda *_users: None)
+    monkeypatch.setattr(tear_down, "stop_at_exit", lambda _stop: None)
+    monkeypatch.setattr(tear_down, "words_of_left", lambda name: f"This is left: kafka of {name}")
+    up()
+    world.fail("remove kafka", PermissionError(13, "Permission denied", str(StackPaths.of("lab").run)))
+    with pytest.raises(PermissionError):
+        tear_down.main(TearDownForm(name="lab"))
+    assert said[-1] == "this take-down has not come to its end. This is left: kafka of lab"
+
+
+@pytest.mark.row(35)
 @pytest.mark.parametrize("place", ["data/mine", "data/notes.txt", "data/ledger.sqlite.bak", "data.bak", "thesis.txt"])
 def test_what_somebody_has_put_beside_the_data_is_not_deleted(place: str, world: World, said: list[str]) -> None:
     up()

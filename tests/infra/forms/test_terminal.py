@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
+from trending.access_settings import AccessSettings
 
 from flows import start_up, tear_down
 from infra.console.reporting import say
@@ -30,6 +31,8 @@ from infra.forms.parameters import (
 )
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
+from infra.host.paths import StackPaths
+from infra.host.user import refusal_of
 from trending.access.settings import AccessSettings
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
 from trending.sections import Section
@@ -343,6 +346,34 @@ def test_an_error_is_one_message_and_its_own_exit_code(error: LabError, capsys: 
     said = capsys.readouterr()
     assert said.err == f"error: {error.cause}\n  evidence: nothing\n  next: make status\n"
     assert said.out == ""
+
+
+@pytest.mark.row(35)
+@pytest.mark.usefixtures("own_process")
+def test_a_place_of_the_labs_that_may_not_be_used_is_one_message_with_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = StackPaths.of("lab").run
+    place.mkdir(parents=True)
+    (place / "budget.json").touch()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: os.fspath(path) != str(place) and access(path, mode))
+
+    def main(_settings: StartUpForm) -> None:
+        raise PermissionError(13, "Permission denied", str(place / "budget.json"))
+
+    assert run(main) == LabError.exit_code
+    assert capsys.readouterr().err == (
+        f"error: {place} may not be used by this user\n"
+        f"  evidence: [Errno 13] Permission denied: '{place}/budget.json'\n"
+        f"  next: chmod u+rwX {place}, then once more\n"
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    theirs = refusal_of(PermissionError(13, "Permission denied", str(place / "budget.json")))
+    assert theirs is not None
+    assert theirs.next_command == f"ls -ld {place} shows whose it is"
+    assert refusal_of(PermissionError(13, "Permission denied", "/etc/shadow")) is None
+    assert refusal_of(PermissionError(1, "Operation not permitted")) is None
 
 
 @pytest.mark.row(35)

@@ -169,6 +169,27 @@ def test_it_goes_when_it_is_named_and_its_data_only_with_volumes(
     assert not gone.parent.exists(), "nothing is made in its place"
 
 
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize("volumes", [False, True])
+def test_data_in_files_of_a_checkout_that_was_moved_stays_and_is_said_where(
+    volumes: bool,  # noqa: FBT001
+    gone: Path,
+    tmp_path: Path,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = tmp_path / "moved/.trending/stacks/lab"
+    for name in ("run", "data"):
+        (root / name).mkdir(parents=True)
+    with monkeypatch.context() as there:
+        there.chdir(root / "run")
+        with running(gone, StackPaths(gone, "lab").stack_id, monkeypatch) as child:
+            assert forgotten.take_down_homeless("lab", str(gone), volumes=volumes)
+            child.wait(5)
+    assert said[-1] == f"its data in files stays in {root / 'data'}, and make down NAME=lab VOLUMES=1 deletes it in that checkout"
+    assert (root / "data").exists()
+
+
 def test_a_home_that_is_there_is_refused(gone: Path, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
     gone.mkdir(parents=True)
     docker.add(gone)

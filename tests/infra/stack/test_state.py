@@ -105,6 +105,11 @@ def test_another_users_state_file_is_one_clear_error(paths: StackPaths, monkeypa
     with pytest.raises(ConfigurationConflict, match="may not be read by this user") as caught:
         read_state(paths)
     assert "VOLUMES" not in caught.value.next_command
+    assert caught.value.next_command == f"chmod u+rw {paths.state}, then once more", "it is this user's own"
+    monkeypatch.setattr("os.geteuid", lambda: 54321)
+    with pytest.raises(ConfigurationConflict) as caught:
+        read_state(paths)
+    assert caught.value.next_command == f"ls -l {paths.state} shows whose stack it is"
 
 
 @pytest.mark.row(35)
