@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import SecretStr
-from trending.access_settings import AccessSettings
 
 from flows import start_up, tear_down
 from infra.console.reporting import say
