@@ -22,8 +22,8 @@ from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
 from infra.supervision.output_tail import tail
-from infra.supervision.private_files import write_private
 from trending.errors import ConfigurationConflict
+from trending.private_file import write_private
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:

@@ -210,7 +210,8 @@ def _versions(lab: Lab) -> Finding:
         return down("versions", error)
     if evidence := warning(version):
         return Finding("versions", Verdict.WARNING, evidence, "make up PROFILE=kraft NAME=another", version=version)
-    return Finding("versions", Verdict.HEALTHY, f"Kafka {version or 'of unknown version'}, no known hole", version=version)
+    words = f"Kafka {version}, no known hole" if version else "the brokers do not tell their version, so no hole can be named"
+    return Finding("versions", Verdict.HEALTHY, words, version=version)
 
 
 def examine_compose(stack: ComposeStack, clock: Clock | None = None) -> list[Finding]:

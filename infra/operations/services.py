@@ -123,6 +123,7 @@ def check_start(settings: LabSettings) -> None:
 def check_own_start(settings: LabSettings) -> None:
     """Raise as ``check_start`` does, for a stack that gets a name of its own, and free ports where none was chosen."""
     check_machine(settings.stack)
+    check_access(settings)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     check_store(StackPaths.of(settings.stack.name), settings)
     if settings.stack.port != StackSettings().port:

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from infra.console.crash_reports import run_reported
 from infra.host.environment import built_environment, proxies
 from infra.host.paths import lab_home
-from infra.supervision.private_files import write_private
 from trending.errors import NotReady
+from trending.private_file import write_private
 
 KEPT_SECONDS = 2 * 24 * 3600
 """Flow runs with their logs and artifacts, and events, are deleted when they are older."""

@@ -32,8 +32,8 @@ from infra.prefect_services.supervision import (
 )
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
-from infra.supervision.private_files import write_private
 from trending.errors import NotReady
+from trending.private_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from filelock import FileLock, Timeout
 
 from infra.host.paths import lab_home, short_hash
 from infra.prefect_services.credentials import services_directory
-from infra.supervision.private_files import write_private
 from infra.supervision.supervisor import Supervisor
 from trending.errors import StackBusy
+from trending.private_file import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

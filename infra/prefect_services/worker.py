@@ -14,7 +14,7 @@ from infra.prefect_services.credentials import PrefectServer, client_secrets, pr
 from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS
 from infra.prefect_services.supervision import WORKER, note_serving, services_held, services_supervisor, worker_note
 from infra.stack.declaration import Program
-from infra.supervision.private_files import write_private
+from trending.private_file import write_private
 
 if TYPE_CHECKING:
     from infra.supervision.supervisor import ProgramStatus

@@ -25,9 +25,9 @@ from infra.host.processes import end_processes, free_port, stack_processes
 from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
-from infra.supervision.private_files import write_private
 from infra.supervision.supervisor import Supervisor
 from trending.errors import NotReady, PrerequisiteMissing
+from trending.private_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

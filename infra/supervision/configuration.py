@@ -14,8 +14,9 @@ from infra.host.paths import BUDGET_FILE, require_usable_path
 from infra.host.processes import COMPONENT_VARIABLE
 from infra.supervision.budget import NAME as BUDGET
 from infra.supervision.control_socket import CONFIGURATION, DIRECTORY, place_socket
-from infra.supervision.private_files import write_environment, write_private
+from infra.supervision.private_files import write_environment
 from trending.errors import ConfigurationConflict, DamagedFile, InvalidInput
+from trending.private_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Files that only the user may read, and starting a program with its environment from one.
+"""Starting a program with its environment from a file that only the user may read.
 
 ``python -m infra.supervision.private_files FILE COMMAND …`` becomes the command. This keeps credentials out of supervisord's
 configuration, which an error message may quote, and allows values that the configuration cannot contain.
@@ -12,17 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trending.private_file import write_private
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, not even for a moment."""
-    fresh = path.with_name(f"{path.name}.fresh")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 def write_environment(path: Path, environment: Mapping[str, str]) -> None:

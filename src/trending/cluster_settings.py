@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
 from trending.access.settings import HOST, is_loopback
-from trending.sections import Section
+from trending.sections import LocalPath, Section
 
 LOCAL = re.compile(r"local\[(\*|[1-9][0-9]{0,2})\]")
 LOCAL_CLUSTER = re.compile(r"local-cluster\[([1-9][0-9]?),([1-9][0-9]?),([1-9][0-9]{2,5})\]")
@@ -45,7 +44,7 @@ class ClusterSettings(Section):
         description="Python of the executors, of the driver's minor version: a name on their path, or an absolute path. Empty "
         "means python3.N for the driver's N.",
     )
-    spark_properties: str | None = Field(
+    spark_properties: LocalPath = Field(
         None,
         description="Path of a file of Spark's properties for a cluster (mode 0600): spark.authenticate.secret, images, a "
         "namespace. What the job itself sets is not taken from there.",
@@ -58,12 +57,6 @@ class ClusterSettings(Section):
             msg = f"{value!r} is no master: local[N], local-cluster[executors,cores,MiB], spark://host:port, k8s://… or yarn"
             raise ValueError(msg)
         return value
-
-    @field_validator("spark_properties")
-    @classmethod
-    def _absolute_properties(cls, value: str | None) -> str | None:
-        """Make the path absolute where it is given: the driver runs in another directory, and so does a later command."""
-        return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
     @model_validator(mode="after")
     def _driver_within_reach(self) -> Self:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -29,3 +31,11 @@ class Section(BaseModel):
             if bounds and "description" in field:
                 field["description"] = f"{field['description'].rstrip('.')}; {', '.join(bounds)}."
         return schema
+
+
+def _absolute(value: str | None) -> str | None:
+    return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
+
+
+LocalPath = Annotated[str | None, AfterValidator(_absolute)]
+"""A path of this machine, made absolute where it is given: programs run in another directory, and so does a later command."""

@@ -10,7 +10,6 @@ import os
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,7 +17,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from trending.access.settings import PROBE_TOPIC, AccessSettings
 from trending.cluster_settings import ClusterSettings
-from trending.sections import Section
+from trending.sections import LocalPath, Section
 from trending.store_url import FILE, require_store_url
 
 MINUTE_SECONDS = 60
@@ -186,15 +185,9 @@ class ProducerSettings(Section):
 
     rate: float = Field(1.0, gt=0, le=1_000_000, description="Tweets per second.")
     seed: int | None = Field(None, ge=0, description="Seed of the random tweets; empty means a new one at every start.")
-    catalogue: str | None = Field(
+    catalogue: LocalPath = Field(
         None, description="Path of a JSON file with users, phrases and weighted hashtags; empty means the built-in one."
     )
-
-    @field_validator("catalogue")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        """Make the path absolute where it is given: the producer runs in another directory, and so does a later command."""
-        return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
 
 class StreamSettings(ClusterSettings):

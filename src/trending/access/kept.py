@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from trending.access.settings import AccessSettings, SaslMechanism
 from trending.errors import ConfigurationConflict
+from trending.private_file import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,12 +71,7 @@ def keep_access(path: Path, settings: Mapping[str, str]) -> Access:
     if earlier is not None and earlier.revealed == dict(settings):
         return earlier
     access = Access(version=secrets.token_hex(4), settings={name: SecretStr(value) for name, value in settings.items()})
-    fresh = path.with_name(f"{path.name}.fresh")
-    fresh.unlink(missing_ok=True)
-    text = _Revealed(version=access.version, settings=access.revealed).model_dump_json()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
+    write_private(path, _Revealed(version=access.version, settings=access.revealed).model_dump_json())
     return access
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from enum import StrEnum
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from trending.sections import Section
+from trending.sections import LocalPath, Section
 
 HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 """A broker's address, ``host:port``; an IPv6 address stands in brackets."""
@@ -72,10 +70,10 @@ class AccessSettings(Section):
         description="Where the password is, never the password itself: env:VARIABLE, file:PATH (mode 0600) or block:NAME (a "
         "Prefect Secret block). With SSL, the password of the key in client_pem.",
     )
-    ca_file: str | None = Field(
+    ca_file: LocalPath = Field(
         None, description="Path of the PEM file with the authority that signed the brokers; empty means this machine's own list."
     )
-    client_pem: str | None = Field(
+    client_pem: LocalPath = Field(
         None, description="Path of the PEM file (mode 0600) with our key and certificate, for mutual TLS."
     )
     token_url: str = Field("", max_length=1000, description="Address at which OAUTHBEARER gets its tokens, https://…")
@@ -95,12 +93,6 @@ class AccessSettings(Section):
             msg = "it says where the secret is: env:VARIABLE, file:PATH or block:NAME"
             raise ValueError(msg)
         return value
-
-    @field_validator("ca_file", "client_pem")
-    @classmethod
-    def _absolute(cls, value: str | None) -> str | None:
-        """Make the path absolute where it is given: programs run in another directory, and so does a later command."""
-        return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

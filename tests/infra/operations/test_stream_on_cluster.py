@@ -17,8 +17,8 @@ from infra.operations import stream
 from infra.operations.epochs import counting_epoch, key_of, known_topic_id
 from infra.stack.state import write_state
 from infra.supervision.budget import Deaths
-from infra.supervision.private_files import write_private
 from trending.errors import NotReady, ServiceDied
+from trending.private_file import write_private
 from trending.settings import StreamSettings
 
 if TYPE_CHECKING:
