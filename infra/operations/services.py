@@ -103,6 +103,7 @@ def check_start(settings: LabSettings) -> None:
     check_store(paths, settings, state.cluster_id if state else "")
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
+        require_new_ports(settings)
         supervised = lab.supervisor.running()
         if not supervised and stack_processes(paths.stack_id):
             return  # its own programs, which a supervisor that died has left: preparation ends them, and then looks
@@ -118,6 +119,18 @@ def check_start(settings: LabSettings) -> None:
             require_no_compose_stack(settings.stack.name)  # which may have the port, and says more
             raise
         check_memory()
+
+
+def require_new_ports(settings: LabSettings) -> None:
+    """Raise PortTaken for a port that the recorded stack does not have yet and another process does.
+
+    A service that runs has its own; it would be made anew at the other one, and what ran before be gone.
+    """
+    state = read_state(StackPaths.of(settings.stack.name))
+    if state is not None:
+        known = assemble(state).stack.ports
+        wanted = assemble(state.model_copy(update={"settings": settings})).stack.ports
+        require_free(settings.stack.name, [port for port in wanted if port not in known])
 
 
 def check_own_start(settings: LabSettings) -> None:
@@ -143,6 +156,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_java()
     change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
     check_topic(settings)
+    require_new_ports(settings)
     lab, runtime = record(settings, say, seen)
     if found := check_store(lab.paths, settings, lab.state.cluster_id):
         say(f"the counts go to {found}")

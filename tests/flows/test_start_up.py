@@ -419,6 +419,22 @@ def test_a_topic_that_cannot_be_had_is_refused_before_anything_that_runs_is_chan
     assert open_lab("lab").settings.stack.port == port
 
 
+@pytest.mark.row(3)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_another_port_that_is_taken_is_refused_while_the_broker_runs_on_at_its_own(
+    at_once: bool,  # noqa: FBT001
+    world: World,
+) -> None:
+    up()
+    port = open_lab("lab").settings.stack.port
+    world.port_owners |= {port: PortOwner(port, 4711, "java"), port + 7: PortOwner(port + 7, 4712, "nginx")}
+    world.forget_history()
+    with pytest.raises(PortTaken, match=f"port {port + 7} is taken by nginx, pid 4712"):
+        check_start(form(port=port + 7)) if at_once else up(port=port + 7)
+    assert world.changes == []
+    assert open_lab("lab").settings.stack.port == port
+
+
 @pytest.mark.parametrize("taken", [set(), {19092}, {19092, 19093, 19191, 19192}])
 def test_the_way_past_a_taken_port_is_one_that_is_free(taken: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
     owner = PortOwner(19092, 4712, "docker-proxy")
