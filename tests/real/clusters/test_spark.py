@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 NOBODY = "10.255.255.1"
 """A private address that nobody here has."""
 SOON = 15.0
-LIFE_SECONDS = 30.0
-"""On an idle machine it is under 15; Spark itself would try for minutes."""
+TOLD_SECONDS = 60.0
+"""With the end of the job before, and on a busy machine: 20 to 37 s were measured. Spark itself would try for minutes."""
 logger = logging.getLogger(__name__)
 BASE = Path(sys.executable).resolve()
 """The interpreter that the virtual environment was made of, which knows none of its packages."""
@@ -87,14 +88,13 @@ def test_a_standalone_cluster_counts_on_when_a_worker_is_killed(stack: RealStack
 
 
 def refused(stack: RealStack, **settings: str) -> str:
-    """Bring the stream up with these settings too; return its error, and require that the driver did not live long with it."""
+    """Bring the stream up with these settings too; return its error, which must come soon. The undo starts the one before again."""
+    began = time.monotonic()
     with pytest.raises(LabError) as found:
         stack.bring_up(page_port="0", **settings)
-    beat = stack.beat("stream")
-    assert beat is not None
-    lived = stack.paths.output_file("stream", "err").stat().st_mtime - beat.started
-    logger.info("the driver lived %.1f s with %s: %s", lived, settings, found.value)
-    assert lived < LIFE_SECONDS
+    told = time.monotonic() - began
+    logger.info("told after %.1f s with %s: %s", told, settings, found.value)
+    assert told < TOLD_SECONDS
     stack.lab.supervisor.remove("stream")
     return str(found.value)
 
