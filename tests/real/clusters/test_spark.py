@@ -88,7 +88,7 @@ def test_a_standalone_cluster_counts_on_when_a_worker_is_killed(stack: RealStack
 
 
 def refused(stack: RealStack, **settings: str) -> str:
-    """Bring the stream up with these settings too; return its error, which must come soon. The undo starts the one before again."""
+    """Bring the stream up with these settings too; return its error, which comes soon. The undo starts the one before again."""
     began = time.monotonic()
     with pytest.raises(LabError) as found:
         stack.bring_up(page_port="0", **settings)
