@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra.external.listener import EXPIRED, OTHER_ADDRESS, OTHER_HOST, Listener, look_at
 from infra.kafka.client import ADMIN_SETTINGS, ClusterView, advertised, reason
-from trending.errors import AccessRefused, ConfigurationConflict, InvalidInput, LabError, NotReady
+from trending.errors import AccessRefused, ConfigurationConflict, InvalidInput, LabError, NotReady, endings_passed_on
 
 if TYPE_CHECKING:
     from trending.kafka.connection import KafkaConnection
@@ -37,6 +37,7 @@ class Entry:
             cause = "the settings of the connection cannot be used"
             raise InvalidInput(cause, reason(error), "check CA_FILE, CLIENT_PEM and KAFKA_SECRET") from None
 
+    @endings_passed_on()
     def view(self) -> ClusterView:
         """Return what the cluster says of itself once it has let us in; raises what ``explain`` returns."""
         deadline, refused_at = time.monotonic() + ENTRY_SECONDS, 0.0

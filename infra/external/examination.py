@@ -15,7 +15,7 @@ from infra.external.entry import Entry
 from infra.external.rights import Examiner, WantedTopic, require_all
 from infra.host.secret_references import no_block, private_text, read_secret
 from trending.access.kept import client_settings
-from trending.errors import InvalidInput
+from trending.errors import InvalidInput, endings_passed_on
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import READER_GROUP
 
@@ -48,6 +48,7 @@ def connection_of(access: AccessSettings, load_block: Callable[[str], SecretStr]
     )
 
 
+@endings_passed_on()
 def examine_cluster(access: AccessSettings, connection: KafkaConnection, use: Use) -> tuple[str, str]:
     """Return the cluster's id, and in words who we are there; raises with everything that is missing. Nothing is changed."""
     entry, who = Entry(connection), principal_of(access)

@@ -245,11 +245,11 @@ class BrokerClient:
             raise NotReady(cause, f"{topic} offset {places[0]}", "make status")
 
 
-@endings_passed_on()
 def _unheard_of(error: KafkaException | TimeoutError) -> bool:
     return isinstance(error, KafkaException) and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
 
+@endings_passed_on()
 def advertised(connection: KafkaConnection) -> set[str]:
     """Return the addresses that the brokers behind the bootstrap servers give for themselves; none where no broker answers.
 

@@ -15,6 +15,7 @@ from prefect.states import Failed
 
 from infra.console import crash_reports, interruptions
 from infra.console.interruptions import begun_despite_signals, finished_despite_signals, of_a_signal
+from infra.external import entry
 from infra.health.examination import _look_safely
 from infra.kafka import client
 from tasks.lab_task import lab_task, worth_retrying
@@ -119,6 +120,7 @@ class Swallowing:
         lambda: client.BrokerClient(CONNECTION).set_topic("t", {}),
         lambda: client.BrokerClient(CONNECTION).delete_topic("t", "User:a"),
         lambda: client.advertised(CONNECTION),
+        lambda: entry.Entry(CONNECTION).view(),
         lambda: log_reader.log_ends(CONNECTION, "t"),
         lambda: log_reader.offsets_at(CONNECTION, "t", 0.0),
         lambda: log_reader.topic_id(CONNECTION, "t"),
@@ -131,6 +133,7 @@ def test_a_question_to_the_broker_raises_the_signals_own_exception(
     for module in (client, log_reader):
         monkeypatch.setattr(module, "AdminClient", Swallowing)
         monkeypatch.setattr(module, "Consumer", Swallowing)
+    monkeypatch.setattr(entry, "AdminClient", Swallowing)
     with pytest.raises(Interrupted):
         ask()
 
