@@ -17,11 +17,19 @@ from infra.kafka.client import BrokerClient
 from infra.lab.assembly import Lab, record
 from infra.operations.epochs import resolve_offsets
 from infra.operations.take_down import take_down
-from infra.operations.topic import TOPIC_SETTINGS, dead_letter_topic
+from infra.operations.topic import TOPIC_SETTINGS
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.programs.specifications import ProducerSpec
-from trending.settings import LabSettings, PageSettings, ProducerSettings, RuntimeKind, StackSettings, StreamSettings
+from trending.settings import (
+    LabSettings,
+    PageSettings,
+    ProducerSettings,
+    RuntimeKind,
+    StackSettings,
+    StreamSettings,
+    dead_letter_topic,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ from infra.host.processes import end_processes
 from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.java.jars import ensure_jars
-from infra.operations.topic import dead_letter_topic
 from trending.kafka.log_reader import topic_id
 from trending.programs.specifications import StreamSpec
+from trending.settings import dead_letter_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -160,7 +160,7 @@ def choose_settings(name: str, options: Mapping[str, object], earlier: StartUpFo
 
 def arguments_of(settings: StartUpForm) -> list[str]:
     """Return the settings as command-line arguments."""
-    sections = settings.model_dump(mode="json", include={"stack", "producer", "stream", "page"})
+    sections = settings.model_dump(mode="json", exclude={"until"})
     return [_argument(name, value) for fields in sections.values() for name, value in fields.items() if value is not None]
 
 

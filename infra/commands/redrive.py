@@ -11,11 +11,11 @@ from infra.forms.parameters import RedriveForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import known_topic_id
-from infra.operations.topic import dead_letter_topic
 from trending.errors import InvalidInput, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.redrive.choice import Wish
 from trending.redrive.desk import Desk
+from trending.settings import dead_letter_topic
 from trending.text import for_make, printable
 
 if TYPE_CHECKING:

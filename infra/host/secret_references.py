@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from trending.errors import InvalidInput
+from trending.private_file import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
-"""The bits of a file's mode that let anybody else at it."""
 
 
 def no_block(name: str) -> SecretStr:

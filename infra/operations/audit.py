@@ -16,7 +16,6 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import store_place
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
-from infra.operations.topic import dead_letter_topic
 from infra.stack.state import is_held
 from trending.audit.evidence import Evidence
 from trending.audit.examination import examine_topic
@@ -31,6 +30,7 @@ from trending.kafka.probe import run_probe
 from trending.kafka.record_columns import read_columns
 from trending.producer.ledger import read_ledger
 from trending.serving.store import Store
+from trending.settings import dead_letter_topic
 from trending.stream.letters import Letters
 
 if TYPE_CHECKING:

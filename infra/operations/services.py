@@ -34,14 +34,14 @@ from infra.lab.runtime_factory import require_runtime
 from infra.lab.store import check_store
 from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import shown_group
-from infra.operations.topic import check_topic, dead_letter_topic, wanted_topics
+from infra.operations.topic import check_topic, wanted_topics
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
 from trending.access.kept import keep_access
 from trending.errors import ConfigurationConflict, PortTaken, StackAbsent
 from trending.kafka.transactions import letters_id, redrive_id
-from trending.settings import PageSettings, StackSettings
+from trending.settings import PageSettings, StackSettings, dead_letter_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,6 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import store_place, store_secrets
 from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
-from infra.operations.topic import dead_letter_topic
 from infra.spark_cluster.package import ensure_package
 from infra.spark_cluster.standalone import cluster_master, properties
 from infra.stack.state import Wanted
@@ -26,6 +25,7 @@ from trending.errors import ConfigurationConflict, Interrupted, NotReady, Servic
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
+from trending.settings import dead_letter_topic
 from trending.stream.cluster.master import require_master
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from infra.lab.assembly import Lab, assemble, note_topics, open_lab
 from infra.stack.runtime import Outcome, ServiceState
 from infra.stack.state import read_state
 from trending.errors import NotReady
+from trending.settings import dead_letter_topic
 from trending.stream.dead_letters import MAX_LETTER_BYTES
 
 if TYPE_CHECKING:
@@ -45,11 +46,6 @@ def retention(settings: StackSettings) -> dict[str, str]:
         "segment.ms": str(milliseconds // SEGMENTS),
         "segment.bytes": str(min(size // SEGMENTS, LARGEST_SEGMENT)),
     }
-
-
-def dead_letter_topic(topic: str) -> str:
-    """Return the name of the topic's dead-letter topic."""
-    return f"{topic}.dlq"
 
 
 def create_topic(stack: str) -> Outcome:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trending.access.settings import SaslMechanism, SecurityProtocol
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,8 +18,12 @@ USER = "lab"
 CLIENTS, INTERNAL, CONTROLLER = "CLIENTS", "INTERNAL", "CONTROLLER"
 """The first is not called SASL_SSL: the public image demands settings of its own where an advertised listener contains SSL://."""
 OPEN_PROTOCOLS = {"PLAINTEXT": "PLAINTEXT", INTERNAL: "PLAINTEXT", CONTROLLER: "PLAINTEXT"}
-SECURE_PROTOCOLS = {CLIENTS: "SASL_SSL", INTERNAL: "SSL", CONTROLLER: "SSL"}
-PLAIN, SCRAM = "PLAIN", "SCRAM-SHA-512"
+SECURE_PROTOCOLS = {
+    CLIENTS: SecurityProtocol.SASL_SSL.value,
+    INTERNAL: SecurityProtocol.SSL.value,
+    CONTROLLER: SecurityProtocol.SSL.value,
+}
+PLAIN, SCRAM = SaslMechanism.PLAIN.value, SaslMechanism.SCRAM_SHA_512.value
 
 
 def security_properties(brokers: Iterable[str]) -> dict[str, str]:

@@ -1,12 +1,16 @@
-"""A file that only its user may read."""
+"""Files that only their user may read."""
 
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""The bits of a file's mode that let anybody but its user at it."""
 
 
 def write_private(path: Path, text: str) -> None:

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from trending.access.settings import PROBE_TOPIC, AccessSettings
-from trending.cluster_settings import ClusterSettings
 from trending.sections import LocalPath, Section
+from trending.spark_settings import SparkSettings
 from trending.store_url import FILE, require_store_url
 
 MINUTE_SECONDS = 60
@@ -69,6 +69,11 @@ WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
 
 In event mode it is 5 s wider than the lateness rule, because an accepted timestamp may lie 5 s ahead (SPEC, section 4). The
 length of a window is no part of it: tweets are late, and windows over, by their window's end."""
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Return the name of the topic's dead-letter topic."""
+    return f"{topic}.dlq"
 
 
 class StackSettings(Section):
@@ -190,7 +195,7 @@ class ProducerSettings(Section):
     )
 
 
-class StreamSettings(ClusterSettings):
+class StreamSettings(SparkSettings):
     """The Spark Structured Streaming job."""
 
     window_time: WindowTime = Field(
@@ -340,6 +345,13 @@ class LabSettings(Section):
         if self.stream.elsewhere and not external:
             msg = f"spark_master {self.stream.spark_master} has executors elsewhere, and this stack's brokers are on loopback: "
             msg += "it needs runtime external"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _probe_apart_from_tweets(self) -> Self:
+        if self.access.probe_topic in {self.stack.topic, dead_letter_topic(self.stack.topic)}:
+            msg = f"probe_topic {self.access.probe_topic} has the stack's own records: the readiness probe needs another"
             raise ValueError(msg)
         return self
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 JAAS = "sasl.jaas.config"
-TOKENS = "sasl.oauthbearer.token.endpoint.url"
 _SECURITY = "org.apache.kafka.common.security"
 MODULES = {
     "PLAIN": f"{_SECURITY}.plain.PlainLoginModule",

@@ -15,8 +15,8 @@ from trending.stream.cluster.executors import (
     LOGGING,
     cluster_log,
     cluster_options,
-    enter_cluster,
     require_executors,
+    set_environment,
     watch_master,
 )
 from trending.stream.cluster.master import require_master
@@ -75,7 +75,7 @@ def build_session(spec: StreamSpec) -> SparkSession:
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     options = [*DRIVER_OPTIONS, f'"-Djava.io.tmpdir={spec.scratch}"']
     if settings.on_cluster:
-        enter_cluster(spec)
+        set_environment(spec)
         options += [f'"-Dlog4j2.configurationFile={LOGGING.as_uri()}"', f'"-Dtrending.cluster.log={cluster_log(spec)}"']
         own = cluster_options(spec)
     else:

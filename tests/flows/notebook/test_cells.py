@@ -133,6 +133,20 @@ def test_the_arguments_say_exactly_the_settings(*, secure: bool) -> None:
     assert module.parse(StartUpForm, arguments_of(settings), "up") == settings
 
 
+def test_the_arguments_say_where_the_cluster_and_the_store_are() -> None:
+    options = {
+        "runtime": "external",
+        "bootstrap": "localhost:9093",
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "kafka_user": "lab",
+        "kafka_secret": "env:KAFKA_PASSWORD",
+        "store_url": "postgresql+psycopg://lab@localhost:5432/lab",
+    }
+    settings = choose_settings("notebook-1", options, None)
+    assert module.parse(StartUpForm, arguments_of(settings), "up") == settings
+
+
 def test_a_window_of_another_clocks_future_is_not_the_current_one(commands: Commands) -> None:
     notebook = open_notebook()
     count(notebook.paths, {(0, "#Spark"): 3, (60 * 10**9, "#future"): 1})

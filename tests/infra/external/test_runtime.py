@@ -94,7 +94,6 @@ def test_and_never_broken(tmp_path: Path) -> None:
 
 
 def test_only_topics_that_it_has_made_are_deleted_and_only_when_asked_to(tmp_path: Path, cluster: type[FakeClient]) -> None:
-    keep_access(StackPaths(tmp_path, "lab").access, {}) if StackPaths(tmp_path, "lab").run.mkdir(parents=True) else None
     lab = opened(tmp_path, tweets="1", letters="another by now", gone="9")
     lab.destroy(volumes=False)
     assert set(cluster.topics) == {"tweets", "letters", "theirs"}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from fakes.plain import FIRST_PORT
-from fakes.world import World
 
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE, free_port, stack_processes
@@ -21,14 +20,9 @@ from trending.errors import ConfigurationConflict, LabError, PortTaken, StackAbs
 from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
+    from fakes.world import World
+
     from infra.lab.assembly import Lab
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
-    made.put_in_place(monkeypatch)
-    return made
 
 
 def settings(**stack: Any) -> LabSettings:

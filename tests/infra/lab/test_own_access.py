@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.supervisor import FakeSupervisor
-from fakes.world import World
 
 from infra.embedded.runtime import EmbeddedRuntime
 from infra.kafka.broker_secrets import secret_files, secret_properties
@@ -25,14 +24,9 @@ from trending.programs.specifications import ProgramSpec
 from trending.settings import LabSettings, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
+    from fakes.world import World
+
     from infra.lab.assembly import Lab
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
-    made.put_in_place(monkeypatch)
-    return made
 
 
 def settings(**stack: Any) -> LabSettings:

@@ -19,6 +19,7 @@ from infra.operations.epochs import counting_epoch, known_topic_id
 from infra.operations.services import check_access, enter_cluster
 from infra.operations.stream import stream_spec, submit_stream
 from infra.operations.topic import create_topic
+from infra.operations.undo import found_before, undo
 from infra.stack.runtime import Outcome
 from infra.stack.state import read_state
 from trending.access.settings import AccessSettings
@@ -141,8 +142,9 @@ def test_it_is_looked_at_before_anything_starts(cluster: Cluster, monkeypatch: p
     assert [each.name for each in use.topics] == ["tweets_topic", "tweets_topic.dlq", "trending_probe"]
     assert use.group == "lab-stream"
     monkeypatch.setattr(services, "examine_cluster", refuse)
-    with pytest.raises(AccessRefused):
-        services.check_start(settings())
+    for check in (services.check_start, services.check_own_start):
+        with pytest.raises(AccessRefused):
+            check(settings())
 
 
 def test_the_ids_of_a_job_that_runs_are_left_alone(cluster: Cluster, world: World) -> None:
@@ -199,3 +201,14 @@ def test_the_job_gets_in_the_same_way() -> None:
     options = spec.connection.spark_options()
     assert options["kafka.security.protocol"] == "SASL_SSL"
     assert 'password="canary-7"' in options["kafka.sasl.jaas.config"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_topics_made_by_a_start_that_fails_on_a_stack_that_was_there_stay_recorded() -> None:
+    entered()
+    before = found_before("lab")
+    create_topic("lab")
+    undo("lab", before, ConfigurationConflict("no"))
+    state = read_state(open_lab("lab").paths)
+    assert state is not None
+    assert "tweets_topic" in state.topics_made

@@ -83,6 +83,13 @@ def test_external_and_bootstrap_go_together() -> None:
     assert LabSettings().bootstrap == "localhost:9092"
 
 
+@pytest.mark.parametrize("topic", ["tweets", "tweets.dlq"])
+def test_the_probe_writes_to_no_topic_of_records(topic: str) -> None:
+    stack = StackSettings(runtime=RuntimeKind.EXTERNAL, topic="tweets")
+    with pytest.raises(ValidationError, match="the readiness probe needs another"):
+        LabSettings(stack=stack, access=AccessSettings(bootstrap="localhost:9092", probe_topic=topic))
+
+
 def test_an_external_cluster_has_as_many_brokers_as_it_has() -> None:
     assert StackSettings(runtime=RuntimeKind.EXTERNAL, replication=3).replication == 3
     with pytest.raises(ValidationError, match="replication 3 needs as many brokers"):

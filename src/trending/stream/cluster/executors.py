@@ -78,7 +78,7 @@ def cluster_options(spec: StreamSpec) -> dict[str, str]:
     }
 
 
-def enter_cluster(spec: StreamSpec) -> None:
+def set_environment(spec: StreamSpec) -> None:
     """Set this process's environment as PySpark reads it for a cluster; call it before a session is built."""
     os.environ["PYSPARK_PYTHON"] = executor_python(spec)
     if spec.settings.imitated:

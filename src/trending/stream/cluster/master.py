@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trending.errors import ConfigurationConflict, NotReady
+from trending.private_file import OTHERS
 
 if TYPE_CHECKING:
-    from trending.cluster_settings import ClusterSettings
+    from trending.spark_settings import SparkSettings
 
 CONNECT_SECONDS = 3.0
 _AUTHENTICATED = re.compile(r"^\s*spark\.authenticate(?:\s*[=:]\s*|\s+)true\s*$", re.MULTILINE)
-_OTHERS = 0o077
 
 
-def require_master(settings: ClusterSettings) -> None:
+def require_master(settings: SparkSettings) -> None:
     """Raise NotReady unless one of the masters takes a connection, ConfigurationConflict for a driver that anybody could call.
 
     Spark itself tries for a minute and then says that all masters are unresponsive.
@@ -36,7 +36,7 @@ def require_master(settings: ClusterSettings) -> None:
         raise NotReady(cause, "; ".join(silent), "start it (make spark-cluster starts one here), or give another SPARK_MASTER")
 
 
-def _require_authentication(settings: ClusterSettings) -> None:
+def _require_authentication(settings: SparkSettings) -> None:
     """Require that beyond loopback only those who know a secret may call the driver, which runs what it is sent."""
     text = ""
     if settings.spark_properties:
@@ -47,7 +47,7 @@ def _require_authentication(settings: ClusterSettings) -> None:
         except (OSError, UnicodeDecodeError) as error:
             cause = f"the file of Spark's properties {path} cannot be read"
             raise ConfigurationConflict(cause, str(error), "give another SPARK_PROPERTIES") from error
-        if mode & _OTHERS and "secret" in text:
+        if mode & OTHERS and "secret" in text:
             cause = f"others can read {path}, which has a secret in it"
             raise ConfigurationConflict(cause, f"mode {mode & 0o777:o}", f"chmod 600 '{path}'")
     if settings.called_beyond_loopback and not _AUTHENTICATED.search(text):

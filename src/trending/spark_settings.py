@@ -19,7 +19,7 @@ YARN = re.compile("yarn")
 EVERY_CORE = "local[*]"
 
 
-class ClusterSettings(Section):
+class SparkSettings(Section):
     """The master of the streaming job, and how its executors find the driver and a Python."""
 
     spark_master: str = Field(
