@@ -42,6 +42,7 @@ SET_UP_HERE := $(shell test ! -e $(VENV)/.complete || test $(call quoted,$(PLACE
 relocation:
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV)
 
+# The file keeps the lock it was made from: what a newer lock has no more would stay installed otherwise, and be imported by others.
 # The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
 $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)
 	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
@@ -49,9 +50,11 @@ $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,reloc
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV) own
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@gone=$$(sed -n 's/==.*//p' $@ requirements.lock requirements.lock 2>/dev/null | sort | uniq -u); \
+	  test -z "$$gone" || $(PY) -m pip uninstall --quiet --yes $$gone
 	@$(PY) -c 'import os, site; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{os.getcwd()}\n{os.getcwd()}/src\n")'
 	@$(PY) -m infra.java.jars
-	@rm -f $@ && touch $@
+	@cp requirements.lock $@
 
 setup: $(VENV)/.complete jars archives ## virtual environment, jars, class archives
 

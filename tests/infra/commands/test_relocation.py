@@ -152,3 +152,21 @@ def test_a_command_refuses_to_run_with_the_code_of_another_checkout(monkeypatch:
     monkeypatch.setattr("trending.__file__", str(tmp_path / "src" / "trending" / "__init__.py"))
     with pytest.raises(ConfigurationConflict, match=f"runs the code of {tmp_path}"):
         terminal.require_own_code()
+
+
+def test_what_the_lock_had_and_has_no_more_is_uninstalled_and_nothing_else(original: Path) -> None:
+    pip = path_file(original).parent / "pip" / "__main__.py"
+    pip.parent.mkdir()
+    pip.write_text("import sys; print(*sys.argv[1:])\n")
+    lock = (original / "requirements.lock").read_text()
+    line = next(each for each in lock.splitlines() if "==" in each)
+    (original / ".venv/.complete").write_text(f"{lock}\nslow-parser==1.2.0 \\\n    --hash=sha256:0\nother==2\n")
+    (original / "requirements.lock").write_text(lock.replace(line, f"newcomer==1.0 \\\n{line}", 1))
+    os.utime(original / "requirements.lock", (2_000_000_000, 2_000_000_000))
+    command = ["make", "-n", ".venv/.complete", f"PYTHON={sys.executable}"]
+    steps = subprocess.run(command, cwd=original, capture_output=True, text=True, check=True).stdout
+    step = "gone=" + steps.split("gone=", 1)[1].split("trending-lab.pth", 1)[0].rsplit("\n", 1)[0]
+    done = subprocess.run(step, cwd=original, shell=True, capture_output=True, text=True, check=True)  # noqa: S602 - make's own line
+    assert done.stdout.split() == ["uninstall", "--quiet", "--yes", "other", "slow-parser"]
+    (original / ".venv/.complete").write_text(lock)
+    assert subprocess.run(step, cwd=original, shell=True, capture_output=True, text=True, check=True).stdout == ""  # noqa: S602
