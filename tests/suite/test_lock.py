@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from infra.host.paths import CHECKOUT
 
+pytestmark = pytest.mark.thorough
 PYTHONS = ("3.11.0", "3.11.2", "3.12.0", "3.13.0")
 """Debian 12 has 3.11.2; redis wants one package more below 3.11.3, and the lock was made with 3.11.7."""
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -16,6 +16,7 @@ from trending.errors import LabError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
 COMMITTED = documents.SBOM.read_text(encoding="utf-8")
 BILL: dict[str, Any] = json.loads(COMMITTED)
 PARTS = {part["purl"]: part for part in BILL["components"]}

@@ -152,6 +152,7 @@ def test_each_step_of_a_command_may_raise_anything(
 ) -> None:
     assert java17.exists()
     monkeypatch.setenv("TRENDING_RUNTIME", "embedded")
+    monkeypatch.setenv("TRENDING_PORT", str(lab_stack().port))
     command = COMMANDS[name]
     steps = steps_of(command, home)
     assert steps

@@ -307,6 +307,7 @@ def test_the_keeper_interrupts_the_notebooks_commands_and_only_those() -> None:
             process.wait()
 
 
+@pytest.mark.thorough
 def test_a_take_down_that_fails_leaves_its_words(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notebook_keeper, "commands_of", lambda _mark: [])
     notebook_keeper.clean_up("Not A Name", "m")

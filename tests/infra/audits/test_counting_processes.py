@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Program = Callable[..., list[str]]
 
+pytestmark = pytest.mark.thorough
 PROGRAM = """
 import os, pickle, sys, time
 {first}

@@ -101,6 +101,7 @@ def test_a_signal_that_was_dropped_is_delivered_again(dropper: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
 
 
+@pytest.mark.thorough
 def test_so_is_one_that_prefect_handles() -> None:
     done = run("a weak reference's callback", FLOW)
     assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")

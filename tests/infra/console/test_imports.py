@@ -27,6 +27,7 @@ def test_an_interruption_while_libraries_are_imported_is_one_line(module: str, t
     assert done.stderr == "interrupted\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.row(36)
 @pytest.mark.usefixtures("home")
 def test_a_setting_that_prefects_import_refuses_is_one_line() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.plain import lab_stack
 from fakes.supervisor import FakeSupervisor
 
 from infra.embedded.runtime import EmbeddedRuntime
@@ -21,7 +22,7 @@ from infra.supervision.configuration import write_configuration, write_program
 from trending.access.java_client import java_settings
 from trending.errors import ConfigurationConflict
 from trending.programs.specifications import ProgramSpec
-from trending.settings import LabSettings, RuntimeKind, StackSettings
+from trending.settings import LabSettings
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def settings(**stack: Any) -> LabSettings:
-    return LabSettings(stack=StackSettings(**{"name": "lab", "runtime": RuntimeKind.EMBEDDED, "secure": True, **stack}))
+    return LabSettings(stack=lab_stack(**{"secure": True, **stack}))
 
 
 def made(**stack: Any) -> Lab:

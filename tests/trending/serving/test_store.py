@@ -162,6 +162,7 @@ def test_a_reject_is_booked_once_by_its_place(store: Store) -> None:
     assert counting.rejects(store) == {(0, "late"): array("q", [9, 10]), (1, "tombstone"): array("q", [4])}
 
 
+@pytest.mark.thorough
 @pytest.mark.row(34)
 def test_rejects_take_a_row_a_partition_batch_and_reason_whatever_their_number(store: Store, path: Path) -> None:
     flood = [Rejects.of(partition, reason, range(first, 200_000, 2)) for partition in (0, 1) for first, reason in enumerate("ab")]

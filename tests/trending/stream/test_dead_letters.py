@@ -174,6 +174,7 @@ def flood(kafka: FakeKafka, records: int, partitions: int = 1) -> list[Rejects]:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.row(34)
 def test_of_a_flood_the_first_get_letters_and_the_rest_a_summary_for_each_reason(kafka: FakeKafka) -> None:
     rejects = flood(kafka, LETTERS + 5, partitions=2)

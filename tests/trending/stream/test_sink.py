@@ -318,6 +318,7 @@ def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
     assert replace(batch, tweets=expected) == Batch(4, 1.5, expected, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3})
 
 
+@pytest.mark.thorough
 @pytest.mark.row(23)
 def test_a_batch_of_many_hashtags_is_never_all_objects_at_once(desk: Desk) -> None:
     """A batch may have half a million. As rows of the store, and as tuples and dictionaries, they once took 0.9 kB each."""
