@@ -14,7 +14,7 @@ from infra.lab.store import store_exists, store_place
 from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError, NotOurs, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.postgresql.place import PostgresPlace
-from trending.settings import MINUTE_SECONDS
+from trending.settings import MINUTE_SECONDS, Spelling
 from trending.stream.checkpoint import batch_ends, first_offsets
 from trending.stream.soundness import damaged_by, numbered
 
@@ -50,12 +50,15 @@ def key_of(lab: Lab, topic: str, version: str = JOB_VERSION) -> str:
     """Return everything that makes a checkpoint unusable for another job, in one string.
 
     That is the cluster and the id of the topic (one made anew starts at 0 again), the job's version, its window time and
-    partitioning, and the length of its windows. The usual length is not named: checkpoints older than the setting go on.
+    partitioning, the length of its windows and the hashtags' spelling. The usual length and spelling are not named: checkpoints
+    older than these settings go on.
     """
     stream = lab.settings.stream
     parts = [lab.state.cluster_id, topic, version, stream.window_time.value, str(stream.shuffle_partitions)]
     if stream.window_seconds != MINUTE_SECONDS:
         parts.append(f"{stream.window_seconds}s")
+    if stream.hashtag_spelling is not Spelling.EXACT:
+        parts.append(stream.hashtag_spelling.value)
     return "|".join(parts)
 
 

@@ -56,12 +56,23 @@ class WindowTime(StrEnum):
     EVENT = "event"
 
 
+class Spelling(StrEnum):
+    """Whether spellings of a hashtag are told apart."""
+
+    EXACT = "exact"
+    FOLDED = "folded"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How tweets are counted: by which time, in windows of how many seconds. Counts by different rules are never added."""
+    """How tweets are counted: by which time, in windows of how many seconds, under which spelling of a hashtag.
+
+    Counts by different rules are never added.
+    """
 
     window_time: WindowTime = WindowTime.ARRIVAL
     window_seconds: int = MINUTE_SECONDS
+    spelling: Spelling = Spelling.EXACT
 
 
 WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
@@ -208,6 +219,11 @@ class StreamSettings(SparkSettings):
         description="Length of a window, a divisor of 3600. Another length begins a new epoch, and windows of two lengths are "
         "never added.",
     )
+    hashtag_spelling: Spelling = Field(
+        Spelling.EXACT,
+        description="exact: #IA and #ia are two hashtags; folded: they are one, and so are composed and combining accents and "
+        "blanks around. Another one begins a new epoch.",
+    )
     trigger_seconds: float = Field(10.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
     shuffle_partitions: int = Field(
         default_factory=lambda: min(os.cpu_count() or 2, 16),
@@ -267,7 +283,7 @@ class StreamSettings(SparkSettings):
     @property
     def rule(self) -> Rule:
         """How the job counts tweets."""
-        return Rule(self.window_time, self.window_seconds)
+        return Rule(self.window_time, self.window_seconds, self.hashtag_spelling)
 
 
 class PageSettings(Section):

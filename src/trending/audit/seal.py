@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from trending.audit.recounting.sequences import SequenceRanges, by_run
 from trending.producer.known import Known, KnownRun
 from trending.serving.pruning import Summarised  # noqa: TC001 - read at run time by pydantic
-from trending.settings import WindowTime  # noqa: TC001 - as above
+from trending.settings import Rule, Spelling, WindowTime
 from trending.tweets.rule import window_start
 
 if TYPE_CHECKING:
@@ -60,16 +60,12 @@ class SealedEpoch:
     starts: dict[int, int]
     ends: dict[int, int]
     last_batch: int
+    spelling: Spelling = Spelling.EXACT
 
     def is_of(self, epoch: Epoch) -> bool:
         """Whether the store's epoch is this one, and has gone on from here or stands here still."""
-        rule = epoch.rule.window_time, epoch.rule.window_seconds
-        same = (epoch.checkpoint, *rule, dict(epoch.starts)) == (
-            self.checkpoint,
-            self.window_time,
-            self.window_seconds,
-            self.starts,
-        )
+        rule = Rule(self.window_time, self.window_seconds, self.spelling)
+        same = (epoch.checkpoint, epoch.rule, dict(epoch.starts)) == (self.checkpoint, rule, self.starts)
         counted = epoch.counted_to()
         return same and all(counted.get(part, 0) >= end for part, end in self.ends.items())
 

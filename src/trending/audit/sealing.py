@@ -298,7 +298,13 @@ def require_letters_behind(seal: Seal, letters: Letters) -> None:
 def _sealed(epoch: Epoch) -> SealedEpoch:
     rule = epoch.rule
     return SealedEpoch(
-        epoch.checkpoint, rule.window_time, rule.window_seconds, dict(epoch.starts), epoch.counted_to(), last_batch(epoch)
+        epoch.checkpoint,
+        rule.window_time,
+        rule.window_seconds,
+        dict(epoch.starts),
+        epoch.counted_to(),
+        last_batch(epoch),
+        rule.spelling,
     )
 
 

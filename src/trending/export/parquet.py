@@ -14,7 +14,7 @@ from trending.opened_store import watched_store
 from trending.serving.counts import RANKING
 from trending.serving.others import LOOKED_AT
 from trending.serving.ranking_query import RuleCounts
-from trending.serving.store import EPOCHS
+from trending.settings import Rule, Spelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from trending.opened_store import StorePlace
     from trending.serving.ranking_query import Window
-    from trending.settings import Rule
 
 _START = pa.field("window_start", pa.timestamp("s", tz="UTC"), nullable=False)
 RANKING_SCHEMA = pa.schema(
@@ -56,7 +55,8 @@ def export_final(place: StorePlace, directory: Path) -> dict[Path, int]:
 
 
 def _export(connection: Connection, rule: Rule, directory: Path) -> dict[Path, int]:
-    name = f"{rule.window_time}-{rule.window_seconds}s.parquet"
+    spelling = "" if rule.spelling is Spelling.EXACT else f"-{rule.spelling}"
+    name = f"{rule.window_time}-{rule.window_seconds}s{spelling}.parquet"
     ranking, windows = directory / f"ranking-{name}", directory / f"windows-{name}"
     fresh = [path.with_name(f".{path.name}.fresh") for path in (ranking, windows)]
     rows = {ranking: 0, windows: 0}
@@ -78,10 +78,8 @@ def _export(connection: Connection, rule: Rule, directory: Path) -> dict[Path, i
 
 def _final(connection: Connection, rule: Rule) -> Iterator[Window]:
     """Yield the windows of a rule that Spark's query has passed, in order of time: none of them can grow any more."""
-    epochs = EPOCHS.epochs.c
-    of_rule = select(epochs.checkpoint).where(
-        epochs.window_time == rule.window_time.value, epochs.window_seconds == rule.window_seconds
-    )
+    counts = RuleCounts(connection, rule)
+    of_rule = counts.checkpoints
     passed = connection.execute(
         select(func.max(LOOKED_AT.c.window_start)).where(LOOKED_AT.c.checkpoint.in_(of_rule))
     ).scalar_one()
@@ -89,7 +87,6 @@ def _final(connection: Connection, rule: Rule) -> Iterator[Window]:
         return
     start = RANKING.c.window_start
     query = select(start).where(RANKING.c.checkpoint.in_(of_rule), start <= passed).distinct().order_by(start)
-    counts = RuleCounts(connection, rule)
     for each in connection.execute(query).scalars().all():
         window = counts.window(each)
         if window is not None:

@@ -10,7 +10,7 @@ from trending.page.pace import rates
 from trending.page.window import WindowStage, name_of, stage_of
 from trending.serving.slide import SLIDE_SECONDS, slide_starts
 from trending.serving.trends import UNKNOWN
-from trending.settings import MINUTE_SECONDS
+from trending.settings import MINUTE_SECONDS, Spelling
 from trending.text import local_time, printable
 
 if TYPE_CHECKING:
@@ -172,7 +172,9 @@ def query_of(window: Window) -> str:
 
 def _choice(window: Window, zone: ZoneInfo | None, *, named: bool = False) -> dict[str, Any]:
     shown = local_time(window.start, zone)[: _shown_to(window.seconds)]
-    return {"label": f"{shown} · {window.seconds} s, {window.rule.window_time}" if named else shown, "tweets": window.tweets}
+    spelling = "" if window.rule.spelling is Spelling.EXACT else f", {window.rule.spelling}"
+    rule = f" · {window.seconds} s, {window.rule.window_time}{spelling}" if named else ""
+    return {"label": f"{shown}{rule}", "tweets": window.tweets}
 
 
 def _shown_to(seconds: int) -> int:

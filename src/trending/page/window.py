@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import product, starmap
 from typing import TYPE_CHECKING
 
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, Spelling, WindowTime
 from trending.tweets.rule import LATE_AFTER
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ def stage_of(window: Window | Slide, read_until: float, now: float) -> WindowSta
 
 def name_of(rule: Rule) -> str:
     """Return a rule as the page's addresses name it."""
-    return f"{rule.window_time}-{rule.window_seconds}"
+    return f"{rule.window_time}-{rule.window_seconds}" + ("" if rule.spelling is Spelling.EXACT else f"-{rule.spelling}")
 
 
 def rule_named(name: str) -> Rule | None:
     """Return the rule of that name, or None where there is none such."""
-    rules = (Rule(time, seconds) for time in WindowTime for seconds in WINDOW_LENGTHS)
+    rules = starmap(Rule, product(WindowTime, WINDOW_LENGTHS, Spelling))
     return next((rule for rule in rules if name_of(rule) == name), None)
 
 

@@ -34,16 +34,16 @@ _MARK = Table(
 _VIEW = """
 CREATE OR REPLACE VIEW trending_ranking AS
 WITH seen AS (
-  SELECT e.window_time, e.window_seconds, max(l.window_start) AS passed
-  FROM looked_at l JOIN epochs e USING (checkpoint) GROUP BY e.window_time, e.window_seconds
+  SELECT e.window_time, e.window_seconds, e.spelling, max(l.window_start) AS passed
+  FROM looked_at l JOIN epochs e USING (checkpoint) GROUP BY e.window_time, e.window_seconds, e.spelling
 )
 SELECT '{stack}'::text AS stack, to_timestamp(r.window_start) AS window_start, e.window_seconds, e.window_time,
   row_number() OVER (
-    PARTITION BY e.window_time, e.window_seconds, r.window_start ORDER BY sum(r.tweets) DESC, r.hashtag
+    PARTITION BY e.window_time, e.window_seconds, e.spelling, r.window_start ORDER BY sum(r.tweets) DESC, r.hashtag
   ) AS rank,
-  r.hashtag, sum(r.tweets)::bigint AS tweets, coalesce(r.window_start <= s.passed, false) AS final
-FROM ranking r JOIN epochs e USING (checkpoint) LEFT JOIN seen s USING (window_time, window_seconds)
-GROUP BY e.window_time, e.window_seconds, r.window_start, r.hashtag, s.passed
+  r.hashtag, sum(r.tweets)::bigint AS tweets, coalesce(r.window_start <= s.passed, false) AS final, e.spelling
+FROM ranking r JOIN epochs e USING (checkpoint) LEFT JOIN seen s USING (window_time, window_seconds, spelling)
+GROUP BY e.window_time, e.window_seconds, e.spelling, r.window_start, r.hashtag, s.passed
 """
 """Each window's ranking, for whoever asks in SQL; it is final once Spark's query has passed it."""
 

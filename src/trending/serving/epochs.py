@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, func, select
 
 from trending.dialects import Name, insert, write_alone
 from trending.errors import REBUILD, ConfigurationConflict
-from trending.settings import Rule, WindowTime
+from trending.settings import Rule, Spelling, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def tables_of(metadata: MetaData, batches: Table) -> EpochTables:
         Column("topic_id", Name, nullable=False),
         Column("window_time", Name, nullable=False),
         Column("window_seconds", Integer, nullable=False),
+        Column("spelling", Name),
         Column("closed", Boolean, nullable=False),
     )
     offsets = Table(
@@ -77,6 +78,12 @@ def tables_of(metadata: MetaData, batches: Table) -> EpochTables:
         Column("end_offset", BigInteger),
     )
     return EpochTables(epochs, offsets, batches)
+
+
+def rule_of(row: Row[Any]) -> Rule:
+    """Return the rule of an epoch's row; one of a store made before 2026-11-30 has no spelling, or no such column."""
+    spelling = row._mapping.get("spelling")  # noqa: SLF001 - SQLAlchemy's public name, as its documentation has it
+    return Rule(WindowTime(row.window_time), row.window_seconds, Spelling(spelling or Spelling.EXACT))
 
 
 def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
@@ -98,7 +105,7 @@ def read(connection: Connection, tables: EpochTables) -> tuple[Epoch, ...]:
             row.topic_id,
             starts.get(row.checkpoint, {}),
             ends.get(row.checkpoint, {}),
-            Rule(WindowTime(row.window_time), row.window_seconds),
+            rule_of(row),
             last.get(row.checkpoint),
             row.closed,
         )
@@ -130,6 +137,7 @@ def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoc
             topic_id=fresh.topic_id,
             window_time=fresh.rule.window_time.value,
             window_seconds=fresh.rule.window_seconds,
+            spelling=fresh.rule.spelling.value,
             closed=False,
         )
     )

@@ -14,6 +14,7 @@ from trending.dialects import Name, has_table, insert
 from trending.errors import REBUILD, ConfigurationConflict
 from trending.serving import epochs
 from trending.serving.counts import RANKING, metadata
+from trending.settings import Spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -183,9 +184,11 @@ def require_whole(connection: Connection, tables: EpochTables, checkpoint: str, 
     if not windows:
         return
     rules = tables.epochs.c
-    rule = select(rules.window_time, rules.window_seconds).where(rules.checkpoint == checkpoint).subquery()
+    rule = select(rules.window_time, rules.window_seconds, rules.spelling).where(rules.checkpoint == checkpoint).subquery()
     of_rule = select(rules.checkpoint).where(
-        rules.window_time == rule.c.window_time, rules.window_seconds == rule.c.window_seconds
+        rules.window_time == rule.c.window_time,
+        rules.window_seconds == rule.c.window_seconds,
+        func.coalesce(rules.spelling, Spelling.EXACT.value) == func.coalesce(rule.c.spelling, Spelling.EXACT.value),
     )
     query = select(OTHERS.c.window_start).where(OTHERS.c.checkpoint.in_(of_rule), OTHERS.c.window_start >= min(windows))
     trimmed = set(connection.execute(query).scalars()).intersection(windows)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import column, func, select, table
+from sqlalchemy import column, func, literal_column, select, table
 
 from trending.dialects import has_table
 from trending.serving import others
 from trending.serving.counts import RANKING
+from trending.serving.epochs import rule_of
 from trending.serving.trends import HISTORY_WINDOWS, NO_HISTORY, History
 from trending.settings import Rule, WindowTime
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
@@ -23,7 +24,7 @@ from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Result
 
 LARGEST = 2**63 - 1
 """The largest integer of SQLite and of PostgreSQL's BIGINT; the driver rejects a larger one."""
@@ -32,7 +33,7 @@ COMPARED = 100
 _CHUNK = 500
 """Hashtags looked up in one statement; SQLite takes 32,766 variables."""
 # Declared as a table by store.py, which imports this module.
-_EPOCHS = table("epochs", *(column(name) for name in ("number", "checkpoint", "topic_id", "window_time", "window_seconds")))
+_EPOCHS = table("epochs", column("number"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,11 @@ class RuleCounts:
         # rule, leaves a gap.
         run = takewhile(lambda epoch: epoch[1:] == backwards[0][1:], backwards)
         self._last_run = [checkpoint for checkpoint, _topic, _rule in run]
+
+    @property
+    def checkpoints(self) -> Sequence[str]:
+        """Those that count by the rule, in the order in which their epochs began."""
+        return self._checkpoints
 
     @property
     def seconds(self) -> int:
@@ -253,8 +259,8 @@ def _epochs(connection: Connection) -> list[tuple[str, str, Rule]]:
     """Return (checkpoint, topic id, rule) in the order in which the epochs began."""
     if not has_table(connection, "epochs"):  # a store made before 2026-11-29 has none
         return []
-    rows = connection.execute(select(_EPOCHS).order_by(_EPOCHS.c.number))
-    return [(row.checkpoint, row.topic_id, Rule(WindowTime(row.window_time), row.window_seconds)) for row in rows]
+    rows: Result[Any] = connection.execute(select(literal_column("*")).select_from(_EPOCHS).order_by(_EPOCHS.c.number))
+    return [(row.checkpoint, row.topic_id, rule_of(row)) for row in rows]
 
 
 def _checkpoints(connection: Connection) -> Iterator[str]:

@@ -60,7 +60,7 @@ _dropped = Table(
 )
 _seals = seals.tables_of(metadata)
 KEPT_BATCHES = 1000
-FORMAT = 4
+FORMAT = 5
 """Number of the tables' form, kept with them: raise it with every change of a table."""
 WRITE_SECONDS = 60.0
 """How long a batch is tried again on a store that is locked, on a disk that is full, or on a server that is away."""
@@ -326,6 +326,7 @@ def _adopt(connection: Connection) -> None:
     rejects.adopt(connection, _rejects)
     add_column(connection, "batches", "ends")  # a store made before 2026-11-29 has none
     add_column(connection, "rejected", "digest")  # nor this
+    add_column(connection, "epochs", "spelling")  # nor this, one made before 2026-11-30
 
 
 def _write(connection: Connection, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:

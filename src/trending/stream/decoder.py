@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trending.kafka.packed_offsets import pack
-from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
+from trending.tweets.columns import judge, labels, plain_tweets, readable_only, window_starts
 from trending.tweets.rule import MAX_DEPTH, Kind, classify, window_start
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _count(batch: pa.RecordBatch, rule: Rule) -> pa.RecordBatch:
     append_times = batch.column("timestamp").cast(pa.int64()).to_numpy() / _MICROSECONDS
     tweets, doubtful = plain_tweets(_readable(column, values))
     times, plain = judge(tweets, doubtful, append_times, rule)
-    hashtags = [tweet.hashtag_principal for tweet in tweets]
+    hashtags, plain = labels(tweets, plain, rule)
     counts: Counter[Group] = Counter()
     for window, hashtag, number in _by_window(window_starts(times, rule.window_seconds), hashtags, plain):
         counts[Kind.TWEET.value, window, hashtag, -1] = number

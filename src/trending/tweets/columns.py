@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import numpy as np
 
-from trending.settings import Rule, WindowTime
+from trending.settings import Rule, Spelling, WindowTime
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER, PlainTweet, decode_plain, unreadable
+from trending.tweets.spelling import folded
+from trending.tweets.wire_format import MAX_HASHTAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,6 +66,21 @@ def judge(
     times = np.where(plain, times, append_times)
     plain &= np.floor(times / seconds) * seconds + seconds + LATE_AFTER > append_times
     return times, plain
+
+
+def labels(tweets: Sequence[PlainTweet], plain: NDArray[np.bool_], rule: Rule) -> tuple[Sequence[str], NDArray[np.bool_]]:
+    """Return each row's hashtag as the rule spells it, and ``plain`` without the rows whose hashtag has no such form.
+
+    Those are the ones that folding makes empty or too long; they go through ``classify``.
+    """
+    hashtags = [tweet.hashtag_principal for tweet in tweets]
+    if rule.spelling is Spelling.EXACT:
+        return hashtags, plain
+    forms = {hashtag: folded(hashtag) for hashtag in set(hashtags)}
+    found = [forms[hashtag] for hashtag in hashtags]
+    if all(0 < len(form) <= MAX_HASHTAG for form in forms.values()):
+        return found, plain
+    return found, plain & np.fromiter((0 < len(form) <= MAX_HASHTAG for form in found), np.bool_, len(found))
 
 
 def window_starts(times: NDArray[np.float64], seconds: int) -> NDArray[np.int64]:

@@ -13,7 +13,8 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from trending.settings import MINUTE_SECONDS, Rule, WindowTime
+from trending.settings import MINUTE_SECONDS, Rule, Spelling, WindowTime
+from trending.tweets.spelling import folded
 from trending.tweets.wire_format import MAX_HASHTAG, SCHEMA_VERSION
 
 MAX_DEPTH = 256
@@ -118,6 +119,8 @@ def classify(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
     UTF-8 and in JSON's grammar, but no text has it (RFC 7493, section 2.1): it makes a record BAD_JSON, in unread keys and values
     too. Apart from that, fields that are not read may hold anything, and so may the probe's two in a record with a hashtag.
 
+    Where spellings are folded, a hashtag is judged by its folded form: one of blanks is none, and the length is that form's.
+
     An untagged record is not ranked, so it is neither late nor future and is counted at its append time, as a foreign one is.
     """
     if value is None:
@@ -178,7 +181,7 @@ def _too_deep(value: bytes) -> bool:
 
 
 def _judge(wire: _Wire, append_time: float, rule: Rule) -> Verdict:
-    hashtag, timestamp = wire.hashtag_principal, wire.timestamp
+    hashtag, timestamp = _spelled(wire.hashtag_principal, rule), wire.timestamp
     if not _is_known(wire.version_esquema):
         reason = Reason.UNKNOWN_VERSION
     elif not hashtag and _is_the_probes(wire):
@@ -200,6 +203,10 @@ def _judge(wire: _Wire, append_time: float, rule: Rule) -> Verdict:
     else:
         return Verdict(Kind.TWEET, hashtag, timestamp)
     return Verdict(Kind.REJECT, reason, append_time)
+
+
+def _spelled(hashtag: str | UnsetType | None, rule: Rule) -> str | UnsetType | None:
+    return folded(hashtag) if rule.spelling is Spelling.FOLDED and isinstance(hashtag, str) else hashtag
 
 
 def _is_late(timestamp: float, append_time: float, seconds: int) -> bool:

@@ -9,13 +9,13 @@ from fakes.trending.counting import epoch
 from hypothesis import strategies as st
 
 from trending.kafka.log_reader import Record
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, Spelling, WindowTime
 
 if TYPE_CHECKING:
     from trending.serving.epochs import Epoch
 
 VALUES = st.one_of(
-    st.builds(tweet, st.sampled_from(["#a", "#b"]), st.floats(MINUTE - 200, MINUTE + 200)),
+    st.builds(tweet, st.sampled_from(["#a", "#A ", " "]), st.floats(MINUTE - 200, MINUTE + 200)),
     st.builds(tweet, st.sampled_from(["#a", "#ñ"]), st.floats(MINUTE - 5, MINUTE + 60)),
     st.sampled_from([None, b"{", b"\xc3", b"\xa9{", tweet("", MINUTE), tweet("#" * 281, MINUTE), tweet("#" * 260, MINUTE)]),
     st.just(b'{"usuario": "User_1", "mensaje": "Hola Kafka", "contador": 1}'),
@@ -28,7 +28,7 @@ IDS = st.one_of(
 )
 RECORDS = st.tuples(st.integers(0, 1), st.integers(0, 3), st.floats(MINUTE, MINUTE + 130), VALUES, IDS)
 LOGS = st.lists(RECORDS, min_size=1, max_size=40)
-RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
+RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS), st.sampled_from(Spelling))
 
 
 @st.composite

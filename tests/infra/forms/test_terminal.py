@@ -77,6 +77,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "executor_python": ("/opt/python/bin/python3.11", "/opt/python/bin/python3.11"),
     "spark_properties": ("/my spark.properties", "/my spark.properties"),
     "window_time": ("event", "event"),
+    "hashtag_spelling": ("folded", "folded"),
     "window_seconds": ("10", 10),
     "trigger_seconds": ("0", 0.0),
     "shuffle_partitions": ("3", 3),

@@ -25,7 +25,8 @@ from infra.operations.epochs import open_epoch
 from infra.operations.stream import shown_group
 from trending.errors import AuditFailed
 from trending.serving.store import Store
-from trending.settings import Rule, WindowTime
+from trending.settings import Rule, Spelling, WindowTime
+from trending.tweets.spelling import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,16 +195,19 @@ def test_a_stream_that_beats_and_stands_still_fails_the_audit_and_goes_on_when_i
 
 @pytest.mark.row(20, "E")
 @pytest.mark.row(24, "E")
-def test_windows_of_another_time_and_length_are_counted_and_audited_beside_the_others(live: RealStack) -> None:
+def test_windows_of_another_time_length_and_spelling_are_counted_and_audited_beside_the_others(live: RealStack) -> None:
     page = live.program_pid("page")
     with stranger(live):
-        tens = changed(live, window_time="event", window_seconds="10")
-        assert tens.rule == Rule(WindowTime.EVENT, 10)
+        tens = changed(live, window_time="event", window_seconds="10", hashtag_spelling="folded")
+        assert tens.rule == Rule(WindowTime.EVENT, 10, Spelling.FOLDED)
         audited(live)
     with closing(Store(live.paths.store)) as store:
         counts = store.view().counts
     starts = {start for checkpoint, start, _hashtag in counts if checkpoint == tens.checkpoint}
     assert {start % 60 for start in starts} - {0}, "its windows begin every ten seconds"
+    spelled = {hashtag for checkpoint, _start, hashtag in counts if checkpoint == tens.checkpoint}
+    assert spelled >= {"#spark", "#ia"}
+    assert all(hashtag == folded(hashtag) for hashtag in spelled)
     assert live.program_pid("page") == page, "it has outlived the hand-over"
     assert "\nVentana [" in live.paths.output_file("stream").read_text(encoding="utf-8")
 

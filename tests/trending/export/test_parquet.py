@@ -15,7 +15,7 @@ from trending.export.parquet import export_final
 from trending.postgresql.place import PostgresPlace
 from trending.serving.counts import Batch
 from trending.serving.store import Store
-from trending.settings import Rule, WindowTime
+from trending.settings import Rule, Spelling, WindowTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,9 @@ def test_final_windows_are_written_whole_and_open_ones_are_not(place: StorePlace
         store.take_over(epoch("second"))
         write(store, "second", Batch(0, 1.0, {(MINUTE, "#149"): 9, (MINUTE + 60, "#open"): 1}, {}))
         assert store.trim("second", MINUTE, 100) == MINUTE
+        store.take_over(epoch("folded", rule=Rule(spelling=Spelling.FOLDED)))
+        write(store, "folded", Batch(0, 1.0, {(MINUTE, "#one"): 7}, {}))
+        store.trim("folded", MINUTE, 100)
         store.take_over(epoch("third", rule=Rule(WindowTime.EVENT, 10)))
         write(store, "third", Batch(0, 1.0, {(MINUTE, "#a"): 2}, {}))
         store.trim("third", MINUTE, 100)
@@ -58,7 +61,8 @@ def test_final_windows_are_written_whole_and_open_ones_are_not(place: StorePlace
         ranking = store.ranking()
     assert ranking is not None
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in written)
-    assert list(written.values()) == [1, 1, 100, 1]
+    assert list(written.values()) == [1, 1, 100, 1, 1, 1]
+    assert rows(out, "ranking-arrival-60s-folded.parquet") == [(start, 1, "#one", 7)]
     assert rows(out, "ranking-event-10s.parquet") == [(start, 1, "#a", 2)]
     found = rows(out, "ranking-arrival-60s.parquet")
     assert found[:3] == [(start, 1, "#\x00ñ", 500), (start, 2, "#149", 159), (start, 3, "#148", 149)]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from trending.page.window import WindowStage, name_of, rule_named, stage_of
 from trending.serving.ranking_query import Window
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, Spelling, WindowTime
 from trending.tweets.rule import _is_late, window_start
 
 MINUTES = st.integers(0, 1000).map(lambda minute: minute * 60)
@@ -56,11 +56,11 @@ def test_a_window_of_ten_seconds_is_open_for_ten_seconds() -> None:
     assert [stage_of(ten, read_until, 1e4) for read_until in (679.9, 680.0)] == [WindowStage.CLOSING, WindowStage.FINAL]
 
 
-@given(st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
-def test_a_rule_is_found_by_its_name(time: WindowTime, seconds: int) -> None:
-    assert rule_named(name_of(Rule(time, seconds))) == Rule(time, seconds)
+@given(st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS), st.sampled_from(Spelling)))
+def test_a_rule_is_found_by_its_name(rule: Rule) -> None:
+    assert rule_named(name_of(rule)) == rule
 
 
-@pytest.mark.parametrize("name", ["", "arrival", "arrival-7", "noon-60", "event-60-", "event-060"])
+@pytest.mark.parametrize("name", ["", "arrival", "arrival-7", "noon-60", "event-60-", "event-060", "event-60-exact"])
 def test_no_other_name_is_a_rule(name: str) -> None:
     assert rule_named(name) is None

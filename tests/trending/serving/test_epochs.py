@@ -20,7 +20,9 @@ from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.rejects import Rejects
 from trending.serving import store as module
 from trending.serving.counts import Batch
+from trending.serving.reader import StoreReader
 from trending.serving.store import Store
+from trending.settings import Rule, Spelling, WindowTime
 
 MINUTE = 1765845060
 
@@ -162,6 +164,22 @@ def test_a_store_that_stays_locked_is_named_with_its_path(path: Path, monkeypatc
         assert "locked" in caught.value.evidence
         store.write("c", counted(1, 4), {0: 1})
         assert counting.counts(store) == {(MINUTE, "#a"): 4}
+
+
+def test_a_store_of_before_there_were_spellings_is_read_as_exact_and_goes_on(path: Path) -> None:
+    with closing(Store(path)) as store:
+        store.take_over(counting.epoch("c", rule=Rule(WindowTime.EVENT)))
+        write(store, "c", counted(0, 3))
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute("ALTER TABLE epochs DROP COLUMN spelling")
+        older.execute("PRAGMA user_version = 4")
+    reader = StoreReader(path)
+    assert reader.snapshot(0.0, MINUTE + 1.0).rule == Rule(WindowTime.EVENT)
+    reader.close()
+    with closing(Store(path)) as store:
+        assert [each.rule for each in store.known_epochs()] == [Rule(WindowTime.EVENT)]
+        store.take_over(counting.epoch("d", rule=Rule(WindowTime.EVENT, spelling=Spelling.FOLDED)))
+        assert [each.rule.spelling for each in store.known_epochs()] == [Spelling.EXACT, Spelling.FOLDED]
 
 
 def test_a_store_of_before_there_were_ends_goes_on(path: Path) -> None:

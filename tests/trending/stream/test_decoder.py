@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trending.kafka.packed_offsets import unpack
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, Spelling, WindowTime
 from trending.stream.decoder import decode_batches
 from trending.tweets.rule import Kind, Reason, classify, window_start
 
@@ -111,6 +111,13 @@ ODD: list[bytes | None] = [
     b"\xff",
     tweet().replace(b"#a", b"\xff"),
     varied('""'),
+    varied('" \t"'.replace("\t", "\u00a0")),
+    varied('"#A"'),
+    varied('" #a "'),
+    varied('"#\u00d1"'),
+    varied('"#N\u0303"'),
+    varied(f'"{"ŉ" * 280}"'),
+    varied(f'"{" " * 280}#a"'),
     varied("null"),
     varied("7"),
     varied("[]"),
@@ -161,7 +168,7 @@ def batches_of_rows(draw: st.DrawFn) -> list[Row]:
 
 
 ROWS = batches_of_rows()
-RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
+RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS), st.sampled_from(Spelling))
 
 
 @pytest.mark.row(22)
@@ -202,6 +209,19 @@ def test_a_group_carries_its_latest_time_for_the_watermark() -> None:
     rows = [Row(0, offset, MINUTE * 1000 + ms, tweet()) for offset, ms in enumerate([1_250, 59_123, 7])]
     (output,) = decode_batches(Rule(), [arrow(rows)])
     assert [line["time"].timestamp() for line in output.to_pylist()] == [MINUTE + 59.123]
+
+
+def test_where_spellings_are_folded_they_are_one_hashtag_and_blanks_are_none() -> None:
+    names = ["#IA", "#ia", " #Ia\u00a0", "#\u00d1", "#n\u0303", "\u2003", "\u0149" * 280, "x" * 280]
+    rows = [Row(0, offset, MINUTE * 1000, tweet(name)) for offset, name in enumerate(names)]
+    assert spark(Rule(spelling=Spelling.FOLDED), rows) == {
+        ("tweet", MINUTE, "#ia", -1, -1): 3,
+        ("tweet", MINUTE, "#ñ", -1, -1): 2,
+        ("tweet", MINUTE, "x" * 280, -1, -1): 1,
+        ("untagged", MINUTE, "", -1, -1): 1,
+        ("reject", MINUTE, Reason.LONG_HASHTAG, 0, 6): 1,
+    }
+    assert len(spark(Rule(), rows)) == len(names)
 
 
 def test_rejects_keep_their_place() -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, Spelling, WindowTime
 from trending.tweets.rule import MAX_DEPTH, Kind, Reason, Verdict, classify, minute_of, window_start
+from trending.tweets.spelling import folded
 from trending.tweets.wire_format import MAX_HASHTAG, Tweet, decode, encode, json_schema
 
 MINUTE = 1765845060
@@ -92,8 +94,35 @@ def test_what_the_producer_sends_is_a_tweet_at_its_append_time(hashtag: str, app
     append_time = append_ms / 1000
     hashtag = hashtag[:MAX_HASHTAG]
     value = encode(Tweet("u", f"t {hashtag}", hashtag, append_time))
-    for rule in RULES:
-        assert classify(value, append_time, rule) == Verdict(Kind.TWEET, hashtag, append_time)
+    for time in WindowTime:
+        assert classify(value, append_time, Rule(time)) == Verdict(Kind.TWEET, hashtag, append_time)
+
+
+SPELLED = st.text(st.characters(codec="utf-8") | st.sampled_from("aAñÑ\u0303\u0345\u017fßẞİ\u0131ςΣ \u00a0"), max_size=12)
+
+
+@given(SPELLED)
+@example("\u0345\u0301\u1fb3")
+def test_folding_knows_no_encoding_of_accents_and_no_blanks_and_once_is_enough(text: str) -> None:
+    form = folded(text)
+    assert folded(form) == form == normalize("NFC", form)
+    assert {folded(each) for each in (f" {text}\u2003", normalize("NFC", text), normalize("NFD", text))} == {form}
+
+
+@pytest.mark.parametrize(
+    "spellings", [("#IA", "#ia", "#Ia "), ("#Straße", "#STRASSE"), ("#Ñandú", "#N\u0303ANDU\u0301"), ("#ΣΑΣ", "#\u03c3\u03b1ς")]
+)
+def test_these_are_one_hashtag(spellings: tuple[str, ...]) -> None:
+    assert len({folded(each) for each in spellings}) == 1
+
+
+@given(SPELLED.filter(bool), st.floats(0, 2e9))
+def test_a_folded_hashtag_is_the_form_of_the_exact_one_or_none_or_too_long(text: str, append_time: float) -> None:
+    value = encode(Tweet("u", "t", text, append_time))
+    verdict = classify(value, append_time, Rule(spelling=Spelling.FOLDED))
+    expected = Verdict(Kind.TWEET, folded(text), append_time) if folded(text) else Verdict(Kind.UNTAGGED, "", append_time)
+    assert verdict == expected
+    assert classify(value, append_time, Rule()) == Verdict(Kind.TWEET, text, append_time)
 
 
 def test_arrival_counts_by_the_brokers_clock_and_event_by_the_tweets_own() -> None:

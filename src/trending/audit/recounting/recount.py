@@ -18,9 +18,10 @@ from trending.audit.recounting.identities import NOBODY, identities_of, rows_by_
 from trending.audit.recounting.second_reading import EVERY, SecondReader
 from trending.audit.recounting.sequences import SequenceSet
 from trending.kafka.rejects import OFFSET
-from trending.settings import MINUTE_SECONDS, Rule
-from trending.tweets.columns import judge, plain_tweets, readable_only, window_starts
+from trending.settings import MINUTE_SECONDS, Rule, Spelling
+from trending.tweets.columns import judge, labels, plain_tweets, readable_only, window_starts
 from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, minute_of, window_start
+from trending.tweets.spelling import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -143,9 +144,10 @@ class Recount:
         records, rule = part.records, part.epoch.rule
         tweets, doubtful = plain_tweets(_readable(records.values))
         times, plain = judge(tweets, doubtful, records.append_times, rule)
+        hashtags, plain = labels(tweets, plain, rule)
         self._add_tweets(part, [tweet.hashtag_principal for tweet in tweets], times, plain)
         for row in np.flatnonzero(plain & (records.offsets % EVERY == 0)).tolist():
-            verdict = Verdict(Kind.TWEET, tweets[row].hashtag_principal, times[row].item())
+            verdict = Verdict(Kind.TWEET, hashtags[row], times[row].item())
             self.second.check(records.record(row), verdict, rule)
         for row in np.flatnonzero(~plain).tolist():
             self._add_odd(part, row)
@@ -171,7 +173,8 @@ class Recount:
                 proven = self.minutes if is_told else self.unproven
                 proven[part.identities.runs[number - 1], minutes[minute].item(), hashtag] += tweets
             if part.counted:
-                self.tweets[part.epoch.checkpoint, windows[window].item(), hashtag] += tweets
+                label = folded(hashtag) if part.epoch.rule.spelling is Spelling.FOLDED else hashtag
+                self.tweets[part.epoch.checkpoint, windows[window].item(), label] += tweets
         if part.counted:
             self.without_id += int(np.count_nonzero(plain & (numbers == NOBODY)))
         else:
@@ -187,8 +190,10 @@ class Recount:
             return
         number = part.identities.numbers[row].item()
         if number != NOBODY:
-            # The ledger books a tweet when it is appended, whatever becomes of it: by arrival there is no late and no future.
-            kept = classify(record.value, record.append_time, Rule()) if verdict.kind is Kind.REJECT else verdict
+            # The ledger books a tweet when it is appended and as it is spelled, whatever becomes of it: by arrival there is no
+            # late and no future.
+            other = verdict.kind is Kind.REJECT or rule.spelling is Spelling.FOLDED
+            kept = classify(record.value, record.append_time, Rule()) if other else verdict
             if kept.kind is Kind.TWEET:
                 proven = self.minutes if part.acknowledged[row] else self.unproven
                 proven[part.identities.runs[number], minute_of(record.append_time), kept.label] += 1

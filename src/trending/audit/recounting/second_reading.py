@@ -17,11 +17,12 @@ Where the standard library's ``json`` differs from JSON or from the rule, this r
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from trending.settings import WindowTime
+from trending.settings import Spelling, WindowTime
 from trending.text import printable
 from trending.tweets.rule import Kind, Reason, Verdict
 
@@ -129,6 +130,8 @@ def _read(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
     if versions and versions[-1] != _Number("1"):
         raise _Refused(Reason.UNKNOWN_VERSION)
     _usuario, _texto, hashtag = (_text(record.all(key)) for key in ("usuario", "texto", "hashtag_principal"))
+    if hashtag and rule.spelling is Spelling.FOLDED:
+        hashtag = _one_form(hashtag)
     timestamps = [_seconds(each) for each in record.all("timestamp")]
     if not hashtag and _is_probe(record):
         return Verdict(Kind.FOREIGN, "", append_time)
@@ -142,6 +145,12 @@ def _read(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
     if not hashtag:
         return Verdict(Kind.UNTAGGED, "", append_time)
     return Verdict(Kind.TWEET, hashtag, _counted_at(timestamp, append_time, rule))
+
+
+def _one_form(hashtag: str) -> str:
+    """Return a hashtag without differences of case and of accents' encoding, and without blanks around."""
+    apart = unicodedata.normalize("NFD", hashtag)
+    return unicodedata.normalize("NFC", "".join(map(str.casefold, apart))).strip()
 
 
 def _counted_at(timestamp: float, append_time: float, rule: Rule) -> float:

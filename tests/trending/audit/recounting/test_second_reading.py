@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trending.audit.recounting.second_reading import EVERY, OF_A_KIND, SecondReader, read_again
 from trending.kafka.log_reader import Record
-from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
+from trending.settings import WINDOW_LENGTHS, Rule, Spelling, WindowTime
 from trending.tweets.rule import Kind, Reason, Verdict, classify
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MINUTE = 1765845060
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
-RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS))
+RULES = st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS), st.sampled_from(Spelling))
 WRITTEN = ["0", "-0", "1.0", "1e0", "-1", "1e400", "-1e400", "1e-400", "01", "1.", "+1", "NaN", "Infinity"]
 NUMBERS = st.sampled_from([*WRITTEN, "9" * 30, "9" * 400, "9" * 5000])
 ESCAPES = st.sampled_from(
@@ -51,7 +51,9 @@ VALUES = st.recursive(LEAVES, _nested, max_leaves=6)
 RIGHT: dict[str, st.SearchStrategy[str]] = {
     "usuario": TEXT.map(json.dumps),
     "texto": TEXT.map(json.dumps),
-    "hashtag_principal": st.sampled_from(['"#a"', '"#ñ😀"', '""', "null", json.dumps("x" * 280), json.dumps("x" * 281)]),
+    "hashtag_principal": st.sampled_from(
+        ['"#a"', '"#A "', '"\\u00a0"', '"#ñ😀"', '"#N\u0303"', '""', "null", json.dumps("x" * 280), json.dumps("x" * 281)]
+    ),
     "timestamp": MOMENTS.map(repr),
     "mensaje": st.just('"Hola Kafka"'),
     "contador": st.sampled_from(["1", "-3", "1.0"]),
