@@ -9,6 +9,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from trending import ranking_view
 from trending.errors import REBUILD, ConfigurationConflict, NotOurs
 from trending.postgresql.engine import open_postgresql, right_missing, unreachable
 from trending.postgresql.place import OF_CLUSTER
@@ -30,22 +31,6 @@ _MARK = Table(
     Column("tables", String, nullable=False),
 )
 """One row: the number of the tables' form, the stack that they belong to, and their names, with spaces between."""
-
-_VIEW = """
-CREATE OR REPLACE VIEW trending_ranking AS
-WITH seen AS (
-  SELECT e.window_time, e.window_seconds, max(l.window_start) AS passed
-  FROM looked_at l JOIN epochs e USING (checkpoint) GROUP BY e.window_time, e.window_seconds
-)
-SELECT '{stack}'::text AS stack, to_timestamp(r.window_start) AS window_start, e.window_seconds, e.window_time,
-  row_number() OVER (
-    PARTITION BY e.window_time, e.window_seconds, r.window_start ORDER BY sum(r.tweets) DESC, r.hashtag
-  ) AS rank,
-  r.hashtag, sum(r.tweets)::bigint AS tweets, coalesce(r.window_start <= s.passed, false) AS final
-FROM ranking r JOIN epochs e USING (checkpoint) LEFT JOIN seen s USING (window_time, window_seconds)
-GROUP BY e.window_time, e.window_seconds, r.window_start, r.hashtag, s.passed
-"""
-"""Each window's ranking, for whoever asks in SQL; it is final once Spark's query has passed it."""
 
 
 @contextmanager
@@ -162,7 +147,7 @@ def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaD
             connection.execute(CreateSchema(place.schema_name))
         tables.create_all(connection)
         _MARK.create(connection, checkfirst=True)
-        connection.exec_driver_sql(_VIEW.format(stack=place.stack))
+        connection.exec_driver_sql(ranking_view.of_schema(place.stack))
         connection.execute(_MARK.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
 
 
@@ -191,7 +176,7 @@ def _delete_tables(connection: Connection, place: PostgresPlace) -> list[str]:
     names = [*sorted(there.intersection(mark.tables.split() if mark else ())), _MARK.name]
     quote = connection.dialect.identifier_preparer.quote
     listed = ", ".join(f"{place.schema_name}.{quote(name)}" for name in names)
-    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {place.schema_name}.trending_ranking")
+    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {place.schema_name}.{ranking_view.NAME}")
     connection.exec_driver_sql(f"DROP TABLE {listed}")
     return names
 
