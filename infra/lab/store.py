@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.secret_references import read_secret
 from trending.errors import LabError, NotOurs
-from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresPlace
+from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresLedger, PostgresPlace
 
 if TYPE_CHECKING:
     from infra.host.paths import StackPaths
     from infra.lab.assembly import Lab
     from trending.opened_store import StorePlace
+    from trending.producer.places.opened import LedgerPlace
     from trending.settings import LabSettings
 
 
@@ -30,6 +31,31 @@ def place_of(paths: StackPaths, settings: LabSettings, cluster_id: str) -> Store
     return PostgresPlace(
         url=serving.store_url, stack=paths.name, owner=owner, given=read_secret("STORE_SECRET", serving.store_secret)
     )
+
+
+def ledger_places(lab: Lab) -> list[LedgerPlace]:
+    """Return where the ledgers of the stack's producers are: its own one's, and those of others in the stack's schema."""
+    place = store_place(lab)
+    return [lab.paths.ledger, *([PostgresLedger(place=place, producer="")] if isinstance(place, PostgresPlace) else [])]
+
+
+def make_shared_ledgers(lab: Lab) -> None:
+    """Make the tables for the ledgers of producers elsewhere, where the stack has a schema."""
+    place = store_place(lab)
+    if isinstance(place, PostgresPlace):
+        from trending.producer.places.shared import make_ledgers  # noqa: PLC0415 - libpq
+
+        make_ledgers(place)
+
+
+def other_producers(lab: Lab) -> list[str]:
+    """Return the names of the producers elsewhere that send to the stack's topic at this moment."""
+    place = store_place(lab)
+    if not isinstance(place, PostgresPlace):
+        return []
+    from trending.producer.places.shared import at_work  # noqa: PLC0415 - libpq
+
+    return at_work(place)
 
 
 def store_secrets(lab: Lab) -> dict[str, str]:

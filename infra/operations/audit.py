@@ -13,7 +13,7 @@ from infra.audits.counting_progress import CountingProgress
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.lab.assembly import Lab, open_lab
-from infra.lab.store import store_place
+from infra.lab.store import ledger_places, other_producers, store_place
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
 from infra.stack.state import is_held
@@ -28,7 +28,7 @@ from trending.errors import AuditFailed, AuditIncomplete, LabError
 from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
 from trending.kafka.record_columns import read_columns
-from trending.producer.ledger import read_ledger
+from trending.producer.ledger import read_ledgers
 from trending.serving.store import Store
 from trending.settings import dead_letter_topic
 from trending.stream.letters import Letters
@@ -77,7 +77,7 @@ def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
     to.
     """
     lab = open_lab(stack)
-    report = examine(lab, lab.settings.stream.trigger_seconds + STANDING_SECONDS, since_seal=since_seal).report
+    report = examine(lab, _longest(lab), since_seal=since_seal).report
     if not report.clean and is_held(lab.paths):
         say("another command works on this stack, a rebuild perhaps: audit again when it has ended")
     return report
@@ -86,10 +86,14 @@ def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
     """Recount the whole log up to ``ends``, which the stream has counted: nothing may be in flight. It raises as the other does.
 
-    A proof at rest leans on no seal. If the log grows while it is read, as when a transaction ends or somebody else writes, a
-    difference is no proof. The log is then counted once more.
+    A proof at rest leans on no seal. Producers elsewhere are not stopped for it: while one is at work, what it sends meanwhile is
+    in flight, as in an audit of a stack that goes on working. If the log grows while it is read, as when a transaction ends or
+    somebody else writes, a difference is no proof. The log is then counted once more.
     """
     lab = open_lab(stack)
+    if others := other_producers(lab):
+        say(f"{', '.join(others)} went on sending: what came meanwhile is in flight")
+        return examine(lab, _longest(lab), since_seal=False).report
     report = examine_log(lab).report
     for _again in range(RECOUNTS):
         grown = ends_of(log_ends(lab.stack.connection, lab.settings.stack.topic))
@@ -99,6 +103,11 @@ def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
         ends = wait_for_catch_up(stack)
         report = examine_log(lab).report
     return report
+
+
+def _longest(lab: Lab) -> float:
+    """Return how old a record may be that the stream of a stack at work has not counted."""
+    return lab.settings.stream.trigger_seconds + STANDING_SECONDS
 
 
 def examine_log(lab: Lab) -> Examined:
@@ -126,7 +135,7 @@ def examine(lab: Lab, longest: float, *, since_seal: bool) -> Examined:
 
 def _examine(lab: Lab, store: Store, seals: Seals, longest: float) -> Examined:
     known = seals.known()
-    before = read_ledger(lab.paths.ledger, known)
+    before = read_ledgers(ledger_places(lab), known)
     view = store.view(seals.closing(), seals.batches())
     seen_at = time.time()
     topics = {epoch.topic_id: epoch.topic for epoch in view.epochs}
@@ -194,7 +203,7 @@ class _Audited:
         return ledger.of_topic(self.identity, self.view.epochs[0].topic_id)
 
     def _ledger_now(self) -> Ledger:
-        return self.ours(read_ledger(self.lab.paths.ledger, self.known))
+        return self.ours(read_ledgers(ledger_places(self.lab), self.known))
 
     def examine(self, longest: float) -> tuple[Examined, Kept | None]:
         """Examine the topic; returns what was found, and the seal to keep. Raises Unfit with the topic where its seal is."""

@@ -8,6 +8,7 @@ from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.kafka.readiness import climb
 from infra.lab.assembly import Lab, open_lab
+from infra.lab.store import make_shared_ledgers
 from infra.operations.epochs import known_topic_id
 from infra.operations.program_ladder import beating
 from infra.supervision.programs import launch_program
@@ -37,8 +38,12 @@ def producer_spec(lab: Lab) -> ProducerSpec:
 
 
 def launch_producer(stack: str) -> Outcome:
-    """Start the producer under supervision; returns what had to be done."""
+    """Start the producer under supervision; returns what had to be done.
+
+    Where the stack has a schema, the tables for the ledgers of other producers are made there.
+    """
     lab = open_lab(stack)
+    make_shared_ledgers(lab)
     return launch_program(lab.supervisor, lab.paths, NAME, producer_spec(lab).model_dump_json())
 
 

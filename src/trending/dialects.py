@@ -13,11 +13,12 @@ from sqlalchemy.sql.functions import GenericFunction
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Dialect, Table
+    from sqlalchemy import Connection, CursorResult, Dialect, Table
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.sql.compiler import SQLCompiler
 
     Insert = postgresql.Insert | sqlite.Insert
+    Parameters = tuple[Any, ...] | list[tuple[Any, ...]]
 
 POSTGRESQL = "postgresql"
 _ESCAPE = "\x01"
@@ -78,6 +79,11 @@ def insert(connection: Connection, table: Table) -> Insert:
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 50 ms, which a store in a file need not wait for
 
     return postgresql.insert(table)
+
+
+def run_sql(connection: Connection, statement: str, parameters: Parameters) -> CursorResult[Any]:
+    """Run a statement of ours by the driver itself: one that both databases understand, with question marks for its places."""
+    return connection.exec_driver_sql(statement.replace("?", "%s") if is_postgresql(connection) else statement, parameters)
 
 
 class larger(GenericFunction[int]):  # noqa: N801 - a function of SQL's

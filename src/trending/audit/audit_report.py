@@ -74,6 +74,32 @@ class SealUsed:
         return f"audit: since the seal of {local_time(self.made_at, zone)}, which covers {self.records} records: {reach}"
 
 
+class ProducersPart(NamedTuple):
+    """What the audit has of one producer among several; the lab's own has no ``name``.
+
+    ``unknown`` are records of it in the log that are not acknowledged. A producer that was ``silent_since`` has not said that it
+    ends: it may come back, and read back what became of them.
+    """
+
+    name: str
+    acknowledged: int
+    unknown: int
+    silent_since: float | None = None
+
+    def line(self, zone: ZoneInfo | None) -> str:
+        """Return the line about it."""
+        who = f"of producer {self.name}" if self.name else "of the lab's own producer"
+        unknown = f", unknown outcome, arrived {self.unknown}" if self.unknown else ""
+        silent = ""
+        if self.silent_since is not None:
+            silent = f"; it did not end, and was last heard of at {local_time(self.silent_since, zone)}"
+        return f"audit:   {who}: acknowledged {self.acknowledged}{unknown}{silent}"
+
+    def plus(self, other: ProducersPart) -> ProducersPart:
+        """Return both parts of the same producer, of two topics, as one."""
+        return self._replace(acknowledged=self.acknowledged + other.acknowledged, unknown=self.unknown + other.unknown)
+
+
 @dataclass(frozen=True)
 class AuditReport:
     """The audit's figures. ``clean`` is the verdict: nothing lost, nothing duplicated, nothing dropped, no disagreement.
@@ -133,6 +159,8 @@ class AuditReport:
     changed: tuple[Change, ...] = ()
     too_many_open: int = 0
     over_closing: int = 0
+    producers: tuple[ProducersPart, ...] = ()
+    """What each has acknowledged, where there are others than the lab's own; else empty."""
 
     @property
     def stands_still(self) -> bool:
@@ -179,6 +207,7 @@ class AuditReport:
         lines += self._lines_of_letters()
         lines += self._lines_of_the_unverified()
         lines += self._lines_of_faults(zone)
+        lines += [each.line(zone) for each in self.producers]
         lines.append(
             f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
             f"lost {self.lost}, duplicated {self.duplicated}"
@@ -255,7 +284,16 @@ class AuditReport:
             rejected=dict(Counter(self.rejected) + Counter(other.rejected)),
             oldest=max(self.oldest, other.oldest),
             differences=self.differences + other.differences,
+            producers=_joined(self.producers, other.producers),
         )
+
+
+def _joined(ours: tuple[ProducersPart, ...], theirs: tuple[ProducersPart, ...]) -> tuple[ProducersPart, ...]:
+    """Return the parts of the same producers added up; where a topic had the lab's own alone, nothing is told of that one."""
+    found = {each.name: each for each in ours}
+    for each in theirs:
+        found[each.name] = found[each.name].plus(each) if each.name in found else each
+    return tuple(found[name] for name in sorted(found))
 
 
 _SUMMED = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trending.audit.audit_report import AuditReport, Difference
+from trending.audit.audit_report import AuditReport, Difference, ProducersPart
 from trending.audit.kept_counts import OTHER_HASHTAGS, as_kept
 from trending.audit.recounting.sequences import by_run
 from trending.kafka.rejects import OFFSET
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from trending.serving.store import StoreView
     from trending.stream.letters import Letters
 
+SILENT_SECONDS = 30.0
+"""A producer that was not heard of for so long before the audit is told; one that works is heard of every three."""
 Counted = tuple[str, int, str]
 """Checkpoint, window start, hashtag."""
 Refused = tuple[str, int, str]
@@ -164,7 +166,28 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
         kept={each: (first, part.ends[each]) for each, first in part.there().items() if each in part.ends},
         acknowledged_before=ledgers.after.acknowledged - promised - ledgers.after.acknowledged_behind(part.ends),
         summarised=summarised,
+        producers=_by_producer(ledgers.after, acknowledged, log, part.seen_at),
     )
+
+
+def _by_producer(
+    ledger: Ledger, acknowledged: Mapping[str, SequenceRanges], log: Recount, seen_at: float
+) -> tuple[ProducersPart, ...]:
+    """Return what the audit has of each producer, where there are others than the lab's own: a part of the sums each."""
+    if not ledger.producers:
+        return ()
+    promised: Counter[str] = Counter(dict.fromkeys({"", *ledger.producers.values()}, 0))
+    unknown: Counter[str] = Counter()
+    for run, ids in acknowledged.items():
+        promised[ledger.producers.get(run, "")] += len(ids)
+    for run, found in log.ids.items():
+        reserved = ledger.reserved.get(run, 0)
+        known = acknowledged[run].among(found, reserved) if run in acknowledged else 0
+        unknown[ledger.producers.get(run, "")] += found.count(0, reserved) - known
+    silent = {
+        name: beat.seen_at for name, beat in ledger.beats.items() if not beat.ended and beat.seen_at < seen_at - SILENT_SECONDS
+    }
+    return tuple(ProducersPart(name, promised[name], unknown[name], silent.get(name)) for name in sorted(promised))
 
 
 def _expired(log: Recount, part: LogRange) -> tuple[int, int]:

@@ -39,3 +39,14 @@ class PostgresPlace(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.url}, schema {self.schema_name}"
+
+
+class PostgresLedger(BaseModel):
+    """The ledger of one producer among several: its runs have its name, in tables that all of a stack's producers share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    place: PostgresPlace
+    producer: str
+
+    def __str__(self) -> str:
+        return f"{self.place}, producer {self.producer}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from trending import ranking_view
 from trending.errors import REBUILD, ConfigurationConflict, NotOurs
 from trending.postgresql.engine import open_postgresql, right_missing, unreachable
 from trending.postgresql.place import OF_CLUSTER
@@ -16,36 +17,25 @@ from trending.postgresql.place import OF_CLUSTER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
     from trending.postgresql.place import PostgresPlace
 
 LEAST_VERSION = 13
 """The oldest PostgreSQL that is still looked after."""
-_MARK = Table(
-    "store",
-    MetaData(),
-    Column("form", Integer, nullable=False),
-    Column("owner", String, nullable=False),
-    Column("tables", String, nullable=False),
-)
-"""One row: the number of the tables' form, the stack that they belong to, and their names, with spaces between."""
 
-_VIEW = """
-CREATE OR REPLACE VIEW trending_ranking AS
-WITH seen AS (
-  SELECT e.window_time, e.window_seconds, e.spelling, max(l.window_start) AS passed
-  FROM looked_at l JOIN epochs e USING (checkpoint) GROUP BY e.window_time, e.window_seconds, e.spelling
-)
-SELECT '{stack}'::text AS stack, to_timestamp(r.window_start) AS window_start, e.window_seconds, e.window_time,
-  row_number() OVER (
-    PARTITION BY e.window_time, e.window_seconds, e.spelling, r.window_start ORDER BY sum(r.tweets) DESC, r.hashtag
-  ) AS rank,
-  r.hashtag, sum(r.tweets)::bigint AS tweets, coalesce(r.window_start <= s.passed, false) AS final, e.spelling
-FROM ranking r JOIN epochs e USING (checkpoint) LEFT JOIN seen s USING (window_time, window_seconds, spelling)
-GROUP BY e.window_time, e.window_seconds, e.spelling, r.window_start, r.hashtag, s.passed
+
+def _mark(name: str) -> Table:
+    columns = (Column("form", Integer, nullable=False), Column("owner", String, nullable=False))
+    return Table(name, MetaData(), *columns, Column("tables", String, nullable=False))
+
+
+LEDGER_MARK = "ledger"
+_MARK, _LEDGER = _mark("store"), _mark(LEDGER_MARK)
+"""A row each: the number of the tables' form, the stack that they belong to, and their names, with spaces between.
+
+The store's tables go with a rebuild, and the ledger's with the stack's data.
 """
-"""Each window's ranking, for whoever asks in SQL; it is final once Spark's query has passed it."""
 
 
 @contextmanager
@@ -118,9 +108,7 @@ def _has_schema(connection: Connection, place: PostgresPlace) -> bool:
 
 def require_mark(connection: Connection, place: PostgresPlace, form: int) -> bool:
     """Return whether the schema has a store; raises NotOurs for another stack's, ConfigurationConflict for another form's."""
-    if not inspect(connection).has_table(_MARK.name, schema=place.schema_name):
-        return False
-    mark = connection.execute(select(_MARK)).first()
+    mark = _read_mark(connection, place, _MARK)
     if mark is None:
         return False
     _require_ours(place, mark.owner)
@@ -130,11 +118,43 @@ def require_mark(connection: Connection, place: PostgresPlace, form: int) -> boo
     return True
 
 
-def _complete_mark(connection: Connection, place: PostgresPlace) -> None:
+def _read_mark(connection: Connection, place: PostgresPlace, mark: Table) -> Row[Any] | None:
+    there = inspect(connection).has_table(mark.name, schema=place.schema_name)
+    return connection.execute(select(mark)).first() if there else None
+
+
+def ledger_owner(connection: Connection, place: PostgresPlace, form: int) -> str:
+    """Return whose ledgers the schema has, empty for none; raises ConfigurationConflict where they are of another form."""
+    mark = _read_mark(connection, place, _LEDGER)
+    if mark is None:
+        return ""
+    if mark.form != form:
+        cause = f"the ledgers in {place} were made by another version of the lab"
+        ways = "producers and stack of one version; or make down VOLUMES=1, which deletes the stack's data"
+        raise ConfigurationConflict(cause, f"their tables are of form {mark.form}, this lab's of form {form}", ways)
+    return str(mark.owner)
+
+
+def ensure_ledger(engine: Engine, place: PostgresPlace, form: int, tables: MetaData) -> None:
+    """Make schema and tables of the stack's ledgers where they are missing; raises LabError where they are another's."""
+    with engine.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(place.schema_name))))
+        if owner := ledger_owner(connection, place, form):
+            _require_ours(place, owner)
+            _complete_mark(connection, place, _LEDGER)
+            return
+        if not _has_schema(connection, place):
+            connection.execute(CreateSchema(place.schema_name))
+        tables.create_all(connection)
+        _LEDGER.create(connection, checkfirst=True)
+        connection.execute(_LEDGER.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
+
+
+def _complete_mark(connection: Connection, place: PostgresPlace, mark: Table) -> None:
     """Add the cluster's id to a mark that was made before it was known."""
     ours, of_cluster, _cluster = place.owner.partition(OF_CLUSTER)
     if of_cluster:
-        connection.execute(_MARK.update().where(_MARK.c.owner == ours).values(owner=place.owner))
+        connection.execute(mark.update().where(mark.c.owner == ours).values(owner=place.owner))
 
 
 def _require_ours(place: PostgresPlace, owner: str) -> None:
@@ -151,7 +171,7 @@ def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaD
     """Make schema and tables where they are missing; raises LabError where what is there cannot be used."""
     with engine.begin() as connection:
         if require_mark(connection, place, form):
-            _complete_mark(connection, place)
+            _complete_mark(connection, place, _MARK)
             return
     with engine.begin() as connection:
         # Two programs may come at once. The lock is the transaction's.
@@ -162,7 +182,7 @@ def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaD
             connection.execute(CreateSchema(place.schema_name))
         tables.create_all(connection)
         _MARK.create(connection, checkfirst=True)
-        connection.exec_driver_sql(_VIEW.format(stack=place.stack))
+        connection.exec_driver_sql(ranking_view.of_schema(place.stack))
         connection.execute(_MARK.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
 
 
@@ -178,20 +198,21 @@ def delete_tables(place: PostgresPlace) -> list[str]:
     Raises NotOurs for another stack's, LabError where somebody else's view depends on one of them: nothing is deleted then.
     """
     with connected(place) as connection:
-        return _delete_tables(connection, place)
+        return _delete_tables(connection, place, _MARK)
 
 
-def _delete_tables(connection: Connection, place: PostgresPlace) -> list[str]:
+def _delete_tables(connection: Connection, place: PostgresPlace, kept: Table) -> list[str]:
     look = inspect(connection)
     there = set(look.get_table_names(schema=place.schema_name))
-    if _MARK.name not in there:
+    if kept.name not in there:
         return []
-    mark = connection.execute(select(_MARK)).first()
+    mark = connection.execute(select(kept)).first()
     _require_ours(place, mark.owner if mark else place.owner)
-    names = [*sorted(there.intersection(mark.tables.split() if mark else ())), _MARK.name]
+    names = [*sorted(there.intersection(mark.tables.split() if mark else ())), kept.name]
     quote = connection.dialect.identifier_preparer.quote
     listed = ", ".join(f"{place.schema_name}.{quote(name)}" for name in names)
-    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {place.schema_name}.trending_ranking")
+    if kept is _MARK:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {place.schema_name}.{ranking_view.NAME}")
     connection.exec_driver_sql(f"DROP TABLE {listed}")
     return names
 
@@ -199,16 +220,19 @@ def _delete_tables(connection: Connection, place: PostgresPlace) -> list[str]:
 def require_deletable(place: PostgresPlace) -> None:
     """Raise LabError where ``delete_schema`` would fail: another stack's, another role's, or a server that is away."""
     with connected(place) as connection:
-        if inspect(connection).has_table(_MARK.name, schema=place.schema_name):
-            mark = connection.execute(select(_MARK)).first()
+        marks = [mark for mark in (_MARK, _LEDGER) if inspect(connection).has_table(mark.name, schema=place.schema_name)]
+        for kept in marks:
+            mark = connection.execute(select(kept)).first()
             _require_ours(place, mark.owner if mark else place.owner)
+        if marks:
             _require_owned(connection, place, connection.execute(select(func.current_user())).scalar_one())
 
 
 def delete_schema(place: PostgresPlace) -> bool:
     """Delete the stack's tables, and its schema if that is empty then and the user's; returns whether there were any."""
     with connected(place) as connection:
-        if not _delete_tables(connection, place):
+        gone = [*_delete_tables(connection, place, _MARK), *_delete_tables(connection, place, _LEDGER)]
+        if not gone:
             return False
         query = text("SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema")
         if connection.execute(query, {"schema": place.schema_name}).scalar_one() and _is_empty(connection, place):

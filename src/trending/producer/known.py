@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, text
+
+from trending.dialects import EveryText, Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,8 +42,8 @@ class Known:
 
 
 _MAKE = (
-    "CREATE TEMP TABLE known_rows (run TEXT, part INT, start INT, stop INT, open_from INT, PRIMARY KEY (run, part))",
-    "CREATE TEMP TABLE known_minutes (run TEXT PRIMARY KEY, minute INT)",
+    "CREATE TEMP TABLE known_rows (run TEXT, part INT, start BIGINT, stop BIGINT, open_from BIGINT, PRIMARY KEY (run, part))",
+    "CREATE TEMP TABLE known_minutes (run TEXT PRIMARY KEY, minute BIGINT)",
 )
 _ENDS = {"acked": "first_offset + last_sequence - first_sequence + 1", "unplaced": "end_offset"}
 _IS_KNOWN = "first_offset >= start AND {end} <= stop AND (open_from IS NULL OR last_sequence < open_from)"
@@ -82,7 +84,7 @@ def left_out(connection: Connection, table: str) -> dict[str, int]:
         "JOIN known_rows k ON k.run = a.run AND k.part = a.partition "
         f"WHERE {_IS_KNOWN.format(end=_ENDS[table])} GROUP BY a.run"
     )
-    return {row[0]: row[1] for row in connection.execute(text(query))}
+    return {row[0]: int(row[1]) for row in connection.execute(text(query))}
 
 
 def unknown_counts(connection: Connection) -> dict[tuple[str, int, str], int]:
@@ -91,10 +93,11 @@ def unknown_counts(connection: Connection) -> dict[tuple[str, int, str], int]:
         "SELECT c.run, c.minute, hashtag, tweets FROM counts c LEFT JOIN known_minutes k ON k.run = c.run "
         "WHERE k.run IS NULL OR c.minute >= k.minute"
     )
-    return {(row[0], row[1], row[2]): row[3] for row in connection.execute(text(query))}
+    columns = text(query).columns(run=Name, minute=BigInteger, hashtag=EveryText, tweets=BigInteger)
+    return {(row[0], row[1], row[2]): row[3] for row in connection.execute(columns)}
 
 
 def left_out_tweets(connection: Connection) -> dict[str, int]:
     """Return run → how many tweets are in the counts that ``unknown_counts`` leaves out."""
     query = "SELECT c.run, SUM(tweets) FROM known_minutes k JOIN counts c ON c.run = k.run AND c.minute < k.minute GROUP BY c.run"
-    return {row[0]: row[1] for row in connection.execute(text(query))}
+    return {row[0]: int(row[1]) for row in connection.execute(text(query))}

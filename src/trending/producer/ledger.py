@@ -10,94 +10,28 @@ lie (``unplaced``), and which of them fell into which minute between the two (``
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy import func, select
 
-from trending.database import add_column, as_of_one_moment, make_tables, open_sqlite
-from trending.errors import DamagedFile
+from trending.database import as_of_one_moment
+from trending.postgresql.place import PostgresLedger
 from trending.producer import known as what_is_known
 from trending.producer import redriven as sent_back
 from trending.producer.minutes import expected_minutes
+from trending.producer.places import tables
+from trending.producer.places.opened import opened
 from trending.settings import MINUTE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Row
 
     from trending.producer.known import Known, KnownRun
-
-metadata = MetaData()
-runs_table = Table(
-    "runs",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("reserved", BigInteger, nullable=False),
-    Column("topic_id", String),
-)
-acked_table = Table(
-    "acked",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("first_sequence", BigInteger, primary_key=True),
-    Column("last_sequence", BigInteger, nullable=False),
-    Column("first_offset", BigInteger, nullable=False),
-)
-unplaced_table = Table(
-    "unplaced",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("first_sequence", BigInteger, primary_key=True),
-    Column("last_sequence", BigInteger, nullable=False),
-    Column("first_offset", BigInteger, nullable=False),
-    Column("end_offset", BigInteger, nullable=False),
-)
-counts_table = Table(
-    "counts",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("minute", BigInteger, primary_key=True),
-    Column("hashtag", String, primary_key=True),
-    Column("tweets", BigInteger, nullable=False),
-)
-spread_table = Table(
-    "spread",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("first_minute", BigInteger, primary_key=True),
-    Column("last_minute", BigInteger, primary_key=True),
-    Column("hashtag", String, primary_key=True),
-    Column("tweets", BigInteger, nullable=False),
-)
-failed_table = Table(
-    "failed",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("sequence", BigInteger, primary_key=True),
-    Column("reason", String, nullable=False),
-)
-expired_table = Table(
-    "expired",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("acknowledged", BigInteger, nullable=False),
-)
-expired_counts_table = Table(
-    "expired_counts",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("last_minute", BigInteger, nullable=False),
-    Column("tweets", BigInteger, nullable=False),
-)
-redriven_table = sent_back.table_of(metadata)
+    from trending.producer.places.opened import LedgerPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +87,14 @@ class ExpiredCounts(NamedTuple):
     tweets: int
 
 
+class Beat(NamedTuple):
+    """When a producer was last heard of, in seconds since the epoch, whether it had said that it ends, and where it ran."""
+
+    seen_at: float
+    ended: bool
+    host: str
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The ledger entries of all producer runs of a stack.
@@ -178,6 +120,28 @@ class Ledger:
     known: Mapping[str, KnownRun] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     left_out_tweets: Mapping[str, int] = field(default_factory=dict)
+    producers: Mapping[str, str] = field(default_factory=dict)
+    """Run → name of its producer, for those that have one: the lab's own has none."""
+    beats: Mapping[str, Beat] = field(default_factory=dict)
+
+    def joined(self, other: Ledger) -> Ledger:
+        """Return this ledger and another one, of other runs, as one."""
+        return Ledger(
+            self.intervals + other.intervals,
+            {**self.counts, **other.counts},
+            {**self.reserved, **other.reserved},
+            self.failed + other.failed,
+            {**self.spread, **other.spread},
+            {**self.topics, **other.topics},
+            self.redriven + other.redriven,
+            {**self.expired, **other.expired},
+            {**self.expired_counts, **other.expired_counts},
+            {**self.known, **other.known},
+            {**self.left_out, **other.left_out},
+            {**self.left_out_tweets, **other.left_out_tweets},
+            {**self.producers, **other.producers},
+            {**self.beats, **other.beats},
+        )
 
     def of_topic(self, topic_id: str, oldest: str) -> Ledger:
         """Return the part of the ledger that is about a topic; ``oldest`` is the one that was counted first.
@@ -198,6 +162,8 @@ class Ledger:
             {run: known for run, known in self.known.items() if run in runs},
             {run: number for run, number in self.left_out.items() if run in runs},
             {run: number for run, number in self.left_out_tweets.items() if run in runs},
+            {run: name for run, name in self.producers.items() if run in runs},
+            self.beats,
         )
 
     @property
@@ -273,45 +239,60 @@ class Ledger:
         return expected_minutes(counts, spread, found, horizon)
 
 
-def read_ledger(path: Path, known: Iterable[Known] = ()) -> Ledger:
-    """Read the ledger at ``path``, without what is ``known``; a missing file means that no producer has run: an empty ledger."""
-    if not path.exists():
+def read_ledger(place: LedgerPlace, known: Iterable[Known] = ()) -> Ledger:
+    """Read the ledger at a place, without what is ``known``; where no producer has run, it is empty.
+
+    Of tables that producers share, all of it is read, whoever's.
+    """
+    if isinstance(place, PostgresLedger):
+        from trending.producer.places.shared import reading  # noqa: PLC0415 - libpq, which a ledger in a file need not load
+
+        with reading(place) as connection:
+            return Ledger((), {}, {}, 0) if connection is None else _read(connection, known, shared=True)
+    if not place.exists():
         return Ledger((), {}, {}, 0)
-    engine = opened(path)
-    with as_of_one_moment(engine) as connection:
-        topics = tuple(known)
-        what_is_known.note(connection, topics)
-        rows = (row for table in ("acked", "unplaced") for row in what_is_known.unknown_rows(connection, table))
-        intervals = tuple(Interval(*row) for row in rows)
-        left_out = Counter(what_is_known.left_out(connection, "acked")) + Counter(what_is_known.left_out(connection, "unplaced"))
-        counts = what_is_known.unknown_counts(connection)
-        tweets = what_is_known.left_out_tweets(connection)
-        spread = {
-            (row.run, row.first_minute, row.last_minute, row.hashtag): row.tweets
-            for row in connection.execute(select(spread_table))
-        }
-        runs = connection.execute(select(runs_table)).all()
-        reserved = {row.run: row.reserved for row in runs}
-        ids = {row.run: row.topic_id for row in runs if row.topic_id}
-        redriven = sent_back.read(connection, redriven_table)
-        failed = connection.execute(select(func.count()).select_from(failed_table)).scalar_one()
-        expired = {(row.run, row.partition): row.acknowledged for row in connection.execute(select(expired_table))}
-        gone = {row.run: ExpiredCounts(row.last_minute, row.tweets) for row in connection.execute(select(expired_counts_table))}
-    engine.dispose()
-    everything = {run: each for topic in topics for run, each in topic.runs.items()}
-    return Ledger(intervals, counts, reserved, failed, spread, ids, redriven, expired, gone, everything, left_out, tweets)
-
-
-def opened(path: Path) -> Engine:
-    """Return an engine on the ledger at ``path``, with all of today's tables and columns; raises DamagedFile."""
-    aside = shlex.quote(str(path.with_name("aside")))
-    move = f"mkdir -p {aside} && mv {shlex.quote(str(path))}* {aside}/"
-    engine = open_sqlite(path, f"{move}, then make up: what was acknowledged before counts as other producers' tweets")
+    engine = opened(place).engine
     try:
-        make_tables(engine, metadata)
-        with engine.begin() as connection:
-            add_column(connection, "runs", "topic_id")
-    except DamagedFile:
+        with as_of_one_moment(engine) as connection:
+            return _read(connection, known, shared=False)
+    finally:
         engine.dispose()
-        raise
-    return engine
+
+
+def read_ledgers(places: Iterable[LedgerPlace], known: Iterable[Known] = ()) -> Ledger:
+    """Read several ledgers as one. A run is in one of them only, so nothing is there twice."""
+    topics = tuple(known)
+    first, *others = (read_ledger(place, topics) for place in places)
+    for other in others:
+        first = first.joined(other)
+    return first
+
+
+def _read(connection: Connection, known: Iterable[Known], *, shared: bool) -> Ledger:
+    topics = tuple(known)
+    what_is_known.note(connection, topics)
+    rows = (row for table in ("acked", "unplaced") for row in what_is_known.unknown_rows(connection, table))
+    intervals = tuple(Interval(*row) for row in rows)
+    left_out = Counter(what_is_known.left_out(connection, "acked")) + Counter(what_is_known.left_out(connection, "unplaced"))
+    counts = what_is_known.unknown_counts(connection)
+    tweets = what_is_known.left_out_tweets(connection)
+    spread = {
+        (row.run, row.first_minute, row.last_minute, row.hashtag): row.tweets for row in connection.execute(select(tables.SPREAD))
+    }
+    runs = connection.execute(select(tables.SHARED.tables["runs"] if shared else tables.RUNS)).all()
+    reserved = {row.run: row.reserved for row in runs}
+    ids = {row.run: row.topic_id for row in runs if row.topic_id}
+    redriven = sent_back.read(connection, tables.REDRIVEN)
+    failed = connection.execute(select(func.count()).select_from(tables.FAILED)).scalar_one()
+    expired = {(row.run, row.partition): row.acknowledged for row in connection.execute(select(tables.EXPIRED))}
+    gone = {row.run: ExpiredCounts(row.last_minute, row.tweets) for row in connection.execute(select(tables.EXPIRED_COUNTS))}
+    everything = {run: each for topic in topics for run, each in topic.runs.items()}
+    producers = {row.run: row.producer for row in runs} if shared else {}
+    beats = {row.producer: Beat(row.seen_at, row.ended, row.host) for row in _beats(connection)} if shared else {}
+    return Ledger(
+        intervals, counts, reserved, failed, spread, ids, redriven, expired, gone, everything, left_out, tweets, producers, beats
+    )
+
+
+def _beats(connection: Connection) -> Iterable[Row[Any]]:
+    return connection.execute(select(tables.PRODUCERS))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects.sqlite import insert
-
+from trending.dialects import run_sql
 from trending.producer import pruning
-from trending.producer.ledger import opened, runs_table
+from trending.producer.places.opened import opened
 from trending.tweets.rule import minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from trending.kafka.log_start import LogStart
+    from trending.producer.places.opened import LedgerPlace
 
 # The driver's own statements: one executemany a table, a row 4.6 µs. By the expression language it takes 12, row by row 871.
 _WRITE_ACKED = (
@@ -24,23 +25,39 @@ _WRITE_ACKED = (
 )
 _WRITE_COUNTS = (
     "INSERT INTO counts (run, minute, hashtag, tweets) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (run, minute, hashtag) DO UPDATE SET tweets = tweets + excluded.tweets"
+    "ON CONFLICT (run, minute, hashtag) DO UPDATE SET tweets = counts.tweets + excluded.tweets"
 )
 _WRITE_UNPLACED = (
     "INSERT INTO unplaced (run, partition, first_sequence, last_sequence, first_offset, end_offset) VALUES (?, ?, ?, ?, ?, ?)"
 )
 _WRITE_SPREAD = (
     "INSERT INTO spread (run, first_minute, last_minute, hashtag, tweets) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (run, first_minute, last_minute, hashtag) DO UPDATE SET tweets = tweets + excluded.tweets"
+    "ON CONFLICT (run, first_minute, last_minute, hashtag) DO UPDATE SET tweets = spread.tweets + excluded.tweets"
 )
 _WRITE_FAILED = "INSERT INTO failed (run, sequence, reason) VALUES (?, ?, ?)"
+
+
+_RESERVE = (
+    "INSERT INTO runs (run, reserved, topic_id{column}) VALUES (?, ?, ?{value}) "
+    "ON CONFLICT (run) DO UPDATE SET reserved = excluded.reserved"
+)
 
 
 class LedgerWriter:
     """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
 
-    def __init__(self, path: Path, run: str, topic_id: str) -> None:
-        self._engine = opened(path)
+    def __init__(self, place: LedgerPlace, run: str, topic_id: str, life: str = "") -> None:
+        """Open the ledger; ``life`` is the run that has it, where another life's is written.
+
+        Raises ConfigurationConflict where another life of the same producer is at work.
+        """
+        self._ledger = opened(place)
+        self._own = not life
+        try:
+            self._ledger.claim(life or run)
+        except BaseException:
+            self._ledger.close()
+            raise
         self._run = run
         self._topic_id = topic_id
         self._open: dict[int, list[int]] = {}
@@ -56,9 +73,10 @@ class LedgerWriter:
 
     def reserve(self, up_to: int) -> None:
         """Record on disk that sequences below ``up_to`` may be sent, so that the log holds no record that was not announced."""
-        statement = insert(runs_table).values(run=self._run, reserved=up_to, topic_id=self._topic_id)
-        with self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["run"], set_={"reserved": up_to}))
+        producer = self._ledger.producer
+        statement = _RESERVE.format(column=", producer" if producer else "", value=", ?" if producer else "")
+        row = (self._run, up_to, self._topic_id, *([producer] if producer else []))
+        self._ledger.write(lambda connection: run_sql(connection, statement, row))
         self.reserved = up_to
 
     def acknowledge(self, sequence: int, partition: int, offset: int, append_time: float, hashtag: str) -> None:
@@ -100,18 +118,23 @@ class LedgerWriter:
     def commit(self) -> None:
         """Write everything noted so far to disk in one transaction, with one statement a table."""
         if not self._pending and not self._failed:
+            self._ledger.touch()
             return
-        tables: tuple[tuple[str, list[tuple[object, ...]]], ...] = (
+        text = self._ledger.text
+        tables: tuple[tuple[str, list[tuple[Any, ...]]], ...] = (
             (_WRITE_ACKED, [(self._run, partition, *run) for (partition, _first), run in self._grown.items()]),
             (_WRITE_UNPLACED, [(self._run, *each) for each in self._unplaced]),
-            (_WRITE_COUNTS, [(self._run, *key, tweets) for key, tweets in self._counts.items()]),
-            (_WRITE_SPREAD, [(self._run, *key, tweets) for key, tweets in self._spread.items()]),
+            (_WRITE_COUNTS, [(self._run, minute, text(tag), tweets) for (minute, tag), tweets in self._counts.items()]),
+            (_WRITE_SPREAD, [(self._run, *minutes, text(tag), tweets) for (*minutes, tag), tweets in self._spread.items()]),
             (_WRITE_FAILED, [(self._run, *each) for each in self._failed]),
         )
-        with self._engine.begin() as connection:
+
+        def write(connection: Connection) -> None:
             for statement, rows in tables:
                 if rows:
-                    connection.exec_driver_sql(statement, rows)
+                    run_sql(connection, statement, rows)
+
+        self._ledger.write(write)
         self.acknowledged += self._pending
         self.failed += len(self._failed)
         self._pending = 0
@@ -125,10 +148,10 @@ class LedgerWriter:
         """
         self.commit()
         growing = {(self._run, partition, run[0]) for partition, run in self._open.items()}
-        with self._engine.begin() as connection:
-            return pruning.prune(connection, self._topic_id, start, growing)
+        producer = self._ledger.producer
+        return self._ledger.write(lambda each: pruning.prune(each, self._topic_id, start, growing, producer)) or 0
 
     def close(self) -> None:
-        """Commit and close the file."""
+        """Commit and close the ledger; where it is shared, this life says that it ends."""
         self.commit()
-        self._engine.dispose()
+        self._ledger.close(end=self._own)

@@ -97,11 +97,11 @@ class TweetProducer:
         logger.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
         partitions = self._await_partitions(stop)
         if partitions:
-            book_arrived(self._spec, time.monotonic, partial(self._goes_on_reading, stop))
+            book_arrived(self._spec, time.monotonic, partial(self._goes_on_reading, stop), self._run)
         self._schedule = Schedule(rate, time.monotonic())
         while not self._ended(stop):
             now = time.monotonic()
-            due = self._schedule.due(now, self._sent)
+            due = self._due(now)
             if due and len(self._producer) + due > QUEUED_MESSAGES:
                 self._wait_for_room()
                 continue
@@ -114,7 +114,12 @@ class TweetProducer:
 
     def _ended(self, stop: threading.Event) -> bool:
         self._fatal = self._fatal or self._markers.failure
-        return stop.is_set() or self._fatal is not None
+        return stop.is_set() or self._fatal is not None or 0 < self._spec.tweets <= self._sent
+
+    def _due(self, now: float) -> int:
+        """Return how many tweets to send now, no more than are asked for in all."""
+        due = self._schedule.due(now, self._sent)
+        return min(due, self._spec.tweets - self._sent) if self._spec.tweets else due
 
     def _await_partitions(self, stop: threading.Event) -> int:
         """Return the number of the topic's partitions as soon as a broker tells it; 0 if it is time to end before."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trending.dialects import run_sql
 from trending.settings import MINUTE_SECONDS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 50_000
 """Rows of each table that one pruning deletes; a minute's counts go whole."""
 _RUNS = """
-SELECT run FROM runs WHERE topic_id = ? AND (
+SELECT run FROM runs WHERE topic_id = ?{own} AND (
     EXISTS (SELECT 1 FROM acked WHERE acked.run = runs.run) OR EXISTS (SELECT 1 FROM unplaced WHERE unplaced.run = runs.run)
     OR EXISTS (SELECT 1 FROM counts WHERE counts.run = runs.run) OR EXISTS (SELECT 1 FROM spread WHERE spread.run = runs.run))
 ORDER BY run
@@ -36,27 +37,32 @@ _DELETE = {
 }
 _ADD = (
     "INSERT INTO expired (run, partition, acknowledged) VALUES (?, ?, ?) "
-    "ON CONFLICT (run, partition) DO UPDATE SET acknowledged = acknowledged + excluded.acknowledged"
+    "ON CONFLICT (run, partition) DO UPDATE SET acknowledged = expired.acknowledged + excluded.acknowledged"
 )
 _MINUTES = "SELECT minute, count(*) FROM counts WHERE run = ? AND minute <= ? GROUP BY minute ORDER BY minute"
 _EXPIRED = {
-    "counts": "FROM counts WHERE run = ?1 AND minute <= ?2",
-    "spread": "FROM spread WHERE run = ?1 AND first_minute <= ?2 AND last_minute <= ?2",
+    "counts": "FROM counts WHERE run = ? AND minute <= ?",
+    "spread": "FROM spread WHERE run = ? AND last_minute <= ? AND first_minute <= ?",
 }
 _LAST = {"counts": "minute", "spread": "last_minute"}
 _ADD_COUNTS = (
-    "INSERT INTO expired_counts (run, last_minute, tweets) VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE "
-    "SET last_minute = max(last_minute, excluded.last_minute), tweets = tweets + excluded.tweets"
+    "INSERT INTO expired_counts (run, last_minute, tweets) VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE SET "
+    "last_minute = CASE WHEN excluded.last_minute > expired_counts.last_minute THEN excluded.last_minute "
+    "ELSE expired_counts.last_minute END, tweets = expired_counts.tweets + excluded.tweets"
 )
 
 
-def prune(connection: Connection, topic_id: str, start: LogStart, growing: Collection[tuple[str, int, int]]) -> int:
+def prune(
+    connection: Connection, topic_id: str, start: LogStart, growing: Collection[tuple[str, int, int]], producer: str = ""
+) -> int:
     """Summarise what a topic's log has lost before its ``start``, the oldest first, some at a time.
 
-    ``growing`` are run, partition and first sequence of intervals that may still become longer: those stay. Returns the number of
-    records of which only the number is kept from now on.
+    Where producers share the tables, it is about the runs of ``producer``: the intervals of others may grow. ``growing`` are run,
+    partition and first sequence of intervals that may still become longer: those stay. Returns the number of records of which
+    only the number is kept from now on.
     """
-    runs: list[str] = list(connection.exec_driver_sql(_RUNS, (topic_id,)).scalars())
+    query = _RUNS.format(own=" AND producer = ?" if producer else "")
+    runs: list[str] = list(run_sql(connection, query, (topic_id, *([producer] if producer else []))).scalars())
     last = start.gone_until - MINUTE_SECONDS
     expired = 0
     for run in runs:
@@ -72,20 +78,20 @@ def _prune_ids(
 ) -> int:
     """Summarise the oldest intervals of a run and partition that lie before the offset ``first``; returns their records."""
     records, until = 0, -1
-    for begin, end, end_offset in connection.exec_driver_sql(_OLDEST[table], (*place, MOST_ROWS)):
+    for begin, end, end_offset in run_sql(connection, _OLDEST[table], (*place, MOST_ROWS)):
         if end_offset > first or (*place, begin) in growing:
             break
         records, until = records + end - begin + 1, begin
     if records:
-        connection.exec_driver_sql(_DELETE[table], (*place, until))
-        connection.exec_driver_sql(_ADD, (*place, records))
+        run_sql(connection, _DELETE[table], (*place, until))
+        run_sql(connection, _ADD, (*place, records))
     return records
 
 
 def _prune_minutes(connection: Connection, run: str, last: int) -> None:
     """Summarise a run's counts of the minutes up to ``last``, the oldest first."""
     rows, until = 0, None
-    with connection.exec_driver_sql(_MINUTES, (run, last)) as minutes:
+    with run_sql(connection, _MINUTES, (run, last)) as minutes:
         for minute, counts in minutes:  # read as far as it is needed
             if rows and rows + counts > MOST_ROWS:
                 break
@@ -96,8 +102,9 @@ def _prune_minutes(connection: Connection, run: str, last: int) -> None:
 
 def _expire(connection: Connection, table: str, run: str, last: int) -> None:
     """Keep only the number of tweets of a run's rows up to the minute ``last``."""
-    rows, place = _EXPIRED[table], (run, last)
-    newest, tweets = connection.exec_driver_sql(f"SELECT max({_LAST[table]}), sum(tweets) {rows}", place).one()
+    rows = _EXPIRED[table]
+    place = (run, *[last] * (rows.count("?") - 1))
+    newest, tweets = run_sql(connection, f"SELECT max({_LAST[table]}), sum(tweets) {rows}", place).one()
     if newest is not None:
-        connection.exec_driver_sql(f"DELETE {rows}", place)
-        connection.exec_driver_sql(_ADD_COUNTS, (run, newest, tweets))
+        run_sql(connection, f"DELETE {rows}", place)
+        run_sql(connection, _ADD_COUNTS, (run, newest, int(tweets)))

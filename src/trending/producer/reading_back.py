@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaException
 
+from trending.dialects import run_sql
 from trending.errors import NotReady
 from trending.kafka.log_reader import ends_of, log_ends, read_log
-from trending.producer.ledger import opened
 from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.places.opened import opened
 from trending.settings import Rule
 from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from trending.producer.places.opened import LedgerPlace
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -37,6 +39,7 @@ MOST_LIVES = 100
 """So many lives before the last one are asked for a place in a partition in which that has none."""
 # The rows of this table are never replaced, so their numbers follow the order of the lives. A redrive's run is no producer's.
 _LIVES = "SELECT run FROM runs WHERE topic_id = ? AND run NOT IN (SELECT run FROM redriven) ORDER BY rowid DESC LIMIT ?"
+_LIVES_OF = "SELECT run FROM runs WHERE topic_id = ? AND producer = ? ORDER BY number DESC LIMIT ?"
 # By the key, last row first: a life of weeks has millions of them.
 _LAST_ACKED = (
     "SELECT last_sequence, first_offset + last_sequence - first_sequence + 1 FROM acked WHERE run = ? AND partition = ? "
@@ -57,14 +60,15 @@ class _Proven(NamedTuple):
     end: int = 0
 
 
-def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Callable[[], bool]) -> int:
+def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Callable[[], bool], life: str = "") -> int:
     """Book the tweets of the last life that are in the log and have no acknowledgement; returns their number.
 
-    Call it before this life has reserved anything: then its run is not in the ledger yet. While records are read, ``goes_on`` is
-    asked several times a second; it is to beat, and to return False when it is time to end. All of it is one transaction. What is
-    not read by then or within ``READING_SECONDS`` stays unknown, and so does everything where no broker answers: that is said.
+    Call it before this life, the run ``life``, has reserved anything: then that is not in the ledger yet. While records are read,
+    ``goes_on`` is asked several times a second; it is to beat, and to return False when it is time to end. All of it is one
+    transaction. What is not read by then or within ``READING_SECONDS`` stays unknown, and so does everything where no broker
+    answers: that is said.
     """
-    lives = _lives(spec)
+    lives = _lives(spec.ledger, spec.topic_id)
     if not lives:
         return 0
     run = lives[0]
@@ -76,7 +80,7 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
             cause = f"the log was not read within {READING_SECONDS:.0f} s, or until this life had to end"
             raise NotReady(cause, spec.topic, "make status")
 
-    with closing(LedgerWriter(spec.ledger, run, spec.topic_id)) as ledger:
+    with closing(LedgerWriter(spec.ledger, run, spec.topic_id, life)) as ledger:
         try:
             log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
             proven = _proven(spec, lives, log)
@@ -99,27 +103,28 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
     return len(booked)
 
 
-def _lives(spec: ProducerSpec) -> list[str]:
-    """Return the runs of the lives on this topic, the last one first."""
-    engine = opened(spec.ledger)
-    with engine.connect() as connection:
-        found: list[str] = list(connection.exec_driver_sql(_LIVES, (spec.topic_id, MOST_LIVES)).scalars())
-    engine.dispose()
+def _lives(place: LedgerPlace, topic_id: str) -> list[str]:
+    """Return the runs of the producer's lives on this topic, the last one first."""
+    ledger = opened(place)
+    with ledger.engine.connect() as connection:
+        query, owner = (_LIVES_OF, [ledger.producer]) if ledger.producer else (_LIVES, [])
+        found: list[str] = list(run_sql(connection, query, (topic_id, *owner, MOST_LIVES)).scalars())
+    ledger.close()
     return found
 
 
 def _proven(spec: ProducerSpec, lives: Sequence[str], partitions: Iterable[int]) -> dict[int, _Proven]:
     """Return partition → what is proven of it."""
-    engine = opened(spec.ledger)
-    with engine.connect() as connection:
+    ledger = opened(spec.ledger)
+    with ledger.engine.connect() as connection:
         found = {each: _proven_of(connection, lives, each) for each in partitions}
-    engine.dispose()
+    ledger.close()
     return found
 
 
 def _proven_of(connection: Connection, lives: Sequence[str], partition: int) -> _Proven:
     for run in lives:
-        rows = [row for query in (_LAST_ACKED, _LAST_UNPLACED) for row in connection.exec_driver_sql(query, (run, partition))]
+        rows = [row for query in (_LAST_ACKED, _LAST_UNPLACED) for row in run_sql(connection, query, (run, partition))]
         if rows:
             end = max(end for _last, end in rows)
             return _Proven(max(last for last, _end in rows) if run == lives[0] else -1, end)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, insert, select
+
+from trending.dialects import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,9 +41,9 @@ def table_of(metadata: MetaData) -> Table:
     return Table(
         "redriven",
         metadata,
-        Column("run", String, primary_key=True),
+        Column("run", Name, primary_key=True),
         Column("sequence", BigInteger, primary_key=True),
-        Column("letters_id", String, nullable=False),
+        Column("letters_id", Name, nullable=False),
         Column("letter", BigInteger, nullable=False),
         Column("partition", Integer, nullable=False),
         Column("not_before", BigInteger, nullable=False),

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, ValidationError
 from trending.access.kept import AccessFile, kept_access
 from trending.errors import ConfigurationConflict, InvalidInput
 from trending.kafka.connection import KafkaConnection
-from trending.postgresql.place import PostgresPlace
+from trending.postgresql.place import PostgresLedger, PostgresPlace
 from trending.sections import Section
 from trending.settings import PageSettings, ProducerSettings, StreamSettings
 
@@ -51,9 +51,11 @@ class ProducerSpec(ProgramSpec):
     """The producer's specification. ``catalogue_hash`` is of the catalogue's content: edited, it starts the producer anew."""
 
     settings: ProducerSettings
-    ledger: Path
+    ledger: Path | PostgresLedger
     topic_id: str
     catalogue_hash: str = ""
+    tweets: int = 0
+    """After so many it ends; 0 means that it goes on until it is told to stop."""
 
 
 class StreamSpec(ProgramSpec):

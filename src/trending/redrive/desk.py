@@ -16,8 +16,10 @@ from trending.kafka.answers import error_of
 from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, redrive_id, transaction_settings
 from trending.producer import redriven
-from trending.producer.ledger import opened, read_ledger, redriven_table
+from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.places.opened import opened
+from trending.producer.places.tables import REDRIVEN
 from trending.producer.redriven import Redriven
 from trending.redrive.choice import Choice, Mended, Wish, choose
 from trending.settings import Rule
@@ -108,9 +110,9 @@ class Desk:
             if identity is not None and identity in awaited:
                 arrived[identity] = (record.partition, record.offset, record.append_time), record.value or b""
         self._acknowledge(arrived)
-        engine = opened(self.ledger)
+        engine = opened(self.ledger).engine
         with engine.begin() as connection:
-            redriven.strike(connection, redriven_table, (each for identity, each in awaited.items() if identity not in arrived))
+            redriven.strike(connection, REDRIVEN, (each for identity, each in awaited.items() if identity not in arrived))
         engine.dispose()
 
     def _send(self, producer: Producer, mended: list[Mended]) -> Sent:
@@ -123,9 +125,9 @@ class Desk:
         ]
         with closing(LedgerWriter(self.ledger, run, self.topic_id)) as writer:
             writer.reserve(len(mended))
-        engine = opened(self.ledger)
+        engine = opened(self.ledger).engine
         with engine.begin() as connection:
-            redriven.book(connection, redriven_table, booked)
+            redriven.book(connection, REDRIVEN, booked)
         engine.dispose()
         placed = self._transact(producer, run, mended, targets)
         self._acknowledge({(run, number): (place, mended[number].value) for number, place in placed.items()})

@@ -17,7 +17,7 @@ from trending.audit.recounting.recount import recount
 from trending.audit.sealing import Kept
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
-from trending.producer.ledger import Interval, Ledger
+from trending.producer.ledger import Beat, Interval, Ledger
 from trending.serving.others import Others
 from trending.serving.pruning import Summarised
 from trending.serving.seals import closed_window
@@ -98,6 +98,8 @@ class Lab:
     epochs: tuple[Epoch, ...] = ()
     epoch_counts: dict[tuple[str, int, str], int] = field(default_factory=dict)
     redriven: tuple[Redriven, ...] = ()
+    producers: dict[str, str] = field(default_factory=dict)
+    beats: dict[str, Beat] = field(default_factory=dict)
     later: Ledger | None = None
     seen_at: float = MINUTE + 300
     longest: float = 0.0
@@ -173,7 +175,14 @@ class Lab:
         """Return the ledger, without what a seal knows, as ``read_ledger`` does."""
         counts = dict(self.ledger_counts)
         whole = Ledger(
-            tuple(self.acknowledged), counts, dict(self.reserved), self.failed, dict(self.spread), redriven=self.redriven
+            tuple(self.acknowledged),
+            counts,
+            dict(self.reserved),
+            self.failed,
+            dict(self.spread),
+            redriven=self.redriven,
+            producers=self.producers,
+            beats=self.beats,
         )
         return without_known(whole, seal.known()) if seal else whole
 

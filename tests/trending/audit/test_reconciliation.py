@@ -16,7 +16,7 @@ from trending.audit.recounting.recount import recount
 from trending.errors import AuditFailed, AuditIncomplete
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
-from trending.producer.ledger import Interval, Ledger
+from trending.producer.ledger import Beat, Interval, Ledger
 from trending.producer.redriven import Redriven
 from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.stream.letters import Letters, Summary
@@ -174,6 +174,29 @@ def test_what_arrived_with_unknown_outcome_has_a_line_of_its_own_and_is_no_fault
     assert line(report, "unknown outcome") == "unknown outcome, arrived: 2"
     assert headline(report) == "audit: acknowledged 30, in log 32, counted 32, lost 0, duplicated 0"
     assert report.clean
+
+
+def test_with_several_producers_each_has_a_line_and_the_headline_is_their_sum(lab: Lab) -> None:
+    assert not any("producer: acknowledged" in text for text in lab.audit().lines(UTC_ZONE)), "the lab's own alone"
+    lab.producers, lab.beats = {"far": "laptop", "gone": "rack"}, {"laptop": Beat(MINUTE, ended=True, host="h")}
+    lab.beats["rack"] = Beat(MINUTE, ended=False, host="h")
+    for run, acknowledge in (("far", True), ("far", True), ("gone", True), ("gone", False)):
+        lab.send(tweet("#a"), run=run, acknowledge=acknowledge)
+    report = lab.audit()
+    silent = "; it did not end, and was last heard of at 2025-12-16 00:31:00"
+    assert report.lines(UTC_ZONE)[-4:] == [
+        "audit:   of the lab's own producer: acknowledged 30",
+        "audit:   of producer laptop: acknowledged 2",
+        f"audit:   of producer rack: acknowledged 1, unknown outcome, arrived 1{silent}",
+        "audit: acknowledged 33, in log 34, counted 34, lost 0, duplicated 0",
+    ]
+    assert report.clean
+    joined = report.joined(report)
+    assert [(each.name, each.acknowledged, each.unknown) for each in joined.producers] == [
+        ("", 60, 0),
+        ("laptop", 4, 0),
+        ("rack", 2, 2),
+    ]
 
 
 def test_an_id_that_was_never_attempted_is_a_fault(lab: Lab) -> None:

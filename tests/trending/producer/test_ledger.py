@@ -472,7 +472,7 @@ def test_the_file_is_the_one_that_a_writer_of_single_rows_would_write(events: li
 def test_a_commit_is_one_statement_a_table(path: Path) -> None:
     writer = LedgerWriter(path, "run", "topic-1")
     statements: list[str] = []
-    engine_event.listen(writer._engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    engine_event.listen(writer._ledger.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     for sequence in range(300):
         writer.acknowledge(sequence, sequence % 3, sequence, MINUTE + sequence, f"#{sequence}")
         writer.fail(1000 + sequence, "gone")

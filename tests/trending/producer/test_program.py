@@ -93,6 +93,14 @@ def test_tweets_are_spread_over_the_time_and_not_sent_in_one_go(bench: Bench) ->
     assert len(seconds) >= 14
 
 
+@pytest.mark.parametrize("rate", [3, 1_000])
+def test_a_producer_that_is_asked_for_so_many_tweets_sends_no_more_and_ends(bench: Bench, rate: float) -> None:
+    spec = bench.spec(rate).model_copy(update={"tweets": 1_503 if rate > 100 else 7})
+    main(spec, bench.stop)
+    assert len(bench.kafka.values("tweets")) == spec.tweets == bench.ledger.acknowledged
+    assert (bench.beat.phase, bench.beat.figures["acknowledged"]) == ("stopped", spec.tweets)
+
+
 @pytest.mark.parametrize("rate", [0.1, 1, 2_000])
 def test_slow_and_fast_rates_are_kept_alike(bench: Bench, rate: float) -> None:
     seconds = 30 if rate < 1000 else 2

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
-from itertools import pairwise
+from dataclasses import replace
+from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes.trending.acknowledged import acknowledged_ids
+from postgres_cluster import PASSWORD
+from pydantic import SecretStr
 
+from trending.postgresql.place import PostgresLedger, PostgresPlace
 from trending.producer import program
 from trending.producer.ledger import Ledger, read_ledger
+from trending.producer.places.shared import make_ledgers
 from trending.producer.program import main
 from trending.producer.reading_back import READING_SECONDS, book_arrived
 from trending.programs.heartbeat import read_heartbeat
@@ -25,17 +30,21 @@ if TYPE_CHECKING:
 
     from fakes.trending.kafka import FakeKafka
 
+    from trending.producer.places.opened import LedgerPlace
+
 pytestmark = pytest.mark.row(19)
 TWEET = {"usuario": "u", "texto": "t", "hashtag_principal": "#arrived", "timestamp": 0.0}
 LIFE_SECONDS = 5
+_numbers = count()
 
 
 class Lives:
     """One life of the producer after the other; ``arrive`` is what the broker takes of one after its last marker."""
 
-    def __init__(self, kafka: FakeKafka, directory: Path) -> None:
+    def __init__(self, kafka: FakeKafka, directory: Path, place: LedgerPlace) -> None:
         self.kafka = kafka
         self.directory = directory
+        self.place = place
 
     @property
     def spec(self) -> ProducerSpec:
@@ -45,7 +54,7 @@ class Lives:
             heartbeat=self.directory / "producer.json",
             settings=ProducerSettings(rate=2, seed=1),
             topic_id="topic-1",
-            ledger=self.directory / "ledger.sqlite",
+            ledger=self.place,
         )
 
     def live(self, seconds: float = LIFE_SECONDS) -> str:
@@ -67,7 +76,7 @@ class Lives:
 
     @property
     def ledger(self) -> Ledger:
-        return read_ledger(self.directory / "ledger.sqlite")
+        return replace(read_ledger(self.place), beats={})
 
     def of(self, run: str) -> list[int]:
         return sorted(sequence for each, sequence in acknowledged_ids(self.ledger, {}) if each == run)
@@ -76,9 +85,16 @@ class Lives:
         return sum(tweets for (_run, _minute, hashtag), tweets in self.ledger.counts.items() if hashtag == "#arrived")
 
 
-@pytest.fixture
-def lives(kafka: FakeKafka, tmp_path: Path) -> Lives:
-    return Lives(kafka, tmp_path)
+@pytest.fixture(params=["file", pytest.param("shared", marks=[pytest.mark.real, pytest.mark.journey])])
+def lives(kafka: FakeKafka, tmp_path: Path, request: pytest.FixtureRequest) -> Lives:
+    """Lives with a ledger in either place."""
+    place: LedgerPlace = tmp_path / "ledger.sqlite"
+    if request.param == "shared":
+        url = request.getfixturevalue("postgres").url
+        stack = PostgresPlace(url=url, stack=f"back-{next(_numbers)}", owner="this test", given=SecretStr(PASSWORD))
+        make_ledgers(stack)
+        place = PostgresLedger(place=stack, producer="laptop")
+    return Lives(kafka, tmp_path, place)
 
 
 def test_what_arrived_behind_the_last_marker_is_booked_with_its_place_and_minute(lives: Lives) -> None:

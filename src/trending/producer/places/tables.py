@@ -1,0 +1,103 @@
+"""The ledger's tables: of a file, which has one producer's runs, and of a schema, where several producers share them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Identity, Integer, MetaData, Table
+
+from trending.dialects import EveryText, Name
+from trending.producer import redriven
+
+FORM = 1
+"""Number of the shared tables' form, kept with them: raise it with every change of one."""
+metadata = MetaData()
+RUNS = Table(
+    "runs",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("reserved", BigInteger, nullable=False),
+    Column("topic_id", Name),
+)
+Table(
+    "acked",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("first_sequence", BigInteger, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+)
+Table(
+    "unplaced",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("first_sequence", BigInteger, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("end_offset", BigInteger, nullable=False),
+)
+Table(
+    "counts",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("minute", BigInteger, primary_key=True),
+    Column("hashtag", EveryText, primary_key=True),
+    Column("tweets", BigInteger, nullable=False),
+)
+SPREAD = Table(
+    "spread",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("first_minute", BigInteger, primary_key=True),
+    Column("last_minute", BigInteger, primary_key=True),
+    Column("hashtag", EveryText, primary_key=True),
+    Column("tweets", BigInteger, nullable=False),
+)
+FAILED = Table(
+    "failed",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("reason", EveryText, nullable=False),
+)
+EXPIRED = Table(
+    "expired",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("acknowledged", BigInteger, nullable=False),
+)
+EXPIRED_COUNTS = Table(
+    "expired_counts",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("last_minute", BigInteger, nullable=False),
+    Column("tweets", BigInteger, nullable=False),
+)
+REDRIVEN = redriven.table_of(metadata)
+
+
+def _shared() -> MetaData:
+    """Return the tables of a file, with what tells several producers apart."""
+    found = MetaData()
+    for table in metadata.sorted_tables:
+        table.to_metadata(found)
+    runs = found.tables["runs"]
+    runs.append_column(Column("producer", Name, nullable=False))
+    runs.append_column(Column("number", BigInteger, Identity(), nullable=False))
+    Table(
+        "producers",
+        found,
+        Column("producer", Name, primary_key=True),
+        Column("life", Name, nullable=False),
+        Column("seen_at", Float, nullable=False),
+        Column("ended", Boolean, nullable=False),
+        Column("written", Name, nullable=False),
+        Column("host", EveryText, nullable=False),
+    )
+    return found
+
+
+SHARED = _shared()
+PRODUCERS = SHARED.tables["producers"]
+"""Who writes: the life that has the name, when it was last heard of by the server's clock, whether it said that it ends."""
