@@ -13,7 +13,7 @@ from infra.kafka.client import BrokerClient, require_dialled
 from infra.kafka.diagnosis import diagnose, diagnose_exit
 from infra.stack.declaration import ServiceKind
 from infra.stack.runtime import ServiceState
-from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
+from trending.errors import BudgetSpent, ClusterFull, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def climb(rungs: list[Rung], timeout: float, clock: Clock, show: Callable[[str],
             for rung in rungs:
                 current = rung.name
                 evidence[rung.name] = rung.check()
-        except (ServiceDied, ServiceBroken, BudgetSpent):
+        except (ServiceDied, ServiceBroken, ClusterFull, BudgetSpent):
             raise
         except NotReady as error:
             if clock.monotonic() >= deadline:

@@ -26,7 +26,8 @@ from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
 from trending.settings import dead_letter_topic
-from trending.stream.cluster.master import require_master
+from trending.stream.cluster.master import WAITING, no_room, require_master, require_reachable_driver
+from trending.stream.cluster.python import require_python
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
@@ -82,7 +83,10 @@ def submit_stream(stack: str) -> Outcome:
     """
     lab = open_lab(stack)
     if lab.settings.stream.on_cluster:
-        require_master(_with_secret(lab.settings.stream))  # before the job that runs is stopped
+        settings = _with_secret(lab.settings.stream)
+        require_master(settings)  # before the job that runs is stopped
+        require_reachable_driver(settings)
+        require_python(settings)
     topic = known_topic_id(lab)
     before = open_epoch(lab)
     if before is not None and before.key != key_of(lab, topic):
@@ -139,10 +143,10 @@ def _told_by_the_job(lab: Lab) -> ServiceDied | None:
 
 
 def _require_no_refusal(lab: Lab) -> str:
-    """Raise ServiceDied once a job on a cluster has died before its first batch.
+    """Raise ServiceDied once a job on a cluster has died before its first batch, ClusterFull where there is no room for it.
 
     Its next lives would most likely find the same: no executor that calls, no master that takes it. supervisord goes on trying,
-    for a cluster that comes back.
+    for a cluster that comes back; whoever waits here can do something about it.
     """
     if not lab.settings.stream.on_cluster:
         return "tasks run in the driver"
@@ -152,6 +156,8 @@ def _require_no_refusal(lab: Lab) -> str:
         cause = f"the job does not run on {lab.settings.stream.spark_master}"
         evidence = tail(lab.paths.output_file(NAME, "err"), EVIDENCE_LINES)
         raise ServiceDied(cause, evidence, f"make logs SERVICE={NAME}")
+    if beat and beat.phase == WAITING:
+        raise no_room(lab.settings.stream)
     return lab.settings.stream.spark_master
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.console.interruptions import finished_despite_signals, of_a_signal, undo_abandoned
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
+from infra.host.processes import stack_processes, wait_for_end
 from infra.lab.assembly import PAGE, Lab, end_programs, open_lab
 from infra.lab.own_access import forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 STARTS = {PRODUCER: launch_producer, STREAM: submit_stream, PAGE: launch_page}
+
+
+ENDING_SECONDS = 5.0
+"""How long the undo waits for what a program leaves for a moment: a driver's JVM ends after it. What stays is said to be left."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +254,7 @@ def _declared(paths: StackPaths) -> dict[str, str]:
 def _remove_program(lab: Lab, program: str) -> None:
     if lab.supervisor.running():
         lab.supervisor.remove(program)
+        wait_for_end(stack_processes(lab.paths.stack_id, program), ENDING_SECONDS)
 
 
 def _delete_new(root: Path, entries: frozenset[Path] | None) -> None:

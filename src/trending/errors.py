@@ -8,6 +8,7 @@ LabError                      exit code 1
 ├── NotReady                  6    a rung of the readiness ladder was not reached in time
 │   ├── ServiceDied           6    the process or container exited while we waited
 │   ├── ServiceBroken         6    it cannot run here, and no restart heals it: a full or read-only disk
+│   ├── ClusterFull           6    a Spark cluster has no room for the job now
 │   ├── SupervisorUnreachable 6    supervisord runs and can't be asked; its programs may be well
 │   └── BudgetSpent           6    it died again and again and is not restarted any more
 ├── AuditFailed               7    something was lost or counted twice, or could not be recounted
@@ -110,6 +111,12 @@ class ServiceDied(NotReady):
 
 class ServiceBroken(NotReady):
     """The service cannot run here and no restart heals it, such as on a full or read-only disk."""
+
+    retriable = False
+
+
+class ClusterFull(NotReady):
+    """A Spark cluster has taken the job and has no free core, or not the memory, for an executor now."""
 
     retriable = False
 

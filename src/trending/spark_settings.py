@@ -82,12 +82,16 @@ class SparkSettings(Section):
         return LOCAL_CLUSTER.fullmatch(self.spark_master) is not None
 
     @property
+    def standalone(self) -> bool:
+        """Whether the master is one of Spark's own, which gives a job its executors as soon as it has registered."""
+        return STANDALONE.fullmatch(self.spark_master) is not None
+
+    @property
     def elsewhere(self) -> bool:
         """Whether executors may run on other machines than the driver."""
         if not self.on_cluster or self.imitated:
             return False
-        found = STANDALONE.fullmatch(self.spark_master)
-        return found is None or not all(is_loopback(host) for host, _port in self.master_addresses)
+        return not self.standalone or not all(is_loopback(host) for host, _port in self.master_addresses)
 
     @property
     def master_addresses(self) -> list[tuple[str, int]]:

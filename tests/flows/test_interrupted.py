@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,8 +20,9 @@ from flows.notebook.cells import relay_interrupted
 from flows.runs import server as serving
 from infra.console.interruptions import begun_despite_signals, raise_on_signals
 from infra.docker.marks import DockerMarks, MarkedContainer
-from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm, TearDownForm
+from infra.forms.parameters import DemoForm, DemoOptions, LastStep, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
 from infra.lab.assembly import open_lab
 from infra.operations.take_down import take_down
 from infra.stack.state import read_state
@@ -123,6 +125,22 @@ def test_undone_is_said_of_nothing_that_the_machine_still_has(world: World, said
     assert UNDONE not in said
     assert "This is left: kafka" in said[-1]
     assert "make down NAME=lab ends" in said[-1]
+
+
+def test_a_jvm_that_outlives_its_driver_for_a_moment_is_nothing_that_is_left(world: World, said: list[str]) -> None:
+    module.start_up(StartUpForm(stack=lab_stack(), until=LastStep.PRODUCER))
+    jvms: list[subprocess.Popen[bytes]] = []
+
+    def submitted() -> None:
+        mark = {STACK_VARIABLE: StackPaths.of("lab").stack_id, COMPONENT_VARIABLE: "stream"}
+        jvms.append(subprocess.Popen(["sleep", "0.7"], env={**os.environ, **mark}))
+        raise ConfigurationConflict("it cannot be")
+
+    world.fail("watch stream", submitted)
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert said[-1] == UNDONE
+    assert jvms[0].wait() == 0, "it ends by itself"
 
 
 def test_a_container_that_the_undo_could_not_remove_is_named(world: World, said: list[str]) -> None:

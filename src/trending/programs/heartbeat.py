@@ -36,6 +36,11 @@ class Heartbeat(msgspec.Struct, frozen=True):
         return abs(now - self.at)
 
 
+def running_seconds() -> float:
+    """Return how long this process has been running as a program."""
+    return time.time() - _STARTED
+
+
 def write_heartbeat(path: Path, phase: str, figures: dict[str, float] | None = None, note: str = "") -> None:
     """Replace the heartbeat at ``path`` with a new one of this process."""
     beat = Heartbeat(time.time(), os.getpid(), phase, figures or {}, note, _STARTED)

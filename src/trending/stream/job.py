@@ -169,7 +169,7 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
     write_heartbeat(spec.heartbeat, "starting the session")
     require_sound(spec.checkpoint, spec.topic)
     require_counted(spec, store)
-    session = build_session(spec)
+    session = build_session(spec, stop)
     progress = ProgressListener(
         lambda run, groups: store.note_dropped(spec.checkpoint_id, run, groups),
         committed_offsets(spec.checkpoint, spec.topic),

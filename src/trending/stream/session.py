@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from pyspark.sql import SparkSession
 
 from trending.stream.cluster.executors import (
     LOGGING,
-    cluster_log,
     cluster_options,
     require_executors,
     set_environment,
     watch_master,
 )
 from trending.stream.cluster.master import require_master
+from trending.stream.cluster.master_log import cluster_log
 
 if TYPE_CHECKING:
     from trending.programs.specifications import StreamSpec
@@ -64,10 +65,11 @@ def clear_scratch(spec: StreamSpec) -> None:
     spec.scratch.mkdir(parents=True)
 
 
-def build_session(spec: StreamSpec) -> SparkSession:
+def build_session(spec: StreamSpec, stop: threading.Event | None = None) -> SparkSession:
     """Start the driver's JVM with the locked connector jars; its temporary files are the stack's.
 
-    On a cluster, raises NotReady where no master or no executor answers, ConfigurationConflict where they can't run the job.
+    On a cluster, raises NotReady where no master or no executor answers, ConfigurationConflict where they can't run the job;
+    for room there it waits until ``stop``.
     """
     settings = spec.settings
     os.environ["SPARK_LOCAL_IP"] = settings.bound_to
@@ -108,5 +110,5 @@ def build_session(spec: StreamSpec) -> SparkSession:
         built.set()
     session.sparkContext.setLogLevel("WARN")
     if settings.on_cluster:
-        require_executors(session, spec)
+        require_executors(session, spec, stop or threading.Event())
     return session

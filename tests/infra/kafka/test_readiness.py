@@ -16,7 +16,7 @@ from infra.kafka.client import ClusterView, TopicView
 from infra.kafka.readiness import Rung, climb, cluster_ladder, service_ladder, topic_ladder
 from infra.stack.profiles import declare
 from infra.stack.runtime import Observation, ServiceState
-from trending.errors import BudgetSpent, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
+from trending.errors import BudgetSpent, ClusterFull, ConfigurationConflict, NotReady, ServiceBroken, ServiceDied
 from trending.settings import ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def test_a_long_wait_says_what_for() -> None:
     [
         ServiceDied("it died"),
         ServiceBroken("disk full"),
+        ClusterFull("no free core"),
         BudgetSpent("again and again"),
         ConfigurationConflict("other cluster"),
     ],

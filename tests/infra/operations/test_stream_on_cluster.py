@@ -17,9 +17,10 @@ from infra.operations import stream
 from infra.operations.epochs import counting_epoch, key_of, known_topic_id
 from infra.stack.state import write_state
 from infra.supervision.budget import Deaths
-from trending.errors import NotReady, ServiceDied
+from trending.errors import ClusterFull, ConfigurationConflict, NotReady, ServiceDied
 from trending.private_file import write_private
 from trending.settings import StreamSettings
+from trending.stream.cluster.master import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,3 +120,26 @@ def test_a_death_after_the_first_batch_is_the_supervisors_to_heal(master: str) -
     died(lab)
     beat(lab, "stream", figures={"batches": 3.0})
     assert stream.wait_for_stream("lab")["cluster"] == master
+
+
+@pytest.mark.usefixtures("world")
+def test_a_cluster_without_room_is_told_at_once_to_whoever_waits_for_the_start(master: str) -> None:
+    lab = switch(make(), master)
+    stream.submit_stream("lab")
+    beat(lab, "stream", phase=WAITING, figures={})
+    with pytest.raises(ClusterFull, match=f"the cluster at {master} has no room for the job") as found:
+        stream.wait_for_stream("lab")
+    assert not found.value.retriable
+
+
+@pytest.mark.usefixtures("world")
+def test_a_job_that_runs_is_not_stopped_for_an_address_that_nobody_could_call(master: str) -> None:
+    lab = make()
+    stream.submit_stream("lab")
+    settings = StreamSettings(spark_master=master, driver_host="127.0.0.2", driver_bind_address="127.0.0.1")
+    write_state(lab.paths, lab.state.model_copy(update={"settings": lab.settings.model_copy(update={"stream": settings})}))
+    with pytest.raises(ConfigurationConflict, match="cannot call the driver at"):
+        stream.submit_stream("lab")
+    status = lab.supervisor.status("stream")
+    assert status is not None
+    assert status.alive

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
-from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from real.clusters.guests import allow, allow_stack
 
 from infra.embedded.runtime import broker_command, format_command, render_properties
 from infra.host.clock import SystemClock
@@ -22,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from confluent_kafka.admin._acl import AclOperation
+    from confluent_kafka.admin._resource import ResourceType
     from fakes.clusters.certificates import Authority
 
 JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 PASSWORDS = {"admin": "canary-admin-41", "alice": "canary-alice-42"}
-ALL = [AclOperation.CREATE, AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS]
 
 
 @dataclass(frozen=True)
@@ -61,22 +61,13 @@ class ForeignBroker:
     def inside(self) -> KafkaConnection:
         return KafkaConnection(f"127.0.0.1:{self.port + 5}")
 
-    def allow(self, kind: ResourceType, name: str, *operations: AclOperation, who: str = "User:alice") -> None:
+    def allow(self, kind: ResourceType, name: str, *operations: AclOperation, who: str = "alice") -> None:
         """Give somebody rights."""
-        literal, allowed = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
-        acls = [AclBinding(kind, name, literal, who, "*", operation, allowed) for operation in operations]
-        admin = AdminClient(self.inside.client())
-        for future in admin.create_acls(acls).values():
-            future.result(10)
+        allow(self.inside, who, kind, name, *operations)
 
-    def allow_stack(self, stack: str, topic: str, who: str = "User:alice") -> None:
-        """Give somebody what the lab's documentation says that a stack needs."""
-        for name in (topic, f"{topic}.dlq", "trending_probe"):
-            self.allow(ResourceType.TOPIC, name, *ALL, who=who)
-        self.allow(ResourceType.GROUP, f"{stack}-stream", AclOperation.DESCRIBE, AclOperation.READ, who=who)
-        self.allow(ResourceType.GROUP, "trending-reader", AclOperation.DESCRIBE, who=who)
-        for name in (f"{topic}.dlq-letters", f"{topic}-redrive"):
-            self.allow(ResourceType.TRANSACTIONAL_ID, name, AclOperation.DESCRIBE, AclOperation.WRITE, who=who)
+    def allow_stack(self, stack: str, topic: str, who: str = "alice") -> None:
+        """Give somebody what a stack needs."""
+        allow_stack(self.inside, who, stack, topic)
 
     def topics(self) -> set[str]:
         """Return the topics, but for those of Kafka's own: the first question about a group makes one."""

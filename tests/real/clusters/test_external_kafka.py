@@ -118,7 +118,7 @@ def test_a_certificate_is_enough_where_the_cluster_asks_for_one(foreign: Foreign
     error = refusal({**bare, "client_pem": str(pem)})
     assert error.cause == "User:CN=carol lacks rights on the cluster"
     assert "--allow-principal User:CN=carol --operation Create" in error.next_command
-    foreign.allow_stack("trending", "tweets_topic", "User:CN=carol")
+    foreign.allow_stack("trending", "tweets_topic", "CN=carol")
     check_access(settings_of({**bare, "client_pem": str(pem)}))
     pem.chmod(0o644)
     assert "others may read the file of CLIENT_PEM" in refusal({**bare, "client_pem": str(pem)}).cause

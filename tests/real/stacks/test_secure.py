@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
-from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
-from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from confluent_kafka.admin._acl import AclOperation
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 from docker.errors import NotFound
+from real.clusters.guests import allow, make_user
+from real.places import places_of
 
 from infra.docker.containers import PLACE
 from infra.docker.engine import engine
@@ -53,14 +51,9 @@ def without(connection: KafkaConnection, *names: str, **others: str) -> KafkaCon
 
 def make_reader(connection: KafkaConnection) -> KafkaConnection:
     """Make a user who may read the tweets and nothing else, as the lab's user does; returns how that one comes in."""
-    admin = AdminClient(connection.client())
-    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    made = UserScramCredentialUpsertion(READER, info, READERS_PASSWORD.encode())
-    answer_of(admin.alter_user_scram_credentials([made])[READER], 10)
+    make_user(connection, READER, READERS_PASSWORD)
     for kind, name in ((ResourceType.GROUP, "trending-reader"), (ResourceType.TOPIC, TOPIC)):
-        allow = AclPermissionType.ALLOW
-        rule = AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{READER}", "*", AclOperation.READ, allow)
-        answer_of(admin.create_acls([rule])[rule], 10)
+        allow(connection, READER, kind, name, AclOperation.READ)
     return without(
         connection, "sasl.mechanism", sasl_mechanism="SCRAM-SHA-512", sasl_username=READER, sasl_password=READERS_PASSWORD
     )
@@ -77,17 +70,6 @@ def write_error(connection: KafkaConnection, topic: str) -> int:
         producer.flush(10)
     assert outcome, "no answer"
     return outcome[0].code() if outcome[0] else 0
-
-
-def places_of(secret: bytes, home: Path) -> dict[str, int]:
-    """Return the files below the lab's home that contain ``secret``, with their modes."""
-    found: dict[str, int] = {}
-    for directory, _directories, names in os.walk(home):
-        for name in names:
-            path = Path(directory, name)
-            if path.is_file() and not path.is_symlink() and secret in path.read_bytes():
-                found[name] = stat.S_IMODE(path.stat().st_mode)
-    return found
 
 
 def require_secret(stack: RealStack, password: str) -> None:

@@ -243,7 +243,7 @@ class Session:
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Session:
     session = Session()
-    monkeypatch.setattr(stream, "build_session", lambda _spec: session)
+    monkeypatch.setattr(stream, "build_session", lambda _spec, _stop: session)
     monkeypatch.setattr(stream, "count_hashtags", lambda _session, _spec: "counts")
     monkeypatch.setattr(stream, "start_query", lambda _spec, _counts, sink: session.start(sink))
     return session

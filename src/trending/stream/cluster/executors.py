@@ -18,6 +18,9 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.programs.heartbeat import running_seconds
+from trending.stream.cluster.master_log import LINE, LOOK_SECONDS, await_room, ended, last_line
+from trending.stream.cluster.python import DRIVERS_PYTHON, PYTHON_REMEDY, another_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,13 +35,11 @@ PACKAGE = "trending-job"
 """What executors call the unpacked package; it lies in their working directory."""
 LOGGING = Path(__file__).with_name("log4j2.properties")
 NEAR_SECONDS = 60.0
-"""How long the executors of this machine may take: nothing lies between them and the driver but a busy machine."""
-FAR_SECONDS = 9.0
-"""How long others may take until the first has called; with the session's own start this is under 15 s."""
+"""How long executors may take that call the driver where it listens, on one machine: only that can be slow."""
+FAR_SECONDS, LEAST_SECONDS = 14.0, 5.0
+"""How long after the job's start those of other machines may call for the first time, and how long they have at least."""
 WORK_SECONDS = 90.0
 """How long an executor that has called may take to fetch and unpack the package and to start its Python."""
-SESSION_SECONDS = 12.0
-LOOK_SECONDS = 0.1
 _ENDED = 3
 """Executors of a cluster that ended before any had called: none will."""
 _NO_PYTHON = re.compile(
@@ -49,7 +50,6 @@ _NO_PYTHON = re.compile(
 _DIED_OF = re.compile(r"^\s*\w*(Error|Exception): .*", re.MULTILINE)
 _NO_PACKAGE = re.compile(r"ModuleNotFoundError|ImportError")
 _REFUSED = "Failed to connect to master"
-_LINE = 300
 
 
 def executor_python(spec: StreamSpec) -> str:
@@ -58,12 +58,7 @@ def executor_python(spec: StreamSpec) -> str:
         return spec.settings.executor_python
     if spec.settings.imitated:
         return str(Path(sys.executable).resolve())
-    return f"python{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def cluster_log(spec: StreamSpec) -> Path:
-    """Return the file of what the master says of the executors."""
-    return spec.scratch / "cluster.log"
+    return f"python{DRIVERS_PYTHON}"
 
 
 def cluster_options(spec: StreamSpec) -> dict[str, str]:
@@ -103,7 +98,7 @@ def watch_master(spec: StreamSpec) -> threading.Event:
 
     def look() -> None:
         while not built.wait(LOOK_SECONDS):
-            if refusal := _last_line(spec, _REFUSED):
+            if refusal := last_line(spec, _REFUSED):
                 cause = f"the Spark master at {spec.settings.spark_master} refuses the driver, or is none"
                 evidence = f"{refusal}; as after another spark.authenticate.secret, or another version of Spark"
                 error = NotReady(cause, evidence, "look at the master's log; SPARK_PROPERTIES=file has the secret")
@@ -125,20 +120,24 @@ def look_at_executor(_records: Iterable[int]) -> Iterator[str]:
     yield f"{platform.node()}, Python {platform.python_version()}, {decoder.__file__}"
 
 
-def require_executors(session: SparkSession, spec: StreamSpec) -> str:
+def require_executors(session: SparkSession, spec: StreamSpec, stop: threading.Event) -> str:
     """Look at an executor's Python, hand the package out, and look whether it arrives; returns where that was.
 
-    Raises NotReady where no executor calls the driver in time, ConfigurationConflict where one cannot run the job's Python.
+    Raises NotReady where no executor calls the driver in time, ConfigurationConflict where one cannot run the job's Python. For
+    room on the cluster it waits until ``stop``, and returns nothing then.
     """
+    logger.info("the session on %s was there after %.1f s", spec.settings.spark_master, running_seconds())
     # A task that needs nothing of ours: to fetch and unpack the package takes longer than an answer about a Python may.
-    _run(session, spec, lambda _records: iter(["Python"]))
+    if not _run(session, spec, lambda _records: iter(["Python"]), stop):
+        return ""
     session.sparkContext.addArchive(f"{spec.package}#{PACKAGE}")
-    where = _run(session, spec, look_at_executor)
-    logger.info("executors are well: %s", where)
+    if where := _run(session, spec, look_at_executor, stop):
+        logger.info("executors are well: %s", where)
     return where
 
 
-def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]], Iterator[str]]) -> str:
+def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]], Iterator[str]], stop: threading.Event) -> str:
+    """Return what a task says; nothing once ``stop`` is set."""
     answers: list[str] = []
     failures: list[Exception] = []
 
@@ -150,21 +149,24 @@ def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]]
 
     task = threading.Thread(target=ask, name="look-at-executors", daemon=True)
     task.start()
-    far = spec.settings.called_beyond_loopback or spec.settings.elsewhere
-    deadline = time.monotonic() + (FAR_SECONDS if far else NEAR_SECONDS)
+    began = running_seconds()
+    await_room(spec, stop)
+    settings = spec.settings
+    far = settings.called_beyond_loopback or settings.elsewhere or settings.driver_host != settings.bound_to
+    deadline = time.monotonic() + (max(FAR_SECONDS - began, LEAST_SECONDS) if far else NEAR_SECONDS)
     called = False
-    while task.is_alive():
+    while task.is_alive() and not stop.is_set():
         task.join(LOOK_SECONDS)
         if not called and _executors(session):
             called = True
             deadline = time.monotonic() + WORK_SECONDS
-        if not called and _ended(spec) >= _ENDED:
+        if not called and ended(spec) >= _ENDED:
             raise _unreached(spec)
         if task.is_alive() and time.monotonic() > deadline:
             raise _slow(spec) if called else _unreached(spec)
     if failures:
         raise _unfit(failures[0], spec)
-    return answers[0]
+    return answers[0] if answers else ""
 
 
 def _executors(session: SparkSession) -> int:
@@ -173,24 +175,9 @@ def _executors(session: SparkSession) -> int:
     return int(context.getExecutorMemoryStatus().size()) - 1
 
 
-def _lines(spec: StreamSpec) -> list[str]:
-    try:
-        return cluster_log(spec).read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _last_line(spec: StreamSpec, words: str) -> str:
-    return next((line for line in reversed(_lines(spec)) if words in line), "")[:_LINE]
-
-
-def _ended(spec: StreamSpec) -> int:
-    return sum("is now EXITED" in line or "is now FAILED" in line for line in _lines(spec))
-
-
 def _unreached(spec: StreamSpec) -> NotReady:
     address = spec.settings.driver_host
-    if last := _last_line(spec, "is now EXITED") or _last_line(spec, "Executor "):
+    if last := last_line(spec, "is now EXITED") or last_line(spec, "Executor "):
         cause = f"the cluster's executors cannot call the driver at {address}"
         return NotReady(cause, last, "give DRIVER_HOST=an address that they reach, or open the firewall; then make up")
     cause = f"the cluster at {spec.settings.spark_master} gave the job no executor that could call the driver at {address}"
@@ -205,15 +192,13 @@ def _slow(spec: StreamSpec) -> NotReady:
 
 def _unfit(error: Exception, spec: StreamSpec) -> LabError:
     text = str(error)
-    wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
     for pattern, cause in (
-        (_NO_PYTHON, f"the executors' Python, {executor_python(spec)}, is not the driver's {wanted}"),
+        (_NO_PYTHON, another_python(executor_python(spec))),
         (_NO_PACKAGE, "the executors cannot import the job's package"),
     ):
         if found := pattern.search(text):
             told = text[text.rfind("\n", 0, found.start()) + 1 :].splitlines()
             died_of = _DIED_OF.search("\n".join(told[1:])) if told[0].rstrip().endswith("worker:") else None
             line = " ".join([told[0].strip(), *([died_of[0].strip()] if died_of else [])])
-            way = f"install Python {wanted} on the workers, or give EXECUTOR_PYTHON=/path/to/python{wanted}; then make up"
-            return ConfigurationConflict(cause, line[:_LINE], way)
-    return LabError("the first task on the cluster failed", text[-2 * _LINE :], "make logs SERVICE=stream")
+            return ConfigurationConflict(cause, line[:LINE], PYTHON_REMEDY)
+    return LabError("the first task on the cluster failed", text[-2 * LINE :], "make logs SERVICE=stream")

@@ -8,13 +8,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trending.errors import ConfigurationConflict, NotReady
+from trending.errors import ClusterFull, ConfigurationConflict, NotReady
 from trending.private_file import OTHERS
 
 if TYPE_CHECKING:
     from trending.spark_settings import SparkSettings
 
 CONNECT_SECONDS = 3.0
+WAITING = "waiting for executors"
+"""The phase of a job that its cluster has no room for."""
+GRANT_SECONDS = 4.0
+"""How long a standalone master may take to give a job its first executor: with a free core it does so within milliseconds."""
 _AUTHENTICATED = re.compile(r"^\s*spark\.authenticate(?:\s*[=:]\s*|\s+)true\s*$", re.MULTILINE)
 
 
@@ -34,6 +38,38 @@ def require_master(settings: SparkSettings) -> None:
     if silent:
         cause = f"no Spark master answers at {settings.spark_master}"
         raise NotReady(cause, "; ".join(silent), "start it (make spark-cluster starts one here), or give another SPARK_MASTER")
+
+
+def require_reachable_driver(settings: SparkSettings) -> None:
+    """Raise ConfigurationConflict where the driver cannot listen, or where executors on this machine could not call it.
+
+    What this machine cannot reach, its own executors can't either; those of another one may, so that only they can tell.
+    """
+    family = socket.AF_INET6 if ":" in settings.bound_to else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.bound_to, 0), family=family)
+    except OSError as error:
+        cause = f"the driver cannot listen at {settings.bound_to}"
+        way = "give DRIVER_BIND_ADDRESS=an address of this machine, or DRIVER_HOST; then make up"
+        raise ConfigurationConflict(cause, error.strerror or str(error), way) from error
+    with closing(listener):
+        if settings.elsewhere:
+            return
+        try:
+            socket.create_connection((settings.driver_host, listener.getsockname()[1]), CONNECT_SECONDS).close()
+        except OSError as error:
+            cause = f"the cluster's executors cannot call the driver at {settings.driver_host}"
+            evidence = f"from this machine, where they run: {error.strerror or error}"
+            way = "give DRIVER_HOST=an address that they reach, or open the firewall; then make up"
+            raise ConfigurationConflict(cause, evidence, way) from error
+
+
+def no_room(settings: SparkSettings) -> ClusterFull:
+    """Return the error for a job that its master gives no executor."""
+    cause = f"the cluster at {settings.spark_master} has no room for the job"
+    evidence = f"the master took it and gave it no executor for {GRANT_SECONDS:.0f} s: no worker has a free core and the memory"
+    way = "end a job there (its page says which have cores; spark.cores.max limits one), or add a worker; then make up"
+    return ClusterFull(cause, evidence, way)
 
 
 def _require_authentication(settings: SparkSettings) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from pyspark.errors import PySparkException
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.settings import StreamSettings
-from trending.stream.cluster import executors
-from trending.stream.cluster.executors import cluster_log, cluster_options, look_at_executor, require_executors
+from trending.stream.cluster import executors, master_log
+from trending.stream.cluster.executors import cluster_options, look_at_executor, require_executors
+from trending.stream.cluster.master import WAITING
+from trending.stream.cluster.master_log import cluster_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +63,7 @@ def spec(tmp_path: Path) -> StreamSpec:
     settings = StreamSettings(spark_master="spark://127.0.0.1:7077")
     given = stream_spec(tmp_path, "topic-1", {0: 0}).model_copy(update={"settings": settings, "package": tmp_path / "job.zip"})
     given.scratch.mkdir(parents=True)
+    grant(given)
     return given
 
 
@@ -73,9 +77,16 @@ def silent() -> Iterator[FakeCluster]:
             thread.join(5)
 
 
-def require(cluster: FakeCluster, spec: StreamSpec) -> str:
+def require(cluster: FakeCluster, spec: StreamSpec, stop: threading.Event | None = None) -> str:
     session: Any = cluster
-    return require_executors(session, spec)
+    return require_executors(session, spec, stop or threading.Event())
+
+
+def grant(spec: StreamSpec) -> None:
+    """Have the master say that a worker is to start an executor."""
+    line = "INFO Executor added: app-1/0 on worker-1 (127.0.0.1:35231) with 1 core(s)\n"
+    with cluster_log(spec).open("a", encoding="utf-8") as log:
+        log.write(line)
 
 
 def test_executors_get_the_package_the_jars_and_a_python_of_the_drivers_version(spec: StreamSpec, tmp_path: Path) -> None:
@@ -132,8 +143,55 @@ def test_executors_that_end_before_any_has_called_cannot_reach_the_driver(silent
     assert "app-1/2 is now EXITED" in found.value.evidence
 
 
-def test_a_cluster_without_room_is_told_apart(silent: FakeCluster, spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executors_that_were_given_and_never_call_are_told_apart(
+    silent: FakeCluster, spec: StreamSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(executors, "NEAR_SECONDS", 0.3)
-    with pytest.raises(NotReady, match="gave the job no executor that could call the driver") as found:
+    with pytest.raises(NotReady, match="executors cannot call the driver at ") as found:
         require(silent, spec)
-    assert "no worker has a free core" in found.value.evidence
+    assert "Executor added" in found.value.evidence
+
+
+@pytest.mark.parametrize("settings", [{"driver_host": "127.0.0.2", "driver_bind_address": "127.0.0.1"}, {"spark_master": "yarn"}])
+def test_executors_that_call_from_elsewhere_have_until_a_time_after_the_jobs_start(
+    silent: FakeCluster, spec: StreamSpec, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "running_seconds", lambda: executors.FAR_SECONDS)
+    monkeypatch.setattr(executors, "LEAST_SECONDS", 0.3)
+    given = spec.model_copy(update={"settings": spec.settings.model_copy(update=settings)})
+    with pytest.raises(NotReady, match="call the driver at "):
+        require(silent, given)
+
+
+def test_a_job_without_room_says_so_waits_and_goes_on_once_there_is_some(
+    silent: FakeCluster, spec: StreamSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not die: what it waits for ends by itself, and five deaths would end the job for good."""
+    monkeypatch.setattr(master_log, "GRANT_SECONDS", 0.2)
+    cluster_log(spec).unlink()
+    beats: list[str] = []
+    monkeypatch.setattr(master_log, "write_heartbeat", lambda _path, phase, note="": beats.append(f"{phase} {note}".strip()))
+
+    def freed() -> None:
+        while not beats:
+            time.sleep(0.01)
+        silent.ended.set()
+        grant(spec)
+
+    other = threading.Thread(target=freed)
+    other.start()
+    assert require(silent, spec) == "worker-1, Python 3.11.7"
+    other.join()
+    assert beats[0] == f"{WAITING} the cluster at spark://127.0.0.1:7077 has no room for the job"
+    assert beats[-1] == "starting the executors"
+
+
+def test_a_job_without_room_ends_when_it_is_stopped(
+    silent: FakeCluster, spec: StreamSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(master_log, "GRANT_SECONDS", 0.0)
+    cluster_log(spec).unlink()
+    stop = threading.Event()
+    monkeypatch.setattr(master_log, "write_heartbeat", lambda *_given, **_named: stop.set())
+    assert require(silent, spec, stop) == ""
+    assert silent.archives == []

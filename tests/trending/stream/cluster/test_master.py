@@ -8,7 +8,7 @@ import pytest
 
 from trending.errors import ConfigurationConflict, NotReady
 from trending.settings import StreamSettings
-from trending.stream.cluster.master import require_master
+from trending.stream.cluster.master import require_master, require_reachable_driver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +55,26 @@ def test_properties_that_are_not_there_are_one_error(tmp_path: Path) -> None:
     given = StreamSettings(spark_master="local-cluster[1,1,512]", spark_properties=str(tmp_path / "none"))
     with pytest.raises(ConfigurationConflict, match="cannot be read"):
         require_master(given)
+
+
+def driver(**given: str) -> StreamSettings:
+    return StreamSettings.model_validate({"spark_master": "spark://127.0.0.1:7077", **given})
+
+
+def test_an_address_that_this_machines_executors_could_not_call_is_refused() -> None:
+    require_reachable_driver(driver())
+    require_reachable_driver(driver(driver_host="127.0.0.2", driver_bind_address="0.0.0.0"))  # noqa: S104 - for a moment
+    with pytest.raises(ConfigurationConflict, match=r"the cluster's executors cannot call the driver at 127\.0\.0\.2") as found:
+        require_reachable_driver(driver(driver_host="127.0.0.2", driver_bind_address="127.0.0.1"))
+    assert "refused" in found.value.evidence
+
+
+def test_what_this_machine_reaches_says_nothing_of_executors_elsewhere() -> None:
+    elsewhere = driver(spark_master="spark://master.example:7077", driver_host="192.0.2.7", driver_bind_address="127.0.0.1")
+    require_reachable_driver(elsewhere)
+
+
+def test_an_address_of_another_machine_is_none_that_the_driver_listens_at() -> None:
+    with pytest.raises(ConfigurationConflict, match=r"the driver cannot listen at 192\.0\.2\.7") as found:
+        require_reachable_driver(driver(driver_host="192.0.2.7"))
+    assert "DRIVER_BIND_ADDRESS" in found.value.next_command
