@@ -9,6 +9,7 @@ from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.host.processes import another_page_port, end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
+from infra.lab.checkpoints import delete_checkpoints
 from infra.lab.deletion import delete_directory
 from infra.lab.own_access import forget_access
 from infra.lab.remains import remains_of
@@ -221,6 +222,7 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
     sweep_machine(lab, volumes=volumes)
     _sweep_strays(lab)
     if volumes:
+        delete_checkpoints(lab)
         delete_store(lab)
         delete_directory(lab.paths)
 

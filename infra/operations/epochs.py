@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.paths import short_hash
 from infra.lab.assembly import open_lab
+from infra.lab.checkpoints import checkpoint_place, root_of
 from infra.lab.store import store_exists, store_place
 from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError, NotOurs, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
@@ -50,7 +51,7 @@ def key_of(lab: Lab, topic: str, version: str = JOB_VERSION) -> str:
     """Return everything that makes a checkpoint unusable for another job, in one string.
 
     That is the cluster and the id of the topic (one made anew starts at 0 again), the job's version, its window time and
-    partitioning, the length of its windows and the hashtags' spelling. The usual length and spelling are not named: checkpoints
+    partitioning, the length of its windows, the hashtags' spelling, and where it lies. What is usual is not named: checkpoints
     older than these settings go on.
     """
     stream = lab.settings.stream
@@ -59,6 +60,8 @@ def key_of(lab: Lab, topic: str, version: str = JOB_VERSION) -> str:
         parts.append(f"{stream.window_seconds}s")
     if stream.hashtag_spelling is not Spelling.EXACT:
         parts.append(stream.hashtag_spelling.value)
+    if lab.settings.places.checkpoint:
+        parts.append(f"at {lab.settings.places.checkpoint}")
     return "|".join(parts)
 
 
@@ -71,12 +74,12 @@ def open_epoch(lab: Lab) -> Epoch | None:
 
 
 def checkpoint_path(lab: Lab) -> Path:
-    """Return the directory of the checkpoint that counts now; raises ConfigurationConflict where there is none."""
+    """Return the place of the checkpoint that counts now; raises ConfigurationConflict where there is none."""
     epoch = open_epoch(lab)
     if epoch is None:
         cause = "nothing was ever submitted on this stack"
         raise ConfigurationConflict(cause, str(store_place(lab)), "make up")
-    return lab.paths.checkpoint(epoch.checkpoint)
+    return checkpoint_place(lab, epoch.checkpoint)
 
 
 def resolve_offsets(stack: str) -> dict[int, int]:
@@ -172,7 +175,7 @@ def _adopted(lab: Lab, store: Store, topic: str) -> Epoch | None:
     key = key_of(lab, topic, _BEFORE_EPOCHS)
     name = _name(key, 0)
     path = lab.paths.checkpoint(name)
-    begun = {each.name for each in lab.paths.checkpoints.glob("*") if ASIDE not in each.name and numbered(each / "commits")}
+    begun = {each.name for each in _known(lab) if numbered(each / "commits")}
     if not begun and not start_file(path).exists():
         return None
     last = max(store.written(name), default=None)
@@ -204,7 +207,7 @@ def begin_anew(lab: Lab) -> dict[int, int]:
     topic = lab.settings.stack.topic
     identity = known_topic_id(lab)
     checkpoint = lab.paths.checkpoint(_name(key_of(lab, identity), 0))
-    known = [path for path in lab.paths.checkpoints.glob("*") if ASIDE not in path.name]
+    known = _known(lab)
     starts = [start for path in known if (start := _begun_at(path, topic))]
     log = log_ends(lab.stack.connection, topic)
     begin = {
@@ -218,6 +221,13 @@ def begin_anew(lab: Lab) -> dict[int, int]:
     with closing(_emptied(lab, stamp)) as store:
         store.take_over(_fresh(lab, store, identity))
     return begin
+
+
+def _known(lab: Lab) -> list[Path]:
+    """Return everything that lies beside the checkpoints, and all of them that are elsewhere, without what was set aside."""
+    places = {lab.paths.checkpoints, root_of(lab.paths, lab.settings)}
+    found = [path for place in places if place.is_dir() for path in place.iterdir()]
+    return [path for path in found if ASIDE not in path.name]
 
 
 def _emptied(lab: Lab, stamp: str) -> Store:

@@ -27,6 +27,7 @@ from infra.lab.assembly import (
     sweep,
     want,
 )
+from infra.lab.checkpoints import check_checkpoint, note_checkpoint
 from infra.lab.own_access import change_of_security, keep_own_access
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
@@ -101,6 +102,7 @@ def check_start(settings: LabSettings) -> None:
         return
     state = read_state(paths)
     check_store(paths, settings, state.cluster_id if state else "")
+    check_checkpoint(paths, settings)
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
         require_new_ports(settings)
@@ -139,6 +141,7 @@ def check_own_start(settings: LabSettings) -> None:
     check_access(settings)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     check_store(StackPaths.of(settings.stack.name), settings)
+    check_checkpoint(StackPaths.of(settings.stack.name), settings)
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:
@@ -160,6 +163,9 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     lab, runtime = record(settings, say, seen)
     if found := check_store(lab.paths, settings, lab.state.cluster_id):
         say(f"the counts go to {found}")
+    if place := check_checkpoint(lab.paths, settings):
+        say(f"the checkpoint goes to {place}")
+    note_checkpoint(lab)
     orphans = end_orphans(lab)
     if orphans:
         say(f"ended {orphans} processes that an earlier supervisor left behind")

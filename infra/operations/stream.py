@@ -12,6 +12,7 @@ from infra.host.clock import SystemClock
 from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab
+from infra.lab.checkpoints import checkpoint_place
 from infra.lab.store import store_place, store_secrets
 from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
@@ -52,7 +53,7 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         heartbeat=lab.paths.heartbeat(NAME),
         settings=_with_secret(lab.settings.stream),
         store=store_place(lab),
-        checkpoint=lab.paths.checkpoint(epoch.checkpoint),
+        checkpoint=checkpoint_place(lab, epoch.checkpoint),
         checkpoint_id=epoch.checkpoint,
         topic_id=epoch.topic_id,
         start_offsets=dict(epoch.starts),

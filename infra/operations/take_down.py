@@ -10,6 +10,7 @@ from infra.docker.presence import engine_answers
 from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, sweep_by_mark
+from infra.lab.checkpoints import require_deletable_checkpoints
 from infra.lab.deletion import require_deletable
 from infra.lab.remains import remains_of
 from infra.lab.store import check_deletable
@@ -76,6 +77,7 @@ def _take_down_recorded(stack: str, *, volumes: bool, stop_only: bool, run: Run)
         check()  # first: a stack that cannot be reached runs on, and must not be recorded as wanted down
     if volumes:
         check_deletable(open_lab(stack))
+        require_deletable_checkpoints(open_lab(stack))
     wanted = Wanted.STOPPED if stop_only else Wanted.DOWN
     unrecorded = _unrecorded(run, stack, wanted)
     if unrecorded:

@@ -12,6 +12,7 @@ from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes, wait_for_end
 from infra.lab.assembly import PAGE, Lab, end_programs, open_lab
+from infra.lab.checkpoints import delete_checkpoints
 from infra.lab.own_access import forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
@@ -208,11 +209,13 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
             yield partial(lab.runtime.destroy, volumes=fresh)
             yield partial(forget_access, lab.paths)
     if fresh:
+        yield partial(delete_checkpoints, lab)
         yield partial(delete_new_store, lab)
         yield partial(_delete_new, lab.paths.root, before.entries)
     if before.state is not None:
-        # Topics that this run has made on an external cluster stay recorded, so that a take-down may delete them.
-        yield partial(write_state, lab.paths, before.state.model_copy(update={"topics_made": lab.state.topics_made}))
+        # What this run has made in other places stays recorded, so that a take-down may delete it.
+        made = {"topics_made": lab.state.topics_made, "checkpoints_made": lab.state.checkpoints_made}
+        yield partial(write_state, lab.paths, before.state.model_copy(update=made))
     else:
         yield partial(lab.paths.state.unlink, missing_ok=True)
 

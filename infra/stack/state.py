@@ -36,7 +36,7 @@ class Wanted(StrEnum):
 
 VERSION = 4
 """Version of the state file's format. Version 1 had no such field and no ``adopted``, version 2 no ``engine``, version 3 no
-``topics_made`` and no settings for an external Kafka, or for a store elsewhere."""
+``topics_made`` and no settings for an external Kafka, or for a store or a checkpoint elsewhere."""
 
 
 class StackState(BaseModel):
@@ -58,6 +58,8 @@ class StackState(BaseModel):
     engine: str = ""
     topics_made: dict[str, str] = {}
     """Topic → id, of those that this stack has made in a cluster that is not its own."""
+    checkpoints_made: tuple[str, ...] = ()
+    """Directories elsewhere that this stack has made for its checkpoints."""
 
 
 def read_state(paths: StackPaths) -> StackState | None:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from trending.access.settings import PROBE_TOPIC, AccessSettings
+from trending.places.settings import PlaceSettings
 from trending.sections import LocalPath, Section
 from trending.spark_settings import SparkSettings
 from trending.store_url import FILE, require_store_url
@@ -345,6 +346,7 @@ class LabSettings(Section):
     page: PageSettings = Field(default_factory=PageSettings, title="Page")
     serving: ServingSettings = Field(default_factory=ServingSettings, title="Serving store")
     access: AccessSettings = Field(default_factory=AccessSettings, title="External Kafka")
+    places: PlaceSettings = Field(default_factory=PlaceSettings, title="Checkpoint")
 
     @model_validator(mode="after")
     def _external_means_bootstrap(self) -> Self:

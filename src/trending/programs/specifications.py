@@ -77,6 +77,20 @@ class StreamSpec(ProgramSpec):
     group: str
 
     @property
+    def checkpoint_uri(self) -> str:
+        """The checkpoint as Spark gets it: a bare path lies in whatever file system a Hadoop configuration calls the default."""
+        return f"file://{self.checkpoint}"
+
+    @property
+    def lock(self) -> Path:
+        """What the job locks on this machine, so that no other one runs on its checkpoint."""
+        return self.lock_of(self.checkpoint_id)
+
+    def lock_of(self, checkpoint_id: str) -> Path:
+        """Return what a job of this stack locks that has the checkpoint of that id."""
+        return self.heartbeat.parent / "locks" / f"{checkpoint_id}.lock"
+
+    @property
     def scratch(self) -> Path:
         """Where Spark and its JVM put their temporary files; each checkpoint has a directory of its own."""
         return self.heartbeat.parent / "scratch" / self.checkpoint_id

@@ -3,6 +3,9 @@
 One epoch is open at a time. A job with another checkpoint takes over where the store says that the one before has counted to, in
 one transaction: Spark's own files may be a batch ahead of the store or behind it. Each batch writes the ends of its offsets
 with its counts, so that an audit has both as of the same moment.
+
+A job holds its checkpoint by a fencing token, which its start raises and each of its transactions looks at: a lock of a session
+would be lost with the server's restart, and an object store has none.
 """
 
 from __future__ import annotations
@@ -47,11 +50,12 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class EpochTables:
-    """The epochs, their offsets, and the batches with their ends."""
+    """The epochs, their offsets, the batches with their ends, and the token of the job that holds each checkpoint."""
 
     epochs: Table
     offsets: Table
     batches: Table
+    holders: Table
 
 
 def tables_of(metadata: MetaData, batches: Table) -> EpochTables:
@@ -77,7 +81,13 @@ def tables_of(metadata: MetaData, batches: Table) -> EpochTables:
         Column("first_offset", BigInteger),
         Column("end_offset", BigInteger),
     )
-    return EpochTables(epochs, offsets, batches)
+    holders = Table(
+        "holders",
+        metadata,
+        Column("checkpoint", Name, primary_key=True),
+        Column("token", BigInteger, nullable=False),
+    )
+    return EpochTables(epochs, offsets, batches, holders)
 
 
 def rule_of(row: Row[Any]) -> Rule:
@@ -192,6 +202,37 @@ def hold_open(connection: Connection, tables: EpochTables, checkpoint: str) -> N
     found = connection.execute(tables.epochs.update().where(epochs.checkpoint == checkpoint, ~epochs.closed).values(closed=False))
     if not found.rowcount:
         raise _not_open(checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A job's hold on its checkpoint: nobody else has started a job on it as long as the token is the newest."""
+
+    checkpoint: str
+    token: int
+
+
+def hold(connection: Connection, tables: EpochTables, checkpoint: str) -> Hold:
+    """Take a checkpoint from the job that holds it, if any, whose next transaction is refused then.
+
+    Raises ConfigurationConflict where the checkpoint's epoch is not open.
+    """
+    holders = tables.holders.c
+    row = insert(connection, tables.holders).values(checkpoint=checkpoint, token=1)
+    connection.execute(row.on_conflict_do_update(index_elements=["checkpoint"], set_={"token": holders.token + 1}))
+    require_open(connection, tables, checkpoint)
+    return Hold(checkpoint, connection.execute(select(holders.token).where(holders.checkpoint == checkpoint)).scalar_one())
+
+
+def require_held(connection: Connection, tables: EpochTables, held: Hold) -> None:
+    """Raise ConfigurationConflict where another job holds the checkpoint; where none does, it stays so until the commit."""
+    holders = tables.holders.c
+    mine = tables.holders.update().where(holders.checkpoint == held.checkpoint, holders.token == held.token)
+    if connection.execute(mine.values(token=held.token)).rowcount:
+        return
+    require_open(connection, tables, held.checkpoint)
+    cause = f"another job has taken the checkpoint {held.checkpoint}: this one counts no more"
+    raise ConfigurationConflict(cause, f"its fencing token is not {held.token} any more", "make status")
 
 
 def require_open(connection: Connection, tables: EpochTables, checkpoint: str) -> None:

@@ -102,6 +102,7 @@ class Store:
         """
         self._place, self._patience = place, patience
         self._opened = open_store(place, metadata, FORMAT, _adopt)
+        self._held: epochs.Hold | None = None
         try:
             self._patiently(self._opened.prepare)
         except BaseException:
@@ -140,6 +141,8 @@ class Store:
     def _write_once(self, work: Callable[[Connection], Found]) -> Found:
         """Do work in a transaction that writes; those who read hear of its commit."""
         with self._opened.engine.begin() as connection:
+            if self._held is not None:
+                epochs.require_held(connection, EPOCHS, self._held)
             found = work(connection)
             self._opened.tell_change(connection)
             return found
@@ -160,6 +163,14 @@ class Store:
     def known_epochs(self) -> tuple[epochs.Epoch, ...]:
         """Return all epochs in the order in which they began."""
         return self._reading(lambda connection: epochs.read(connection, EPOCHS))
+
+    def hold(self, checkpoint: str) -> None:
+        """Take a checkpoint for the job that has this store open: whatever is written from now on is refused once another does.
+
+        Raises ConfigurationConflict where the checkpoint's epoch is not open.
+        """
+        self._held = None
+        self._held = self._writing(lambda connection: epochs.hold(connection, EPOCHS, checkpoint))
 
     def require_open(self, checkpoint: str) -> None:
         """Raise ConfigurationConflict where another checkpoint counts on: this one's job must touch nothing any more."""
@@ -310,6 +321,7 @@ class Store:
         """Delete every count, so that the log can be counted anew."""
 
         def work(connection: Connection) -> None:
+            connection.execute(EPOCHS.holders.delete())  # first, as in a job's transaction: two orders would wait for each other
             write_alone(connection, EPOCHS.epochs)
             for table in metadata.sorted_tables:
                 connection.execute(table.delete())

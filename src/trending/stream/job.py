@@ -91,8 +91,7 @@ def start_query(spec: StreamSpec, counts: DataFrame, sink: Callable[[DataFrame, 
         counts.writeStream.queryName("ranking")
         .outputMode("update")
         .foreachBatch(sink)
-        # With its scheme: a bare path lies in whatever file system a Hadoop configuration calls the default.
-        .option("checkpointLocation", f"file://{spec.checkpoint}")
+        .option("checkpointLocation", spec.checkpoint_uri)
         .trigger(processingTime=f"{round(spec.settings.trigger_seconds * 1000)} milliseconds")
         .start()
     )
@@ -198,9 +197,12 @@ def run_job(spec: StreamSpec, stop: threading.Event, sink: Callable[[DataFrame, 
 
 
 def main(spec: StreamSpec, stop: threading.Event) -> None:
-    """Run the job alone on its checkpoint; a second job on the same one is refused."""
-    spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(spec.checkpoint.with_suffix(".lock"), timeout=0)
+    """Run the job alone on its checkpoint; a second job on the same one is refused.
+
+    That is by a lock on this machine. A job elsewhere is not seen: whoever starts later has the checkpoint by the store's token.
+    """
+    spec.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(spec.lock, timeout=0)
     try:
         held = lock.acquire()
     except Timeout as error:
@@ -208,6 +210,7 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         raise ConfigurationConflict(cause, str(error), "make status") from error
     with held, closing(Store(spec.store, WRITE_SECONDS)) as store:
         clear_scratch(spec)
+        store.hold(spec.checkpoint_id)
         letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)

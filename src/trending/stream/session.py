@@ -60,7 +60,7 @@ def clear_scratch(spec: StreamSpec) -> None:
         if leftover == spec.scratch:
             shutil.rmtree(leftover)
             continue
-        with suppress(Timeout), FileLock(spec.checkpoint.with_name(leftover.name).with_suffix(".lock"), timeout=0):
+        with suppress(Timeout), FileLock(spec.lock_of(leftover.name), timeout=0):
             shutil.rmtree(leftover)
     spec.scratch.mkdir(parents=True)
 

@@ -87,6 +87,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "driver_mb": ("600", 600),
     "time_zone": ("Europe/Madrid", "Europe/Madrid"),
     "store_url": ("postgresql+psycopg://lab@localhost/counts", "postgresql+psycopg://lab@localhost/counts"),
+    "checkpoint": ("file:///srv/our checkpoints", "file:///srv/our checkpoints"),
     "store_secret": ("file:/my password", "file:/my password"),
     "store": ("/my store.sqlite", "/my store.sqlite"),
     "out": ("/my report", "/my report"),

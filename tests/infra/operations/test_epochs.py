@@ -27,6 +27,7 @@ from infra.operations.epochs import (
 )
 from infra.stack.state import Wanted, write_state
 from trending.errors import ConfigurationConflict, DamagedFile, NotReady
+from trending.places.settings import PlaceSettings
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 from trending.settings import Rule, WindowTime
@@ -302,3 +303,29 @@ def test_a_start_is_recorded_beside_its_checkpoint(lab: Lab) -> None:
     start_file(path).write_text("[]")
     with pytest.raises(ConfigurationConflict, match="the checkpoint is damaged"):
         earlier_records(lab)
+
+
+def test_a_checkpoint_elsewhere_is_another_one_which_takes_over(lab: Lab, tmp_path: Path) -> None:
+    base = tmp_path / "shared"
+    base.mkdir()
+    before = opened(lab)
+    changed = lab.settings.model_copy(update={"places": PlaceSettings(checkpoint=f"file://{base}")})
+    write_state(lab.paths, lab.state.model_copy(update={"settings": changed}))
+    stream.submit_stream("lab")
+    after = opened(open_lab("lab"))
+    assert after.checkpoint != before.checkpoint
+    assert after.starts == {0: 9}
+    assert checkpoint_path(open_lab("lab")) == base / lab.paths.stack_id / after.checkpoint
+
+
+def test_checkpoints_elsewhere_are_set_aside_too(lab: Lab, tmp_path: Path) -> None:
+    base = tmp_path / "shared"
+    base.mkdir()
+    changed = lab.settings.model_copy(update={"places": PlaceSettings(checkpoint=f"file://{base}")})
+    write_state(lab.paths, lab.state.model_copy(update={"settings": changed, "wanted": Wanted.UP}))
+    stream.submit_stream("lab")
+    place = checkpoint_path(open_lab("lab"))
+    place.mkdir(parents=True)
+    stream.rebuild_stream("lab")
+    assert [ASIDE in path.name for path in place.parent.iterdir()] == [True]
+    assert opened(open_lab("lab")).starts == {0: 7}

@@ -64,6 +64,41 @@ def test_a_driver_that_wakes_up_after_the_hand_over_is_refused_and_changes_nothi
     assert counting.counts(store) == {(MINUTE, "#a"): 3}
 
 
+@pytest.mark.row(20)
+def test_who_takes_a_checkpoint_later_has_it(store: Store) -> None:
+    """Every kind of write of the earlier job is refused, and changes nothing; one that takes it again goes on."""
+    store.take_over(epoch("c"))
+    store.hold("c")
+    store.write("c", counted(0, 3), {0: 1})
+    with closing(Store(store._place)) as later:
+        later.hold("c")
+        for work in (
+            lambda: store.write("c", counted(1, 9), {0: 2}),
+            lambda: store.note_dead_letters("c", 7),
+            lambda: store.note_dropped("c", "run", 1),
+            lambda: store.prune("c", MINUTE + 600, {}),
+            lambda: store.trim("c", MINUTE, 1),
+        ):
+            with pytest.raises(ConfigurationConflict, match="another job has taken the checkpoint c"):
+                work()
+        later.write("c", counted(1, 4), {0: 2})
+        store.hold("c")
+        store.write("c", counted(2, 5), {0: 3})
+        with pytest.raises(ConfigurationConflict, match="fencing token is not 2 any more"):
+            later.write("c", counted(3, 6), {0: 4})
+    assert counting.counts(store) == {(MINUTE, "#a"): 5}
+    assert (store.dead_letter_offset("c"), store.dropped("c")) == (0, 0)
+
+
+def test_a_store_that_was_emptied_is_nobodys(store: Store) -> None:
+    store.take_over(epoch("c"))
+    store.hold("c")
+    with closing(Store(store._place)) as rebuilding:
+        rebuilding.forget()
+    with pytest.raises(ConfigurationConflict, match="the store was emptied"):
+        store.write("c", counted(0, 3), {0: 1})
+
+
 def test_a_job_that_nobody_submitted_is_refused(store: Store) -> None:
     with pytest.raises(ConfigurationConflict):
         store.write("stranger", counted(0, 3), {0: 1})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,6 @@ from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER, Kind, classify, windo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from fakes.trending.kafka import FakeKafka, FakeTime
 
@@ -42,6 +42,18 @@ SHORTENED = StreamingQueryException("Partition tweets-0's offset was changed fro
 @pytest.fixture
 def spec(tmp_path: Path, kafka: FakeKafka) -> StreamSpec:
     return stream_spec(tmp_path, kafka.topic_ids["tweets"], {0: 0})
+
+
+@pytest.fixture
+def begun(spec: StreamSpec) -> StreamSpec:
+    """The specification of a job whose epoch is open."""
+    begin(spec)
+    return spec
+
+
+def begin(spec: StreamSpec) -> None:
+    with closing(Store(Path(str(spec.store)))) as store:
+        store.take_over(counting.epoch(spec.checkpoint_id))
 
 
 class CountedStop(threading.Event):
@@ -441,7 +453,7 @@ def test_damage_that_spark_finds_is_told_in_the_same_words(session: Session, spe
 
 
 @pytest.mark.row(21)
-def test_a_second_job_on_the_same_checkpoint_is_refused(spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_job_on_the_same_checkpoint_is_refused(begun: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> None:
         pytest.fail("the second job ran")
 
@@ -451,13 +463,13 @@ def test_a_second_job_on_the_same_checkpoint_is_refused(spec: StreamSpec, monkey
     def first(*_arguments: object) -> None:
         second.setattr(stream, "run_job", refuse)
         with pytest.raises(ConfigurationConflict) as caught:
-            main(spec, threading.Event())
+            main(begun, threading.Event())
         errors.append(caught.value)
 
     monkeypatch.setattr(stream, "run_job", first)
-    main(spec, threading.Event())
+    main(begun, threading.Event())
     second.undo()
-    assert [str(spec.checkpoint) in error.cause for error in errors] == [True]
+    assert [str(begun.checkpoint) in error.cause for error in errors] == [True]
     assert errors[0].exit_code == 12
 
 
@@ -467,9 +479,11 @@ def test_a_job_on_another_checkpoint_is_not_refused_and_a_finished_one_leaves_th
     ran: list[str] = []
     monkeypatch.setattr(stream, "run_job", lambda given, *_rest: ran.append(given.checkpoint_id))
     other = spec.model_copy(update={"checkpoint": spec.checkpoint.with_name("2"), "checkpoint_id": "2"})
-    spec.checkpoint.parent.mkdir(parents=True)
-    with FileLock(spec.checkpoint.with_suffix(".lock")):
+    spec.lock.parent.mkdir(parents=True)
+    begin(other)
+    with FileLock(spec.lock):
         main(other, threading.Event())
+    begin(spec)
     main(spec, threading.Event())
     main(spec, threading.Event())
     assert ran == ["2", "1", "1"]
@@ -477,19 +491,19 @@ def test_a_job_on_another_checkpoint_is_not_refused_and_a_finished_one_leaves_th
 
 @pytest.mark.parametrize("error", [AnalysisException("no such column"), Py4JError("An error occurred"), SHORTENED])
 def test_what_spark_refuses_ends_the_job_with_its_cause(
-    spec: StreamSpec, monkeypatch: pytest.MonkeyPatch, error: Exception
+    begun: StreamSpec, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refused(*_arguments: object) -> None:
         raise error
 
     monkeypatch.setattr(stream, "run_job", refused)
     with pytest.raises(LabError) as caught:
-        main(spec, threading.Event())
+        main(begun, threading.Event())
     assert caught.value.cause == "Spark refused the job"
     assert str(error) in caught.value.evidence
 
 
-def test_an_error_of_the_lab_passes_as_it_is(spec: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_lab_passes_as_it_is(begun: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     original = LabError("the streaming query failed", "evidence")
 
     def failing(*_arguments: object) -> None:
@@ -497,8 +511,36 @@ def test_an_error_of_the_lab_passes_as_it_is(spec: StreamSpec, monkeypatch: pyte
 
     monkeypatch.setattr(stream, "run_job", failing)
     with pytest.raises(LabError) as caught:
-        main(spec, threading.Event())
+        main(begun, threading.Event())
     assert caught.value is original
+
+
+@pytest.mark.row(20)
+def test_a_job_whose_checkpoint_another_one_has_taken_elsewhere_writes_no_more(
+    begun: StreamSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock of this machine says nothing of a job on another one, and an object store has none."""
+
+    def counting_on(_spec: StreamSpec, _stop: threading.Event, _sink: object, store: Store) -> None:
+        store.write("1", Batch(0, 1.0, {}, {}), {0: 1})
+        with closing(Store(Path(str(begun.store)))) as elsewhere:
+            elsewhere.hold("1")
+            elsewhere.write("1", Batch(1, 1.0, {}, {}), {0: 2})
+        store.write("1", Batch(2, 1.0, {}, {}), {0: 3})
+
+    monkeypatch.setattr(stream, "run_job", counting_on)
+    with pytest.raises(ConfigurationConflict, match="another job has taken the checkpoint 1") as caught:
+        main(begun, threading.Event())
+    assert caught.value.exit_code == 12, "so that supervisord does not start it again"
+    with closing(Store(Path(str(begun.store)))) as store:
+        assert store.known_epochs()[0].counted_to() == {0: 2}
+
+
+def test_a_job_whose_epoch_was_closed_meanwhile_starts_no_spark(begun: StreamSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(begun.model_copy(update={"checkpoint_id": "2"}))
+    monkeypatch.setattr(stream, "run_job", lambda *_arguments: pytest.fail("it ran"))
+    with pytest.raises(ConfigurationConflict, match="another checkpoint counts on"):
+        main(begun, threading.Event())
 
 
 class ProcessEnded(BaseException):
@@ -508,7 +550,7 @@ class ProcessEnded(BaseException):
 @pytest.mark.row(20)
 @pytest.mark.parametrize("error", [Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError("refused")])
 def test_without_its_jvm_the_job_ends_at_once(
-    spec: StreamSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+    begun: StreamSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     codes: list[int] = []
 
@@ -522,6 +564,6 @@ def test_without_its_jvm_the_job_ends_at_once(
     monkeypatch.setattr(stream.os, "_exit", end)
     monkeypatch.setattr(stream, "run_job", orphaned)
     with pytest.raises(ProcessEnded):
-        main(spec, threading.Event())
+        main(begun, threading.Event())
     assert codes == [1]
     assert "the driver's JVM is gone" in caplog.text

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def test_what_a_killed_job_left_is_deleted_and_that_of_a_job_that_runs_is_not(tmp_path: Path) -> None:
     spec = stream_spec(tmp_path, "topic-1", {0: 0})
-    spec.checkpoint.parent.mkdir(parents=True)
+    spec.lock.parent.mkdir(parents=True)
     beside = spec.scratch.parent
     for name in ("1", "closed", "running"):
         (beside / name / "blockmgr-1").mkdir(parents=True)
-    with FileLock(spec.checkpoint.with_name("running.lock")):
+    with FileLock(spec.lock_of("running")):
         clear_scratch(spec)
     assert sorted(path.relative_to(beside).as_posix() for path in beside.rglob("*")) == ["1", "running", "running/blockmgr-1"]
 
