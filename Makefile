@@ -189,7 +189,7 @@ bench: setup ## measure every row against its peers, for two hours: ARGS="--rows
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/tweet.schema.json and tests/faults.md from their sources
+docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json and tests/faults.md from their sources
 	@$(PY) -m infra.commands.manual
 	@PYTHONPATH=tests $(PY) -m fault_table
 

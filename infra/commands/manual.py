@@ -1,7 +1,8 @@
 """The documents that are generated from the code.
 
 ``python -m infra.commands.manual`` writes them, and a test checks that they are current. docs/troubleshooting.md comes from the
-diagnosis table and the tree of errors, docs/settings.md from the flows' forms, docs/tweet.schema.json from the wire format.
+diagnosis table and the tree of errors, docs/settings.md from the flows' forms, docs/tweet.schema.json from the wire format,
+docs/scenario.schema.json from the scenario's model.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError
 from trending.settings import LabSettings
+from trending.simulator.scenario import scenario_schema
 from trending.tweets.wire_format import json_schema
 
 if TYPE_CHECKING:
@@ -206,6 +208,7 @@ DOCUMENTS = {
     CHECKOUT / "docs" / "troubleshooting.md": troubleshooting,
     CHECKOUT / "docs" / "settings.md": settings,
     CHECKOUT / "docs" / "tweet.schema.json": json_schema,
+    CHECKOUT / "docs" / "scenario.schema.json": scenario_schema,
 }
 """Where each document lies, and what makes it."""
 

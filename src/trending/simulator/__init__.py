@@ -1,1 +1,1 @@
-"""Simulated tweets: random, from a catalogue of users, phrases and weighted hashtags."""
+"""Simulated tweets: random, from a catalogue of users, phrases and weighted hashtags, or by a scenario."""
