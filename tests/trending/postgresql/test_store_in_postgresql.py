@@ -32,7 +32,7 @@ from trending.serving.counts import Batch
 from trending.serving.reader import StoreReader
 from trending.serving.seals import StoredSeal, closed_window
 from trending.serving.store import FORMAT, Store
-from trending.settings import Rule, WindowTime
+from trending.settings import Rule, Spelling, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -401,18 +401,21 @@ def test_the_view_has_each_ranking_and_says_which_are_final(place: PostgresPlace
     tweets = {(MINUTE, "#b"): 5, (MINUTE, "#B"): 5, (MINUTE, "#ñ"): 7, (MINUTE + 60, "#a"): 1}
     write(store, "first", Batch(0, 1.0, tweets, {}))
     write(store, "second", Batch(0, 1.0, {(MINUTE, "#b"): 9}, {}))
+    store.take_over(epoch("folded", rule=Rule(spelling=Spelling.FOLDED)))
+    write(store, "folded", Batch(0, 1.0, {(MINUTE, "#b"): 19}, {}))
     store.take_over(epoch("third", rule=Rule(WindowTime.EVENT)))
     write(store, "third", Batch(0, 1.0, {(MINUTE, "#a"): 2}, {}))
     columns = "extract(epoch FROM window_start)::bigint, rank, hashtag, tweets, final"
-    condition = "stack = %s AND window_time = %s ORDER BY window_start, rank"
+    condition = "stack = %s AND window_time = %s AND spelling = %s ORDER BY window_start, rank"
     query = f"SELECT {columns} FROM {place.schema_name}.trending_ranking WHERE {condition}"  # noqa: S608 - our own names
 
-    def seen(rule: str) -> list[tuple[object, ...]]:
+    def seen(rule: str, spelling: str = "exact") -> list[tuple[object, ...]]:
         with postgres.admin("counts") as admin:
-            return admin.execute(query.encode(), (place.stack, rule)).fetchall()
+            return admin.execute(query.encode(), (place.stack, rule, spelling)).fetchall()
 
     ranked = [(MINUTE, 1, "#b", 14), (MINUTE, 2, "#ñ", 7), (MINUTE, 3, "#B", 5), (MINUTE + 60, 1, "#a", 1)]
     assert seen("arrival") == [(*row, False) for row in ranked]
+    assert seen("arrival", "folded") == [(MINUTE, 1, "#b", 19, False)]
     assert seen("event") == [(MINUTE, 1, "#a", 2, False)]
     store.trim("third", MINUTE, 100)
     assert seen("event") == [(MINUTE, 1, "#a", 2, True)]
