@@ -168,7 +168,7 @@ class Pipeline:
 
     def _bury_producer(self) -> None:
         self.deaths += 1
-        self.points.ledgers[-1]._engine.dispose()
+        self.points.ledgers[-1]._ledger.close()
         left = self.kafka.producers[-1].abandon()
         for queued in left if self.arrives else []:
             self.kafka.append(queued.topic, queued.value, partition=queued.partition, key=queued.key)
