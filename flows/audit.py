@@ -17,8 +17,8 @@ from infra.forms.parameters import AuditForm, AuditRange
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
-from infra.operations.producer import NAME as PRODUCER
 from infra.stack.state import stack_held
+from infra.supervision.programs import PRODUCER
 from tasks.audit import audit_log, audit_running
 from tasks.producer import launch_producer, stop_producer, wait_for_producer
 from tasks.stream import wait_for_catch_up

@@ -22,11 +22,11 @@ from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
 from infra.lab.remains import remains_of
 from infra.operations.services import check_own_start
-from infra.operations.stream import NAME as STREAM
 from infra.operations.undo import take_down_own
 from infra.stack.claim import claimed
 from infra.stack.profiles import CONTROLLER_SHIFT
 from infra.stack.state import read_state, stack_held
+from infra.supervision.programs import STREAM
 from trending.audit.audit_report import AuditReport
 from trending.errors import ConfigurationConflict, NotOurs, StackBusy
 from trending.settings import PageSettings, StackSettings

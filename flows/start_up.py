@@ -20,9 +20,10 @@ from infra.health.verdicts import reset_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
 from infra.operations.services import check_start
-from infra.operations.undo import PROGRAMS, found_before, undo
+from infra.operations.undo import found_before, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
+from infra.supervision.programs import PROGRAMS
 from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.services import enter_cluster, prepare_stack, start_service, start_supervisor, wait_for_service

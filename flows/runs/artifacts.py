@@ -19,8 +19,8 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
 from infra.lab.output import output_as_markdown
 from infra.lab.store import store_exists, store_place
-from infra.operations.undo import PROGRAMS
 from infra.stack.state import read_state
+from infra.supervision.programs import PROGRAMS
 from trending.errors import endings_passed_on
 from trending.text import local_time
 

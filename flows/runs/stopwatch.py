@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from infra.console.reporting import say
-from infra.lab.assembly import PAGE, Lab
 from infra.stack.runtime import Outcome
 from infra.stack.start_up_summary import StartUpStep, StartUpSummary, keep_summary
+from infra.supervision.programs import PAGE
+
+if TYPE_CHECKING:
+    from infra.lab.assembly import Lab
 
 
 class Stopwatch:

@@ -8,7 +8,7 @@ from infra.forms.parameters import LogsForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.lab.output import output_tail
-from infra.operations.undo import PROGRAMS
+from infra.supervision.programs import PROGRAMS
 from trending.errors import InvalidInput
 
 

@@ -16,11 +16,11 @@ from infra.lab.assembly import open_lab
 from infra.operations.epochs import resolve_offsets
 from infra.operations.producer import launch_producer, wait_for_producer
 from infra.operations.services import prepare_stack, start_service, start_supervisor, wait_for_service
-from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import stop_stream, submit_stream, wait_for_stream
 from infra.operations.take_down import take_down
 from infra.operations.topic import create_topic
 from infra.stack.state import stack_held
+from infra.supervision.programs import STREAM
 from trending.errors import LabError
 from trending.settings import LabSettings, PageSettings, RuntimeKind, StackSettings
 

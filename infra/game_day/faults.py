@@ -11,10 +11,9 @@ from infra.game_day.fault_names import FaultName
 from infra.health.examination import TOPIC
 from infra.host.processes import freeze, thaw
 from infra.kafka.client import BrokerClient
-from infra.operations.producer import NAME as PRODUCER
-from infra.operations.stream import NAME as STREAM
 from infra.operations.topic import TOPIC_SETTINGS
 from infra.stack.runtime import SUPERVISOR
+from infra.supervision.programs import PRODUCER, STREAM
 from trending.errors import ConfigurationConflict, LabError
 
 if TYPE_CHECKING:

@@ -17,11 +17,10 @@ from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock
 from infra.lab.assembly import Lab, open_lab
-from infra.operations.producer import NAME as PRODUCER
-from infra.operations.stream import NAME as STREAM
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
 from infra.supervision.budget import reset_deaths
+from infra.supervision.programs import PRODUCER, STREAM
 from trending.errors import LabError, NotSurvived, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:

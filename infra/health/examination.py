@@ -15,15 +15,14 @@ from infra.host.clock import Clock, SystemClock
 from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
 from infra.kafka.versions import warning
-from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.assembly import Lab, open_lab
 from infra.lab.own_access import require_valid
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
-from infra.operations.producer import NAME as PRODUCER
 from infra.operations.program_ladder import beating
-from infra.operations.stream import NAME as STREAM
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import SUPERVISOR, ServiceState
+from infra.supervision.programs import PAGE, PRODUCER, STREAM
 from trending.errors import LabError, NotReady, PrerequisiteMissing, endings_passed_on
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.health.verdicts import Finding, Verdict, down, read_record
 from infra.kafka.readiness import ANSWER_SECONDS
 from infra.operations.program_ladder import fresh_heartbeat
-from infra.operations.stream import NAME as STREAM
+from infra.supervision.programs import STREAM
 from trending.errors import LabError
 from trending.kafka.log_reader import ends_of, log_ends, offsets_at
 from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions

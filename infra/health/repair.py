@@ -17,13 +17,12 @@ from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
 from infra.lab.assembly import Lab, end_orphans, open_lab
 from infra.operations.page import launch_page
-from infra.operations.producer import NAME as PRODUCER
 from infra.operations.producer import launch_producer
 from infra.operations.services import start_service, start_supervisor, wait_for_service
-from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import submit_stream
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import Wanted, read_state, stack_held, still_wanted, take_down_waits
+from infra.supervision.programs import PRODUCER, STREAM
 from trending.errors import NotReady, Superseded
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.kafka.certificates import AUTHORITY, key_store
-from infra.stack.security import CLIENTS, PLAIN, SCRAM
+from infra.stack.security import AUTHORITY, CLIENTS, PLAIN, SCRAM, key_store
 from trending.access.java_client import MODULES, jaas_line
 from trending.errors import ConfigurationConflict
 

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from infra.stack.security import AUTHORITY, key_store
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-AUTHORITY = "ca.pem"
 VALID = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
 """A start-up renews certificates that end sooner than this."""
@@ -49,11 +50,6 @@ def make_certificates(directory: Path, brokers: Mapping[str, Sequence[str]], now
         text = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
         _write(fresh / key_store(name), text, 0o600)
     fresh.rename(directory)
-
-
-def key_store(broker: str) -> str:
-    """Return the name of the file of a set with a broker's key and certificate."""
-    return f"{broker}.pem"
 
 
 def serves(directory: Path, brokers: Mapping[str, Sequence[str]], now: datetime | None = None) -> bool:

@@ -10,8 +10,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import another_page_port, end_processes, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.checkpoints import delete_checkpoints
-from infra.lab.deletion import delete_directory
-from infra.lab.own_access import forget_access
+from infra.lab.deletion import delete_directory, forget_access
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.lab.store import delete_store
@@ -19,6 +18,7 @@ from infra.stack.claim import claimed_here, require_unclaimed
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
+from infra.supervision.programs import PAGE
 from infra.supervision.supervisor import Supervisor
 from trending.access.kept import AccessFile, kept_access
 from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, StackAbsent
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from trending.access.kept import Access
 
 END_SECONDS = 5.0
-PAGE = "page"
-"""The one program that listens on a port."""
 
 
 def _silent(_line: str) -> None:

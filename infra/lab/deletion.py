@@ -84,3 +84,9 @@ def delete_directory(paths: StackPaths) -> None:
         cause = f"the stack {paths.name} is down, and its data could not be deleted"
         left = shlex.quote(str(paths.root))
         raise LabError(cause, "; ".join(errors[:3]), f"ls -lR {left} shows what is left and whose it is")
+
+
+def forget_access(paths: StackPaths) -> None:
+    """Delete what let the stack's programs into Kafka."""
+    paths.access.unlink(missing_ok=True)
+    shutil.rmtree(paths.certificates, ignore_errors=True)

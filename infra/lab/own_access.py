@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.kafka.certificates import AUTHORITY, RENEWED_BEFORE, ends, make_certificates, serves
-from infra.stack.security import PLAIN, USER, hosts_of
+from infra.kafka.certificates import RENEWED_BEFORE, ends, make_certificates, serves
+from infra.stack.security import AUTHORITY, PLAIN, USER, hosts_of
 from trending.access.kept import keep_access, kept_access
 from trending.access.settings import SecurityProtocol
 from trending.errors import ConfigurationConflict
@@ -17,7 +17,6 @@ from trending.errors import ConfigurationConflict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.host.paths import StackPaths
     from infra.lab.assembly import Lab
     from infra.stack.state import StackState
     from trending.settings import StackSettings
@@ -83,9 +82,3 @@ def change_of_security(earlier: StackState | None, settings: StackSettings) -> s
         return ""
     become = "ask from now on who comes" if settings.secure else "ask nobody any more who comes"
     return f"the brokers of {settings.name} {become}: they and the programs are started anew"
-
-
-def forget_access(paths: StackPaths) -> None:
-    """Delete what let the stack's programs into Kafka."""
-    paths.access.unlink(missing_ok=True)
-    shutil.rmtree(paths.certificates, ignore_errors=True)

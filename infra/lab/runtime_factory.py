@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from infra.docker.marks import DockerMarks, docker_marks
 from infra.docker.presence import ENGINE_REMEDY, engine_answers
 from infra.embedded.runtime import EmbeddedRuntime, broker_directories
-from infra.external.runtime import ExternalRuntime
 from infra.kafka.cluster_id import ways_past
 from infra.lab.remains import DOCKER_KINDS, LOOK_SECONDS
 from infra.stack.profiles import images_of
@@ -31,6 +30,8 @@ def open_runtime(
     """Return the runtime of a stack in that state; nothing is asked of the machine yet."""
     kind = state.runtime
     if kind is RuntimeKind.EXTERNAL:
+        from infra.external.runtime import ExternalRuntime  # noqa: PLC0415 - it imports X.509: 50 ms of status with the rest
+
         return ExternalRuntime(stack, paths, state.settings.access, state.topics_made)
     if kind is RuntimeKind.DOCKER:
         from infra.docker.runtime import DockerRuntime  # noqa: PLC0415 - it imports the SDK: 0.1 s that no other stack waits for

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from infra.docker.compose_stack import ComposeService, ComposeStack, compose_ladder
 from infra.host.clock import SystemClock
 from infra.kafka.readiness import CLUSTER_ID, climb, cluster_ladder, service_ladder
-from infra.lab.assembly import PAGE
 from infra.lab.remains import SUPERVISORD, marked_processes, remains_of
 from infra.lab.runtime_factory import strays
 from infra.operations.page import page_ladder
 from infra.operations.program_ladder import fresh_heartbeat
-from infra.operations.undo import PROGRAMS
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
+from infra.supervision.programs import PAGE, PROGRAMS
 from trending.errors import BudgetSpent, EngineUnavailable, LabError
 
 if TYPE_CHECKING:

@@ -10,13 +10,11 @@ from infra.console.reporting import say
 from infra.host.clock import SystemClock
 from infra.host.processes import another_page_port
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
-from infra.lab.assembly import PAGE as NAME
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_place, store_secrets
-from infra.operations.producer import NAME as PRODUCER
 from infra.operations.program_ladder import living
-from infra.operations.stream import NAME as STREAM
-from infra.supervision.programs import launch_program
+from infra.supervision.programs import PAGE as NAME
+from infra.supervision.programs import PRODUCER, STREAM, launch_program
 from trending.errors import ConfigurationConflict, NotReady
 from trending.programs.specifications import PageSpec
 

@@ -11,14 +11,13 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import make_shared_ledgers
 from infra.operations.epochs import known_topic_id
 from infra.operations.program_ladder import beating
-from infra.supervision.programs import launch_program
+from infra.supervision.programs import PRODUCER, launch_program
 from trending.programs.specifications import ProducerSpec
 from trending.simulator.generator import hash_of, load_catalogue
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
 
-NAME = "producer"
 READY_SECONDS = 30.0
 
 
@@ -29,7 +28,7 @@ def producer_spec(lab: Lab) -> ProducerSpec:
         bootstrap=lab.stack.connection.bootstrap,
         access=lab.access,
         topic=lab.settings.stack.topic,
-        heartbeat=lab.paths.heartbeat(NAME),
+        heartbeat=lab.paths.heartbeat(PRODUCER),
         settings=lab.settings.producer,
         ledger=lab.paths.ledger,
         topic_id=known_topic_id(lab),
@@ -44,15 +43,15 @@ def launch_producer(stack: str) -> Outcome:
     """
     lab = open_lab(stack)
     make_shared_ledgers(lab)
-    return launch_program(lab.supervisor, lab.paths, NAME, producer_spec(lab).model_dump_json())
+    return launch_program(lab.supervisor, lab.paths, PRODUCER, producer_spec(lab).model_dump_json())
 
 
 def wait_for_producer(stack: str) -> dict[str, str]:
     """Wait until the producer's heartbeat is fresh and the broker has acknowledged a tweet."""
     lab = open_lab(stack)
-    return climb(beating(lab, NAME, "acknowledged"), READY_SECONDS, SystemClock(), say)
+    return climb(beating(lab, PRODUCER, "acknowledged"), READY_SECONDS, SystemClock(), say)
 
 
 def stop_producer(stack: str) -> None:
     """Stop the producer; it flushes its messages and closes its ledger first."""
-    open_lab(stack).supervisor.remove(NAME)
+    open_lab(stack).supervisor.remove(PRODUCER)

@@ -15,14 +15,14 @@ import psutil
 
 from infra.host.browser import NAMES, find_browser, take_picture
 from infra.java.installation import find_java
-from infra.lab.assembly import PAGE, Lab, open_lab
+from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import check_store, store_place
 from infra.operations.audit import Examined, examine_log
 from infra.operations.epochs import checkpoint_path
-from infra.operations.stream import NAME as STREAM
-from infra.operations.undo import PROGRAMS, running
+from infra.operations.undo import running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.output_tail import tail
+from infra.supervision.programs import PAGE, PROGRAMS, STREAM
 from trending.export.snapshot import copy_store
 from trending.kafka.log_reader import read_log
 from trending.programs.heartbeat import read_heartbeat

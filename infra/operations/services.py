@@ -33,12 +33,12 @@ from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
 from infra.lab.store import check_store
-from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import shown_group
 from infra.operations.topic import check_topic, wanted_topics
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
+from infra.supervision.programs import STREAM
 from trending.access.kept import keep_access
 from trending.errors import ConfigurationConflict, PortTaken, StackAbsent
 from trending.kafka.transactions import letters_id, redrive_id

@@ -21,7 +21,7 @@ from infra.spark_cluster.standalone import cluster_master, properties
 from infra.stack.state import Wanted
 from infra.supervision.budget import Deaths, read_budget
 from infra.supervision.output_tail import tail
-from infra.supervision.programs import launch_program
+from infra.supervision.programs import STREAM, launch_program
 from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied, endings_passed_on
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.heartbeat import read_heartbeat
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from trending.serving.epochs import Epoch
     from trending.settings import StreamSettings
 
-NAME = "stream"
 READY_SECONDS = 120.0
 EVIDENCE_LINES = 4
 ERROR_LINES = 120
@@ -50,7 +49,7 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         bootstrap=lab.stack.connection.bootstrap,
         access=lab.access,
         topic=lab.settings.stack.topic,
-        heartbeat=lab.paths.heartbeat(NAME),
+        heartbeat=lab.paths.heartbeat(STREAM),
         settings=_with_secret(lab.settings.stream),
         store=store_place(lab),
         checkpoint=checkpoint_place(lab, epoch.checkpoint),
@@ -73,7 +72,7 @@ def _with_secret(settings: StreamSettings) -> StreamSettings:
 
 def shown_group(stack: str) -> str:
     """Return the consumer group in which Kafka's own tools see how far the stack's job has come."""
-    return f"{stack}-{NAME}"
+    return f"{stack}-{STREAM}"
 
 
 def submit_stream(stack: str) -> Outcome:
@@ -96,7 +95,7 @@ def submit_stream(stack: str) -> Outcome:
         stop_stream(stack)
     epoch = counting_epoch(lab, topic)
     return launch_program(
-        lab.supervisor, lab.paths, NAME, stream_spec(lab, epoch).model_dump_json(), java=True, secrets=store_secrets(lab)
+        lab.supervisor, lab.paths, STREAM, stream_spec(lab, epoch).model_dump_json(), java=True, secrets=store_secrets(lab)
     )
 
 
@@ -127,7 +126,7 @@ def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:
 def wait_for_stream(stack: str) -> dict[str, str]:
     """Wait until the query has finished its first batch."""
     lab = open_lab(stack)
-    rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *beating(lab, NAME, "batches")]
+    rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *beating(lab, STREAM, "batches")]
     try:
         return climb(rungs, READY_SECONDS, SystemClock(), say)
     except ServiceDied as error:
@@ -138,7 +137,7 @@ def wait_for_stream(stack: str) -> dict[str, str]:
 
 def _told_by_the_job(lab: Lab) -> ServiceDied | None:
     """Return the job's own last error, which the JVM's stack traces surround; None where it told none."""
-    lines = tail(lab.paths.output_file(NAME, "err"), ERROR_LINES)
+    lines = tail(lab.paths.output_file(STREAM, "err"), ERROR_LINES)
     errors = list(_OWN_ERROR.finditer(lines))
     return ServiceDied(*errors[-1].groups()) if errors else None
 
@@ -151,12 +150,12 @@ def _require_no_refusal(lab: Lab) -> str:
     """
     if not lab.settings.stream.on_cluster:
         return "tasks run in the driver"
-    deaths = read_budget(lab.paths.budget).get(NAME, Deaths())
-    beat = read_heartbeat(lab.paths.heartbeat(NAME))
+    deaths = read_budget(lab.paths.budget).get(STREAM, Deaths())
+    beat = read_heartbeat(lab.paths.heartbeat(STREAM))
     if deaths.at and not (beat and beat.figures.get("batches")):
         cause = f"the job does not run on {lab.settings.stream.spark_master}"
-        evidence = tail(lab.paths.output_file(NAME, "err"), EVIDENCE_LINES)
-        raise ServiceDied(cause, evidence, f"make logs SERVICE={NAME}")
+        evidence = tail(lab.paths.output_file(STREAM, "err"), EVIDENCE_LINES)
+        raise ServiceDied(cause, evidence, f"make logs SERVICE={STREAM}")
     if beat and beat.phase == WAITING:
         raise no_room(lab.settings.stream)
     return lab.settings.stream.spark_master
@@ -168,7 +167,7 @@ def wait_for_catch_up(stack: str, timeout_seconds: float = CATCH_UP_SECONDS) -> 
     ends = ends_of(log_ends(lab.stack.connection, lab.settings.stack.topic))
 
     def caught_up() -> str:
-        figures = fresh_heartbeat(lab, NAME).figures
+        figures = fresh_heartbeat(lab, STREAM).figures
         behind = {part: end for part, end in ends.items() if figures.get(f"offset.{part}", 0) < end}
         if behind:
             cause = f"the stream is behind on partitions {sorted(behind)}"
@@ -216,4 +215,4 @@ def still_counting(stack: str) -> str:
 
 def stop_stream(stack: str) -> None:
     """Stop the job; when it is submitted again, it continues from its checkpoint."""
-    open_lab(stack).supervisor.remove(NAME)
+    open_lab(stack).supervisor.remove(STREAM)

@@ -11,22 +11,21 @@ from infra.console.interruptions import finished_despite_signals, of_a_signal, u
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes, wait_for_end
-from infra.lab.assembly import PAGE, Lab, end_programs, open_lab
+from infra.lab.assembly import Lab, end_programs, open_lab
 from infra.lab.checkpoints import delete_checkpoints
-from infra.lab.own_access import forget_access
+from infra.lab.deletion import forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
 from infra.lab.store import delete_new_store
 from infra.operations.page import launch_page
-from infra.operations.producer import NAME as PRODUCER
 from infra.operations.producer import launch_producer
 from infra.operations.services import start_service, start_supervisor, wait_for_service
-from infra.operations.stream import NAME as STREAM
 from infra.operations.stream import submit_stream
 from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
+from infra.supervision.programs import PAGE, PRODUCER, PROGRAMS, STREAM
 from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
@@ -36,10 +35,7 @@ if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
     from infra.lab.remains import Remains
 
-PROGRAMS = (PRODUCER, STREAM, PAGE)
 STARTS = {PRODUCER: launch_producer, STREAM: submit_stream, PAGE: launch_page}
-
-
 ENDING_SECONDS = 5.0
 """How long the undo waits for what a program leaves for a moment: a driver's JVM ends after it. What stays is said to be left."""
 

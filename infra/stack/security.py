@@ -23,6 +23,8 @@ SECURE_PROTOCOLS = {
     INTERNAL: SecurityProtocol.SSL.value,
     CONTROLLER: SecurityProtocol.SSL.value,
 }
+AUTHORITY = "ca.pem"
+"""The file with the certificate of the stack's own authority."""
 PLAIN, SCRAM = SaslMechanism.PLAIN.value, SaslMechanism.SCRAM_SHA_512.value
 
 
@@ -42,3 +44,8 @@ def security_properties(brokers: Iterable[str]) -> dict[str, str]:
 def hosts_of(service: str, qualified: str) -> tuple[str, ...]:
     """Return the hosts under which a broker is reached: on this machine, and by its names in the stack's network."""
     return tuple(dict.fromkeys(("localhost", service, qualified, "127.0.0.1", "::1")))
+
+
+def key_store(broker: str) -> str:
+    """Return the name of the file with a broker's key and certificate, beside that of their authority."""
+    return f"{broker}.pem"

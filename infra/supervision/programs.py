@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from infra.host.paths import StackPaths
     from infra.supervision.supervisor import ProgramStatus, Supervisor
 
+PRODUCER, STREAM, PAGE = "producer", "stream", "page"
+PROGRAMS = (PRODUCER, STREAM, PAGE)
+"""In the order in which a start-up launches them."""
 STOP_SECONDS = 30
 OUTPUT_LINES = 12
 

@@ -53,7 +53,7 @@ LOOKING = ("status", "logs", "spy")
 @pytest.fixture(scope="module")
 def imported() -> dict[str, list[str]]:
     """By command, what is slow to import and was there once it was: one process imports one command after the other."""
-    slow = ("prefect", "pyspark", "pandas", "docker", "supervisor.childutils")
+    slow = ("prefect", "pyspark", "pandas", "docker", "supervisor.childutils", "cryptography.x509", "infra.external.runtime")
     look = f"print([name for name in {slow} if name in sys.modules])"
     code = "\n".join(["import sys", *(f"import infra.commands.{command}; {look}" for command in LOOKING)])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

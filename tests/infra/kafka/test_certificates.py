@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.kafka.certificates import AUTHORITY, RENEWED_BEFORE, VALID, ends, key_store, make_certificates, serves
-from infra.stack.security import hosts_of
+from infra.kafka.certificates import RENEWED_BEFORE, VALID, ends, make_certificates, serves
+from infra.stack.security import AUTHORITY, hosts_of, key_store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,11 +12,12 @@ from fakes.supervisor import FakeSupervisor
 
 from infra.embedded.runtime import EmbeddedRuntime
 from infra.kafka.broker_secrets import secret_files, secret_properties
-from infra.kafka.certificates import AUTHORITY, RENEWED_BEFORE, ends
+from infra.kafka.certificates import RENEWED_BEFORE, ends
 from infra.lab import own_access
 from infra.lab.assembly import open_lab, record, sweep_machine
 from infra.lab.own_access import change_of_security, keep_own_access, require_valid
 from infra.operations.services import prepare_stack
+from infra.stack.security import AUTHORITY
 from infra.stack.state import read_state
 from infra.supervision.configuration import write_configuration, write_program
 from trending.access.java_client import java_settings
