@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
+.PHONY: package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -96,7 +96,7 @@ status: $(JARS) ## what is there, how it is doing, what is left over
 spy: $(JARS) ## print the topic from the beginning
 	@$(PY) -m infra.commands.spy $(ARGS)
 
-export: $(JARS) ## write the final windows as Parquet: TO=directory
+export: $(JARS) ## write the final windows as Parquet: TO=directory or s3a://bucket/prefix
 	@$(PY) -m infra.commands.export $(ARGS)
 
 smoke: $(JARS) ## five messages there and back
@@ -172,6 +172,10 @@ test-rest: setup ## what `make test` leaves out of `make test-all`
 test-all: setup ## the whole suite
 	@$(PYTEST) -n 2 $(ARGS)
 
+# The jars for s3a and the object store that it starts are fetched by this command only.
+test-clusters: setup ## the tests with a checkpoint and an export in an object store, which other targets skip until this was run once
+	@TRENDING_REQUIRE=s3 $(PYTEST) tests/real/clusters/test_objects.py $(ARGS)
+
 # A third of its time is waiting, so three workers on two cores.
 test-fast: $(JARS) ## what needs neither network nor Java, with a fifth of the examples: while one works
 	@$(PYTEST) -n 3 -m "not real and not thorough" --ignore=tests/real --hypothesis-profile=quick $(ARGS)
@@ -194,9 +198,10 @@ docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.
 	@PYTHONPATH=tests $(PY) -m fault_table
 
 COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
-lock: ## make requirements.lock anew, and that of the benchmarks' peers; then: make setup sbom audit-dependencies
+lock: ## make requirements.lock anew, and those of the benchmarks' peers and of the object store; then: make setup sbom audit-dependencies
 	@$(COMPILE) --extra dev -o requirements.lock pyproject.toml
 	@$(COMPILE) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
+	@$(COMPILE) -o tests/real/clusters/object_store.lock tests/real/clusters/object_store.in
 
 sbom: $(JARS) ## list the parts in docs/sbom.cdx.json and their licences in docs/licences.md: after make lock, with network
 	@$(PY) -m supply_chain.sbom

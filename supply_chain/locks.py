@@ -1,4 +1,4 @@
-"""The two locks: what pip installs, and what Ivy fetches."""
+"""The locks: what pip installs, and what Ivy fetches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.host.paths import CHECKOUT
-from infra.java.jars import LOCK_FILE, Jar, read_lock
+from infra.java.jars import LOCK_FILE, S3A_LOCK, Jar, read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,8 @@ class Requirement:
 
 
 def locks_hash() -> str:
-    """Return one SHA-256 over both locks: another one means that what was made from them is out of date."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in (REQUIREMENTS, LOCK_FILE))).hexdigest()
+    """Return one SHA-256 over all locks: another one means that what was made from them is out of date."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in (REQUIREMENTS, LOCK_FILE, S3A_LOCK))).hexdigest()
 
 
 def read_requirements(text: str) -> list[Requirement]:
@@ -53,9 +53,9 @@ def requirements() -> list[Requirement]:
 
 
 def jars() -> dict[Jar, tuple[str, ...]]:
-    """Return each jar of the lock once, with the sets that it belongs to."""
+    """Return each jar of the locks once, with the sets that it belongs to."""
     sets: dict[tuple[str, str, str, str], list[str]] = {}
-    for jar in read_lock(LOCK_FILE.read_text(encoding="ascii")):
+    for jar in (jar for lock in (LOCK_FILE, S3A_LOCK) for jar in read_lock(lock.read_text(encoding="ascii"))):
         sets.setdefault((jar.organisation, jar.artifact, jar.version, jar.sha256), []).append(jar.group)
     return {Jar(groups[0], *coordinates): tuple(groups) for coordinates, groups in sorted(sets.items())}
 

@@ -58,7 +58,7 @@ def rank(session: SparkSession, spec: StreamSpec) -> None:
         pruning = Pruning(spec.settings.ranking_days, look, spec.settings.ranking_hashtags, passed)
         sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, print, ends_of, _show_nobody, pruning)
         writer = count_hashtags(session, spec).writeStream.queryName("ranking").outputMode("update").foreachBatch(sink)
-        _run(writer, spec.checkpoint)
+        _run(writer, Path(str(spec.checkpoint)))
 
 
 def read_into_noop(session: SparkSession, spec: StreamSpec) -> None:
@@ -75,7 +75,7 @@ def follow_the_tutorial(session: SparkSession, spec: StreamSpec) -> None:
     """Run the tutorial's job over the whole topic."""
     reader = session.readStream.format("kafka").option("kafka.bootstrap.servers", spec.bootstrap).option("subscribe", spec.topic)
     counts = tutorial_job.count(reader.option("startingOffsets", "earliest").load())
-    _run(counts.writeStream.outputMode("update").foreachBatch(tutorial_job.show), spec.checkpoint)
+    _run(counts.writeStream.outputMode("update").foreachBatch(tutorial_job.show), Path(str(spec.checkpoint)))
 
 
 WORKS: Mapping[str, Callable[[SparkSession, StreamSpec], None]] = {

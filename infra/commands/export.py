@@ -1,16 +1,25 @@
-"""Write a stack's final windows as Parquet."""
+"""Write a stack's final windows as Parquet, into a directory or an object store."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.forms.parameters import ExportForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
+from infra.lab.checkpoints import object_place
 from infra.lab.store import store_exists, store_place
 from trending.errors import ConfigurationConflict, InvalidInput, LabError
+from trending.places.objects import ObjectPlace
+from trending.places.probe import require_usable
+from trending.places.settings import OBJECTS, S3A, is_object_address
+
+if TYPE_CHECKING:
+    from trending.places.settings import ObjectStoreSettings
 
 
 def main(settings: ExportForm) -> None:
@@ -18,20 +27,42 @@ def main(settings: ExportForm) -> None:
     if not settings.to:
         cause = "TO is missing: where are the files to go?"
         raise InvalidInput(cause, "nothing was written", "make export TO=directory")
-    place = store_place(open_lab(settings.name))
+    lab = open_lab(settings.name)
+    target, place = _target(settings, lab.settings.places), store_place(lab)
     if not store_exists(place):
         cause = "nothing was counted yet"
         raise ConfigurationConflict(cause, str(place), "make up")
     from trending.export.parquet import export_final  # noqa: PLC0415 - pyarrow, 0.3 s that an error need not wait for
 
-    directory = Path(os.path.expanduser(settings.to)).absolute()  # noqa: PTH111 - Path's fails without a home
     try:
-        written = export_final(place, directory)
+        if not isinstance(target, ObjectPlace):
+            for path, rows in export_final(place, target).items():
+                say(f"{path}: {rows} rows")
+            return
+        # Made here first: an object whose writer fails would stand there, cut short.
+        with tempfile.TemporaryDirectory(prefix="trending-export-") as made:
+            for path, rows in export_final(place, Path(made)).items():
+                (target / path.name).write_bytes(path.read_bytes())
+                say(f"{target / path.name}: {rows} rows")
     except OSError as error:
-        cause = f"the files cannot be written to {directory}"
+        cause = f"the files cannot be written to {target}"
         raise LabError(cause, str(error), "make export TO=another directory") from error
-    for path, rows in written.items():
-        say(f"{path}: {rows} rows")
+
+
+def _target(settings: ExportForm, recorded: ObjectStoreSettings) -> Path | ObjectPlace:
+    """Return where the files go; the object store is the one that is given, or else the stack's own."""
+    if not settings.to.startswith(S3A):
+        return Path(os.path.expanduser(settings.to)).absolute()  # noqa: PTH111 - Path's fails without a home
+    if not is_object_address(settings.to):
+        cause = f"{settings.to} is no address in an object store"
+        raise InvalidInput(cause, "nothing was written", f"make export TO={OBJECTS}")
+    store = settings.objects if settings.objects.s3_user else recorded
+    if not (store.s3_user and store.s3_secret):
+        cause = f"to write to {settings.to}, S3_USER and S3_SECRET are missing"
+        raise InvalidInput(cause, "nothing was written", f"make export TO={settings.to} S3_USER=key S3_SECRET=file:/path")
+    target = object_place(settings.to, store)
+    require_usable(target)
+    return target
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECON
 from infra.host.paths import CHECKOUT
 from infra.stack.declaration import DEFAULT_NAME
 from trending.errors import InvalidInput
+from trending.places.settings import ObjectStoreSettings
 from trending.sections import Section
 from trending.settings import LabSettings, PageSettings
 
@@ -189,7 +190,8 @@ class SpyForm(NamedStack):
 class ExportForm(NamedStack):
     """Write the final windows as Parquet: their rankings and their totals, a file each for every rule."""
 
-    to: str = Field("", description="Directory for the files; those of an earlier export are replaced.")
+    to: str = Field("", description="Directory for the files, or s3a://bucket/prefix; those of an earlier export are replaced.")
+    objects: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings, title="Object store")
 
 
 class LogsForm(NamedStack):

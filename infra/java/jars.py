@@ -21,6 +21,8 @@ from infra.java.installation import find_java
 from trending.errors import DamagedDownload, PrerequisiteMissing
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
+S3A_LOCK = Path(__file__).with_name("s3a.lock")
+"""Of the set ``s3a``, which is fetched only where a checkpoint lies in an object store."""
 FETCH_SECONDS = 600
 
 
@@ -54,7 +56,8 @@ def read_lock(text: str) -> list[Jar]:
 
 def locked(group: str) -> list[Jar]:
     """Return the locked jars of a set, in the order of the lock."""
-    return [jar for jar in read_lock(LOCK_FILE.read_text(encoding="ascii")) if jar.group == group]
+    jars = (jar for lock in (LOCK_FILE, S3A_LOCK) for jar in read_lock(lock.read_text(encoding="ascii")))
+    return [jar for jar in jars if jar.group == group]
 
 
 def jar_directory(group: str) -> Path:
@@ -169,8 +172,8 @@ def ivy_module(jars: list[Jar]) -> str:
 
 
 def main() -> None:
-    """Fetch and check every set; a damaged cached jar is fetched again."""
-    for group in ("broker", "spark"):
+    """Fetch and check the sets that are named, the usual ones if none is; a damaged cached jar is fetched again."""
+    for group in sys.argv[1:] or ("broker", "spark"):
         for jar in locked(group):
             path = jar_directory(group) / jar.file_name
             try:

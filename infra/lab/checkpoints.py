@@ -9,24 +9,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
+from infra.host.secret_references import read_secret
+from infra.java.jars import ensure_jars
 from infra.stack.state import read_state, write_state
 from trending.errors import ConfigurationConflict, LabError, NotOurs
+from trending.places.objects import SECRET_VARIABLE, USER_VARIABLE, ObjectPlace
+from trending.places.probe import require_usable
+from trending.places.settings import is_object_address
 
 if TYPE_CHECKING:
     from infra.host.paths import StackPaths
     from infra.lab.assembly import Lab
+    from trending.places.settings import ObjectStoreSettings
+    from trending.programs.specifications import CheckpointPlace
     from trending.settings import LabSettings
 
-
-def root_of(paths: StackPaths, settings: LabSettings) -> Path:
-    """Return the directory of all checkpoints of a stack with these settings."""
-    elsewhere = settings.places.directory
-    return paths.checkpoints if elsewhere is None else elsewhere / paths.stack_id
+S3A_JARS = "s3a"
 
 
-def checkpoint_place(lab: Lab, checkpoint: str) -> Path:
+def root_of(paths: StackPaths, settings: LabSettings) -> CheckpointPlace:
+    """Return the directory of all checkpoints of a stack with these settings; InvalidInput where its secret cannot be had."""
+    places = settings.places
+    if is_object_address(places.checkpoint):
+        return object_place(f"{places.checkpoint}/{paths.stack_id}", places)
+    return paths.checkpoints if places.directory is None else places.directory / paths.stack_id
+
+
+def object_place(address: str, store: ObjectStoreSettings) -> ObjectPlace:
+    """Return a place in an object store; raises InvalidInput where the secret cannot be had."""
+    secret = read_secret("S3_SECRET", store.s3_secret)
+    return ObjectPlace(
+        uri=address.rstrip("/"), endpoint=store.s3_endpoint, region=store.s3_region, user=store.s3_user, given=secret
+    )
+
+
+def checkpoint_place(lab: Lab, checkpoint: str) -> CheckpointPlace:
     """Return where the checkpoint of that id is by today's settings."""
     return root_of(lab.paths, lab.settings) / checkpoint
+
+
+def checkpoint_secrets(place: CheckpointPlace) -> dict[str, str]:
+    """Return the variables that a program needs which uses the checkpoint, and that no file shows."""
+    return {USER_VARIABLE: place.user, SECRET_VARIABLE: place.secret} if isinstance(place, ObjectPlace) else {}
+
+
+def checkpoint_jars(place: CheckpointPlace) -> tuple[Path, ...]:
+    """Return the jars that Spark needs for a checkpoint in an object store, fetched the first time."""
+    return ensure_jars(S3A_JARS) if isinstance(place, ObjectPlace) else ()
+
+
+def set_aside(place: CheckpointPlace, ending: str) -> None:
+    """Give a place another name, in which the ending stands behind the old one."""
+    if isinstance(place, ObjectPlace):
+        place.move_to(place.model_copy(update={"uri": place.uri + ending}))
+    else:
+        place.rename(place.with_name(place.name + ending))
 
 
 def check_checkpoint(paths: StackPaths, settings: LabSettings) -> str:
@@ -35,6 +72,11 @@ def check_checkpoint(paths: StackPaths, settings: LabSettings) -> str:
     What is there already must be this stack's own.
     """
     base, root = settings.places.directory, root_of(paths, settings)
+    if isinstance(root, ObjectPlace):
+        require_usable(root)
+        if str(root) not in _made(paths) and root.is_dir():
+            raise _not_ours(root)
+        return f"{root} at {root.endpoint or 'Amazon'}"
     if base is None:
         return ""
     if not base.is_dir():
@@ -61,15 +103,26 @@ def note_checkpoint(lab: Lab) -> None:
 
 
 def require_deletable_checkpoints(lab: Lab) -> None:
-    """Raise NotOurs where a directory of checkpoints elsewhere is a link by now: nothing was touched then."""
-    for root in _directories(lab):
-        if root.is_symlink():
+    """Raise LabError where checkpoints elsewhere could not be deleted now, or lie behind a link: nothing was touched then."""
+    for root in _places(lab):
+        if isinstance(root, ObjectPlace):
+            try:
+                root.is_dir()
+            except LabError as error:
+                cause = f"the checkpoints of {lab.paths.name} in {root} cannot be deleted: nothing was touched"
+                keeps = f"make down NAME={lab.paths.name} keeps them"
+                raise type(error)(cause, f"{error.cause}; {error.evidence}", f"{error.next_command}; {keeps}") from error
+        elif root.is_symlink():
             raise _not_ours(root)
 
 
 def delete_checkpoints(lab: Lab) -> None:
     """Delete the checkpoints that this stack has made elsewhere; those beside its data go with its directory."""
-    for root in _directories(lab):
+    for root in _places(lab):
+        if isinstance(root, ObjectPlace):
+            if root.delete():
+                say(f"deleted the checkpoints of {lab.paths.name} in {root}")
+            continue
         try:
             with suppress(FileNotFoundError):
                 shutil.rmtree(root)
@@ -79,8 +132,9 @@ def delete_checkpoints(lab: Lab) -> None:
             raise LabError(cause, str(error), f"ls -lR {shlex.quote(str(root))} shows what is left and whose it is") from error
 
 
-def _directories(lab: Lab) -> list[Path]:
-    return [Path(each) for each in lab.state.checkpoints_made]
+def _places(lab: Lab) -> list[CheckpointPlace]:
+    made = lab.state.checkpoints_made
+    return [object_place(each, lab.settings.places) if is_object_address(each) else Path(each) for each in made]
 
 
 def _made(paths: StackPaths) -> tuple[str, ...]:
@@ -92,6 +146,6 @@ def _entries(root: Path) -> list[Path]:
     return sorted(root.iterdir()) if root.is_dir() else []
 
 
-def _not_ours(root: Path) -> NotOurs:
+def _not_ours(root: CheckpointPlace) -> NotOurs:
     cause = f"there is something at {root} that this stack has not made: nothing was touched"
     return NotOurs(cause, "its checkpoints would lie there", "give another CHECKPOINT, or move it away")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.paths import short_hash
 from infra.lab.assembly import open_lab
-from infra.lab.checkpoints import checkpoint_place, root_of
+from infra.lab.checkpoints import checkpoint_place, root_of, set_aside
 from infra.lab.store import store_exists, store_place
 from trending.errors import REBUILD, ConfigurationConflict, DamagedFile, LabError, NotOurs, NotReady
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
+from trending.places.objects import ObjectPlace
 from trending.postgresql.place import PostgresPlace
 from trending.settings import MINUTE_SECONDS, Spelling
 from trending.stream.checkpoint import batch_ends, first_offsets
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.lab.assembly import Lab
+    from trending.programs.specifications import CheckpointPlace
     from trending.serving.epochs import Epoch
     from trending.serving.store import Store
 
@@ -73,7 +75,7 @@ def open_epoch(lab: Lab) -> Epoch | None:
         return _open(store)
 
 
-def checkpoint_path(lab: Lab) -> Path:
+def checkpoint_path(lab: Lab) -> CheckpointPlace:
     """Return the place of the checkpoint that counts now; raises ConfigurationConflict where there is none."""
     epoch = open_epoch(lab)
     if epoch is None:
@@ -217,15 +219,16 @@ def begin_anew(lab: Lab) -> dict[int, int]:
     stamp = f"{ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S}"
     for path in known:
         if path.is_dir() or (path.name.endswith(START_SUFFIX) and path != start_file(checkpoint)):
-            path.rename(path.with_name(path.name + stamp))
+            set_aside(path, stamp)
     with closing(_emptied(lab, stamp)) as store:
         store.take_over(_fresh(lab, store, identity))
     return begin
 
 
-def _known(lab: Lab) -> list[Path]:
+def _known(lab: Lab) -> list[CheckpointPlace]:
     """Return everything that lies beside the checkpoints, and all of them that are elsewhere, without what was set aside."""
-    places = {lab.paths.checkpoints, root_of(lab.paths, lab.settings)}
+    elsewhere = root_of(lab.paths, lab.settings)
+    places = [lab.paths.checkpoints, *([elsewhere] if elsewhere != lab.paths.checkpoints else [])]
     found = [path for place in places if place.is_dir() for path in place.iterdir()]
     return [path for path in found if ASIDE not in path.name]
 
@@ -253,11 +256,11 @@ def _emptied(lab: Lab, stamp: str) -> Store:
     return store
 
 
-def _begun_at(path: Path, topic: str) -> dict[int, int]:
+def _begun_at(path: CheckpointPlace, topic: str) -> dict[int, int]:
     """Return where a range began, from its record or from the checkpoint itself; empty where neither can be read."""
     if path.is_dir():
         return first_offsets(path, topic)
-    if not path.name.endswith(START_SUFFIX):
+    if isinstance(path, ObjectPlace) or not path.name.endswith(START_SUFFIX):
         return {}
     with suppress(ValueError):
         return read_start(path)

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from infra.stack.declaration import Service
     from trending.audit.audit_report import AuditReport
+    from trending.programs.specifications import CheckpointPlace
 
 FOLLOWED_RECORDS = 100_000
 """How many of each partition's last records are followed from their creation to their count."""
@@ -202,7 +203,7 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
 
 
 def _follow(
-    lab: Lab, examined: Examined, ends: dict[int, int], checkpoint: Path, written: Mapping[int, float]
+    lab: Lab, examined: Examined, ends: dict[int, int], checkpoint: CheckpointPlace, written: Mapping[int, float]
 ) -> list[comparison.Followed]:
     """Read the end of the log again: the records of the batches that Spark and the store still have."""
     settings = lab.settings

@@ -27,7 +27,7 @@ from infra.lab.assembly import (
     sweep,
     want,
 )
-from infra.lab.checkpoints import check_checkpoint, note_checkpoint
+from infra.lab.checkpoints import check_checkpoint, checkpoint_jars, note_checkpoint, root_of
 from infra.lab.own_access import change_of_security, keep_own_access
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
@@ -165,6 +165,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
         say(f"the counts go to {found}")
     if place := check_checkpoint(lab.paths, settings):
         say(f"the checkpoint goes to {place}")
+    checkpoint_jars(root_of(lab.paths, settings))  # fetched before the job that runs is stopped
     note_checkpoint(lab)
     orphans = end_orphans(lab)
     if orphans:

@@ -12,7 +12,7 @@ from infra.host.clock import SystemClock
 from infra.java.jars import ensure_jars
 from infra.kafka.readiness import Rung, climb
 from infra.lab.assembly import Lab, open_lab
-from infra.lab.checkpoints import checkpoint_place
+from infra.lab.checkpoints import checkpoint_jars, checkpoint_place, checkpoint_secrets
 from infra.lab.store import store_place, store_secrets
 from infra.operations.epochs import begin_anew, counting_epoch, key_of, known_topic_id, open_epoch
 from infra.operations.program_ladder import beating, fresh_heartbeat
@@ -45,6 +45,7 @@ CATCH_UP_SECONDS = 180.0
 
 def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
     """Return the specification of the job that counts in an epoch."""
+    place = checkpoint_place(lab, epoch.checkpoint)
     return StreamSpec(
         bootstrap=lab.stack.connection.bootstrap,
         access=lab.access,
@@ -52,11 +53,11 @@ def stream_spec(lab: Lab, epoch: Epoch) -> StreamSpec:
         heartbeat=lab.paths.heartbeat(STREAM),
         settings=_with_secret(lab.settings.stream),
         store=store_place(lab),
-        checkpoint=checkpoint_place(lab, epoch.checkpoint),
+        checkpoint=place,
         checkpoint_id=epoch.checkpoint,
         topic_id=epoch.topic_id,
         start_offsets=dict(epoch.starts),
-        jars=ensure_jars("spark"),
+        jars=(*ensure_jars("spark"), *checkpoint_jars(place)),
         package=ensure_package() if lab.settings.stream.on_cluster else None,
         dead_letters=dead_letter_topic(lab.settings.stack.topic),
         group=shown_group(lab.paths.name),
@@ -94,9 +95,9 @@ def submit_stream(stack: str) -> Outcome:
             _count_to_the_end(lab, before)
         stop_stream(stack)
     epoch = counting_epoch(lab, topic)
-    return launch_program(
-        lab.supervisor, lab.paths, STREAM, stream_spec(lab, epoch).model_dump_json(), java=True, secrets=store_secrets(lab)
-    )
+    spec = stream_spec(lab, epoch)
+    secrets = {**store_secrets(lab), **checkpoint_secrets(spec.checkpoint)}
+    return launch_program(lab.supervisor, lab.paths, STREAM, spec.model_dump_json(), java=True, secrets=secrets)
 
 
 def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from infra.java.jars import LOCK_FILE, read_lock
+from infra.java.jars import LOCK_FILE, S3A_LOCK, read_lock
 from supply_chain import documents, licences, locks, sbom
 from trending.errors import LabError
 
@@ -34,7 +34,7 @@ def test_it_has_every_package_and_jar_with_the_locked_sums_and_a_licence() -> No
     for package in locks.requirements():
         part = PARTS[f"pkg:pypi/{package.name}@{package.version}"]
         assert {each["content"] for each in part["hashes"]} == set(package.sha256)
-    for jar in read_lock(LOCK_FILE.read_text(encoding="ascii")):
+    for jar in (jar for lock in (LOCK_FILE, S3A_LOCK) for jar in read_lock(lock.read_text(encoding="ascii"))):
         part = PARTS[f"pkg:maven/{jar.organisation}/{jar.artifact}@{jar.version}"]
         assert part["hashes"] == [{"alg": "SHA-256", "content": jar.sha256}]
         assert jar.group in {each["value"] for each in part["properties"]}
@@ -112,7 +112,7 @@ def test_each_jar_has_the_licence_that_ivy_found(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(licences, "_resolve", resolve)
     assert licences.of_jars(jars) == {jar: jar.artifact for jar in jars}
-    assert asked == [{"broker"}, {"spark"}, {"zookeeper"}]
+    assert asked == [{"broker"}, {"s3a"}, {"spark"}, {"zookeeper"}]
 
 
 def test_a_part_without_a_licence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

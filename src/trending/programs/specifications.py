@@ -11,9 +11,12 @@ from pydantic import ConfigDict, ValidationError
 from trending.access.kept import AccessFile, kept_access
 from trending.errors import ConfigurationConflict, InvalidInput
 from trending.kafka.connection import KafkaConnection
+from trending.places.objects import ObjectPlace
 from trending.postgresql.place import PostgresLedger, PostgresPlace
 from trending.sections import Section
 from trending.settings import PageSettings, ProducerSettings, StreamSettings
+
+CheckpointPlace = Path | ObjectPlace
 
 
 class ProgramSpec(Section):
@@ -66,7 +69,7 @@ class StreamSpec(ProgramSpec):
 
     settings: StreamSettings
     store: Path | PostgresPlace
-    checkpoint: Path
+    checkpoint: CheckpointPlace
     checkpoint_id: str
     topic_id: str
     start_offsets: dict[int, int]
@@ -79,7 +82,7 @@ class StreamSpec(ProgramSpec):
     @property
     def checkpoint_uri(self) -> str:
         """The checkpoint as Spark gets it: a bare path lies in whatever file system a Hadoop configuration calls the default."""
-        return f"file://{self.checkpoint}"
+        return self.checkpoint.uri if isinstance(self.checkpoint, ObjectPlace) else f"file://{self.checkpoint}"
 
     @property
     def lock(self) -> Path:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from trending.stream.soundness import damaged_by, numbered
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from trending.programs.specifications import CheckpointPlace
 
 
-def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
+def committed_offsets(checkpoint: CheckpointPlace, topic: str) -> dict[int, int]:
     """Return partition → offset at the end of the checkpoint's last committed batch; empty for a new checkpoint.
 
     A query that finds nothing new after a restart reports no progress, so only the checkpoint has its position.
@@ -21,7 +21,7 @@ def committed_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
     return _ends(checkpoint / "offsets" / str(commits[-1]), topic) if commits else {}
 
 
-def first_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
+def first_offsets(checkpoint: CheckpointPlace, topic: str) -> dict[int, int]:
     """Return partition → offset at which a checkpoint's first batch began; empty where that cannot be read."""
     try:
         # Spark writes a NUL before the version, which older readers of the file need.
@@ -31,7 +31,7 @@ def first_offsets(checkpoint: Path, topic: str) -> dict[int, int]:
         return {}
 
 
-def ends_of_batch(checkpoint: Path, topic: str, batch: int) -> dict[int, int]:
+def ends_of_batch(checkpoint: CheckpointPlace, topic: str, batch: int) -> dict[int, int]:
     """Return partition → end offset (exclusive) of a batch, which Spark fixes before it runs.
 
     Raises ConfigurationConflict where Spark's record of it cannot be read: the batch's counts would have no range.
@@ -46,7 +46,7 @@ def ends_of_batch(checkpoint: Path, topic: str, batch: int) -> dict[int, int]:
     return ends
 
 
-def passed_by(checkpoint: Path, window_seconds: int, batch: int) -> int:
+def passed_by(checkpoint: CheckpointPlace, window_seconds: int, batch: int) -> int:
     """Return the start of the last window that this batch and all after it can't touch any more; 0 where none is known.
 
     It has ended by the watermark of the batch before: Spark drops what comes later. That of the batch itself is one step too far:
@@ -62,7 +62,7 @@ def passed_by(checkpoint: Path, window_seconds: int, batch: int) -> int:
     return max(0, watermark // window_seconds * window_seconds - window_seconds)
 
 
-def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:
+def batch_ends(checkpoint: CheckpointPlace, topic: str) -> dict[int, dict[int, int]]:
     """Return batch → partition → end offset (exclusive) for the batches that Spark still keeps, the last hundred."""
     ends = {}
     for number in numbered(checkpoint / "offsets"):
@@ -71,7 +71,7 @@ def batch_ends(checkpoint: Path, topic: str) -> dict[int, dict[int, int]]:
     return ends
 
 
-def _ends(path: Path, topic: str) -> dict[int, int]:
+def _ends(path: CheckpointPlace, topic: str) -> dict[int, int]:
     # Spark's OffsetSeqLog: a version line, a line of metadata, then a line of JSON for each source.
     lines = path.read_text(encoding="utf-8").splitlines()
     offsets: dict[str, int] = json.loads(lines[2]).get(topic, {})

@@ -19,6 +19,8 @@ from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.kafka.log_start import LogStartWatch
 from trending.kafka.shown_offsets import ShownOffsets
+from trending.places.answers import told_by_hadoop
+from trending.places.objects import ObjectPlace
 from trending.programs.heartbeat import write_heartbeat
 from trending.serving.store import WRITE_SECONDS, Store
 from trending.stream.catching_up import most_offsets, watermark_seconds
@@ -229,15 +231,20 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
 
 
 def _query_failed(error: Exception, spec: StreamSpec) -> LabError:
-    if said := tells_of_damage(str(error)):
-        return damaged_by(spec.checkpoint, said)
-    return LabError("the streaming query failed", str(error), "make status")
+    return _of_checkpoint(error, spec) or LabError("the streaming query failed", str(error), "make status")
 
 
 def _refused(error: Exception, spec: StreamSpec) -> LabError:
-    if said := tells_of_damage(str(error)):
-        return damaged_by(spec.checkpoint, said)
-    return LabError("Spark refused the job", str(error), "make status")
+    return _of_checkpoint(error, spec) or LabError("Spark refused the job", str(error), "make status")
+
+
+def _of_checkpoint(error: Exception, spec: StreamSpec) -> LabError | None:
+    """Return the error where Spark could not use the checkpoint: an object store that is away is no damage."""
+    text = str(error)
+    if isinstance(spec.checkpoint, ObjectPlace) and (said := told_by_hadoop(text)):
+        return NotReady(f"the checkpoint {spec.checkpoint} cannot be used", said, "make up looks what is wrong with it")
+    said = tells_of_damage(text)
+    return damaged_by(spec.checkpoint, said) if said else None
 
 
 def _end_without_jvm(error: Exception) -> NoReturn:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
 
+from trending.places.objects import ObjectPlace
 from trending.stream.cluster.executors import (
     LOGGING,
     cluster_options,
@@ -41,6 +42,9 @@ CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileS
 """Spark's usual one goes through Hadoop's FileContext, which asks a ``readlink`` process about each file, 2 or 3 a batch. Both
 write a temporary file and rename it."""
 
+S3A = {"attempts.maximum": "3", "retry.limit": "3", "connection.establish.timeout": "5s", "connection.request.timeout": "10s"}
+"""A store that is away ends the query within a minute and not after ten; supervisord starts the job again."""
+
 STATE_STORE = {
     "providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
     "rocksdb.changelogCheckpointing.enabled": "true",
@@ -63,6 +67,17 @@ def clear_scratch(spec: StreamSpec) -> None:
         with suppress(Timeout), FileLock(spec.lock_of(leftover.name), timeout=0):
             shutil.rmtree(leftover)
     spec.scratch.mkdir(parents=True)
+
+
+def object_options(spec: StreamSpec) -> dict[str, str]:
+    """Return how Hadoop gets to a checkpoint in an object store. Who we are, Spark takes from the environment and hands on."""
+    place = spec.checkpoint
+    if not isinstance(place, ObjectPlace):
+        return {}
+    options = {"endpoint.region": place.region, "path.style.access": "true", **S3A}
+    if place.endpoint:
+        options |= {"endpoint": place.endpoint, "connection.ssl.enabled": str(place.endpoint.startswith("https:")).lower()}
+    return {f"spark.hadoop.fs.s3a.{name}": value for name, value in options.items()}
 
 
 def build_session(spec: StreamSpec, stop: threading.Event | None = None) -> SparkSession:
@@ -98,6 +113,7 @@ def build_session(spec: StreamSpec, stop: threading.Event | None = None) -> Spar
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", str(settings.shuffle_partitions))
     )
+    own |= object_options(spec)
     own |= {f"spark.sql.streaming.stateStore.{name}": value for name, value in STATE_STORE.items()}
     for name, value in own.items():
         builder = builder.config(name, value)

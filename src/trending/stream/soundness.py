@@ -9,14 +9,20 @@ import json
 import re
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trending.errors import REBUILD, ConfigurationConflict
+from trending.places.listed import Listed
+from trending.places.objects import ObjectPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from trending.programs.specifications import CheckpointPlace
+
+Looked = Path | Listed
+"""A checkpoint's files, or its objects as one listing told of them."""
 DAMAGED = "the checkpoint is damaged"
 _CRC_MAGIC = b"crc\0"
 _SPARK_SAYS = re.compile(
@@ -35,13 +41,14 @@ _NEWEST = 2
 """Spark reads the offsets of the last two batches."""
 
 
-def require_sound(checkpoint: Path, topic: str) -> None:
+def require_sound(checkpoint: CheckpointPlace, topic: str) -> None:
     """Raise ConfigurationConflict for a checkpoint that Spark could not go on from; one that is new or empty is sound."""
-    for path, fault in _faults(checkpoint, topic):
+    faults = _faults(Listed.of(checkpoint) if isinstance(checkpoint, ObjectPlace) else checkpoint, topic)
+    for path, fault in faults:
         raise damaged_by(path, fault)
 
 
-def damaged_by(path: Path, fault: object) -> ConfigurationConflict:
+def damaged_by(path: CheckpointPlace | Listed, fault: object) -> ConfigurationConflict:
     """Return the error for a checkpoint damaged there; its exit code keeps supervisord from starting the job again."""
     return ConfigurationConflict(DAMAGED, f"{path}: {fault}", REBUILD)
 
@@ -52,14 +59,15 @@ def tells_of_damage(text: str) -> str:
     return line.strip()[:_LINE]
 
 
-def _faults(checkpoint: Path, topic: str) -> Iterator[tuple[Path, str]]:
+def _faults(checkpoint: Looked, topic: str) -> Iterator[tuple[Looked, str]]:
     offsets, commits = numbered(checkpoint / "offsets"), numbered(checkpoint / "commits")
     metadata = checkpoint / "metadata"
     if not offsets and not commits and not metadata.exists():
         return
     yield from _text_fault(metadata, 0)
-    for start in checkpoint.glob("sources/*/[0-9]*"):
-        yield from _text_fault(start, 1)
+    for source in _inside(checkpoint / "sources"):
+        for number in numbered(source):
+            yield from _text_fault(source / str(number), 1)
     for number in offsets[-_NEWEST:]:
         yield from _text_fault(checkpoint / "offsets" / str(number), 2, topic)
     if not commits:
@@ -71,12 +79,20 @@ def _faults(checkpoint: Path, topic: str) -> Iterator[tuple[Path, str]]:
     yield from _state_faults(checkpoint, committed)
 
 
-def numbered(directory: Path) -> list[int]:
+def numbered(directory: CheckpointPlace | Listed) -> list[int]:
     """Return the batches that have a file in the directory, in order."""
-    return sorted(int(path.name) for path in directory.glob("[0-9]*") if path.name.isdecimal())
+    return sorted(int(path.name) for path in _inside(directory) if path.name.isdecimal())
 
 
-def _text_fault(path: Path, line: int, key: str | None = None) -> Iterator[tuple[Path, str]]:
+def _inside(directory: CheckpointPlace | Listed) -> list[Any]:
+    """Return what lies in the directory, by name; one that is not there is empty."""
+    try:
+        return sorted(directory.iterdir(), key=lambda each: each.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _text_fault(path: Looked, line: int, key: str | None = None) -> Iterator[tuple[Looked, str]]:
     """Yield the fault of a file whose ``line`` is an object of JSON, with ``key`` in it."""
     yield from _file_fault(path)
     try:
@@ -90,29 +106,32 @@ def _text_fault(path: Path, line: int, key: str | None = None) -> Iterator[tuple
         yield path, "not what Spark writes there"
 
 
-def _state_faults(checkpoint: Path, committed: int) -> Iterator[tuple[Path, str]]:
+def _state_faults(checkpoint: Looked, committed: int) -> Iterator[tuple[Looked, str]]:
     """Yield what is wrong with the state after the last committed batch: batch n leaves version n + 1."""
     version = committed + 1
     conf = _conf(checkpoint, committed)
     whole, change = _STATE_FILES[conf.get(_PROVIDER, "").endswith(".RocksDBStateStoreProvider")]
-    for operator in sorted((checkpoint / "state").glob("[0-9]*")) or [checkpoint / "state" / "0"]:
-        for path in sorted(operator.rglob("_metadata/**/*")):
-            if path.is_file() and not path.name.startswith("."):
+    operators = [each for each in _inside(checkpoint / "state") if each.name[:1].isdecimal()]
+    for operator in operators or [checkpoint / "state" / "0"]:
+        partitions = [each for each in _inside(operator) if each.name[:1].isdecimal() and each.is_dir()]
+        for place in (operator, *partitions):
+            for path in _below(place / "_metadata"):
                 yield from _file_fault(path)
-        partitions = sorted(path for path in operator.glob("[0-9]*") if path.is_dir())
         partitions_said = conf.get("spark.sql.shuffle.partitions", "1")
         expected = int(partitions_said) if partitions_said.isdecimal() else 1
         if len(partitions) < expected:
             yield operator, f"state of {len(partitions)} partitions, {expected} are needed"
         for partition in partitions:
-            snapshots = [number for path in partition.glob(f"[0-9]*.{whole}") if (number := int(path.stem)) <= version]
+            kept = (path.name.partition(".") for path in _inside(partition))
+            versions = [int(number) for number, _dot, kind in kept if kind == whole and number.isdecimal()]
+            snapshots = [number for number in versions if number <= version]
             base = max(snapshots, default=0)
             needed = [f"{base}.{whole}"] if snapshots else []
             for name in [*needed, *(f"{number}.{change}" for number in range(base + 1, version + 1))]:
                 yield from _file_fault(partition / name)
 
 
-def _conf(checkpoint: Path, committed: int) -> dict[str, str]:
+def _conf(checkpoint: Looked, committed: int) -> dict[str, str]:
     """Return the settings that Spark has put down with a batch and takes from there, as far as they can be read."""
     try:
         line = (checkpoint / "offsets" / str(committed)).read_text(encoding="utf-8").splitlines()[1]
@@ -121,8 +140,21 @@ def _conf(checkpoint: Path, committed: int) -> dict[str, str]:
         return {}
 
 
-def _file_fault(path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the fault of a file that is missing, empty, or not what its checksum says."""
+def _below(place: Looked) -> Iterator[Any]:
+    """Yield the files below a directory, without Hadoop's checksums."""
+    for each in _inside(place):
+        if each.is_dir():
+            yield from _below(each)
+        elif not each.name.startswith("."):
+            yield each
+
+
+def _file_fault(path: Looked) -> Iterator[tuple[Looked, str]]:
+    """Yield the fault of a file that is missing, empty, or not what its checksum says. Object stores keep their own checksums."""
+    if isinstance(path, Listed):
+        if not path.size:
+            yield path, "empty" if path.exists() else "No such object"
+        return
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -10,6 +10,7 @@ from fakes.trending.counting import write
 from infra.commands import export
 from infra.forms.parameters import ExportForm
 from trending.errors import ConfigurationConflict, InvalidInput, LabError
+from trending.places.settings import ObjectStoreSettings
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 
@@ -36,3 +37,15 @@ def test_the_final_windows_of_a_stack_are_written_where_one_is_told(tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(LabError, match="cannot be written"):
         export.main(ExportForm(name="lab", to=str(tmp_path / "file" / "out")))
+
+
+def test_an_export_into_an_object_store_says_what_is_missing(tmp_path: Path) -> None:
+    Store(make().paths.store).close()
+    with pytest.raises(InvalidInput, match="is no address in an object store"):
+        export.main(ExportForm(name="lab", to="s3a://Lab/x"))
+    with pytest.raises(InvalidInput, match="S3_USER and S3_SECRET are missing") as caught:
+        export.main(ExportForm(name="lab", to="s3a://lab/x"))
+    assert caught.value.next_command == "make export TO=s3a://lab/x S3_USER=key S3_SECRET=file:/path"
+    nobody = ObjectStoreSettings(s3_user="key", s3_secret=f"file:{tmp_path}/none", s3_endpoint="http://127.0.0.1:1")
+    with pytest.raises(InvalidInput, match="the file of S3_SECRET cannot be read"):
+        export.main(ExportForm(name="lab", to="s3a://lab/x", objects=nobody))

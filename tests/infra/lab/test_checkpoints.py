@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes.stacks import make
+from fakes.trending import counting
 
+from infra.lab import checkpoints
 from infra.lab.assembly import open_lab
 from infra.lab.checkpoints import (
     check_checkpoint,
+    checkpoint_jars,
     checkpoint_place,
+    checkpoint_secrets,
     delete_checkpoints,
     note_checkpoint,
     require_deletable_checkpoints,
     root_of,
 )
+from infra.operations.stream import stream_spec
 from infra.stack.state import write_state
-from trending.errors import ConfigurationConflict, NotOurs
+from trending.errors import ConfigurationConflict, NotOurs, NotReady
+from trending.places.objects import ObjectPlace
 from trending.places.settings import PlaceSettings
+from trending.stream.session import object_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,3 +109,51 @@ def test_a_link_is_not_followed(lab: Lab, tmp_path: Path) -> None:
         with pytest.raises(NotOurs):
             work()
     assert theirs.is_dir()
+
+
+def in_objects(lab: Lab, secret: Path) -> Lab:
+    """The same stack with its checkpoints in an object store that nobody runs."""
+    secret.write_text("the secret\n", encoding="utf-8")
+    secret.chmod(0o600)
+    store = {"s3_endpoint": "http://127.0.0.1:1", "s3_user": "key", "s3_secret": f"file:{secret}"}
+    places = PlaceSettings.model_validate({"checkpoint": "s3a://lab/ours", **store})
+    changed = lab.settings.model_copy(update={"places": places})
+    write_state(lab.paths, lab.state.model_copy(update={"settings": changed}))
+    return open_lab(lab.paths.name)
+
+
+def test_the_secret_of_an_object_store_is_for_the_job_alone(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(checkpoints, "ensure_jars", lambda group: asked.append(group) or (tmp_path / "hadoop-aws.jar",))
+    monkeypatch.setattr(checkpoints, "require_usable", lambda place: asked.append(str(place)))
+    there = in_objects(lab, tmp_path / "secret")
+    place = checkpoint_place(there, "1")
+    assert isinstance(place, ObjectPlace)
+    assert place.uri == f"s3a://lab/ours/{lab.paths.stack_id}/1"
+    assert checkpoint_secrets(place) == {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "the secret"}
+    spec = stream_spec(there, counting.epoch("1"))
+    assert spec.checkpoint_uri == place.uri
+    assert tmp_path / "hadoop-aws.jar" in spec.jars
+    assert asked == ["s3a"], "and for a directory nothing is fetched"
+    shown = (spec.model_dump_json(), there.state.model_dump_json(), repr(object_options(spec)))
+    assert not any("the secret" in text for text in shown)
+    assert object_options(spec)["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:1"
+    assert checkpoint_secrets(lab.paths.checkpoint("1")) == {}
+    assert checkpoint_jars(lab.paths.checkpoint("1")) == ()
+
+
+def test_objects_that_cannot_be_deleted_now_keep_the_stack_as_it_is(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = in_objects(lab, tmp_path / "secret")
+    note_checkpoint(there)
+
+    def away(place: ObjectPlace) -> bool:
+        raise NotReady("no object store answers", str(place), "start it")
+
+    monkeypatch.setattr(ObjectPlace, "is_dir", away)
+    with pytest.raises(NotReady, match="cannot be deleted: nothing was touched") as caught:
+        require_deletable_checkpoints(open_lab("lab"))
+    assert caught.value.next_command == "start it; make down NAME=lab keeps them"

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import AnalysisException, StreamingQueryException
 
-from trending.errors import ConfigurationConflict, LabError
+from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.places.objects import ObjectPlace
 from trending.programs.heartbeat import read_heartbeat
 from trending.serving.counts import Batch
 from trending.serving.store import Store
@@ -450,6 +451,21 @@ def test_damage_that_spark_finds_is_told_in_the_same_words(session: Session, spe
     with pytest.raises(ConfigurationConflict, match="the checkpoint is damaged") as caught:
         run(spec, store, CountedStop(9))
     assert caught.value.evidence == f"{spec.checkpoint}: [CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] An error"
+
+
+@pytest.mark.row(21)
+def test_an_object_store_that_is_away_is_no_damage(
+    session: Session, spec: StreamSpec, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another exit code than damage has: supervisord starts the job again, and nobody is told to count anew."""
+    place = ObjectPlace(uri="s3a://lab/1", endpoint="http://127.0.0.1:1", region="us-east-1", user="key")
+    for name in ("require_sound", "require_counted", "committed_offsets"):
+        monkeypatch.setattr(stream, name, lambda *_arguments: {})
+    said = "[CANNOT_LOAD_STATE_STORE.UNCATEGORIZED] org.apache.hadoop.fs.s3a.AWSClientIOException: Unable to execute HTTP request"
+    session.queries = [Query(2, StreamingQueryException(said))]
+    with pytest.raises(NotReady, match="the checkpoint s3a://lab/1 cannot be used") as caught:
+        run(spec.model_copy(update={"checkpoint": place}), store, CountedStop(9))
+    assert "AWSClientIOException" in caught.value.evidence
 
 
 @pytest.mark.row(21)
