@@ -125,6 +125,21 @@ def test_secure_brokers_let_in_who_may_come_and_nothing_is_lost(stack: RealStack
     assert not stack.paths.certificates.exists()
 
 
+def test_a_count_goes_on_when_its_broker_becomes_secure_and_open_again(stack: RealStack) -> None:
+    stack.settings |= {"rate": "200"}
+    stack.bring_up(LastStep.STREAM)
+    stack.wait_progress()
+    driver = stack.program_pid("stream")
+    for secure in ("true", "false"):
+        stack.bring_up(LastStep.STREAM, secure=secure)
+        assert stack.program_pid("stream") != driver
+        driver = stack.program_pid("stream")
+        assert (stack.lab.stack.connection.settings.get("security.protocol") == "SASL_SSL") is (secure == "true")
+        stack.wait_progress()
+        stack.audit()
+    assert len([path for path in stack.paths.checkpoints.iterdir() if path.is_dir()]) == 1, "no new epoch"
+
+
 def inside(container: Container, *command: str) -> str:
     code, output = container.exec_run(list(command))
     assert code == 0, output
