@@ -46,7 +46,7 @@ class Started:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and nodeid.startswith("tests/real/"):
+        if terminal is not None and nodeid.startswith(("tests/real/", "tests/upgrade/")):
             terminal.write_line(f"started {nodeid}")
 
 

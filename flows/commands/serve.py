@@ -20,15 +20,19 @@ from infra.forms.parameters import ServeForm
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
 from infra.prefect_services.credentials import PrefectServer, client_environment, password_file
-from infra.prefect_services.server import ensure_server
+from infra.prefect_services.server import ensure_server, stop_other_version
 from infra.prefect_services.supervision import note_serving
+from infra.prefect_services.versions import other_version
 from infra.prefect_services.worker import ensure_worker
 
 
 def main(settings: ServeForm) -> None:
     """Bring up what is missing, deploy, print where the UI is. On the user's own server only a worker is started."""
+    stop_other_version()
     server = ensure_server(users=users_server_answers)
     write_line(f"[ok] Prefect server {server.url}" + (" (started)" if server.started else ""))
+    if other := other_version():
+        write_line(f"[!!] server and worker are of another Prefect ({other}): make serve-stop, then make serve")
     note_serving()  # before the deployments are made, so that a command that ends meanwhile does not stop the server
     run_on(server, lambda: serve(server, settings))
     write_line(f"\nUI: {server.url.removesuffix('/api')}/deployments")

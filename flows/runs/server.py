@@ -24,7 +24,7 @@ from infra.console.crash_reports import at_exit
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import write_line
 from infra.prefect_services.credentials import PrefectServer, prefect_environment
-from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, ensure_server, stop_idle_server
+from infra.prefect_services.server import RUN_HEARTBEAT_SECONDS, ensure_server, stop_idle_server, stop_other_version
 from infra.prefect_services.supervision import server_used
 from trending.errors import UndoAbandoned
 
@@ -40,9 +40,10 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
     With ``leave`` a server started here keeps running for the stacks that are up, and ``make down`` stops it with the last of
     them. Otherwise it is stopped at exit, unless ``make serve`` uses it by then. Exit handlers run in reverse order of their
     registration, so Prefect has sent its last logs and events before.
-    ``run_heartbeat`` is the interval of the run's heartbeats in seconds. None saves a short run up to a second: Prefect 3.8.8
+    ``run_heartbeat`` is the interval of the run's heartbeats in seconds. None saves a short run up to a second: Prefect 3.9.1
     sleeps through its last heartbeat at the end of every run.
     """
+    stop_other_version()
     with server_used():  # from before it is looked for: a take-down of another stack would stop it
         server = ensure_server(show=write_line, users=users_server_answers)  # no flow run exists yet that could log it
         if server.started and not leave:

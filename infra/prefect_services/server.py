@@ -30,6 +30,7 @@ from infra.prefect_services.supervision import (
     serving,
     worker_note,
 )
+from infra.prefect_services.versions import VERSION_NOTE, note_version, other_version
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
 from trending.errors import NotReady
@@ -171,6 +172,7 @@ def _start(clock: Clock) -> PrefectServer:
         command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
         supervisor.launch(Program(PROGRAM, command, server_environment(url), 20, url, server_secrets(password)))
         if _wait(supervisor, url, deadline, clock):
+            note_version()
             write_private(services_directory() / "url", url)
             return PrefectServer(url, started=True, password=password)
 
@@ -194,6 +196,12 @@ def stop_idle_server() -> None:
             stop_server()
 
 
+def stop_other_version() -> None:
+    """Stop our server if another Prefect runs it, unless `make serve` or a command uses it: an upgrade replaced its files."""
+    if other_version():
+        stop_idle_server()
+
+
 def stop_server() -> bool:
     """Stop the server and worker that the lab started; returns whether there were any. Other servers are never touched."""
     with services_held():
@@ -201,7 +209,7 @@ def stop_server() -> bool:
         running = supervisor.lives()
         supervisor.shutdown()
         end_processes(stack_processes(services_identity()), END_SECONDS)
-        for left in ("url", "worker.drift"):
+        for left in ("url", VERSION_NOTE, "worker.drift"):
             (services_directory() / left).unlink(missing_ok=True)
     return running
 

@@ -13,6 +13,7 @@ from infra.stack.runtime import Outcome
 from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
 from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
+from trending.programs.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +33,16 @@ def declare_program(
 ) -> Program:
     """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and the launcher.
 
-    The launcher ends what the last run left behind, which a program with its own JVM needs.
+    The launcher ends what the last run left behind, which a program with its own JVM needs. The version is part of the drift:
+    after ``git pull`` the command is the same, and what runs is the old code.
     """
     command: tuple[str, ...] = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
     environment: dict[str, str] = {}
     if java:
         command = (sys.executable, "-m", "infra.supervision.launcher", *command)
         environment = {"JAVA_HOME": str(find_java().home), **spark_environment()}
-    return Program(name, command, environment, STOP_SECONDS, short_hash(" ".join(command) + specification), secrets or {})
+    drift = short_hash("\n".join((VERSION, *command, specification)))
+    return Program(name, command, environment, STOP_SECONDS, drift, secrets or {})
 
 
 def start_program(supervisor: Supervisor, paths: StackPaths, program: Program, specification: str) -> Outcome:

@@ -8,6 +8,7 @@ from fakes.world import World
 
 from infra.host.paths import StackPaths
 from infra.stack.runtime import Outcome
+from infra.supervision import programs
 from infra.supervision.budget import DEATHS, note_death, read_budget
 from infra.supervision.programs import declare_program, launch_program, require_program
 from infra.supervision.supervisor import ProgramStatus
@@ -47,6 +48,16 @@ def test_a_program_is_created_then_adopted_then_made_anew_when_its_specification
     assert world.changes == []
     assert start(supervisor, paths, "rate 2") is Outcome.RECREATED
     assert paths.specification("producer").read_text() == "rate 2"
+
+
+def test_a_program_of_another_version_is_started_anew_though_its_command_is_the_same(
+    supervisor: FakeSupervisor, paths: StackPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(programs, "VERSION", "0.1.0")
+        start(supervisor, paths, "rate 1")
+    assert start(supervisor, paths, "rate 1") is Outcome.RECREATED
+    assert start(supervisor, paths, "rate 1") is Outcome.ADOPTED
 
 
 def test_a_program_that_ended_is_started_again_though_nothing_changed(
