@@ -13,7 +13,7 @@ from trending.errors import ConfigurationConflict, InvalidInput
 from trending.kafka.connection import KafkaConnection
 from trending.postgresql.place import PostgresLedger, PostgresPlace
 from trending.sections import Section
-from trending.settings import PageSettings, ProducerSettings, StreamSettings
+from trending.settings import MINUTE_SECONDS, PageSettings, ProducerSettings, StreamSettings
 
 
 class ProgramSpec(Section):
@@ -48,7 +48,10 @@ class ProgramSpec(Section):
 
 
 class ProducerSpec(ProgramSpec):
-    """The producer's specification. ``catalogue_hash`` is of the catalogue's content: edited, it starts the producer anew."""
+    """The producer's specification. ``catalogue_hash`` is of the catalogue's content: edited, it starts the producer anew.
+
+    ``scenario`` is a scenario's whole content as JSON, empty for none. It begins with a window, so with it their length counts.
+    """
 
     settings: ProducerSettings
     ledger: Path | PostgresLedger
@@ -56,6 +59,8 @@ class ProducerSpec(ProgramSpec):
     catalogue_hash: str = ""
     tweets: int = 0
     """After so many it ends; 0 means that it goes on until it is told to stop."""
+    scenario: str = ""
+    window_seconds: int = MINUTE_SECONDS
 
 
 class StreamSpec(ProgramSpec):
