@@ -13,7 +13,7 @@ from real.harness import plain
 
 from flows import audit
 from infra.forms.parameters import LastStep
-from trending.producer.ledger import opened
+from trending.producer.places.opened import opened
 from trending.producer.sources.booked import read_play
 from trending.programs.heartbeat import FINISHED
 from trending.serving.store import Store
@@ -61,10 +61,10 @@ def test_what_is_counted_and_refused_of_a_scenario_is_what_was_intended_though_i
         assert stack.beat("producer").note == run  # type: ignore[union-attr]
         with plain():
             report = audit.recount(stack.name, resume=False)
-        engine = opened(stack.paths.ledger)
-        with engine.connect() as connection:
+        ledger = opened(stack.paths.ledger)
+        with ledger.engine.connect() as connection:
             booked = read_play(connection, run)
-        engine.dispose()
+        ledger.close()
         with closing(Store(stack.paths.store)) as store:
             counts = store.view().counts
     finally:
