@@ -19,6 +19,7 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.own_access import require_valid
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
+from infra.operations.producer import producer_ladder
 from infra.operations.program_ladder import beating
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import SUPERVISOR, ServiceState
@@ -35,8 +36,8 @@ CLUSTER = "cluster"
 CERTIFICATES = "certificates"
 TOPIC = "topic"
 SERVICE_STARTING_SECONDS = 20.0
-FIGURES = {PRODUCER: "acknowledged", STREAM: "batches"}
-"""Program → the figure of its heartbeat that must be above 0."""
+LADDERS: dict[str, Callable[[Lab], list[Rung]]] = {PRODUCER: producer_ladder, STREAM: lambda lab: beating(lab, STREAM, "batches")}
+"""Program → the rungs that it must reach."""
 STARTING_SECONDS = {PRODUCER: 20.0, STREAM: 90.0, PAGE: 20.0}
 """Program → how long it may take to start."""
 DISK_MB = 500
@@ -51,7 +52,7 @@ def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
         **{service.name: (lab.runtime.foundation, *service.depends_on) for service in lab.stack.services},
         CLUSTER: brokers,
         TOPIC: (CLUSTER,),
-        **dict.fromkeys(FIGURES, (SUPERVISOR, TOPIC)),
+        **dict.fromkeys(LADDERS, (SUPERVISOR, TOPIC)),
         PAGE: (SUPERVISOR,),
         FRESHNESS: (STREAM, TOPIC),
     }
@@ -75,11 +76,7 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
         **({CERTIFICATES: partial(_certificates, lab)} if lab.settings.stack.secure else {}),
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
         TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.connection, lab.settings.stack.topic)),
-        **{
-            name: partial(_program, lab, name, beating(lab, name, figure))
-            for name, figure in FIGURES.items()
-            if name in programs_of(lab)
-        },
+        **{name: partial(_program, lab, name, ladder(lab)) for name, ladder in LADDERS.items() if name in programs_of(lab)},
         **({PAGE: partial(_program, lab, PAGE, page_ladder(lab))} if PAGE in programs_of(lab) else {}),
         **({FRESHNESS: partial(freshness, lab, STARTING_SECONDS[STREAM])} if STREAM in programs_of(lab) else {}),
         "disk": partial(_machine, "disk", lambda: check_disk(DISK_MB)),

@@ -33,6 +33,7 @@ from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
 from infra.lab.store import check_store
+from infra.operations.producer import scenario_of
 from infra.operations.stream import shown_group
 from infra.operations.topic import check_topic, wanted_topics
 from infra.stack.profiles import client_ports
@@ -95,6 +96,7 @@ def check_start(settings: LabSettings) -> None:
     state file, is judged in preparation.
     """
     check_machine(settings.stack)
+    scenario_of(settings)
     check_access(settings)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     paths = StackPaths.of(settings.stack.name)
@@ -138,6 +140,7 @@ def require_new_ports(settings: LabSettings) -> None:
 def check_own_start(settings: LabSettings) -> None:
     """Raise as ``check_start`` does, for a stack that gets a name of its own, and free ports where none was chosen."""
     check_machine(settings.stack)
+    scenario_of(settings)
     check_access(settings)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
     check_store(StackPaths.of(settings.stack.name), settings)
@@ -158,6 +161,7 @@ def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str
     check_user()
     check_java()
     change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
+    scenario_of(settings)
     check_topic(settings)
     require_new_ports(settings)
     lab, runtime = record(settings, say, seen)

@@ -33,9 +33,10 @@ class Section(BaseModel):
         return schema
 
 
-def _absolute(value: str | None) -> str | None:
+def absolute(value: str | None) -> str | None:
+    """Return a path of this machine made absolute; None for an empty one."""
     return str(Path(os.path.expanduser(value)).absolute()) if value else None  # noqa: PTH111 - Path's fails without a home
 
 
-LocalPath = Annotated[str | None, AfterValidator(_absolute)]
+LocalPath = Annotated[str | None, AfterValidator(absolute)]
 """A path of this machine, made absolute where it is given: programs run in another directory, and so does a later command."""

@@ -7,17 +7,18 @@ field ``rate`` mean the same thing.
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from trending.access.settings import PROBE_TOPIC, AccessSettings
 from trending.places.settings import PlaceSettings
-from trending.sections import LocalPath, Section
+from trending.sections import LocalPath, Section, absolute
 from trending.spark_settings import SparkSettings
 from trending.store_url import FILE, require_store_url
 
@@ -32,6 +33,10 @@ FIRST_USER_PORT = 1024
 
 IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,250}[a-z0-9]$"
 """A Docker image reference; ``latest`` is refused by the model, since a pinned lab must not move."""
+
+
+SCENARIO_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+"""What a ready scenario is called; everything else is a path."""
 
 
 class RuntimeKind(StrEnum):
@@ -197,14 +202,32 @@ class StackSettings(Section):
         return ",".join(f"localhost:{self.port + n}" for n in range(self.brokers))
 
 
+def _named_or_absolute(value: str | None) -> str | None:
+    return value if value and SCENARIO_NAME.fullmatch(value) else absolute(value)
+
+
 class ProducerSettings(Section):
     """The tweet simulator."""
 
     rate: float = Field(1.0, gt=0, le=1_000_000, description="Tweets per second.")
-    seed: int | None = Field(None, ge=0, description="Seed of the random tweets; empty means a new one at every start.")
+    seed: int | None = Field(
+        None, ge=0, description="Seed of the random tweets; empty means a new one at every start, or that of the scenario."
+    )
     catalogue: LocalPath = Field(
         None, description="Path of a JSON file with users, phrases and weighted hashtags; empty means the built-in one."
     )
+    scenario: Annotated[str | None, AfterValidator(_named_or_absolute)] = Field(
+        None,
+        description="A ready scenario by its name, such as classroom, or the path of one's YAML file; it brings its own rate and "
+        "hashtags. Empty means tweets at a steady rate.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.scenario and self.catalogue:
+            msg = f"scenario {self.scenario} brings its own hashtags: leave out catalogue, or say CATALOGUE= to forget it"
+            raise ValueError(msg)
+        return self
 
 
 class StreamSettings(SparkSettings):

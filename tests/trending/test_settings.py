@@ -173,3 +173,17 @@ def test_a_relative_catalogue_is_meant_from_where_it_was_given(tmp_path: Path, m
     assert ProducerSettings.model_validate(given.model_dump()).catalogue == given.catalogue
     assert ProducerSettings(catalogue="~/catalogue.json").catalogue == "/home/somebody/catalogue.json"
     assert ProducerSettings(catalogue="").catalogue is None
+
+
+def test_a_scenario_is_a_ready_one_by_its_name_or_a_path_that_is_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ProducerSettings(scenario="world-cup").scenario == "world-cup"
+    assert ProducerSettings(scenario="mine.yaml").scenario == str(tmp_path / "mine.yaml")
+    assert ProducerSettings(scenario="").scenario is None
+
+
+def test_a_scenario_and_a_catalogue_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="scenario noisy brings its own hashtags: leave out catalogue"):
+        ProducerSettings(scenario="noisy", catalogue="/mine.json")

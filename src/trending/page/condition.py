@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from trending.programs.heartbeat import FRESH_SECONDS
+from trending.programs.heartbeat import FINISHED, FRESH_SECONDS
 
 if TYPE_CHECKING:
     from trending.programs.heartbeat import Heartbeat
@@ -35,7 +35,7 @@ def program_condition(beat: Heartbeat | None, now: float) -> Condition:
         return Condition.ABSENT
     if beat.age(now) > FRESH_SECONDS:
         return Condition.STALE
-    if beat.phase == "running":
+    if beat.phase in {"running", FINISHED}:
         return Condition.WELL
     return Condition.STARTING if beat.phase.startswith("starting") else Condition.TROUBLED
 

@@ -46,10 +46,11 @@ _RESERVE = (
 class LedgerWriter:
     """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
 
-    def __init__(self, place: LedgerPlace, run: str, topic_id: str, life: str = "") -> None:
+    def __init__(self, place: LedgerPlace, run: str, topic_id: str, life: str = "", reserved: int = 0) -> None:
         """Open the ledger; ``life`` is the run that has it, where another life's is written.
 
-        Raises ConfigurationConflict where another life of the same producer is at work.
+        ``reserved`` is what earlier lives of the same run have. Raises ConfigurationConflict where another life of the same
+        producer is at work.
         """
         self._ledger = opened(place)
         self._own = not life
@@ -69,7 +70,7 @@ class LedgerWriter:
         self._pending = 0
         self.acknowledged = 0
         self.failed = 0
-        self.reserved = 0
+        self.reserved = reserved
 
     def reserve(self, up_to: int) -> None:
         """Record on disk that sequences below ``up_to`` may be sent, so that the log holds no record that was not announced."""

@@ -71,6 +71,11 @@ class Markers:
         """Partition → offset behind the last marker."""
         return {partition: line.end for partition, line in sorted(self._lines.items()) if line.end is not None}
 
+    def proven(self, position: int) -> int:
+        """Return the number below which all records are acknowledged; ``position`` is behind the last one handed over."""
+        opened = [line.bursts[0] for line in self._lines.values() if line.bursts]
+        return min((burst.first + burst.proven for burst in opened), default=position)
+
     def begin(self, partition: int, first: int, hashtags: list[str]) -> SentBurst:
         """Return a new burst, of which the caller counts what it hands over; bursts of a partition begin in their order."""
         burst = SentBurst(partition, first, hashtags)

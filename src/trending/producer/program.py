@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,11 +14,9 @@ from trending.kafka.answers import error_of
 from trending.kafka.log_start import LogStartWatch
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
-from trending.producer.reading_back import book_arrived
-from trending.producer.schedule import Schedule
+from trending.producer.sources.choice import source_of
 from trending.producer.stuck_client import STUCK_SECONDS, StuckClient
 from trending.programs.heartbeat import write_heartbeat
-from trending.simulator.generator import Simulator, load_catalogue
 from trending.tweets.record_id import record_keys
 
 if TYPE_CHECKING:
@@ -39,8 +36,6 @@ LEADERS_SECONDS = 1.0
 """The wait for an answer about partitions and leaders: at the start, and when nothing was acknowledged for a while."""
 ROOM_SECONDS = 0.1
 """The wait for room in librdkafka's queue, and for a broker to come."""
-STAY_SECONDS = 0.1
-"""Bursts of so long go to the same partition, so that their ids are one run of the ledger and fill one request."""
 QUEUED_MESSAGES = 100_000
 """Bound of librdkafka's queue: past it the producer waits, so an unreachable broker costs bounded memory and no tweet."""
 
@@ -76,15 +71,14 @@ class TweetProducer:
 
     def __init__(self, spec: ProducerSpec) -> None:
         self._spec = spec
-        self._run = secrets.token_hex(6)
-        self._simulator = Simulator(load_catalogue(spec.settings.catalogue), spec.settings.seed)
-        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id)
+        self._source, reserved = source_of(spec, time.monotonic)
+        self._run = self._source.run
+        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id, reserved=reserved)
         self._markers = Markers(self._ledger)
         self._log = LogStartWatch(spec.connection, spec.topic)
         self._fatal: KafkaError | None = None
-        own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(spec.settings.rate), "error_cb": self._error}
+        own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(self._source.rate), "error_cb": self._error}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
-        self._schedule = Schedule(spec.settings.rate, time.monotonic())
         self._sent = 0
         self._waits = 0
         self._debt = 0
@@ -93,32 +87,35 @@ class TweetProducer:
 
     def run(self, stop: threading.Event) -> None:
         """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors, and when its client is stuck."""
-        rate = self._spec.settings.rate
-        logger.info("run %s sends %s tweets a second to %s", self._run, rate, self._spec.topic)
+        source = self._source
+        logger.info("run %s sends about %s tweets a second to %s", self._run, source.rate, self._spec.topic)
         partitions = self._await_partitions(stop)
-        if partitions:
-            book_arrived(self._spec, time.monotonic, partial(self._goes_on_reading, stop), self._run)
-        self._schedule = Schedule(rate, time.monotonic())
+        if partitions and source.take_over(partial(self._goes_on_reading, stop), partial(self._poll, ROOM_SECONDS)):
+            source.begin(partitions, time.monotonic(), time.time())
+            self._send_all(stop)
+        self._close()
+
+    def _send_all(self, stop: threading.Event) -> None:
+        source = self._source
         while not self._ended(stop):
-            now = time.monotonic()
-            due = self._due(now)
+            now, wall = time.monotonic(), time.time()
+            due = self._due(now, wall)
             if due and len(self._producer) + due > QUEUED_MESSAGES:
                 self._wait_for_room()
                 continue
             if due:
-                self._send(due, int(now / STAY_SECONDS) % partitions, stop)
-            self._poll(self._schedule.wait(time.monotonic(), self._sent))
+                self._send(due, source.partition(now), stop)
+            self._poll(source.wait(time.monotonic(), time.time()))
             self._require_progress()
-            self._report_when_due("running")
-        self._close()
+            self._report_when_due(source.phase(time.time()))
 
     def _ended(self, stop: threading.Event) -> bool:
         self._fatal = self._fatal or self._markers.failure
         return stop.is_set() or self._fatal is not None or 0 < self._spec.tweets <= self._sent
 
-    def _due(self, now: float) -> int:
+    def _due(self, now: float, wall: float) -> int:
         """Return how many tweets to send now, no more than are asked for in all."""
-        due = self._schedule.due(now, self._sent)
+        due = self._source.due(now, wall)
         return min(due, self._spec.tweets - self._sent) if self._spec.tweets else due
 
     def _await_partitions(self, stop: threading.Event) -> int:
@@ -135,16 +132,18 @@ class TweetProducer:
         return not stop.is_set()
 
     def _send(self, count: int, partition: int, stop: threading.Event) -> None:
-        if self._sent + count > self._ledger.reserved:
-            self._ledger.reserve(self._sent + max(count, int(self._spec.settings.rate * 60)))
-        values, hashtags = self._simulator.burst(count, time.time())
-        keys = record_keys(self._run, range(self._sent, self._sent + count))
-        burst = self._markers.begin(partition, self._sent, hashtags)
+        first = self._source.position
+        if first + count > self._ledger.reserved:
+            self._ledger.reserve(first + max(count, int(self._source.rate * 60)))
+        values, labels = self._source.draw(count, time.time())
+        keys = record_keys(self._run, range(first, first + count))
+        burst = self._markers.begin(partition, first, labels)
         while burst.handed < count and not self._ended(stop):
             self._hand_over(burst, values, keys)
         self._sent += burst.handed
+        self._source.advance(burst.handed)
 
-    def _hand_over(self, burst: SentBurst, values: list[bytes], keys: list[bytes]) -> None:
+    def _hand_over(self, burst: SentBurst, values: list[bytes | None], keys: list[bytes]) -> None:
         """Give librdkafka what it has not taken yet of a burst, with reports asked for on the first and the last tweet."""
         produce, topic, partition = self._producer.produce, self._spec.topic, burst.partition
         place, last = burst.handed, len(values) - 1
@@ -214,14 +213,14 @@ class TweetProducer:
         if not self._watch.look(self._ledger.acknowledged + self._ledger.failed, queued):
             return
         self._report("stuck")
-        self._ledger.close()
+        self._end()
         cause = "librdkafka sends nothing although the broker is back; a new producer starts with a new run"
         raise LabError(cause, f"{queued} tweets queued, partition leaders known for {STUCK_SECONDS:.0f} s", "make status")
 
     def _report_when_due(self, phase: str) -> None:
         now = time.monotonic()
         if now - self._reported >= REPORT_SECONDS:
-            self._debt = self._schedule.debt(now, self._sent)
+            self._debt = self._source.debt(now, time.time())
             self._report(phase)
             self._reported = now
             start = self._log.look(time.time())
@@ -230,6 +229,7 @@ class TweetProducer:
 
     def _report(self, phase: str) -> None:
         self._ledger.commit()
+        self._source.note(self._markers.proven(self._source.position))
         figures: dict[str, float] = {
             "sent": self._sent,
             "acknowledged": self._ledger.acknowledged,
@@ -246,11 +246,15 @@ class TweetProducer:
     def _close(self) -> None:
         left = self._flush()
         self._report("stopped")
-        self._ledger.close()
+        self._end()
         logger.info("sent %d, acknowledged %d, unknown %d", self._sent, self._ledger.acknowledged, left)
         if self._fatal is not None:
             cause = "librdkafka gave up on this producer; a new one starts with a new run"
             raise LabError(cause, self._fatal.str(), "make status")
+
+    def _end(self) -> None:
+        self._ledger.close()
+        self._source.close()
 
 
 def main(spec: ProducerSpec, stop: threading.Event) -> None:

@@ -18,6 +18,7 @@ from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.places.opened import opened
 from trending.settings import Rule
+from trending.tweets.fates import label_of
 from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from trending.producer.places.opened import LedgerPlace
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -40,6 +40,7 @@ MOST_LIVES = 100
 # The rows of this table are never replaced, so their numbers follow the order of the lives. A redrive's run is no producer's.
 _LIVES = "SELECT run FROM runs WHERE topic_id = ? AND run NOT IN (SELECT run FROM redriven) ORDER BY rowid DESC LIMIT ?"
 _LIVES_OF = "SELECT run FROM runs WHERE topic_id = ? AND producer = ? ORDER BY number DESC LIMIT ?"
+_PLAY = "SELECT 1 FROM plays WHERE run = ?"
 # By the key, last row first: a life of weeks has millions of them.
 _LAST_ACKED = (
     "SELECT last_sequence, first_offset + last_sequence - first_sequence + 1 FROM acked WHERE run = ? AND partition = ? "
@@ -68,10 +69,27 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
     transaction. What is not read by then or within ``READING_SECONDS`` stays unknown, and so does everything where no broker
     answers: that is said.
     """
-    lives = _lives(spec.ledger, spec.topic_id)
+    lives = lives_of(spec)
     if not lives:
         return 0
+    try:
+        return read_arrived(spec, lives, monotonic, goes_on, life)
+    except (NotReady, KafkaException) as error:
+        logger.warning("what became of run %s behind its last marker stays unknown: %s", lives[0], error)
+        return 0
+
+
+def read_arrived(
+    spec: ProducerSpec, lives: Sequence[str], monotonic: Callable[[], float], goes_on: Callable[[], bool], life: str
+) -> int:
+    """Book the tweets of the last of the ``lives`` that are in the log and have no acknowledgement; returns their number.
+
+    ``life`` is the run of the one that asks, as for ``book_arrived``.
+    Raises NotReady or KafkaException where it could not read to the log's end; what it has found by then is booked.
+    """
     run = lives[0]
+    # Only a scenario sends what is no tweet, and means it.
+    kinds = {Kind.TWEET, Kind.UNTAGGED, Kind.REJECT} if _plays(spec, run) else {Kind.TWEET}
     booked: set[int] = set()
     deadline = monotonic() + READING_SECONDS
 
@@ -81,36 +99,51 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
             raise NotReady(cause, spec.topic, "make status")
 
     with closing(LedgerWriter(spec.ledger, run, spec.topic_id, life)) as ledger:
-        try:
-            log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
-            proven = _proven(spec, lives, log)
-            starts = {part: max(first, proven[part].end) for part, (first, _end) in log.items()}
-            for record in read_log(spec.connection, spec.topic, starts, ends_of(log), require_time):
-                identity = identity_of(record.key, record.headers)
-                if identity is None or identity[0] != run:
-                    continue
-                sequence = identity[1]
-                verdict = classify(record.value, record.append_time, Rule())
-                # The ids of a life grow in each partition: one that comes again is a duplicate, which is the audit's to tell.
-                fresh = sequence > proven[record.partition].last_sequence and sequence not in booked
-                if fresh and verdict.kind is Kind.TWEET:
-                    ledger.acknowledge(sequence, record.partition, record.offset, record.append_time, verdict.label)
-                    booked.add(sequence)
-        except (NotReady, KafkaException) as error:
-            logger.warning("what became of run %s behind its last marker stays unknown: %s", run, error)
+        log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
+        proven = _proven(spec, lives, log)
+        starts = {part: max(first, proven[part].end) for part, (first, _end) in log.items()}
+        for record in read_log(spec.connection, spec.topic, starts, ends_of(log), require_time):
+            identity = identity_of(record.key, record.headers)
+            if identity is None or identity[0] != run:
+                continue
+            sequence = identity[1]
+            verdict = classify(record.value, record.append_time, Rule())
+            # The ids of a life grow in each partition: one that comes again is a duplicate, which is the audit's to tell.
+            fresh = sequence > proven[record.partition].last_sequence and sequence not in booked
+            if fresh and verdict.kind in kinds:
+                ledger.acknowledge(sequence, record.partition, record.offset, record.append_time, label_of(verdict))
+                booked.add(sequence)
     if booked:
-        logger.info("run %s: %d tweets behind its last marker have arrived", run, len(booked))
+        logger.info("run %s: %d records behind its last marker have arrived", run, len(booked))
     return len(booked)
 
 
-def _lives(place: LedgerPlace, topic_id: str) -> list[str]:
+def last_sequences(spec: ProducerSpec, run: str, partitions: Iterable[int]) -> dict[int, int]:
+    """Return partition → the last sequence of a run that is acknowledged there, of those that have one."""
+    found = {each: proven.last_sequence for each, proven in _proven(spec, [run], partitions).items()}
+    return {each: last for each, last in found.items() if last >= 0}
+
+
+def lives_of(spec: ProducerSpec) -> list[str]:
     """Return the runs of the producer's lives on this topic, the last one first."""
-    ledger = opened(place)
+    ledger = opened(spec.ledger)
     with ledger.engine.connect() as connection:
         query, owner = (_LIVES_OF, [ledger.producer]) if ledger.producer else (_LIVES, [])
-        found: list[str] = list(run_sql(connection, query, (topic_id, *owner, MOST_LIVES)).scalars())
+        found: list[str] = list(run_sql(connection, query, (spec.topic_id, *owner, MOST_LIVES)).scalars())
     ledger.close()
     return found
+
+
+def _plays(spec: ProducerSpec, run: str) -> bool:
+    """Whether a run is that of a scenario."""
+    ledger = opened(spec.ledger)
+    try:
+        if ledger.producer:
+            return False
+        with ledger.engine.connect() as connection:
+            return run_sql(connection, _PLAY, (run,)).one_or_none() is not None
+    finally:
+        ledger.close()
 
 
 def _proven(spec: ProducerSpec, lives: Sequence[str], partitions: Iterable[int]) -> dict[int, _Proven]:

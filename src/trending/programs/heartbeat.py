@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS = 10.0
 """An older heartbeat means that the program is frozen or dead; programs write one every half second."""
+WAITING = "starting: waits for the scenario's first window"
+FINISHED = "finished"
+"""Phases of a producer that sends nothing and is well."""
 _STARTED = time.time()
 """When this process started as a program. Every heartbeat carries it, so that a reader can tell a restart."""
 

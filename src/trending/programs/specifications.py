@@ -14,7 +14,7 @@ from trending.kafka.connection import KafkaConnection
 from trending.places.objects import ObjectPlace
 from trending.postgresql.place import PostgresLedger, PostgresPlace
 from trending.sections import Section
-from trending.settings import PageSettings, ProducerSettings, StreamSettings
+from trending.settings import MINUTE_SECONDS, PageSettings, ProducerSettings, StreamSettings
 
 CheckpointPlace = Path | ObjectPlace
 
@@ -51,7 +51,10 @@ class ProgramSpec(Section):
 
 
 class ProducerSpec(ProgramSpec):
-    """The producer's specification. ``catalogue_hash`` is of the catalogue's content: edited, it starts the producer anew."""
+    """The producer's specification. ``catalogue_hash`` is of the catalogue's content: edited, it starts the producer anew.
+
+    ``scenario`` is a scenario's whole content as JSON, empty for none. It begins with a window, so with it their length counts.
+    """
 
     settings: ProducerSettings
     ledger: Path | PostgresLedger
@@ -59,6 +62,8 @@ class ProducerSpec(ProgramSpec):
     catalogue_hash: str = ""
     tweets: int = 0
     """After so many it ends; 0 means that it goes on until it is told to stop."""
+    scenario: str = ""
+    window_seconds: int = MINUTE_SECONDS
 
 
 class StreamSpec(ProgramSpec):

@@ -23,6 +23,7 @@ from trending.producer.places.tables import REDRIVEN
 from trending.producer.redriven import Redriven
 from trending.redrive.choice import Choice, Mended, Wish, choose
 from trending.settings import Rule
+from trending.tweets.fates import label_of
 from trending.tweets.record_id import ID_HEADER, identity_of, record_id, record_keys
 from trending.tweets.rule import classify
 
@@ -163,7 +164,7 @@ class Desk:
             with closing(LedgerWriter(self.ledger, run, self.topic_id)) as writer:
                 for (_run, sequence), (place, value) in sorted(item for item in arrived.items() if item[0][0] == run):
                     # As the audit does: by arrival there is no late and no future, so what was sent is a tweet.
-                    writer.acknowledge(sequence, *place, classify(value, place[2], Rule()).label)
+                    writer.acknowledge(sequence, *place, label_of(classify(value, place[2], Rule())))
 
     def _failed(self, error: KafkaError) -> LabError:
         cause = f"no letter was sent back to {self.topic}, or it is not known yet"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from trending.errors import InvalidInput
+from trending.settings import SCENARIO_NAME
 from trending.simulator.scenario import Scenario
 from trending.simulator.yaml_marks import Marks, Misread, read_marked
 from trending.text import printable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 READY = Path(__file__).with_name("scenarios")
 """Where the ready scenarios lie, a file each."""
 MOST_BYTES = 1_000_000
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _SHOWN = 40
 _KINDS = {
     "model_type": "a mapping: field: value",
@@ -55,7 +55,7 @@ def ready_scenarios() -> list[str]:
 
 def load_scenario(name: str) -> Scenario:
     """Return the scenario of this name or path; raises InvalidInput with one line."""
-    path = READY / f"{name}.yaml" if _NAME.fullmatch(name) else Path(name)
+    path = READY / f"{name}.yaml" if SCENARIO_NAME.fullmatch(name) else Path(name)
     if path.parent == READY and not path.exists():
         ready = ", ".join(ready_scenarios())
         cause = f"there is no scenario {name}: ready are {ready}; a file is given by its path, as ./{name}.yaml"

@@ -29,6 +29,8 @@ from trending.kafka.shown_offsets import ShownOffsets
 from trending.producer import program
 from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.places.opened import opened as open_ledger
+from trending.producer.sources import booked, play
 from trending.programs.specifications import ProducerSpec
 from trending.serving.store import Store
 from trending.settings import ProducerSettings, Rule
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from fakes.trending.kafka import FakeKafka
 
     from trending.audit.audit_report import AuditReport
+    from trending.producer.places.opened import LedgerPlace, OpenedLedger
 
 LETTERS = "letters"
 CHECKPOINT = "c"
@@ -67,6 +70,8 @@ STEPS: dict[str, tuple[tuple[Any, str], ...]] = {
     ),
 }
 """Program → its steps that leave a trace, beside those of its Kafka client and of Spark."""
+OF_A_PLAY = ("book", "book_shifts", "book_position")
+"""Steps of a producer with a scenario."""
 OF_CLIENTS = ("produce", "flush", "init_transactions", "begin_transaction", "commit_transaction")
 
 
@@ -82,6 +87,8 @@ class KillPoints:
     reached: list[str] = field(default_factory=list)
     ledgers: list[LedgerWriter] = field(default_factory=list)
     """Those of all producers, whose files the kernel would close."""
+    opened: list[OpenedLedger] = field(default_factory=list)
+    """Those of all scenarios that are played."""
 
     def reach(self, name: str) -> None:
         self.reached.append(name)
@@ -106,11 +113,19 @@ class KillPoints:
                 monkeypatch.setattr(owner, name, self.around(f"{program_name}: {name}", getattr(owner, name)))
         opened = program.LedgerWriter
 
-        def ledger(path: Path, run: str, topic_id: str) -> LedgerWriter:
-            self.ledgers.append(opened(path, run, topic_id))
+        def ledger(place: LedgerPlace, run: str, topic_id: str, reserved: int) -> LedgerWriter:
+            self.ledgers.append(opened(place, run, topic_id, reserved=reserved))
             return self.ledgers[-1]
 
         monkeypatch.setattr(program, "LedgerWriter", ledger)
+
+        def open_again(place: LedgerPlace) -> OpenedLedger:
+            self.opened.append(open_ledger(place))
+            return self.opened[-1]
+
+        monkeypatch.setattr(play, "opened", open_again)
+        for name in OF_A_PLAY:
+            monkeypatch.setattr(booked, name, self.around(f"producer: {name}", getattr(booked, name)))
         made = kafka.producer
 
         def producer(configuration: dict[str, Any], logger: object = None) -> Any:
@@ -135,8 +150,9 @@ class Spark:
 class Pipeline:
     """A stack whose programs are killed; ``arrives`` says whether what a killed producer has under way reaches the broker."""
 
-    def __init__(self, folder: Path, kafka: FakeKafka, points: KillPoints, *, arrives: bool) -> None:
+    def __init__(self, folder: Path, kafka: FakeKafka, points: KillPoints, *, arrives: bool, scenario: str = "") -> None:
         self.folder = folder
+        self.scenario = scenario
         self.kafka = kafka
         self.points = points
         self.arrives = arrives
@@ -158,6 +174,7 @@ class Pipeline:
                 settings=ProducerSettings(rate=4, seed=1),
                 topic_id=TOPIC_ID,
                 ledger=self.folder / "ledger.sqlite",
+                scenario=self.scenario,
             )
             try:
                 program.main(spec, stop)
@@ -168,7 +185,8 @@ class Pipeline:
 
     def _bury_producer(self) -> None:
         self.deaths += 1
-        self.points.ledgers[-1]._ledger.close()
+        for ledger in (self.points.ledgers[-1]._ledger, *self.points.opened):
+            ledger.close()
         left = self.kafka.producers[-1].abandon()
         for queued in left if self.arrives else []:
             self.kafka.append(queued.topic, queued.value, partition=queued.partition, key=queued.key)

@@ -71,6 +71,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "rate": ("2.5", 2.5),
     "seed": ("7", 7),
     "catalogue": ("/my catalogue.json", "/my catalogue.json"),
+    "scenario": ("world-cup", "world-cup"),
     "spark_master": ("local-cluster[2,1,1024]", "local-cluster[2,1,1024]"),
     "driver_host": ("127.0.0.2", "127.0.0.2"),
     "driver_bind_address": ("127.0.0.3", "127.0.0.3"),

@@ -22,13 +22,14 @@ from infra.supervision.supervisor import ProgramStatus
 from trending.errors import (
     AuditFailed,
     BudgetSpent,
+    ConfigurationConflict,
     InvalidInput,
     NotReady,
     PrerequisiteMissing,
     ServiceDied,
 )
-from trending.programs.heartbeat import write_heartbeat
-from trending.settings import LabSettings, ProducerSettings
+from trending.programs.heartbeat import FINISHED, WAITING, write_heartbeat
+from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,52 @@ def test_an_unusable_catalogue_is_refused_before_the_producer_is_started(tmp_pat
     with pytest.raises(InvalidInput):
         producer.launch_producer("lab")
     assert lab.supervisor.status("producer") is None
+
+
+@pytest.mark.usefixtures("world")
+def test_a_scenarios_content_is_in_the_specification_and_not_its_path(tmp_path: Path) -> None:
+    texts = {}
+    for name in ("one", "other"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text("version: 1\nrate: {base: 5}\nhashtags: {named: {'#a': 1}}\n", encoding="utf-8")
+        texts[name] = producer.producer_spec(make(producer=ProducerSettings(scenario=str(path))))
+    assert texts["one"] == texts["other"]
+    path.write_text("version: 1\nrate: {base: 6}\nhashtags: {named: {'#a': 1}}\n", encoding="utf-8")
+    assert producer.producer_spec(make(producer=ProducerSettings(scenario=str(path)))) != texts["one"]
+    assert producer.producer_spec(make()).scenario == ""
+
+
+@pytest.mark.usefixtures("world")
+def test_a_seed_that_is_asked_for_replaces_the_scenarios() -> None:
+    own, asked = (
+        producer.scenario_of(LabSettings(producer=ProducerSettings(scenario="classroom", seed=seed))) for seed in (None, 77)
+    )
+    assert own is not None
+    assert asked is not None
+    assert (own.seed, asked.seed) == (1, 77)
+
+
+def test_a_scenario_of_the_other_window_time_is_refused_with_the_command_that_would_do(world: World) -> None:
+    settings = LabSettings(stack=lab_stack(), producer=ProducerSettings(scenario="late-data"))
+    with pytest.raises(ConfigurationConflict) as caught:
+        infrastructure.prepare_stack(settings)
+    assert caught.value.cause == "the scenario late-data is made for window time event, and this stack counts by arrival"
+    assert caught.value.next_command == "make up SCENARIO=late-data WINDOW_TIME=event"
+    assert world.calls == []
+
+
+def test_late_tweets_must_be_surely_late_in_the_stacks_windows(world: World) -> None:
+    stream = StreamSettings(window_time=WindowTime.EVENT, window_seconds=300)
+    settings = LabSettings(stack=lab_stack(), producer=ProducerSettings(scenario="late-data"), stream=stream)
+    with pytest.raises(ConfigurationConflict, match="must begin at 370 in windows of 300 s"):
+        infrastructure.check_own_start(settings)
+    assert world.calls == []
+
+
+@pytest.mark.parametrize("phase", [WAITING, FINISHED])
+def test_a_producer_whose_scenario_has_not_begun_or_is_over_is_ready(phase: str, beating: Lab) -> None:
+    beat(beating, "producer", figures={"acknowledged": 0}, phase=phase)
+    assert producer.wait_for_producer("lab")["acknowledged"] == phase
 
 
 @pytest.mark.row(31)

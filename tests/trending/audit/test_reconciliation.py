@@ -472,11 +472,23 @@ def test_a_late_tweet_with_another_hashtag_than_the_acknowledged_one_is_found() 
     assert [(each.hashtag, each.in_log, each.other) for each in lab.audit().differences] == [("#c", 1, 0), ("#d", 0, 1)]
 
 
-@pytest.mark.parametrize("value", [None, b"{", b"\xff", NO_TAG, PROBE])
-def test_what_was_acknowledged_as_a_tweet_and_is_none_in_the_log_is_a_difference(value: bytes | None, lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, "refused: tombstone"),
+        (b"{", "refused: not valid JSON"),
+        (b"\xff", "refused: not valid UTF-8"),
+        (NO_TAG, ""),
+        (PROBE, None),
+    ],
+)
+def test_what_was_acknowledged_as_a_tweet_and_is_none_in_the_log_is_a_difference(
+    value: bytes | None, found: str | None, lab: Lab
+) -> None:
     lab.send(value)
     report = lab.audit()
-    assert line(report, "differs") == "differs: 2025-12-16 00:31:00 #sent: log 0, ledger 1"
+    differences = {(each.hashtag.rstrip(), each.in_log, each.other) for each in report.differences}
+    assert differences == {("#sent", 0, 1), *([] if found is None else [(found, 1, 0)])}
     assert (report.lost, report.duplicated) == (0, 0)
     assert refuses(report)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trending.page.condition import BrokerWitness, Condition, program_condition
-from trending.programs.heartbeat import Heartbeat
+from trending.programs.heartbeat import FINISHED, WAITING, Heartbeat
 
 NOW = 1000.0
 
@@ -21,6 +21,8 @@ def beat(phase: str = "running", at: float = NOW, **figures: float) -> Heartbeat
         (beat(at=NOW - 11), Condition.STALE),
         (beat("stopped"), Condition.ABSENT),
         (beat("starting the session"), Condition.STARTING),
+        (beat(WAITING), Condition.STARTING),
+        (beat(FINISHED), Condition.WELL),
         (beat("broker lost"), Condition.TROUBLED),
         (beat("waiting for the broker"), Condition.TROUBLED),
         (beat("broker lost", at=NOW - 60), Condition.STALE),

@@ -83,6 +83,20 @@ def test_two_reports_prove_a_burst_whose_offsets_are_exactly_as_many(bench: Benc
     assert (bench.writer.acknowledged, ledger.spread) == (1000, {})
 
 
+def test_all_below_the_first_record_without_proof_is_proven(bench: Bench) -> None:
+    markers = bench.line.markers
+    first, second, third = bench.line.begin(10), bench.line.begin(10, partition=1), bench.line.begin(10)
+    assert markers.proven(30) == 0
+    bench.line.append(second, 0, 10)
+    assert markers.proven(30) == 0
+    bench.line.append(first, 0, 10)
+    assert markers.proven(30) == 20
+    bench.line.append(third, 0, 1)
+    assert markers.proven(30) == 21
+    bench.line.append(third, 1, 10)
+    assert markers.proven(30) == 30
+
+
 def test_the_first_report_proves_the_first_record_and_no_other(bench: Bench) -> None:
     bench.line.append(bench.line.begin(5), 0, 4)
     assert acknowledged_ids(bench.ledger(), {}) == {("run", 0)}

@@ -20,6 +20,7 @@ from trending.audit.recounting.sequences import SequenceSet
 from trending.kafka.rejects import OFFSET
 from trending.settings import MINUTE_SECONDS, Rule, Spelling
 from trending.tweets.columns import judge, labels, plain_tweets, readable_only, window_starts
+from trending.tweets.fates import label_of
 from trending.tweets.rule import FUTURE_AFTER, MAX_DEPTH, Kind, Verdict, classify, minute_of, window_start
 from trending.tweets.spelling import folded
 
@@ -190,13 +191,12 @@ class Recount:
             return
         number = part.identities.numbers[row].item()
         if number != NOBODY:
-            # The ledger books a tweet when it is appended and as it is spelled, whatever becomes of it: by arrival there is no
+            # The ledger books a record when it is appended and as it is spelled, whatever becomes of it: by arrival there is no
             # late and no future.
             other = verdict.kind is Kind.REJECT or rule.spelling is Spelling.FOLDED
             kept = classify(record.value, record.append_time, Rule()) if other else verdict
-            if kept.kind is Kind.TWEET:
-                proven = self.minutes if part.acknowledged[row] else self.unproven
-                proven[part.identities.runs[number], minute_of(record.append_time), kept.label] += 1
+            proven = self.minutes if part.acknowledged[row] else self.unproven
+            proven[part.identities.runs[number], minute_of(record.append_time), label_of(kept)] += 1
         if not part.counted:
             self._miss(part, np.array([row]))
         elif verdict.kind is Kind.UNTAGGED:

@@ -75,13 +75,35 @@ EXPIRED_COUNTS = Table(
     Column("tweets", BigInteger, nullable=False),
 )
 REDRIVEN = redriven.table_of(metadata)
+# What is known of scenarios that are played; trending.producer.sources.booked reads and writes it.
+PLAYS = Table(
+    "plays",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("topic_id", Name, nullable=False),
+    Column("scenario", Name, nullable=False),
+    Column("content", EveryText, nullable=False),
+    Column("partitions", Integer, nullable=False),
+    Column("stay", Integer, nullable=False),
+    Column("begin", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+)
+SHIFTS = Table(
+    "shifts",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("milliseconds", BigInteger, nullable=False),
+)
 
 
 def _shared() -> MetaData:
     """Return the tables of a file, with what tells several producers apart."""
     found = MetaData()
     for table in metadata.sorted_tables:
-        table.to_metadata(found)
+        if table not in {PLAYS, SHIFTS}:  # a scenario is played by the stack's own producer, whose ledger is a file
+            table.to_metadata(found)
     runs = found.tables["runs"]
     runs.append_column(Column("producer", Name, nullable=False))
     runs.append_column(Column("number", BigInteger, Identity(), nullable=False))

@@ -16,6 +16,7 @@ from trending.audit.recounting.sequences import by_run
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.settings import Rule
+from trending.tweets.fates import label_of
 from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify, minute_of, window_start
 
@@ -55,8 +56,8 @@ def one_by_one(log: list[Record], counting: tuple[Epoch, ...], acknowledged: set
             found["foreign"] += 1
             continue
         by_arrival = classify(record.value, record.append_time, Rule())
-        if identity in acknowledged and by_arrival.kind is Kind.TWEET:
-            minutes[identity[0], minute_of(record.append_time), by_arrival.label] += 1  # type: ignore[index]
+        if identity in acknowledged:
+            minutes[identity[0], minute_of(record.append_time), label_of(by_arrival)] += 1  # type: ignore[index]
         if not counted and by.closed:
             found["uncounted"] += by is not counting[-1] or identity in acknowledged
         elif not counted:

@@ -1,0 +1,103 @@
+"""What the ledger has of a scenario that is played: its content, its start, its place, and by what it was shifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import insert, select, update
+
+from trending.producer.places.tables import PLAYS, RUNS, SHIFTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from trending.simulator.draws import Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """From ``first`` on, the records of a partition come so many milliseconds later than planned."""
+
+    partition: int
+    first: int
+    milliseconds: int
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A scenario that is played on a topic, under one run for all lives of the producer.
+
+    ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row go to one of ``partitions``, then as many to
+    the next. All records below ``position`` are acknowledged.
+    """
+
+    run: str
+    topic_id: str
+    scenario: str
+    content: str
+    partitions: int
+    stay: int
+    begin: int
+    position: int = 0
+    shifts: tuple[Shift, ...] = field(default=())
+
+    def partition(self, number: int) -> int:
+        """Return the partition of a record."""
+        return number // self.stay % self.partitions
+
+    def begins(self, numbers: Integers) -> Integers:
+        """Return the scenario's start for each of these records, with what it was shifted by, in milliseconds of the epoch."""
+        found = np.full(len(numbers), self.begin, np.int64)
+        if self.shifts:
+            partitions = numbers // self.stay % self.partitions
+            for partition in range(self.partitions):
+                own = sorted((each.first, each.milliseconds) for each in self.shifts if each.partition == partition)
+                here = partitions == partition
+                places = np.searchsorted([first for first, _shift in own], numbers[here], side="right")
+                found[here] += np.array([0, *(shift for _first, shift in own)])[places]
+        return found
+
+
+_COLUMNS = ("run", "topic_id", "scenario", "content", "partitions", "stay", "begin", "position")
+
+
+def book(connection: Connection, play: Booked) -> None:
+    """Write that a scenario begins; its shifts are booked by themselves."""
+    connection.execute(insert(PLAYS).values({name: getattr(play, name) for name in _COLUMNS}))
+
+
+def book_shifts(connection: Connection, run: str, shifts: Iterable[Shift]) -> None:
+    """Write shifts, of which there is at least one, before the first record that they apply to is made.
+
+    One that is replaced has moved no record: its life has ended before.
+    """
+    for each in shifts:
+        same = (SHIFTS.c.run == run, SHIFTS.c.partition == each.partition, SHIFTS.c.first == each.first)
+        connection.execute(SHIFTS.delete().where(*same))
+        row = {"run": run, "partition": each.partition, "first": each.first, "milliseconds": each.milliseconds}
+        connection.execute(insert(SHIFTS).values(row))
+
+
+def book_position(connection: Connection, run: str, position: int) -> None:
+    """Write that all records below this number are acknowledged."""
+    connection.execute(update(PLAYS).where(PLAYS.c.run == run).values(position=position))
+
+
+def read_play(connection: Connection, run: str) -> Booked | None:
+    """Return what is booked of a run; None where it plays no scenario."""
+    row = connection.execute(select(PLAYS).where(PLAYS.c.run == run)).one_or_none()
+    if row is None:
+        return None
+    shifts = connection.execute(select(SHIFTS).where(SHIFTS.c.run == run).order_by(SHIFTS.c.first))
+    found = tuple(Shift(each.partition, each.first, each.milliseconds) for each in shifts)
+    return Booked(**{name: getattr(row, name) for name in _COLUMNS}, shifts=found)
+
+
+def reserved(connection: Connection, run: str) -> int:
+    """Return the number below which records of a run may have been sent."""
+    found: int | None = connection.execute(select(RUNS.c.reserved).where(RUNS.c.run == run)).scalar_one_or_none()
+    return found or 0

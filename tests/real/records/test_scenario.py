@@ -1,0 +1,87 @@
+"""A scenario through a real stack: its producer is killed, and what is counted and refused is what was intended."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from real.conftest import new_stack
+from real.harness import plain
+
+from flows import audit
+from infra.forms.parameters import LastStep
+from trending.producer.places.opened import opened
+from trending.producer.sources.booked import read_play
+from trending.programs.heartbeat import FINISHED
+from trending.serving.store import Store
+from trending.simulator.loading import load_scenario
+from trending.simulator.records import Records
+from trending.simulator.truth import intended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 25
+SCENARIO = f"""
+version: 1
+title: All kinds of mischief, half a minute long
+seed: 7
+window_time: event
+start: now
+limit: {{seconds: {SECONDS}}}
+rate: {{base: 400, arrivals: poisson, bursts: [{{at: 8, for: 4, times: 3}}]}}
+hashtags: {{zipf: {{count: 200}}, named: {{"#Spark": 0.5}}}}
+trends: [{{hashtag: "#Gol", at: 4, rise: 4, hold: 8, fade: 6, peak: 0.5}}]
+tweets: {{hashtags: {{0: 0.02, 1: 0.78, 2: 0.2}}}}
+mischief:
+  late: {{share: 0.02, seconds: [130, 300]}}
+  out_of_order: {{share: 0.05, seconds: 20}}
+  corrupt: 0.01
+  duplicated: 0.01
+  future: 0.005
+"""
+
+
+@pytest.mark.row(19, "E")
+def test_what_is_counted_and_refused_of_a_scenario_is_what_was_intended_though_its_producer_was_killed(real_home: Path) -> None:
+    os.environ["TRENDING_HOME"] = str(real_home)
+    path = real_home / "scenario.yaml"
+    path.write_text(SCENARIO, encoding="utf-8")
+    stack = new_stack()
+    try:
+        stack.bring_up(LastStep.STREAM, scenario=str(path), window_time="event", partitions="2")
+        born = stack.program_pid("producer")
+        run = stack.beat("producer").note  # type: ignore[union-attr]
+        stack.kill(born)
+        stack.wait_until(lambda: stack.beat("producer").pid not in {0, born}, 30, "the producer lives again")  # type: ignore[union-attr]
+        stack.wait_until(lambda: stack.beat("producer").phase == FINISHED, 60, "the scenario is over")  # type: ignore[union-attr]
+        assert stack.beat("producer").note == run  # type: ignore[union-attr]
+        with plain():
+            report = audit.recount(stack.name, resume=False)
+        ledger = opened(stack.paths.ledger)
+        with ledger.engine.connect() as connection:
+            booked = read_play(connection, run)
+        ledger.close()
+        with closing(Store(stack.paths.store)) as store:
+            counts = store.view().counts
+    finally:
+        os.environ["TRENDING_HOME"] = str(real_home)
+        stack.down()
+    told = "\n".join(report.lines(None))
+    records = Records(load_scenario(str(path)))
+    assert booked is not None
+    assert records.count is not None
+    truth = intended(records, range(records.count), booked.begins, 60)
+    assert report.clean, told
+    assert report.complete, told
+    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
+    assert report.acknowledged == report.in_log == records.count > 400 * SECONDS, told
+    assert Counter(report.rejected) == truth.rejected, told
+    assert report.untagged == truth.untagged, told
+    counted: Counter[tuple[int, str]] = Counter()
+    for (_checkpoint, window, hashtag), tweets in counts.items():
+        counted[window, hashtag] += tweets
+    assert counted == truth.tweets

@@ -1,0 +1,305 @@
+"""A scenario that is played into a Kafka without broker, over several lives."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from fakes.trending.acknowledged import acknowledged_ids
+from fakes.trending.kafka import MIDNIGHT
+from fakes.trending.scenarios import scenario
+
+from trending.producer import ledger_writer
+from trending.producer.ledger import read_ledger
+from trending.producer.places.opened import OpenedLedger, opened
+from trending.producer.program import main
+from trending.producer.sources import play
+from trending.producer.sources.booked import Booked, Shift, read_play
+from trending.producer.sources.play import PAUSE_SECONDS, SETTLE_SECONDS
+from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
+from trending.programs.specifications import ProducerSpec
+from trending.settings import ProducerSettings, Rule, WindowTime
+from trending.simulator.records import Encoder, Records
+from trending.simulator.truth import intended
+from trending.tweets.fates import label_of
+from trending.tweets.record_id import parse_record_key
+from trending.tweets.rule import Kind, classify, minute_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.trending.kafka import FakeKafka
+
+    from trending.programs.heartbeat import Heartbeat
+    from trending.simulator.scenario import Scenario
+
+SPOILED = {
+    "window_time": "event",
+    "tweets": {"hashtags": {"0": 0.1, "1": 0.8, "2": 0.1}},
+    "mischief": {
+        "late": {"share": 0.05, "seconds": [130, 300]},
+        "out_of_order": {"share": 0.1, "seconds": 20},
+        "corrupt": 0.1,
+        "duplicated": 0.05,
+        "future": 0.05,
+    },
+}
+NOW = {"start": "now"}
+
+
+class Stage:
+    """A topic, and lives of a producer that plays into it."""
+
+    def __init__(self, kafka: FakeKafka, directory: Path) -> None:
+        self.kafka = kafka
+        self.directory = directory
+        self.phases: list[str] = []
+
+    def live(self, played: Scenario | None, seconds: float) -> Heartbeat:
+        """Let a life play for so long; returns its last heartbeat."""
+        spec = ProducerSpec(
+            bootstrap="localhost:9092",
+            topic="tweets",
+            heartbeat=self.directory / "producer.json",
+            settings=ProducerSettings(rate=2, seed=1),
+            topic_id="topic-1",
+            ledger=self.directory / "ledger.sqlite",
+            scenario=played.model_dump_json(by_alias=True) if played else "",
+        )
+        stop = threading.Event()
+        self.kafka.clock.at(self.kafka.clock.now + seconds, stop.set)
+        main(spec, stop)
+        beat = read_heartbeat(self.directory / "producer.json")
+        assert beat is not None
+        return beat
+
+    def at(self, seconds: float, action: object) -> None:
+        """Have an action done once, so many seconds from now."""
+        due = iter([action])
+        self.kafka.clock.at(self.kafka.clock.now + seconds, lambda: [act() for act in due] and None)
+
+    def booked(self, run: str) -> Booked:
+        ledger = opened(self.directory / "ledger.sqlite")
+        with ledger.engine.connect() as connection:
+            found = read_play(connection, run)
+        ledger.close()
+        assert found is not None
+        return found
+
+    def log(self) -> dict[int, list[tuple[int, bytes | None, float]]]:
+        """Return partition → number, value and append time of its records."""
+        found = {}
+        for partition, log in enumerate(self.kafka.logs["tweets"]):
+            ids = [parse_record_key(message.key()) for message in log if isinstance(message.key(), bytes)]
+            found[partition] = [
+                (identity[1], message.value(), message.timestamp()[1] / 1000)
+                for identity, message in zip(ids, log, strict=True)
+                if identity is not None
+            ]
+        return found
+
+    def numbers(self) -> list[int]:
+        return sorted(number for records in self.log().values() for number, _value, _time in records)
+
+    def require_as_planned(self, played: Scenario, run: str) -> None:
+        """Compare each record in the log with what the scenario, its start and its shifts say, and the ledger with the log."""
+        records, booked = Records(played), self.booked(run)
+        encoder = Encoder(records)
+        counts: Counter[tuple[str, int, str]] = Counter()
+        for partition, found in self.log().items():
+            assert [number for number, _value, _time in found] == sorted({number for number, _value, _time in found})
+            for number, value, append_time in found:
+                block, place = records.block(number // 4096), number % 4096
+                begins = booked.begins(block.first + block.sources[place : place + 1])
+                assert value == encoder.values(block, place, place + 1, begins)[0]
+                assert booked.partition(number) == partition
+                counts[run, minute_of(append_time), label_of(classify(value, append_time, Rule()))] += 1
+        ledger = read_ledger(self.directory / "ledger.sqlite")
+        assert acknowledged_ids(ledger, {}) == {(run, number) for number in self.numbers()}
+        assert ledger.counts == dict(counts)
+
+
+@pytest.fixture
+def stage(kafka: FakeKafka, tmp_path: Path) -> Stage:
+    return Stage(kafka, tmp_path)
+
+
+def test_records_are_sent_when_they_are_due_and_booked_as_what_they_are(stage: Stage) -> None:
+    played = scenario(**SPOILED, **NOW, rate={"base": 20, "arrivals": "poisson"})
+    beat = stage.live(played, 30)
+    assert stage.numbers() == list(range(len(stage.numbers())))
+    assert len(stage.numbers()) == pytest.approx(600, rel=0.15)
+    stage.require_as_planned(played, beat.note)
+    booked, records = stage.booked(beat.note), Records(played)
+    for number, _value, append_time in stage.log()[0]:
+        assert append_time == pytest.approx((booked.begin + records.block(0).due[number]) / 1000, abs=0.3)
+
+
+def test_the_truth_about_what_was_sent_is_what_the_log_says(stage: Stage) -> None:
+    played = scenario(**SPOILED, **NOW, rate={"base": 20})
+    booked = stage.booked(stage.live(played, 60).note)
+    log = stage.log()[0]
+    truth = intended(Records(played), range(len(log)), booked.begins, 60)
+    verdicts = [classify(value, append_time, Rule(WindowTime.EVENT)) for _number, value, append_time in log]
+    assert Counter(each.label for each in verdicts if each.kind is Kind.REJECT) == truth.rejected
+    assert Counter((int(each.time // 60 * 60), each.label) for each in verdicts if each.kind is Kind.TWEET) == truth.tweets
+    assert sum(each.kind is Kind.UNTAGGED for each in verdicts) == truth.untagged > 0
+
+
+def test_a_scenario_begins_with_the_next_whole_window(stage: Stage) -> None:
+    stage.kafka.clock.advance(13.5)
+    at = MIDNIGHT + stage.kafka.clock.now
+    stage.at(2, lambda: stage.phases.append(stage_phase(stage)))
+    beat = stage.live(scenario(), 70)
+    begin = -int(-at // 60) * 60
+    assert stage.booked(beat.note).begin == begin * 1000
+    times = [append_time for _number, _value, append_time in stage.log()[0]]
+    assert begin <= times[0] < begin + 0.3
+    assert stage.phases == [WAITING]
+
+
+def stage_phase(stage: Stage) -> str:
+    beat = read_heartbeat(stage.directory / "producer.json")
+    return beat.phase if beat else ""
+
+
+def test_another_life_goes_on_where_the_last_one_was(stage: Stage) -> None:
+    played = scenario(**SPOILED, **NOW)
+    first = stage.live(played, 20)
+    sent = len(stage.numbers())
+    second = stage.live(played, 20)
+    assert first.note == second.note
+    assert stage.numbers() == list(range(len(stage.numbers())))
+    assert len(stage.numbers()) > sent + 100
+    stage.require_as_planned(played, first.note)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("arrived", [0, 1, 7, 40])
+def test_of_what_was_under_way_only_what_is_absent_is_sent_again(
+    stage: Stage, partitions: int, arrived: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.kafka.create("tweets", partitions)
+    played = scenario(**SPOILED, **NOW, rate={"base": 30})
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> None:
+        raise Killed
+
+    stage.at(10, lambda: setattr(stage.kafka, "frozen", True))
+    stage.at(13, kill)
+    ledgers: list[OpenedLedger] = []
+    for module in (ledger_writer, play):
+        monkeypatch.setattr(module, "opened", lambda path: ledgers.append(opened(path)) or ledgers[-1])
+    with pytest.raises(Killed):
+        stage.live(played, 100)
+    for ledger in ledgers:
+        ledger.close()
+    left = stage.kafka.producers[-1].abandon()
+    stage.kafka.frozen = False
+    assert len(left) > 60
+    # Of each partition a beginning arrives; of one of several partitions nothing does.
+    for partition in range(1 if partitions > 1 else 0, partitions):
+        for queued in [each for each in left if each.partition == partition][:arrived]:
+            stage.kafka.append("tweets", queued.value, partition=partition, key=queued.key)
+    run = stage.live(played, 15).note
+    assert stage.numbers() == list(range(len(stage.numbers())))
+    assert len(stage.numbers()) > 300 + len(left)
+    assert len(read_ledger(stage.directory / "ledger.sqlite").reserved) == 1
+    stage.require_as_planned(played, run)
+
+
+def test_what_arrives_while_the_next_life_looks_is_seen(stage: Stage) -> None:
+    played = scenario(**NOW)
+    run = stage.live(played, 10).note
+    sent = len(stage.numbers())
+    value = b'{"hashtag_principal":"#a","timestamp":1,"usuario":"u","texto":"t"}'
+    stage.at(SETTLE_SECONDS / 2, lambda: stage.kafka.append("tweets", value, key=f"t1:{run}:{sent}".encode()))
+    stage.live(played, 10)
+    assert stage.numbers() == list(range(len(stage.numbers())))
+
+
+def test_nothing_is_sent_while_it_is_not_known_what_has_arrived(stage: Stage) -> None:
+    played = scenario(**NOW)
+    stage.live(played, 10)
+    sent = stage.numbers()
+    stage.kafka.silent.add(("tweets", 0))
+    stage.kafka.append("tweets", b"of others")
+    beat = stage.live(played, 40)
+    assert len(stage.kafka.logs["tweets"][0]) == len(sent) + 1
+    assert beat.figures["sent"] == 0
+    stage.kafka.silent.clear()
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_pause_shifts_what_comes_after_it_and_nothing_else(stage: Stage, partitions: int) -> None:
+    stage.kafka.create("tweets", partitions)
+    played = scenario(**SPOILED, **NOW)
+    run = stage.live(played, 10).note
+    before = stage.log()
+    stage.kafka.clock.advance(100)
+    stage.live(played, 20)
+    booked = stage.booked(run)
+    assert {each.partition for each in booked.shifts} == set(range(partitions))
+    assert all(each.milliseconds == pytest.approx(102_000, abs=1_500) for each in booked.shifts)
+    for partition, records in before.items():
+        assert stage.log()[partition][: len(records)] == records
+    stage.require_as_planned(played, run)
+    for number, value, append_time in [each for records in stage.log().values() for each in records]:
+        if classify(value, append_time, Rule(WindowTime.EVENT)).label.startswith("late"):
+            assert Records(played).block(0).fates[number] == 1
+
+
+def test_a_short_pause_is_made_up_for(stage: Stage) -> None:
+    played = scenario(**NOW)
+    run = stage.live(played, 10).note
+    stage.kafka.clock.advance(PAUSE_SECONDS - 2 * SETTLE_SECONDS - 1)
+    stage.live(played, 10)
+    assert stage.booked(run).shifts == ()
+    assert len(stage.numbers()) == pytest.approx(220, abs=3)
+
+
+def test_a_clock_that_is_set_back_shifts_the_other_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, back = stage.kafka.clock, [0.0]
+    monkeypatch.setattr(clock, "time", lambda: MIDNIGHT + clock.now - back[0])
+    stage.at(10, lambda: back.__setitem__(0, 3_600))
+    run = stage.live(scenario(**NOW), 20).note
+    (shift,) = stage.booked(run).shifts
+    assert shift.milliseconds == pytest.approx(-3_600_000, abs=500)
+    assert len(stage.numbers()) == pytest.approx(200, abs=10)
+    stage.require_as_planned(scenario(**NOW), run)
+
+
+def test_a_scenario_that_is_over_stays_over(stage: Stage) -> None:
+    played = scenario(**NOW, limit={"tweets": 50})
+    stage.at(15, lambda: stage.phases.append(stage_phase(stage)))
+    stage.live(played, 20)
+    assert stage.numbers() == list(range(50))
+    stage.at(15, lambda: stage.phases.append(stage_phase(stage)))
+    assert stage.live(played, 20).figures["sent"] == 0
+    assert stage.phases == [FINISHED, FINISHED]
+    assert stage.numbers() == list(range(50))
+
+
+def test_another_seed_is_another_run_and_begins_anew(stage: Stage) -> None:
+    first = stage.live(scenario(**NOW, seed=1), 5)
+    second = stage.live(scenario(**NOW, seed=2), 5)
+    third = stage.live(None, 5)
+    fourth = stage.live(scenario(**NOW, seed=2), 5)
+    runs = [each.note for each in (first, second, third, fourth)]
+    assert len(set(runs)) == 4
+    ledger = read_ledger(stage.directory / "ledger.sqlite")
+    assert {run for run, _sequence in acknowledged_ids(ledger, {})} == set(runs)
+
+
+def test_each_partition_has_shifts_of_its_own() -> None:
+    shifts = (Shift(0, 20, 5_000), Shift(1, 35, 5_000), Shift(0, 60, 9_000), Shift(1, 60, 9_000))
+    booked = Booked("run", "topic", "hash", "{}", 2, 10, 1_000_000, 0, shifts)
+    numbers = np.array([0, 15, 25, 30, 34, 35, 41, 55, 61, 75])
+    found = (booked.begins(numbers) - 1_000_000).tolist()
+    assert found == [0, 0, 5_000, 0, 0, 5_000, 5_000, 5_000, 9_000, 9_000]
