@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def note(connection: Connection, topics: Iterable[Known]) -> None:
             connection.execute(text("INSERT INTO known_minutes VALUES (:run, :minute)"), minutes)
 
 
-def unknown_rows(connection: Connection, table: str) -> Iterable[Row[Any]]:
+def unknown_rows(connection: Connection, table: str) -> Iterable[Sequence[Any]]:
     """Return the rows of ``acked`` or ``unplaced`` that are not known, the fields of an interval each."""
     end = "NULL" if table == "acked" else "end_offset"
     query = (
