@@ -10,9 +10,9 @@ from sqlalchemy import BigInteger, text
 from trending.dialects import EveryText, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def note(connection: Connection, topics: Iterable[Known]) -> None:
             connection.execute(text("INSERT INTO known_minutes VALUES (:run, :minute)"), minutes)
 
 
-def unknown_rows(connection: Connection, table: str) -> Iterable[Row[Any]]:
+def unknown_rows(connection: Connection, table: str) -> Iterable[Sequence[Any]]:
     """Return the rows of ``acked`` or ``unplaced`` that are not known, the fields of an interval each."""
     end = "NULL" if table == "acked" else "end_offset"
     query = (
