@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean
+.PHONY: package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -116,6 +116,9 @@ logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 
 health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
 	@$(PY) -m flows.health_check $(ARGS)
+
+produce: setup ## one more producer, here or elsewhere: make produce PRODUCER_NAME=laptop RATE=100 PRODUCE_SECONDS=60
+	@$(PY) -m flows.produce $(ARGS)
 
 observe: $(JARS) ## files and commands for Prometheus and Grafana, for every stack that is up
 	@$(PY) -m infra.commands.observe $(ARGS)

@@ -37,6 +37,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.AuditForm: "make audit",
     parameters.HealthCheckForm: "make health",
     parameters.GameDayForm: "make game-day",
+    parameters.ProduceForm: "make produce",
     parameters.ServeForm: "make serve",
     parameters.ObserveForm: "make observe",
     parameters.SpyForm: "make spy",

@@ -5,15 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.host.paths import CHECKOUT
 from infra.stack.declaration import DEFAULT_NAME
+from trending.access.settings import AccessSettings
 from trending.errors import InvalidInput
 from trending.places.settings import ObjectStoreSettings
 from trending.sections import Section
-from trending.settings import LabSettings, PageSettings
+from trending.settings import LabSettings, PageSettings, ProducerSettings, ServingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,48 @@ class NamedStack(Section):
     """Choose one stack that exists."""
 
     name: str = Field(DEFAULT_NAME, pattern=_NAME, description="Name of the stack.")
+
+
+class SharedStore(ServingSettings):
+    """The stack's database, where the producer's ledger is."""
+
+    store_secret: str = Field(
+        "",
+        max_length=1000,
+        pattern=r"^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9][a-z0-9-]*)?$",
+        description="Where the password of store_url is: file:/path, of mode 0600, env:NAME, or block:NAME, a Secret block of "
+        "Prefect's; empty means that none is needed.",
+    )
+
+
+class ProduceForm(NamedStack):
+    """Send tweets to a stack's topic as one producer among several. Without bootstrap it is a stack of this checkout."""
+
+    # A password in the place of its reference is not quoted.
+    model_config = ConfigDict(hide_input_in_errors=True)
+    producer_name: str = Field(
+        "elsewhere", pattern=_NAME, description="Name of this producer: its runs of the ledger have it, one at a time."
+    )
+    produce_seconds: float = Field(
+        0.0, ge=0, le=31_536_000, description="Seconds to send; 0 means until the tweets are sent, or the run is cancelled."
+    )
+    produce_tweets: int = Field(0, ge=0, le=1_000_000_000_000, description="Tweets to send; 0 means that there is no bound.")
+    topic: str = Field(
+        "tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets; the stack has made it."
+    )
+    producer: ProducerSettings = Field(default_factory=ProducerSettings, title="Producer")
+    access: AccessSettings = Field(default_factory=AccessSettings, title="Kafka")
+    serving: SharedStore = Field(default_factory=SharedStore, title="Ledger")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.access.bootstrap and not self.serving.has_server:
+            msg = "with bootstrap, store_url must be the stack's, postgresql+psycopg://user@host:port/database"
+            raise ValueError(msg)
+        if not self.access.bootstrap and (self.access.given or self.serving.has_server):
+            msg = "bootstrap is missing: without it Kafka and database are those of the stack of this checkout"
+            raise ValueError(msg)
+        return self
 
 
 class RebuildForm(NamedStack):
@@ -253,6 +296,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     DemoForm,
     ReportForm,
     ReplayForm,
+    ProduceForm,
 )
 
 

@@ -25,7 +25,7 @@ from infra.prefect_services.worker import POOL, worker_output
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import LabError, NotReady
 
-FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report")
+FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report", "produce")
 
 
 def declared() -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from infra.forms.parameters import (
     DemoForm,
     LastStep,
     LogsForm,
+    ProduceForm,
     ServeForm,
     SmokeTestForm,
     SpyForm,
@@ -119,6 +120,9 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "to": ("/my export", "/my export"),
     "lines": ("3", 3),
     "until": ("producer", LastStep.PRODUCER),
+    "producer_name": ("laptop", "laptop"),
+    "produce_seconds": ("2.5", 2.5),
+    "produce_tweets": ("7", 7),
 }
 EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
 NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]
@@ -141,6 +145,18 @@ NEEDED: dict[str, dict[str, str]] = {
 """What a setting of an external cluster is meaningless without."""
 
 
+ELSEWHERE = {"bootstrap": "localhost:9093", "store_url": "postgresql+psycopg://lab@localhost/counts"}
+"""What a producer elsewhere needs with each of the settings of its cluster and its database."""
+
+
+def needed(form: type[BaseModel], name: str) -> dict[str, str]:
+    """Return what must be given beside a field of a form."""
+    found = NEEDED.get(name, {})
+    if form is ProduceForm and field_sections(form)[name] in {"access", "serving"}:
+        found = {**ELSEWHERE, **found}
+    return {other: text for other, text in found.items() if other != name and other in field_sections(form)}
+
+
 def value(filled: BaseModel, name: str) -> Any:
     section = field_sections(type(filled))[name]
     return getattr(getattr(filled, section) if section else filled, name)
@@ -151,7 +167,7 @@ def test_every_parameter_can_be_given_as_argument_and_as_variable(
     form: type[BaseModel], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, expected = SAMPLES[name]
-    beside = [f"--{other}={needed}" for other, needed in NEEDED.get(name, {}).items() if other != name]
+    beside = [f"--{other}={given}" for other, given in needed(form, name).items()]
     argument = {"true": f"--{name}", "false": f"--no-{name}"}.get(text, f"--{name}={text}")
     assert value(parse(form, [*beside, argument], "up"), name) == expected
     monkeypatch.setenv(f"TRENDING_{name.upper()}", text)
