@@ -81,7 +81,7 @@ def insert(connection: Connection, table: Table) -> Insert:
     return postgresql.insert(table)
 
 
-def run_sql(connection: Connection, statement: str, parameters: Parameters) -> CursorResult[Any]:
+def run_sql(connection: Connection, statement: str, parameters: Parameters) -> CursorResult[*tuple[Any, ...]]:
     """Run a statement of ours by the driver itself: one that both databases understand, with question marks for its places."""
     return connection.exec_driver_sql(statement.replace("?", "%s") if is_postgresql(connection) else statement, parameters)
 
