@@ -12,6 +12,7 @@ NO_FLOWS = {
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",
     "status": "infra.commands.status",
+    "tweet": "infra.commands.simulator.tweet",
 }
 """Command → its module, for users' commands that are not flows."""
 

@@ -114,6 +114,20 @@ class RedriveForm(NamedStack):
     )
 
 
+class TweetForm(NamedStack):
+    """Send one tweet by hand; the first hashtag of its text is ranked."""
+
+    text: str = Field("", max_length=4_000, description="What it says, with a hashtag: 'hola #Clase'.")
+    author: str = Field("@Clase", min_length=1, max_length=100, description="Who writes it.")
+    ago: float = Field(
+        0.0,
+        ge=0,
+        le=604_800,
+        description="Its timestamp lies so many seconds in the past. By event time, a tweet of 150 s ago is late in windows of a "
+        "minute.",
+    )
+
+
 class TearDownForm(NamedStack):
     """Stop everything in reverse order; the data stays unless volumes is set."""
 

@@ -107,6 +107,7 @@ def messages_there_and_back(stack: RealStack) -> None:
             ">>> Consumidor finalizado con éxito. ¡TODO FUNCIONA!",
         ]
     stack.command("smoke_test", f"--name={stack.name}")
+    assert "counts for #Clase in the window from" in stack.command("tweet", f"--name={stack.name}", "--text=hola #Clase")
     lines = stack.command("spy", f"--name={stack.name}", "--limit=5").splitlines()
     assert len(lines) == 5
     assert all('"hashtag_principal":"#' in line for line in lines)

@@ -37,8 +37,12 @@ READING_SECONDS = 15.0
 """Behind a marker lie at most the 100,000 tweets of librdkafka's queue, and what others wrote since: mostly below a second."""
 MOST_LIVES = 100
 """So many lives before the last one are asked for a place in a partition in which that has none."""
-# The rows of this table are never replaced, so their numbers follow the order of the lives. A redrive's run is no producer's.
-_LIVES = "SELECT run FROM runs WHERE topic_id = ? AND run NOT IN (SELECT run FROM redriven) ORDER BY rowid DESC LIMIT ?"
+# The rows of this table are never replaced, so their numbers follow the order of the lives. The run of a redrive, or of a tweet
+# sent by hand, is no producer's.
+_LIVES = (
+    "SELECT run FROM runs WHERE topic_id = ? AND run NOT IN (SELECT run FROM redriven) AND run NOT IN (SELECT run FROM by_hand) "
+    "ORDER BY rowid DESC LIMIT ?"
+)
 _LIVES_OF = "SELECT run FROM runs WHERE topic_id = ? AND producer = ? ORDER BY number DESC LIMIT ?"
 _PLAY = "SELECT 1 FROM plays WHERE run = ?"
 # By the key, last row first: a life of weeks has millions of them.

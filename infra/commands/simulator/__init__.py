@@ -1,0 +1,1 @@
+"""Commands that send what the simulator does not send by itself."""
