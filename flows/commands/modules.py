@@ -13,6 +13,7 @@ NO_FLOWS = {
     "spy": "infra.commands.spy",
     "status": "infra.commands.status",
     "tweet": "infra.commands.simulator.tweet",
+    "verify": "infra.commands.simulator.verify",
 }
 """Command → its module, for users' commands that are not flows."""
 

@@ -14,7 +14,7 @@ from trending.access.settings import AccessSettings
 from trending.errors import InvalidInput
 from trending.places.settings import ObjectStoreSettings
 from trending.sections import Section
-from trending.settings import LabSettings, PageSettings, ProducerSettings, ServingSettings
+from trending.settings import LabSettings, PageSettings, ProducerSettings, ScenarioName, ServingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +126,14 @@ class TweetForm(NamedStack):
         description="Its timestamp lies so many seconds in the past. By event time, a tweet of 150 s ago is late in windows of a "
         "minute.",
     )
+
+
+class VerifyForm(NamedStack):
+    """Read a topic back, and say whether it is a scenario's: every record, each once, byte for byte but for its time."""
+
+    scenario: ScenarioName = Field(None, description="A ready scenario by name, or a file by its path, as ./mine.yaml.")
+    seed: int | None = Field(None, description="The seed that it was played with, where that is not its own.")
+    of_topic: str = Field("", max_length=249, description="Any topic of the stack's cluster; empty means the stack's own.")
 
 
 class TearDownForm(NamedStack):

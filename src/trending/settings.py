@@ -206,6 +206,10 @@ def _named_or_absolute(value: str | None) -> str | None:
     return value if value and SCENARIO_NAME.fullmatch(value) else absolute(value)
 
 
+ScenarioName = Annotated[str | None, AfterValidator(_named_or_absolute)]
+"""A ready scenario's name, or the path of a file, which is made absolute."""
+
+
 class ProducerSettings(Section):
     """The tweet simulator."""
 
@@ -216,7 +220,7 @@ class ProducerSettings(Section):
     catalogue: LocalPath = Field(
         None, description="Path of a JSON file with users, phrases and weighted hashtags; empty means the built-in one."
     )
-    scenario: Annotated[str | None, AfterValidator(_named_or_absolute)] = Field(
+    scenario: ScenarioName = Field(
         None,
         description="A ready scenario by its name, such as classroom, or the path of one's YAML file; it brings its own rate and "
         "hashtags. Empty means tweets at a steady rate.",

@@ -61,6 +61,7 @@ def test_what_is_counted_and_refused_of_a_scenario_is_what_was_intended_though_i
         assert stack.beat("producer").note == run  # type: ignore[union-attr]
         with plain():
             report = audit.recount(stack.name, resume=False)
+        assert f"is the scenario {path}" in stack.command("verify", f"--name={stack.name}")
         ledger = opened(stack.paths.ledger)
         with ledger.engine.connect() as connection:
             booked = read_play(connection, run)
