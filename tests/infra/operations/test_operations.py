@@ -247,6 +247,18 @@ def test_an_audit_needs_a_range() -> None:
         audit.audit_log("lab", {0: 7})
 
 
+@pytest.mark.usefixtures("world")
+def test_while_producers_elsewhere_send_what_is_young_is_in_flight_for_a_report_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not stopped, so the log grows behind what the stream has counted: that proves no standstill."""
+    lab = make()
+    longest: list[float] = []
+    monkeypatch.setattr(audit, "examine", lambda _lab, seconds, **_range: longest.append(seconds))
+    audit.examine_log(lab)
+    monkeypatch.setattr(audit, "other_producers", lambda _lab: ["laptop"])
+    audit.examine_log(lab)
+    assert longest == [0.0, lab.settings.stream.trigger_seconds + audit.STANDING_SECONDS]
+
+
 @pytest.mark.row(34)
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("verdicts", [[False, True], [True], [False, False, False]])

@@ -55,6 +55,7 @@ _CLAIM = (
 )
 _HOLDER = f"SELECT life, host, {_NOW} - seen_at FROM producers WHERE producer = ?"  # noqa: S608
 _AT_WORK = f"SELECT producer FROM producers WHERE NOT ended AND seen_at >= {_NOW} - {SILENT_SECONDS} ORDER BY producer"  # noqa: S608
+_PRODUCERS = "SELECT DISTINCT producer FROM runs ORDER BY producer"
 _WRITES = f"UPDATE producers SET seen_at = {_NOW}, written = ? WHERE producer = ? AND life = ?"  # noqa: S608
 _WRITTEN = "SELECT written FROM producers WHERE producer = ? AND life = ?"
 _END = f"UPDATE producers SET seen_at = {_NOW}, ended = true WHERE producer = ? AND life = ?"  # noqa: S608
@@ -208,6 +209,12 @@ def at_work(place: PostgresPlace) -> list[str]:
     """Return the names of the producers that write ledgers in a stack's schema at this moment."""
     with reading(PostgresLedger(place=place, producer="")) as connection:
         return [] if connection is None else list(run_sql(connection, _AT_WORK, ()).scalars())
+
+
+def producers_of(place: PostgresPlace) -> list[str]:
+    """Return the names of the producers that have ledgers in a stack's schema; raises LabError."""
+    with reading(PostgresLedger(place=place, producer="")) as connection:
+        return [] if connection is None else list(run_sql(connection, _PRODUCERS, ()).scalars())
 
 
 def make_ledgers(place: PostgresPlace) -> None:
