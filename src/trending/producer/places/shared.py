@@ -27,7 +27,7 @@ from trending.producer.places.tables import FORM, SHARED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from trending.postgresql.place import PostgresPlace
 
@@ -61,6 +61,10 @@ _WRITTEN = "SELECT written FROM producers WHERE producer = ? AND life = ?"
 _END = f"UPDATE producers SET seen_at = {_NOW}, ended = true WHERE producer = ? AND life = ?"  # noqa: S608
 
 
+def _open(place: PostgresPlace) -> Engine:
+    return open_postgresql(place, gone=(f"the ledgers in {place} were deleted while they were in use", _MAKE))
+
+
 class SharedLedger:
     """One producer's part of the tables that a stack's producers share."""
 
@@ -72,7 +76,7 @@ class SharedLedger:
             if not ledger_owner(connection, place.place, FORM):
                 cause = f"there are no ledgers in {place.place}"
                 raise NotReady(cause, "the stack makes them when it starts", _MAKE)
-        self.engine = open_postgresql(place.place)
+        self.engine = _open(place.place)
 
     def claim(self, life: str) -> None:
         """Have the producer's name for a life; raises ConfigurationConflict where another one has it and is at work."""
@@ -163,7 +167,7 @@ def reading(ledger: PostgresLedger) -> Iterator[Connection | None]:
     if not there:
         yield None
         return
-    engine = open_postgresql(ledger.place)
+    engine = _open(ledger.place)
     try:
         with as_of_one_moment(engine) as connection:
             yield connection
