@@ -20,7 +20,7 @@ from infra.lab.own_access import require_valid
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
 from infra.operations.producer import producer_ladder
-from infra.operations.program_ladder import beating
+from infra.operations.stream import stream_ladder
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import SUPERVISOR, ServiceState
 from infra.supervision.programs import PAGE, PRODUCER, STREAM
@@ -36,7 +36,7 @@ CLUSTER = "cluster"
 CERTIFICATES = "certificates"
 TOPIC = "topic"
 SERVICE_STARTING_SECONDS = 20.0
-LADDERS: dict[str, Callable[[Lab], list[Rung]]] = {PRODUCER: producer_ladder, STREAM: lambda lab: beating(lab, STREAM, "batches")}
+LADDERS: dict[str, Callable[[Lab], list[Rung]]] = {PRODUCER: producer_ladder, STREAM: stream_ladder}
 """Program → the rungs that it must reach."""
 STARTING_SECONDS = {PRODUCER: 20.0, STREAM: 90.0, PAGE: 20.0}
 """Program → how long it may take to start."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.secret_references import read_secret
-from trending.errors import LabError, NotOurs
+from trending.errors import ConfigurationConflict, LabError, NotOurs
 from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresLedger, PostgresPlace
 
 if TYPE_CHECKING:
     from infra.host.paths import StackPaths
     from infra.lab.assembly import Lab
+    from infra.stack.state import StackState
     from trending.opened_store import StorePlace
     from trending.producer.places.opened import LedgerPlace
     from trending.settings import LabSettings
@@ -76,6 +77,28 @@ def check_store(paths: StackPaths, settings: LabSettings, cluster_id: str = "") 
     from trending.serving.store import FORMAT  # noqa: PLC0415 - as above
 
     return require_usable(place, FORMAT)
+
+
+def require_ledgers_kept(paths: StackPaths, earlier: StackState, settings: LabSettings) -> None:
+    """Raise ConfigurationConflict where a stack would leave a database in which producers elsewhere have ledgers.
+
+    An audit would take what they have sent for records that nobody has announced. Ledgers that were copied to the new database
+    are found there. Where the old one does not answer, that is said, and the stack may go on without it.
+    """
+    before, after = (place_of(paths, each, earlier.cluster_id) for each in (earlier.settings, settings))
+    if not isinstance(before, PostgresPlace) or (isinstance(after, PostgresPlace) and after.url == before.url):
+        return
+    from trending.producer.places.shared import producers_of  # noqa: PLC0415 - libpq
+
+    try:
+        names = producers_of(before)
+    except LabError as error:
+        say(f"whether other producers have ledgers in {before} could not be seen: {error.cause}")
+        return
+    if left := sorted(set(names).difference(producers_of(after) if isinstance(after, PostgresPlace) and names else ())):
+        cause = f"the ledgers of {', '.join(left)} would stay in {before}, and no audit would be clean without them"
+        move = f"pg_dump --schema={before.schema_name} copies them to the new database first"
+        raise ConfigurationConflict(cause, "nothing was started", f"make up STORE_URL={before.url} keeps them; {move}")
 
 
 def store_exists(place: StorePlace) -> bool:

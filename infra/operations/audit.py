@@ -86,14 +86,10 @@ def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
 def audit_log(stack: str, ends: dict[int, int]) -> AuditReport:
     """Recount the whole log up to ``ends``, which the stream has counted: nothing may be in flight. It raises as the other does.
 
-    A proof at rest leans on no seal. Producers elsewhere are not stopped for it: while one is at work, what it sends meanwhile is
-    in flight, as in an audit of a stack that goes on working. If the log grows while it is read, as when a transaction ends or
-    somebody else writes, a difference is no proof. The log is then counted once more.
+    A proof at rest leans on no seal. If the log grows while it is read, as when a transaction ends or somebody else writes, a
+    difference is no proof. The log is then counted once more.
     """
     lab = open_lab(stack)
-    if others := other_producers(lab):
-        say(f"{', '.join(others)} went on sending: what came meanwhile is in flight")
-        return examine(lab, _longest(lab), since_seal=False).report
     report = examine_log(lab).report
     for _again in range(RECOUNTS):
         grown = ends_of(log_ends(lab.stack.connection, lab.settings.stack.topic))
@@ -111,7 +107,14 @@ def _longest(lab: Lab) -> float:
 
 
 def examine_log(lab: Lab) -> Examined:
-    """Run the audit like ``audit_log`` and return its data too."""
+    """Run the audit like ``audit_log`` and return its data too.
+
+    Producers elsewhere are not stopped for it. While one is at work, what it sends meanwhile is in flight, as in an audit of a
+    stack that goes on working.
+    """
+    if others := other_producers(lab):
+        say(f"{', '.join(others)} went on sending: what came meanwhile is in flight")
+        return examine(lab, _longest(lab), since_seal=False)
     return examine(lab, 0.0, since_seal=False)
 
 

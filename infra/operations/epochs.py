@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
@@ -150,8 +151,9 @@ def _fresh(lab: Lab, store: Store, topic: str) -> Epoch:
     """Return the next epoch, which begins where that is recorded already, or at the log's end; nothing is written."""
     key = key_of(lab, topic)
     used = {epoch.checkpoint for epoch in store.known_epochs()}
-    names = (name for number in range(len(used) + 1) if (name := _name(key, number)) not in used)
-    checkpoint = next(names)
+    names = (_name(key, number) for number in count())
+    # A rebuild sees the checkpoints where they are kept now. In another place an old one may lie under a name that is free again.
+    checkpoint = next(name for name in names if name not in used and not checkpoint_place(lab, name).is_dir())
     recorded = start_file(lab.paths.checkpoint(checkpoint))
     log = None if recorded.exists() else log_ends(lab.stack.connection, lab.settings.stack.topic)
     return _epoch(lab, checkpoint, key, topic, _recorded(recorded) if log is None else ends_of(log), {})

@@ -75,7 +75,7 @@ def scenario_of(settings: LabSettings) -> Scenario | None:
 
 def producer_ladder(lab: Lab) -> list[Rung]:
     """Return the rungs of the producer; one whose scenario has not begun yet, or is over, has reached them all."""
-    return beating(lab, PRODUCER, "acknowledged", enough=(WAITING, FINISHED))
+    return beating(lab, PRODUCER, "acknowledged", lambda beat: beat.phase if beat.phase in {WAITING, FINISHED} else "")
 
 
 def launch_producer(stack: str) -> Outcome:

@@ -11,7 +11,7 @@ from trending.errors import NotReady
 from trending.programs.heartbeat import FRESH_SECONDS, Heartbeat, read_heartbeat
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
 
     from infra.lab.assembly import Lab
 
@@ -39,13 +39,16 @@ def living(lab: Lab, program: str) -> list[Rung]:
     return [Rung("running", runs), Rung("heartbeat", lambda: fresh_heartbeat(lab, program).phase)]
 
 
-def beating(lab: Lab, program: str, figure: str, enough: Collection[str] = ()) -> list[Rung]:
-    """Return the rungs of a program; the last one holds once ``figure`` in its heartbeat is above 0, or in these phases."""
+def beating(lab: Lab, program: str, figure: str, at_rest: Callable[[Heartbeat], str] = lambda _beat: "") -> list[Rung]:
+    """Return the rungs of a program; the last one holds once ``figure`` in its heartbeat is above 0.
+
+    A program that has nothing to do is well too: ``at_rest`` says why, or nothing.
+    """
 
     def works() -> str:
         beat = fresh_heartbeat(lab, program)
-        if beat.phase in enough:
-            return beat.phase
+        if reason := at_rest(beat):
+            return reason
         if beat.figures.get(figure, 0) <= 0:
             cause = f"{program} is {beat.phase} and has no {figure} yet"
             raise NotReady(cause, beat.note, "make status")

@@ -32,7 +32,7 @@ from infra.lab.own_access import change_of_security, keep_own_access
 from infra.lab.prerequisites import check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
-from infra.lab.store import check_store
+from infra.lab.store import check_store, require_ledgers_kept
 from infra.operations.producer import scenario_of
 from infra.operations.stream import shown_group
 from infra.operations.topic import check_topic, wanted_topics
@@ -103,6 +103,8 @@ def check_start(settings: LabSettings) -> None:
     if busy(paths):
         return
     state = read_state(paths)
+    if state is not None:
+        require_ledgers_kept(paths, state, settings)
     check_store(paths, settings, state.cluster_id if state else "")
     check_checkpoint(paths, settings)
     if state is not None:

@@ -32,6 +32,7 @@ from trending.stream.cluster.python import require_python
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
+    from trending.programs.heartbeat import Heartbeat
     from trending.serving.epochs import Epoch
     from trending.settings import StreamSettings
 
@@ -124,10 +125,24 @@ def _count_to_the_end(lab: Lab, epoch: Epoch) -> None:
         raise ConfigurationConflict(error.cause, error.evidence, way) from error
 
 
+def stream_ladder(lab: Lab) -> list[Rung]:
+    """Return the rungs of the job: it has finished a batch, or has found nothing new.
+
+    A new checkpoint always begins with a batch. A job that goes on from an old one runs none before there are records, which a
+    scenario that is over, or waits for its first window, does not send.
+    """
+    return beating(lab, STREAM, "batches", _idle)
+
+
+def _idle(beat: Heartbeat) -> str:
+    nothing_new = beat.figures.get("read_until") and not beat.figures.get("batches")
+    return "idle: everything in the log is counted" if nothing_new else ""
+
+
 def wait_for_stream(stack: str) -> dict[str, str]:
-    """Wait until the query has finished its first batch."""
+    """Wait until the query has finished its first batch, or has found that there is nothing new."""
     lab = open_lab(stack)
-    rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *beating(lab, STREAM, "batches")]
+    rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *stream_ladder(lab)]
     try:
         return climb(rungs, READY_SECONDS, SystemClock(), say)
     except ServiceDied as error:
@@ -153,7 +168,7 @@ def _require_no_refusal(lab: Lab) -> str:
         return "tasks run in the driver"
     deaths = read_budget(lab.paths.budget).get(STREAM, Deaths())
     beat = read_heartbeat(lab.paths.heartbeat(STREAM))
-    if deaths.at and not (beat and beat.figures.get("batches")):
+    if deaths.at and not (beat and (beat.figures.get("batches") or _idle(beat))):
         cause = f"the job does not run on {lab.settings.stream.spark_master}"
         evidence = tail(lab.paths.output_file(STREAM, "err"), EVIDENCE_LINES)
         raise ServiceDied(cause, evidence, f"make logs SERVICE={STREAM}")

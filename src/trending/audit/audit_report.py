@@ -160,7 +160,7 @@ class AuditReport:
     too_many_open: int = 0
     over_closing: int = 0
     producers: tuple[ProducersPart, ...] = ()
-    """What each has acknowledged, where there are others than the lab's own; else empty."""
+    """What each has acknowledged. Nothing is told of it where there are no others than the lab's own."""
 
     @property
     def stands_still(self) -> bool:
@@ -207,7 +207,8 @@ class AuditReport:
         lines += self._lines_of_letters()
         lines += self._lines_of_the_unverified()
         lines += self._lines_of_faults(zone)
-        lines += [each.line(zone) for each in self.producers]
+        if any(each.name for each in self.producers):
+            lines += [each.line(zone) for each in self.producers]
         lines.append(
             f"audit: acknowledged {self.acknowledged}, in log {self.in_log}, counted {self.counted}, "
             f"lost {self.lost}, duplicated {self.duplicated}"
@@ -289,7 +290,7 @@ class AuditReport:
 
 
 def _joined(ours: tuple[ProducersPart, ...], theirs: tuple[ProducersPart, ...]) -> tuple[ProducersPart, ...]:
-    """Return the parts of the same producers added up; where a topic had the lab's own alone, nothing is told of that one."""
+    """Return the parts of the same producers added up."""
     found = {each.name: each for each in ours}
     for each in theirs:
         found[each.name] = found[each.name].plus(each) if each.name in found else each

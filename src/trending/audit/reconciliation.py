@@ -173,9 +173,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
 def _by_producer(
     ledger: Ledger, acknowledged: Mapping[str, SequenceRanges], log: Recount, seen_at: float
 ) -> tuple[ProducersPart, ...]:
-    """Return what the audit has of each producer, where there are others than the lab's own: a part of the sums each."""
-    if not ledger.producers:
-        return ()
+    """Return what the audit has of each producer, a part of the sums each; the lab's own is always among them."""
     promised: Counter[str] = Counter(dict.fromkeys({"", *ledger.producers.values()}, 0))
     unknown: Counter[str] = Counter()
     for run, ids in acknowledged.items():

@@ -37,11 +37,12 @@ _SHUT_OFF = {
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedColumn)
 
 
-def open_postgresql(place: PostgresPlace, *, reads_only: bool = False) -> Engine:
+def open_postgresql(place: PostgresPlace, *, reads_only: bool = False, gone: tuple[str, str] | None = None) -> Engine:
     """Return an engine whose connections see the stack's schema and no other; nothing is connected yet.
 
     A missing right and a table that is gone raise ConfigurationConflict, or OperationalError for who ``reads_only``, as a missing
-    file does. A pooled connection is tried before it is used: the server may have been restarted since.
+    file does. ``gone`` is cause and next command for a table that is gone, where it is none of the store's. A pooled connection
+    is tried before it is used: the server may have been restarted since.
     """
     url = make_url(place.url)
     parameters = {
@@ -67,8 +68,8 @@ def open_postgresql(place: PostgresPlace, *, reads_only: bool = False) -> Engine
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             raise right_missing(place, str(error)) from error
         if isinstance(error, _GONE):
-            cause = f"the serving store {place} was deleted or replaced while it was in use"
-            raise ConfigurationConflict(cause, _first_line(error), REBUILD) from error
+            cause, way = gone or (f"the serving store {place} was deleted or replaced while it was in use", REBUILD)
+            raise ConfigurationConflict(cause, _first_line(error), way) from error
 
     return engine
 

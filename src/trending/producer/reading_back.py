@@ -84,17 +84,24 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
 
 
 def read_arrived(
-    spec: ProducerSpec, lives: Sequence[str], monotonic: Callable[[], float], goes_on: Callable[[], bool], life: str
+    spec: ProducerSpec,
+    lives: Sequence[str],
+    monotonic: Callable[[], float],
+    goes_on: Callable[[], bool],
+    life: str,
+    read_to: dict[int, int] | None = None,
 ) -> int:
     """Book the tweets of the last of the ``lives`` that are in the log and have no acknowledgement; returns their number.
 
-    ``life`` is the run of the one that asks, as for ``book_arrived``.
+    ``life`` is the run of the one that asks, as for ``book_arrived``. ``read_to`` is partition → offset from which the next look
+    goes on: it is kept up to date, so that what others have sent is read once, however many looks it takes.
     Raises NotReady or KafkaException where it could not read to the log's end; what it has found by then is booked.
     """
     run = lives[0]
     # Only a scenario sends what is no tweet, and means it.
     kinds = {Kind.TWEET, Kind.UNTAGGED, Kind.REJECT} if _plays(spec, run) else {Kind.TWEET}
     booked: set[int] = set()
+    read_to = {} if read_to is None else read_to
     deadline = monotonic() + READING_SECONDS
 
     def require_time() -> None:
@@ -105,8 +112,9 @@ def read_arrived(
     with closing(LedgerWriter(spec.ledger, run, spec.topic_id, life)) as ledger:
         log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
         proven = _proven(spec, lives, log)
-        starts = {part: max(first, proven[part].end) for part, (first, _end) in log.items()}
+        starts = {part: max(first, proven[part].end, read_to.get(part, 0)) for part, (first, _end) in log.items()}
         for record in read_log(spec.connection, spec.topic, starts, ends_of(log), require_time):
+            read_to[record.partition] = record.offset + 1
             identity = identity_of(record.key, record.headers)
             if identity is None or identity[0] != run:
                 continue

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trending.settings import Spelling
 from trending.simulator.draws import BLOCK
 from trending.simulator.mischief import CORRUPTIONS, Fate
 from trending.tweets.rule import Reason
+from trending.tweets.spelling import folded
+from trending.tweets.wire_format import MAX_HASHTAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from trending.simulator.draws import Integers
     from trending.simulator.records import Block, Records
 
+_SEEN_LATER = [-1, *(place for place, each in enumerate(CORRUPTIONS) if each.reason is Reason.NO_TIMESTAMP)]
+"""Of a hashtag that is too long the rule says that first: before a missing timestamp, or where nothing else is wrong."""
 _REFUSED = {Fate.LATE: Reason.LATE, Fate.FUTURE: Reason.FUTURE}
 
 
@@ -50,17 +55,24 @@ class Truth:
         return found
 
 
-def intended(records: Records, numbers: range, begins: Callable[[Integers], Integers], window_seconds: int) -> Truth:
-    """Return the truth about consecutive records.
+def intended(
+    records: Records,
+    numbers: range,
+    begins: Callable[[Integers], Integers],
+    window_seconds: int,
+    spelling: Spelling = Spelling.EXACT,
+) -> Truth:
+    """Return the truth about consecutive records, in windows of this length and with hashtags in this spelling.
 
     ``begins`` gives the scenario's start for each of some records' numbers, in milliseconds since the epoch, with what it was
     shifted by.
     """
     found = Truth()
+    names = [folded(name) for name in records.names] if spelling is Spelling.FOLDED else records.names
     for number in range(numbers.start // BLOCK, -(-numbers.stop // BLOCK)):
         block = records.block(number)
         start = max(numbers.start - block.first, 0)
-        found.add(_of_block(records.names, block, slice(start, min(numbers.stop - block.first, BLOCK)), begins, window_seconds))
+        found.add(_of_block(names, block, slice(start, min(numbers.stop - block.first, BLOCK)), begins, window_seconds))
     return found
 
 
@@ -68,11 +80,14 @@ def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Int
     found = Truth()
     fates, hashtags = block.fates[part], block.hashtags[part]
     corruptions = block.corruptions[part]
-    for corruption in corruptions[corruptions >= 0].tolist():
+    lengths = np.array([*map(len, names), 0])[hashtags]  # a number of -1, for none, is the last place
+    long = (lengths > MAX_HASHTAG) & np.isin(corruptions, _SEEN_LATER)
+    found.rejected[Reason.LONG_HASHTAG] += int(np.count_nonzero(long))
+    for corruption in corruptions[(corruptions >= 0) & ~long].tolist():
         found.rejected[CORRUPTIONS[corruption].reason] += 1
-    tagged = (corruptions < 0) & (hashtags >= 0)
+    tagged = (corruptions < 0) & (lengths > 0) & ~long
     # An untagged record is neither late nor future: it is counted where it arrives.
-    found.untagged = int(np.count_nonzero((corruptions < 0) & (hashtags < 0)))
+    found.untagged = int(np.count_nonzero((corruptions < 0) & (lengths == 0)))
     refused = np.zeros(len(fates), np.bool_)
     for fate, reason in _REFUSED.items():
         such = tagged & (fates == fate)
@@ -83,6 +98,7 @@ def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Int
     open_ones = fates == Fate.BORDERLINE
     for counts, chosen in ((found.tweets, tagged & ~refused & ~open_ones), (found.borderline, tagged & open_ones)):
         counted = Counter(zip(windows[chosen].tolist(), hashtags[chosen].tolist(), strict=True))
-        counts.update({(window, names[hashtag]): number for (window, hashtag), number in counted.items()})
+        for (window, hashtag), number in counted.items():
+            counts[window, names[hashtag]] += number
     found.rejected = +found.rejected
     return found

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from infra.host.paths import StackPaths
 from infra.host.secret_references import read_secret
-from infra.lab.store import check_store, place_of, store_exists
-from trending.errors import InvalidInput
+from infra.lab import store
+from infra.lab.store import check_store, place_of, require_ledgers_kept, store_exists
+from infra.stack.state import StackState, Wanted
+from trending.errors import ConfigurationConflict, InvalidInput, LabError
 from trending.postgresql.place import PASSWORD_VARIABLE, PostgresPlace
-from trending.settings import LabSettings, ServingSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from trending.producer.places import shared
+from trending.settings import LabSettings, RuntimeKind, ServingSettings
 
 SECRET = "päss word"  # noqa: S105 - what must not be shown
 URL = "postgresql+psycopg://lab@localhost/counts"
@@ -40,6 +40,58 @@ def test_the_password_is_in_nothing_that_is_written(tmp_path: Path) -> None:
     assert place.owner.endswith(", cluster cluster-1")
     assert place_of(StackPaths(tmp_path, "my-lab"), settings, "").owner == place.owner.removesuffix(", cluster cluster-1")
     assert not any(SECRET in text for text in (repr(place), str(place), place.model_dump_json(), settings.model_dump_json()))
+
+
+@pytest.fixture
+def ledgers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Database → the producers elsewhere that have ledgers there; one that is not here does not answer."""
+    found: dict[str, list[str]] = {}
+
+    def producers_of(place: PostgresPlace) -> list[str]:
+        if place.url not in found:
+            cause = f"{place} cannot be used"
+            raise LabError(cause)
+        return found[place.url]
+
+    monkeypatch.setattr(shared, "producers_of", producers_of)
+    return found
+
+
+def moved(before: str, after: str) -> None:
+    earlier = StackState(wanted=Wanted.UP, runtime=RuntimeKind.EMBEDDED, cluster_id="c", settings=at(before))
+    require_ledgers_kept(StackPaths(Path("/nowhere"), "lab"), earlier, at(after))
+
+
+def at(url: str) -> LabSettings:
+    return LabSettings(serving=ServingSettings(store_url=url) if url else ServingSettings())
+
+
+@pytest.mark.parametrize("after", ["", f"{URL}2"])
+def test_a_database_with_ledgers_of_producers_elsewhere_is_not_left(ledgers: dict[str, list[str]], after: str) -> None:
+    """An audit would take what they have sent for records that nobody has announced, and fail from then on."""
+    ledgers[URL], ledgers[f"{URL}2"] = ["laptop", "rack"], ["rack"]
+    with pytest.raises(ConfigurationConflict, match="the ledgers of") as caught:
+        moved(URL, after)
+    assert "laptop" in caught.value.cause
+    assert ("rack" in caught.value.cause) == (not after)
+    assert f"STORE_URL={URL}" in caught.value.next_command
+
+
+def test_a_database_is_left_that_has_no_ledgers_or_whose_ledgers_have_moved(
+    ledgers: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(store, "say", said.append)
+    ledgers[URL] = []
+    moved(URL, "")
+    moved(URL, URL)
+    moved("", URL)
+    ledgers[URL] = ledgers[f"{URL}2"] = ["laptop"]
+    moved(URL, f"{URL}2")
+    assert said == []
+    del ledgers[URL]
+    moved(URL, "")
+    assert "could not be seen" in said[-1], "a server that is gone for good keeps no stack from going on"
 
 
 def test_a_program_has_the_password_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:

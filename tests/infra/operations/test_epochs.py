@@ -329,3 +329,22 @@ def test_checkpoints_elsewhere_are_set_aside_too(lab: Lab, tmp_path: Path) -> No
     stream.rebuild_stream("lab")
     assert [ASIDE in path.name for path in place.parent.iterdir()] == [True]
     assert opened(open_lab("lab")).starts == {0: 7}
+
+
+def test_a_checkpoint_that_a_rebuild_did_not_see_is_not_taken_for_a_new_one(lab: Lab, tmp_path: Path) -> None:
+    def submit(checkpoint: str) -> None:
+        state = open_lab("lab").state
+        changed = state.settings.model_copy(update={"places": PlaceSettings(checkpoint=checkpoint)})
+        write_state(lab.paths, state.model_copy(update={"settings": changed, "wanted": Wanted.UP}))
+        stream.submit_stream("lab")
+
+    elsewhere = f"file://{tmp_path}"
+    submit(elsewhere)
+    place = checkpoint_path(open_lab("lab"))
+    place.mkdir(parents=True)
+    submit("")
+    stream.rebuild_stream("lab")
+    assert place.exists()
+    submit(elsewhere)
+    again = checkpoint_path(open_lab("lab"))
+    assert (again.parent, again.name) == (place.parent, f"{place.name}-1"), "Spark would go on from batches that are forgotten"

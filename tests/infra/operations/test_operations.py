@@ -12,6 +12,7 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
+from infra.health.examination import LADDERS
 from infra.lab.assembly import open_lab
 from infra.operations import audit, producer, stream, topic
 from infra.operations import program_ladder as heartbeat
@@ -76,6 +77,17 @@ def test_the_ladder_of_a_program_ends_at_its_figure(beating: Lab) -> None:
     rungs = heartbeat.beating(beating, "producer", "acknowledged")
     assert [rung.name for rung in rungs] == ["running", "heartbeat", "acknowledged"]
     assert [rung.check() for rung in rungs] == [f"RUNNING, pid {os.getpid()}", "working", "acknowledged 7"]
+
+
+def test_a_job_that_has_started_again_and_finds_nothing_new_is_ready(beating: Lab) -> None:
+    """As when a scenario is over, or waits for its first window: Spark runs no batch without records, and is idle."""
+    stream.submit_stream("lab")
+    beat(beating, "stream", phase="running", figures={"offset.0": 7.0})
+    with pytest.raises(NotReady, match="stream is running and has no batches yet"):
+        stream.stream_ladder(beating)[-1].check()
+    beat(beating, "stream", phase="running", figures={"offset.0": 7.0, "read_until": time.time()})
+    assert stream.stream_ladder(beating)[-1].check() == "idle: everything in the log is counted"
+    assert LADDERS["stream"](beating)[-1].check() == "idle: everything in the log is counted"
 
 
 def test_waiting_for_a_program_that_has_died_fails_at_once(beating: Lab, world: World) -> None:
@@ -233,6 +245,18 @@ def test_an_audit_needs_a_range() -> None:
     make()
     with pytest.raises(AuditFailed, match="nothing was ever submitted"):
         audit.audit_log("lab", {0: 7})
+
+
+@pytest.mark.usefixtures("world")
+def test_while_producers_elsewhere_send_what_is_young_is_in_flight_for_a_report_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not stopped, so the log grows behind what the stream has counted: that proves no standstill."""
+    lab = make()
+    longest: list[float] = []
+    monkeypatch.setattr(audit, "examine", lambda _lab, seconds, **_range: longest.append(seconds))
+    audit.examine_log(lab)
+    monkeypatch.setattr(audit, "other_producers", lambda _lab: ["laptop"])
+    audit.examine_log(lab)
+    assert longest == [0.0, lab.settings.stream.trigger_seconds + audit.STANDING_SECONDS]
 
 
 @pytest.mark.row(34)

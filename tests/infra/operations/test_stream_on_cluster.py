@@ -118,8 +118,9 @@ def test_a_death_after_the_first_batch_is_the_supervisors_to_heal(master: str) -
     lab = switch(make(), master)
     stream.submit_stream("lab")
     died(lab)
-    beat(lab, "stream", figures={"batches": 3.0})
-    assert stream.wait_for_stream("lab")["cluster"] == master
+    for figures in ({"batches": 3.0}, {"read_until": 1.0}):
+        beat(lab, "stream", figures=figures)
+        assert stream.wait_for_stream("lab")["cluster"] == master
 
 
 @pytest.mark.usefixtures("world")

@@ -197,6 +197,13 @@ def test_with_several_producers_each_has_a_line_and_the_headline_is_their_sum(la
         ("laptop", 4, 0),
         ("rack", 2, 2),
     ]
+    lab.producers = {}
+    alone = lab.audit()
+    assert [(each.name, each.acknowledged) for each in alone.joined(report).producers] == [
+        ("", alone.acknowledged + 30),
+        ("laptop", 2),
+        ("rack", 1),
+    ], "the lines add up to the headline where another topic had the lab's own producer alone"
 
 
 def test_an_id_that_was_never_attempted_is_a_fault(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trending.audit.recounting.second_reading import read_again
-from trending.settings import Rule, WindowTime
+from trending.settings import Rule, Spelling, WindowTime
 from trending.simulator.draws import BLOCK
 from trending.simulator.loading import load_scenario, ready_scenarios
 from trending.simulator.mischief import CORRUPTIONS, Fate
@@ -127,6 +127,25 @@ def test_the_truth_is_what_an_independent_reading_says_of_the_bytes(seed: int, d
     assert doubtful + in_window.total() == truth.borderline.total() > 0
     assert found.rejected - Counter({Reason.LATE: doubtful}) == truth.rejected
     assert set(truth.rejected) == {Reason.LATE, Reason.FUTURE, *(each.reason for each in CORRUPTIONS)}
+
+
+def test_the_truth_of_folded_spellings_is_what_such_a_stack_counts() -> None:
+    """With hashtags that are one, one that folding leaves nothing of, and one that it makes too long."""
+    named = {"#IA": 2, "#ia": 1, " #Ia ": 1, "  ": 1, "ß" * 200: 1}
+    played = scenario(**{**MIXED, "hashtags": {"named": named}, "mischief": {"corrupt": 0.3, "future": 0.1}})
+    numbers = range(3 * BLOCK)
+    truth = intended(Records(played), numbers, lambda found: np.full(len(found), BEGIN), 60, Spelling.FOLDED)
+    found = Truth()
+    for value, _label, due in sent(played, numbers):
+        verdict = classify(value, due / 1000, Rule(WindowTime.EVENT, 60, Spelling.FOLDED))
+        if verdict.kind is Kind.REJECT:
+            found.rejected[verdict.label] += 1
+        elif verdict.kind is Kind.UNTAGGED:
+            found.untagged += 1
+        else:
+            found.tweets[int(verdict.time // 60) * 60, verdict.label] += 1
+    assert found == truth
+    assert set(truth.hashtags()) == {"#ia", "#gol"}
 
 
 def test_shares_are_what_the_scenario_says() -> None:

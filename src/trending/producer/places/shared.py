@@ -27,7 +27,7 @@ from trending.producer.places.tables import FORM, SHARED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from trending.postgresql.place import PostgresPlace
 
@@ -55,9 +55,14 @@ _CLAIM = (
 )
 _HOLDER = f"SELECT life, host, {_NOW} - seen_at FROM producers WHERE producer = ?"  # noqa: S608
 _AT_WORK = f"SELECT producer FROM producers WHERE NOT ended AND seen_at >= {_NOW} - {SILENT_SECONDS} ORDER BY producer"  # noqa: S608
+_PRODUCERS = "SELECT DISTINCT producer FROM runs ORDER BY producer"
 _WRITES = f"UPDATE producers SET seen_at = {_NOW}, written = ? WHERE producer = ? AND life = ?"  # noqa: S608
 _WRITTEN = "SELECT written FROM producers WHERE producer = ? AND life = ?"
 _END = f"UPDATE producers SET seen_at = {_NOW}, ended = true WHERE producer = ? AND life = ?"  # noqa: S608
+
+
+def _open(place: PostgresPlace) -> Engine:
+    return open_postgresql(place, gone=(f"the ledgers in {place} were deleted while they were in use", _MAKE))
 
 
 class SharedLedger:
@@ -71,7 +76,7 @@ class SharedLedger:
             if not ledger_owner(connection, place.place, FORM):
                 cause = f"there are no ledgers in {place.place}"
                 raise NotReady(cause, "the stack makes them when it starts", _MAKE)
-        self.engine = open_postgresql(place.place)
+        self.engine = _open(place.place)
 
     def claim(self, life: str) -> None:
         """Have the producer's name for a life; raises ConfigurationConflict where another one has it and is at work."""
@@ -162,7 +167,7 @@ def reading(ledger: PostgresLedger) -> Iterator[Connection | None]:
     if not there:
         yield None
         return
-    engine = open_postgresql(ledger.place)
+    engine = _open(ledger.place)
     try:
         with as_of_one_moment(engine) as connection:
             yield connection
@@ -208,6 +213,12 @@ def at_work(place: PostgresPlace) -> list[str]:
     """Return the names of the producers that write ledgers in a stack's schema at this moment."""
     with reading(PostgresLedger(place=place, producer="")) as connection:
         return [] if connection is None else list(run_sql(connection, _AT_WORK, ()).scalars())
+
+
+def producers_of(place: PostgresPlace) -> list[str]:
+    """Return the names of the producers that have ledgers in a stack's schema; raises LabError."""
+    with reading(PostgresLedger(place=place, producer="")) as connection:
+        return [] if connection is None else list(run_sql(connection, _PRODUCERS, ()).scalars())
 
 
 def make_ledgers(place: PostgresPlace) -> None:

@@ -80,10 +80,12 @@ class Play:
         if not self.resumed:
             book_arrived(self._spec, self._monotonic, goes_on, self.run)
             return True
-        looks = 0
+        if self._finished:  # all of it is acknowledged
+            return True
+        looks, read_to = 0, dict[int, int]()
         while looks < 2:  # noqa: PLR2004 - at once, and when the last life's requests are through
             try:
-                read_arrived(self._spec, lives_of(self._spec), self._monotonic, goes_on, self.run)
+                read_arrived(self._spec, lives_of(self._spec), self._monotonic, goes_on, self.run, read_to)
                 looks += 1
             except (NotReady, KafkaException) as error:
                 logger.warning("what became of run %s is not known yet: %s", self.run, error)

@@ -22,7 +22,7 @@ from trending.producer.known import Known, KnownRun
 from trending.producer.ledger import Ledger, read_ledger, read_ledgers
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.places import shared
-from trending.producer.places.shared import make_ledgers
+from trending.producer.places.shared import make_ledgers, producers_of
 from trending.serving.store import Store
 
 if TYPE_CHECKING:
@@ -100,8 +100,21 @@ def test_the_ledgers_of_three_producers_are_one_sum(place: PostgresPlace, tmp_pa
     assert whole.acknowledged == 4 * read_ledger(path).acknowledged == 40
     assert len(acknowledged_ids(whole, {})) == 40
     assert whole.producers == {"a1": "laptop", "a2": "laptop", "b1": "rack"}
+    assert producers_of(place) == ["laptop", "rack"]
     assert all(beat.ended for beat in whole.beats.values())
     assert (whole.failed, whole.reserved) == (4, dict.fromkeys(("own", "a1", "a2", "b1"), 100))
+
+
+def test_a_stack_that_is_taken_down_with_its_data_ends_its_producers_with_one_error(place: PostgresPlace) -> None:
+    writer = LedgerWriter(ledger_of(place, "laptop"), "run", "topic-1")
+    writer.reserve(50)
+    schema.delete_schema(place)
+    with pytest.raises(ConfigurationConflict, match="were deleted while they were in use") as caught:
+        writer.reserve(100)
+    assert caught.value.cause.startswith(f"the ledgers in {place} ")
+    assert caught.value.next_command == shared._MAKE
+    with pytest.raises(ConfigurationConflict, match="the ledgers in "):
+        writer.close()
 
 
 def test_a_producer_prunes_its_own_runs_alone(place: PostgresPlace) -> None:

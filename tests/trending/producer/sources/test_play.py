@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.kafka import MIDNIGHT
 from fakes.trending.scenarios import scenario
 
-from trending.producer import ledger_writer
+from trending.kafka.log_reader import read_log
+from trending.producer import ledger_writer, reading_back
 from trending.producer.ledger import read_ledger
 from trending.producer.places.opened import OpenedLedger, opened
 from trending.producer.program import main
@@ -29,10 +30,12 @@ from trending.tweets.record_id import parse_record_key
 from trending.tweets.rule import Kind, classify, minute_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fakes.trending.kafka import FakeKafka
 
+    from trending.kafka.log_reader import Record
     from trending.programs.heartbeat import Heartbeat
     from trending.simulator.scenario import Scenario
 
@@ -236,6 +239,31 @@ def test_nothing_is_sent_while_it_is_not_known_what_has_arrived(stage: Stage) ->
     stage.kafka.silent.clear()
 
 
+def test_what_others_have_sent_meanwhile_keeps_no_scenario_from_going_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading past it takes longer than one look may: each look goes on where the one before had to end."""
+    played = scenario(**NOW)
+    run = stage.live(played, 10).note
+    sent = len(stage.numbers())
+    others = int(2.5 * reading_back.READING_SECONDS)
+    for _each in range(others):
+        stage.kafka.append("tweets", b"of others")
+    read: list[int] = []
+
+    def slowly(*question: Any) -> Iterator[Record]:
+        for record in read_log(*question):
+            question[-1]()
+            stage.kafka.clock.advance(1)
+            read.append(record.offset)
+            yield record
+
+    monkeypatch.setattr(reading_back, "read_log", slowly)
+    beat = stage.live(played, 60)
+    assert len(read) == others
+    assert (beat.note, beat.figures["sent"] > 100) == (run, True)
+    ledger = read_ledger(stage.directory / "ledger.sqlite")
+    assert len(acknowledged_ids(ledger, {})) == sent + beat.figures["acknowledged"]
+
+
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_a_pause_shifts_what_comes_after_it_and_nothing_else(stage: Stage, partitions: int) -> None:
     stage.kafka.create("tweets", partitions)
@@ -284,6 +312,12 @@ def test_a_scenario_that_is_over_stays_over(stage: Stage) -> None:
     assert stage.live(played, 20).figures["sent"] == 0
     assert stage.phases == [FINISHED, FINISHED]
     assert stage.numbers() == list(range(50))
+    stage.kafka.silent.add(("tweets", 0))
+    stage.kafka.append("tweets", b"of others")
+    stage.at(5, lambda: stage.phases.append(stage_phase(stage)))
+    stage.live(played, 10)
+    assert stage.phases[-1] == FINISHED, "all of it is acknowledged: there is nothing to read back"
+    stage.kafka.silent.clear()
 
 
 def test_another_seed_is_another_run_and_begins_anew(stage: Stage) -> None:
