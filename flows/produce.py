@@ -32,7 +32,7 @@ def produce(settings: ProduceForm) -> Produced:
 
 
 def beats_left(producer: str) -> Callable[[Produced, float], None]:
-    """Return who leaves the producer's figures with the run: as progress while it sends, as a table once it is over."""
+    """Return a function that leaves the producer's figures with the run: as progress while it sends, as a table at the end."""
     made: list[UUID] = []
 
     def leave(done: Produced, percent: float) -> None:

@@ -40,7 +40,7 @@ TELL_SECONDS = 5.0
 
 
 class Produced(BaseModel):
-    """What a producer has done: of the last ``unknown`` tweets nobody had told what became of them when it ended."""
+    """What a producer has done; ``unknown`` tweets had neither been acknowledged nor given up when it ended."""
 
     run: str = ""
     phase: str = "starting"
@@ -63,8 +63,8 @@ class Produced(BaseModel):
 class _Life:
     """The program at work in a thread of its own.
 
-    Its end is an event, and nobody joins the thread before: of a join that a signal interrupts, Python 3.11 takes the thread for
-    ended.
+    Its end is an event, and the thread is joined only then: after a join that a signal interrupts, Python 3.11 takes a running
+    thread for ended.
     """
 
     def __init__(self, program: Program, spec: ProducerSpec) -> None:
