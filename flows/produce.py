@@ -14,7 +14,7 @@ from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.forms.parameters import ProduceForm
 from infra.forms.terminal import run_command
-from infra.producers.elsewhere import Produced, produce_elsewhere
+from infra.producers.elsewhere import Produced, check_produce, produce_elsewhere
 from tasks.lab_task import report_to_prefect
 from trending.producer.program import main as send
 
@@ -32,7 +32,7 @@ def produce(settings: ProduceForm) -> Produced:
 
 
 def beats_left(producer: str) -> Callable[[Produced, float], None]:
-    """Return who leaves the producer's figures with the run: as progress while it sends, as a table once it is over."""
+    """Return a function that leaves the producer's figures with the run: as progress while it sends, as a table at the end."""
     made: list[UUID] = []
 
     def leave(done: Produced, percent: float) -> None:
@@ -56,6 +56,7 @@ def to_markdown(producer: str, done: Produced) -> str:
 
 def main(settings: ProduceForm) -> None:
     """Run the flow from a terminal."""
+    check_produce(settings)
     with_server(lambda: produce(settings))
 
 

@@ -178,6 +178,25 @@ def stacks_elsewhere(home: Path) -> list[str]:
     ]
 
 
+def kept_elsewhere(home: Path) -> list[str]:
+    """Return what stacks have made outside of the home, a line a stack: after the deletion no command knows of it."""
+    lines = []
+    for paths in StackPaths.all(home):
+        try:
+            state = json.loads(paths.state.read_bytes())
+            url = state.get("settings", {}).get("serving", {}).get("store_url", "")
+            things = [
+                *state.get("checkpoints_made", ()),
+                *(f"the topic {topic}" for topic in state.get("topics_made", {})),
+                *([f"a schema in {url}"] if url.startswith("postgresql") else ()),
+            ]
+        except (OSError, ValueError, AttributeError):
+            continue
+        if things:
+            lines.append(f"this stays of the stack {paths.name}, to be deleted by hand: {', '.join(things)}")
+    return lines
+
+
 def refusal(home: Path, venv: Path) -> list[str]:
     """Return why nothing may be deleted now, as lines; empty if it may. What could not be seen, and what stays, is printed."""
     running = [f"pid {each.pid}: {' '.join(each.command)[:100]}" for each in running_processes(home, venv)]
@@ -242,6 +261,7 @@ def main() -> None:
             " not be asked, start it; if it is gone for good, delete the state file that is named\n"
         )
         sys.exit(1)
+    sys.stdout.writelines(f"{line}\n" for line in kept_elsewhere(home))
 
 
 if __name__ == "__main__":

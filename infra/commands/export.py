@@ -54,7 +54,7 @@ def _target(settings: ExportForm, recorded: ObjectStoreSettings) -> Path | Objec
     if not settings.to.startswith(S3A):
         return Path(os.path.expanduser(settings.to)).absolute()  # noqa: PTH111 - Path's fails without a home
     if not is_object_address(settings.to):
-        cause = f"{settings.to} is no address in an object store"
+        cause = "TO is no address in an object store"
         raise InvalidInput(cause, "nothing was written", f"make export TO={OBJECTS}")
     store = settings.objects if settings.objects.s3_user else recorded
     if not (store.s3_user and store.s3_secret):

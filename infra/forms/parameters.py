@@ -73,12 +73,12 @@ class ProduceForm(NamedStack):
     # A password in the place of its reference is not quoted.
     model_config = ConfigDict(hide_input_in_errors=True)
     producer_name: str = Field(
-        "elsewhere", pattern=_NAME, description="Name of this producer: its runs of the ledger have it, one at a time."
+        "elsewhere", pattern=_NAME, description="Name of this producer in the ledger. Only one producer at a time can have it."
     )
     produce_seconds: float = Field(
         0.0, ge=0, le=31_536_000, description="Seconds to send; 0 means until the tweets are sent, or the run is cancelled."
     )
-    produce_tweets: int = Field(0, ge=0, le=1_000_000_000_000, description="Tweets to send; 0 means that there is no bound.")
+    produce_tweets: int = Field(0, ge=0, le=1_000_000_000_000, description="Tweets to send; 0 means no limit.")
     topic: str = Field(
         "tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets; the stack has made it."
     )

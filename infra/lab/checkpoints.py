@@ -104,16 +104,16 @@ def note_checkpoint(lab: Lab) -> None:
 
 def require_deletable_checkpoints(lab: Lab) -> None:
     """Raise LabError where checkpoints elsewhere could not be deleted now, or lie behind a link: nothing was touched then."""
-    for root in _places(lab):
-        if isinstance(root, ObjectPlace):
+    for made in lab.state.checkpoints_made:
+        if is_object_address(made):
             try:
-                root.is_dir()
+                object_place(made, lab.settings.places).is_dir()
             except LabError as error:
-                cause = f"the checkpoints of {lab.paths.name} in {root} cannot be deleted: nothing was touched"
+                cause = f"the checkpoints of {lab.paths.name} in {made} cannot be deleted: nothing was touched"
                 keeps = f"make down NAME={lab.paths.name} keeps them"
                 raise type(error)(cause, f"{error.cause}; {error.evidence}", f"{error.next_command}; {keeps}") from error
-        elif root.is_symlink():
-            raise _not_ours(root)
+        elif Path(made).is_symlink():
+            raise _not_ours(Path(made))
 
 
 def delete_checkpoints(lab: Lab) -> None:

@@ -20,6 +20,7 @@ from infra.lab.store import store_place
 from trending.errors import InvalidInput, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.postgresql.place import PostgresLedger, PostgresPlace
+from trending.producer.sources.choice import require_no_scenario
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.simulator.generator import load_catalogue
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from infra.forms.parameters import ProduceForm
+    from infra.lab.assembly import Lab
     from trending.kafka.connection import KafkaConnection
 
     Program = Callable[[ProducerSpec, threading.Event], None]
@@ -40,7 +42,7 @@ TELL_SECONDS = 5.0
 
 
 class Produced(BaseModel):
-    """What a producer has done: of the last ``unknown`` tweets nobody had told what became of them when it ended."""
+    """What a producer has done; ``unknown`` tweets had neither been acknowledged nor given up when it ended."""
 
     run: str = ""
     phase: str = "starting"
@@ -63,8 +65,8 @@ class Produced(BaseModel):
 class _Life:
     """The program at work in a thread of its own.
 
-    Its end is an event, and nobody joins the thread before: of a join that a signal interrupts, Python 3.11 takes the thread for
-    ended.
+    Its end is an event, and the thread is joined only then: after a join that a signal interrupts, Python 3.11 takes a running
+    thread for ended.
     """
 
     def __init__(self, program: Program, spec: ProducerSpec) -> None:
@@ -105,6 +107,14 @@ class _Spec(ProducerSpec):
     def connection(self) -> KafkaConnection:
         """How the producer reaches Kafka."""
         return self._into
+
+
+def check_produce(settings: ProduceForm) -> None:
+    """Raise LabError for what can be seen to be wrong without asking Kafka or the database."""
+    require_no_scenario(settings.producer_name, settings.producer.scenario)
+    load_catalogue(settings.producer.catalogue)
+    if not settings.access.bootstrap:
+        _own_place(settings.name)
 
 
 def produce_elsewhere(
@@ -162,7 +172,7 @@ def _spec_of(settings: ProduceForm, load_block: Callable[[str], SecretStr], hear
     """Return the producer's specification; raises LabError with what is missing: nothing was sent then."""
     from trending.producer.places.shared import require_usable  # noqa: PLC0415 - libpq, 0.1 s that every command would wait for
 
-    load_catalogue(settings.producer.catalogue)
+    check_produce(settings)
     target = _target_of(settings, load_block)
     cluster_id = Entry(target.connection).view().cluster_id
     identity = topic_id(target.connection, target.topic)
@@ -193,9 +203,15 @@ def _target_of(settings: ProduceForm, load_block: Callable[[str], SecretStr]) ->
         given = read_secret("STORE_SECRET", settings.serving.store_secret, load_block)
         place = PostgresPlace(url=settings.serving.store_url, stack=settings.name, owner="", given=given)
         return _Target(connection_of(settings.access, load_block), settings.topic, place)
-    lab = open_lab(settings.name)
+    lab, place = _own_place(settings.name)
+    return _Target(lab.stack.connection, lab.settings.stack.topic, place)
+
+
+def _own_place(stack: str) -> tuple[Lab, PostgresPlace]:
+    """Return a stack of this checkout, and where its ledgers are; raises InvalidInput where it has no database."""
+    lab = open_lab(stack)
     own = store_place(lab)
     if not isinstance(own, PostgresPlace):
-        cause = f"the stack {settings.name} keeps its counts in a file, where no other producer can have a ledger"
+        cause = f"the stack {stack} keeps its counts in a file, where no other producer can have a ledger"
         raise InvalidInput(cause, str(own), "make up STORE_URL=postgresql+psycopg://…")
-    return _Target(lab.stack.connection, lab.settings.stack.topic, own)
+    return lab, own

@@ -222,8 +222,8 @@ class ProducerSettings(Section):
     )
     scenario: ScenarioName = Field(
         None,
-        description="A ready scenario by its name, such as classroom, or the path of one's YAML file; it brings its own rate and "
-        "hashtags. Empty means tweets at a steady rate.",
+        description="Name of a ready scenario, such as classroom, or path of a YAML file. It brings its own rate and hashtags. "
+        "Empty means tweets at a steady rate.",
     )
 
     @model_validator(mode="after")
@@ -249,8 +249,8 @@ class StreamSettings(SparkSettings):
     )
     hashtag_spelling: Spelling = Field(
         Spelling.EXACT,
-        description="exact: #IA and #ia are two hashtags; folded: they are one, and so are composed and combining accents and "
-        "blanks around. Another one begins a new epoch.",
+        description="exact: #IA and #ia are two hashtags; folded: they are one, whatever their case, the encoding of their "
+        "accents and the blanks around. Another one begins a new epoch.",
     )
     trigger_seconds: float = Field(10.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
     shuffle_partitions: int = Field(

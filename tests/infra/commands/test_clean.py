@@ -118,6 +118,24 @@ def test_where_there_is_no_such_environment_only_the_rest_goes(venv: str, checko
     assert not (checkout / ".trending").exists()
 
 
+def test_it_says_what_a_stack_has_elsewhere_which_nobody_knows_afterwards(checkout: Path) -> None:
+    checkpoints = ["/mnt/shared/lab-1", "s3a://bucket/prefix/lab-1"]
+    serving = {"store_url": "postgresql+psycopg://u@db/counts"}
+    known = {"checkpoints_made": checkpoints, "topics_made": {"tweets": "id"}, "settings": {"serving": serving}}
+    state(checkout, json.dumps({"runtime": "embedded", **known}))
+    done = make_clean(checkout)
+    assert done.returncode == 0
+    (line,) = [each for each in done.stdout.splitlines() if "this stays" in each]
+    for word in (*checkpoints, "the topic tweets", "a schema in postgresql+psycopg://u@db/counts"):
+        assert word in line
+    assert "stack lab" in line
+    state_of = checkout / ".trending/stacks/lab"
+    state_of.mkdir(parents=True)
+    for text in (json.dumps({"runtime": "embedded"}), "[]", "no JSON"):
+        state(checkout, text)
+        assert clean.kept_elsewhere(checkout / ".trending") == []
+
+
 def environment(venv: Path, checkout: Path) -> None:
     """A virtual environment as the set-up of a checkout leaves it."""
     path_file = venv / "lib/python3.11/site-packages" / relocation.PATH_FILE

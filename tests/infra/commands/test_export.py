@@ -41,8 +41,9 @@ def test_the_final_windows_of_a_stack_are_written_where_one_is_told(tmp_path: Pa
 
 def test_an_export_into_an_object_store_says_what_is_missing(tmp_path: Path) -> None:
     Store(make().paths.store).close()
-    with pytest.raises(InvalidInput, match="is no address in an object store"):
-        export.main(ExportForm(name="lab", to="s3a://Lab/x"))
+    with pytest.raises(InvalidInput, match="is no address in an object store") as refused:
+        export.main(ExportForm(name="lab", to="s3a://key:c4n4ry@lab/x"))
+    assert "c4n4ry" not in str(refused.value), "a secret in the wrong place is not repeated"
     with pytest.raises(InvalidInput, match="S3_USER and S3_SECRET are missing") as caught:
         export.main(ExportForm(name="lab", to="s3a://lab/x"))
     assert caught.value.next_command == "make export TO=s3a://lab/x S3_USER=key S3_SECRET=file:/path"

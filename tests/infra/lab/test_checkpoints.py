@@ -22,7 +22,7 @@ from infra.lab.checkpoints import (
 )
 from infra.operations.stream import stream_spec
 from infra.stack.state import write_state
-from trending.errors import ConfigurationConflict, NotOurs, NotReady
+from trending.errors import ConfigurationConflict, InvalidInput, NotOurs, NotReady
 from trending.places.objects import ObjectPlace
 from trending.places.settings import PlaceSettings
 from trending.stream.session import object_options
@@ -157,3 +157,8 @@ def test_objects_that_cannot_be_deleted_now_keep_the_stack_as_it_is(
     with pytest.raises(NotReady, match="cannot be deleted: nothing was touched") as caught:
         require_deletable_checkpoints(open_lab("lab"))
     assert caught.value.next_command == "start it; make down NAME=lab keeps them"
+    (tmp_path / "secret").unlink()
+    with pytest.raises(InvalidInput, match="cannot be deleted: nothing was touched") as refused:
+        require_deletable_checkpoints(open_lab("lab"))
+    assert "the file of S3_SECRET cannot be read" in refused.value.evidence
+    assert refused.value.next_command.endswith("; make down NAME=lab keeps them")

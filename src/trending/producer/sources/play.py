@@ -1,7 +1,7 @@
 """A scenario that is played: its records when they are due, over as many lives of the producer as it takes.
 
-What a life leaves behind, the next one reads back from the log, and goes on with the first record that is not there. Within a
-partition the records arrive in the order of their numbers and without a gap, so those that are absent are all behind the last.
+The next life reads back from the log what the last one has sent, and goes on with the first record that is not there. Within a
+partition the records arrive in the order of their numbers and without a gap, so all absent ones come behind the last.
 """
 
 from __future__ import annotations
