@@ -202,9 +202,10 @@ bench: setup ## measure every row against its peers, for two hours: ARGS="--rows
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json and tests/faults.md from their sources
+docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
 	@$(PY) -m infra.commands.manual
 	@PYTHONPATH=tests $(PY) -m fault_table
+	@$(PY) -m benchmarks.scaling.page
 
 COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
 lock: ## make requirements.lock anew, and those of the benchmarks' peers and of the object store; then: make setup sbom audit-dependencies

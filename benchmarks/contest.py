@@ -65,7 +65,7 @@ class Row:
     """One line of a row of PERFORMANCE.md: ours against a peer, and the ratio to reach.
 
     ``part`` names the part of the samples that is compared, where that is not their value. A sample without such a part is
-    compared by its value: a limit has no parts.
+    compared by its value: a limit has no parts. Of lines with ``either`` about the same two participants one is enough.
     """
 
     number: int
@@ -75,10 +75,15 @@ class Row:
     goal: float
     at_most: bool = True
     part: str = ""
+    either: bool = False
 
     def met(self, ratio: float) -> bool:
         """Whether the goal is reached."""
         return ratio <= self.goal if self.at_most else ratio >= self.goal
+
+    def shares(self, other: Row) -> bool:
+        """Whether another line says in another way what this one says."""
+        return other.either and (self.number, self.ours, self.peer) == (other.number, other.ours, other.peer)
 
     def figure(self, sample: Sample) -> float:
         """Return what is compared of a sample."""
@@ -104,7 +109,11 @@ class Contest:
                 loads.append(load())
                 say(f"round {number + 1}/{rounds}: {record.participant.name} {record.measure()}, load {loads[-1]:.1f}")
         by_name = {record.participant.name: record for record in records}
-        return [_result(row, by_name[row.ours], by_name[row.peer], loads) for row in self.rows]
+        results = [_result(row, by_name[row.ours], by_name[row.peer], loads) for row in self.rows]
+        for row, result in zip(self.rows, results, strict=True):
+            if row.either:
+                result["row_met"] = any(other["met"] for each, other in zip(self.rows, results, strict=True) if row.shares(each))
+        return results
 
 
 @dataclass

@@ -63,7 +63,7 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
         if row["measured"]:
             low, high = row["spread"]["ratio"]
             figures = f"{_shown(row['ours'])} | {_shown(row['peer'])} | {row['ratio']:g} ({low:g} to {high:g})"
-            lines.append(f"| {row['row']} | {row['work']} | {figures} | {goal} | {'yes' if row['met'] else 'no'} |")
+            lines.append(f"| {row['row']} | {row['work']} | {figures} | {goal} | {_told(row)} |")
         else:
             why = " ".join(row["why"].split()).replace("|", "/")
             lines.append(f"| {row['row']} | {row['work']} | | | not measured: {why} | {goal} | |")
@@ -80,6 +80,13 @@ def to_markdown(rows: Sequence[dict[str, Any]]) -> str:
             f"Medians of {rounds} or more rounds, each row by turns; {when}, {where}, {loads}; {about}.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _told(row: dict[str, Any]) -> str:
+    """Return whether the line is met, or the row by another line of its own."""
+    if row["met"]:
+        return "yes"
+    return "no; the row is by another line" if row.get("row_met") else "no"
 
 
 def _shown(figure: float) -> str:

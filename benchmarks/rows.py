@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from benchmarks.bare_parts import BareParts
+from benchmarks.clusters.own_cluster import OwnCluster
+from benchmarks.clusters.workers import EXECUTORS_CPU, on_workers
 from benchmarks.contest import Limit, Row
 from benchmarks.manual_procedure import ManualProcedure
 from benchmarks.our_start_up import OurStartUp, OurStartUpInDocker
@@ -36,6 +39,8 @@ AUDIT_MEMORY_MB = 1024.0
 STATUS_SECONDS = 0.7
 SMALLEST_SHARE = 1000
 FEW_HASHTAGS = 10
+WORKERS = 2
+"""Row 18: as many as a standalone cluster has here."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def groups(sizes: Sizes) -> tuple[Group, ...]:
         _growth_by_shape(sizes),
         _growth_by_tweets(sizes),
         _audit(sizes),
+        _cluster(sizes),
         _imports(),
     )
 
@@ -209,6 +215,21 @@ def _audit(sizes: Sizes) -> Group:
         Row(17, f"{tweets}: {MEMORY}, against a tenth of them", large.name, small.name, MEMORY_GROWTH, part=MEMORY),
     )
     return Group((small, large, noop, limit), rows)
+
+
+def _cluster(sizes: Sizes) -> Group:
+    """Row 18: where there are no more cores than workers, two can't be faster, and need only cost no more for each tweet."""
+    broker = Broker()
+    several, one = (on_workers(broker, OwnCluster(workers), sizes.tweets) for workers in (WORKERS, 1))
+    narrow = (os.cpu_count() or 1) <= WORKERS
+    rows = []
+    for many, single, kind in zip(several, one, ("decoded", "streaming job"), strict=True):
+        work = f"{kind} on {WORKERS} workers of a Spark cluster against one, {sizes.tweets:,} tweets"
+        rows += [
+            Row(18, f"{work}: tweets a second", many.name, single.name, 1.6, at_most=False, either=narrow),
+            Row(18, f"{work}: {EXECUTORS_CPU}", many.name, single.name, 1.2, part=EXECUTORS_CPU, either=narrow),
+        ]
+    return Group((*several, *one), rows)
 
 
 def _imports() -> Group:

@@ -1,4 +1,4 @@
-"""Rows 6, 7 and 13: the streaming job over a topic, its limits and the tutorial's job, in one warm Spark driver."""
+"""Rows 6, 7, 13 and 18: the streaming job over a topic, its limits and the tutorial's job, in one warm Spark driver."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from uuid import uuid4
 
 import psutil
 
+from benchmarks.clusters.own_cluster import cpu_seconds
 from benchmarks.contest import Sample
-from benchmarks.memory import Peak
+from benchmarks.memory import Peak, family
 from benchmarks.throughput.broker import PARTITIONS
 from infra.host.paths import CHECKOUT
 from infra.host.processes import end_processes
 from infra.java.class_archives import spark_environment
 from infra.java.installation import find_java
 from infra.java.jars import ensure_jars
+from infra.spark_cluster.package import ensure_package
 from trending.kafka.log_reader import topic_id
 from trending.programs.specifications import StreamSpec
 from trending.settings import dead_letter_topic
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from benchmarks.clusters.own_cluster import OwnCluster
     from benchmarks.throughput.broker import Broker
 
 TIMEOUT = 600.0
@@ -41,10 +44,15 @@ ANSWER = "answer "
 
 
 class Driver:
-    """The Spark driver of ``spark_driver``: started at the first work, again after it died, and ended by ``close``."""
+    """The Spark driver of ``spark_driver``: started at the first work, again after it died, and ended by ``close``.
 
-    def __init__(self, broker: Broker) -> None:
+    Its tasks run in it, or in the executors of a cluster.
+    """
+
+    def __init__(self, broker: Broker, cluster: OwnCluster | None = None) -> None:
         self.broker = broker
+        self._cluster = cluster
+        self._name = f"spark-driver-{cluster.workers}" if cluster else "spark-driver"
         self._process: subprocess.Popen[str] | None = None
 
     def work(self, name: str, topic: str, *, memory: bool) -> Sample:
@@ -60,6 +68,10 @@ class Driver:
             process.stdin.flush()
             seconds = self._answer(process, name)
         return Sample(seconds, {MEMORY: peak.mb} if peak else {})
+
+    def cpu_seconds(self) -> float:
+        """Return what the driver with its JVM has taken of the processor; none where none runs."""
+        return cpu_seconds(family(self._process.pid)) if self._process is not None else 0.0
 
     def close(self) -> None:
         """End the driver with its JVM and its workers."""
@@ -101,26 +113,31 @@ class Driver:
 
     @property
     def _complaints(self) -> Path:
-        return self.broker.lab.paths.run / "spark-driver.err"
+        return self.broker.lab.paths.run / f"{self._name}.err"
 
     def _specification(self, topic: str) -> Path:
         lab = self.broker.lab
         key = f"bench{uuid4().hex[:6]}"
+        settings = lab.settings.stream
+        if self._cluster is not None:
+            cluster = {"spark_master": self._cluster.master, "spark_properties": str(self._cluster.properties)}
+            settings = settings.model_copy(update=cluster)
         spec = StreamSpec(
             bootstrap=lab.stack.connection.bootstrap,
             topic=topic,
-            heartbeat=lab.paths.run / "spark-driver.json",
-            settings=lab.settings.stream,
+            heartbeat=lab.paths.run / f"{self._name}.json",
+            settings=settings,
             store=lab.paths.run / key / "store.sqlite",
             checkpoint=lab.paths.run / key,
             checkpoint_id=key,
             topic_id=topic_id(lab.stack.connection, topic) or "",
             start_offsets=dict.fromkeys(self.broker.ends(topic), 0),
             jars=ensure_jars("spark"),
+            package=ensure_package() if settings.on_cluster else None,
             dead_letters=dead_letter_topic(topic),
             group="bench",
         )
-        path = lab.paths.run / f"spark-{topic}.spec.json"
+        path = lab.paths.run / f"{self._name}-{topic}.spec.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
         return path
 

@@ -45,6 +45,8 @@ def test_a_row_tells_its_figures_and_one_that_failed_tells_why() -> None:
     assert "| 2 | down | | | not measured: no Java / none | at least 3 | |" in table
     assert "Medians of 5 or more rounds, each row by turns; 2026-11-23T12:00:00Z to 2026-11-23T12:00:00Z, 2 cores" in table
     assert "| no |" in to_markdown([{**MEASURED, "met": False}])
+    assert "| no; the row is by another line |" in to_markdown([{**MEASURED, "met": False, "row_met": True}])
+    assert "| no |" in to_markdown([{**MEASURED, "met": False, "row_met": False}])
 
 
 def test_rows_of_an_earlier_day_are_kept_until_they_are_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
