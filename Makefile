@@ -123,7 +123,7 @@ logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 health: $(JARS) ## look at every component; HEAL=1 repairs the one that is down
 	@$(PY) -m flows.health_check $(ARGS)
 
-produce: setup ## one more producer, here or elsewhere: make produce PRODUCER_NAME=laptop RATE=100 PRODUCE_SECONDS=60
+produce: $(JARS) ## one more producer, here or elsewhere: make produce PRODUCER_NAME=laptop RATE=100 PRODUCE_SECONDS=60
 	@$(PY) -m flows.produce $(ARGS)
 
 observe: $(JARS) ## files and commands for Prometheus and Grafana, for every stack that is up

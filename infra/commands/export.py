@@ -17,6 +17,7 @@ from trending.errors import ConfigurationConflict, InvalidInput, LabError
 from trending.places.objects import ObjectPlace
 from trending.places.probe import require_usable
 from trending.places.settings import OBJECTS, S3A, is_object_address
+from trending.settings import WATERMARK_SECONDS
 
 if TYPE_CHECKING:
     from trending.places.settings import ObjectStoreSettings
@@ -35,18 +36,23 @@ def main(settings: ExportForm) -> None:
     from trending.export.parquet import export_final  # noqa: PLC0415 - pyarrow, 0.3 s that an error need not wait for
 
     try:
-        if not isinstance(target, ObjectPlace):
-            for path, rows in export_final(place, target).items():
-                say(f"{path}: {rows} rows")
-            return
-        # Made here first: an object whose writer fails would stand there, cut short.
-        with tempfile.TemporaryDirectory(prefix="trending-export-") as made:
-            for path, rows in export_final(place, Path(made)).items():
-                (target / path.name).write_bytes(path.read_bytes())
-                say(f"{target / path.name}: {rows} rows")
+        if isinstance(target, ObjectPlace):
+            # Made here first: an object whose writer fails would stand there, cut short.
+            with tempfile.TemporaryDirectory(prefix="trending-export-") as made:
+                rows = {path.name: rows for path, rows in export_final(place, Path(made)).items()}
+                for name in rows:
+                    (target / name).write_bytes((Path(made) / name).read_bytes())
+        else:
+            rows = {path.name: rows for path, rows in export_final(place, target).items()}
     except OSError as error:
         cause = f"the files cannot be written to {target}"
         raise LabError(cause, str(error), "make export TO=another directory") from error
+    for name, number in rows.items():
+        say(f"{target / name}: {number} rows")
+    if not any(rows.values()):
+        stream = lab.settings.stream
+        wait = WATERMARK_SECONDS[stream.window_time] + stream.allowed_skew_seconds
+        say(f"no window is final yet: one is {wait} s after its end, at the next batch")
 
 
 def _target(settings: ExportForm, recorded: ObjectStoreSettings) -> Path | ObjectPlace:

@@ -132,7 +132,7 @@ class VerifyForm(NamedStack):
     """Read a topic back, and say whether it is a scenario's: every record, each once, byte for byte but for its time."""
 
     scenario: ScenarioName = Field(None, description="A ready scenario by name, or a file by its path, as ./mine.yaml.")
-    seed: int | None = Field(None, description="The seed that it was played with, where that is not its own.")
+    seed: int | None = Field(None, ge=0, description="The seed that it was played with, where that is not its own.")
     of_topic: str = Field("", max_length=249, description="Any topic of the stack's cluster; empty means the stack's own.")
 
 
@@ -313,6 +313,8 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     ExportForm,
     RebuildForm,
     RedriveForm,
+    TweetForm,
+    VerifyForm,
     LogsForm,
     ObserveForm,
     DemoForm,

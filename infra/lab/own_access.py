@@ -41,7 +41,8 @@ def keep_own_access(lab: Lab, show: Callable[[str], None], now: datetime | None 
         current = paths.certificates / secrets.token_hex(_NAME_BYTES)
         make_certificates(current, brokers, now)
         until = f"valid until {ends(current):%Y-%m-%d}"
-        show(f"certificates for {', '.join(brokers)}, {until}: brokers and programs that run with others start anew")
+        then = ": brokers and programs that run with the earlier ones start anew" if earlier else ""
+        show(f"certificates for {', '.join(brokers)}, {until}{then}")
     fresh = keep_access(
         paths.access,
         {

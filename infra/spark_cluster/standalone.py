@@ -203,6 +203,8 @@ def main() -> None:
     if sys.argv[1:]:
         sys.stdout.write("stopped\n" if stop_cluster() else "none was running\n")
         return
+    sys.stdout.write("a master and two workers, within a minute\n")
+    sys.stdout.flush()
     master = start_cluster()
     sys.stdout.write(f"[ok] {describe_cluster()}\n  next: make up SPARK_MASTER={master}\n")
 

@@ -26,6 +26,11 @@ def test_the_final_windows_of_a_stack_are_written_where_one_is_told(tmp_path: Pa
         export.main(ExportForm(name="lab", to=str(tmp_path / "out")))
     with closing(Store(lab.paths.store)) as store:
         write(store, "c", Batch(0, 1.0, {(60, "#a"): 2, (60, "#b"): 1}, {}))
+        export.main(ExportForm(name="lab", to=str(tmp_path / "out")))
+        assert said[-2:] == [
+            f"{tmp_path}/out/windows-arrival-60s.parquet: 0 rows",
+            "no window is final yet: one is 180 s after its end, at the next batch",
+        ]
         store.trim("c", 60, 100)
     export.main(ExportForm(name="lab", to=str(tmp_path / "out")))
     assert said[-2:] == [
