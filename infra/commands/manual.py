@@ -44,6 +44,8 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.ExportForm: "make export",
     parameters.RebuildForm: "make rebuild",
     parameters.RedriveForm: "make redrive",
+    parameters.TweetForm: "make tweet",
+    parameters.VerifyForm: "make verify",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.ReportForm: "make report",
