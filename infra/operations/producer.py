@@ -60,7 +60,7 @@ def scenario_of(settings: LabSettings) -> Scenario | None:
     name = settings.producer.scenario
     if not name:
         return None
-    scenario = load_scenario(name)
+    scenario = load_scenario(name, settings.producer.seed)
     way = f"make up SCENARIO={for_make(name)}"
     wanted, mode, seconds = scenario.window_time, settings.stream.window_time, settings.stream.window_seconds
     if wanted is not None and wanted is not mode:
@@ -70,7 +70,7 @@ def scenario_of(settings: LabSettings) -> Scenario | None:
     if late and late.seconds[0] < seconds + SURELY_LATE:
         cause = f"mischief.late.seconds of the scenario {name} must begin at {seconds + SURELY_LATE} in windows of {seconds} s"
         raise ConfigurationConflict(cause, f"it begins at {late.seconds[0]:g}", f"{way} WINDOW_SECONDS=60")
-    return scenario if settings.producer.seed is None else scenario.model_copy(update={"seed": settings.producer.seed})
+    return scenario
 
 
 def producer_ladder(lab: Lab) -> list[Rung]:

@@ -25,10 +25,8 @@ def main(settings: VerifyForm) -> None:
     if not name:
         cause = "SCENARIO is missing: which one is the topic to be?"
         raise InvalidInput(cause, f"the stack {settings.name} plays none", "make verify SCENARIO=world-cup")
-    scenario = load_scenario(name)
     seed = lab.settings.producer.seed if settings.seed is None and name == lab.settings.producer.scenario else settings.seed
-    if seed is not None:
-        scenario = scenario.model_copy(update={"seed": seed})
+    scenario = load_scenario(name, seed)
     topic = settings.of_topic or lab.settings.stack.topic
     say(f"scenario {name}: seed {scenario.seed}, content {hash_of_scenario(scenario)}; reading {topic}")
     from trending.simulator.verification import Verification  # noqa: PLC0415 - NumPy, 0.2 s that an error need not wait for

@@ -18,8 +18,9 @@ from trending.tweets.record_id import record_keys
 from trending.tweets.rule import classify
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trending.kafka.connection import KafkaConnection
-    from trending.producer.places.opened import LedgerPlace
 
 ANSWER_SECONDS = 10.0
 """The wait for the broker's acknowledgement. What has none by then may be in the log or not: the audit finds out."""
@@ -40,13 +41,13 @@ class Sent(NamedTuple):
     append_time: float
 
 
-def send_by_hand(connection: KafkaConnection, topic: str, topic_id: str, place: LedgerPlace, value: bytes) -> Sent:
-    """Send one tweet and book it in the ledger; raises NotReady where no broker has acknowledged it in time."""
+def send_by_hand(connection: KafkaConnection, topic: str, topic_id: str, path: Path, value: bytes) -> Sent:
+    """Send one tweet and book it in the ledger at ``path``; raises NotReady where no broker has acknowledged it in time."""
     run = secrets.token_hex(6)
-    ledger = opened(place)
-    ledger.write(lambda connection: connection.execute(BY_HAND.insert().values(run=run)))
+    ledger = opened(path)
+    ledger.write(lambda transaction: transaction.execute(BY_HAND.insert().values(run=run)))
     ledger.close()
-    with closing(LedgerWriter(place, run, topic_id)) as writer:
+    with closing(LedgerWriter(path, run, topic_id)) as writer:
         writer.reserve(1)
         with endings_passed_on():
             message, failure = _produce(connection, topic, record_keys(run, range(1))[0], value)

@@ -53,15 +53,16 @@ def ready_scenarios() -> list[str]:
     return sorted(path.stem for path in READY.glob("*.yaml"))
 
 
-def load_scenario(name: str) -> Scenario:
-    """Return the scenario of this name or path; raises InvalidInput with one line."""
+def load_scenario(name: str, seed: int | None = None) -> Scenario:
+    """Return the scenario of this name or path, with a ``seed`` in place of its own; raises InvalidInput with one line."""
     path = READY / f"{name}.yaml" if SCENARIO_NAME.fullmatch(name) else Path(name)
     if path.parent == READY and not path.exists():
         ready = ", ".join(ready_scenarios())
         cause = f"there is no scenario {name}: ready are {ready}; a file is given by its path, as ./{name}.yaml"
         raise InvalidInput(cause)
     try:
-        return _read(path)
+        scenario = _read(path)
+        return scenario if seed is None else scenario.model_copy(update={"seed": seed})
     except Misread as misread:
         place = f"{path}, line {misread.line}" if misread.line else str(path)
         cause = f"{place}: {printable(misread.problem)}"

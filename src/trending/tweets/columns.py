@@ -77,10 +77,10 @@ def labels(tweets: Sequence[PlainTweet], plain: NDArray[np.bool_], rule: Rule) -
     if rule.spelling is Spelling.EXACT:
         return hashtags, plain
     forms = {hashtag: folded(hashtag) for hashtag in set(hashtags)}
-    found = [forms[hashtag] for hashtag in hashtags]
-    if all(0 < len(form) <= MAX_HASHTAG for form in forms.values()):
-        return found, plain
-    return found, plain & np.fromiter((0 < len(form) <= MAX_HASHTAG for form in found), np.bool_, len(found))
+    unfit = {hashtag for hashtag, form in forms.items() if not 0 < len(form) <= MAX_HASHTAG}
+    if unfit:
+        plain = plain & np.array([hashtag not in unfit for hashtag in hashtags])
+    return [forms[hashtag] for hashtag in hashtags], plain
 
 
 def window_starts(times: NDArray[np.float64], seconds: int) -> NDArray[np.int64]:

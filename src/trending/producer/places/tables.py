@@ -104,7 +104,7 @@ def _shared() -> MetaData:
     """Return the tables of a file, with what tells several producers apart."""
     found = MetaData()
     for table in metadata.sorted_tables:
-        if table not in {PLAYS, SHIFTS}:  # a scenario is played by the stack's own producer, whose ledger is a file
+        if table not in {PLAYS, SHIFTS, BY_HAND}:  # scenarios, and tweets sent by hand, are in the stack's own ledger, a file
             table.to_metadata(found)
     runs = found.tables["runs"]
     runs.append_column(Column("producer", Name, nullable=False))
