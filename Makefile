@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce
+.PHONY: development package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -42,19 +42,34 @@ SET_UP_HERE := $(shell test ! -e $(VENV)/.complete || test $(call quoted,$(PLACE
 relocation:
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV)
 
-# The file keeps the lock it was made from: what a newer lock has no more would stay installed otherwise, and be imported by others.
-# The lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
+# A stamp keeps the lock it was made from: what a newer lock has no more would stay installed otherwise, and be imported by others.
+# A lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+define UNINSTALL
+gone=$$(sed -n 's/==.*//p' $@ $(1) $(1) 2>/dev/null | sort | uniq -u); \
+	  test -z "$$gone" || $(PY) -m pip uninstall --quiet --yes $$gone
+endef
 $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)
 	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
-	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
+	@echo "setting up $(VENV) from requirements.lock (once, about a minute)"
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV) own
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@gone=$$(sed -n 's/==.*//p' $@ requirements.lock requirements.lock 2>/dev/null | sort | uniq -u); \
-	  test -z "$$gone" || $(PY) -m pip uninstall --quiet --yes $$gone
+	@$(INSTALL) requirements.lock
+	@$(call UNINSTALL,requirements.lock)
 	@$(PY) -c 'import os, site; open(site.getsitepackages()[0] + "/trending-lab.pth", "w").write(f"{os.getcwd()}\n{os.getcwd()}/src\n")'
+	@install -m 755 infra/console/lab.sh $(VENV)/bin/lab
 	@$(PY) -m infra.java.jars
 	@cp requirements.lock $@
+
+# What only those need who test or change the lab: browser driver, linters, type checker. It has the packages above too, as they are.
+DEVELOPMENT := $(VENV)/.development
+$(DEVELOPMENT): requirements-dev.lock $(VENV)/.complete
+	@echo "adding the tools of requirements-dev.lock to $(VENV) (once, half a minute)"
+	@$(INSTALL) requirements-dev.lock
+	@$(call UNINSTALL,requirements-dev.lock)
+	@cp requirements-dev.lock $@
+
+development: $(DEVELOPMENT) ## what tests, checks and the notebook's kernel need, in the same environment
 
 setup: $(VENV)/.complete jars archives ## virtual environment, jars, class archives
 
@@ -159,64 +174,65 @@ spark-cluster-stop: $(JARS) ## stop that master and its workers
 images: $(VENV)/.complete ## build local stand-in images, where no image registry answers (as root, on Debian)
 	@$(PY) -m infra.docker.stand_ins
 
-soak: setup ## kill a stack of its own at full rate for an hour, then audit it: SECONDS=3600 KILLS=100
+soak: setup $(DEVELOPMENT) ## kill a stack of its own at full rate for an hour, then audit it: SECONDS=3600 KILLS=100
 	@PYTHONPATH=tests $(PY) -m kills.soak $(ARGS)
 
-mutants: $(JARS) ## change a module in every small way and see what its tests notice: MODULE=trending.tweets.rule
+mutants: $(DEVELOPMENT) ## change a module in every small way and see what its tests notice: MODULE=trending.tweets.rule
 	@PYTHONPATH=tests $(PY) -m mutation.run $(ARGS)
 
-screenshots: $(JARS) ## pictures of a running stack's page into docs/screenshots
+screenshots: $(DEVELOPMENT) ## pictures of a running stack's page into docs/screenshots
 	@PYTHONPATH=tests $(PY) -m real.screenshots
 
 # Files whole on one worker, the longest first: tests/order.py.
 # Rewriting the tests' assertions takes a worker 13 s, reading what an earlier run has kept 5: kept it is, whatever the shell says.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --dist loadfile --no-loadscope-reorder
 
-test: setup ## fast tests, and a journey in each runtime that this machine has; names what it skips and says how long it took
+test: setup $(DEVELOPMENT) ## fast tests, and a journey in each runtime that this machine has; names what it skips and says how long it took
 	@$(PYTEST) -n 2 -m "not real or journey" --hypothesis-profile=quick $(ARGS)
 
-test-rest: setup ## what `make test` leaves out of `make test-all`
+test-rest: setup $(DEVELOPMENT) ## what `make test` leaves out of `make test-all`
 	@$(PYTEST) -n 2 -m "real and not journey" $(ARGS)
 
-test-all: setup ## the whole suite
+test-all: setup $(DEVELOPMENT) ## the whole suite
 	@$(PYTEST) -n 2 $(ARGS)
 
 # The jars for s3a and the object store that it starts are fetched by this command only.
-test-clusters: setup ## the tests with a checkpoint and an export in an object store, which other targets skip until this was run once
+test-clusters: setup $(DEVELOPMENT) ## the tests with a checkpoint and an export in an object store, which other targets skip until this was run once
 	@TRENDING_REQUIRE=s3 $(PYTEST) tests/real/clusters/test_objects.py $(ARGS)
 
 # A third of its time is waiting, so three workers on two cores.
-test-fast: $(JARS) ## what needs neither network nor Java, with a fifth of the examples: while one works
+test-fast: $(DEVELOPMENT) ## what needs neither network nor Java, with a fifth of the examples: while one works
 	@$(PYTEST) -n 3 -m "not real and not thorough" --ignore=tests/real --hypothesis-profile=quick $(ARGS)
 
-check: $(JARS) ## lint, format, types, import rules; whether parts and audit are those of the locks
+check: $(DEVELOPMENT) ## lint, format, types, import rules; whether parts and audit are those of the locks
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@lint-imports --no-cache
 	@$(PY) -m supply_chain.documents
 
-bench: setup ## measure every row against its peers, for two hours: ARGS="--rows 3,4 --rounds 1"; results in benchmarks/results
+bench: setup $(DEVELOPMENT) ## measure every row against its peers, for two hours: ARGS="--rows 3,4 --rounds 1"; results in benchmarks/results
 	@$(PY) -m benchmarks.run $(ARGS)
 
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
+docs: $(DEVELOPMENT) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
 	@$(PY) -m infra.commands.manual
 	@PYTHONPATH=tests $(PY) -m fault_table
 	@$(PY) -m benchmarks.scaling.page
 
 COMPILE := $(PY) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
-lock: ## make requirements.lock anew, and those of the benchmarks' peers and of the object store; then: make setup sbom audit-dependencies
-	@$(COMPILE) --extra dev -o requirements.lock pyproject.toml
+lock: $(DEVELOPMENT) ## make the locks anew, and those of the benchmarks' peers and of the object store; then: make setup sbom audit-dependencies
+	@$(COMPILE) -o requirements.lock pyproject.toml
+	@$(COMPILE) --extra dev --constraint requirements.lock -o requirements-dev.lock pyproject.toml
 	@$(COMPILE) -o benchmarks/peers/requirements.lock benchmarks/peers/requirements.in
 	@$(COMPILE) -o tests/real/clusters/object_store.lock tests/real/clusters/object_store.in
 
-sbom: $(JARS) ## list the parts in docs/sbom.cdx.json and their licences in docs/licences.md: after make lock, with network
+sbom: $(DEVELOPMENT) ## list the parts in docs/sbom.cdx.json and their licences in docs/licences.md: after make lock, with network
 	@$(PY) -m supply_chain.sbom
 
-audit-dependencies: $(JARS) ## ask for known holes of the parts, and write docs/dependency-audit.md: after make lock, with network
+audit-dependencies: $(DEVELOPMENT) ## ask for known holes of the parts, and write docs/dependency-audit.md: after make lock, with network
 	@$(PY) -m supply_chain.audit
 
 clean: ## delete everything that make made, data included; refuses while something runs

@@ -36,7 +36,7 @@ def page(answers: Sequence[Answer], brokers: Mapping[str, str], digest: str, day
         "",
         f"Date: {day}, made by `make audit-dependencies`.",
         f"Locks: `{digest}`,",
-        "of `requirements.lock` and `infra/java/jars.lock`. `make check` fails when they are others.",
+        "of `requirements-dev.lock` and `infra/java/jars.lock`. `make check` fails when they are others.",
         "",
         "## Known holes",
         "",

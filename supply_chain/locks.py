@@ -14,7 +14,8 @@ from infra.java.jars import LOCK_FILE, S3A_LOCK, Jar, read_lock
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-REQUIREMENTS = CHECKOUT / "requirements.lock"
+REQUIREMENTS = CHECKOUT / "requirements-dev.lock"
+"""All packages: those of requirements.lock, which users install, and those of its development."""
 _PROJECT = "trending-lab (pyproject.toml)"
 _PINNED = re.compile(r"^(\S+)==(\S+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -37,12 +38,12 @@ def locks_hash() -> str:
 
 
 def read_requirements(text: str) -> list[Requirement]:
-    """Parse a lock of pip-compile's."""
+    """Parse a lock of pip-compile's; a lock that it was made under (``-c``) is nobody who wants a package."""
     found = []
     for block in re.split(r"\n(?=\S)", text):
         pinned = _PINNED.match(block)
         if pinned is not None:
-            parents = tuple(parent for parent in _PARENT.findall(block) if parent)
+            parents = tuple(parent for parent in _PARENT.findall(block) if parent and not parent.startswith("-c "))
             found.append(Requirement(pinned[1], pinned[2], tuple(sorted(_HASH.findall(block))), parents))
     return found
 

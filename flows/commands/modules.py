@@ -1,23 +1,55 @@
-"""The module of each command."""
+"""The user's commands: the module of each, and the line that a list shows for it."""
 
 from __future__ import annotations
 
-NO_FLOWS = {
-    "export": "infra.commands.export",
-    "logs": "infra.commands.logs",
-    "observe": "infra.commands.observe",
-    "rebuild": "infra.commands.rebuild",
-    "redrive": "infra.commands.redrive",
-    "replay": "infra.commands.replay",
-    "serve": "flows.commands.serve",
-    "spy": "infra.commands.spy",
-    "status": "infra.commands.status",
-    "tweet": "infra.commands.simulator.tweet",
-    "verify": "infra.commands.simulator.verify",
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """What ``python -m`` runs for a command, what it does in a line, and what is added to the arguments and the environment."""
+
+    module: str
+    summary: str
+    arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+_UP = Command("flows.start_up", "bring the stack up, or what is missing of it")
+COMMANDS = {
+    "demo": Command("flows.demo", "start, watch, audit, tear down"),
+    "up": _UP,
+    "start": _UP,
+    "stop": Command("flows.tear_down", "stop everything, keep everything", environment=(("TRENDING_STOP_ONLY", "true"),)),
+    "down": Command("flows.tear_down", "take the stack down; --volumes deletes its data"),
+    "status": Command("infra.commands.status", "what is there, how it is doing, what is left over"),
+    "logs": Command("infra.commands.logs", "last lines of a program: --service kafka"),
+    "spy": Command("infra.commands.spy", "print the topic from the beginning"),
+    "audit": Command("flows.audit", "prove the count"),
+    "health": Command("flows.health_check", "look at every component; --heal repairs the one that is down"),
+    "game-day": Command("flows.game_day", "break the running stack on purpose"),
+    "tweet": Command("infra.commands.simulator.tweet", "send one by hand: --text 'hola #Clase'"),
+    "verify": Command("infra.commands.simulator.verify", "whether a topic is a scenario: --scenario world-cup"),
+    "smoke": Command("flows.smoke_test", "five messages there and back"),
+    "export": Command("infra.commands.export", "write the final windows as Parquet: --to directory"),
+    "report": Command("flows.report", "HTML report and slides of a running stack, or of one brought up for it"),
+    "replay-demo": Command("infra.commands.replay", "the live page on a recorded store, without broker and Spark"),
+    "rebuild": Command("infra.commands.rebuild", "count the store anew from the log, under a new checkpoint"),
+    "redrive": Command("infra.commands.redrive", "send dead letters back that would be tweets today"),
+    "produce": Command("flows.produce", "one more producer, here or elsewhere"),
+    "observe": Command("infra.commands.observe", "files and commands for Prometheus and Grafana"),
+    "serve": Command("flows.commands.serve", "Prefect server, worker, deployments, automations"),
+    "serve-password": Command("infra.prefect_services.credentials", "print the password of the lab's Prefect server"),
+    "serve-stop": Command("infra.prefect_services.server", "stop the Prefect server and worker", arguments=("stop",)),
+    "prefect": Command("flows.commands.prefect_command", "a command of Prefect's on the lab's server: deployment ls"),
+    "package": Command("infra.spark_cluster.package", "the file that a Spark cluster gets of the job"),
+    "spark-cluster": Command("infra.spark_cluster.standalone", "a Spark master and two workers here, on loopback"),
+    "spark-cluster-stop": Command("infra.spark_cluster.standalone", "stop that master and its workers", arguments=("stop",)),
+    "prerequisites": Command("infra.lab.prerequisites", "check Python, Java, memory and disk"),
 }
-"""Command → its module, for users' commands that are not flows."""
+"""A word of ``make`` and of ``lab`` → what it runs, in the order in which ``lab --help`` lists them."""
 
 
 def module_of(command: str) -> str:
-    """Return the module that ``python -m`` runs for this command; a flow's command is the flow's module."""
-    return NO_FLOWS.get(command, f"flows.{command}")
+    """Return the module that ``python -m`` runs for a command, by its word or by the name of its flow: ``game_day``."""
+    word = command.replace("_", "-")
+    return COMMANDS[word].module if word in COMMANDS else f"flows.{command}"

@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from infra.host.environment import built_environment
+from infra.host.systems import java_remedy
 from trending.errors import PrerequisiteMissing
 
 SUPPORTED = (17, 21)
-REMEDY = "apt-get install openjdk-17-jre-headless, or set JAVA_HOME to a Java 17 or 21"
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,13 @@ def find_java() -> Java:
     candidate = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if candidate is None:
         cause = "no Java was found"
-        raise PrerequisiteMissing(cause, f"looked for an executable 'java' in {where}", REMEDY)
+        raise PrerequisiteMissing(cause, f"looked for an executable 'java' in {where}", java_remedy())
     major, told = _known(candidate, Path(candidate).stat().st_mtime_ns)
     if major not in SUPPORTED:
         wanted = " or ".join(map(str, SUPPORTED))
-        cause = f"Java {wanted} is needed and {candidate} is Java {major or 'of an unknown version'}"
-        raise PrerequisiteMissing(cause, f"found by {where}", REMEDY)
+        untried = ", which the lab was not tried with yet" if major and major > max(SUPPORTED) else ""
+        cause = f"Java {wanted} is needed and {candidate} is Java {major or 'of an unknown version'}{untried}"
+        raise PrerequisiteMissing(cause, f"found by {where}", java_remedy())
     place = told or Path(candidate).resolve().parent.parent
     return Java(_itself(Path(candidate), place), major, place)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from infra.console.crash_reports import run_reported
 from infra.host.memory import available_mb
 from infra.host.paths import lab_home
+from infra.host.systems import MACOS, this_system
 from infra.host.user import check_user
 from infra.java.installation import find_java
 from trending.errors import PrerequisiteMissing
@@ -31,6 +34,25 @@ def check_python() -> str:
         cause = f"Python 3.11 to 3.13 is needed and {sys.executable} is {found}"
         raise PrerequisiteMissing(cause, sys.executable, "make PYTHON=/path/to/python3.11 demo")
     return f"Python {found}"
+
+
+def check_system() -> str:
+    """Return the system's name; raises PrerequisiteMissing on macOS."""
+    kind = platform.system()
+    if kind == "Darwin":
+        raise PrerequisiteMissing(MACOS, f"this is {platform.platform()}", "see docs/runtimes.md, On a Mac or in Codespaces")
+    found = this_system()
+    return (
+        f"{found.name}{'' if found.tried else ', which was not tried yet'}" if found else f"{kind}, a system that was not tried"
+    )
+
+
+def check_venv() -> str:
+    """Return that virtual environments can be made; raises PrerequisiteMissing where Debian's python3-venv is missing."""
+    if find_spec("ensurepip") is None:
+        cause = "this Python can't make virtual environments: its module ensurepip is missing"
+        raise PrerequisiteMissing(cause, sys.executable, "sudo apt-get install -y python3-venv")
+    return "virtual environments can be made"
 
 
 def check_java() -> str:
@@ -62,7 +84,7 @@ def check_disk(needed_mb: int = DISK_MB, where: Path | None = None) -> str:
     return f"{free} MiB of disk free"
 
 
-CHECKS = (check_user, check_python, check_java, check_memory, check_disk)
+CHECKS = (check_system, check_user, check_python, check_venv, check_java, check_memory, check_disk)
 
 
 def main() -> int:

@@ -77,7 +77,7 @@ class ReleasedCheckout:
         A whole one takes one to two minutes and 1 GB.
         """
         lock = (self.root / "requirements.lock").read_text(encoding="utf-8")
-        ours = pins((CHECKOUT / "requirements.lock").read_text(encoding="utf-8"))
+        ours = pins((CHECKOUT / "requirements-dev.lock").read_text(encoding="utf-8"))
         other = {name for name, version in pins(lock).items() if ours.get(name) != version}
         venv.create(self._venv, with_pip=False, symlinks=True)
         if other:

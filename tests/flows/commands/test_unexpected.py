@@ -62,7 +62,7 @@ ONE_STEP = {
     "logs": (Command(forms.LogsForm, logs.main), "infra.commands.logs.open_lab"),
     "spy": (Command(forms.SpyForm, spy.main), "infra.commands.spy.follow"),
     "observe": (Command(forms.ObserveForm, observe.main, ()), "infra.commands.observe.place_files"),
-    "replay": (
+    "replay_demo": (
         Command(forms.ReplayForm, replay.main, ("--store", RECORDED)),
         "infra.commands.replay.show",
     ),

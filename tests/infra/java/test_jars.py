@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,10 @@ def test_a_fetch_that_hangs_ends_with_a_remedy(tmp_path: Path, shelf: Path, monk
     assert shelf.exists()
 
 
-def test_make_jars_fetches_a_damaged_cached_jar_again(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_make_jars_fetches_a_damaged_cached_jar_again(
+    shelf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["jars"])
     (shelf / "three-3.jar").write_bytes(CONTENT)
     jars.main()
     damaged = jars.jar_directory("broker") / "one-1.0.jar"

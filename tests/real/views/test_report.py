@@ -160,7 +160,7 @@ def test_the_plan_for_a_failed_demo_works_with_no_broker_at_all(reported: Report
     assert f"make replay-demo STORE={recorded}" in plan
     before = hashlib.sha256(recorded.read_bytes()).hexdigest()
     port = free_port(reported.stack.page_port, 1)
-    replay = reported.stack.start("replay", f"--store={recorded}", f"--page_port={port}")
+    replay = reported.stack.start("replay_demo", f"--store={recorded}", f"--page_port={port}")
     try:
         deadline = time.monotonic() + 30
         while True:
