@@ -44,14 +44,14 @@ relocation:
 
 # A stamp keeps the lock it was made from: what a newer lock has no more would stay installed otherwise, and be imported by others.
 # A lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
-INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+INSTALL = PYTHONPATH=src:. $(PY) -m infra.lab.packages
 define UNINSTALL
 gone=$$(sed -n 's/==.*//p' $@ $(1) $(1) 2>/dev/null | sort | uniq -u); \
 	  test -z "$$gone" || $(PY) -m pip uninstall --quiet --yes $$gone
 endef
 $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)
 	@PYTHONPATH=src:. $(PYTHON) -m infra.lab.prerequisites
-	@echo "setting up $(VENV) from requirements.lock (once, about a minute)"
+	@echo "setting up $(VENV) from requirements.lock (once, one to two minutes)"
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV) own
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) requirements.lock

@@ -152,7 +152,7 @@ class ProbeFailed(LabError):
 
 
 class DamagedDownload(LabError):
-    """A jar could not be fetched, or its SHA-256 is not the one in the lock."""
+    """A jar or a package could not be fetched, or its SHA-256 is not the one in the lock."""
 
     exit_code = 9
 
