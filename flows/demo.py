@@ -16,7 +16,7 @@ from flows.start_up import start_up
 from flows.tear_down import tear_down
 from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
-from infra.forms.parameters import AuditForm, DemoForm, StartUpForm, TearDownForm
+from infra.forms.parameters import AuditForm, DemoForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free
@@ -44,7 +44,7 @@ def demo(settings: DemoForm) -> AuditReport:
         page = own_page(settings.page)
         if stack != settings.stack or page != settings.page:
             say(f"the usual name or port is in use: this demo is {stack.name} on port {stack.port}, its page on {page.page_port}")
-        start_up(StartUpForm(stack=stack, producer=settings.producer, stream=settings.stream, page=page))
+        start_up(settings.start_up(stack, page))
         watch_rankings(stack.name, settings.demo.demo_seconds)
         report = audit(AuditForm(name=stack.name, at_rest=True, resume=False))
     say_figures(report, settings.stream.zone)

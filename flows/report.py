@@ -17,7 +17,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from infra.console.reporting import say
-from infra.forms.parameters import ReportForm, StartUpForm
+from infra.forms.parameters import ReportForm
 from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab
@@ -63,7 +63,7 @@ def report_on_own_stack(settings: ReportForm, place: Path) -> AuditReport:
     with own_stack(settings.stack) as own, taken_down_in_the_end(own.name):
         page, seconds = own_page(settings.page), settings.demo.demo_seconds
         say(f"there is no stack {own.name}: this report brings one up, watches it for {seconds:g} s and takes it down")
-        start_up(StartUpForm(stack=own, producer=settings.producer, stream=settings.stream, page=page))
+        start_up(settings.start_up(own, page))
         watch_rankings(own.name, seconds)
         return collect(own.name, place, own=True)
 

@@ -131,8 +131,20 @@ def _commands() -> Iterator[str]:
         own = [name for name in form.model_fields if not (whole and name in LabSettings.model_fields)]
         yield from (f"## `{commands}`", "", _first_line(form), "")
         if whole:
-            yield from ("All of the above, and:", "")
+            other = ", ".join(_other_defaults(form))
+            yield from (f"All of the above{f' (with {other} by default)' if other else ''}, and:", "")
         yield from (*_table(form, only=own), "")
+
+
+def _other_defaults(form: type[BaseModel]) -> Iterator[str]:
+    """Yield the settings for which the form has another default than a stack, with that default."""
+    for name, section in LabSettings.model_fields.items():
+        usual, ours = section.annotation, form.model_fields[name].annotation
+        if ours is not usual:
+            assert isinstance(ours, type)  # noqa: S101 - narrows the type; every field of it is a section
+            assert issubclass(ours, BaseModel)  # noqa: S101
+            for field in ours.__annotations__:
+                yield f"`{name}.{field}` {_default(ours.model_fields[field])}"
 
 
 def _table(model: type[BaseModel], prefix: str = "", only: Iterable[str] | None = None) -> list[str]:

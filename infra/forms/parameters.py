@@ -14,7 +14,15 @@ from trending.access.settings import AccessSettings
 from trending.errors import InvalidInput
 from trending.places.settings import ObjectStoreSettings
 from trending.sections import Section
-from trending.settings import LabSettings, PageSettings, ProducerSettings, ScenarioName, ServingSettings
+from trending.settings import (
+    LabSettings,
+    PageSettings,
+    ProducerSettings,
+    ScenarioName,
+    ServingSettings,
+    StackSettings,
+    StreamSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -276,10 +284,33 @@ class DemoOptions(Section):
     demo_seconds: float = Field(75.0, ge=5, le=3600, description="Seconds to watch rankings before the audit.")
 
 
+class DemoProducer(ProducerSettings):
+    """The tweet simulator, at a rate that is worth watching."""
+
+    rate: float = Field(20.0, gt=0, le=1_000_000, description="Tweets per second.")
+
+
+class DemoStream(StreamSettings):
+    """The Spark Structured Streaming job, with rankings that follow each other soon."""
+
+    trigger_seconds: float = Field(2.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
+
+
 class DemoForm(LabSettings):
     """Start, watch the rankings, audit, tear down."""
 
+    producer: DemoProducer = Field(default_factory=DemoProducer, title="Producer")
+    stream: DemoStream = Field(default_factory=DemoStream, title="Stream")
     demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
+
+    def start_up(self, stack: StackSettings, page: PageSettings) -> StartUpForm:
+        """Return this demo's start-up as ``stack``. Its sections are those of any other stack's, so that they compare equal."""
+        plain = {
+            "producer": ProducerSettings.model_validate(self.producer.model_dump()),
+            "stream": StreamSettings.model_validate(self.stream.model_dump()),
+        }
+        same = {name: getattr(self, name) for name in LabSettings.model_fields}
+        return StartUpForm(**{**same, **plain, "stack": stack, "page": page})
 
 
 class ReportOptions(Section):

@@ -195,3 +195,17 @@ def test_the_command_stops_the_server_that_it_started(world: World, monkeypatch:
     module.main(form())
     assert left == [False]
     assert world.running == set()
+
+
+def test_a_demo_is_worth_watching_and_every_other_setting_is_that_of_its_stack() -> None:
+    given = DemoForm(stack=lab_stack(), serving={"store_url": "postgresql+psycopg://lab@127.0.0.1/lab"})
+    begun = given.start_up(given.stack, given.page)
+    assert (begun.producer.rate, begun.stream.trigger_seconds) == (20.0, 2.0)
+    assert (StartUpForm().producer.rate, StartUpForm().stream.trigger_seconds) == (1.0, 10.0)
+    expected = StartUpForm(stack=given.stack, producer={"rate": 20}, stream={"trigger_seconds": 2}, serving=given.serving)
+    assert begun == expected, "the sections are compared with a recorded stack's, by class too"
+
+
+def test_a_demo_on_a_cluster_of_ones_own_takes_its_address_along() -> None:
+    given = DemoForm(stack=lab_stack(runtime=RuntimeKind.EXTERNAL), access={"bootstrap": "127.0.0.1:9092"})
+    assert given.start_up(given.stack, given.page).access == given.access

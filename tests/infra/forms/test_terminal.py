@@ -491,7 +491,7 @@ def test_every_field_of_every_form_is_described_and_known_by_one_name() -> None:
 
 
 def test_the_forms_of_prefects_ui_say_the_bounds_with_the_help() -> None:
-    fields = DemoForm.model_json_schema()["$defs"]["ProducerSettings"]["properties"]
+    fields = StartUpForm.model_json_schema()["$defs"]["ProducerSettings"]["properties"]
     assert fields["rate"]["description"] == "Tweets per second; more than 0, at most 1,000,000."
 
 
