@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce
+.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -85,6 +85,12 @@ archives: jars ## make the class archives that Kafka and Spark start faster with
 JARS := $(VENV)/.complete
 demo: $(JARS) ## start, watch, audit, tear down
 	@$(PY) -m flows.demo $(ARGS)
+
+rehearse: $(JARS) ## the evening before a presentation: whether start, ports, memory and screen hold, without a network
+	@$(PY) -m flows.rehearse $(ARGS)
+
+present: $(JARS) ## before an audience: start, open the page for a projector, three things to say
+	@$(PY) -m flows.commands.present $(ARGS)
 
 report: $(JARS) ## HTML report and slides of the running stack, or of one brought up for it: OUT=directory
 	@$(PY) -m flows.report $(ARGS)

@@ -17,6 +17,8 @@ class Command(NamedTuple):
 _UP = Command("flows.start_up", "bring the stack up, or what is missing of it")
 COMMANDS = {
     "demo": Command("flows.demo", "start, watch, audit, tear down"),
+    "rehearse": Command("flows.rehearse", "the evening before: whether start, ports, memory and screen hold, offline"),
+    "present": Command("flows.commands.present", "up, the page for a projector, and three things to say"),
     "up": _UP,
     "start": _UP,
     "stop": Command("flows.tear_down", "stop everything, keep everything", environment=(("TRENDING_STOP_ONLY", "true"),)),

@@ -48,6 +48,8 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.VerifyForm: "make verify",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
+    parameters.RehearseForm: "make rehearse",
+    parameters.PresentForm: "make present",
     parameters.ReportForm: "make report",
     parameters.ReplayForm: "make replay-demo",
 }
@@ -132,8 +134,9 @@ def _commands() -> Iterator[str]:
         yield from (f"## `{commands}`", "", _first_line(form), "")
         if whole:
             other = ", ".join(_other_defaults(form))
-            yield from (f"All of the above{f' (with {other} by default)' if other else ''}, and:", "")
-        yield from (*_table(form, only=own), "")
+            yield from (f"All of the above{f' (with {other} by default)' if other else ''}{', and:' if own else '.'}", "")
+        if own:
+            yield from (*_table(form, only=own), "")
 
 
 def _other_defaults(form: type[BaseModel]) -> Iterator[str]:

@@ -296,21 +296,26 @@ class DemoStream(StreamSettings):
     trigger_seconds: float = Field(2.0, ge=0, le=60, description="Seconds between rankings; 0 means back to back.")
 
 
-class DemoForm(LabSettings):
-    """Start, watch the rankings, audit, tear down."""
+class WatchedForm(LabSettings):
+    """A stack that is brought up to be watched."""
 
     producer: DemoProducer = Field(default_factory=DemoProducer, title="Producer")
     stream: DemoStream = Field(default_factory=DemoStream, title="Stream")
-    demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
 
     def start_up(self, stack: StackSettings, page: PageSettings) -> StartUpForm:
-        """Return this demo's start-up as ``stack``. Its sections are those of any other stack's, so that they compare equal."""
+        """Return its start-up as ``stack``. Its sections are those of any other stack's, so that they compare equal."""
         plain = {
             "producer": ProducerSettings.model_validate(self.producer.model_dump()),
             "stream": StreamSettings.model_validate(self.stream.model_dump()),
         }
         same = {name: getattr(self, name) for name in LabSettings.model_fields}
         return StartUpForm(**{**same, **plain, "stack": stack, "page": page})
+
+
+class DemoForm(WatchedForm):
+    """Start, watch the rankings, audit, tear down."""
+
+    demo: DemoOptions = Field(default_factory=DemoOptions, title="Demo")
 
 
 class ReportOptions(Section):
@@ -323,6 +328,16 @@ class ReportForm(DemoForm):
     """Make report and slides of a stack that runs, or of one brought up for it, watched, audited and taken down."""
 
     report: ReportOptions = Field(default_factory=ReportOptions, title="Report")
+
+
+class RehearseForm(DemoForm):
+    """Try everything that a presentation will need, the evening before."""
+
+    demo: DemoOptions = Field(default_factory=lambda: DemoOptions(demo_seconds=20), title="Demo")
+
+
+class PresentForm(WatchedForm):
+    """Bring the stack up for an audience, open the page's view for a projector, say what to show."""
 
 
 class ReplayForm(Section):
@@ -352,6 +367,8 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     ReportForm,
     ReplayForm,
     ProduceForm,
+    RehearseForm,
+    PresentForm,
 )
 
 

@@ -13,6 +13,8 @@ from infra.host.environment import built_environment
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 40.0
 SIZE = (1440, 900)
+PROJECTOR = (1920, 1080)
+"""Pixels of a window, and of a projector."""
 
 
 def find_browser() -> str | None:
@@ -20,8 +22,8 @@ def find_browser() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-def take_picture(browser: str, address: str, target: Path) -> str:
-    """Write a PNG of the page at ``address``; returns an empty string, or the reason why there is none.
+def take_picture(browser: str, address: str, target: Path, size: tuple[int, int] = SIZE) -> str:
+    """Write a PNG of ``size`` pixels of the page at ``address``; returns an empty string, or the reason why there is none.
 
     The browser uses a temporary profile, which is deleted afterwards.
     """
@@ -35,7 +37,7 @@ def take_picture(browser: str, address: str, target: Path) -> str:
             # Chromium does not run as root with its sandbox; the page is ours, on loopback.
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
             f"--user-data-dir={profile}",
-            f"--window-size={SIZE[0]},{SIZE[1]}",
+            f"--window-size={size[0]},{size[1]}",
             f"--screenshot={target}",
             address,
         ]

@@ -334,6 +334,11 @@ class PageSettings(Section):
         """The page's address for a browser on this machine; empty if there is no page."""
         return f"http://localhost:{self.page_port}/" if self.page_port else ""
 
+    @property
+    def projector_address(self) -> str:
+        """The address of the page's view for a projector; empty if there is no page."""
+        return f"{self.address}?view=projector" if self.page_port else ""
+
 
 class ServingSettings(Section):
     """Where the counts are kept."""

@@ -19,7 +19,7 @@ FIRST_PORT = 19200 + 300 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").remo
 those of real stacks, which begin at 21000: a test of the engine runs beside them."""
 
 __all__ = ["artifacts", "plain", "world"]
-MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test", "health_check", "game_day", "report")
+MODULES = ("start_up", "tear_down", "audit", "demo", "smoke_test", "health_check", "game_day", "report", "rehearse")
 
 
 @pytest.fixture

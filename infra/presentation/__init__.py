@@ -1,0 +1,1 @@
+"""What `make rehearse` and `make present` look at."""
