@@ -84,7 +84,7 @@ def _service(lab: Lab, service: Service, *, wanted_up: bool) -> Line:
     try:
         observed = lab.runtime.observe(service)
     except EngineUnavailable as error:  # the rest is shown all the same
-        return Line(service.name, UNSEEN, "-", ", ".join(map(str, service.ports)), str(error), trouble=True)
+        return Line(service.name, UNSEEN, "-", ", ".join(map(str, service.ports)), told(error), trouble=True)
     return _service_line(observed, service.ports, lambda: service_ladder(lab.runtime, lab.stack, service), wanted_up=wanted_up)
 
 
@@ -96,7 +96,7 @@ def _service_line(observed: Observation, ports: Iterable[int], ladder: Callable[
     try:
         evidence = climb(ladder(), 0.0, SystemClock())
     except LabError as error:
-        return Line(observed.name, observed.state, "unhealthy", shown, str(error), trouble=True)
+        return Line(observed.name, observed.state, "unhealthy", shown, told(error), trouble=True)
     words = [said for rung, said in evidence.items() if rung != CLUSTER_ID]  # the metadata names it too
     return Line(observed.name, observed.state, "healthy", shown, "; ".join(words), trouble=not wanted_up)
 
@@ -114,9 +114,25 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
             climb(page_ladder(lab), 0.0, SystemClock())
     except LabError as error:
         state = ServiceState.GIVEN_UP if isinstance(error, BudgetSpent) else status.state.lower()
-        return Line(name, state, "unhealthy", shown, str(error), wanted_up)
-    figures = ", ".join(f"{figure} {value:g}" for figure, value in beat.figures.items() if not figure.endswith("_at"))
+        return Line(name, state, "unhealthy", shown, told(error), wanted_up)
+    figures = ", ".join(f"{figure} {shown_figure(value)}" for figure, value in beat.figures.items() if not _is_time(figure))
     return Line(name, status.state.lower(), "healthy", shown, "; ".join(filter(None, (beat.phase, figures))), trouble=False)
+
+
+def told(error: LabError) -> str:
+    """Return the error for the table of ``make status``, which names no next command where that would be itself."""
+    itself = error.next_command.startswith("make status")
+    return str(LabError(error.cause, error.evidence)) if itself else str(error)
+
+
+def shown_figure(value: float) -> str:
+    """Return a figure of a heartbeat for people: a count in full, whatever its size, anything else to three digits."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def _is_time(figure: str) -> bool:
+    """Whether the figure is a moment, in seconds since 1970, that tells a person nothing."""
+    return figure.endswith(("_at", "_until"))
 
 
 def _leftovers(lab: Lab, seen: DockerMarks | None) -> list[Line]:

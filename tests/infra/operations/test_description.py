@@ -8,8 +8,8 @@ import pytest
 from fakes.runtime import FakeRuntime
 from fakes.stacks import beat, make_whole
 
-from infra.operations.description import describe
-from trending.errors import EngineUnavailable
+from infra.operations.description import describe, told
+from trending.errors import EngineUnavailable, NotReady
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -39,3 +39,18 @@ def test_a_container_whose_engine_is_silent_is_unseen_and_the_rest_is_shown(monk
     assert (lines["kafka"].state, lines["kafka"].trouble) == ("unseen", True)
     assert "no Docker engine answers" in lines["kafka"].detail
     assert lines["producer"].state == "running"
+
+
+def test_large_counts_are_told_in_full_and_moments_not_at_all(world: World) -> None:
+    assert world
+    lab = make_whole()
+    figures = {"acknowledged": 12_345_678.0, "rate": 999.4321, "batches": 3.0, "read_until": 1.79e9, "progress_at": 1.79e9}
+    beat(lab, "stream", phase="working", figures=figures)
+    lines = {line.name: line for line in describe(lab)}
+    assert lines["stream"].detail == "working; acknowledged 12345678, rate 999, batches 3"
+
+
+def test_the_status_does_not_name_itself_as_what_to_do_next() -> None:
+    cause = "stream is starting the session"
+    assert told(NotReady(cause, "pid 7", "make status")) == f"{cause}\n  evidence: pid 7"
+    assert told(NotReady(cause, "pid 7", "make logs SERVICE=stream")).endswith("next: make logs SERVICE=stream")
