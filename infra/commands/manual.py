@@ -46,6 +46,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.RedriveForm: "make redrive",
     parameters.TweetForm: "make tweet",
     parameters.VerifyForm: "make verify",
+    parameters.FileReplayForm: "make replay",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.ReportForm: "make report",

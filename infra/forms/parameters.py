@@ -136,6 +136,19 @@ class VerifyForm(NamedStack):
     of_topic: str = Field("", max_length=249, description="Any topic of the stack's cluster; empty means the stack's own.")
 
 
+class FileReplayForm(NamedStack):
+    """Send the posts of a file as tweets: JSON lines, CSV or Parquet, at their own pace or faster, with timestamps of today."""
+
+    file: str = Field("", max_length=4_000, description="Path of the file; packed with gzip or bzip2 it is read too.")
+    speed: float = Field(1.0, gt=0, le=1_000_000, description="How many times as fast as they were written.")
+    columns: str = Field(
+        "",
+        max_length=1_000,
+        description="Which column each field is in, where its name does not tell, and the unit of the time (s, ms, us, iso, "
+        "twitter): time=created_at:ms,text=body,user=who,hashtag=tag. Numbers from 1 on mean a CSV without a header.",
+    )
+
+
 class TearDownForm(NamedStack):
     """Stop everything in reverse order; the data stays unless volumes is set."""
 
@@ -315,6 +328,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     RedriveForm,
     TweetForm,
     VerifyForm,
+    FileReplayForm,
     LogsForm,
     ObserveForm,
     DemoForm,
