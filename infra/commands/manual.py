@@ -47,6 +47,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.TweetForm: "make tweet",
     parameters.VerifyForm: "make verify",
     parameters.FileReplayForm: "make replay",
+    parameters.TopicReplayForm: "make replay-topic",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.ReportForm: "make report",

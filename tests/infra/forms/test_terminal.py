@@ -87,6 +87,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "file": ("/my tweets.csv", "/my tweets.csv"),
     "speed": ("2.5", 2.5),
     "columns": ("time=when:ms", "time=when:ms"),
+    "from": ("lab-2", "lab-2"),
     "window_seconds": ("10", 10),
     "trigger_seconds": ("0", 0.0),
     "shuffle_partitions": ("3", 3),
