@@ -9,6 +9,8 @@ NO_FLOWS = {
     "rebuild": "infra.commands.rebuild",
     "redrive": "infra.commands.redrive",
     "replay": "infra.commands.replay",
+    "replay-file": "infra.producers.replay_file",
+    "replay-topic": "infra.producers.replay_topic",
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",
     "status": "infra.commands.status",
