@@ -97,7 +97,11 @@ def _held(pace: Pace, seconds: int) -> str:
 
 def _in_order(file: RecordedFile, found: Survey, directory: Path) -> Iterator[Post]:
     posts = (row for row in file.posts() if isinstance(row, Post))
-    return Sorted(directory).posts(posts) if found.back else posts
+    if not found.back:
+        return posts
+    in_order = Sorted(directory)
+    in_order.take(posts)  # here and not in the producer's thread: a signal ends it at once
+    return in_order.posts()
 
 
 if __name__ == "__main__":

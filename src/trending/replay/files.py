@@ -115,9 +115,9 @@ class RecordedFile:
     def _is_document(self, head: bytes) -> bool:
         """Whether it is one JSON value over several lines, or a list: lines of JSON begin with a whole object."""
         text = head.removeprefix(_BOM).lstrip()
-        if text.startswith(b"["):
-            return True
         first, separator, _rest = text.partition(b"\n")
+        if text.startswith(b"[") or first.strip() == b"{":
+            return True
         if not separator:
             return False  # one line, as long as it may be
         try:

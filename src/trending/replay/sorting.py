@@ -1,4 +1,4 @@
-"""Posts in the order of their times, however many: sorted in parts on disk, which are merged as they are read."""
+"""Posts in the order of their times, however many: sorted in parts on disk, which are merged as they are sent."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Sorted:
         self._levels: list[list[Path]] = []
         self._made = 0
 
-    def posts(self, posts: Iterable[Post]) -> Iterator[Post]:
-        """Yield the posts in order, those of one time in that of their rows; raises InvalidInput where the disk is full."""
+    def take(self, posts: Iterable[Post]) -> None:
+        """Sort posts onto the disk; raises InvalidInput where that is full."""
         remaining = iter(posts)
         try:
             while part := sorted(islice(remaining, self._in_memory)):
@@ -42,7 +42,10 @@ class Sorted:
         except OSError as error:
             cause = f"the posts are not in the order of their times, and cannot be sorted in {self._directory}"
             raise InvalidInput(cause, str(error), "TMPDIR=… names a directory with room, or sort the file by time") from error
-        yield from merge(*(_read(path) for level in self._levels for path in level))
+
+    def posts(self) -> Iterator[Post]:
+        """Yield them in order, those of one time in that of their rows."""
+        return merge(*(_read(path) for level in self._levels for path in level))
 
     def _keep(self, level: int, part: Iterable[Post]) -> None:
         path = self._directory / f"{self._made}.jsonl"

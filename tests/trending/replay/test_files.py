@@ -81,6 +81,9 @@ def test_v2_by_pages_by_lines_of_a_stream_and_flattened(tmp_path: Path) -> None:
     first = Post(SOMETIME, 1, "@luis", "hola #IA", "#IA")
     second = Post(SOMETIME + 1_500_000, 1, "8", "sin etiqueta", "")
     assert rows(tmp_path / "a", json.dumps(V2, indent=2)) == [first, second]
+    one, other = map(json.dumps, V2["data"])
+    by_lines = f'{{\n"data": [\n{one},\n{other}\n],\n"includes": {json.dumps(V2["includes"])}}}'
+    assert rows(tmp_path / "e", by_lines) == [first, second]
     assert rows(tmp_path / "b", lines(V2, {"meta": {"result_count": 0}})) == [first, second]
     assert rows(tmp_path / "c", lines({**V2, "data": V2["data"][0], "matching_rules": []})) == [first]  # type: ignore[index]
     assert rows(tmp_path / "d", lines({**V2["data"][0], "author": {"username": "luis"}})) == [first]  # type: ignore[index, dict-item]

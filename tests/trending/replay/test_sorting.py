@@ -25,19 +25,22 @@ def post(time: int, row: int = 1, hashtag: str = "#a") -> Post:
 @pytest.mark.parametrize("number", [0, 1, 7, 100])
 def test_posts_come_in_order_and_those_of_one_time_in_that_of_their_rows(tmp_path: Path, number: int) -> None:
     posts = [post(time, row) for row, time in enumerate(random.Random(7).choices(range(20), k=number))]
-    assert list(Sorted(tmp_path, in_memory=3, together=3).posts(posts)) == sorted(posts)
+    in_order = Sorted(tmp_path, in_memory=3, together=3)
+    in_order.take(posts)
+    assert list(in_order.posts()) == sorted(posts)
 
 
 def test_few_files_are_open_at_once_and_few_posts_in_memory(tmp_path: Path) -> None:
     posts = (post(1000 - row, row) for row in range(1000))
-    merged = Sorted(tmp_path, in_memory=2, together=4).posts(posts)
-    assert [each.time for each in islice(merged, 3)] == [1, 2, 3]
+    in_order = Sorted(tmp_path, in_memory=2, together=4)
+    in_order.take(posts)
+    assert [each.time for each in islice(in_order.posts(), 3)] == [1, 2, 3]
     assert len(list(tmp_path.iterdir())) <= 3 * 5
 
 
 def test_a_disk_without_room_says_where_to_sort(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be sorted") as caught:
-        list(Sorted(tmp_path / "gone").posts([post(1)]))
+        Sorted(tmp_path / "gone").take([post(1)])
     assert "TMPDIR" in caught.value.next_command
 
 
