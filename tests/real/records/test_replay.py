@@ -98,7 +98,9 @@ def counted(counts: Mapping[tuple[str, int, str], int], tags: str) -> Truth:
 def record_topic(stack: RealStack) -> None:
     """Make a topic of strangers on the stack's cluster, with keys of their own and a record that is no tweet."""
     client = stack.lab.stack.connection.client()
-    AdminClient(client).create_topics([NewTopic("recorded", 2)])["recorded"].result(30)
+    # Of times long ago: retention would take the records at its next look.
+    config = {"retention.ms": "-1", "message.timestamp.type": "CreateTime"}
+    AdminClient(client).create_topics([NewTopic("recorded", 2, config=config)])["recorded"].result(30)
     with Producer(client) as sender:
         for number in range(100):
             time = BEGIN.timestamp() + number
