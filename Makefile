@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce
+.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -137,6 +137,12 @@ tweet: $(JARS) ## send one by hand: make tweet TEXT='hola #Clase', AGO=150 for a
 
 verify: $(JARS) ## whether a topic is a scenario: make verify SCENARIO=world-cup
 	@$(PY) -m infra.commands.simulator.verify $(ARGS)
+
+replay: $(JARS) ## send a file of tweets, JSON lines, CSV or Parquet: make replay FILE=tweets.csv SPEED=10
+	@$(PY) -m infra.producers.replay_file $(ARGS)
+
+replay-topic: $(JARS) ## send again what a topic holds: make replay-topic FROM=trending NAME=another SPEED=10
+	@$(PY) -m infra.producers.replay_topic $(ARGS)
 
 logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 	@$(PY) -m infra.commands.logs --service $(or $(SERVICE),stream) $(ARGS)

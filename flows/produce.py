@@ -14,7 +14,8 @@ from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.forms.parameters import ProduceForm
 from infra.forms.terminal import run_command
-from infra.producers.elsewhere import Produced, check_produce, produce_elsewhere
+from infra.producers.elsewhere import check_produce, produce_elsewhere
+from infra.producers.life import Produced
 from tasks.lab_task import report_to_prefect
 from trending.producer.program import main as send
 

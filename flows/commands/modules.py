@@ -31,6 +31,8 @@ COMMANDS = {
     "game-day": Command("flows.game_day", "break the running stack on purpose"),
     "tweet": Command("infra.commands.simulator.tweet", "send one by hand: --text 'hola #Clase'"),
     "verify": Command("infra.commands.simulator.verify", "whether a topic is a scenario: --scenario world-cup"),
+    "replay": Command("infra.producers.replay_file", "send a file of tweets: --file tweets.csv --speed 10"),
+    "replay-topic": Command("infra.producers.replay_topic", "send again what a topic holds: --from trending --name another"),
     "smoke": Command("flows.smoke_test", "five messages there and back"),
     "export": Command("infra.commands.export", "write the final windows as Parquet: --to directory"),
     "report": Command("flows.report", "HTML report and slides of a running stack, or of one brought up for it"),

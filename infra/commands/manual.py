@@ -46,6 +46,8 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.RedriveForm: "make redrive",
     parameters.TweetForm: "make tweet",
     parameters.VerifyForm: "make verify",
+    parameters.FileReplayForm: "make replay",
+    parameters.TopicReplayForm: "make replay-topic",
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.RehearseForm: "make rehearse",

@@ -98,7 +98,10 @@ def lines_of(choice: Choice) -> list[str]:
     if len(choice.mended) > SHOWN:
         lines.append(f"and {len(choice.mended) - SHOWN} more that fit")
     whys = Counter(each.why for each in choice.unfit)
-    lines += [f"{number} do not fit: {why}" for why, number in sorted(whys.items())]
+    shown = sorted(whys.most_common(SHOWN))
+    lines += [f"{number} do not fit: {why}" for why, number in shown]
+    if len(whys) > SHOWN:
+        lines.append(f"and {whys.total() - sum(number for _why, number in shown)} more that do not fit, for other reasons")
     if choice.done:
         lines.append(f"{choice.done} were sent back before")
     if choice.summed_up:

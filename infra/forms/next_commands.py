@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-_STARTING = ("up", "start", "stop", "down", "restart", "rebuild", "redrive")
+_STARTING = ("up", "start", "stop", "down", "restart", "rebuild", "redrive", "replay", "replay-topic")
 _LOOKING = ("status", "spy", "smoke", "audit", "logs", "health", "game-day", "report", "export", "produce")
 OF_A_STACK = (*_STARTING, *_LOOKING)
 """The ``make`` commands that concern one stack, which NAME chooses."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator, model_validator
 
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.host.paths import CHECKOUT
@@ -142,6 +142,42 @@ class VerifyForm(NamedStack):
     scenario: ScenarioName = Field(None, description="A ready scenario by name, or a file by its path, as ./mine.yaml.")
     seed: int | None = Field(None, ge=0, description="The seed that it was played with, where that is not its own.")
     of_topic: str = Field("", max_length=249, description="Any topic of the stack's cluster; empty means the stack's own.")
+
+
+class FileReplayForm(NamedStack):
+    """Send the posts of a file as tweets: JSON lines, CSV or Parquet, at their own pace or faster, with timestamps of today."""
+
+    file: str = Field("", max_length=4_000, description="Path of the file; packed with gzip or bzip2 it is read too.")
+    speed: float = Field(1.0, gt=0, le=1_000_000, description="How many times as fast as they were written.")
+    columns: str = Field(
+        "",
+        max_length=1_000,
+        description="Which column each field is in, where its name does not tell, and the unit of the time (s, ms, us, iso, "
+        "twitter): time=created_at:ms,text=body,user=who,hashtag=tag. Numbers from 1 on mean a CSV without a header.",
+    )
+
+
+# A class's body can have no field of this name, which is a keyword of Python's.
+_FROM: dict[str, Any] = {
+    "from": (
+        str,
+        Field(
+            "", pattern=rf"{_NAME}|^$", description="Name of the stack whose topic is sent; empty with of_topic means this one."
+        ),
+    )
+}
+
+
+class TopicReplayForm(create_model("_From", __base__=NamedStack, **_FROM)):  # type: ignore[misc]
+    """Send again what a topic holds already, into another stack or from another topic, in a ledger run of its own."""
+
+    of_topic: str = Field("", max_length=249, description="Any topic of that stack's cluster; empty means the stack's own.")
+    speed: float = Field(1.0, gt=0, le=1_000_000, description="How many times as fast as the records were appended.")
+
+    @property
+    def source(self) -> str:
+        """The name of the stack whose topic is replayed."""
+        return str(getattr(self, "from"))
 
 
 class TearDownForm(NamedStack):
@@ -361,6 +397,8 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     RedriveForm,
     TweetForm,
     VerifyForm,
+    FileReplayForm,
+    TopicReplayForm,
     LogsForm,
     ObserveForm,
     DemoForm,

@@ -143,6 +143,11 @@ class StackPaths:
         return self.home / "stacks" / f".{self.name}.claim"
 
     @property
+    def replay(self) -> Path:
+        """Locked while a replay into the stack is at work."""
+        return self.home / "stacks" / f".{self.name}.replay"
+
+    @property
     def health(self) -> Path:
         """The health check's record: the last findings and the repairs so far."""
         return self.root / "health.json"

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import BaseModel, PrivateAttr
+from pydantic import PrivateAttr
 
-from infra.console.interruptions import begun_despite_signals, finished_despite_signals
+from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
 from infra.external.entry import Entry
 from infra.external.examination import connection_of
 from infra.host.secret_references import read_secret
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_place
+from infra.producers.life import Life, Produced, figures_of
 from trending.errors import InvalidInput, NotReady
 from trending.kafka.log_reader import topic_id
 from trending.postgresql.place import PostgresLedger, PostgresPlace
 from trending.producer.sources.choice import require_no_scenario
-from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.simulator.generator import load_catalogue
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from pydantic import SecretStr
@@ -39,57 +39,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 TELL_SECONDS = 5.0
 """Between two reports on how it is doing."""
-
-
-class Produced(BaseModel):
-    """What a producer has done; ``unknown`` tweets had neither been acknowledged nor given up when it ended."""
-
-    run: str = ""
-    phase: str = "starting"
-    sent: int = 0
-    acknowledged: int = 0
-    failed: int = 0
-
-    @property
-    def unknown(self) -> int:
-        """How many were sent and neither acknowledged nor given up."""
-        return self.sent - self.acknowledged - self.failed
-
-    @property
-    def line(self) -> str:
-        """The figures in words."""
-        unknown = f", unknown {self.unknown}" if self.unknown else ""
-        return f"{self.phase}: sent {self.sent}, acknowledged {self.acknowledged}, failed {self.failed}{unknown}"
-
-
-class _Life:
-    """The program at work in a thread of its own.
-
-    Its end is an event, and the thread is joined only then: after a join that a signal interrupts, Python 3.11 takes a running
-    thread for ended.
-    """
-
-    def __init__(self, program: Program, spec: ProducerSpec) -> None:
-        self._program, self._spec = program, spec
-        self._stop, self.ended = threading.Event(), threading.Event()
-        self.failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._program(self._spec, self._stop)
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody sees it
-            self.failure = error
-        finally:
-            self.ended.set()
-
-    def end(self) -> None:
-        """Have the producer send what it holds, and close its ledger."""
-        with finished_despite_signals():
-            self._stop.set()
-            self.ended.wait()
-            self._thread.join()
 
 
 class _Target(NamedTuple):
@@ -131,18 +80,18 @@ def produce_elsewhere(
     with tempfile.TemporaryDirectory(prefix="trending-producer-") as directory:
         spec = _spec_of(settings, load_block, Path(directory) / "producer.json")
         began = time.monotonic()
-        life = _Life(program, spec)
+        life = Life(program, spec)
         try:
             _watch(life, spec, settings, lambda done: tell(done, _percent(settings, done, time.monotonic() - began)))
         finally:
             begun_despite_signals(life.end)
-            tell(_figures(spec), 100.0)
+            tell(figures_of(spec), 100.0)
         if life.failure is not None:
             raise life.failure
-        return _figures(spec)
+        return figures_of(spec)
 
 
-def _watch(life: _Life, spec: ProducerSpec, settings: ProduceForm, tell: Callable[[Produced], None]) -> None:
+def _watch(life: Life, spec: ProducerSpec, settings: ProduceForm, tell: Callable[[Produced], None]) -> None:
     began = told = time.monotonic()
     while not life.ended.wait(LOOK_SECONDS):
         now = time.monotonic()
@@ -150,15 +99,7 @@ def _watch(life: _Life, spec: ProducerSpec, settings: ProduceForm, tell: Callabl
             return
         if now - told >= TELL_SECONDS:
             told = now
-            tell(_figures(spec))
-
-
-def _figures(spec: ProducerSpec) -> Produced:
-    beat = read_heartbeat(spec.heartbeat)
-    if beat is None:
-        return Produced()
-    counted = {name: int(beat.figures.get(name, 0)) for name in ("sent", "acknowledged", "failed")}
-    return Produced(run=beat.note, phase=beat.phase, **counted)
+            tell(figures_of(spec))
 
 
 def _percent(settings: ProduceForm, done: Produced, seconds: float) -> float:

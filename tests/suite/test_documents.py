@@ -148,9 +148,9 @@ def test_a_broken_link_an_unknown_command_and_an_unknown_setting_are_found(tmp_p
         "# Here\n[a](other.md) [b](other.md#two-words-and-code) [c](#here) [d](https://example.org/x)\n"
         "[e](missing.md) [f](other.md#three) ![g](none.png) [h](#there)\n"
         "```\nmake down   # [i](no-link.md)\nmake nonsense\n```\n"
-        "`make up RATE=5 SPEED=6`, `sudo apt-get install make git`, `cd x && make absurd-too`\n",
+        "`make up RATE=5 HASTE=6`, `sudo apt-get install make git`, `cd x && make absurd-too`\n",
         encoding="utf-8",
     )
     assert broken_links(page) == ["missing.md", "other.md#three", "none.png", "#there"]
-    assert unknown_words(page) == ["SPEED", "absurd-too", "nonsense"]
+    assert unknown_words(page) == ["HASTE", "absurd-too", "nonsense"]
     assert reachable(page, set()) >= {page, other}

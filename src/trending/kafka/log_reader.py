@@ -144,10 +144,11 @@ def read_log(
     start: dict[int, int],
     end: dict[int, int],
     before_poll: Callable[[], None] = _nothing,
+    own: Mapping[str, object] | None = None,
 ) -> Generator[Record]:
     """Yield every record from ``start`` to ``end`` (partition → offset, exclusive) in the order of each partition.
 
-    ``before_poll`` is called several times a second; what it raises ends the reading.
+    ``before_poll`` is called several times a second; what it raises ends the reading. ``own`` are more settings of librdkafka's.
 
     Offsets without a record are passed over: transaction markers, aborted records, and what compaction removed. So the end is
     where the consumer stands, not the offset of a last record. Raises NotReady when nothing arrives for 30 s or a partition
@@ -156,7 +157,7 @@ def read_log(
     open_partitions = {partition for partition, offset in end.items() if start.get(partition, 0) < offset}
     if not open_partitions:
         return
-    consumer = open_consumer(connection, end_events=True)
+    consumer = open_consumer(connection, end_events=True, own=own)
     try:
         consumer.assign([TopicPartition(topic, partition, start.get(partition, 0)) for partition in open_partitions])
         for message in _messages(

@@ -46,12 +46,15 @@ _RESERVE = (
 class LedgerWriter:
     """Writes one producer run. Acknowledgements gather in memory until ``commit``; only then may they be reported."""
 
-    def __init__(self, place: LedgerPlace, run: str, topic_id: str, life: str = "", reserved: int = 0) -> None:
+    def __init__(
+        self, place: LedgerPlace, run: str, topic_id: str, life: str = "", reserved: int = 0, *, guest: bool = False
+    ) -> None:
         """Open the ledger; ``life`` is the run that has it, where another life's is written.
 
-        ``reserved`` is what earlier lives of the same run have. Raises ConfigurationConflict where another life of the same
-        producer is at work.
+        ``reserved`` is what earlier lives of the same run have. A ``guest`` writes beside a producer that prunes the ledger: none
+        of its rows grows once it is written. Raises ConfigurationConflict where another life of the same producer is at work.
         """
+        self._guest = guest
         self._ledger = opened(place)
         self._own = not life
         try:
@@ -141,6 +144,8 @@ class LedgerWriter:
         self._pending = 0
         for written in (self._grown, self._unplaced, self._counts, self._spread, self._failed):
             written.clear()
+        if self._guest:
+            self._open.clear()
 
     def prune(self, start: LogStart) -> int:
         """Summarise what the log has lost before its ``start``, of all runs of the topic, and what was noted so far is written.

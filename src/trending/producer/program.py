@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -17,7 +17,6 @@ from trending.producer.markers import Markers
 from trending.producer.sources.choice import source_of
 from trending.producer.stuck_client import STUCK_SECONDS, StuckClient
 from trending.programs.heartbeat import write_heartbeat
-from trending.tweets.record_id import record_keys
 
 if TYPE_CHECKING:
     import threading
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import PartitionMetadata
 
     from trending.producer.markers import SentBurst
+    from trending.producer.sources.source import Headers, Source
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -67,15 +67,18 @@ def linger_ms(rate: float) -> int:
 
 
 class TweetProducer:
-    """One life of the producer: sends, hears the acknowledgements, keeps the ledger, beats."""
+    """One life of a producer: sends, hears the acknowledgements, keeps the ledger, beats.
 
-    def __init__(self, spec: ProducerSpec) -> None:
+    With a ``source`` of its own it is a guest beside the stack's producer, which alone prunes the ledger.
+    """
+
+    def __init__(self, spec: ProducerSpec, source: Source | None = None) -> None:
         self._spec = spec
-        self._source, reserved = source_of(spec, time.monotonic)
+        self._source, reserved = (source, 0) if source else source_of(spec, time.monotonic)
         self._run = self._source.run
-        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id, reserved=reserved)
+        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id, reserved=reserved, guest=source is not None)
         self._markers = Markers(self._ledger)
-        self._log = LogStartWatch(spec.connection, spec.topic)
+        self._log = None if source else LogStartWatch(spec.connection, spec.topic)
         self._fatal: KafkaError | None = None
         own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(self._source.rate), "error_cb": self._error}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
@@ -111,7 +114,7 @@ class TweetProducer:
 
     def _ended(self, stop: threading.Event) -> bool:
         self._fatal = self._fatal or self._markers.failure
-        return stop.is_set() or self._fatal is not None or 0 < self._spec.tweets <= self._sent
+        return stop.is_set() or self._fatal is not None or self._source.over or 0 < self._spec.tweets <= self._sent
 
     def _due(self, now: float, wall: float) -> int:
         """Return how many tweets to send now, no more than are asked for in all."""
@@ -135,25 +138,26 @@ class TweetProducer:
         first = self._source.position
         if first + count > self._ledger.reserved:
             self._ledger.reserve(first + max(count, int(self._source.rate * 60)))
-        values, labels = self._source.draw(count, time.time())
-        keys = record_keys(self._run, range(first, first + count))
-        burst = self._markers.begin(partition, first, labels)
+        drawn = self._source.draw(count, time.time())
+        keys, headers = drawn.addressed(self._run, first)
+        burst = self._markers.begin(partition, first, drawn.labels)
         while burst.handed < count and not self._ended(stop):
-            self._hand_over(burst, values, keys)
+            self._hand_over(burst, drawn.values, keys, headers)
         self._sent += burst.handed
         self._source.advance(burst.handed)
 
-    def _hand_over(self, burst: SentBurst, values: list[bytes | None], keys: list[bytes]) -> None:
+    def _hand_over(self, burst: SentBurst, values: list[bytes | None], keys: list[bytes], headers: list[Headers] | None) -> None:
         """Give librdkafka what it has not taken yet of a burst, with reports asked for on the first and the last tweet."""
         produce, topic, partition = self._producer.produce, self._spec.topic, burst.partition
         place, last = burst.handed, len(values) - 1
         try:
             while place <= last:
-                if 0 < place < last:
+                inside = 0 < place < last
+                if inside and headers is None:
                     produce(topic, values[place], keys[place], partition)
                 else:
-                    report = partial(self._markers.reported, burst, place)
-                    produce(topic, values[place], keys[place], partition, on_delivery=report)
+                    asked: dict[str, Any] = {} if inside else {"on_delivery": partial(self._markers.reported, burst, place)}
+                    produce(topic, values[place], keys[place], partition, headers=headers[place] if headers else None, **asked)
                 place += 1
         except BufferError:
             # Full queue: the broker is slower than we are. Waiting is the back-pressure; the tweet is kept.
@@ -223,7 +227,7 @@ class TweetProducer:
             self._debt = self._source.debt(now, time.time())
             self._report(phase)
             self._reported = now
-            start = self._log.look(time.time())
+            start = self._log.look(time.time()) if self._log else None
             if start is not None:
                 self._ledger.prune(start)
 

@@ -37,14 +37,14 @@ READING_SECONDS = 15.0
 """Behind a marker lie at most the 100,000 tweets of librdkafka's queue, and what others wrote since: mostly below a second."""
 MOST_LIVES = 100
 """So many lives before the last one are asked for a place in a partition in which that has none."""
-# The rows of this table are never replaced, so their numbers follow the order of the lives. The run of a redrive, or of a tweet
-# sent by hand, is no producer's.
+# The rows of this table are never replaced, so their numbers follow the order of the lives. The run of a redrive, of a replay, or
+# of a tweet sent by hand is no producer's.
 _LIVES = (
     "SELECT run FROM runs WHERE topic_id = ? AND run NOT IN (SELECT run FROM redriven) AND run NOT IN (SELECT run FROM by_hand) "
-    "ORDER BY rowid DESC LIMIT ?"
+    "AND run NOT IN (SELECT run FROM replays) ORDER BY rowid DESC LIMIT ?"
 )
 _LIVES_OF = "SELECT run FROM runs WHERE topic_id = ? AND producer = ? ORDER BY number DESC LIMIT ?"
-_PLAY = "SELECT 1 FROM plays WHERE run = ?"
+_SENDS_ALL = "SELECT 1 FROM plays WHERE run = ? UNION SELECT 1 FROM replays WHERE run = ?"
 # By the key, last row first: a life of weeks has millions of them.
 _LAST_ACKED = (
     "SELECT last_sequence, first_offset + last_sequence - first_sequence + 1 FROM acked WHERE run = ? AND partition = ? "
@@ -98,8 +98,8 @@ def read_arrived(
     Raises NotReady or KafkaException where it could not read to the log's end; what it has found by then is booked.
     """
     run = lives[0]
-    # Only a scenario sends what is no tweet, and means it.
-    kinds = {Kind.TWEET, Kind.UNTAGGED, Kind.REJECT} if _plays(spec, run) else {Kind.TWEET}
+    # Only a scenario and a replay send what is no tweet, and mean it.
+    kinds = {Kind.TWEET, Kind.UNTAGGED, Kind.REJECT} if _sends_all(spec, run) else {Kind.TWEET}
     booked: set[int] = set()
     read_to = {} if read_to is None else read_to
     deadline = monotonic() + READING_SECONDS
@@ -146,14 +146,14 @@ def lives_of(spec: ProducerSpec) -> list[str]:
     return found
 
 
-def _plays(spec: ProducerSpec, run: str) -> bool:
-    """Whether a run is that of a scenario."""
+def _sends_all(spec: ProducerSpec, run: str) -> bool:
+    """Whether a run is that of a scenario or of a replay."""
     ledger = opened(spec.ledger)
     try:
         if ledger.producer:
             return False
         with ledger.engine.connect() as connection:
-            return run_sql(connection, _PLAY, (run,)).one_or_none() is not None
+            return run_sql(connection, _SENDS_ALL, (run, run)).one_or_none() is not None
     finally:
         ledger.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from trending.redrive.explanation import explained
 from trending.stream.letters import PREFIX, letter_place, own_headers, summary_of
 from trending.tweets.record_id import ID_HEADER, identity_of, parse_record_key, record_id
 from trending.tweets.rule import Kind, classify
@@ -95,7 +96,7 @@ def choose(letters: Iterable[Record], done: Collection[int], wish: Wish, now: fl
         if (lack := _lacks(record)) and record.offset not in wish.bodies:
             choice.unfit.append(Unfit(record.offset, place, record.value or b"", lack))
         elif body is None or verdict.kind is not Kind.TWEET:
-            why = verdict.label if verdict.kind is Kind.REJECT else f"it would be {verdict.kind}"
+            why = explained(verdict.label, body) if verdict.kind is Kind.REJECT else f"it would be {verdict.kind}"
             choice.unfit.append(Unfit(record.offset, place, body or b"", why))
         elif len(choice.mended) == wish.limit or size + len(body) > MOST_BYTES:
             choice.left_for_later += 1

@@ -96,6 +96,16 @@ _skim = msgspec.json.Decoder(Raw).decode
 decode_plain = msgspec.json.Decoder(PlainTweet).decode
 """Decode a record that ``unreadable`` has nothing against; raises msgspec.DecodeError for what is no plain tweet."""
 _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_WHERE = re.compile(r"(?:Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`|(?P<other>[^`]*?))(?: - at `\$\.?(?P<field>[^`]*)`)?")
+"""What msgspec says of a value of a wrong type."""
+_TYPES = {
+    "str": "a text",
+    "float": "a number",
+    "int": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+}
 _INTEGER = re.compile(rb"-?[0-9]+")
 
 
@@ -159,6 +169,23 @@ def _ill_typed(value: bytes) -> Reason:
     except msgspec.DecodeError:
         return Reason.BAD_JSON
     return Reason.WRONG_TYPE if _is_known(version) else Reason.UNKNOWN_VERSION
+
+
+def ill_typed_field(value: bytes) -> str:
+    """Return which field of a record has the wrong type and which it would have, in words; empty where none has."""
+    try:
+        _decode(value)
+    except msgspec.ValidationError as error:
+        found = _WHERE.fullmatch(str(error))
+        if found is None:
+            return str(error)
+        wanted = " or ".join(_TYPES.get(each, each) for each in (found["wanted"] or "").split(" | "))
+        who = found["field"] or "the record"
+        is_now = _TYPES.get(found["got"], found["got"])
+        return f"{who} is {is_now} and would be {wanted}" if wanted else f"{who}: {found['other']}"
+    except msgspec.DecodeError:
+        return ""
+    return ""
 
 
 def _is_known(version: Raw) -> bool:

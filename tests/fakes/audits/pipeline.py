@@ -113,8 +113,8 @@ class KillPoints:
                 monkeypatch.setattr(owner, name, self.around(f"{program_name}: {name}", getattr(owner, name)))
         opened = program.LedgerWriter
 
-        def ledger(place: LedgerPlace, run: str, topic_id: str, reserved: int) -> LedgerWriter:
-            self.ledgers.append(opened(place, run, topic_id, reserved=reserved))
+        def ledger(place: LedgerPlace, run: str, topic_id: str, **more: Any) -> LedgerWriter:
+            self.ledgers.append(opened(place, run, topic_id, **more))
             return self.ledgers[-1]
 
         monkeypatch.setattr(program, "LedgerWriter", ledger)

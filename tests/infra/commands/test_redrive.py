@@ -65,6 +65,14 @@ def test_without_send_it_only_shows_what_would_go_back(desk: DeskInMemory, said:
     assert (desk.sent, desk.asked[0].reason, desk.asked[0].limit) == ([], "late", 5)
 
 
+def test_of_many_reasons_the_most_common_are_shown(desk: DeskInMemory, said: list[str]) -> None:
+    unfit = [Unfit(number, (0, number), b"", f"reason {number % 30:02}") for number in range(70)]
+    desk.choice = Choice([FITS], unfit)
+    redrive.main(RedriveForm(name="lab"))
+    assert said[1:21] == [f"{3 if number < 10 else 2} do not fit: reason {number:02}" for number in range(20)]
+    assert said[21] == "and 20 more that do not fit, for other reasons"
+
+
 def test_with_send_they_go_back(desk: DeskInMemory, said: list[str]) -> None:
     desk.choice = Choice([FITS])
     redrive.main(RedriveForm(name="lab", send=True))

@@ -12,7 +12,7 @@ from infra.console.interruptions import raise_on_signals
 from infra.forms.parameters import ProduceForm
 from infra.host.secret_references import no_block
 from infra.producers import elsewhere
-from infra.producers.elsewhere import Produced, produce_elsewhere
+from infra.producers.elsewhere import produce_elsewhere
 from trending.errors import InvalidInput, LabError, NotReady, StackAbsent
 from trending.postgresql.place import PostgresLedger
 from trending.producer.places import shared
@@ -23,6 +23,8 @@ from trending.settings import ProducerSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from infra.producers.life import Produced
 
 STORE = {"store_url": "postgresql+psycopg://lab@localhost/counts"}
 KAFKA = {"bootstrap": "localhost:9092"}

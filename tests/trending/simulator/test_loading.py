@@ -185,7 +185,7 @@ def test_a_name_that_is_none_of_the_ready_ones_lists_them() -> None:
 
 def test_the_ready_scenarios_load_and_say_what_they_show() -> None:
     names = ready_scenarios()
-    assert names == ["breaking-news", "classroom", "late-data", "noisy", "soak", "world-cup"]
+    assert names == ["breaking-news", "classroom", "late-data", "noisy", "quiet", "soak", "world-cup"]
     scenarios = [load_scenario(name) for name in names]
     assert all(each.title for each in scenarios)
     assert len({each.seed for each in scenarios}) == len(names)

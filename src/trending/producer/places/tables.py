@@ -77,6 +77,15 @@ EXPIRED_COUNTS = Table(
 REDRIVEN = redriven.table_of(metadata)
 BY_HAND = Table("by_hand", metadata, Column("run", Name, primary_key=True))
 """Runs of a single tweet that somebody has sent: none of them is a producer's life."""
+REPLAYS = Table(
+    "replays",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("ended", Boolean, nullable=False),
+)
+"""Runs of what was recorded elsewhere and sent again, numbered in their order: none of them is a producer's life. One that has
+``ended`` was acknowledged whole."""
 # What is known of scenarios that are played; trending.producer.sources.booked reads and writes it.
 PLAYS = Table(
     "plays",
@@ -99,12 +108,15 @@ SHIFTS = Table(
     Column("milliseconds", BigInteger, nullable=False),
 )
 
+OF_THE_FILE = frozenset({PLAYS, SHIFTS, BY_HAND, REPLAYS})
+"""Scenarios, tweets sent by hand and replays are in the stack's own ledger, which is a file."""
+
 
 def _shared() -> MetaData:
     """Return the tables of a file, with what tells several producers apart."""
     found = MetaData()
     for table in metadata.sorted_tables:
-        if table not in {PLAYS, SHIFTS, BY_HAND}:  # scenarios, and tweets sent by hand, are in the stack's own ledger, a file
+        if table not in OF_THE_FILE:
             table.to_metadata(found)
     runs = found.tables["runs"]
     runs.append_column(Column("producer", Name, nullable=False))

@@ -49,6 +49,8 @@ look there is a second one. What comes even later is sent twice, and the audit s
 class Play:
     """The source of a producer with a scenario."""
 
+    over = False
+
     def __init__(self, spec: ProducerSpec, monotonic: Callable[[], float]) -> None:
         self._spec = spec
         self._monotonic = monotonic

@@ -22,6 +22,8 @@ STAY_SECONDS = 0.1
 class RandomTweets:
     """The source of a producer without a scenario."""
 
+    over = False
+
     def __init__(self, spec: ProducerSpec, monotonic: Callable[[], float]) -> None:
         self.run = secrets.token_hex(6)
         self.position = 0

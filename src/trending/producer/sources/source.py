@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from trending.tweets.record_id import ID_HEADER, record_id, record_keys
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Headers = list[tuple[str, "str | bytes | None"]]
+
 
 class Drawn(NamedTuple):
-    """Records on the wire, and what the ledger books each one as."""
+    """Records on the wire, and what the ledger books each one as.
+
+    ``headers`` and ``keys`` are there for those that have some of their own; None for a key means that the id is to be the key.
+    """
 
     values: list[bytes | None]
     labels: list[str]
+    headers: list[Headers] | None = None
+    keys: list[bytes | None] | None = None
+
+    def addressed(self, run: str, first: int) -> tuple[list[bytes], list[Headers] | None]:
+        """Return the records' keys and headers with their ids, from sequence ``first`` on; a key of one's own is left alone."""
+        keys = record_keys(run, range(first, first + len(self.values)))
+        if self.keys is None or self.headers is None:
+            return keys, self.headers
+        headers = [
+            given if own is None else [*given, (ID_HEADER, record_id(run, first + place))]
+            for place, (own, given) in enumerate(zip(self.keys, self.headers, strict=True))
+        ]
+        return [key if own is None else own for own, key in zip(self.keys, keys, strict=True)], headers
 
 
 class Source(Protocol):
@@ -23,6 +43,10 @@ class Source(Protocol):
     """The number of the next record."""
     rate: float
     """About how many records a second it makes."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to come any more, and the producer ends when all of it is acknowledged."""
 
     def take_over(self, goes_on: Callable[[], bool], pause: Callable[[], object]) -> bool:
         """Book what became of the last life's records; False where it is time to end before that is known."""

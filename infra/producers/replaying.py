@@ -1,0 +1,125 @@
+"""A replay at work: beside the stack's producer, under a ledger run of its own, from its first record to its last."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from infra.console.interruptions import begun_despite_signals
+from infra.console.reporting import say
+from infra.producers.life import Life, Produced, figures_of
+from infra.supervision.programs import PRODUCER
+from trending.errors import StackBusy
+from trending.producer.program import TweetProducer
+from trending.programs.heartbeat import FINISHED, FRESH_SECONDS, read_heartbeat
+from trending.programs.specifications import ProducerSpec
+from trending.replay.source import Replay
+from trending.replay.times import MICROSECONDS
+from trending.settings import ProducerSettings, WindowTime
+from trending.text import local_time
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    from infra.host.paths import StackPaths
+    from infra.lab.assembly import Lab
+    from trending.replay.items import Item
+
+TELL_SECONDS = 5.0
+LOOK_SECONDS = 0.2
+
+
+def replay(lab: Lab, topic_id: str, items: Iterator[Item], rate: float, total: int) -> Produced:
+    """Send all items, and return what became of them; raises StackBusy beside another replay, LabError as a producer does.
+
+    ``rate`` is about how many come in a second, ``total`` how many in all. An interruption ends it in order, and goes on then.
+    """
+    with alone(lab.paths), tempfile.TemporaryDirectory(prefix="trending-replay-") as directory:
+        spec = _spec_of(lab, topic_id, Path(directory) / "replay.json")
+        shifts = lab.settings.stream.window_time is WindowTime.EVENT
+        source = Replay(spec, items, time.monotonic, rate=rate, shifts=shifts)
+        life = Life(lambda spec, stop: _send(spec, source, stop), spec)
+        try:
+            _watch(life, lab, source, spec, total)
+        finally:
+            begun_despite_signals(life.end)
+            done = figures_of(spec)
+            _tell_end(source, done)
+        if life.failure is not None:
+            raise life.failure
+        return done
+
+
+def _send(spec: ProducerSpec, source: Replay, stop: threading.Event) -> None:
+    TweetProducer(spec, source).run(stop)
+
+
+def _watch(life: Life, lab: Lab, source: Replay, spec: ProducerSpec, total: int) -> None:
+    told, begun, shifts = time.monotonic(), False, 0
+    while not life.ended.wait(LOOK_SECONDS):
+        if not begun and source.begin_at is not None:
+            begun = True
+            say(f"the first one comes at {local_time(source.begin_at / MICROSECONDS, lab.settings.stream.zone)}")
+        for record, seconds in source.shifted[shifts:]:
+            say(f"from record {record} on everything comes {seconds} s later: it could not be sent in time, and would be late")
+        shifts = len(source.shifted)
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            say(f"{figures_of(spec).line}, of {total}")
+
+
+def _tell_end(source: Replay, done: Produced) -> None:
+    unknown = f", unknown {done.unknown}" if done.unknown else ""
+    say(f"sent {done.sent} records under ids of the run {source.run}, acknowledged {done.acknowledged}{unknown}")
+    if source.shifted:
+        say(f"it was shifted {len(source.shifted)} times: what came before and after each is ranked in windows that are apart")
+
+
+@contextmanager
+def alone(paths: StackPaths) -> Iterator[None]:
+    """Have the stack's replays for oneself; raises StackBusy beside another one."""
+    lock = FileLock(paths.replay, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        cause = f"another replay into the stack {paths.name} is at work"
+        raise StackBusy(cause, str(paths.replay), "wait until it has ended, or end it with Ctrl-C") from error
+    try:
+        yield
+    finally:
+        paths.replay.unlink(missing_ok=True)  # before it is released, as the stack's lock
+        lock.release()
+
+
+def tell_what_comes_beside(lab: Lab) -> None:
+    """Say what else is counted, and by which time, where that matters for the ranking."""
+    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
+    if beat is not None and beat.age(time.time()) <= FRESH_SECONDS and beat.phase != FINISHED:
+        say("the stack's own producer sends tweets too; make up SCENARIO=quiet has it send none that is ranked")
+    if lab.settings.stream.window_time is WindowTime.ARRIVAL:
+        say("the stack counts by arrival: at a window's edge a tweet may fall into the next; WINDOW_TIME=event keeps them apart")
+
+
+def span(microseconds: int) -> str:
+    """Return so much time as it is said: 1:23:45."""
+    return str(timedelta(seconds=round(microseconds / MICROSECONDS)))
+
+
+def _spec_of(lab: Lab, topic_id: str, heartbeat: Path) -> ProducerSpec:
+    return ProducerSpec(
+        bootstrap=lab.stack.connection.bootstrap,
+        access=lab.access,
+        topic=lab.settings.stack.topic,
+        heartbeat=heartbeat,
+        settings=ProducerSettings(),
+        ledger=lab.paths.ledger,
+        topic_id=topic_id,
+        window_seconds=lab.settings.stream.window_seconds,
+    )
