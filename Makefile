@@ -202,8 +202,9 @@ bench: setup ## measure every row against its peers, for two hours: ARGS="--rows
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
-docs: $(JARS) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
+docs: $(JARS) ## write the notebooks, docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
 	@$(PY) -m infra.commands.manual
+	@$(PY) -m flows.notebook.maker
 	@PYTHONPATH=tests $(PY) -m fault_table
 	@$(PY) -m benchmarks.scaling.page
 
