@@ -205,6 +205,7 @@ compose: $(JARS) ## write the Docker Compose files from the declaration
 docs: $(JARS) ## write the notebooks, docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
 	@$(PY) -m infra.commands.manual
 	@$(PY) -m flows.notebook.maker
+	@$(PY) -m trending.report.writing docs/defence
 	@PYTHONPATH=tests $(PY) -m fault_table
 	@$(PY) -m benchmarks.scaling.page
 

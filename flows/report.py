@@ -103,6 +103,7 @@ def collect(stack: str, place: Path, identity: Identity | None, *, own: bool) ->
         f"report: {shown(place / REPORT)}",
         f"memoria: {shown(place / MEMORIA)}",
         f"slides: {shown(place / PDF)}",
+        f"notes: {shown(place / NOTES)}",
     ):
         say(line)
     return audit

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from infra.console.crash_reports import run_reported
 from infra.console.reporting import write_line
 from infra.host.paths import CHECKOUT
 
@@ -64,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_reported(main)

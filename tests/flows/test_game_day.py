@@ -17,6 +17,7 @@ from infra.game_day.trials import Trial
 from infra.health import examination
 from infra.host.paths import StackPaths
 from infra.lab.assembly import want
+from infra.lab.deletion import require_deletable
 from infra.stack.state import Wanted
 from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
 from trending.report.defence.evidence import Fault
@@ -157,6 +158,7 @@ def test_the_day_is_kept_with_the_stack_also_one_that_ended_early(monkeypatch: p
     paths = StackPaths.of("lab")
     assert kept_day(paths) is None
     day(monkeypatch, faults=["producer-killed"])
+    require_deletable(paths)
     kept = kept_day(paths)
     assert kept is not None
     assert (kept.chosen, kept.survived, kept.broken) == (1, 1, "")

@@ -14,7 +14,9 @@ from infra.forms.parameters import ALL_FORMS, field_sections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FRONT_DOORS = (CHECKOUT / "README.md", CHECKOUT / "README.es.md")
-ROOMS = sorted((CHECKOUT / "docs").rglob("*.md"))
+SOURCES = {"fuentes", "sources"}
+"""Folders of a report's sources: Marp's slides in them are no pages."""
+ROOMS = sorted(page for page in (CHECKOUT / "docs").rglob("*.md") if page.parent.name not in SOURCES)
 SECURITY = CHECKOUT / "SECURITY.md"
 PAGES = (*FRONT_DOORS, CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "CHANGELOG.md", SECURITY, *ROOMS)
 NOTEBOOKS = (CHECKOUT / "Notebook.ipynb", CHECKOUT / "Notebook.en.ipynb")

@@ -1,18 +1,19 @@
-"""Writing a report's files into its directory, and deleting them again."""
+"""Writing a report's files into its directory, and deleting them again.
+
+``python -m trending.report.writing DIRECTORY`` writes them anew from the data that is there, after a change of the words.
+"""
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from trending.report.data import Report
 from trending.report.documents import report_html, slides_html
 from trending.report.pdf import LIBRARIES, SETS, memoria_pdf, notes_pdf, slides_pdf
 from trending.report.wording import LANGUAGES, Wording
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from trending.report.data import Report
 
 DATA = "datos.json"
 REPORT = "informe.html"
@@ -54,3 +55,15 @@ def delete_files(place: Path) -> None:
             if folder != place:
                 with suppress(OSError):  # not there, or somebody else's things are in it
                     folder.rmdir()
+
+
+def main(arguments: list[str]) -> None:
+    """Write the files of each directory anew from its data."""
+    for each in arguments:
+        place = Path(each)
+        write_files(Report.model_validate_json((place / DATA).read_bytes()), place)
+        sys.stdout.write(f"[ok] {each}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -68,13 +68,13 @@ def game_day_blocks(report: Report, tell: Wording) -> tuple[Block, ...]:
 
 
 def runs_blocks(report: Report, tell: Wording) -> tuple[Block, ...]:
-    """Return Prefect's last runs, or why there are none."""
+    """Return Prefect's last runs that have ended, or why there are none: the one that makes the report still runs."""
     if report.runs is None:
         return (Text(tell("runs_none")),)
-    if not report.runs:
+    ended = [each for each in report.runs if each.seconds is not None]
+    if not ended:
         return (Text(tell("runs_empty")),)
     rows = tuple(
-        (each.name, each.flow, each.state, tell.day(each.started), tell.seconds(each.seconds))
-        for each in report.runs[-SHOWN_RUNS:]
+        (each.name, each.flow, each.state, tell.day(each.started), tell.seconds(each.seconds)) for each in ended[-SHOWN_RUNS:]
     )
     return (Table(tell("runs_caption"), tell.words("runs_heads"), rows, frozenset({4})),)
