@@ -36,7 +36,7 @@ PARAMETERS = {
     "TRIGGER_SECONDS": "2",
     "WATCH_SECONDS": "6",
     "RATE_TIMES": "10",
-    "TRIGGERS": "(1, 4)",
+    "TRIGGERS": "(1,)",  # a driver started anew for each, 20 s
 }
 BY_HAND = ("mano", "grupos")
 """Cells that need a broker and start nothing."""
@@ -171,7 +171,7 @@ def run_through(kernel: Kernel, skipped: tuple[str, ...]) -> None:
     ]
     assert "batch " in printed
     if not skipped:
-        assert len(re.findall(r"(?m)^5(?:0)? tweets/s, trigger [124] s: \d+ batches, [\d.]+ s/batch", printed)) == 4
+        assert len(re.findall(r"(?m)^5(?:0)? tweets/s, trigger [12] s: \d+ batches, [\d.]+ s/batch", printed)) == 3
         assert "1 of 1 faults survived" in printed
     table = next(cell for cell in kernel.client.nb.cells if cell.id == "tabla")
     (shown,) = [output for output in table.outputs if "text/html" in output.get("data", {})]
