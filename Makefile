@@ -229,8 +229,10 @@ bench: setup $(DEVELOPMENT) ## measure every row against its peers, for two hour
 compose: $(JARS) ## write the Docker Compose files from the declaration
 	@$(PY) -m infra.docker.compose --write
 
-docs: $(DEVELOPMENT) ## write docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
+docs: $(DEVELOPMENT) ## write the notebooks, docs/troubleshooting.md, docs/settings.md, docs/*.schema.json, docs/scaling.md's tables and tests/faults.md
 	@$(PY) -m infra.commands.manual
+	@$(PY) -m flows.notebook.maker
+	@$(PY) -m trending.report.writing docs/defence
 	@PYTHONPATH=tests $(PY) -m fault_table
 	@$(PY) -m benchmarks.scaling.page
 

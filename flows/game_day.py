@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from prefect import flow
@@ -9,12 +10,14 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from pydantic import BaseModel
 
 from flows.audit import recount
+from flows.runs.artifacts import as_evidence
 from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.forms.parameters import GameDayForm
 from infra.forms.terminal import run_command
 from infra.game_day.faults import faults_of
+from infra.game_day.kept_day import keep_day
 from infra.game_day.trials import Trial
 from infra.health.repair import require_wanted
 from infra.health.verdicts import Verdict
@@ -23,6 +26,7 @@ from infra.lab.assembly import open_lab
 from tasks.game_day import inject_fault
 from tasks.health import examine_components
 from trending.errors import AuditFailed, InvalidInput, LabError, NotSurvived, Unhealthy
+from trending.report.defence.evidence import Fault, GameDay
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -69,6 +73,7 @@ def game_day(settings: GameDayForm) -> list[Survival]:
         broken = failed_row(chosen[len(survivals)], error) if len(survivals) < len(chosen) else ""
         raise
     finally:
+        keep(stack, survivals, len(chosen), broken)
         leave_report(stack, to_markdown(stack, survivals, len(chosen), broken), f"{survived(survivals)} of {len(chosen)}")
     costly = [each for each in survivals if not each.clean]
     if costly:
@@ -107,6 +112,26 @@ def failed_row(fault: FaultName, error: BaseException) -> str:
     cause = error.cause if isinstance(error, LabError) else f"{type(error).__name__} {error}"
     outcome = "not survived" if isinstance(error, NotSurvived | AuditFailed) else "not finished"
     return f"| {fault} | | | | {outcome}: {' '.join(cause.split()).replace('|', '/')} | | | |\n"
+
+
+def keep(stack: str, survivals: list[Survival], chosen: int, failed: str) -> None:
+    """Keep the day with the stack, for its report; the day's own outcome goes first."""
+    faults = tuple(
+        Fault(
+            name=each.trial.fault,
+            noticed=round(each.trial.noticed, 3),
+            recovered=round(each.trial.recovered, 3),
+            back_by=each.trial.back_by,
+            acknowledged=each.acknowledged,
+            lost=each.lost,
+            duplicated=each.duplicated,
+        )
+        for each in survivals
+    )
+    broken = " ".join(failed.replace("|", " ").split())
+    day = GameDay(at=round(time.time(), 3), chosen=chosen, survived=survived(survivals), faults=faults, broken=broken)
+    with as_evidence("the game day"):
+        keep_day(StackPaths.of(stack), day)
 
 
 def to_markdown(stack: str, survivals: list[Survival], chosen: int, failed: str = "") -> str:

@@ -7,40 +7,40 @@ is not imported here.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from IPython.display import HTML, DisplayHandle
 
-from flows.commands.modules import module_of
-from flows.notebook.keeper import DONE, MARK
+from flows.notebook.processes import Run, runner, start_keeper
 from infra.forms.parameters import LastStep, StartUpForm
 from infra.forms.terminal import parse
 from infra.host.clock import Clock, SystemClock
-from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.paths import StackPaths
 from infra.host.processes import free_port
 from infra.lab.store import place_of, store_exists
 from infra.stack.state import read_state
 from trending.drawing.notebook_pictures import count_lines, minute_columns, ranking_table, sample
 from trending.errors import InvalidInput, LabError
+from trending.programs.heartbeat import read_heartbeat
 from trending.serving.reader import StoreReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from trending.drawing.notebook_pictures import Sample
     from trending.serving.reader import StoreSnapshot
 
-Run = Callable[[str, list[str]], None]
-"""Runs a command of the lab by its module's name, with its arguments."""
 FIRST_PORT = 19092
 PORTS = 100
 """Size of the range in which a notebook's ports lie."""
 PAGE_SHIFT = 6
 ZOOKEEPER_SHIFT = 5
 BLOCK_RULE = "====="
+NO_BLOCK = {"es": "Spark todavía no ha escrito ninguna clasificación.", "en": "Spark has not written any ranking yet."}
 _open: dict[str, Notebook] = {}
 
 
@@ -49,6 +49,7 @@ class Notebook:
 
     def __init__(self, settings: StartUpForm, run: Run, close: Callable[[], None], clock: Clock | None = None) -> None:
         self.settings = settings
+        self.language = "es"
         self._run = run
         self._close = close
         self._clock = clock or SystemClock()
@@ -88,7 +89,7 @@ class Notebook:
     def _look(self) -> str:
         snapshot, now = self._snapshot(), time.time()
         self._samples.append(sample(snapshot.windows, now))
-        return ranking_table(snapshot.windows[-1] if snapshot.windows else None, now, self.settings.stream.zone)
+        return ranking_table(snapshot.windows[-1] if snapshot.windows else None, now, self.settings.stream.zone, self.language)
 
     def _snapshot(self) -> StoreSnapshot:
         state = read_state(self.paths)
@@ -104,16 +105,37 @@ class Notebook:
 
     def draw_counts(self) -> HTML:
         """Return how the leading hashtags grew while the table was shown."""
-        return HTML(count_lines(self._samples))
+        return HTML(count_lines(self._samples, self.language))
 
     def draw_minutes(self) -> HTML:
         """Return the tweets of each window."""
-        return HTML(minute_columns(self._snapshot().windows, self.settings.stream.zone))
+        return HTML(minute_columns(self._snapshot().windows, self.settings.stream.zone, self.language))
 
     def print_block(self) -> None:
         """Print the last ranking that the Spark job wrote to its console."""
         log = self.paths.output_file("stream")
-        sys.stdout.write(last_block(log.read_text(encoding="utf-8") if log.exists() else "") + "\n")
+        sys.stdout.write(last_block(log.read_text(encoding="utf-8") if log.exists() else "", self.language) + "\n")
+
+    def print_checkpoint(self) -> None:
+        """Print the offsets of the last batch, by topic and partition, as Spark's checkpoint has them."""
+        sys.stdout.write(last_offsets(self.paths.checkpoints) + "\n")
+
+    def measure_work(self, seconds: float) -> None:
+        """Watch the Spark job for so long, and print how many batches it ran and how long it worked."""
+        begin = self._work()
+        self._clock.sleep(seconds)
+        end = self._work()
+        settings = self.settings
+        line = f"{settings.producer.rate:g} tweets/s, trigger {settings.stream.trigger_seconds:g} s"
+        sys.stdout.write(f"{line}: {work_between(begin, end, seconds)}\n")
+
+    def _work(self) -> Mapping[str, float]:
+        beat = read_heartbeat(self.paths.heartbeat("stream"))
+        return beat.figures if beat else {}
+
+    def break_it(self, fault: str) -> None:
+        """Have a game day of one fault: break it, wait until all is well, audit."""
+        self._run("game_day", [f"--name={self.name}", f"--faults={fault}"])
 
     def prove(self) -> None:
         """Stop the producer, let Spark catch up, recount the log and compare; raises LabError if anything differs."""
@@ -169,93 +191,24 @@ def _argument(name: str, value: object) -> str:
     return f"--{name if value else f'no-{name}'}" if isinstance(value, bool) else f"--{name}={value}"
 
 
-def interpreter() -> str:
-    """Return the Python of the project's virtual environment if it exists: the kernel's may be another, as on Colab."""
-    own = CHECKOUT / ".venv" / "bin" / "python"
-    return str(own) if own.exists() else sys.executable
+def work_between(begin: Mapping[str, float], end: Mapping[str, float], seconds: float) -> str:
+    """Return the batches between two looks at the job's figures, and its time at work, in words that need no language."""
+    batches, spent = (end.get(name, 0.0) - begin.get(name, 0.0) for name in ("batches", "seconds_total"))
+    mean = f", {spent / batches:.2f} s/batch" if batches > 0 else ""
+    return f"{batches:.0f} batches{mean}, {spent:.1f} s of {seconds:g} s at work"
 
 
-def runner(mark: str) -> Run:
-    """Return a function that runs a command as a child process of this kernel and shows its output as it arrives."""
-
-    def run(command: str, arguments: list[str]) -> None:
-        with subprocess.Popen(
-            [interpreter(), "-m", module_of(command), *arguments],
-            cwd=CHECKOUT,
-            env={
-                **os.environ,
-                MARK: mark,
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONIOENCODING": "utf-8",  # what is read below
-                "FORCE_COLOR": "",  # a kernel sets it: dim frames
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,  # a front end interrupts the whole group; the child is interrupted below, once
-        ) as process:
-            try:
-                last = relay(process)
-            except KeyboardInterrupt:
-                relay_interrupted(process)
-                raise
-        if process.returncode:
-            cause = f"{command} ended with exit code {process.returncode}"
-            raise LabError(cause, last, "read its lines above; docs/troubleshooting.md has the exit codes")
-
-    return run
+def last_offsets(checkpoints: Path) -> str:
+    """Return the last line of the newest file of offsets: the topic with its partitions."""
+    files = [path for path in checkpoints.glob("*/offsets/*") if path.name.isdecimal()]
+    newest = max(files, key=lambda path: (path.stat().st_mtime, int(path.name)), default=None)
+    if newest is None:
+        return "Spark: 0 batches"
+    return f"batch {newest.name}: {newest.read_text(encoding='utf-8').splitlines()[-1]}"
 
 
-def relay(process: subprocess.Popen[str]) -> str:
-    """Print the process's lines until its end and return the last one."""
-    last = ""
-    for line in process.stdout or ():
-        sys.stdout.write(line)
-        sys.stdout.flush()
-        last = line.strip() or last
-    process.wait()
-    return last
-
-
-def relay_interrupted(process: subprocess.Popen[str]) -> None:
-    """Interrupt the command, which then undoes its work; each further interruption is passed on, and the third abandons that."""
-    while True:
-        process.terminate()
-        try:
-            relay(process)
-        except KeyboardInterrupt:
-            continue
-        return
-
-
-def start_keeper(name: str, mark: str) -> Callable[[], None]:
-    """Start the keeper, which takes the stack down when this kernel ends; returns a function that dismisses it."""
-    keeper = subprocess.Popen(
-        [interpreter(), "-m", "flows.notebook.keeper", name, mark],
-        cwd=CHECKOUT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    line = keeper.stdin
-    assert line is not None  # noqa: S101 - it was asked for
-    if keeper.wait():  # it continues in a process of its own
-        line.close()
-        cause = "what watches over the notebook's stack could not be started"
-        raise LabError(cause, f"exit code {keeper.returncode}", "make prerequisites")
-
-    def done() -> None:
-        line.write(DONE)
-        line.close()
-
-    return done
-
-
-def last_block(output: str) -> str:
+def last_block(output: str, language: str = "es") -> str:
     """Return the last whole block of the job's output."""
     parts = output.split(f"{BLOCK_RULE}\n")
     whole = [part for part in parts if part.startswith("Batch ")]
-    return f"{BLOCK_RULE}\n{whole[-1]}{BLOCK_RULE}" if whole else "Spark todavía no ha escrito ninguna clasificación."
+    return f"{BLOCK_RULE}\n{whole[-1]}{BLOCK_RULE}" if whole else NO_BLOCK[language]

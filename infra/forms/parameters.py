@@ -358,6 +358,9 @@ class ReportOptions(Section):
     """Where the report goes."""
 
     out: str = Field("", description="New or empty directory for the report; empty means reports/NAME-TIME in the checkout.")
+    defence: str = Field(
+        "", description="File with title, authors, date and tribunal; empty means defence.toml in the checkout, if it is there."
+    )
 
 
 class ReportForm(DemoForm):

@@ -157,6 +157,11 @@ class StackPaths:
         """The summary of the last start-up that changed something."""
         return self.root / "start-up.json"
 
+    @property
+    def game_day(self) -> Path:
+        """What the last game day showed."""
+        return self.root / "game-day.json"
+
     def output_file(self, component: str, stream: str = "out") -> Path:
         """Return where the output goes of a program or of a service that runs as a process; ``stream`` is ``out`` or ``err``."""
         return self.output / f"{component}.{stream}.log"

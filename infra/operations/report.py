@@ -7,6 +7,7 @@ import re
 import sqlite3
 import time
 from contextlib import closing
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ from trending.report.data import (
     Stream,
     Version,
 )
+from trending.report.defence import minutely
 from trending.report.writing import PHOTO, STORE, write_files
 from trending.serving.store import Store
 from trending.settings import WATERMARK_SECONDS
@@ -177,10 +179,12 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     apart = recounted.untagged.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
     records = sum(each.total() for each in by_batch.values()) + apart
     rule = recounted.epochs[-1].rule
+    streamed = _stream(lab, [each.served - each.tweet.timestamp for each in followed])
+    read = partial(read_log, lab.stack.connection, lab.settings.stack.topic)
     measured = Measured(
         totals=comparison.totals(counts, by_batch, examined.recounted.span),
         minutes=comparison.minutes(counts[rule], by_batch[rule]),
-        stream=_stream(lab, [each.served - each.tweet.timestamp for each in followed]),
+        stream=streamed,
         batch=Batch(
             records=records,
             seconds=round(examined.seconds, 3),
@@ -198,6 +202,7 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
             lines=tuple(audit.lines(lab.settings.stream.zone)),
         ),
         blocks=_blocks(lab),
+        minutely=minutely.measure(followed, read, lab.settings.stream, streamed.mean_seconds),
     )
     return measured, audit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,8 @@ def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
             if isinstance(value, Task | Flow):
                 monkeypatch.setattr(module, attribute, value.fn)
     monkeypatch.setattr("flows.tear_down.as_task", directly)
+    monkeypatch.setattr("flows.report.runs_of", lambda _stack: ())
+    monkeypatch.setattr("flows.report.CHECKOUT", Path("/nowhere"))  # somebody's own defence.toml is no test's
 
 
 def lab_stack(**settings: Any) -> StackSettings:

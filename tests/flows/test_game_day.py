@@ -12,11 +12,15 @@ from pydantic import ValidationError
 from flows import game_day
 from infra.forms.parameters import GameDayForm
 from infra.game_day.fault_names import FaultName
+from infra.game_day.kept_day import kept_day
 from infra.game_day.trials import Trial
 from infra.health import examination
+from infra.host.paths import StackPaths
 from infra.lab.assembly import want
+from infra.lab.deletion import require_deletable
 from infra.stack.state import Wanted
 from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
+from trending.report.defence.evidence import Fault
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -147,3 +151,38 @@ def test_an_unknown_fault_is_refused_by_the_form() -> None:
         GameDayForm(name="lab", faults="earthquake")  # type: ignore[arg-type]
     assert GameDayForm(name="lab", faults="").faults == []  # type: ignore[arg-type]
     assert lab_stack().name == "lab"
+
+
+def test_the_day_is_kept_with_the_stack_also_one_that_ended_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_whole()
+    paths = StackPaths.of("lab")
+    assert kept_day(paths) is None
+    day(monkeypatch, faults=["producer-killed"])
+    require_deletable(paths)
+    kept = kept_day(paths)
+    assert kept is not None
+    assert (kept.chosen, kept.survived, kept.broken) == (1, 1, "")
+    assert kept.faults == (
+        Fault(
+            name="producer-killed",
+            noticed=0.5,
+            recovered=3.25,
+            back_by="supervisord",
+            acknowledged=40,
+            lost=0,
+            duplicated=0,
+        ),
+    )
+
+    def fail(*_fault: object) -> Trial:
+        raise NotSurvived("nobody noticed it")
+
+    monkeypatch.setattr(game_day, "inject_fault", fail)
+    with pytest.raises(NotSurvived):
+        day(monkeypatch, faults=["producer-killed"])
+    kept = kept_day(paths)
+    assert kept is not None
+    assert kept.faults == ()
+    assert kept.broken == "producer-killed not survived: nobody noticed it"
+    paths.game_day.write_text("{", encoding="utf-8")
+    assert kept_day(paths) is None

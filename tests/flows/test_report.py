@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.clock import FakeClock
 from fakes.plain import lab_stack
+from fakes.trending import report as report_data
 from fakes.trending.shown import pdf_pages, take_apart
 
 from flows import demo, start_up
 from flows import report as module
 from infra.forms.parameters import DemoOptions, ReportForm, ReportOptions, StartUpForm
+from infra.game_day.kept_day import keep_day
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab, want
 from infra.operations.epochs import checkpoint_path
@@ -21,6 +23,7 @@ from infra.stack.state import Wanted, existing_stacks
 from trending.errors import AuditFailed, ConfigurationConflict, Interrupted, InvalidInput, NotReady
 from trending.kafka.log_reader import Record
 from trending.report.data import Report
+from trending.report.writing import write_files
 from trending.serving.counts import Batch
 from trending.serving.store import Store
 from trending.settings import PageSettings
@@ -30,7 +33,17 @@ if TYPE_CHECKING:
     from fakes.world import World
 
 pytestmark = pytest.mark.usefixtures("world", "plain")
-FILES = ["datos.json", "diapositivas.html", "diapositivas.pdf", "informe.html", "serving.sqlite"]
+FILES = [
+    "datos.json",
+    "diapositivas.html",
+    "diapositivas.pdf",
+    "en",
+    "fuentes",
+    "informe.html",
+    "memoria.pdf",
+    "notas.pdf",
+    "serving.sqlite",
+]
 
 
 @pytest.fixture
@@ -209,6 +222,36 @@ def test_a_stack_whose_start_up_nobody_kept_says_so(world: World, out: Path) -> 
     assert "no constan" in take_apart((out / "informe.html").read_text(encoding="utf-8")).text
 
 
+def test_who_defends_it_is_read_before_anything_is_started(world: World, out: Path, tmp_path: Path) -> None:
+    defence = tmp_path / "defence.toml"
+    defence.write_text('title = "Mi título"', encoding="utf-8")
+    asked = form(out).model_copy(update={"report": ReportOptions(out=str(out), defence=str(defence))})
+    for command in (module.report, module.main):
+        with pytest.raises(InvalidInput, match=f"{defence}, field subject: is missing"):
+            command(asked)
+    assert world.changes == []
+    assert not out.exists()
+    defence.write_text((CHECKOUT / "defence.sample.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    module.report(asked)
+    made = read(out)
+    assert made.identity is not None
+    assert made.identity.authors[0].name == "Ada Lovelace"
+    for name in ("informe.html", "diapositivas.html"):
+        assert "Ada Lovelace: productor y simulador" in take_apart((out / name).read_text(encoding="utf-8")).text
+    assert "Ada Lovelace: producer" in pdf_pages((out / "en" / "report.pdf").read_bytes())[0]
+
+
+def test_the_last_game_day_is_in_the_report(world: World, out: Path) -> None:
+    start_up.start_up(StartUpForm(stack=lab_stack()))
+    day = report_data.report().game_day
+    assert day is not None
+    assert world.running
+    keep_day(StackPaths.of("lab"), day)
+    module.report(form(out))
+    assert read(out).game_day == day
+    assert "kill-broker" in take_apart((out / "informe.html").read_text(encoding="utf-8")).text
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_the_command_stops_the_server_only_when_no_stack_needs_it(
     *, own: bool, out: Path, monkeypatch: pytest.MonkeyPatch
@@ -234,7 +277,8 @@ def test_a_report_that_fails_deletes_only_what_it_wrote_itself(mode: int | None,
 
     def write_and_fail() -> None:
         with module.new_place(str(out), "lab") as place:
-            for name in (*FILES, "serving.sqlite-journal"):
+            write_files(report_data.report(), place)
+            for name in ("serving.sqlite", "serving.sqlite-journal"):
                 (place / name).touch()
             (place / "my notes.txt").write_text("somebody's", encoding="utf-8")
             raise AuditFailed("lost 1")

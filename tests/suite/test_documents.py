@@ -14,10 +14,12 @@ from infra.forms.parameters import ALL_FORMS, field_sections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FRONT_DOORS = (CHECKOUT / "README.md", CHECKOUT / "README.es.md")
-ROOMS = sorted((CHECKOUT / "docs").rglob("*.md"))
+SOURCES = {"fuentes", "sources"}
+"""Folders of a report's sources: Marp's slides in them are no pages."""
+ROOMS = sorted(page for page in (CHECKOUT / "docs").rglob("*.md") if page.parent.name not in SOURCES)
 SECURITY = CHECKOUT / "SECURITY.md"
 PAGES = (*FRONT_DOORS, CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "CHANGELOG.md", SECURITY, *ROOMS)
-NOTEBOOK = CHECKOUT / "Notebook.ipynb"
+NOTEBOOKS = (CHECKOUT / "Notebook.ipynb", CHECKOUT / "Notebook.en.ipynb")
 APART = ("decisions", "recorded")
 """Folders of docs/ whose pages are linked as a folder or one by one, as they are needed."""
 MOST_LINES = 130
@@ -105,7 +107,7 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     assert [each for each in named if f"def {each[1]}(" not in read(CHECKOUT / "tests" / each[0])] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, NOTEBOOK], ids=lambda page: page.relative_to(CHECKOUT).as_posix())
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.relative_to(CHECKOUT).as_posix())
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert broken_links(page) == []
 

@@ -14,7 +14,7 @@ WIDTH = 800
 LABELS = 205
 FIGURES = 180
 ROW = 32
-LETTERS = 20
+LETTERS = 21
 
 
 @dataclass(frozen=True, slots=True)

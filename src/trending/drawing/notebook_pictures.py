@@ -1,4 +1,4 @@
-"""The store as small pictures for a notebook, in Spanish: an HTML table and two SVG drawings, made without a chart library.
+"""The store as small pictures for a notebook, in Spanish or English: a table and two drawings, made without a chart library.
 
 Text from a tweet is escaped twice: for terminals and for browsers.
 """
@@ -31,6 +31,31 @@ COLOURS = ("#2f6fde", "#d1495b", "#2a9d60", "#b07d12", "#8a4fbf")
 DASHES = ("none", "8 3", "2 3", "12 3 2 3", "5 5")
 """Lines differ by their dashes too: not everybody can tell the colours apart."""
 
+WORDS = {
+    "es": {
+        "nothing": "Todavía no hay ninguna ventana con tuits: la primera llega con el primer lote de Spark.",
+        "caption": "Ventana [{start}, {end}) · {tweets} tuits de {hashtags} hashtags · visto a las {at}",
+        "place": "Puesto",
+        "tweets": "Tuits",
+        "one look": "Para dibujar una línea hacen falta dos miradas: ejecute antes la celda de la tabla.",
+        "counted": "Tuits contados desde el arranque, en los {seconds} s en que se miró la tabla",
+        "empty": "Todavía no hay ninguna ventana con tuits.",
+        "minute": "un minuto",
+        "windows": "Tuits de cada ventana de {long}",
+    },
+    "en": {
+        "nothing": "There is no window with tweets yet: the first one comes with Spark's first batch.",
+        "caption": "Window [{start}, {end}) · {tweets} tweets with {hashtags} hashtags · seen at {at}",
+        "place": "Rank",
+        "tweets": "Tweets",
+        "one look": "A line needs two looks: run the table's cell first.",
+        "counted": "Tweets counted since the start, during the {seconds} s in which the table was watched",
+        "empty": "There is no window with tweets yet.",
+        "minute": "a minute",
+        "windows": "Tweets of each window of {long}",
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -49,31 +74,35 @@ def sample(windows: Sequence[Window], at: float) -> Sample:
     return Sample(at, totals)
 
 
-def ranking_table(window: Window | None, now: float, zone: ZoneInfo | None) -> str:
+def ranking_table(window: Window | None, now: float, zone: ZoneInfo | None, language: str = "es") -> str:
     """Return the ranking of one window as an HTML table, or a sentence when there is no ranking yet."""
+    words = WORDS[language]
     if window is None:
-        return "<p>Todavía no hay ninguna ventana con tuits: la primera llega con el primer lote de Spark.</p>"
+        return f"<p>{words['nothing']}</p>"
     highest = window.ranked[0][1] if window.ranked else 1
     rows = "".join(
         f"<tr><td style='text-align:right'>{place}</td><td style='text-align:left'>{_safe(hashtag)}</td>"
-        f"<td style='text-align:right'>{number(tweets, 'es')}</td>"
+        f"<td style='text-align:right'>{number(tweets, language)}</td>"
         f"<td style='text-align:left;width:16em'><div style='background:{COLOURS[0]};height:.8em;"
         f"width:{100 * tweets / highest:.1f}%'></div></td></tr>"
         for place, (hashtag, tweets) in enumerate(window.ranked[:SHOWN_ROWS], 1)
     )
     start, end, at = (local_time(each, zone)[-8:] for each in (window.start, window.end, now))
+    caption = words["caption"].format(
+        start=start, end=end, at=at, tweets=number(window.tweets, language), hashtags=number(window.hashtags, language)
+    )
     return (
-        f"<table><caption style='text-align:left'>Ventana [{start}, {end}) · {number(window.tweets, 'es')} tuits de "
-        f"{number(window.hashtags, 'es')} hashtags · visto a las {at}</caption>"
-        "<thead><tr><th>Puesto</th><th style='text-align:left'>Hashtag</th><th>Tuits</th><th></th></tr></thead>"
+        f"<table><caption style='text-align:left'>{caption}</caption>"
+        f"<thead><tr><th>{words['place']}</th><th style='text-align:left'>Hashtag</th>"
+        f"<th>{words['tweets']}</th><th></th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
 
 
-def count_lines(samples: Sequence[Sample]) -> str:
+def count_lines(samples: Sequence[Sample], language: str = "es") -> str:
     """Return a chart with a line for each leading hashtag: how its count grew from sample to sample."""
     if len(samples) < 2:  # noqa: PLR2004 - a line needs two points
-        return "<p>Para dibujar una línea hacen falta dos miradas: ejecute antes la celda de la tabla.</p>"
+        return f"<p>{WORDS[language]['one look']}</p>"
     last = samples[-1].totals
     leaders = sorted(last, key=lambda hashtag: (-last[hashtag], hashtag))[:SHOWN_LINES]
     highest = float(max(last.values(), default=1))
@@ -86,18 +115,18 @@ def count_lines(samples: Sequence[Sample]) -> str:
         shapes.append(
             f"<polyline fill='none' {look} points='{points}'/>"
             f"<line x1='{width + 8}' x2='{width + 32}' y1='{y - 4}' y2='{y - 4}' {look}/>"
-            f"<text x='{width + 38}' y='{y}'>{_safe(_short(hashtag))} {number(last[hashtag], 'es')}</text>"
+            f"<text x='{width + 38}' y='{y}'>{_safe(_short(hashtag))} {number(last[hashtag], language)}</text>"
         )
     seconds = samples[-1].at - samples[0].at
-    title = f"Tuits contados desde el arranque, en los {seconds:.0f} s en que se miró la tabla"
+    title = WORDS[language]["counted"].format(seconds=f"{seconds:.0f}")
     return _drawing(title, width + LABEL_WIDTH, height, "".join(shapes))
 
 
-def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None) -> str:
+def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None, language: str = "es") -> str:
     """Return a chart with a column for each window: the number of its tweets."""
     shown = windows[-SHOWN_WINDOWS:]
     if not shown:
-        return "<p>Todavía no hay ninguna ventana con tuits.</p>"
+        return f"<p>{WORDS[language]['empty']}</p>"
     width, height = DRAWING
     highest = max(window.tweets for window in shown) or 1
     shown_to = 16 if shown[-1].seconds % MINUTE_SECONDS == 0 else 19  # with the seconds where windows begin at any
@@ -110,11 +139,12 @@ def minute_columns(windows: Sequence[Window], zone: ZoneInfo | None) -> str:
         top = height - LABEL_HEIGHT - tall
         shapes.append(
             f"<rect x='{middle - column / 2:.1f}' y='{top:.1f}' width='{column:.1f}' height='{tall:.1f}' fill='{COLOURS[0]}'/>"
-            f"<text x='{middle:.1f}' y='{top - 4:.1f}' text-anchor='middle'>{number(window.tweets, 'es')}</text>"
+            f"<text x='{middle:.1f}' y='{top - 4:.1f}' text-anchor='middle'>{number(window.tweets, language)}</text>"
             f"<text x='{middle:.1f}' y='{height - 4}' text-anchor='middle'>{local_time(window.start, zone)[11:shown_to]}</text>"
         )
-    long = "un minuto" if shown[-1].seconds == MINUTE_SECONDS else f"{shown[-1].seconds} s"
-    return _drawing(f"Tuits de cada ventana de {long}", width, height, "".join(shapes))
+    words = WORDS[language]
+    long = words["minute"] if shown[-1].seconds == MINUTE_SECONDS else f"{shown[-1].seconds} s"
+    return _drawing(words["windows"].format(long=long), width, height, "".join(shapes))
 
 
 def _drawing(title: str, width: int, height: int, shapes: str) -> str:

@@ -68,7 +68,9 @@ Block = Text | Points | Table | Code | Picture | Photo
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A chapter of the report or one slide."""
+    """A chapter of the report or one slide, which has what to say and how many seconds it may take; 0 is not for the talk."""
 
     title: str
     blocks: tuple[Block, ...]
+    notes: str = ""
+    seconds: int = 0

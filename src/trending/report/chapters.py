@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from trending.report import passages
 from trending.report.blocks import Chapter, Code, Points, Table, Text
+from trending.report.defence import proofs
+from trending.report.defence.cover import cover_lines
 from trending.report.wording import OUTCOMES, UNKNOWN, day, named, number, seconds
 
 if TYPE_CHECKING:
     from trending.report.blocks import Block
-    from trending.report.data import Ages, Report
+    from trending.report.data import Report
+    from trending.report.defence.evidence import Ages
 
 
 def chapters(report: Report) -> tuple[Chapter, ...]:
     """Return the chapters of the report in their order."""
+    tell = passages.told(report)
     return (
         Chapter("Resumen", summary(report)),
         Chapter(
@@ -33,7 +37,8 @@ def chapters(report: Report) -> tuple[Chapter, ...]:
         Chapter("Clasificaciones", _rankings(report)),
         Chapter("Streaming frente a lotes", _comparison(report)),
         Chapter("Nada se perdió", (passages.audit_words(report), passages.audit_code(report))),
-        Chapter("La página en directo", _page(report)),
+        Chapter("La página en directo", passages.page_blocks(report)),
+        Chapter("Averías y ejecuciones", (*proofs.game_day_blocks(report, tell), *proofs.runs_blocks(report, tell))),
         Chapter("Rendimiento", _performance(report)),
         Chapter("Máquina, versiones y ajustes", _surroundings(report)),
         Chapter("Si la demostración en directo falla", passages.plan(report)),
@@ -49,6 +54,7 @@ def summary(report: Report) -> tuple[Block, ...]:
         else f"Este informe es de la pila {stack}, que ya corría y siguió corriendo después."
     )
     return (
+        *map(Text, cover_lines(report, passages.told(report))),
         Text(f"{whose} Hecho el {day(report.made, report.zone)}. Toda cifra sale de esa ejecución y está en datos.json."),
         Points(
             (
@@ -120,13 +126,9 @@ def _comparison(report: Report) -> tuple[Block, ...]:
         passages.same_count_table(report),
         passages.same_count_words(report),
         passages.ages_block(report),
+        *proofs.minutely_blocks(report, passages.told(report)),
         passages.why_streaming(report),
     )
-
-
-def _page(report: Report) -> tuple[Block, ...]:
-    shown = passages.photo_block(report)
-    return (shown,) if report.photo else (shown, passages.ranking_block(report))
 
 
 def _performance(report: Report) -> tuple[Block, ...]:

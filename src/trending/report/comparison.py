@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import DecodeError
 
-from trending.report.data import Ages, Counted, Minute, Totals, TweetWay
+from trending.report.data import Counted, Minute, Totals, TweetWay
+from trending.report.defence.evidence import Ages
 from trending.tweets.record_id import identity_of, record_id
 from trending.tweets.rule import Kind, classify, window_start
 from trending.tweets.wire_format import decode

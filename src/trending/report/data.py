@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from trending.report.defence.evidence import Ages, FlowRun, GameDay, Minutely
+from trending.report.defence.identity import Identity
+from trending.report.defence.part import Part
 
 # Times are in seconds since the epoch; durations and ages in seconds.
-
-
-class Part(BaseModel):
-    """A part of the report's data."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Machine(Part):
@@ -117,15 +113,6 @@ class Totals(Part):
     tweets_per_second: float
 
 
-class Ages(Part):
-    """How old the last ``tweets`` tweets were when their count became visible."""
-
-    tweets: int
-    median: float
-    p95: float
-    longest: float
-
-
 class Stream(Part):
     """The speed layer. The times are those of the job since its last start; None if it has not reported any."""
 
@@ -185,10 +172,14 @@ class Measured(Part):
     tweet: TweetWay | None
     audit: Audit
     blocks: tuple[str, ...]
+    minutely: Minutely | None = None
 
 
 class Report(Part):
-    """The whole report. ``photo`` is a file beside ``datos.json``; it is empty if there is none, and ``photo_note`` says why."""
+    """The whole report. ``photo`` is a file beside ``datos.json``; it is empty if there is none, and ``photo_note`` says why.
+
+    ``identity`` is None without a ``defence.toml``, ``game_day`` if the stack had none, ``runs`` if Prefect could not be asked.
+    """
 
     made: float
     own_stack: bool
@@ -199,6 +190,9 @@ class Report(Part):
     photo_note: str
     facts: Facts
     measured: Measured
+    identity: Identity | None = None
+    game_day: GameDay | None = None
+    runs: tuple[FlowRun, ...] | None = None
 
     @property
     def zone(self) -> ZoneInfo | None:

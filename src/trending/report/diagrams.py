@@ -1,17 +1,17 @@
-"""Two drawings of the architecture: the services and programs that ran, and the path of one tweet."""
+"""Three drawings: the services and programs that ran, the path of one tweet, the live page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from trending.drawing.svg import Drawing, short
-from trending.report.wording import clock, number, seconds, span
+from trending.report.wording import SPANISH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from zoneinfo import ZoneInfo
 
-    from trending.report.data import Component, Facts, TweetWay
+    from trending.report.data import Audit, Component, Facts, Minute, TweetWay
+    from trending.report.wording import Wording
 
 WIDTH = 960
 BOX = (168, 104)
@@ -20,16 +20,17 @@ TOP = 88
 LETTERS = 21
 """Letters that fit a box even in a wide font: HTML is shown in the reader's own font."""
 ZOOKEEPER = "zookeeper"
-ROLES = {
-    "producer": "tuits de prueba",
-    "kafka": "registro",
-    ZOOKEEPER: "coordina a Kafka",
-    "stream": "cuenta por ventanas",
-    "page": "en directo",
-}
+PAGE_ROWS = 8
+IMAGE = "imagen "
 
 
-def house(facts: Facts) -> str:
+def way_of(component: Component, tell: Wording) -> str:
+    """Return how a component ran; the data says it in Spanish."""
+    way = component.way
+    return f"image {way.removeprefix(IMAGE)}" if way.startswith(IMAGE) and tell.language == "en" else tell.word("ways", way)
+
+
+def house(facts: Facts, tell: Wording = SPANISH) -> str:
     """Draw every service and program that ran, with kind and ports, in the order in which tweets pass through them."""
     ran = {component.name: component for component in facts.components}
     brokers = [each for each in facts.components if each.kind == "kafka"]
@@ -44,11 +45,9 @@ def house(facts: Facts) -> str:
     used = [column for column in columns if column]
     tallest = max(len(column) for column in used)
     height = TOP + tallest * (BOX[1] + 26)
-    drawing = Drawing(WIDTH, height, f"Arquitectura: {', '.join(ran)} y el almacén serving.sqlite")
+    drawing = Drawing(WIDTH, height, tell("house_title", names=", ".join(ran)))
     drawing.frame(2, 2, WIDTH - 4, 46)
-    drawing.text(
-        WIDTH / 2, 31, "Prefect arranca, observa y detiene; supervisord mantiene vivo lo que corre", size=18, anchor="middle"
-    )
+    drawing.text(WIDTH / 2, 31, tell("house_above"), size=18, anchor="middle")
     left = (WIDTH - len(used) * BOX[0] - (len(used) - 1) * GAP) / 2
     for place, column in enumerate(used):
         x = left + place * (BOX[0] + GAP)
@@ -58,18 +57,20 @@ def house(facts: Facts) -> str:
             y = TOP + row * (BOX[1] + 26)
             if component is not None and component.kind == ZOOKEEPER:
                 drawing.arrow((x + BOX[0] / 2, y - 2), (x + BOX[0] / 2, y - 24))
-            _box(drawing, x, y, _words(component))
+            _box(drawing, x, y, _words(component, tell))
     return drawing.svg()
 
 
-def _words(component: Component | None) -> tuple[str, ...]:
+def _words(component: Component | None, tell: Wording) -> tuple[str, ...]:
     if component is None:
-        return "serving.sqlite", "ventanas y hashtags"
+        return "serving.sqlite", tell("house_store")
     # Three ports of five digits just fit.
     ports = ", ".join(map(str, component.ports))
-    ports = f"puerto {ports}" if len(component.ports) == 1 else ports
-    role = ROLES.get(component.name) or ROLES.get(component.kind, "")
-    return tuple(filter(None, (component.name, role, ports or component.way)))
+    ports = tell("house_port", port=ports) if len(component.ports) == 1 else ports
+    role = tell.word("roles", component.name)
+    if role == component.name:
+        role = tell.word("roles", component.kind) if component.kind != "program" else ""
+    return tuple(filter(None, (component.name, role, ports or way_of(component, tell))))
 
 
 def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
@@ -79,31 +80,32 @@ def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
         drawing.text(x + BOX[0] / 2, y + 34 + row * 26, short(words, LETTERS), look, size, "middle")
 
 
-def way(tweet: TweetWay, window_seconds: int, zone: ZoneInfo | None) -> str:
+def way(tweet: TweetWay, window_seconds: int, tell: Wording = SPANISH) -> str:
     """Draw the stations of one tweet with what each recorded, and the time between the first and the last."""
+    window = tell.span(tweet.window_start, window_seconds)
     stations = (
-        (clock(tweet.sent, zone), "producer", f"{tweet.user}: «{tweet.text}»", f"id {tweet.record_id}"),
+        (tell.clock(tweet.sent), "producer", tell("way_says", user=tweet.user, text=tweet.text), f"id {tweet.record_id}"),
         (
-            clock(tweet.appended, zone),
+            tell.clock(tweet.appended),
             "kafka",
-            f"partición {number(tweet.partition)}, posición {number(tweet.offset)}",
-            "acuse de recibo al productor, que lo anota en su diario",
+            tell("way_place", partition=tell.number(tweet.partition), offset=tell.number(tweet.offset)),
+            tell("way_acknowledged"),
         ),
         (
-            clock(tweet.served, zone),
+            tell.clock(tweet.served),
             "stream",
-            f"ventana {span(tweet.window_start, window_seconds, zone)}, lote {number(tweet.batch)}",
-            f"suma uno a {tweet.hashtag}",
+            tell("way_window", window=window, batch=tell.number(tweet.batch)),
+            tell("way_adds", hashtag=tweet.hashtag),
         ),
         (
-            clock(tweet.served, zone),
+            tell.clock(tweet.served),
             "serving.sqlite",
-            f"{tweet.hashtag}: {number(tweet.count)} en esa ventana",
-            f"{seconds(tweet.seconds)} después de escribirse el tuit",
+            tell("way_count", hashtag=tweet.hashtag, count=tell.number(tweet.count)),
+            tell("way_after", seconds=tell.seconds(tweet.seconds)),
         ),
     )
     tall, step = 72, 100
-    drawing = Drawing(WIDTH, step * len(stations) - 20, f"El camino del tuit {tweet.record_id}")
+    drawing = Drawing(WIDTH, step * len(stations) - 20, tell("way_title", id=tweet.record_id))
     for row, (at, name, first, second) in enumerate(stations):
         y = row * step + 3
         if row:
@@ -114,3 +116,47 @@ def way(tweet: TweetWay, window_seconds: int, zone: ZoneInfo | None) -> str:
         drawing.text(348, y + 31, short(first, 56), size=19)
         drawing.text(348, y + 57, short(second, 66), "muted", 16)
     return drawing.svg()
+
+
+def page(facts: Facts, minute: Minute | None, audit: Audit, tell: Wording = SPANISH) -> str:
+    """Draw the live page from the data: the stages that ran, the fullest window's ranking, the proof."""
+    leaders = minute.leaders[:PAGE_ROWS] if minute else ()
+    bottom = 210 + 40 * max(len(leaders), 1)
+    drawing = Drawing(WIDTH, bottom + 78, tell("drawn_title"))
+    drawing.frame(2, 2, WIDTH - 4, bottom + 74)
+    drawing.text(28, 44, tell("drawn_title"), size=26)
+    if minute is None:
+        window = tell("drawn_none")
+    else:
+        window = tell(
+            "drawn_window",
+            window=tell.span(minute.start, facts.window_seconds),
+            tweets=tell.number(minute.stream),
+            hashtags=tell.number(minute.hashtags),
+        )
+    drawing.text(28, 74, window, "muted", 17)
+    stages = [*facts.components][:5]
+    wide = (WIDTH - 56 - 20 * (len(stages) - 1)) / max(len(stages), 1)
+    for place, stage in enumerate(stages):
+        x = 28 + place * (wide + 20)
+        drawing.frame(x, 96, wide, 62)
+        drawing.text(x + wide / 2, 122, short(stage.name, LETTERS), size=18, anchor="middle")
+        role = tell.word("roles", stage.name if stage.kind == "program" else stage.kind)
+        drawing.text(x + wide / 2, 146, short(role, LETTERS), "muted", 14.5, "middle")
+    most = max((line.stream for line in leaders), default=0) or 1
+    for row, line in enumerate(leaders):
+        y = 182 + row * 40
+        drawing.text(28, y + 24, short(line.hashtag, 26), size=19)
+        length = max(line.stream, 0) / most * 480
+        drawing.rect(310, y + 4, max(length, 1.0), 28)
+        drawing.text(320 + length, y + 24, tell.number(line.stream), size=17)
+    _proof(drawing, bottom, audit, tell)
+    return drawing.svg()
+
+
+def _proof(drawing: Drawing, y: float, audit: Audit, tell: Wording) -> None:
+    drawing.rect(28, y, 12, 48, "bar" if audit.clean else "second")
+    counts = tell("drawn_counts", acknowledged=tell.number(audit.acknowledged), counted=tell.number(audit.counted))
+    proof = tell("drawn_proof", lost=tell.number(audit.lost), duplicated=tell.number(audit.duplicated))
+    drawing.text(54, y + 20, tell("audit_clean" if audit.clean else "audit_wrong"), size=18)
+    drawing.text(54, y + 42, f"{counts} · {proof}", "muted", 16)

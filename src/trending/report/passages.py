@@ -7,63 +7,78 @@ from typing import TYPE_CHECKING
 
 from trending.drawing.bars import Bar, bars
 from trending.report.blocks import Code, Photo, Picture, Points, Table, Text
-from trending.report.diagrams import house, way
-from trending.report.wording import OUTCOMES, UNKNOWN, named, number, seconds, span
+from trending.report.diagrams import house, page, way, way_of
+from trending.report.wording import SPANISH, Wording
 from trending.text import for_make
 
 if TYPE_CHECKING:
     from trending.report.blocks import Block
-    from trending.report.data import Ages, Minute, Report
+    from trending.report.data import Minute, Report
+    from trending.report.defence.evidence import Ages
 
 
-def house_picture(report: Report) -> Picture:
+def told(report: Report, tell: Wording = SPANISH) -> Wording:
+    """Return the wording with the report's time zone."""
+    return Wording(tell.language, report.zone)
+
+
+def house_picture(report: Report, tell: Wording = SPANISH) -> Picture:
     """Return the components that ran."""
     facts = report.facts
-    parts = "; ".join(f"{each.name} ({', '.join(filter(None, (each.way, *map(str, each.ports))))})" for each in facts.components)
-    caption = (
-        f"Lo que corrió en la pila {facts.stack}: entorno {facts.runtime}, perfil {facts.profile}, Kafka en {facts.bootstrap}"
+    parts = "; ".join(
+        f"{each.name} ({', '.join(filter(None, (way_of(each, tell), *map(str, each.ports))))})" for each in facts.components
     )
-    return Picture(caption, house(facts), f"De izquierda a derecha, lo que atraviesa un tuit. Componentes y puertos: {parts}.")
+    caption = tell("house_caption", stack=facts.stack, runtime=facts.runtime, profile=facts.profile, bootstrap=facts.bootstrap)
+    return Picture(caption, house(facts, tell), tell("house_alt", parts=parts))
 
 
 def window_of(report: Report, start: int) -> str:
     """Return the window that starts at ``start`` as times of day."""
-    return span(start, report.facts.window_seconds, report.zone)
+    return told(report).span(start, report.facts.window_seconds)
 
 
-def way_block(report: Report) -> Block:
+def way_block(report: Report, tell: Wording = SPANISH) -> Block:
     """Return one real tweet from its creation to its count, or the reason why there is none."""
     tweet = report.measured.tweet
     if tweet is None:
-        return Text("En el tramo del registro que se pudo seguir no hay ningún tuit, así que no hay camino que dibujar.")
-    caption = f"Un tuit de verdad de esta ejecución, {tweet.record_id}, estación por estación"
-    alt = (
-        f"{tweet.user} escribe «{tweet.text}»; Kafka lo guarda en la partición {number(tweet.partition)}, posición "
-        f"{number(tweet.offset)}; el lote {number(tweet.batch)} lo cuenta en la ventana {window_of(report, tweet.window_start)}; "
-        f"{seconds(tweet.seconds)} después de escribirse está en el almacén, donde {tweet.hashtag} suma {number(tweet.count)}."
+        return Text(tell("way_none"))
+    alt = tell(
+        "way_alt",
+        user=tweet.user,
+        text=tweet.text,
+        partition=tell.number(tweet.partition),
+        offset=tell.number(tweet.offset),
+        batch=tell.number(tweet.batch),
+        window=window_of(report, tweet.window_start),
+        seconds=tell.seconds(tweet.seconds),
+        hashtag=tweet.hashtag,
+        count=tell.number(tweet.count),
     )
-    return Picture(caption, way(tweet, report.facts.window_seconds, report.zone), alt)
+    drawn = way(tweet, report.facts.window_seconds, told(report, tell))
+    return Picture(tell("way_caption", id=tweet.record_id), drawn, alt)
 
 
-def start_up_block(report: Report) -> Block:
+def start_up_block(report: Report, tell: Wording = SPANISH) -> Block:
     """Return the start-up as bars one after the other, or a note that its times were not kept."""
     known = report.facts.start_up
     if known is None:
-        return Text("Los tiempos del arranque de esta pila no constan: la levantó una versión anterior, que no los guardaba.")
+        return Text(tell("start_none"))
     rows, begun = [], 0.0
     for step in known.steps:
-        outcome = OUTCOMES.get(step.outcome, step.outcome)
-        rows.append(Bar(named(step.name), step.seconds, " · ".join(filter(None, (seconds(step.seconds), outcome))), begun))
+        shown = " · ".join(filter(None, (tell.seconds(step.seconds), tell.word("outcomes", step.outcome))))
+        rows.append(Bar(tell.word("names", step.name), step.seconds, shown, begun))
         begun += max(step.seconds, 0.0)
-    title = f"Arranque en orden estricto: {seconds(known.seconds)} en total"
+    return _bars(tell("start_title", seconds=tell.seconds(known.seconds)), rows)
+
+
+def _bars(title: str, rows: list[Bar]) -> Picture:
     return Picture(title, bars(title, rows), "; ".join(f"{row.label}: {row.shown}" for row in rows) + ".")
 
 
-def ranking_picture(report: Report, minute: Minute) -> Picture:
+def ranking_picture(report: Report, minute: Minute, tell: Wording = SPANISH) -> Picture:
     """Return the first hashtags of a window as bars."""
-    rows = [Bar(line.hashtag, line.stream, number(line.stream)) for line in minute.leaders]
-    title = f"Clasificación de la ventana {window_of(report, minute.start)}: {number(minute.stream)} tuits"
-    return Picture(title, bars(title, rows), "; ".join(f"{row.label}: {row.shown}" for row in rows) + ".")
+    rows = [Bar(line.hashtag, line.stream, tell.number(line.stream)) for line in minute.leaders]
+    return _bars(tell("ranking_title", window=window_of(report, minute.start), tweets=tell.number(minute.stream)), rows)
 
 
 def fullest(report: Report) -> Minute | None:
@@ -71,139 +86,123 @@ def fullest(report: Report) -> Minute | None:
     return max(report.measured.minutes, key=lambda minute: (minute.stream, -minute.start), default=None)
 
 
-def ranking_block(report: Report) -> Picture | Text:
+def ranking_block(report: Report, tell: Wording = SPANISH) -> Picture | Text:
     """Return the ranking of the fullest window, or a note that there is none."""
     minute = fullest(report)
-    if minute is None:
-        return Text("Todavía no había ninguna ventana con tuits.")
-    return ranking_picture(report, minute)
+    return Text(tell("ranking_none")) if minute is None else ranking_picture(report, minute, tell)
 
 
-def same_count_table(report: Report) -> Block:
+def same_count_table(report: Report, tell: Wording = SPANISH) -> Block:
     """Return the fullest window counted both ways, hashtag by hashtag."""
     minute = fullest(report)
     if minute is None:
-        return Text("Sin ventanas no hay nada que comparar.")
-    rows = [(line.hashtag, number(line.stream), number(line.batch), _same(line.stream, line.batch)) for line in minute.leaders]
-    rows.append(("toda la ventana", number(minute.stream), number(minute.batch), _same(minute.stream, minute.batch)))
-    caption = f"La ventana {window_of(report, minute.start)} contada de las dos maneras"
-    return Table(caption, ("hashtag", "flujo", "lote", "¿lo mismo?"), tuple(rows), frozenset({1, 2}))
+        return Text(tell("same_none"))
+    pairs = [*((line.hashtag, line.stream, line.batch) for line in minute.leaders)]
+    pairs.append((tell("same_whole"), minute.stream, minute.batch))
+    rows = tuple(
+        (name, tell.number(stream), tell.number(batch), tell("same_yes" if stream == batch else "same_no"))
+        for name, stream, batch in pairs
+    )
+    caption = tell("same_caption", window=window_of(report, minute.start))
+    return Table(caption, tell.words("same_heads"), rows, frozenset({1, 2}))
 
 
-def _same(stream: int, batch: int) -> str:
-    return "sí" if stream == batch else "NO"
-
-
-def same_count_words(report: Report) -> Text:
+def same_count_words(report: Report, tell: Wording = SPANISH) -> Text:
     """Return how many counts were compared and how many of them differ."""
     totals = report.measured.totals
-    verdict = "ninguna difiere" if totals.differing == 0 else f"difieren {number(totals.differing)}"
-    return Text(
-        f"Se compararon {number(totals.pairs)} cuentas, una por ventana y hashtag, en {number(totals.windows)} "
-        f"ventanas: {verdict}."
-    )
+    verdict = tell("same_differ", differing=tell.number(totals.differing)) if totals.differing else tell("same_clean")
+    return Text(tell("same_words", pairs=tell.number(totals.pairs), windows=tell.number(totals.windows), verdict=verdict))
 
 
-def ages_block(report: Report) -> Block:
+def ages_block(report: Report, tell: Wording = SPANISH) -> Block:
     """Return how old tweets were when stream and batch had counted them."""
     stream, batch = report.measured.stream.ages, report.measured.batch.ages
     if stream is None or batch is None:
-        return Text("La edad de los tuits al contarse no consta: el trabajo de Spark ya no guarda los lotes en que se contaron.")
+        return Text(tell("ages_none"))
     rows = [
-        Bar("flujo, mediana", stream.median, seconds(stream.median)),
-        Bar("flujo, percentil 95", stream.p95, seconds(stream.p95)),
-        Bar("flujo, el peor", stream.longest, seconds(stream.longest)),
-        Bar("lote, mediana", batch.median, seconds(batch.median), look="second"),
-        Bar("lote, percentil 95", batch.p95, seconds(batch.p95), look="second"),
-        Bar("lote, el peor", batch.longest, seconds(batch.longest), look="second"),
+        Bar(tell(f"{name}_{which}"), figure, tell.seconds(figure), look=look)
+        for name, ages, look in (("stream", stream, "bar"), ("batch", batch, "second"))
+        for which, figure in (("median", ages.median), ("p95", ages.p95), ("longest", ages.longest))
     ]
-    title = (
-        f"Edad de cada tuit cuando su cuenta estuvo lista: los últimos {number(stream.tweets)} tuits, "
-        "los que esperaron al arranque de Spark incluidos"
-    )
-    return Picture(title, bars(title, rows), "; ".join(f"{row.label}: {row.shown}" for row in rows) + ".")
+    return _bars(tell("ages_title", tweets=tell.number(stream.tweets)), rows)
 
 
-def why_streaming(report: Report) -> Points:
+def why_streaming(report: Report, tell: Wording = SPANISH) -> Points:
     """Return the case for streaming, with the evidence of this run."""
     measured, facts = report.measured, report.facts
-    stream, batch, totals = measured.stream, measured.batch, measured.totals
+    stream, batch = measured.stream, measured.batch
     return Points(
         (
-            (
-                f"El flujo actualiza la respuesta cada {seconds(facts.trigger_seconds)}; cada actualización le costó "
-                f"{seconds(stream.mean_seconds)} de media, porque lee solo lo nuevo."
+            tell("why_trigger", trigger=tell.seconds(facts.trigger_seconds), mean=tell.seconds(stream.mean_seconds)),
+            tell(
+                "why_batch",
+                records=tell.number(batch.records),
+                seconds=tell.seconds(batch.seconds),
+                traffic=tell.seconds(measured.totals.seconds),
+                batch=_median(batch.ages, tell),
+                stream=_median(stream.ages, tell),
             ),
-            (
-                f"El lote leyó el registro entero, {number(batch.records)} mensajes en {seconds(batch.seconds)}, y respondió "
-                f"una sola vez, después de {seconds(totals.seconds)} de tráfico: {_median(batch.ages)} tenía entonces el tuit "
-                f"mediano, y {_median(stream.ages)} cuando lo contó el flujo."
+            tell(
+                "why_state",
+                rows=tell.number(stream.state_rows),
+                window=tell.number(facts.window_seconds),
+                watermark=tell.number(facts.watermark_seconds),
             ),
-            (
-                f"A cambio, el flujo guarda estado ({number(stream.state_rows)} filas) y necesita decidir cuándo cerrar una "
-                f"ventana: {number(facts.window_seconds)} s de ventana y {number(facts.watermark_seconds)} s de margen para "
-                "los rezagados."
-            ),
-            (
-                "El lote no guarda nada y puede repetirse: por eso aquí es el auditor. Lee el registro de nuevo, sin mirar "
-                "lo que Spark dice de sí mismo, y demuestra que la respuesta rápida era también la exacta."
-            ),
+            tell("why_auditor"),
         )
     )
 
 
-def _median(ages: Ages | None) -> str:
-    return UNKNOWN if ages is None else seconds(ages.median)
+def _median(ages: Ages | None, tell: Wording) -> str:
+    return tell.unknown if ages is None else tell.seconds(ages.median)
 
 
-def audit_code(report: Report) -> Code:
+def audit_code(report: Report, tell: Wording = SPANISH) -> Code:
     """Return the audit's own lines."""
-    return Code("La auditoría, tal como se imprimió", "\n".join(report.measured.audit.lines))
+    return Code(tell("audit_caption"), "\n".join(report.measured.audit.lines))
 
 
-def audit_words(report: Report) -> Text:
+def audit_words(report: Report, tell: Wording = SPANISH) -> Text:
     """Return the audit in a sentence."""
     audit = report.measured.audit
-    verdict = "La cuenta cuadra" if audit.clean else "LA CUENTA NO CUADRA"
     return Text(
-        f"{verdict}: confirmados {number(audit.acknowledged)}, en el registro {number(audit.in_log)}, contados "
-        f"{number(audit.counted)}, perdidos {number(audit.lost)}, duplicados {number(audit.duplicated)}. Tres testigos "
-        "independientes: el diario del productor, una lectura nueva del registro y el almacén."
+        tell(
+            "audit_words",
+            verdict=tell("audit_clean" if audit.clean else "audit_wrong"),
+            **{name: tell.number(getattr(audit, name)) for name in ("acknowledged", "in_log", "counted", "lost", "duplicated")},
+        )
     )
 
 
-def photo_block(report: Report) -> Block:
-    """Return the photo of the live page during this run, or a chart in its place with the reason."""
+def page_blocks(report: Report, tell: Wording = SPANISH) -> tuple[Block, ...]:
+    """Return the photo of the live page during this run, or the page drawn from the data, with the reason."""
     if report.photo:
-        caption = f"La página en directo, fotografiada durante esta ejecución en {report.page}"
-        return Photo(caption, report.photo, "Captura de la página: la clasificación de la ventana y cada etapa del recorrido.")
-    return Text(f"Sin captura de la página en directo: {report.photo_note}. En su lugar, la clasificación dibujada.")
+        return (Photo(tell("photo_caption", page=report.page), report.photo, tell("photo_alt")),)
+    return (Text(tell("photo_none", note=report.photo_note)), page_drawing(report, tell))
 
 
-def plan(report: Report) -> tuple[Block, ...]:
-    """Return what to do if the live demo fails: replay the recorded store, without a broker."""
-    return (
-        Points(
-            (
-                "No arregle nada delante del tribunal: lo que sigue no necesita Kafka, ni Spark, ni red.",
-                (
-                    "Abra la página en directo sobre el almacén grabado de esta ejecución, con la primera orden, y enseñe las "
-                    "mismas ventanas que hay en este informe. Se cierra con Ctrl-C."
-                ),
-                "Si tampoco hay Python, abra las diapositivas en PDF, o en HTML con cualquier navegador.",
-                "Después, con calma, las dos últimas órdenes dicen qué falló y lo reparan.",
-            ),
-            numbered=True,
-        ),
-        Code(
-            "Las órdenes, desde el directorio del proyecto",
-            "\n".join(
-                (
-                    f"make replay-demo STORE={for_make(report.store)}",
-                    f"xdg-open {shlex.quote(report.slides)}",
-                    f"make status NAME={report.facts.stack}",
-                    f"make health HEAL=true NAME={report.facts.stack}",
-                )
-            ),
-        ),
+def page_drawing(report: Report, tell: Wording = SPANISH) -> Picture:
+    """Return the page as a drawing: stages, ranking, proof."""
+    minute = fullest(report)
+    leaders = minute.leaders if minute else ()
+    alt = tell(
+        "drawn_alt",
+        window=window_of(report, minute.start) if minute else tell("drawn_none"),
+        tweets=tell.number(minute.stream if minute else None),
+        leaders="; ".join(f"{line.hashtag}: {tell.number(line.stream)}" for line in leaders),
+        audit=audit_words(report, tell).words,
     )
+    drawn = page(report.facts, minute, report.measured.audit, told(report, tell))
+    return Picture(tell("drawn_caption"), drawn, alt)
+
+
+def plan(report: Report, tell: Wording = SPANISH) -> tuple[Block, ...]:
+    """Return what to do if the live demo fails: replay the recorded store, without a broker."""
+    orders = (
+        f"make replay-demo STORE={for_make(report.store)}",
+        f"xdg-open {shlex.quote(report.slides)}",
+        f"make status NAME={report.facts.stack}",
+        f"make health HEAL=true NAME={report.facts.stack}",
+    )
+    steps = tuple(tell(f"plan_{name}") for name in ("calm", "replay", "pdf", "later"))
+    return (Points(steps, numbered=True), Code(tell("plan_caption"), "\n".join(orders)))

@@ -1,66 +1,77 @@
-"""The slides: one list, shown by HTML and PDF alike."""
+"""The slides: one list, shown by HTML, PDF and the sources that one can edit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from trending.report import passages
-from trending.report.blocks import Chapter, Points, Text
-from trending.report.wording import day, number, seconds
+from trending.report.blocks import Chapter, Text
+from trending.report.blocks import Points as Lines
+from trending.report.defence import proofs
+from trending.report.defence.cover import cover_lines, title_of
+from trending.report.wording import SPANISH
 from trending.settings import MINUTE_SECONDS
 
 if TYPE_CHECKING:
+    from trending.report.blocks import Block
     from trending.report.data import Report
+    from trending.report.wording import Wording
 
 
-def slides(report: Report) -> tuple[Chapter, ...]:
-    """Return the slides in their order."""
-    shown = passages.photo_block(report)
-    named = "un minuto" if report.facts.window_seconds == MINUTE_SECONDS else "una ventana"
+def slides(report: Report, tell: Wording = SPANISH) -> tuple[Chapter, ...]:
+    """Return the slides in their order, each with what to say and how many seconds it may take."""
+    tell = passages.told(report, tell)
+    minute = report.facts.window_seconds == MINUTE_SECONDS
+
+    def slide(name: str, seconds: int, *blocks: Block, title: str = "") -> Chapter:
+        return Chapter(tell.word("titles", title or name), blocks, tell.word("notes", name), seconds)
+
     return (
-        Chapter("Tendencias en directo con Kafka y Spark", _cover(report)),
-        Chapter("La pregunta", _question(report)),
-        Chapter("Arquitectura: lo que corrió", (passages.house_picture(report),)),
-        Chapter("El camino de un tuit", (passages.way_block(report),)),
-        Chapter("Arranque: cada paso espera al anterior", (passages.start_up_block(report),)),
-        Chapter(f"La clasificación de {named}", (passages.ranking_block(report),)),
-        Chapter("La página en directo", (shown,) if report.photo else (shown, passages.ranking_block(report))),
-        Chapter("Streaming y lotes: la misma cuenta", (passages.same_count_table(report), passages.same_count_words(report))),
-        Chapter("Streaming y lotes: no a la misma hora", (passages.ages_block(report),)),
-        Chapter("Por qué streaming", (passages.why_streaming(report),)),
-        Chapter("Si la demostración en directo falla", passages.plan(report)),
-        Chapter("Nada se perdió", (passages.audit_words(report), passages.audit_code(report))),
+        Chapter(title_of(report, tell), tuple(map(Text, _cover(report, tell))), tell.word("notes", "cover"), 45),
+        slide("question", 60, _question(report, tell)),
+        slide("house", 75, passages.house_picture(report, tell)),
+        slide("way", 75, passages.way_block(report, tell)),
+        slide("start_up", 60, passages.start_up_block(report, tell)),
+        slide("ranking", 45, passages.ranking_block(report, tell), title="ranking" if minute else "ranking_window"),
+        slide("page", 60, *passages.page_blocks(report, tell)),
+        slide("same", 60, passages.same_count_table(report, tell), passages.same_count_words(report, tell)),
+        slide("ages", 60, passages.ages_block(report, tell)),
+        slide("minutely", 75, *proofs.minutely_blocks(report, tell)),
+        slide("why", 60, passages.why_streaming(report, tell)),
+        slide("game_day", 75, *proofs.game_day_blocks(report, tell)),
+        slide("runs", 45, *proofs.runs_blocks(report, tell)),
+        slide("audit", 60, passages.audit_words(report, tell), passages.audit_code(report, tell)),
+        slide("plan", 0, *passages.plan(report, tell)),
     )
 
 
-def _cover(report: Report) -> tuple[Text, ...]:
+def _cover(report: Report, tell: Wording) -> tuple[str, ...]:
     facts = report.facts
     versions = ", ".join(f"{each.name} {each.version}" for each in facts.versions if each.version)
-    memory = number(facts.machine.memory_gib, 1)
+    memory = tell.number(facts.machine.memory_gib, 1)
     return (
-        Text(f"Ejecución de la pila {facts.stack}, {day(report.made, report.zone)}"),
-        Text(versions),
-        Text(f"{facts.machine.system}: {number(facts.machine.cores)} núcleos, {memory} GiB de memoria"),
-        Text("Toda cifra de estas diapositivas sale de esa ejecución."),
+        *cover_lines(report, tell),
+        f"{tell('cover_run', stack=facts.stack, day=tell.day(report.made))}. {tell('cover_every')}",
+        versions,
+        tell("cover_machine", system=facts.machine.system, cores=tell.number(facts.machine.cores), memory=memory),
     )
 
 
-def _question(report: Report) -> tuple[Points]:
+def _question(report: Report, tell: Wording) -> Lines:
     totals, facts = report.measured.totals, report.facts
-    now = "este minuto" if facts.window_seconds == MINUTE_SECONDS else f"esta ventana de {number(facts.window_seconds)} s"
-    return (
-        Points(
-            (
-                f"¿De qué se habla ahora mismo? No ayer: en {now}, mientras aún corre.",
-                (
-                    f"Entran {number(totals.tweets_per_second, 2)} tuits por segundo: {number(totals.tweets)} en "
-                    f"{seconds(totals.seconds)}, de {number(totals.hashtags)} hashtags."
-                ),
-                (
-                    f"Sale una clasificación por ventana de {number(facts.window_seconds)} s, actualizada cada "
-                    f"{seconds(facts.trigger_seconds)}: {number(totals.windows)} ventanas en esta ejecución."
-                ),
-                "Y una condición: que al final se pueda demostrar que no se perdió ni se contó dos veces ningún tuit.",
-            )
-        ),
+    window = tell.number(facts.window_seconds)
+    now = tell("now_minute") if facts.window_seconds == MINUTE_SECONDS else tell("now_window", seconds=window)
+    return Lines(
+        (
+            tell("question_what", now=now),
+            tell(
+                "question_in",
+                rate=tell.number(totals.tweets_per_second, 2),
+                tweets=tell.number(totals.tweets),
+                seconds=tell.seconds(totals.seconds),
+                hashtags=tell.number(totals.hashtags),
+            ),
+            tell("question_out", window=window, trigger=tell.seconds(facts.trigger_seconds), windows=tell.number(totals.windows)),
+            tell("question_condition"),
+        )
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from trending.report.data import (
-    Ages,
     Audit,
     Batch,
     Component,
@@ -23,9 +23,24 @@ from trending.report.data import (
     TweetWay,
     Version,
 )
+from trending.report.defence.evidence import Ages, Fault, FlowRun, GameDay, Minutely
+from trending.report.defence.identity import Author, Identity
 
 MIDNIGHT = 1765843200
 """2025-12-16 00:00:00 UTC."""
+IDENTITY = Identity(
+    title="Hashtags contados mientras llegan",
+    title_en="Hashtags counted as they arrive",
+    subject="Datos masivos",
+    subject_en="Big data",
+    institution="Universidad de Ejemplo",
+    date=date(2025, 12, 16),
+    authors=(
+        Author(name="Ada Lovelace", role="productor", role_en="producer"),
+        Author(name="Alan Turing", role="consumidor", role_en="consumer"),
+    ),
+    tribunal=("Dra. Hopper", "Dr. Codd"),
+)
 BLOCK = """=====
 Batch 12 - Snapshot en 2025-12-16 00:31:20
 Ventana del minuto [2025-12-16 00:31:00 , 2025-12-16 00:32:00]
@@ -110,6 +125,16 @@ def measured(**changes: Any) -> Measured:
             lines=("audit: foreign records: 8", "audit: acknowledged 1291, in log 1292, counted 1293, lost 0, duplicated 0"),
         ),
         "blocks": (BLOCK,),
+        "minutely": Minutely(
+            interval=45,
+            batches=6,
+            records=1187,
+            mean_seconds=0.41,
+            longest_seconds=0.83,
+            busy=0.52,
+            stream_busy=6.96,
+            ages=Ages(tweets=1113, median=31.4, p95=58.6, longest=60.9),
+        ),
     }
     return Measured(**{**fields, **changes})
 
@@ -125,5 +150,24 @@ def report(**changes: Any) -> Report:
         "photo_note": "no hay ningún navegador",
         "facts": facts(),
         "measured": measured(),
+        "identity": IDENTITY,
+        "game_day": GameDay(
+            at=MIDNIGHT + 904,
+            chosen=24,
+            survived=23,
+            faults=(
+                Fault(
+                    name="kill-broker",
+                    noticed=1.7,
+                    recovered=14.6,
+                    back_by="supervisord",
+                    acknowledged=1194,
+                    lost=1,
+                    duplicated=2,
+                ),
+            ),
+            broken="freeze-broker: not finished",
+        ),
+        "runs": (FlowRun(name="start-up lab", flow="start-up", state="Completed", started=MIDNIGHT + 2, seconds=22.37),),
     }
     return Report(**{**fields, **changes})

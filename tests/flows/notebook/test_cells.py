@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 import re
 import signal
@@ -17,8 +18,12 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from flows.notebook import cells as module
 from flows.notebook import keeper as notebook_keeper
-from flows.notebook.cells import Notebook, arguments_of, choose_settings, last_block, open_notebook, relay, runner, start_keeper
+from flows.notebook import processes
+from flows.notebook.cells import Notebook, arguments_of, choose_settings, last_block, last_offsets, open_notebook, work_between
+from flows.notebook.code_views import file_part, function
 from flows.notebook.keeper import MARK
+from flows.notebook.maker import NOTEBOOKS, notebook
+from flows.notebook.processes import relay, runner, start_keeper
 from infra.forms.parameters import StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from trending.errors import InvalidInput, LabError
@@ -29,8 +34,15 @@ from trending.settings import RuntimeKind
 if TYPE_CHECKING:
     from pathlib import Path
 
-CELLS = nbformat.read(CHECKOUT / "Notebook.ipynb", as_version=4).cells
-CODE = [cell for cell in CELLS if cell.cell_type == "code"]
+BY_HAND = {"mano", "grupos"}
+"""Cells that show how to do something without the project's commands; they need a broker."""
+
+
+def code_of(language: str) -> list[Any]:
+    cells = nbformat.read(CHECKOUT / NOTEBOOKS[language], as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
 BLOCK = "=====\nBatch {n} - Snapshot en 2026-11-23 09:28:11\n|#Spark|{n}|\n=====\n"
 
 
@@ -82,28 +94,111 @@ def count(paths: StackPaths, tweets: dict[tuple[int, str], int], batch: int = 1)
     store.close()
 
 
-def test_the_notebook_is_committed_without_outputs_and_with_valid_cells() -> None:
-    nbformat.validate(nbformat.read(CHECKOUT / "Notebook.ipynb", as_version=4))
-    assert CODE
-    for cell in CODE:
+@pytest.mark.parametrize("language", NOTEBOOKS)
+def test_the_notebook_is_what_its_source_makes_and_has_no_outputs(language: str) -> None:
+    committed = CHECKOUT / NOTEBOOKS[language]
+    assert committed.read_text(encoding="utf-8") == notebook(language), "make docs"
+    nbformat.validate(nbformat.read(committed, as_version=4))
+    code = code_of(language)
+    assert code
+    for cell in code:
         assert cell.outputs == []
         assert cell.execution_count is None
-        if cell.id != "entorno":  # it runs before flows/notebook/cells.py can be imported
-            assert len(cell.source.splitlines()) <= 5, "what a cell does belongs into flows/notebook/cells.py"
+        if cell.id not in {"entorno", "hora", *BY_HAND}:  # the first runs before flows/notebook/cells.py can be imported
+            assert len(cell.source.splitlines()) <= 8, "what a cell does belongs into flows/notebook/cells.py"
 
 
-def test_every_cell_runs_on_a_machine_of_pretend_and_the_order_is_start_ups(commands: Commands) -> None:
+def test_both_notebooks_have_the_same_cells_and_run_the_same_commands() -> None:
+    first, second = (nbformat.read(CHECKOUT / name, as_version=4).cells for name in NOTEBOOKS.values())
+    assert [(cell.id, cell.cell_type) for cell in first] == [(cell.id, cell.cell_type) for cell in second]
+    for one, other in zip(first, second, strict=True):
+        assert one.metadata == other.metadata
+        if one.cell_type == "code":
+            assert calls_of(one.source) == calls_of(other.source), one.id
+        else:
+            assert one.source.strip() != other.source.strip(), f"{one.id} is not translated"
+            assert one.source.count("<details>") == other.source.count("<details>"), one.id
+    assert "‖" not in notebook("es") + notebook("en")
+    assert sum("**Pregunta.**" in cell.source for cell in first) == sum("**Question.**" in cell.source for cell in second) >= 8
+
+
+def calls_of(source: str) -> list[str]:
+    """Return which names a cell calls, in the order of its tree."""
+    tree = ast.parse(TransformerManager().transform_cell(source))
+    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("language", NOTEBOOKS)
+def test_every_cell_runs_on_a_machine_of_pretend_and_the_order_is_start_ups(
+    language: str, commands: Commands, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     scope: dict[str, Any] = {}
-    for cell in CODE:
-        source = cell.source.replace("WATCH_SECONDS = 30", "WATCH_SECONDS = 0")
-        if "show_ranking" in source:
+    monkeypatch.setattr("flows.notebook.cells.SystemClock", FakeClock)
+    for cell in code_of(language):
+        if cell.id in BY_HAND:
+            continue
+        if "show_ranking" in cell.source:
             count(scope["lab"].paths, {(0, "#Spark"): 3})
-        plain = TransformerManager().transform_cell(source)
+        plain = TransformerManager().transform_cell(cell.source)
         exec(compile(plain, cell.id, "exec"), scope)  # noqa: S102 - the notebook's own cells
-    assert commands.names == ["start_up", "start_up", "spy", "start_up", "status", "audit", "tear_down", "keeper told"]
-    lasts = [arguments[-1] for name, arguments in commands.calls if name == "start_up"]
-    assert lasts == ["--until=topic", "--until=producer", "--until=page"]
+    starts = ["start_up"] * 3
+    experiments = [*starts, "game_day"]
+    first = ["start_up", "start_up", "spy", "start_up", "status"]
+    assert commands.names == [*first, *experiments, "audit", "tear_down", "keeper told"]
+    asked = [arguments for name, arguments in commands.calls if name == "start_up"]
+    assert [arguments[-1] for arguments in asked] == ["--until=topic", "--until=producer", *["--until=page"] * 4]
+    assert [[each for each in arguments if each.startswith("--rate=")] for arguments in asked[2:]] == [
+        ["--rate=5.0"],
+        ["--rate=250.0"],
+        ["--rate=5.0"],
+        ["--rate=5.0"],
+    ]
+    triggers = [[each for each in arguments if each.startswith("--trigger_seconds=")] for arguments in asked[4:]]
+    assert triggers == [["--trigger_seconds=1.0"], ["--trigger_seconds=30.0"]]
     assert Shown.pictures[-1].count("<tr>") == 2
+    assert ("Puesto" if language == "es" else "Rank") in Shown.pictures[-1]
+    printed = capsys.readouterr().out
+    assert "Spark: 0 batches" in printed
+    window = "ventana" if language == "es" else "window"
+    shown = re.findall(r"(?m)^ +(\d+) s  (\w+) +(\w+) +(.*)$", printed)
+    assert shown == [
+        ("0", "arrival", "tweet", f"{window} +0 min"),
+        ("0", "event", "tweet", f"{window} +0 min"),
+        ("15", "arrival", "tweet", f"{window} +1 min"),
+        ("15", "event", "tweet", f"{window} +0 min"),
+        ("180", "arrival", "tweet", f"{window} +3 min"),
+        ("180", "event", "reject", "late: its window closed before it was appended"),
+    ]
+
+
+def test_code_is_shown_as_it_is_in_its_file() -> None:
+    text = (CHECKOUT / "src/trending/stream/job.py").read_text(encoding="utf-8")
+    shown = function("src/trending/stream/job.py", "count_hashtags", "start_query").data
+    first, second = shown.split("\n\n\n")
+    assert first in text
+    assert second in text
+    assert "readStream" in first
+    assert "def _hand_over" in function("src/trending/producer/program.py", "_hand_over").data
+    compose = file_part("infra/compose.yaml", "services:", "volumes:\n  compose").data
+    assert compose.startswith("services:\n  kafka:")
+    assert "KAFKA_PROCESS_ROLES" in compose
+    assert compose.splitlines()[-1].startswith("        max-file")
+    with pytest.raises(LabError, match="no function nobody"):
+        function("src/trending/stream/job.py", "nobody")
+    with pytest.raises(LabError, match="no part from 'nothing:'"):
+        file_part("infra/compose.yaml", "nothing:", "volumes:")
+
+
+def test_the_jobs_work_and_the_checkpoint_are_told_in_figures(tmp_path: Path) -> None:
+    begin, end = {"batches": 3.0, "seconds_total": 1.0}, {"batches": 7.0, "seconds_total": 3.5}
+    assert work_between(begin, end, 20.0) == "4 batches, 0.62 s/batch, 2.5 s of 20 s at work"
+    assert work_between({}, {}, 5.0) == "0 batches, 0.0 s of 5 s at work"
+    for number, offset in ((9, 40), (10, 50)):
+        path = tmp_path / "key" / "offsets" / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'v1\n{{}}\n{{"tweets_topic":{{"0":{offset}}}}}', encoding="utf-8")
+        os.utime(path, (1, 1))
+    assert last_offsets(tmp_path) == 'batch 10: {"tweets_topic":{"0":50}}'
 
 
 def test_a_notebook_has_a_name_of_its_own_and_free_ports_and_is_opened_once(commands: Commands) -> None:
@@ -226,7 +321,7 @@ def test_an_interrupted_cell_waits_for_the_commands_undoing(
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "sleeper.py").write_text(SLEEPER, encoding="utf-8")
-    monkeypatch.setattr(module, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(processes, "CHECKOUT", tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     started = threading.Event()
 
@@ -238,7 +333,7 @@ def test_an_interrupted_cell_waits_for_the_commands_undoing(
             signal.raise_signal(signal.SIGINT)
         return relay(process)
 
-    monkeypatch.setattr(module, "relay", relay_until_started)
+    monkeypatch.setattr(processes, "relay", relay_until_started)
     with pytest.raises(KeyboardInterrupt):
         runner("mark")("sleeper", [])
     assert capsys.readouterr().out == "undone\n"
@@ -315,6 +410,6 @@ def test_a_take_down_that_fails_leaves_its_words(home: Path, monkeypatch: pytest
 
 
 def test_a_keeper_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "interpreter", lambda: "/bin/false")
+    monkeypatch.setattr(processes, "interpreter", lambda: "/bin/false")
     with pytest.raises(LabError, match="could not be started"):
         start_keeper(NAME, "m")

@@ -105,6 +105,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "store_secret": ("file:/my password", "file:/my password"),
     "store": ("/my store.sqlite", "/my store.sqlite"),
     "out": ("/my report", "/my report"),
+    "defence": ("/my defence.toml", "/my defence.toml"),
     "page_port": ("18501", 18501),
     "demo_seconds": ("9", 9.0),
     "volumes": ("true", True),

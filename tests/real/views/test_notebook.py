@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CELL_SECONDS = 300
-PARAMETERS = {"RUNTIME": '"embedded"', "TRIGGER_SECONDS": "2", "WATCH_SECONDS": "6"}
+PARAMETERS = {
+    "RUNTIME": '"embedded"',
+    "TRIGGER_SECONDS": "2",
+    "WATCH_SECONDS": "6",
+    "RATE_TIMES": "10",
+    "TRIGGERS": "(1,)",  # a driver started anew for each, 20 s
+}
+BY_HAND = ("mano", "grupos")
+"""Cells that need a broker and start nothing."""
+RESTARTING = ("ritmo", "intervalo", "averia")
+"""Experiments that start something anew; a fast test compares the twin's code with theirs."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,9 +59,9 @@ def _as_a_person_starts_jupyter(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def notebook() -> Any:
+def notebook(file: str) -> Any:
     """Return the committed notebook, its parameters set for a small embedded stack."""
-    read = nbformat.read(CHECKOUT / "Notebook.ipynb", as_version=4)
+    read = nbformat.read(CHECKOUT / file, as_version=4)
     cell = next(each for each in read.cells if "parameters" in each.metadata.get("tags", []))
     for name, value in PARAMETERS.items():
         assert f"\n{name} = " in f"\n{cell.source}"
@@ -61,8 +72,8 @@ def notebook() -> Any:
 class Kernel:
     """A kernel that executes the cells up to a point; one that starts a part may be skipped, since a later one does it too."""
 
-    def __init__(self) -> None:
-        self.client = NotebookClient(notebook(), timeout=CELL_SECONDS, resources={"metadata": {"path": str(CHECKOUT)}})
+    def __init__(self, name: str = "Notebook.ipynb") -> None:
+        self.client = NotebookClient(notebook(name), timeout=CELL_SECONDS, resources={"metadata": {"path": str(CHECKOUT)}})
 
     @property
     def pid(self) -> int:
@@ -138,14 +149,30 @@ def port_of(paths: StackPaths) -> int:
     return state.settings.stack.port
 
 
-def test_it_runs_from_top_to_bottom_proves_the_count_and_leaves_nothing(kernel: Kernel) -> None:
+@pytest.mark.parametrize(("name", "skipped"), [("Notebook.ipynb", ()), ("Notebook.en.ipynb", RESTARTING)])
+def test_it_runs_from_top_to_bottom_proves_the_count_and_leaves_nothing(
+    name: str, skipped: tuple[str, ...], real_home: object
+) -> None:
+    kernel = Kernel(name)
+    with kernel.client.setup_kernel():
+        run_through(kernel, skipped)
+
+
+def run_through(kernel: Kernel, skipped: tuple[str, ...]) -> None:
     paths, pid = kernel.paths, kernel.pid
-    kernel.run("prueba")
+    kernel.run("prueba", skip=skipped)
     port = port_of(paths)
     printed, pictures = kernel.texts("stream"), kernel.texts("text/html")
     assert "lost 0, duplicated 0" in printed
     assert '"hashtag_principal":"#' in printed
     assert "Top hashtags en este minuto:" in printed
+    assert [line for line in printed.splitlines() if line.startswith(("A: ", "B: "))] == [
+        f'{group}: offset {number}, {{"n": {number}}}' for group in "AB" for number in range(5)
+    ]
+    assert "batch " in printed
+    if not skipped:
+        assert len(re.findall(r"(?m)^5(?:0)? tweets/s, trigger [12] s: \d+ batches, [\d.]+ s/batch", printed)) == 3
+        assert "1 of 1 faults survived" in printed
     table = next(cell for cell in kernel.client.nb.cells if cell.id == "tabla")
     (shown,) = [output for output in table.outputs if "text/html" in output.get("data", {})]
     assert shown.data["text/html"].count("<tr>") >= 3, "a heading and at least two hashtags"
@@ -176,7 +203,7 @@ def test_a_kernel_killed_while_it_starts_kafka_leaves_nothing(kernel: Kernel) ->
 
 def test_a_kernel_shut_down_after_the_producer_leaves_nothing(kernel: Kernel) -> None:
     paths = kernel.paths
-    kernel.run("productor", skip=("infraestructura",))
+    kernel.run("productor", skip=("infraestructura", *BY_HAND))
     port = port_of(paths)
     assert stack_processes(paths.stack_id, "producer")
     kernel.shut_down()
@@ -200,7 +227,7 @@ def test_interrupted_in_each_of_the_cells_that_look_it_goes_on_and_interrupted_i
     kernel: Kernel,
 ) -> None:
     paths = kernel.paths
-    kernel.run("spark", skip=("infraestructura", "productor", "tema"))
+    kernel.run("spark", skip=("infraestructura", "productor", "tema", *BY_HAND))
     port = port_of(paths)
     for cell in ("tema", "tabla", "lineas", "columnas", "consola", "prueba"):
         kernel.interrupt(cell, after=1.5)
@@ -214,7 +241,7 @@ def test_interrupted_in_each_of_the_cells_that_look_it_goes_on_and_interrupted_i
 
 def test_a_kernel_killed_while_it_shows_the_table_leaves_nothing(kernel: Kernel) -> None:
     paths, pid = kernel.paths, kernel.pid
-    kernel.run("spark", skip=("infraestructura", "productor", "tema"))
+    kernel.run("spark", skip=("infraestructura", "productor", "tema", *BY_HAND))
     port = port_of(paths)
     threading.Timer(3.0, lambda: os.kill(pid, signal.SIGKILL)).start()
     index, cell = next((index, cell) for index, cell in enumerate(kernel.client.nb.cells) if cell.id == "tabla")

@@ -98,6 +98,20 @@ def test_the_pdf_has_every_slide_and_the_leading_hashtag(reported: Reported) -> 
     assert str(reported.data.measured.audit.acknowledged) in "".join(pages)
 
 
+def test_memoria_slides_and_notes_are_there_in_both_languages_with_prefects_runs(reported: Reported) -> None:
+    data = reported.data
+    assert data.runs
+    assert data.runs[0].name == f"start-up {reported.stack.name}"
+    assert data.runs[0].state == "Completed"
+    counted = str(data.measured.audit.counted)
+    for name in ("memoria.pdf", "en/report.pdf", "en/slides.pdf"):
+        words = "".join(pdf_pages((reported.place / name).read_bytes()))
+        assert counted in words.replace(",", "")
+        assert reported.leader in words
+        assert data.runs[0].name in words
+    assert len(pdf_pages((reported.place / "notas.pdf").read_bytes())) > 1
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["informe.html", "diapositivas.html"])

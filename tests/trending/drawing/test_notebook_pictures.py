@@ -71,3 +71,14 @@ def test_columns_of_shorter_windows_have_their_seconds() -> None:
     assert [each.text for each in picture.iter("text")] == ["5", "00:00:00", "5", "00:00:10"]
     assert "Tuits de cada ventana de 10 s" in ET.tostring(picture, encoding="unicode")
     assert "Ventana [00:00:10, 00:00:20)" in ranking_table(windows[-1], 10.0, UTC)
+
+
+def test_the_pictures_speak_english_too() -> None:
+    table = ranking_table(window(0, ("#Spark", 12345)), 10.0, UTC, "en")
+    assert "Window [00:00:00, 00:01:00) · 12,345 tweets with 1 hashtags · seen at 00:00:10" in table
+    assert "<th>Rank</th>" in table
+    assert "Tweets counted since the start, during the 5 s" in count_lines([Sample(0.0, {"#A": 0}), Sample(5.0, {"#A": 9})], "en")
+    assert "Tweets of each window of a minute" in minute_columns([window(0, ("#A", 5))], UTC, "en")
+    for picture in (ranking_table(None, 0.0, UTC, "en"), count_lines([], "en"), minute_columns([], UTC, "en")):
+        assert picture.startswith("<p>")
+        assert "ventana" not in picture

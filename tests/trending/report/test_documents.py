@@ -82,18 +82,18 @@ def test_hostile_words_are_text_in_the_pdf_too(tmp_path: Path) -> None:
     assert "{{ 7 * 7 }}" in "".join(pages)
 
 
-def test_there_are_about_a_dozen_slides_and_each_is_one_page_whatever_the_run_brought(tmp_path: Path) -> None:
+def test_there_are_fifteen_slides_and_each_is_one_page_whatever_the_run_brought(tmp_path: Path) -> None:
     lines = tuple(f"audit: differs: 2025-12-16 00:31:00 #hashtag{number}: log {number}, store 0" for number in range(60))
     audit = Audit(clean=False, acknowledged=60, in_log=60, counted=0, lost=60, duplicated=0, lines=lines)
     crowded = report(measured=measured(audit=audit), store="/very/long" * 30 + "/serving.sqlite")
     for made in (report(), crowded):
         titles = [slide.title for slide in slides(made)]
-        assert 10 <= len(titles) <= 12
+        assert len(titles) == 15
         assert len(set(titles)) == len(titles)
         pages = pdf_pages(slides_pdf(made, tmp_path))
         assert [title for title, page in zip(titles, pages, strict=True) if title not in page.replace("\n", " ")] == []
-    assert "LA CUENTA NO CUADRA" in pages[11]
-    assert "#hashtag59" in pages[11]
+    assert "LA CUENTA NO CUADRA" in pages[13]
+    assert "#hashtag59" in pages[13]
 
 
 def test_a_photo_is_in_the_files_and_without_one_the_chart_takes_its_place_and_says_why(tmp_path: Path) -> None:
@@ -143,15 +143,20 @@ def test_the_files_are_written_and_the_data_can_be_read_again(tmp_path: Path) ->
         "datos.json",
         "diapositivas.html",
         "diapositivas.pdf",
+        "en",
+        "fuentes",
         "informe.html",
+        "memoria.pdf",
+        "notas.pdf",
     ]
+    assert sorted(path.name for path in (tmp_path / "en").iterdir()) == ["notes.pdf", "report.pdf", "slides.pdf", "sources"]
     assert Report.model_validate_json((tmp_path / "datos.json").read_bytes()) == report()
 
 
 def test_a_pdf_that_cannot_be_set_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = tmp_path / "broken.typ"
-    broken.write_text("#nobody-knows-me", encoding="utf-8")
-    monkeypatch.setattr(pdf_module, "TEMPLATE", broken)
+    for name in pdf_module.LIBRARIES:
+        (tmp_path / name).write_text("#nobody-knows-me", encoding="utf-8")
+    monkeypatch.setattr(pdf_module, "TEMPLATES", tmp_path)
     with pytest.raises(LabError, match="could not be set as PDF") as caught:
         slides_pdf(report(), tmp_path)
     assert "nobody-knows-me" in caught.value.evidence

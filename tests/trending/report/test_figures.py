@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Place = tuple[str | int, ...]
 LENGTH = ("facts", "window_seconds")
-TIMES = {"made", "start", "sent", "appended", "served", "window_start"}
+TIMES = {"made", "start", "sent", "appended", "served", "window_start", "at", "started"}
 """Leaves that are moments: they are shown as times of day."""
 NOT_FIGURES = {"95"}
 """Numbers that belong to our own words: the 95th percentile. The numbers of chapters and slides are left out before."""
