@@ -118,3 +118,5 @@ def test_a_scenario_killed_at_any_point_goes_on_with_the_record_that_is_absent(*
         assert sum(report.rejected.values()) == report.dead_letters == truth.rejected.total() + 2, told
         assert report.untagged == truth.untagged + 2, told
         assert report.acknowledged == len(numbers), told
+        (truth_found,) = report.truths
+        assert (truth_found.found.as_intended, truth_found.absent) == (len(numbers), 0), told

@@ -144,11 +144,14 @@ class Encoder:
 
         ``begins`` are the scenario's starts for each of these, in milliseconds since the epoch: shifts are in them.
         """
-        part = slice(start, stop)
+        return self.values_at(block, np.arange(start, stop), begins)
+
+    def values_at(self, block: Block, part: Integers, begins: Integers) -> list[bytes | None]:
+        """Return the values of a block's records at some places, in the same way."""
         hashtags: list[bytes] = self._hashtags[block.hashtags[part]].tolist()
         several = np.flatnonzero(block.tags[part] > 1)
         if len(several):
-            self._add_others(block, start, several, hashtags)
+            self._add_others(block, part, several, hashtags)
         stamps, places = np.unique(begins + block.stamps[part], return_inverse=True)
         ends: list[bytes] = _objects(self._templates.timestamps(stamps.tolist()))[places].tolist()
         values: list[bytes | None] = [
@@ -157,7 +160,7 @@ class Encoder:
         for place in np.flatnonzero(block.corruptions[part] >= 0).tolist():
             value = values[place]
             assert value is not None  # noqa: S101 - each place comes once
-            values[place] = CORRUPTIONS[block.corruptions[start + place]].spoil(value)
+            values[place] = CORRUPTIONS[block.corruptions[part[place]]].spoil(value)
         return values
 
     def labels(self, block: Block, start: int, stop: int) -> list[str]:
@@ -175,9 +178,9 @@ class Encoder:
         users, phrases = self._templates.users, self._templates.phrases
         return [users[each // self._phrases] + phrases[each % self._phrases] for each in writers.tolist()]
 
-    def _add_others(self, block: Block, start: int, several: Integers, hashtags: list[bytes]) -> None:
+    def _add_others(self, block: Block, part: Integers, several: Integers, hashtags: list[bytes]) -> None:
         """Replace the pieces of tweets with several hashtags."""
-        names, here = self._records.names, several + start
+        names, here = self._records.names, part[several]
         columns = [each[here].tolist() for each in self._others_of(block)]
         wanted = zip(several.tolist(), block.hashtags[here].tolist(), block.tags[here].tolist(), *columns, strict=True)
         for place, first, tags, *others in wanted:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from fakes.trending.aggregation import table_of
 from fakes.trending.counting import TOPIC, TOPIC_ID, epoch
 
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recounting.recount import recount
+from trending.audit.recounting.recount import Recount, recount
 from trending.audit.recounting.sequences import by_run
+from trending.audit.recounting.truths import Truths
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.kafka.packed_offsets import pack
@@ -257,6 +258,8 @@ class Pipeline:
         ends = ends_of(log)
         part = LogRange({0: 0}, {0: 0}, ends, self.kafka.clock.time())
         acknowledged = by_run(ledger.acknowledged_ranges(part.beginning(), ends))
-        recounted = recount(by_columns(read_log(CONNECTION, TOPIC, {0: 0}, ends)), view.epochs, acknowledged)
+        whole = Recount(view.epochs, truth=Truths(booked.read_plays(self.folder / "ledger.sqlite", TOPIC_ID)))
+        recounted = recount(by_columns(read_log(CONNECTION, TOPIC, {0: 0}, ends)), view.epochs, acknowledged, whole)
         there = Letters.read(read_log(CONNECTION, LETTERS, {0: 0}, ends_of(letters)), 0)
-        return reconcile(Ledgers(ledger, ledger), part, recounted, view, there, 0.0)
+        report = reconcile(Ledgers(ledger, ledger), part, recounted, view, there, 0.0)
+        return replace(report, truths=recounted.truth.parts(recounted.ids, recounted.latest))

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import insert, select, update
 
+from trending.database import as_of_one_moment
+from trending.producer.places.opened import opened
 from trending.producer.places.tables import PLAYS, RUNS, SHIFTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -95,6 +98,21 @@ def read_play(connection: Connection, run: str) -> Booked | None:
     shifts = connection.execute(select(SHIFTS).where(SHIFTS.c.run == run).order_by(SHIFTS.c.first))
     found = tuple(Shift(each.partition, each.first, each.milliseconds) for each in shifts)
     return Booked(**{name: getattr(row, name) for name in _COLUMNS}, shifts=found)
+
+
+def read_plays(place: Path, topic_id: str) -> dict[str, Booked]:
+    """Return run → what is booked of each scenario that was played on a topic, the last one last; empty without a ledger."""
+    if not place.exists():
+        return {}
+    ledger = opened(place)
+    try:
+        with as_of_one_moment(ledger.engine) as connection:
+            of_topic = select(PLAYS.c.run).where(PLAYS.c.topic_id == topic_id).order_by(PLAYS.c.begin)
+            runs = connection.execute(of_topic).scalars().all()
+            found = {run: read_play(connection, run) for run in runs}
+    finally:
+        ledger.close()
+    return {run: play for run, play in found.items() if play is not None}
 
 
 def reserved(connection: Connection, run: str) -> int:
