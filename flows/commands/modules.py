@@ -7,11 +7,13 @@ NO_FLOWS = {
     "logs": "infra.commands.logs",
     "observe": "infra.commands.observe",
     "rebuild": "infra.commands.rebuild",
+    "rate": "infra.commands.simulator.rate",
     "redrive": "infra.commands.redrive",
     "replay": "infra.commands.replay",
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",
     "status": "infra.commands.status",
+    "trend": "infra.commands.simulator.trend",
     "tweet": "infra.commands.simulator.tweet",
     "verify": "infra.commands.simulator.verify",
 }

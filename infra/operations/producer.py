@@ -13,7 +13,7 @@ from infra.operations.epochs import known_topic_id
 from infra.operations.program_ladder import beating
 from infra.supervision.programs import PRODUCER, launch_program
 from trending.errors import ConfigurationConflict
-from trending.programs.heartbeat import FINISHED, WAITING
+from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import MINUTE_SECONDS
 from trending.simulator.generator import hash_of, load_catalogue
@@ -109,4 +109,6 @@ def scenario_line(lab: Lab) -> str:
     if not content:
         return ""
     scenario = Scenario.model_validate_json(content)
-    return f"scenario {lab.settings.producer.scenario}: seed {scenario.seed}, content {hash_of_scenario(scenario)}"
+    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
+    position = f", run {beat.note}, next record {beat.figures['position']:.0f}" if beat and "position" in beat.figures else ""
+    return f"scenario {lab.settings.producer.scenario}: seed {scenario.seed}, content {hash_of_scenario(scenario)}{position}"

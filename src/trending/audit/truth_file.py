@@ -13,9 +13,8 @@ import msgspec
 import numpy as np
 
 from trending.simulator.draws import BLOCK
+from trending.simulator.live.changes import text_of
 from trending.simulator.mischief import CORRUPTIONS, Fate
-from trending.simulator.records import Records
-from trending.simulator.scenario import Scenario
 from trending.simulator.truth import Truth, intended, spelled
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def write_truth(path: Path, play: Booked, rule: Rule) -> None:
 
 def truth_of(play: Booked, rule: Rule) -> dict[str, Any]:
     """Return what is intended of a scenario that is played, in windows of this rule."""
-    records = Records(Scenario.model_validate_json(play.content))
+    records = play.records()
     numbers = _range(records.count, play.position)
     names = spelled(records.names, rule.spelling)
     truth, spoiled = Truth(), deque[dict[str, Any]](maxlen=MOST_SPOILED)
@@ -60,6 +59,7 @@ def truth_of(play: Booked, rule: Rule) -> dict[str, Any]:
         "seed": records.scenario.seed,
         "run": play.run,
         "begin": play.begin / 1000,
+        "changes": [{"record": each.first, **msgspec.json.decode(text_of(each.asked))} for each in play.changes],
         "records": [numbers.start, numbers.stop],
         "window_seconds": rule.window_seconds,
         "windows": windows,

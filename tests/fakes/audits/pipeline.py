@@ -31,7 +31,7 @@ from trending.producer import program
 from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.places.opened import opened as open_ledger
-from trending.producer.sources import booked, play
+from trending.producer.sources import booked, control, play, random_tweets
 from trending.programs.specifications import ProducerSpec
 from trending.serving.store import Store
 from trending.settings import ProducerSettings, Rule
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
     from trending.audit.audit_report import AuditReport
     from trending.producer.places.opened import LedgerPlace, OpenedLedger
+    from trending.producer.sources.booked import Booked
+    from trending.simulator.live.changes import RateChange, TrendChange
 
 LETTERS = "letters"
 CHECKPOINT = "c"
@@ -73,6 +75,8 @@ STEPS: dict[str, tuple[tuple[Any, str], ...]] = {
 """Program → its steps that leave a trace, beside those of its Kafka client and of Spark."""
 OF_A_PLAY = ("book", "book_shifts", "book_position")
 """Steps of a producer with a scenario."""
+TAKE = "producer: take"
+"""The step in which a producer books a change and acknowledges it."""
 OF_CLIENTS = ("produce", "flush", "init_transactions", "begin_transaction", "commit_transaction")
 
 
@@ -125,6 +129,8 @@ class KillPoints:
             return self.opened[-1]
 
         monkeypatch.setattr(play, "opened", open_again)
+        monkeypatch.setattr(random_tweets, "opened", open_again)
+        monkeypatch.setattr(control.Listener, "take", self.around(TAKE, control.Listener.take))
         for name in OF_A_PLAY:
             monkeypatch.setattr(booked, name, self.around(f"producer: {name}", getattr(booked, name)))
         made = kafka.producer
@@ -159,9 +165,33 @@ class Pipeline:
         self.arrives = arrives
         self.spark = Spark()
         self.deaths = 0
+        self.asked: list[str] = []
+        self.answered: list[control.Answer | None] = []
+        self.played: Booked | None = None
         store = Store(folder / "serving.sqlite")
         store.take_over(epoch(CHECKPOINT))
         store.close()
+
+    def ask(self, seconds: float, asked: RateChange | TrendChange) -> None:
+        """Ask the producer for a change, so many seconds from now."""
+        due = iter([asked])
+        self.kafka.clock.at(self.kafka.clock.now + seconds, lambda: [self._ask(each) for each in due] and None)
+
+    def _ask(self, asked: RateChange | TrendChange) -> None:
+        ledger = open_ledger(self.folder / "ledger.sqlite")
+        self.asked.append(control.ask(ledger, asked, self.kafka.clock.time() + 60))
+        ledger.close()
+
+    def answers(self) -> list[control.Answer | None]:
+        ledger = open_ledger(self.folder / "ledger.sqlite")
+        found = [control.answer_to(ledger, name) for name in self.asked]
+        ledger.close()
+        return found
+
+    def play(self) -> Booked:
+        """Return the only scenario that was played."""
+        (found,) = booked.read_plays(self.folder / "ledger.sqlite").values()
+        return found
 
     def produce(self, seconds: float) -> None:
         """Let the producer send for so long; a killed one is followed by another, which sends as long."""

@@ -16,8 +16,7 @@ import numpy as np
 from trending.settings import WindowTime
 from trending.simulator.draws import BLOCK
 from trending.simulator.mischief import CORRUPTIONS, Fate
-from trending.simulator.records import Encoder, Records
-from trending.simulator.scenario import Scenario
+from trending.simulator.records import Encoder
 from trending.simulator.truth import sorted_out, spelled
 from trending.text import printable
 from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER, Reason
@@ -125,7 +124,7 @@ class Truths:
         play = self.plays.get(run)
         if play is None:
             return
-        found, made = self.found.setdefault(run, Found()), _made(play.content)
+        found, made = self.found.setdefault(run, Found()), _made(play)
         count = _FARTHEST if made.records.count is None else made.records.count
         there = sequences < np.uint64(count)
         for row in rows[~there].tolist():
@@ -145,7 +144,7 @@ class Truths:
         return tuple(
             TruthPart(
                 run,
-                _made(self.plays[run].content).records.scenario.seed,
+                _made(self.plays[run]).records.scenario.seed,
                 self.plays[run].scenario,
                 found,
                 _absent(self.plays[run], ids, latest),
@@ -157,16 +156,16 @@ class Truths:
 class _Made:
     """Makes a scenario's records again."""
 
-    def __init__(self, content: str) -> None:
-        self.records = Records(Scenario.model_validate_json(content))
+    def __init__(self, play: Booked) -> None:
+        self.records = play.records()
         self.encoder = Encoder(self.records)
         self.block = lru_cache(_KEPT_BLOCKS)(self.records.block)
         self.lengths = lru_cache(2)(lambda spelling: [*map(len, spelled(self.records.names, spelling))])
 
 
 @lru_cache(4)
-def _made(content: str) -> _Made:
-    return _Made(content)
+def _made(play: Booked) -> _Made:
+    return _Made(play)
 
 
 @dataclass(frozen=True)

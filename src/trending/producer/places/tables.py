@@ -98,13 +98,38 @@ SHIFTS = Table(
     Column("first", BigInteger, primary_key=True),
     Column("milliseconds", BigInteger, nullable=False),
 )
+# What is asked of the producer at work, and what it has made of it: trending.producer.sources.control.
+ASKED = Table(
+    "asked",
+    metadata,
+    Column("request", Name, primary_key=True),
+    Column("until", Float, nullable=False),
+    Column("content", EveryText, nullable=False),
+    Column("refused", EveryText, nullable=False),
+    Column("way", EveryText, nullable=False),
+)
+CHANGES = Table(
+    "changes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("request", Name, nullable=False, unique=True),
+    Column("run", Name, nullable=False),
+    Column("topic_id", Name, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("content", EveryText, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("base", Float),
+)
+_OF_A_FILE = frozenset({PLAYS, SHIFTS, BY_HAND, ASKED, CHANGES})
+"""Scenarios, what changes them, and tweets sent by hand are in the stack's own ledger, which is a file."""
 
 
 def _shared() -> MetaData:
     """Return the tables of a file, with what tells several producers apart."""
     found = MetaData()
     for table in metadata.sorted_tables:
-        if table not in {PLAYS, SHIFTS, BY_HAND}:  # scenarios, and tweets sent by hand, are in the stack's own ledger, a file
+        if table not in _OF_A_FILE:
             table.to_metadata(found)
     runs = found.tables["runs"]
     runs.append_column(Column("producer", Name, nullable=False))
