@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trending.simulator.live.changes import TrendChange
 
 LOOK_SECONDS = 0.2
-"""A look takes 40 µs where nothing waits."""
+"""A look takes 0.16 ms of CPU where nothing waits: less than a thousandth of the producer's time."""
 
 
 class Request(NamedTuple):
