@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic
+.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -134,6 +134,12 @@ redrive: $(JARS) ## send dead letters back that would be tweets today: shows the
 
 tweet: $(JARS) ## send one by hand: make tweet TEXT='hola #Clase', AGO=150 for an old one
 	@$(PY) -m infra.commands.simulator.tweet $(ARGS)
+
+rate: $(JARS) ## another rate while the producer works: make rate RATE=500 FOR=60; without RATE as before
+	@$(PY) -m infra.commands.simulator.rate $(ARGS)
+
+trend: $(JARS) ## one more trend of the scenario at work: make trend HASHTAG='#Gol' FOR=60 PEAK=0.5
+	@$(PY) -m infra.commands.simulator.trend $(ARGS)
 
 verify: $(JARS) ## whether a topic is a scenario: make verify SCENARIO=world-cup
 	@$(PY) -m infra.commands.simulator.verify $(ARGS)

@@ -33,6 +33,8 @@ COMMANDS = {
     "verify": Command("infra.commands.simulator.verify", "whether a topic is a scenario: --scenario world-cup"),
     "replay": Command("infra.producers.replay_file", "send a file of tweets: --file tweets.csv --speed 10"),
     "replay-topic": Command("infra.producers.replay_topic", "send again what a topic holds: --from trending --name another"),
+    "rate": Command("infra.commands.simulator.rate", "another rate for the producer at work: --rate 500 --for 60"),
+    "trend": Command("infra.commands.simulator.trend", "a trend while it runs: --hashtag '#Gol' --for 60"),
     "smoke": Command("flows.smoke_test", "five messages there and back"),
     "export": Command("infra.commands.export", "write the final windows as Parquet: --to directory"),
     "report": Command("flows.report", "HTML report and slides of a running stack, or of one brought up for it"),

@@ -63,7 +63,10 @@ def count_log(
         recount(log.read(start, end), whole.epochs, acknowledged, whole)
         return
     blocks = cut(start, end, _BLOCK)
-    jobs = [Job(log.connection, log.topic, whole.epochs, acknowledged, blocks[first::processes]) for first in range(processes)]
+    jobs = [
+        Job(log.connection, log.topic, whole.epochs, acknowledged, blocks[first::processes], whole.truth.plays)
+        for first in range(processes)
+    ]
     for block, found in zip(blocks, _in_turns(jobs, _COMMAND), strict=True):
         join(whole, found)
         counted(block.stop - block.start)

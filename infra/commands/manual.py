@@ -45,6 +45,8 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.RebuildForm: "make rebuild",
     parameters.RedriveForm: "make redrive",
     parameters.TweetForm: "make tweet",
+    parameters.RateForm: "make rate",
+    parameters.TrendForm: "make trend",
     parameters.VerifyForm: "make verify",
     parameters.FileReplayForm: "make replay",
     parameters.TopicReplayForm: "make replay-topic",

@@ -22,6 +22,7 @@ from infra.lab.forgotten import forgotten_lines
 from infra.lab.remains import LOOK_SECONDS, remains_of
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.epochs import earlier_records
+from infra.operations.producer import scenario_line
 from infra.spark_cluster.standalone import describe_cluster
 from infra.stack.state import Wanted, read_state
 from trending.errors import ConfigurationConflict, NotOurs, NotReady
@@ -72,6 +73,8 @@ def _show(settings: NamedStack, seen: MarkedThings) -> None:
     _print(render(lines, settings.name, title))
     if recorded:
         lab = open_lab(settings.name)
+        if scenario := scenario_line(lab):
+            sys.stdout.write(f"{scenario}\n")
         try:
             print_earlier_records(earlier_records(lab))
         except ConfigurationConflict as error:  # the table has been printed, which is what the user asked for

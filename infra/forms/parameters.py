@@ -23,6 +23,7 @@ from trending.settings import (
     StackSettings,
     StreamSettings,
 )
+from trending.simulator.rate import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +135,39 @@ class TweetForm(NamedStack):
         description="Its timestamp lies so many seconds in the past. By event time, a tweet of 150 s ago is late in windows of a "
         "minute.",
     )
+
+
+def _lasting(default: float | None, description: str) -> type[NamedStack]:
+    """Return a form with FOR, which is no name that Python's source may give an attribute."""
+    seconds = Field(default, gt=0, le=LONGEST, description=description)
+    return create_model("Lasting", __base__=NamedStack, __module__=__name__, **{"for": (float | None, seconds)})  # type: ignore[call-overload,no-any-return]
+
+
+class RateForm(_lasting(None, "Seconds; afterwards the rate is as before. Empty: until the next change.")):  # type: ignore[misc]
+    """Change the rate of the stack's producer while it works."""
+
+    rate: float | None = Field(None, gt=0, le=1_000_000, description="Tweets a second; empty: as before any change.")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it lasts."""
+        found: float | None = getattr(self, "for")
+        return found
+
+
+class TrendForm(_lasting(60.0, "Seconds at its peak.")):  # type: ignore[misc]
+    """Give the scenario that the stack's producer plays one more trend."""
+
+    hashtag: str = Field("", description="What comes up, such as '#Gol'.")
+    peak: float = Field(0.5, gt=0, le=1, description="Its share of all tweets at its peak.")
+    rise: float = Field(0.0, ge=0, le=LONGEST, description="Seconds up to its peak.")
+    fade: float = Field(0.0, ge=0, le=LONGEST, description="Seconds down to nothing.")
+
+    @property
+    def seconds(self) -> float:
+        """How long it stays at its peak."""
+        found: float | None = getattr(self, "for")
+        return 0.0 if found is None else found
 
 
 class VerifyForm(NamedStack):
@@ -399,6 +433,8 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     RebuildForm,
     RedriveForm,
     TweetForm,
+    RateForm,
+    TrendForm,
     VerifyForm,
     FileReplayForm,
     TopicReplayForm,

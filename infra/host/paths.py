@@ -90,6 +90,11 @@ class StackPaths:
         return self.data / "ledger.sqlite"
 
     @property
+    def truth(self) -> Path:
+        """What the seed of the scenario means, which the last audit has written."""
+        return self.data / "truth.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Spark's checkpoints, each beside the record of where it began."""
         return self.data / "checkpoints"

@@ -24,11 +24,13 @@ from trending.audit.recounting.recount import Recount, by_rule
 from trending.audit.seal import Unfit, of_topic
 from trending.audit.sealing import letters_behind
 from trending.audit.seals import Seals
+from trending.audit.truth_file import write_truth
 from trending.errors import AuditFailed, AuditIncomplete, LabError
 from trending.kafka.log_reader import ends_of, log_ends, read_log, topic_id
 from trending.kafka.probe import run_probe
 from trending.kafka.record_columns import read_columns
 from trending.producer.ledger import read_ledgers
+from trending.producer.sources.booked import read_plays
 from trending.serving.store import Store
 from trending.settings import dead_letter_topic
 from trending.stream.letters import Letters
@@ -241,13 +243,23 @@ class _Audited:
             letters_id,
             letters_ends,
             self.lab.settings.stream.allowed_skew_seconds,
+            read_plays(self.lab.paths.ledger, self.identity),  # after the ends: see Evidence
         )
         found = examine_topic(evidence, count, self._ledger_now, longest)
         took = clock.monotonic() - began
+        self._leave_truth(evidence)
         counts = by_rule(with_others(self.view.counts, self.view.others), self.epochs)
         recounts = by_rule(with_others(*as_kept(found.recounted.tweets, self.view.others, self.epochs)), self.epochs)
         examined = Examined(found.report, dict(evidence.range().starts), found.recounted, took, counts, recounts)
         return examined, found.seal
+
+    def _leave_truth(self, evidence: Evidence) -> None:
+        """Write what the seed of the last scenario means beside the ledger; the verdict stands without it."""
+        if evidence.plays and self.identity == self.view.epochs[-1].topic_id:
+            try:
+                write_truth(self.lab.paths.truth, list(evidence.plays.values())[-1], self.epochs[-1].rule)
+            except OSError as error:
+                say(f"the truth of the scenario is not written: {error}")
 
 
 def _letters(lab: Lab, topic: str, seal: Seal | None) -> tuple[Letters, str, dict[int, int]]:

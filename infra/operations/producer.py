@@ -13,19 +13,18 @@ from infra.operations.epochs import known_topic_id
 from infra.operations.program_ladder import beating
 from infra.supervision.programs import PRODUCER, launch_program
 from trending.errors import ConfigurationConflict
-from trending.programs.heartbeat import FINISHED, WAITING
+from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import MINUTE_SECONDS
 from trending.simulator.generator import hash_of, load_catalogue
 from trending.simulator.loading import load_scenario
-from trending.simulator.scenario import SURELY_LATE, hash_of_scenario
+from trending.simulator.scenario import SURELY_LATE, Scenario, hash_of_scenario
 from trending.text import for_make
 
 if TYPE_CHECKING:
     from infra.kafka.readiness import Rung
     from infra.stack.runtime import Outcome
     from trending.settings import LabSettings
-    from trending.simulator.scenario import Scenario
 
 READY_SECONDS = 30.0
 
@@ -101,3 +100,15 @@ def wait_for_producer(stack: str) -> dict[str, str]:
 def stop_producer(stack: str) -> None:
     """Stop the producer; it flushes its messages and closes its ledger first."""
     open_lab(stack).supervisor.remove(PRODUCER)
+
+
+def scenario_line(lab: Lab) -> str:
+    """Return what the producer plays, by the specification that it was started with; empty where it plays no scenario."""
+    path = lab.paths.specification(PRODUCER)
+    content = ProducerSpec.load(path).scenario if path.exists() else ""
+    if not content:
+        return ""
+    scenario = Scenario.model_validate_json(content)
+    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
+    position = f", run {beat.note}, next record {beat.figures['position']:.0f}" if beat and "position" in beat.figures else ""
+    return f"scenario {lab.settings.producer.scenario}: seed {scenario.seed}, content {hash_of_scenario(scenario)}{position}"

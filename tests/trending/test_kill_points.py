@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.audits.pipeline import OF_A_PLAY, STEPS, KillPoints, Pipeline
+from fakes.audits.pipeline import OF_A_PLAY, STEPS, TAKE, KillPoints, Pipeline
 from fakes.trending.counting import TOPIC
 from fakes.trending.kafka import FakeKafka, FakeTime
 from fakes.trending.memory import folder_in_memory
-from fakes.trending.scenarios import scenario
+from fakes.trending.sources.scenarios import scenario
 
+from trending.simulator.live.changes import RateChange, TrendChange
 from trending.simulator.records import Records
 from trending.simulator.truth import intended
 from trending.tweets.record_id import parse_record_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trending.audit.audit_report import AuditReport
 
 pytestmark = [pytest.mark.row(19), pytest.mark.row(20)]
@@ -32,9 +35,23 @@ SPOILED = scenario(
 )
 
 
-def run(kafka: FakeKafka, folder: Path, points: KillPoints, *, arrives: bool, played: str) -> Pipeline:
+FASTER = RateChange.model_validate({"rate": 12, "for": 3})
+GOL = TrendChange(hashtag="#Gol", hold=4, peak=0.7)
+
+
+def run(
+    kafka: FakeKafka,
+    folder: Path,
+    points: KillPoints,
+    *,
+    arrives: bool,
+    played: str,
+    asked: Sequence[RateChange | TrendChange] = (),
+) -> Pipeline:
     """Run a pipeline to its end: two turns of sending and counting, with records of others in between."""
     pipeline = Pipeline(folder, kafka, points, arrives=arrives, scenario=played)
+    for place, each in enumerate(asked):
+        pipeline.ask(1.5 + place, each)
     for _turn in range(2):
         # A life that goes on with a scenario looks for two seconds at what has arrived.
         pipeline.produce(3.5 if played else 1.2)
@@ -44,7 +61,9 @@ def run(kafka: FakeKafka, folder: Path, points: KillPoints, *, arrives: bool, pl
     return pipeline
 
 
-def once(at: int | None, *, arrives: bool, played: str = "") -> tuple[Pipeline, AuditReport, KillPoints]:
+def once(
+    at: int | None, *, arrives: bool, played: str = "", asked: Sequence[RateChange | TrendChange] = ()
+) -> tuple[Pipeline, AuditReport, KillPoints]:
     """Run a pipeline of its own, killed at a point, and audit it."""
     kafka = FakeKafka(FakeTime())
     kafka.create(TOPIC)
@@ -57,7 +76,10 @@ def once(at: int | None, *, arrives: bool, played: str = "") -> tuple[Pipeline, 
             patch.setattr(name, kafka.admin)
         patch.setattr("trending.kafka.log_reader.Consumer", kafka.consumer)
         points.put_in_place(patch, kafka)
-        pipeline = run(kafka, Path(folder), points, arrives=arrives, played=played)
+        pipeline = run(kafka, Path(folder), points, arrives=arrives, played=played, asked=asked)
+        if asked:
+            pipeline.answered = pipeline.answers()
+            pipeline.played = pipeline.play() if played else None
         return pipeline, pipeline.audit(), points
 
 
@@ -118,3 +140,47 @@ def test_a_scenario_killed_at_any_point_goes_on_with_the_record_that_is_absent(*
         assert sum(report.rejected.values()) == report.dead_letters == truth.rejected.total() + 2, told
         assert report.untagged == truth.untagged + 2, told
         assert report.acknowledged == len(numbers), told
+        (truth_found,) = report.truths
+        assert (truth_found.found.as_intended, truth_found.absent) == (len(numbers), 0), told
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["what was under way is lost", "what was under way arrives"])
+def test_a_change_is_on_disk_and_acknowledged_or_neither_wherever_the_producer_is_killed(*, arrives: bool) -> None:
+    played = SPOILED.model_dump_json(by_alias=True)
+    whole, report, points = once(None, arrives=arrives, played=played, asked=[FASTER, GOL])
+    assert report.clean
+    assert whole.played is not None
+    assert [each.asked for each in whole.played.changes] == [FASTER, GOL]
+    takes = [at for at, name in enumerate(points.reached) if TAKE in name]
+    assert len(takes) == 4, "before and after each"
+    others = [at for at, _name in chosen(points.reached, only="producer") if at > takes[0]]
+    for at in sorted({*takes, *others}):
+        killed, report, _points = once(at, arrives=arrives, played=played, asked=[FASTER, GOL])
+        told = "\n".join([f"killed {points.reached[at]}, point {at}", *report.lines(None)])
+        assert killed.deaths == 1, told
+        assert report.clean, told
+        assert (report.lost, report.duplicated, report.in_flight, report.unknown_arrived) == (0, 0, 0, 0), told
+        numbers = played_numbers(killed)
+        assert numbers == list(range(len(numbers))), told
+        assert killed.played is not None
+        changes = killed.played.changes
+        # Whoever waits for an answer has one exactly when the change is booked; a request outlives the life that did not take it.
+        assert [each and each.first for each in killed.answered] == [each.first for each in changes], told
+        assert [each.asked for each in changes] == [FASTER, GOL], told
+        (truth_found,) = report.truths
+        assert (truth_found.found.as_intended, truth_found.absent) == (len(numbers), 0), told
+        truth = intended(killed.played.records(), range(len(numbers)), lambda found: found * 0, 60)
+        assert sum(report.rejected.values()) == report.dead_letters == truth.rejected.total() + 2, told
+        assert report.untagged == truth.untagged + 2, told
+
+
+def test_another_rate_of_a_producer_without_a_scenario_is_known_to_the_life_behind_a_kill() -> None:
+    _whole, report, points = once(None, arrives=True, asked=[RateChange(rate=40)])
+    assert report.clean
+    for at in [place for place, name in enumerate(points.reached) if TAKE in name]:
+        killed, report, _points = once(at, arrives=True, asked=[RateChange(rate=40)])
+        told = "\n".join([f"killed {points.reached[at]}", *report.lines(None)])
+        assert killed.deaths == 1, told
+        assert report.clean, told
+        assert killed.answered[0] is not None, told
+        assert len(killed.kafka.values(TOPIC)) > 40, told

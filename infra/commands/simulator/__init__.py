@@ -1,1 +1,1 @@
-"""Commands that send what the simulator does not send by itself."""
+"""Commands about what is sent: a tweet by hand, another rate or trend, whether a topic is a scenario."""

@@ -29,9 +29,12 @@ def main(settings: VerifyForm) -> None:
     scenario = load_scenario(name, seed)
     topic = settings.of_topic or lab.settings.stack.topic
     say(f"scenario {name}: seed {scenario.seed}, content {hash_of_scenario(scenario)}; reading {topic}")
-    from trending.simulator.verification import Verification  # noqa: PLC0415 - NumPy, 0.2 s that an error need not wait for
+    # NumPy and SQLAlchemy take 0.4 s, which an error need not wait for.
+    from trending.producer.sources.booked import read_plays  # noqa: PLC0415
+    from trending.simulator.verification import Verification  # noqa: PLC0415
 
-    found = Verification(scenario)
+    changes = {run: play.changes for run, play in read_plays(lab.paths.ledger).items()}
+    found = Verification(scenario, changes)
     ends = log_ends(lab.stack.connection, topic)
     starts = {part: first for part, (first, _end) in ends.items()}
     found.read(read_log(lab.stack.connection, topic, starts, ends_of(ends)))
@@ -39,12 +42,15 @@ def main(settings: VerifyForm) -> None:
     for run in found.runs.values():
         began = min(run.begins, default=None)
         when = f", begun {local_time(began / 1000, zone)}" if began is not None else ""
-        say(f"run {run.run}: {run.records} records, {run.same} of them the scenario's{when}")
-        for line in _wrong(run, found.count):
+        changed = f", changed {len(changes[run.run])} times by the ledger" if changes.get(run.run) else ""
+        say(f"run {run.run}: {run.records} records, {run.same} of them the scenario's{when}{changed}")
+        for line in _wrong(run, found.count(run.run)):
             say(f"  {line}")
+        if run.same and run.differing and run.run not in changes:
+            say("  if its rate or trends were changed while it was sent, only the ledger of the stack that did it knows how")
     if found.others:
         say(f"{found.others} records without an id of ours")
-    whole = [run for run in found.runs.values() if run.is_whole(found.count)]
+    whole = [run for run in found.runs.values() if run.is_whole(found.count(run.run))]
     if not whole:
         cause = f"{topic} is not the scenario {name}"
         evidence = f"{len(found.runs)} runs, none of them whole" if found.runs else "it has no record with an id of ours"
@@ -64,7 +70,7 @@ def _wrong(run: FoundRun, count: int | None) -> list[str]:
     if count is not None and run.last + 1 < count:
         lines.append(f"it ends with record {run.last}, and the scenario has {count} records")
     if len(run.begins) > 1:
-        lines.append(f"it was shifted: its timestamps tell {len(run.begins)} starts")
+        lines.append(f"it was shifted, or its rate was changed: its timestamps tell {len(run.begins)} starts")
     return lines
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from trending.audit.recounting.second_reading import Disagreement
+    from trending.audit.recounting.truths import TruthPart
 
 MAX_DIFFERENCES = 20
 """At most this many differences are printed; the reported total is always exact."""
@@ -161,6 +162,8 @@ class AuditReport:
     over_closing: int = 0
     producers: tuple[ProducersPart, ...] = ()
     """What each has acknowledged. Nothing is told of it where there are no others than the lab's own."""
+    truths: tuple[TruthPart, ...] = ()
+    """What the log has of each scenario, against the truth of its seed."""
 
     @property
     def stands_still(self) -> bool:
@@ -177,7 +180,8 @@ class AuditReport:
         """Whether nothing was lost, duplicated or dropped, and all sources agree."""
         wrong = self.lost or self.duplicated or self.not_attempted or self.disordered or self.dropped_by_spark
         letters = self.letters_twice or self.dead_letters + self.letters_expired != sum(self.rejected.values())
-        return not (wrong or self.changed or self.differences or self.disagreements or letters or self.stands_still)
+        untrue = any(not each.holds for each in self.truths)
+        return not (wrong or self.changed or self.differences or self.disagreements or letters or untrue or self.stands_still)
 
     def lines(self, zone: ZoneInfo | None) -> list[str]:
         """Return the report as printed; the last line is the headline."""
@@ -207,6 +211,7 @@ class AuditReport:
         lines += self._lines_of_letters()
         lines += self._lines_of_the_unverified()
         lines += self._lines_of_faults(zone)
+        lines += [f"audit: {line}" for truth in self.truths for line in truth.lines()]
         if any(each.name for each in self.producers):
             lines += [each.line(zone) for each in self.producers]
         lines.append(
@@ -323,6 +328,7 @@ _SUMMED = (
     "disordered",
     "expired_sealed",
     "seals",
+    "truths",
     "unused",
     "changed",
     "too_many_open",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trending.audit.reconciliation import LogRange
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from trending.audit.sealing import Kept
     from trending.producer.ledger import Ledger
+    from trending.producer.sources.booked import Booked
     from trending.serving.epochs import Epoch
     from trending.serving.store import StoreView
     from trending.stream.letters import Letters
@@ -23,7 +24,8 @@ class Evidence:
 
     ``ledger`` is the topic's part. ``kept`` is the seal that it goes on from: the view then leaves out what that has closed.
     ``log`` is partition → first offset and end. ``letters`` are those of the dead-letter topic ``letters_id`` up to
-    ``letters_ends``; with a seal those behind it, and those it has kept. By ``skew`` seconds append times may go back.
+    ``letters_ends``; with a seal those behind it, and those it has kept. By ``skew`` seconds append times may go back. ``plays``
+    are run → the scenario that it plays, read after the log's ends: what has changed it was on disk before the records that are.
     """
 
     ledger: Ledger
@@ -37,6 +39,7 @@ class Evidence:
     letters_id: str
     letters_ends: Mapping[int, int]
     skew: float
+    plays: Mapping[str, Booked] = field(default_factory=dict)
 
     def range(self) -> LogRange:
         """Return the part of the log that the audit is about."""

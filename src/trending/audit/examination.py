@@ -10,6 +10,7 @@ from trending.audit.audit_report import SealUsed
 from trending.audit.reconciliation import Ledgers, reconcile
 from trending.audit.recounting.recount import Recount
 from trending.audit.recounting.sequences import SequenceRanges, by_run
+from trending.audit.recounting.truths import Truths
 from trending.audit.seal import Unfit
 from trending.audit.sealing import Agreement, go_on, require_behind, require_letters_behind
 
@@ -53,6 +54,7 @@ def examine_topic(
         require_letters_behind(kept.seal, evidence.letters)
     acknowledged = by_run(evidence.ledger.acknowledged_ranges(part.beginning(), part.ends))
     log = go_on(kept.seal, epochs, acknowledged, evidence.ledger, evidence.view) if kept else Recount(epochs)
+    log.truth = Truths(evidence.plays)
     begin = {each: max(start, part.firsts[each], part.sealed.get(each, 0)) for each, start in part.starts.items()}
     counted = epochs[-1].counted_to()
     middle = {each: max(begin[each], min(end, counted.get(each, begin[each]))) for each, end in part.ends.items()}
@@ -65,7 +67,9 @@ def examine_topic(
     if kept:
         require_behind(kept.seal, log, evidence.ledger)
     report = reconcile(Ledgers(evidence.ledger, ledger_now()), part, log, evidence.view, evidence.letters, longest)
-    report = replace(report, too_many_open=too_many_open, over_closing=over_closing)
+    whole = not (part.cut() or report.acknowledged_before or report.expired_sealed)
+    truths = log.truth.parts(log.ids, log.latest) if whole else log.truth.parts({}, {})
+    report = replace(report, too_many_open=too_many_open, over_closing=over_closing, truths=truths)
     if kept:
         used = SealUsed(kept.seal.made_at, evidence.topic, kept.seal.ends, kept.seal.records)
         report = replace(report, seals=(used,), changed=kept.changed(evidence.view, has_expired=report.expired_sealed > 0))

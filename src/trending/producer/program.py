@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("trending.producer")
 
 REPORT_SECONDS = 0.5
+ACHIEVED_SECONDS = 5.0
+"""The rate that is achieved is that of so many seconds."""
 FLUSH_SECONDS = 20.0
 LEADERS_SECONDS = 1.0
 """The wait for an answer about partitions and leaders: at the start, and when nothing was acknowledged for a while."""
@@ -86,6 +89,7 @@ class TweetProducer:
         self._waits = 0
         self._debt = 0
         self._reported = 0.0
+        self._achieved: deque[tuple[float, int]] = deque(maxlen=int(ACHIEVED_SECONDS / REPORT_SECONDS) + 1)
         self._watch = StuckClient(self._leaders_known, time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
@@ -102,6 +106,7 @@ class TweetProducer:
         source = self._source
         while not self._ended(stop):
             now, wall = time.monotonic(), time.time()
+            source.listen(now, wall)
             due = self._due(now, wall)
             if due and len(self._producer) + due > QUEUED_MESSAGES:
                 self._wait_for_room()
@@ -233,7 +238,11 @@ class TweetProducer:
 
     def _report(self, phase: str) -> None:
         self._ledger.commit()
-        self._source.note(self._markers.proven(self._source.position))
+        proven = self._markers.proven(self._source.position)
+        self._source.note(proven)
+        now, wall = time.monotonic(), time.time()
+        self._achieved.append((now, self._ledger.acknowledged))
+        (since, before) = self._achieved[0]
         figures: dict[str, float] = {
             "sent": self._sent,
             "acknowledged": self._ledger.acknowledged,
@@ -242,6 +251,11 @@ class TweetProducer:
             "waits": self._waits,
             # By how much the rate asked for could not be kept.
             "debt": self._debt,
+            "asked": round(self._source.asked(wall), 3),
+            "achieved": round((self._ledger.acknowledged - before) / (now - since), 3) if now > since else 0.0,
+            # From when it was to be sent, whenever it was.
+            "overdue": round(self._source.overdue(proven, now, wall), 3),
+            "position": self._source.position,
             # Behind the last acknowledged record: with the stream's own offsets the lag, and nobody has to ask the broker.
             **{f"offset.{partition}": end for partition, end in self._markers.ends.items()},
         }

@@ -57,6 +57,8 @@ class Replay:
         self._shifts = shifts
         self._window = spec.window_seconds * MICROSECONDS
         self._pending: deque[Item] = deque()
+        self._sent: deque[tuple[int, int]] = deque()
+        """Number and due time, in microseconds since the epoch, of the first item of each burst that may be unproven."""
         self._partitions = 1
         self._quiet_until = 0.0
         self._looked = 0.0
@@ -132,6 +134,7 @@ class Replay:
 
     def advance(self, records: int) -> None:
         """Go on behind them."""
+        self._sent.append((self.position, (self.begin_at or 0) + self._pending[0].due))
         self.position += records
         for _each in range(records):
             self._pending.popleft()
@@ -148,6 +151,21 @@ class Replay:
         """Return how many items are overdue, of those that were looked at."""
         until = self._after_start(wall - BURST_SECONDS)
         return sum(item.due <= until for item in self._pending)
+
+    def listen(self, now: float, wall: float) -> None:
+        """Hear nothing: a replay has the pace of what it replays."""
+
+    def asked(self, wall: float) -> float:  # noqa: ARG002
+        """Return about how many come in a second."""
+        return self.rate
+
+    def overdue(self, number: int, now: float, wall: float) -> float:  # noqa: ARG002
+        """Return by how many seconds the burst with this item is overdue; 0 of one that is still to come."""
+        while len(self._sent) > 1 and self._sent[1][0] <= number:
+            self._sent.popleft()
+        if not self._sent or number >= self.position:
+            return 0.0
+        return max(0.0, wall - self._sent[0][1] / MICROSECONDS)
 
     def phase(self, wall: float) -> str:
         """Return whether it waits, runs or has come to its end."""

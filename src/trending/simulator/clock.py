@@ -1,14 +1,17 @@
 """When the records of a scenario are due, in seconds from its start: the inverse of the rate's sum over time.
 
 The rate is constant within each step of a table, which reaches to the end of what is planned. Behind that there is one wave,
-again and again. So any record's time is looked up by its number.
+again and again. So any record's time is looked up by its number. Where somebody has changed the rate, the plan is left for a
+constant one, and comes back later.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from copy import copy
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -39,11 +42,34 @@ class Clock:
         end = math.ceil(rate.planned / period) * period if period else rate.planned
         self._plan = _Table(rate, 0.0, end) if end else None
         self._after = _Table(rate, end, end + (period or 1.0))
+        self._pieces: tuple[_Piece, ...] = (_Piece(0.0, 0.0, None),)
+        self._standing: float | None = None
+
+    def changed(self, first: int, at: float, rate: float | None, seconds: float | None) -> Clock:
+        """Return the clock with another rate from a record on, which is due ``at`` seconds of the scenario; None is the plan's.
+
+        After ``seconds``, if any are given, what stood before goes on: the plan, or the last rate that was given without them.
+        Of earlier records it tells nothing.
+        """
+        found = copy(self)
+        start = float(self._places(first // BLOCK)[first % BLOCK]) + first // BLOCK * BLOCK
+        pieces = [each for each in self._pieces if each.sum < start and each.time <= at]
+        pieces.append(_Piece(start, at, rate))
+        if seconds is None:
+            found._standing = rate  # noqa: SLF001 - our own copy's
+        else:
+            end = self._plan_sum(at + seconds) - self._plan_sum(at) if rate is None else rate * seconds
+            pieces.append(_Piece(start + end, at + seconds, self._standing))
+        found._pieces = tuple(pieces)  # noqa: SLF001 - as above
+        return found
 
     def times(self, block: int) -> Floats:
         """Return the times of a block's records in seconds of the scenario, none smaller than the one before."""
-        places = np.arange(float(BLOCK)) if self._steady else np.sort(uniform(self._seed, block, "arrivals")) * BLOCK
-        return self._at(block * BLOCK + places)
+        return self._at(block * BLOCK + self._places(block))
+
+    def _places(self, block: int) -> Floats:
+        """Return where the records of a block lie in the rate's sum, from its first one on."""
+        return np.arange(float(BLOCK)) if self._steady else np.sort(uniform(self._seed, block, "arrivals")) * BLOCK
 
     def offsets(self, times: Floats) -> Floats:
         """Return seconds of the clock from the start."""
@@ -63,6 +89,27 @@ class Clock:
 
     def _sum(self, time: float) -> float:
         """Return how many records are due before ``time``."""
+        place = max(0, bisect_right([each.time for each in self._pieces], time) - 1)
+        piece = self._pieces[place]
+        if piece.rate is not None:
+            return piece.sum + (time - piece.time) * piece.rate
+        return piece.sum + self._plan_sum(time) - self._plan_sum(piece.time)
+
+    def _at(self, sums: Floats) -> Floats:
+        found = np.empty(len(sums))
+        bounds = [each.sum for each in self._pieces]
+        places = np.maximum(np.searchsorted(bounds, sums, side="right") - 1, 0)
+        for place in np.unique(places).tolist():
+            here, piece = places == place, self._pieces[place]
+            if piece.rate is None:
+                times = self._plan_at(self._plan_sum(piece.time) + (sums[here] - piece.sum))
+            else:
+                times = piece.time + (sums[here] - piece.sum) / piece.rate
+            found[here] = times if place + 1 == len(bounds) else np.minimum(times, self._pieces[place + 1].time)
+        # Where one wave follows the other, the last digit may go back.
+        return np.maximum.accumulate(found)
+
+    def _plan_sum(self, time: float) -> float:
         planned = self._plan.total if self._plan else 0.0
         if self._plan and time <= self._plan.end:
             return float(np.interp(time, self._plan.edges, self._plan.sums))
@@ -71,15 +118,21 @@ class Clock:
             planned + waves * self._after.total + float(np.interp(self._after.start + rest, self._after.edges, self._after.sums))
         )
 
-    def _at(self, sums: Floats) -> Floats:
+    def _plan_at(self, sums: Floats) -> Floats:
         planned = self._plan.total if self._plan else 0.0
         beyond = sums - planned
         waves = np.floor(np.maximum(beyond, 0) / self._after.total)
         rest = np.maximum(beyond, 0) - waves * self._after.total
         after = waves * self._after.length + np.interp(rest, self._after.sums, self._after.edges)
-        times = after if self._plan is None else np.where(beyond < 0, np.interp(sums, self._plan.sums, self._plan.edges), after)
-        # Where one wave follows the other, the last digit may go back.
-        return np.maximum.accumulate(times)
+        return after if self._plan is None else np.where(beyond < 0, np.interp(sums, self._plan.sums, self._plan.edges), after)
+
+
+class _Piece(NamedTuple):
+    """From a place in the rate's sum on, which lies at ``time``, a constant rate or the plan's."""
+
+    sum: float
+    time: float
+    rate: float | None
 
 
 class _Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,17 +19,34 @@ class Popularity:
         weights = _weights(scenario.hashtags)
         sums = np.cumsum(list(weights.values()))
         self._sums = sums / sums[-1]
-        self._trends = scenario.trends
-        self.names: list[str] = list(dict.fromkeys((*weights, *(trend.hashtag for trend in scenario.trends))))
-        self._places = [self.names.index(trend.hashtag) for trend in scenario.trends]
+        self.trends: list[Trend] = []
+        self.names = list(weights)
         self._everyday = len(weights) - 1
-        self._ends = [trend.points[-1][0] for trend in scenario.trends]
+        self._places: list[int] = []
+        self._ends: list[float] = []
+        for trend in scenario.trends:
+            self._add(trend)
+
+    def with_trend(self, trend: Trend) -> Popularity:
+        """Return the hashtags with one more trend; those of before keep their numbers."""
+        found = copy(self)
+        found.names, found.trends = [*self.names], [*self.trends]
+        found._places, found._ends = [*self._places], [*self._ends]  # noqa: SLF001 - our own copy's
+        found._add(trend)  # noqa: SLF001 - as above
+        return found
+
+    def _add(self, trend: Trend) -> None:
+        if trend.hashtag not in self.names:
+            self.names.append(trend.hashtag)
+        self.trends.append(trend)
+        self._places.append(self.names.index(trend.hashtag))
+        self._ends.append(trend.points[-1][0])
 
     def first(self, times: Floats, drawn: Floats) -> Integers:
         """Return the ranked hashtag of tweets at these times, in order, one for each number from 0 to 1 (exclusive)."""
         running = [
             (place, _shares(trend, times))
-            for place, trend, end in zip(self._places, self._trends, self._ends, strict=True)
+            for place, trend, end in zip(self._places, self.trends, self._ends, strict=True)
             if trend.at <= times[-1] and times[0] < end
         ]
         if not running:
@@ -49,7 +67,7 @@ class Popularity:
 
     def shares(self, time: float) -> dict[str, float]:
         """Return each hashtag's share of the tagged tweets at a time."""
-        trends = [(trend.hashtag, trend.share(time)) for trend in self._trends]
+        trends = [(trend.hashtag, trend.share(time)) for trend in self.trends]
         left = max(0.0, 1 - sum(share for _hashtag, share in trends))
         everyday = np.diff(self._sums, prepend=0.0).tolist()
         found = {name: left * share for name, share in zip(self.names, everyday, strict=False)}

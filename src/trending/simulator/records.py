@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from trending.simulator.clock import Clock
 from trending.simulator.draws import BLOCK, uniform
+from trending.simulator.live.changes import TrendChange
 from trending.simulator.mischief import CORRUPTIONS, Fate, Spoiler, sources
 from trending.simulator.popularity import Popularity
 from trending.tweets.fates import UNTAGGED as UNTAGGED_LABEL
@@ -17,8 +18,11 @@ from trending.tweets.fates import label_of_reject
 from trending.tweets.templates import Templates
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from trending.simulator.draws import Integers
-    from trending.simulator.scenario import Scenario
+    from trending.simulator.live.changes import Change
+    from trending.simulator.scenario import Scenario, Trend
 
 _PAIRED = 50_000
 """So many pairs of a user and a phrase are joined beforehand, which saves each tweet a concatenation."""
@@ -52,13 +56,32 @@ class Block:
         return self.number * BLOCK
 
 
+class _Phase(NamedTuple):
+    """What is in force from a record on."""
+
+    first: int
+    clock: Clock
+    popularity: Popularity
+
+    def changed(self, change: Change, scale: float) -> _Phase:
+        """Return what is in force behind a change; ``scale`` seconds of the scenario pass in one of the clock."""
+        asked = change.asked
+        if isinstance(asked, TrendChange):
+            return _Phase(change.first, self.clock, self.popularity.with_trend(asked.trend(change.at, scale)))
+        rate = None if asked.rate is None else asked.rate / scale
+        seconds = None if asked.for_ is None else asked.for_ * scale
+        return _Phase(change.first, self.clock.changed(change.first, change.at, rate, seconds), self.popularity)
+
+
 class Records:
     """Makes the records of a scenario."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, changes: Iterable[Change] = ()) -> None:
+        """Make those of a scenario, with what has changed it in the order of the records that it applies to."""
         self.scenario = scenario
-        self.clock = Clock(scenario)
-        self._popularity = Popularity(scenario)
+        self._phases = [_Phase(0, Clock(scenario), Popularity(scenario))]
+        for change in changes:
+            self._phases.append(self._phases[-1].changed(change, scenario.time_scale))
         self._spoiler = Spoiler(scenario.mischief)
         numbers = sorted(scenario.tweets.hashtags)
         self._numbers = np.array(numbers)
@@ -67,9 +90,19 @@ class Records:
         self._users, self._phrases = len(scenario.tweets.users), len(scenario.tweets.phrases)
 
     @property
+    def clock(self) -> Clock:
+        """The clock of the last change."""
+        return self._phases[-1].clock
+
+    @property
     def names(self) -> list[str]:
         """The hashtags; a block's numbers are places here."""
-        return self._popularity.names
+        return self._phases[-1].popularity.names
+
+    @property
+    def trends(self) -> list[Trend]:
+        """All trends, also those that are over."""
+        return self._phases[-1].popularity.trends
 
     @cached_property
     def count(self) -> int | None:
@@ -83,7 +116,8 @@ class Records:
     def block(self, number: int) -> Block:
         """Draw a block."""
         seed = self.scenario.seed
-        times = self.clock.times(number)
+        phases = self._phases_of(number)
+        times = np.concatenate([phase.clock.times(number)[part] for phase, part in phases])
         offsets = self.clock.offsets(times)
         due = np.round(offsets * 1000).astype(np.int64)
         own = np.arange(BLOCK)
@@ -96,7 +130,8 @@ class Records:
             corruptions[corrupt] = (detail[corrupt] * len(CORRUPTIONS)).astype(np.int64)
         stamps = due - np.round(behind * 1000).astype(np.int64)
         tags = self._tags(seed, number)
-        hashtags = self._popularity.first(times, uniform(seed, number, "hashtags"))
+        drawn = uniform(seed, number, "hashtags")
+        hashtags = np.concatenate([phase.popularity.first(times[part], drawn[part]) for phase, part in phases])
         hashtags[tags == 0] = UNTAGGED
         writers = (uniform(seed, number, "texts") * (self._users * self._phrases)).astype(np.int64)
         columns = (stamps, fates, hashtags, corruptions, tags, writers)
@@ -112,7 +147,24 @@ class Records:
         """
         seed, most = self.scenario.seed, int(self._numbers[-1])
         drawn = (uniform(seed, block.number, f"hashtag {each}") for each in range(2, most + 1))
-        return [self._popularity.everyday(each)[block.sources] for each in drawn]
+        return [self._phases[0].popularity.everyday(each)[block.sources] for each in drawn]
+
+    def time(self, number: int) -> float:
+        """Return when a record is due, in seconds of the scenario."""
+        phase = next(each for each in reversed(self._phases) if each.first <= number)
+        return float(phase.clock.times(number // BLOCK)[number % BLOCK])
+
+    def _phases_of(self, number: int) -> list[tuple[_Phase, slice]]:
+        """Return what is in force within a block, with the places where it is."""
+        if len(self._phases) == 1:
+            return [(self._phases[0], slice(0, BLOCK))]
+        first = number * BLOCK
+        starts = [min(max(each.first - first, 0), BLOCK) for each in self._phases]
+        return [
+            (phase, slice(start, stop))
+            for phase, start, stop in zip(self._phases, starts, [*starts[1:], BLOCK], strict=True)
+            if start < stop
+        ]
 
     def _tags(self, seed: int, number: int) -> Integers:
         if len(self._numbers) == 1:
@@ -144,11 +196,14 @@ class Encoder:
 
         ``begins`` are the scenario's starts for each of these, in milliseconds since the epoch: shifts are in them.
         """
-        part = slice(start, stop)
+        return self.values_at(block, np.arange(start, stop), begins)
+
+    def values_at(self, block: Block, part: Integers, begins: Integers) -> list[bytes | None]:
+        """Return the values of a block's records at some places, in the same way."""
         hashtags: list[bytes] = self._hashtags[block.hashtags[part]].tolist()
         several = np.flatnonzero(block.tags[part] > 1)
         if len(several):
-            self._add_others(block, start, several, hashtags)
+            self._add_others(block, part, several, hashtags)
         stamps, places = np.unique(begins + block.stamps[part], return_inverse=True)
         ends: list[bytes] = _objects(self._templates.timestamps(stamps.tolist()))[places].tolist()
         values: list[bytes | None] = [
@@ -157,7 +212,7 @@ class Encoder:
         for place in np.flatnonzero(block.corruptions[part] >= 0).tolist():
             value = values[place]
             assert value is not None  # noqa: S101 - each place comes once
-            values[place] = CORRUPTIONS[block.corruptions[start + place]].spoil(value)
+            values[place] = CORRUPTIONS[block.corruptions[part[place]]].spoil(value)
         return values
 
     def labels(self, block: Block, start: int, stop: int) -> list[str]:
@@ -175,9 +230,9 @@ class Encoder:
         users, phrases = self._templates.users, self._templates.phrases
         return [users[each // self._phrases] + phrases[each % self._phrases] for each in writers.tolist()]
 
-    def _add_others(self, block: Block, start: int, several: Integers, hashtags: list[bytes]) -> None:
+    def _add_others(self, block: Block, part: Integers, several: Integers, hashtags: list[bytes]) -> None:
         """Replace the pieces of tweets with several hashtags."""
-        names, here = self._records.names, several + start
+        names, here = self._records.names, part[several]
         columns = [each[here].tolist() for each in self._others_of(block)]
         wanted = zip(several.tolist(), block.hashtags[here].tolist(), block.tags[here].tolist(), *columns, strict=True)
         for place, first, tags, *others in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from trending.tweets.spelling import folded
 from trending.tweets.wire_format import MAX_HASHTAG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from trending.simulator.draws import Integers
     from trending.simulator.records import Block, Records
@@ -68,7 +70,7 @@ def intended(
     shifted by.
     """
     found = Truth()
-    names = [folded(name) for name in records.names] if spelling is Spelling.FOLDED else records.names
+    names = spelled(records.names, spelling)
     for number in range(numbers.start // BLOCK, -(-numbers.stop // BLOCK)):
         block = records.block(number)
         start = max(numbers.start - block.first, 0)
@@ -76,27 +78,48 @@ def intended(
     return found
 
 
+class Sorted(NamedTuple):
+    """Records of a block by what they are: tweets with a hashtag, those whose hashtag is too long, otherwise corrupt ones."""
+
+    tagged: NDArray[np.bool_]
+    too_long: NDArray[np.bool_]
+    corrupt: NDArray[np.bool_]
+    untagged: NDArray[np.bool_]
+
+
+def sorted_out(block: Block, part: slice | Integers, lengths: Sequence[int]) -> Sorted:
+    """Return what a block's records are; ``lengths`` are those of the hashtags as they are spelled by the rule."""
+    corruptions = block.corruptions[part]
+    found = np.array([*lengths, 0])[block.hashtags[part]]  # a number of -1, for none, is the last place
+    too_long = (found > MAX_HASHTAG) & np.isin(corruptions, _SEEN_LATER)
+    sound = corruptions < 0
+    return Sorted(sound & (found > 0) & ~too_long, too_long, ~sound & ~too_long, sound & (found == 0))
+
+
+def spelled(names: list[str], spelling: Spelling) -> list[str]:
+    """Return the hashtags as a rule with this spelling ranks them."""
+    return [folded(name) for name in names] if spelling is Spelling.FOLDED else names
+
+
 def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Integers], Integers], window_seconds: int) -> Truth:
     found = Truth()
     fates, hashtags = block.fates[part], block.hashtags[part]
-    corruptions = block.corruptions[part]
-    lengths = np.array([*map(len, names), 0])[hashtags]  # a number of -1, for none, is the last place
-    long = (lengths > MAX_HASHTAG) & np.isin(corruptions, _SEEN_LATER)
-    found.rejected[Reason.LONG_HASHTAG] += int(np.count_nonzero(long))
-    for corruption in corruptions[(corruptions >= 0) & ~long].tolist():
+    parts = sorted_out(block, part, [*map(len, names)])
+    found.rejected[Reason.LONG_HASHTAG] += int(np.count_nonzero(parts.too_long))
+    for corruption in block.corruptions[part][parts.corrupt].tolist():
         found.rejected[CORRUPTIONS[corruption].reason] += 1
-    tagged = (corruptions < 0) & (lengths > 0) & ~long
     # An untagged record is neither late nor future: it is counted where it arrives.
-    found.untagged = int(np.count_nonzero((corruptions < 0) & (lengths == 0)))
+    found.untagged = int(np.count_nonzero(parts.untagged))
     refused = np.zeros(len(fates), np.bool_)
     for fate, reason in _REFUSED.items():
-        such = tagged & (fates == fate)
+        such = parts.tagged & (fates == fate)
         found.rejected[reason] += int(np.count_nonzero(such))
         refused |= such
     times = begins(block.first + block.sources[part]) + block.stamps[part]
     windows = times // (window_seconds * 1000) * window_seconds
     open_ones = fates == Fate.BORDERLINE
-    for counts, chosen in ((found.tweets, tagged & ~refused & ~open_ones), (found.borderline, tagged & open_ones)):
+    chosen_ones = (parts.tagged & ~refused & ~open_ones), (parts.tagged & open_ones)
+    for counts, chosen in zip((found.tweets, found.borderline), chosen_ones, strict=True):
         counted = Counter(zip(windows[chosen].tolist(), hashtags[chosen].tolist(), strict=True))
         for (window, hashtag), number in counted.items():
             counts[window, names[hashtag]] += number

@@ -1,7 +1,7 @@
 """Whether a log is a scenario's: each record with an id of ours against the one that the scenario has under its number.
 
 A record's timestamp tells when its scenario began, and is the only thing in it that the scenario does not decide. So nothing but
-the log is needed: no ledger, and no clock.
+the log is needed: no ledger, and no clock. Only what changed a run while it was played must be known from elsewhere.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from trending.tweets.record_id import identity_of
 from trending.tweets.rule import decode_plain, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from trending.kafka.log_reader import Record
+    from trending.simulator.live.changes import Change
     from trending.simulator.records import Block
     from trending.simulator.scenario import Scenario
 
 KEPT_BLOCKS = 16
 """Partitions that are read in turn stand apart by a few blocks."""
+OFTEN = 8
+"""So many records with the same start make it worth to make a whole block with it: 1 µs a record, not 40."""
+TRIED = 16
+"""So many starts, the most frequent ones, are tried for a record without a timestamp. A run whose rate was changed unknown to us
+seems to have one for each record."""
 SHOWN = 5
 """At most so many differences of a run are kept with their place."""
 
@@ -79,18 +85,18 @@ class FoundRun:
 class Verification:
     """Compares a log with a scenario, record by record."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, changes: Mapping[str, Sequence[Change]] | None = None) -> None:
+        """Compare with a scenario; ``changes`` are run → what changed it while it was played."""
         self.runs: dict[str, FoundRun] = {}
         self.others = 0
-        self._records = Records(scenario)
-        self._encoder = Encoder(self._records)
-        self._blocks: dict[int, Block] = {}
-        self._made: dict[tuple[int, int], list[bytes | None]] = {}
+        self._scenario = scenario
+        self._changes = changes or {}
+        self._plain = _Player(Records(scenario))
+        self._players: dict[str, _Player] = {}
 
-    @property
-    def count(self) -> int | None:
-        """How many records the scenario has; None where it never ends."""
-        return self._records.count
+    def count(self, run: str) -> int | None:
+        """Return how many records a run of the scenario has; None where it never ends."""
+        return self._player(run).records.count
 
     def read(self, log: Iterable[Record]) -> None:
         """Compare a whole log; records without an id of ours are ``others``."""
@@ -103,19 +109,20 @@ class Verification:
             run, number = identity
             found = self.runs.setdefault(run, FoundRun(run))
             found.note(number)
-            began = self._begin(record, number)
+            began = self._player(run).begin(record, number)
             if began is not None:
                 self._compare(found, number, record, (began,))
             else:
                 # A corrupt record may have no timestamp: the others of its run tell when that began.
                 waiting.append((found, number, record))
         for found, number, record in waiting:
-            self._compare(found, number, record, tuple(found.begins))
+            self._compare(found, number, record, [begin for begin, _often in found.begins.most_common(TRIED)])
 
     def _compare(self, found: FoundRun, number: int, record: Record, begins: Iterable[int]) -> None:
-        beyond = self._records.count is not None and number >= self._records.count
+        player = self._player(found.run)
+        beyond = player.records.count is not None and number >= player.records.count
         for begin in () if beyond else begins:
-            if self._value(number, begin, often=begin in found.begins) == record.value:
+            if player.value(number, begin, often=found.begins[begin] >= OFTEN) == record.value:
                 found.same += 1
                 found.begins[begin] += 1
                 return
@@ -123,7 +130,24 @@ class Verification:
         if len(found.examples) < SHOWN:
             found.examples.append(Differing(number, record.partition, record.offset))
 
-    def _value(self, number: int, begin: int, *, often: bool) -> bytes | None:
+    def _player(self, run: str) -> _Player:
+        if not self._changes.get(run):
+            return self._plain
+        if run not in self._players:
+            self._players[run] = _Player(Records(self._scenario, self._changes[run]))
+        return self._players[run]
+
+
+class _Player:
+    """Makes the records of a run again."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self._encoder = Encoder(records)
+        self._blocks: dict[int, Block] = {}
+        self._made: dict[tuple[int, int], list[bytes | None]] = {}
+
+    def value(self, number: int, begin: int, *, often: bool) -> bytes | None:
         """Return the scenario's record; of a start that comes ``often``, a whole block is made at once: 1 µs each, not 40."""
         block, place = self._block(number // BLOCK), number % BLOCK
         if not often:
@@ -135,7 +159,7 @@ class Verification:
             made = self._made[block.number, begin] = self._encoder.values(block, 0, BLOCK, np.full(BLOCK, begin))
         return made[place]
 
-    def _begin(self, record: Record, number: int) -> int | None:
+    def begin(self, record: Record, number: int) -> int | None:
         """Return the start that a record's timestamp tells, in milliseconds since the epoch; None where it has none."""
         if record.value is None or unreadable(record.value):
             return None
@@ -150,5 +174,5 @@ class Verification:
         if block is None:
             if len(self._blocks) >= KEPT_BLOCKS:
                 self._blocks.pop(next(iter(self._blocks)))
-            block = self._blocks[number] = self._records.block(number)
+            block = self._blocks[number] = self.records.block(number)
         return block

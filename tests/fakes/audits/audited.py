@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from trending.kafka.record_columns import RecordColumns
     from trending.producer.known import Known
     from trending.producer.redriven import Redriven
+    from trending.producer.sources.booked import Booked
     from trending.serving.epochs import Epoch
 
 MINUTE = 1765845060
@@ -107,6 +108,7 @@ class Lab:
     sealed_to: int = 0
     summarised: Summarised = field(default_factory=Summarised)
     others: dict[int, Others] = field(default_factory=dict)
+    plays: dict[str, Booked] = field(default_factory=dict)
 
     @property
     def rule(self) -> Rule:
@@ -210,6 +212,7 @@ class Lab:
             "letters-1",
             {0: 0},
             0.0,
+            self.plays,
         )
         return examine_topic(evidence, by_reading(self.read), lambda: self.later or ledger, self.longest)
 

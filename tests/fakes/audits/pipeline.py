@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from fakes.trending.aggregation import table_of
 from fakes.trending.counting import TOPIC, TOPIC_ID, epoch
 
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
-from trending.audit.recounting.recount import recount
+from trending.audit.recounting.recount import Recount, recount
 from trending.audit.recounting.sequences import by_run
+from trending.audit.recounting.truths import Truths
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.kafka.packed_offsets import pack
@@ -30,7 +31,7 @@ from trending.producer import program
 from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.places.opened import opened as open_ledger
-from trending.producer.sources import booked, play
+from trending.producer.sources import booked, control, play, random_tweets
 from trending.programs.specifications import ProducerSpec
 from trending.serving.store import Store
 from trending.settings import ProducerSettings, Rule
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
     from trending.audit.audit_report import AuditReport
     from trending.producer.places.opened import LedgerPlace, OpenedLedger
+    from trending.producer.sources.booked import Booked
+    from trending.simulator.live.changes import RateChange, TrendChange
 
 LETTERS = "letters"
 CHECKPOINT = "c"
@@ -72,6 +75,8 @@ STEPS: dict[str, tuple[tuple[Any, str], ...]] = {
 """Program → its steps that leave a trace, beside those of its Kafka client and of Spark."""
 OF_A_PLAY = ("book", "book_shifts", "book_position")
 """Steps of a producer with a scenario."""
+TAKE = "producer: take"
+"""The step in which a producer books a change and acknowledges it."""
 OF_CLIENTS = ("produce", "flush", "init_transactions", "begin_transaction", "commit_transaction")
 
 
@@ -124,6 +129,8 @@ class KillPoints:
             return self.opened[-1]
 
         monkeypatch.setattr(play, "opened", open_again)
+        monkeypatch.setattr(random_tweets, "opened", open_again)
+        monkeypatch.setattr(control.Listener, "take", self.around(TAKE, control.Listener.take))
         for name in OF_A_PLAY:
             monkeypatch.setattr(booked, name, self.around(f"producer: {name}", getattr(booked, name)))
         made = kafka.producer
@@ -158,9 +165,33 @@ class Pipeline:
         self.arrives = arrives
         self.spark = Spark()
         self.deaths = 0
+        self.asked: list[str] = []
+        self.answered: list[control.Answer | None] = []
+        self.played: Booked | None = None
         store = Store(folder / "serving.sqlite")
         store.take_over(epoch(CHECKPOINT))
         store.close()
+
+    def ask(self, seconds: float, asked: RateChange | TrendChange) -> None:
+        """Ask the producer for a change, so many seconds from now."""
+        due = iter([asked])
+        self.kafka.clock.at(self.kafka.clock.now + seconds, lambda: [self._ask(each) for each in due] and None)
+
+    def _ask(self, asked: RateChange | TrendChange) -> None:
+        ledger = open_ledger(self.folder / "ledger.sqlite")
+        self.asked.append(control.ask(ledger, asked, self.kafka.clock.time() + 60))
+        ledger.close()
+
+    def answers(self) -> list[control.Answer | None]:
+        ledger = open_ledger(self.folder / "ledger.sqlite")
+        found = [control.answer_to(ledger, name) for name in self.asked]
+        ledger.close()
+        return found
+
+    def play(self) -> Booked:
+        """Return the only scenario that was played."""
+        (found,) = booked.read_plays(self.folder / "ledger.sqlite").values()
+        return found
 
     def produce(self, seconds: float) -> None:
         """Let the producer send for so long; a killed one is followed by another, which sends as long."""
@@ -257,6 +288,8 @@ class Pipeline:
         ends = ends_of(log)
         part = LogRange({0: 0}, {0: 0}, ends, self.kafka.clock.time())
         acknowledged = by_run(ledger.acknowledged_ranges(part.beginning(), ends))
-        recounted = recount(by_columns(read_log(CONNECTION, TOPIC, {0: 0}, ends)), view.epochs, acknowledged)
+        whole = Recount(view.epochs, truth=Truths(booked.read_plays(self.folder / "ledger.sqlite", TOPIC_ID)))
+        recounted = recount(by_columns(read_log(CONNECTION, TOPIC, {0: 0}, ends)), view.epochs, acknowledged, whole)
         there = Letters.read(read_log(CONNECTION, LETTERS, {0: 0}, ends_of(letters)), 0)
-        return reconcile(Ledgers(ledger, ledger), part, recounted, view, there, 0.0)
+        report = reconcile(Ledgers(ledger, ledger), part, recounted, view, there, 0.0)
+        return replace(report, truths=recounted.truth.parts(recounted.ids, recounted.latest))

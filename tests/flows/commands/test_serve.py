@@ -25,7 +25,19 @@ from infra.prefect_services.worker import POOL, worker_output
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import LabError, NotReady
 
-FLOWS = ("start-up", "tear-down", "health-check", "smoke-test", "audit", "demo", "game-day", "report", "produce")
+FLOWS = (
+    "start-up",
+    "tear-down",
+    "health-check",
+    "smoke-test",
+    "audit",
+    "demo",
+    "game-day",
+    "report",
+    "produce",
+    "rate",
+    "trend",
+)
 
 
 def declared() -> list[dict[str, Any]]:

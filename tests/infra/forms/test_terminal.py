@@ -132,6 +132,11 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "producer_name": ("laptop", "laptop"),
     "produce_seconds": ("2.5", 2.5),
     "produce_tweets": ("7", 7),
+    "for": ("45", 45.0),
+    "hashtag": ("#Gol", "#Gol"),
+    "peak": ("0.3", 0.3),
+    "rise": ("5", 5.0),
+    "fade": ("9", 9.0),
 }
 EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
 NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]

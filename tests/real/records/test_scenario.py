@@ -1,7 +1,8 @@
-"""A scenario through a real stack: its producer is killed, and what is counted and refused is what was intended."""
+"""A scenario through a real stack: it is changed while it is played, its producer is killed, and what is counted is its truth."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from contextlib import closing
@@ -13,21 +14,24 @@ from real.harness import plain
 
 from flows import audit
 from infra.forms.parameters import LastStep
-from trending.producer.places.opened import opened
-from trending.producer.sources.booked import read_play
+from trending.producer.sources.booked import read_plays
 from trending.programs.heartbeat import FINISHED
 from trending.serving.store import Store
+from trending.simulator.live.changes import RateChange, TrendChange, text_of
 from trending.simulator.loading import load_scenario
 from trending.simulator.records import Records
 from trending.simulator.truth import intended
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-SECONDS = 25
+    from real.harness import RealStack
+
+SECONDS = 40
 SCENARIO = f"""
 version: 1
-title: All kinds of mischief, half a minute long
+title: All kinds of mischief, for a moment
 seed: 7
 window_time: event
 start: now
@@ -44,45 +48,72 @@ mischief:
   future: 0.005
 """
 
+CHANGES = (
+    RateChange.model_validate({"rate": 900, "for": 9}),
+    TrendChange(hashtag="#Nuevo", hold=15, peak=0.3),
+    RateChange(rate=300),
+)
+
+
+def plays(stack: RealStack) -> bool:
+    """Whether the producer is past reading back."""
+    beat = stack.beat("producer")
+    return beat is not None and beat.phase == "running"
+
+
+def by_window(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int, str]]:
+    """Return window and hashtag → tweets, of all checkpoints."""
+    found: Counter[tuple[int, str]] = Counter()
+    for (_checkpoint, window, hashtag), tweets in counts.items():
+        found[window, hashtag] += tweets
+    return found
+
 
 @pytest.mark.row(19, "E")
-def test_what_is_counted_and_refused_of_a_scenario_is_what_was_intended_though_its_producer_was_killed(real_home: Path) -> None:
+def test_what_is_counted_of_a_scenario_is_its_truth_though_it_was_changed_and_its_producer_was_killed(real_home: Path) -> None:
     os.environ["TRENDING_HOME"] = str(real_home)
     path = real_home / "scenario.yaml"
     path.write_text(SCENARIO, encoding="utf-8")
     stack = new_stack()
     try:
-        stack.bring_up(LastStep.STREAM, scenario=str(path), window_time="event", partitions="2")
+        settings = {"scenario": str(path), "window_time": "event", "partitions": "2"}
+        stack.bring_up(LastStep.PRODUCER, **settings)
+        name = f"--name={stack.name}"
+        assert "on: 900 a second, for 9 s" in stack.command("rate", name, "--rate=900", "--for=9")
+        assert "asked 900" in stack.command("status", name, code=None)
+        assert "on: #Nuevo with 30% of the tweets" in stack.command("trend", name, "--hashtag=#Nuevo", "--for=15", "--peak=0.3")
         born = stack.program_pid("producer")
         run = stack.beat("producer").note  # type: ignore[union-attr]
         stack.kill(born)
-        stack.wait_until(lambda: stack.beat("producer").pid not in {0, born}, 30, "the producer lives again")  # type: ignore[union-attr]
+        stack.wait_until(lambda: born != stack.beat("producer").pid and plays(stack), 30, "the producer plays again")  # type: ignore[union-attr]
+        assert "on: 300 a second" in stack.command("rate", name, "--rate=300")
+        stack.bring_up(LastStep.STREAM, **settings)
         stack.wait_until(lambda: stack.beat("producer").phase == FINISHED, 60, "the scenario is over")  # type: ignore[union-attr]
         assert stack.beat("producer").note == run  # type: ignore[union-attr]
         with plain():
             report = audit.recount(stack.name, resume=False)
-        assert f"is the scenario {path}" in stack.command("verify", f"--name={stack.name}")
-        ledger = opened(stack.paths.ledger)
-        with ledger.engine.connect() as connection:
-            booked = read_play(connection, run)
-        ledger.close()
+        assert json.loads(stack.paths.truth.read_text(encoding="utf-8"))["seed"] == 7
+        assert f"is the scenario {path}" in stack.command("verify", name)
+        assert "the scenario is over" in stack.command("rate", name, "--rate=5", code=None)
+        booked = read_plays(stack.paths.ledger)[run]
         with closing(Store(stack.paths.store)) as store:
             counts = store.view().counts
     finally:
         os.environ["TRENDING_HOME"] = str(real_home)
         stack.down()
     told = "\n".join(report.lines(None))
-    records = Records(load_scenario(str(path)))
-    assert booked is not None
+    records = Records(load_scenario(str(path)), booked.changes)
+    assert [text_of(each.asked) for each in booked.changes] == [text_of(each) for each in CHANGES]
     assert records.count is not None
+    (found,) = report.truths
+    assert found.holds, told
+    assert found.found.as_intended + found.found.in_time + found.found.late == records.count, told
     truth = intended(records, range(records.count), booked.begins, 60)
     assert report.clean, told
     assert report.complete, told
     assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
-    assert report.acknowledged == report.in_log == records.count > 400 * SECONDS, told
+    assert report.acknowledged == report.in_log == records.count > 300 * SECONDS, told
     assert Counter(report.rejected) == truth.rejected, told
     assert report.untagged == truth.untagged, told
-    counted: Counter[tuple[int, str]] = Counter()
-    for (_checkpoint, window, hashtag), tweets in counts.items():
-        counted[window, hashtag] += tweets
-    assert counted == truth.tweets
+    assert by_window(counts) == truth.tweets
+    assert truth.hashtags()["#Nuevo"] > 1_000

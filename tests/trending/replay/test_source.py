@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes.trending.kafka import MIDNIGHT
-from fakes.trending.replays import Stage
+from fakes.trending.sources.replays import Stage
 
 from trending.producer import ledger_writer
 from trending.producer.ledger import read_ledger
@@ -166,3 +166,12 @@ def test_no_row_of_a_replay_grows_once_it_is_written(stage: Stage) -> None:
     stage.replay(compressed(posts(60), Pace(0, Fraction(1))))
     intervals = read_ledger(stage.directory / "ledger.sqlite").intervals
     assert len(intervals) > 20, "a producer that prunes the ledger may have summarised a row that is written"
+
+
+def test_the_asked_rate_is_that_of_the_file_and_what_is_unproven_is_overdue_from_its_due_time_on(stage: Stage) -> None:
+    stage.kafka.clock.now = 10.0
+    replayed, _beat = stage.replay(compressed(posts(30), Pace(0, Fraction(1))))
+    assert replayed.asked(0.0) == replayed.rate
+    end = MIDNIGHT + 60 + 29
+    assert replayed.overdue(replayed.position, 0.0, end + 100.0) == 0.0, "all of it is proven"
+    assert replayed.overdue(29, 0.0, end + 5.0) == pytest.approx(5.0)

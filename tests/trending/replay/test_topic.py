@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from fakes.trending.kafka import MIDNIGHT
-from fakes.trending.replays import Stage
+from fakes.trending.sources.replays import Stage
 from hypothesis import given
 from hypothesis import strategies as st
 

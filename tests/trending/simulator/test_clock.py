@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes.trending.scenarios import scenario
+from fakes.trending.sources.scenarios import scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from fakes.trending.scenarios import scenario
+from fakes.trending.sources.scenarios import scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

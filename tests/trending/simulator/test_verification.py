@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes.trending.scenarios import scenario
+from fakes.trending.sources.scenarios import scenario
 
 from trending.kafka.log_reader import Record
 from trending.simulator.draws import BLOCK
+from trending.simulator.live.changes import Change, RateChange, TrendChange
 from trending.simulator.records import Encoder, Records
 from trending.simulator.verification import Differing, Verification
 from trending.tweets.record_id import record_keys
@@ -55,7 +56,7 @@ def test_a_log_is_the_scenarios_without_a_ledger_also_where_it_was_shifted(whole
     run = found.runs[RUN]
     assert (run.records, run.same, run.missing, run.differing, run.repeated) == (COUNT, COUNT, 0, 0, 0)
     assert set(run.begins) >= {BEGIN, BEGIN + 60_000}
-    assert run.is_whole(found.count)
+    assert run.is_whole(found.count(RUN))
     assert found.others == 1
 
 
@@ -87,3 +88,24 @@ def test_a_log_that_ends_early_is_told_by_the_number_of_its_records(whole: list[
     assert (run.missing, run.differing) == (0, 0)
     assert not run.is_whole(COUNT)
     assert run.is_whole(None)
+
+
+def test_a_run_that_was_changed_is_the_scenario_with_its_changes_and_not_without() -> None:
+    made = scenario(**MIXED, seed=7)
+    changes = [
+        Change(1_000, Records(made).time(1_000), RateChange(rate=50)),
+        Change(2_000, 24.0, TrendChange(hashtag="#Gol", hold=30, peak=0.9)),
+    ]
+    records = Records(made, changes)
+    assert records.time(1_999) < 24.0 < records.time(2_000) + 1
+    values = [Encoder(records).values(records.block(each), 0, BLOCK, np.full(BLOCK, BEGIN)) for each in (0, 1)]
+    flat = [value for block in values for value in block][:COUNT]
+    there = [Record(0, number, 1.0, flat[number], {}, key) for number, key in enumerate(record_keys(RUN, range(COUNT)))]
+    known = Verification(made, {RUN: changes})
+    known.read(there)
+    assert known.runs[RUN].is_whole(known.count(RUN))
+    unknown = verified(there)
+    assert unknown.runs[RUN].differing > 500
+    plain = [each.number for each in unknown.runs[RUN].examples]
+    assert min(plain) >= 1_000
+    assert len(unknown.runs[RUN].begins) > 500, "another rate looks like a start for each record"

@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, BinaryIO
 
 from trending.audit.recounting.blocks import Block, BlockCount, Job
+from trending.audit.recounting.truths import Truths
 from trending.errors import LabError
 from trending.kafka.record_columns import read_columns
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def count(job: Job, block: Block, read: Callable[..., Iterable[RecordColumns]] = read_columns) -> BlockCount:
     """Count one block; raises NotReady as ``read_columns`` does."""
-    found = BlockCount(job.epochs)
+    found = BlockCount(job.epochs, truth=Truths(job.plays))
     for columns in read(job.connection, job.topic, {block.partition: block.start}, {block.partition: block.stop}):
         found.add(columns, job.acknowledged)
     return found

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trending.audit.recounting.second_reading import Disagreement
     from trending.audit.recounting.sequences import SequenceRanges
     from trending.kafka.connection import KafkaConnection
+    from trending.producer.sources.booked import Booked
     from trending.serving.epochs import Epoch
 
 
@@ -52,6 +53,8 @@ class Job:
     epochs: Sequence[Epoch]
     acknowledged: Mapping[str, SequenceRanges]
     blocks: Sequence[Block]
+    plays: Mapping[str, Booked] = field(default_factory=dict)
+    """Run → the scenario that it plays."""
 
 
 class _Candidates(SecondReader):
@@ -90,6 +93,7 @@ def join(whole: Recount, block: BlockCount) -> None:
     whole.minutes.update(block.minutes)
     whole.unproven.update(block.unproven)
     whole.untagged.update(block.untagged)
+    whole.truth.join(block.truth)
     for key, offsets in block.rejects.items():
         whole.rejects[key].extend(offsets)
     whole.without_id += block.without_id

@@ -17,6 +17,7 @@ import numpy as np
 from trending.audit.recounting.identities import NOBODY, identities_of, rows_by_run
 from trending.audit.recounting.second_reading import EVERY, SecondReader
 from trending.audit.recounting.sequences import SequenceSet
+from trending.audit.recounting.truths import Truths
 from trending.kafka.rejects import OFFSET
 from trending.settings import MINUTE_SECONDS, Rule, Spelling
 from trending.tweets.columns import judge, labels, plain_tweets, readable_only, window_starts
@@ -62,6 +63,7 @@ class Recount:
     counts and none will. ``ids`` are run → sequences, ``repeated`` how many came again. ``disordered`` are run → places of a
     partition where an id is followed by a smaller one, those that came again left out; ``latest`` is a run's last sequence in a
     partition. ``minutes`` are acknowledged tweets by run and append minute, ``unproven`` the others that have an id of ours.
+    ``truth`` compares what scenarios have sent with what they mean.
     """
 
     epochs: Sequence[Epoch] = ()
@@ -84,6 +86,7 @@ class Recount:
     last: float = -math.inf
     first_appends: dict[int, float] = field(default_factory=dict)
     carried: Carried = field(default_factory=Carried)
+    truth: Truths = field(default_factory=Truths)
 
     @property
     def span(self) -> float:
@@ -108,7 +111,11 @@ class Recount:
         for start, stop in pairwise(sorted({0, *cuts, len(records)})):
             part = records.rows(start, stop)
             epoch, counted = self._place(part.partition, part.offsets[0].item())
-            self._add(_Part(part, epoch, counted, *self._identify(part, acknowledged)))
+            identities, told = self._identify(part, acknowledged)
+            self._add(_Part(part, epoch, counted, identities, told))
+            if self.truth.plays:
+                for run, rows in rows_by_run(identities):
+                    self.truth.compare(run, part, rows, identities.sequences[rows], epoch.rule)
 
     def _identify(
         self, records: RecordColumns, acknowledged: Mapping[str, SequenceRanges]

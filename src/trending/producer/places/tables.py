@@ -107,9 +107,31 @@ SHIFTS = Table(
     Column("first", BigInteger, primary_key=True),
     Column("milliseconds", BigInteger, nullable=False),
 )
-
-OF_THE_FILE = frozenset({PLAYS, SHIFTS, BY_HAND, REPLAYS})
-"""Scenarios, tweets sent by hand and replays are in the stack's own ledger, which is a file."""
+# What is asked of the producer at work, and what it has made of it: trending.producer.sources.control.
+ASKED = Table(
+    "asked",
+    metadata,
+    Column("request", Name, primary_key=True),
+    Column("until", Float, nullable=False),
+    Column("content", EveryText, nullable=False),
+    Column("refused", EveryText, nullable=False),
+    Column("way", EveryText, nullable=False),
+)
+CHANGES = Table(
+    "changes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("request", Name, nullable=False, unique=True),
+    Column("run", Name, nullable=False),
+    Column("topic_id", Name, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("content", EveryText, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("base", Float),
+)
+OF_THE_FILE = frozenset({PLAYS, SHIFTS, ASKED, CHANGES, BY_HAND, REPLAYS})
+"""Scenarios, what changes them, tweets sent by hand and replays are in the stack's own ledger, which is a file."""
 
 
 def _shared() -> MetaData:

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import insert, select, update
 
+from trending.database import as_of_one_moment
+from trending.producer.places.opened import opened
 from trending.producer.places.tables import PLAYS, RUNS, SHIFTS
+from trending.producer.sources.control import read_changes
+from trending.simulator.records import Records
+from trending.simulator.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from trending.simulator.draws import Integers
+    from trending.simulator.live.changes import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Booked:
     """A scenario that is played on a topic, under one run for all lives of the producer.
 
     ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row go to one of ``partitions``, then as many to
-    the next. All records below ``position`` are acknowledged.
+    the next. All records below ``position`` are acknowledged. ``changes`` are what was asked for while it was played.
     """
 
     run: str
@@ -44,6 +51,11 @@ class Booked:
     begin: int
     position: int = 0
     shifts: tuple[Shift, ...] = field(default=())
+    changes: tuple[Change, ...] = field(default=())
+
+    def records(self) -> Records:
+        """Return what makes its records."""
+        return Records(Scenario.model_validate_json(self.content), self.changes)
 
     def partition(self, number: int) -> int:
         """Return the partition of a record."""
@@ -94,7 +106,26 @@ def read_play(connection: Connection, run: str) -> Booked | None:
         return None
     shifts = connection.execute(select(SHIFTS).where(SHIFTS.c.run == run).order_by(SHIFTS.c.first))
     found = tuple(Shift(each.partition, each.first, each.milliseconds) for each in shifts)
-    return Booked(**{name: getattr(row, name) for name in _COLUMNS}, shifts=found)
+    return Booked(**{name: getattr(row, name) for name in _COLUMNS}, shifts=found, changes=read_changes(connection, run))
+
+
+def read_plays(place: Path, topic_id: str | None = None) -> dict[str, Booked]:
+    """Return run → what is booked of each scenario that was played, the last one last; empty without a ledger.
+
+    With ``topic_id`` those on that topic.
+    """
+    if not place.exists():
+        return {}
+    ledger = opened(place)
+    try:
+        with as_of_one_moment(ledger.engine) as connection:
+            query = select(PLAYS.c.run).order_by(PLAYS.c.begin)
+            query = query if topic_id is None else query.where(PLAYS.c.topic_id == topic_id)
+            runs = connection.execute(query).scalars().all()
+            found = {run: read_play(connection, run) for run in runs}
+    finally:
+        ledger.close()
+    return {run: play for run, play in found.items() if play is not None}
 
 
 def reserved(connection: Connection, run: str) -> int:

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from confluent_kafka import KafkaException
 
-from trending.errors import NotReady
+from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.reading_back import book_arrived, last_sequences, lives_of, read_arrived
 from trending.producer.schedule import BURST_SECONDS, MAX_WAIT_SECONDS
 from trending.producer.sources import booked
 from trending.producer.sources.booked import Booked, Shift
+from trending.producer.sources.control import Listener
 from trending.producer.sources.source import Drawn
 from trending.programs.heartbeat import FINISHED, WAITING
 from trending.simulator.draws import BLOCK
+from trending.simulator.live.changes import MOST_CHANGES, Change, TrendChange, require_room, text_of
 from trending.simulator.records import Encoder, Records
 from trending.simulator.scenario import Scenario, hash_of_scenario
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trending.programs.specifications import ProducerSpec
+    from trending.simulator.live.changes import RateChange
     from trending.simulator.records import Block
 
 logger = logging.getLogger("trending.producer")
@@ -56,12 +59,13 @@ class Play:
         self._monotonic = monotonic
         self._scenario = Scenario.model_validate_json(spec.scenario)
         self._hash = hash_of_scenario(self._scenario)
-        self._records = Records(self._scenario)
-        self._encoder = Encoder(self._records)
         self._ledger = opened(spec.ledger)
         self._booked = self._left_behind()
+        self._records = self._booked.records() if self._booked else Records(self._scenario)
+        self._encoder = Encoder(self._records)
         self.run = self._booked.run if self._booked else secrets.token_hex(6)
         self.resumed = self._booked is not None
+        self._listener = Listener(self._ledger, self.run, spec.topic_id)
         self.rate = self._scenario.rate.base * self._scenario.time_scale
         self.position = self._booked.position if self._booked else 0
         self.reserved = self._reserved()
@@ -164,6 +168,55 @@ class Play:
         place = self.position % BLOCK
         until = (wall - BURST_SECONDS) * 1000 - self._begin_of_next()
         return int(np.searchsorted(self._block().due[place:], until, side="right"))
+
+    def listen(self, now: float, wall: float) -> None:
+        """Change what was not drawn yet as somebody asks, or answer why not."""
+        request = self._listener.look(now, wall)
+        if request is None or self._booked is None:
+            return
+        try:
+            change, records = self._changed(request.asked, wall)
+        except LabError as refused:
+            self._listener.refuse(request, f"{refused.cause}; {refused.evidence}".rstrip("; "), refused.next_command)
+            return
+        # It is on disk before the first record that it applies to is drawn.
+        if not self._listener.take(request, change, wall):
+            return
+        self._booked = replace(self._booked, changes=(*self._booked.changes, change))
+        self._records, self._encoder, self._drawn, self._quiet_until = records, Encoder(records), None, 0.0
+        self.rate = max(self.rate, self.asked(wall))
+        logger.info("from record %d on, %.3f s of the scenario: %s", change.first, change.at, text_of(change.asked))
+
+    def _changed(self, asked: RateChange | TrendChange, wall: float) -> tuple[Change, Records]:
+        """Return the change from the first record that no life has drawn; raises LabError where there can be none."""
+        scale, played, records = self._scenario.time_scale, self.played, self._records
+        if self._finished:
+            cause = "the scenario is over"
+            raise ConfigurationConflict(cause, f"it had {records.count} records", "make up SEED=… plays it once more")
+        if len(played.changes) >= MOST_CHANGES:
+            cause = f"this run of the scenario was changed {MOST_CHANGES} times already"
+            raise ConfigurationConflict(cause, "", "make up SEED=… begins a new one")
+        first = max(self.position, *(last + 1 for last in self._arrived.values())) if self._arrived else self.position
+        now = (wall - int(played.begins(np.array([first]))[0]) / 1000) * scale
+        # Between the record before it and itself: the times of records never go back.
+        at = min(max(now, records.time(first - 1) if first else 0.0), records.time(first))
+        if isinstance(asked, TrendChange):
+            require_room(records.trends, asked.trend(at, scale))
+        change = Change(first, at, asked)
+        return change, Records(self._scenario, (*played.changes, change))
+
+    def asked(self, wall: float) -> float:
+        """Return the rate of the clock, in records a second; 0 before the start and behind the end."""
+        if self._booked is None or self._finished or (now := wall - self._begin_of_next() / 1000) < 0:
+            return 0.0
+        return self._records.clock.rate(now * self._scenario.time_scale) * self._scenario.time_scale
+
+    def overdue(self, number: int, now: float, wall: float) -> float:  # noqa: ARG002
+        """Return by how many seconds a record is overdue."""
+        if self._booked is None or (self._records.count is not None and number >= self._records.count):
+            return 0.0
+        offset = self._records.time(number) / self._scenario.time_scale
+        return max(0.0, wall - int(self._booked.begins(np.array([number]))[0]) / 1000 - offset)
 
     def phase(self, wall: float) -> str:
         """Return whether it waits, runs or has come to its end."""

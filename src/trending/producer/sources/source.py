@@ -72,6 +72,15 @@ class Source(Protocol):
     def debt(self, now: float, wall: float) -> int:
         """Return how many records are overdue."""
 
+    def listen(self, now: float, wall: float) -> None:
+        """Do what was asked for since the last look, or answer why not."""
+
+    def asked(self, wall: float) -> float:
+        """Return how many records a second it is to send at this moment."""
+
+    def overdue(self, number: int, now: float, wall: float) -> float:
+        """Return by how many seconds a record is overdue; 0 of one that is still to come."""
+
     def phase(self, wall: float) -> str:
         """Return what the heartbeat calls it."""
 

@@ -74,6 +74,7 @@ def test_what_keeps_it_from_being_the_scenario_is_listed(log: list[Record], path
         "  1 records before the last one are not there",
         "  1 are there twice",
         f"  it ends with record {COUNT - 4}, and the scenario has {COUNT} records",
+        "  if its rate or trends were changed while it was sent, only the ledger of the stack that did it knows how",
     ]
 
 

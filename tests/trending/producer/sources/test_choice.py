@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes.trending.scenarios import scenario
+from fakes.trending.sources.scenarios import scenario
 
 from trending.errors import InvalidInput
 from trending.postgresql.place import PostgresLedger, PostgresPlace

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +9,21 @@ import numpy as np
 import pytest
 from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.kafka import MIDNIGHT
-from fakes.trending.scenarios import scenario
+from fakes.trending.sources.scenarios import scenario
+from fakes.trending.stage import Stage
 
 from trending.kafka.log_reader import read_log
 from trending.producer import ledger_writer, reading_back
 from trending.producer.ledger import read_ledger
 from trending.producer.places.opened import OpenedLedger, opened
-from trending.producer.program import main
 from trending.producer.sources import play
-from trending.producer.sources.booked import Booked, Shift, read_play
+from trending.producer.sources.booked import Booked, Shift
 from trending.producer.sources.play import PAUSE_SECONDS, SETTLE_SECONDS
 from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
-from trending.programs.specifications import ProducerSpec
-from trending.settings import ProducerSettings, Rule, WindowTime
-from trending.simulator.records import Encoder, Records
+from trending.settings import Rule, WindowTime
+from trending.simulator.records import Records
 from trending.simulator.truth import intended
-from trending.tweets.fates import label_of
-from trending.tweets.record_id import parse_record_key
-from trending.tweets.rule import Kind, classify, minute_of
+from trending.tweets.rule import Kind, classify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +32,6 @@ if TYPE_CHECKING:
     from fakes.trending.kafka import FakeKafka
 
     from trending.kafka.log_reader import Record
-    from trending.programs.heartbeat import Heartbeat
-    from trending.simulator.scenario import Scenario
 
 SPOILED = {
     "window_time": "event",
@@ -51,78 +45,6 @@ SPOILED = {
     },
 }
 NOW = {"start": "now"}
-
-
-class Stage:
-    """A topic, and lives of a producer that plays into it."""
-
-    def __init__(self, kafka: FakeKafka, directory: Path) -> None:
-        self.kafka = kafka
-        self.directory = directory
-        self.phases: list[str] = []
-
-    def live(self, played: Scenario | None, seconds: float) -> Heartbeat:
-        """Let a life play for so long; returns its last heartbeat."""
-        spec = ProducerSpec(
-            bootstrap="localhost:9092",
-            topic="tweets",
-            heartbeat=self.directory / "producer.json",
-            settings=ProducerSettings(rate=2, seed=1),
-            topic_id="topic-1",
-            ledger=self.directory / "ledger.sqlite",
-            scenario=played.model_dump_json(by_alias=True) if played else "",
-        )
-        stop = threading.Event()
-        self.kafka.clock.at(self.kafka.clock.now + seconds, stop.set)
-        main(spec, stop)
-        beat = read_heartbeat(self.directory / "producer.json")
-        assert beat is not None
-        return beat
-
-    def at(self, seconds: float, action: object) -> None:
-        """Have an action done once, so many seconds from now."""
-        due = iter([action])
-        self.kafka.clock.at(self.kafka.clock.now + seconds, lambda: [act() for act in due] and None)
-
-    def booked(self, run: str) -> Booked:
-        ledger = opened(self.directory / "ledger.sqlite")
-        with ledger.engine.connect() as connection:
-            found = read_play(connection, run)
-        ledger.close()
-        assert found is not None
-        return found
-
-    def log(self) -> dict[int, list[tuple[int, bytes | None, float]]]:
-        """Return partition → number, value and append time of its records."""
-        found = {}
-        for partition, log in enumerate(self.kafka.logs["tweets"]):
-            ids = [parse_record_key(message.key()) for message in log if isinstance(message.key(), bytes)]
-            found[partition] = [
-                (identity[1], message.value(), message.timestamp()[1] / 1000)
-                for identity, message in zip(ids, log, strict=True)
-                if identity is not None
-            ]
-        return found
-
-    def numbers(self) -> list[int]:
-        return sorted(number for records in self.log().values() for number, _value, _time in records)
-
-    def require_as_planned(self, played: Scenario, run: str) -> None:
-        """Compare each record in the log with what the scenario, its start and its shifts say, and the ledger with the log."""
-        records, booked = Records(played), self.booked(run)
-        encoder = Encoder(records)
-        counts: Counter[tuple[str, int, str]] = Counter()
-        for partition, found in self.log().items():
-            assert [number for number, _value, _time in found] == sorted({number for number, _value, _time in found})
-            for number, value, append_time in found:
-                block, place = records.block(number // 4096), number % 4096
-                begins = booked.begins(block.first + block.sources[place : place + 1])
-                assert value == encoder.values(block, place, place + 1, begins)[0]
-                assert booked.partition(number) == partition
-                counts[run, minute_of(append_time), label_of(classify(value, append_time, Rule()))] += 1
-        ledger = read_ledger(self.directory / "ledger.sqlite")
-        assert acknowledged_ids(ledger, {}) == {(run, number) for number in self.numbers()}
-        assert ledger.counts == dict(counts)
 
 
 @pytest.fixture

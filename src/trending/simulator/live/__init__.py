@@ -1,0 +1,1 @@
+"""What changes a scenario while it is played."""
