@@ -11,7 +11,7 @@ from infra.host.clock import SystemClock
 from infra.host.processes import another_page_port
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
 from infra.lab.assembly import open_lab
-from infra.lab.store import store_place, store_secrets
+from infra.lab.store import ledger_places, store_place, store_secrets
 from infra.operations.program_ladder import living
 from infra.supervision.programs import PAGE as NAME
 from infra.supervision.programs import PRODUCER, STREAM, launch_program
@@ -40,6 +40,8 @@ def page_spec(lab: Lab) -> PageSpec:
         producer=lab.paths.heartbeat(PRODUCER),
         stream=lab.paths.heartbeat(STREAM),
         health=lab.paths.health,
+        ledgers=tuple(ledger_places(lab)),
+        runtime=lab.runtime.kind.value,
     )
 
 
