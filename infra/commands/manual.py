@@ -49,6 +49,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.LogsForm: "make logs",
     parameters.DemoForm: "make demo",
     parameters.ReportForm: "make report",
+    parameters.RecordForm: "make record",
     parameters.ReplayForm: "make replay-demo",
 }
 """Form → the commands that take it."""

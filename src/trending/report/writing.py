@@ -17,6 +17,8 @@ REPORT = "informe.html"
 SLIDES = "diapositivas.html"
 PDF = "diapositivas.pdf"
 STORE = "serving.sqlite"
+RECORDING = "page.jsonl.gz"
+"""What the page has shown in the last minutes before the report; missing where it has no page."""
 PHOTO = "pagina.png"
 
 
