@@ -1,6 +1,6 @@
 // What moves along the pipeline: sampled tweets, those typed by hand, Kafka's backlog, the ring until the next trigger.
 
-import { find, number, reduced, setText, show, words } from "./state.js";
+import { counted, find, number, reduced, setText, show, words } from "./state.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const chips = new Map(); // id → element
@@ -88,7 +88,7 @@ function tick() {
   show(find("trigger"), trigger > 0);
   if (!trigger) return;
   const left = trigger - (((Date.now() + ahead) / 1000) % trigger);
-  setText(find("trigger-in"), words.trigger_in.replace("{n}", number(Math.ceil(left))));
+  setText(find("trigger-in"), counted("trigger_in", Math.ceil(left)).replace("{n}", number(Math.ceil(left))));
   find("ring").setAttribute("stroke-dasharray", `${(100 * left) / trigger} 100`);
 }
 
