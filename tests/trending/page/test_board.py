@@ -417,3 +417,21 @@ def test_a_copy_of_a_store_is_enough_to_be_shown(home: PageHome, tmp_path: Path)
     board = Board(home.spec(store=copy / "store.sqlite", producer=None, stream=None))
     assert shown(board.look(T0 + 1e6)) == [(1, "#a", 5, None)]
     board.close()
+
+
+def test_the_store_tells_why_one_record_was_refused_and_how_many_for_each_reason(home: PageHome) -> None:
+    bad = Rejects.of(0, "not valid JSON", [3, 5])
+    home.write(T0, {"#a": 5}, rejects=(bad, Rejects.of(1, "late", [3])))
+    home.write(T0, {"#a": 6}, rejects=(Rejects.of(0, "late", [9]),))
+    reader = StoreReader(home.path)
+    assert [reader.reason_of(*place) for place in ((0, 3), (0, 4), (0, 5), (1, 3), (0, 9), (2, 0))] == [
+        "not valid JSON",
+        "",
+        "not valid JSON",
+        "late",
+        "late",
+        "",
+    ]
+    found = reader.snapshot()
+    reader.close()
+    assert (found.reasons, found.rejects) == ({"not valid JSON": 2, "late": 2}, 4)
