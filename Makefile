@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend
+.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -95,8 +95,11 @@ present: $(JARS) ## before an audience: start, open the page for a projector, th
 report: $(JARS) ## HTML report and slides of the running stack, or of one brought up for it: OUT=directory
 	@$(PY) -m flows.report $(ARGS)
 
-replay-demo: $(JARS) ## the live page on a recorded store, without broker and Spark
-	@$(PY) -m infra.commands.replay $(ARGS)
+replay-demo: $(JARS) ## plays a recording of the page, without broker and Spark: RECORDING=file, or STORE=file for a recorded store
+	@$(PY) -m infra.commands.recordings.replay $(ARGS)
+
+record: $(JARS) ## save what the page has shown in the last minutes: RECORDING=file LAST=300, for make replay-demo
+	@$(PY) -m infra.commands.recordings.record $(ARGS)
 
 up start: $(JARS) ## bring the stack up, or what is missing of it
 	@$(PY) -m flows.start_up $(ARGS)

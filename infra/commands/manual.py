@@ -55,6 +55,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     parameters.RehearseForm: "make rehearse",
     parameters.PresentForm: "make present",
     parameters.ReportForm: "make report",
+    parameters.RecordForm: "make record",
     parameters.ReplayForm: "make replay-demo",
 }
 """Form → the commands that take it."""

@@ -28,7 +28,8 @@ from trending.simulator.rate import LONGEST
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RECORDING = str(CHECKOUT / "docs" / "recorded" / "ranking.sqlite")
+RECORDING = str(CHECKOUT / "docs" / "recorded" / "breaking-news.jsonl.gz")
+"""What `make replay-demo` plays by default."""
 _NAME = r"^[a-z][a-z0-9-]{0,30}$"
 
 
@@ -413,10 +414,20 @@ class PresentForm(WatchedForm):
     """Bring the stack up for an audience, open the page's view for a projector, say what to show."""
 
 
-class ReplayForm(Section):
-    """Open the live page on a recorded store, without a broker."""
+class RecordForm(NamedStack):
+    """Save what the live page of a running stack has shown in the last minutes."""
 
-    store: str = Field(RECORDING, description="Path of a serving store; the default is a recording of a real stack.")
+    recording: str = Field("recording.jsonl.gz", description="Path of the file to write.")
+    last: float = Field(300.0, ge=1, le=900, description="Seconds up to now that are saved; the page keeps a quarter of an hour.")
+
+
+class ReplayForm(Section):
+    """Play a recording of the live page, or open the page on a recorded store, without a broker."""
+
+    recording: str = Field(
+        RECORDING, description="Path of a recording by `make record` or a report; the default is one of a real stack."
+    )
+    store: str = Field("", description="Path of a serving store, to be shown as it is instead of a recording.")
     page: PageSettings = Field(default_factory=PageSettings, title="Page")
 
 
@@ -442,6 +453,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     ObserveForm,
     DemoForm,
     ReportForm,
+    RecordForm,
     ReplayForm,
     ProduceForm,
     RehearseForm,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
@@ -11,7 +12,7 @@ from infra.host.clock import SystemClock
 from infra.host.processes import another_page_port
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
 from infra.lab.assembly import open_lab
-from infra.lab.store import store_place, store_secrets
+from infra.lab.store import ledger_places, store_place, store_secrets
 from infra.operations.program_ladder import living
 from infra.supervision.programs import PAGE as NAME
 from infra.supervision.programs import PRODUCER, STREAM, launch_program
@@ -19,10 +20,13 @@ from trending.errors import ConfigurationConflict, NotReady
 from trending.programs.specifications import PageSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.lab.assembly import Lab
     from infra.stack.runtime import Outcome
 
 READY_SECONDS = 30.0
+SAVE_SECONDS = 30.0
 
 
 def page_spec(lab: Lab) -> PageSpec:
@@ -40,6 +44,8 @@ def page_spec(lab: Lab) -> PageSpec:
         producer=lab.paths.heartbeat(PRODUCER),
         stream=lab.paths.heartbeat(STREAM),
         health=lab.paths.health,
+        ledgers=tuple(ledger_places(lab)),
+        runtime=lab.runtime.kind.value,
     )
 
 
@@ -54,6 +60,25 @@ def ask_whose(port: int) -> str:
         raise NotReady(cause, str(error) or type(error).__name__, f"make logs SERVICE={NAME}") from error
     finally:
         connection.close()
+
+
+def save_recording(lab: Lab, path: Path, seconds: float) -> int:
+    """Write what the page has shown in the last ``seconds`` to ``path``; returns its size. Raises NotReady where none answers."""
+    port = lab.settings.page.page_port
+    if not port or ask_whose(port) != lab.paths.stack_id:
+        cause = f"the stack {lab.paths.name} has no page of its own that answers"
+        raise NotReady(cause, f"page port {port}", "make up")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SAVE_SECONDS)
+    try:
+        connection.request("GET", f"/recording?seconds={math.ceil(seconds)}")
+        content = connection.getresponse().read()
+    except (OSError, http.client.HTTPException) as error:
+        cause = f"the page on port {port} gave no recording"
+        raise NotReady(cause, str(error) or type(error).__name__, f"make logs SERVICE={NAME}") from error
+    finally:
+        connection.close()
+    path.write_bytes(content)
+    return len(content)
 
 
 def page_ladder(lab: Lab) -> list[Rung]:

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.console.reporting import say
 from infra.host.browser import NAMES, find_browser, take_picture
 from infra.java.installation import find_java
 from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import check_store, store_place
 from infra.operations.audit import Examined, examine_log
 from infra.operations.epochs import checkpoint_path
+from infra.operations.page import save_recording
 from infra.operations.undo import running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.output_tail import tail
 from infra.supervision.programs import PAGE, PROGRAMS, STREAM
+from trending.errors import NotReady
 from trending.export.snapshot import copy_store
 from trending.kafka.log_reader import read_log
+from trending.page.recorded.events import KEPT_SECONDS
 from trending.programs.heartbeat import read_heartbeat
 from trending.report import comparison
 from trending.report.data import (
@@ -43,7 +47,7 @@ from trending.report.data import (
     Version,
 )
 from trending.report.defence import minutely
-from trending.report.writing import PHOTO, STORE, write_files
+from trending.report.writing import PHOTO, RECORDING, STORE, write_files
 from trending.serving.store import Store
 from trending.settings import WATERMARK_SECONDS
 from trending.stream.checkpoint import batch_ends
@@ -169,6 +173,10 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     copy = Path(place) / STORE
     copy.unlink(missing_ok=True)  # left by a failed attempt
     copy_store(store_place(lab), copy)
+    try:
+        save_recording(lab, Path(place) / RECORDING, KEPT_SECONDS)
+    except NotReady as error:
+        say(f"the page is not recorded: {error.cause}")
     checkpoint = checkpoint_path(lab)
     with closing(Store(store_place(lab))) as store:
         written = store.written(checkpoint.name)

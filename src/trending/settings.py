@@ -320,6 +320,13 @@ class PageSettings(Section):
     page_port: int = Field(
         8501, ge=0, le=65535, description="TCP port of the live page on 127.0.0.1; 0 means a stack without a page."
     )
+    hosts: str = Field(
+        "",
+        max_length=1_000,
+        pattern=r"^$|^(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(,(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)*$",
+        description="Host names, by commas, that the page answers to beside localhost: those of a forwarder such as "
+        "'*.app.github.dev'. Whoever can reach the forwarder sees the page.",
+    )
 
     @field_validator("page_port")
     @classmethod
@@ -328,6 +335,11 @@ class PageSettings(Section):
             msg = f"a port below {FIRST_USER_PORT} is reserved: give 0 or {FIRST_USER_PORT} to 65535"
             raise ValueError(msg)
         return value
+
+    @property
+    def host_names(self) -> list[str]:
+        """The host names beside this machine's own."""
+        return self.hosts.split(",") if self.hosts else []
 
     @property
     def address(self) -> str:

@@ -14,10 +14,10 @@ from trending.settings import StackSettings
 
 PLACE = CHECKOUT / "docs" / "screenshots"
 SHOTS = {
-    "page-light-en": (1440, 900, "light", "en-GB"),
-    "page-dark-es": (1440, 900, "dark", "es-ES"),
-    "page-phone": (390, 844, "light", "es-ES"),
-    "page-projector": (1920, 1080, "dark", "en-GB"),
+    "page-light-en": (1440, 900, "light", "en-GB", ""),
+    "page-dark-es": (1440, 900, "dark", "es-ES", ""),
+    "page-phone": (390, 844, "light", "es-ES", ""),
+    "page-projector": (1920, 1080, "dark", "en-GB", "?view=projector"),
 }
 SETTLED_MILLISECONDS = 3000
 
@@ -26,12 +26,12 @@ def take(address: str) -> None:
     """Write every picture of the page at ``address``."""
     PLACE.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        for name, (width, height, scheme, locale) in SHOTS.items():
+        for name, (width, height, scheme, locale, query) in SHOTS.items():
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale)  # type: ignore[arg-type]
             page = context.new_page()
-            page.goto(address)
+            page.goto(f"{address}{query}")
             page.wait_for_timeout(SETTLED_MILLISECONDS)
-            page.screenshot(path=PLACE / f"{name}.png", full_page=True)
+            page.screenshot(path=PLACE / f"{name}.png", full_page=not query)
             context.close()
             sys.stdout.write(f"{PLACE / name}.png\n")
 

@@ -1,34 +1,29 @@
-"""The page's web application: first paint, events, exports, static files, and the headers that protect them."""
+"""The page's web application: first paint, events, exports, metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from trending.page.export import slide_to_csv, slide_to_json, to_csv, to_json
 from trending.page.metrics import expose, metrics_registry
+from trending.page.painting import Painter, guards, static_files
+from trending.page.recorded.events import KEPT_SECONDS
 from trending.page.window import rule_named, stage_of
-from trending.page.words import LANGUAGES, WORDS, choose_language, of_length
+from trending.page.wording.look import zone_name
 from trending.serving.ranking_query import COMPARED, RankingQuery
 from trending.serving.reader import StoreReader
 from trending.serving.trends import trends
-from trending.text import number, signed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from trending.page.board import Board
     from trending.page.feed import Feed
@@ -38,39 +33,7 @@ if TYPE_CHECKING:
     from trending.serving.slide import Slide
     from trending.serving.trends import Trend
 
-HOSTS = ["localhost", "127.0.0.1"]
-"""Host names that the page answers to. Any other name that resolves to it is another site's attempt to read it."""
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
 MAX_WINDOW_DIGITS = 12
-
-
-class SecurityHeaders:
-    """Adds the same headers to every response, including errors and static files."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request, adding the headers to its response."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                present = {name.lower() for name, _value in message["headers"]}
-                more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in present)]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
 
 
 class Endpoints:
@@ -79,18 +42,11 @@ class Endpoints:
     def __init__(self, spec: PageSpec, board: Board, feed: Feed) -> None:
         self._spec, self._board, self._feed = spec, board, feed
         self._metrics = metrics_registry(spec, board, feed)
-        self._templates = Environment(
-            loader=PackageLoader("trending.page"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._zone = zone_name(spec.zone)
+        self._painter = Painter(spec.name, self._zone)
 
     async def first_paint(self, request: Request) -> Response:
         """Return the complete page with the current data, so that it shows something before anything is fetched."""
-        requested = request.query_params.get("lang")
-        language = choose_language(requested, request.cookies.get("lang"), request.headers.get("accept-language", ""))
         sections, past = dict(self._feed.sections), None
         chosen = request.query_params.get("window", "")
         start, _separator, name = chosen.partition("?rule=")  # as the section of the history has it
@@ -100,28 +56,19 @@ class Endpoints:
         choices = list(sections["history"])
         if past and chosen not in {str(each["start"]) for each in choices}:
             choices.append({"start": chosen, "label": f"{past['date']} {past['label'].partition(' ')[0].removesuffix(':00')}"})
-        html = self._templates.get_template("page.html").render(
-            words=WORDS[language],
-            language=language,
-            languages=LANGUAGES,
-            stack=self._spec.name,
-            chosen=chosen if past else "",
-            choices=choices,
-            number=lambda value, digits=0: number(value, language, digits),
-            of_length=lambda name, seconds: of_length(WORDS[language], name, seconds),
-            signed=lambda value, digits: signed(value, language, digits),
-            state={"language": language, "words": WORDS[language], "sections": sections},
-            **sections,
-        )
-        response = HTMLResponse(html, headers={"Vary": "Accept-Language, Cookie", "Content-Language": language})
-        if requested in LANGUAGES:
-            response.set_cookie("lang", language, max_age=31_536_000, httponly=True, samesite="strict")
-        return response
+        return self._painter.paint(request, sections, chosen if past else "", choices)
 
     async def events(self, request: Request) -> Response:
         """Stream server-sent events; a browser that reconnects sends the last event it has as Last-Event-ID."""
         stream = self._feed.events(request.headers.get("last-event-id"))
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def recording(self, request: Request) -> Response:
+        """Return what the page has shown in the last minutes, as a file that ``make replay-demo`` plays."""
+        asked = request.query_params.get("seconds", "")
+        seconds = float(asked) if asked.isdecimal() and len(asked) <= MAX_WINDOW_DIGITS else KEPT_SECONDS
+        content = await asyncio.to_thread(self._feed.recorder.lines, self._spec.name, self._zone, seconds)
+        return Response(content, media_type="application/gzip", headers={"Cache-Control": "no-store"})
 
     async def past(self, request: Request) -> Response:
         """Return the ranking section of an earlier window, for the page's own script."""
@@ -202,10 +149,10 @@ def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
     """Return the application; the feed must already hold its first sections, since the first paint shows them."""
     endpoints = Endpoints(spec, board, feed)
 
-    static = StaticFiles(directory=Path(__file__).parent / "static")
     routes = [
         Route("/", endpoints.first_paint),
         Route("/events", endpoints.events),
+        Route("/recording", endpoints.recording),
         Route("/windows/{start:int}.csv", endpoints.csv),
         Route("/windows/{start:int}.json", endpoints.json),
         Route("/slide.csv", endpoints.slide_csv),
@@ -213,10 +160,9 @@ def build(spec: PageSpec, board: Board, feed: Feed) -> Starlette:
         Route("/past/{start:int}", endpoints.past),
         Route("/health", endpoints.health),
         Route("/metrics", endpoints.metrics),
-        Mount("/static", static),
+        Mount("/static", static_files()),
     ]
-    middleware = [Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)]
-    return Starlette(routes=routes, middleware=middleware)
+    return Starlette(routes=routes, middleware=guards(spec))
 
 
 def _file(what: str, start: int, kind: str, content: str | bytes) -> Response:

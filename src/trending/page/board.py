@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import logging
 import math
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
 from trending.opened_store import place_number
-from trending.page.condition import BrokerWitness, Condition, program_condition
-from trending.page.pace import Pace, Tally, seed
+from trending.page.moving.lately import Lately
+from trending.page.moving.pace import Pace, Tally, seed
+from trending.page.moving.palette import Palette
+from trending.page.moving.proof import ProofStrip
+from trending.page.moving.ribbon import Moment, ribbon_section
+from trending.page.moving.samples import Samples
+from trending.page.moving.stages import Stages, Stored
 from trending.page.sections import SPARK_WINDOWS, history_section, query_of, ranking_section, slide_section, trends_section
 from trending.page.window import FINAL_AFTER, counted_until
-from trending.programs.heartbeat import Heartbeat, read_heartbeat
+from trending.programs.heartbeat import read_heartbeat
+from trending.programs.refused import NAME as REFUSED
+from trending.programs.refused import read_refused
 from trending.serving.ranking_query import RankingQuery
 from trending.serving.reader import GROWING_SECONDS, SHOWN_WINDOWS, TOP, StoreReader, StoreSnapshot
 from trending.serving.trends import trends
-from trending.text import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from trending.programs.heartbeat import Heartbeat
     from trending.programs.specifications import PageSpec
     from trending.serving.ranking_query import Window
+    from trending.serving.slide import Slide
     from trending.settings import Rule
 
 logger = logging.getLogger("trending.page")
 
 Sections = dict[str, Any]
-CLOCK_SECONDS = 43_200.0
-"""A time that lies further back is shown with its date."""
+LEADING = 8
 _NOTHING = StoreSnapshot((), None, 0.0, 0)
 
 
@@ -47,10 +55,10 @@ class Board:
         self._windows: dict[int, Window] = {}
         self._earlier: tuple[Window, ...] = ()
         self._readable = False
-        self._tally, self._pace, self._sent = Tally(), Pace(), Pace()
-        self._producer_pid = 0
-        self._witness = BrokerWitness()
-        self._began = 0.0
+        self._tally, self._pace = Tally(), Pace()
+        self._stages = Stages(spec)
+        self._proof = ProofStrip(spec)
+        self._samples, self._lately, self._palette = Samples(), Lately(), Palette()
         self._read_until = 0.0
         self._stream: Heartbeat | None = None
         self._settled = 0.0
@@ -82,24 +90,61 @@ class Board:
 
     def look(self, now: float, viewers: int = 0) -> Sections:
         """Return every section as it is now. A store that cannot be read is shown as such and tried again at the next look."""
-        self._began = self._began or now
         stream = self._stream = _beat(self._spec.stream)
         if stream is not None:  # a new life of the driver has read nothing yet, and a clock that was set back has been ahead
             self._read_until = min(now, max(self._read_until, stream.figures.get("read_until", 0.0)))
+        version = self._version
         try:
             self._follow_store(now)
         except (OperationalError, FileNotFoundError) as error:
             if self._readable:
                 logger.warning("the serving store cannot be read: %s", error)
             self.close()
-        seconds = self._snapshot.rule.window_seconds
+        return self._sections(stream, now, viewers, changed=self._version != version)
+
+    def _sections(self, stream: Heartbeat | None, now: float, viewers: int, *, changed: bool) -> Sections:
+        zone, seconds, windows = self._spec.zone, self._snapshot.rule.window_seconds, self._ordered()
+        if changed:
+            self._palette.show(_leading(windows, self._snapshot.slide), now)
+        hue = self._palette.hue
+        proof = self._proof.look(self._reader, now, changed=changed)
+        found, totals = self._proof.ledgers, self._proof.totals
+        in_flight = found.behind if found else None
+        stored = Stored(
+            self._readable,
+            self._snapshot.at,
+            self._snapshot.rejects,
+            len(self._windows),
+            round(self._pace.velocity("", now), 1),
+            in_flight,
+        )
+        pipeline = self._stages.look(stream, stored, now, viewers)
+        pipeline.update({"samples": [], "by_hand": []})
+        lately = self._lately.section
+        if self._spec.stream is not None:
+            pipeline["samples"] = [{**each, "hue": hue(each["tag"])} for each in self._samples.look(found, totals, now)]
+            by_hand = self._samples.by_hand(found, totals, self._reason_of, now, zone)
+            pipeline["by_hand"] = [{**each, "hue": hue(each["tag"])} for each in by_hand]
+            lately = self._lately.look(pipeline, in_flight or 0, now, zone)
+            pipeline["kafka"]["backlog_high"] = max(self._lately.highest_lag, in_flight or 0)
+        moment = Moment(now if self._spec.stream else self._snapshot.at, self.read_until, self._watermark(stream))
+        refused = read_refused(self._spec.stream.with_name(REFUSED)) if self._spec.stream else []
         return {
-            "ranking": self._live_ranking(now),
-            "slide": slide_section(self._snapshot.slide, seconds, self.read_until, now, self._spec.zone),
-            "trends": trends_section(self._ordered(), seconds, now, self._spec.zone),
-            "pipeline": self._pipeline(stream, now, viewers),
-            "history": history_section(self._ordered(), self._spec.zone, self._earlier),
+            "ranking": self._live_ranking(now, windows),
+            "slide": slide_section(self._snapshot.slide, seconds, self.read_until, now, zone, hue),
+            "trends": trends_section(windows, seconds, now, zone, hue),
+            "proof": proof,
+            "ribbon": ribbon_section(self._windows, seconds, moment, refused, self._snapshot.reasons, zone),
+            "pipeline": pipeline,
+            "lately": lately,
+            "history": history_section(windows, zone, self._earlier),
         }
+
+    def _reason_of(self, partition: int, offset: int) -> str:
+        return self._reader.reason_of(partition, offset) if self._reader else ""
+
+    def _watermark(self, stream: Heartbeat | None) -> float:
+        return stream.figures.get("watermark", 0.0) if stream else 0.0
 
     def past_ranking(self, start: int, now: float, rule: Rule | None = None) -> Sections | None:
         """Return the ranking section of an earlier window, or None if nothing was counted in it. Safe in any thread.
@@ -118,7 +163,7 @@ class Board:
         finally:
             reader.close()
         moves = trends(window, history, self.counted_until(window))
-        section = ranking_section(window, moves, self.read_until, now, self._spec, earlier)
+        section = ranking_section(window, moves, self.read_until, now, self._spec, self._palette.hue, earlier)
         return section if rule is None else {**section, "query": query_of(window)}
 
     def close(self) -> None:
@@ -167,65 +212,20 @@ class Board:
         since = newest - math.ceil(GROWING_SECONDS / seconds) * seconds
         return since if self._spec.stream is None else min(since, math.floor(self._settled))
 
-    def _live_ranking(self, now: float) -> Sections:
-        windows = self._ordered()
+    def _live_ranking(self, now: float, windows: list[Window]) -> Sections:
         if not windows:
-            nothing = ranking_section(None, {}, 0.0, now, self._spec)
+            nothing = ranking_section(None, {}, 0.0, now, self._spec, self._palette.hue)
             return {**nothing, "seconds": self._snapshot.rule.window_seconds}
         window = windows[-1]
         moves = trends(window, self._snapshot.history, self.counted_until(window))
-        return ranking_section(window, moves, self.read_until, now, self._spec, windows, self._pace)
-
-    def _pipeline(self, stream: Heartbeat | None, now: float, viewers: int) -> Sections:
-        producer = _beat(self._spec.producer)
-        recorded = self._spec.stream is None
-        store = Condition.WELL if self._readable else Condition.ABSENT
-        sections: Sections = {
-            "producer": {**_program(producer, now), "rate": self._sending(producer, now)},
-            "kafka": {"health": self._witness.judge(producer, stream, now), "topic": self._spec.topic},
-            "spark": {**_program(stream, now), "rate": round(self._pace.velocity("", now), 1)},
-            "store": {
-                "health": store,
-                "written": self._clock(self._snapshot.at, now),
-                "rejects": self._snapshot.rejects,
-                "windows": len(self._windows),
-            },
-            "page": {"health": Condition.WELL, "viewers": viewers},
-            "recorded": recorded,
-            "stale_since": "" if recorded else self._stale_since(stream, now),
-        }
-        if recorded:
-            for part in ("producer", "kafka", "spark"):
-                sections[part] = dict.fromkeys(sections[part], None) | {"health": Condition.UNRECORDED}
-        return sections
-
-    def _sending(self, producer: Heartbeat | None, now: float) -> float:
-        if producer is None:
-            return 0.0
-        if producer.pid != self._producer_pid:
-            self._sent.forget()
-            self._producer_pid = producer.pid
-        self._sent.add(producer.at, {"": producer.figures.get("acknowledged", 0.0)})
-        return round(self._sent.velocity("", now), 1)
-
-    def _stale_since(self, stream: Heartbeat | None, now: float) -> str:
-        condition = program_condition(stream, now)
-        if condition in {Condition.WELL, Condition.STARTING}:
-            return ""
-        # A stream that has lost its broker writes nothing, so the data is as old as the last batch.
-        at = self._snapshot.at if stream is None or condition is Condition.TROUBLED else stream.at
-        return self._clock(at or self._began, now)
-
-    def _clock(self, at: float, now: float) -> str:
-        text = local_time(at, self._spec.zone) if at else ""
-        return text if now - at > CLOCK_SECONDS else text[11:]
+        return ranking_section(window, moves, self.read_until, now, self._spec, self._palette.hue, windows, self._pace)
 
 
-def _program(beat: Heartbeat | None, now: float) -> Sections:
-    """Return a program's condition and the figures that the page shows."""
-    figures = beat.figures if beat else {}
-    shown = {name: figures.get(name, 0.0) for name in ("acknowledged", "queued", "batch", "batch_seconds", "behind")}
-    return {"health": program_condition(beat, now), "phase": beat.phase if beat else "", **shown}
+def _leading(windows: list[Window], slide: Slide | None) -> list[str]:
+    """Return the hashtags that shall have a colour, the leading ones of the last windows and of the latest in turns."""
+    latest = [tag for tag, _tweets in windows[-1].ranked[:LEADING]] if windows else []
+    sums = [line.hashtag for line in slide.ranked[:LEADING]] if slide else []
+    return [tag for pair in zip_longest(sums, latest) for tag in pair if tag is not None]
 
 
 def _beat(path: Path | None) -> Heartbeat | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from trending.page.recorded.events import Recorder
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.25
 """Time between two looks, and so at least between two updates."""
-UNHURRIED = frozenset({"pipeline"})
+UNHURRIED = frozenset({"pipeline", "proof", "ribbon", "lately"})
 """Sections whose figures change at every look: they are sent once a second, or along with any other section that changes."""
 UNHURRIED_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 2.0
@@ -39,6 +41,7 @@ class Feed:
         self._events: dict[int, bytes] = {}
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
+        self.recorder = Recorder()
         self.sections: Sections = {}
         self.viewers = 0
 
@@ -71,6 +74,7 @@ class Feed:
         self._events.clear()
         self._encoded = encoded
         self._versions.update(dict.fromkeys(different, self._version))
+        self.recorder.add(time.time(), {name: encoded[name] for name in different})
         self._wake()
 
     async def events(self, last_id: str | None) -> AsyncIterator[bytes]:

@@ -14,8 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from trending.page.condition import Condition, program_condition
 from trending.page.health_note import health_families, read_health
+from trending.page.moving.condition import Condition, program_condition
 from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.serving.trends import elapsed_seconds, trends
 

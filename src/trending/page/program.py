@@ -15,11 +15,15 @@ from trending.errors import LabError, PortTaken
 from trending.page.application import build
 from trending.page.board import Board
 from trending.page.feed import Feed
+from trending.page.recorded.playing import build_player
 from trending.programs.heartbeat import write_heartbeat
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from starlette.applications import Starlette
 
     from trending.programs.specifications import PageSpec
 
@@ -58,16 +62,7 @@ async def serve(spec: PageSpec, listening: socket.socket, stop: threading.Event)
     board = Board(spec)
     feed = Feed(board)
     await feed.look()
-    config = uvicorn.Config(
-        build(spec, board, feed),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        lifespan="off",
-        ws="none",
-    )
-    server = _Server(config)
+    server = _Server(_config(build(spec, board, feed)))
     following = asyncio.create_task(feed.follow())
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await _beat_until(spec, server, feed, lambda: stop.is_set() or serving.done() or following.done())
@@ -81,6 +76,18 @@ async def serve(spec: PageSpec, listening: socket.socket, stop: threading.Event)
     write_heartbeat(spec.heartbeat, "stopped")
 
 
+def _config(application: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        lifespan="off",
+        ws="none",
+    )
+
+
 async def _beat_until(spec: PageSpec, server: uvicorn.Server, feed: Feed, over: Callable[[], bool]) -> None:
     beaten = 0.0
     while not over():
@@ -88,6 +95,21 @@ async def _beat_until(spec: PageSpec, server: uvicorn.Server, feed: Feed, over: 
             beaten = time.monotonic()
             write_heartbeat(spec.heartbeat, "serving", {"updates": feed.version, "viewers": feed.viewers})
         await asyncio.sleep(WATCH_SECONDS)
+
+
+def play(spec: PageSpec, recording: Path, stop: threading.Event) -> None:
+    """Serve a recording until told to stop; raises InvalidInput where the file is none."""
+    application = build_player(spec, recording)
+    with listen(spec.settings.page_port) as listening:
+        asyncio.run(_serve_played(application, listening, stop))
+
+
+async def _serve_played(application: Starlette, listening: socket.socket, stop: threading.Event) -> None:
+    server = _Server(_config(application))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    await asyncio.to_thread(stop.wait)
+    server.should_exit = True
+    await serving
 
 
 def main(spec: PageSpec, stop: threading.Event) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trending.drawing.polyline import SPARK, TRENDS, polyline
-from trending.page.pace import rates
+from trending.page.moving.pace import rates
 from trending.page.window import WindowStage, name_of, stage_of
 from trending.serving.slide import SLIDE_SECONDS, slide_starts
 from trending.serving.trends import UNKNOWN
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from trending.page.pace import Pace
+    from trending.page.moving.pace import Pace
     from trending.programs.specifications import PageSpec
     from trending.serving.ranking_query import Window
     from trending.serving.slide import Slide
     from trending.serving.trends import Trend
 
+Hue = Callable[[str], int]
+"""Hashtag → number of its colour."""
 SHOWN_ROWS = 20
 SLIDE_ROWS = 10
 SPARK_POINTS = 20
@@ -38,6 +41,7 @@ def ranking_section(
     read_until: float,
     now: float,
     spec: PageSpec,
+    hue: Hue,
     windows: Sequence[Window] = (),
     pace: Pace | None = None,
 ) -> dict[str, Any]:
@@ -53,6 +57,7 @@ def ranking_section(
     rows = [
         {
             "tag": hashtag,
+            "hue": hue(hashtag),
             "shown": printable(hashtag),
             "rank": place + 1,
             "change": (move := moves.get(hashtag, UNKNOWN)).change,
@@ -80,7 +85,9 @@ def ranking_section(
     }
 
 
-def slide_section(slide: Slide | None, seconds: int, read_until: float, now: float, zone: ZoneInfo | None) -> dict[str, Any]:
+def slide_section(
+    slide: Slide | None, seconds: int, read_until: float, now: float, zone: ZoneInfo | None, hue: Hue
+) -> dict[str, Any]:
     """Return the sliding view, of windows of that many seconds, with its first rows and its exact bounds.
 
     ``since`` is when counting by the windows' rule began, if that was later.
@@ -100,6 +107,7 @@ def slide_section(slide: Slide | None, seconds: int, read_until: float, now: flo
         "rows": [
             {
                 "shown": printable(line.hashtag),
+                "hue": hue(line.hashtag),
                 "rank": place,
                 "tweets": line.tweets,
                 "width": round(100 * line.tweets / highest, 1),
@@ -117,7 +125,7 @@ def _slide_words(seconds: int) -> dict[str, str]:
     return {"title": title, "hint": "slide_hint" if windows > 1 else "single_slide_hint"}
 
 
-def trends_section(windows: Sequence[Window], seconds: int, now: float, zone: ZoneInfo | None) -> dict[str, Any]:
+def trends_section(windows: Sequence[Window], seconds: int, now: float, zone: ZoneInfo | None, hue: Hue) -> dict[str, Any]:
     """Return a line for each of the most frequent hashtags of the windows that are over, one value a window.
 
     All windows are of that many seconds.
@@ -138,6 +146,7 @@ def trends_section(windows: Sequence[Window], seconds: int, now: float, zone: Zo
         "lines": [
             {
                 "shown": printable(hashtag),
+                "hue": hue(hashtag),
                 "points": polyline(values, TRENDS, highest, slots),
                 "last": values[-1],
                 "total": sums[hashtag],

@@ -39,9 +39,14 @@ def stage_of(window: Window | Slide, read_until: float, now: float) -> WindowSta
     in transactions that were open then. Spark's own watermark proves nothing here, since the partition that is ahead moves it
     for all. A stream that stands still leaves a window closing.
     """
-    if read_until >= window.end + FINAL_AFTER:
+    return stage_at(window.end, read_until, now)
+
+
+def stage_at(end: float, read_until: float, now: float) -> WindowStage:
+    """Return the stage of a window that ends then."""
+    if read_until >= end + FINAL_AFTER:
         return WindowStage.FINAL
-    return WindowStage.OPEN if now < window.end else WindowStage.CLOSING
+    return WindowStage.OPEN if now < end else WindowStage.CLOSING
 
 
 def name_of(rule: Rule) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,7 +46,8 @@ def send_by_hand(connection: KafkaConnection, topic: str, topic_id: str, path: P
     """Send one tweet and book it in the ledger at ``path``; raises NotReady where no broker has acknowledged it in time."""
     run = secrets.token_hex(6)
     ledger = opened(path)
-    ledger.write(lambda transaction: transaction.execute(BY_HAND.insert().values(run=run)))
+    row = {"run": run, "sent_at": f"{time.time():.3f}", "tweet": value.decode()}
+    ledger.write(lambda transaction: transaction.execute(BY_HAND.insert().values(row)))
     ledger.close()
     with closing(LedgerWriter(path, run, topic_id)) as writer:
         writer.reserve(1)

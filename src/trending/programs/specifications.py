@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, ValidationError
@@ -108,7 +108,7 @@ class PageSpec(ProgramSpec):
     """The live page's specification. The page answers with ``stack_id``, so that nobody mistakes another stack's page for it.
 
     ``producer`` and ``stream`` are the other programs' heartbeat files; without them the page shows a recorded store. ``health``
-    is the file that health checks write.
+    is the file that health checks write, ``ledgers`` are where producers note what was acknowledged.
     """
 
     settings: PageSettings
@@ -119,6 +119,8 @@ class PageSpec(ProgramSpec):
     producer: Path | None = None
     stream: Path | None = None
     health: Path | None = None
+    ledgers: tuple[Path | PostgresLedger, ...] = ()
+    runtime: Literal["embedded", "docker", "external"] = "embedded"
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -22,6 +22,8 @@ PDF = "diapositivas.pdf"
 MEMORIA = "memoria.pdf"
 NOTES = "notas.pdf"
 STORE = "serving.sqlite"
+RECORDING = "page.jsonl.gz"
+"""What the page has shown in the last minutes before the report; missing where it has no page."""
 PHOTO = "pagina.png"
 FILES: Final = (DATA, REPORT, SLIDES, PDF, MEMORIA, NOTES)
 

@@ -22,6 +22,11 @@ from trending.serving.trends import NO_HISTORY
 from trending.settings import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
     from trending.opened_store import StorePlace
     from trending.serving.ranking_query import RankingQuery, Window
     from trending.serving.slide import Slide
@@ -44,8 +49,8 @@ _batches = EPOCHS.batches
 class StoreSnapshot:
     """The store at one moment: windows in order of time, the last batch and when it was written, the number of rejects.
 
-    ``history`` is that of the last window, ``slide`` the sum of the windows up to it. All of it is by ``rule``, that of the epoch
-    that counts now: its ``window_seconds`` are the windows' length.
+    ``reasons`` are reason → rejects. ``history`` is that of the last window, ``slide`` the sum of the windows up to it. All of it
+    is by ``rule``, that of the epoch that counts now: its ``window_seconds`` are the windows' length.
     """
 
     windows: tuple[Window, ...]
@@ -55,6 +60,7 @@ class StoreSnapshot:
     rule: Rule = field(default_factory=Rule)
     history: History = NO_HISTORY
     slide: Slide | None = None
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 class StoreReader:
@@ -87,9 +93,9 @@ class StoreReader:
                 history = counts.history(windows[-1]) if windows else NO_HISTORY
                 slide = read_slide(counts, latest, SLIDE_TOP, windows)
             batch = connection.execute(select(_batches.c.batch, _batches.c.at).order_by(_batches.c.at.desc()).limit(1)).first()
-            rejected = rejects.total(connection, _rejects)
+            reasons = rejects.by_reason(connection, _rejects)
         number, at = (batch.batch, batch.at) if batch else (None, 0.0)
-        return StoreSnapshot(windows, number, at, rejected, counts.rule, history, slide)
+        return StoreSnapshot(windows, number, at, sum(reasons.values()), counts.rule, history, slide, reasons)
 
     def windows(self, first: int, last: int, rule: Rule) -> tuple[Window, ...]:
         """Return the windows by a rule from ``first`` to ``last`` that have tweets, in order of time."""
@@ -131,6 +137,15 @@ class StoreReader:
         """Return the start of the latest window by the present rule that has begun at ``as_of``."""
         with as_of_one_moment(self._engine) as connection:
             return RuleCounts(connection).latest(as_of)
+
+    def reason_of(self, partition: int, offset: int) -> str:
+        """Return why a record was refused; empty where it was not."""
+        with as_of_one_moment(self._engine) as connection:
+            return rejects.reason_of(connection, _rejects, partition, offset)
+
+    def as_of_one_moment(self) -> AbstractContextManager[Connection]:
+        """Return a connection for what else a view asks of the store, all of it as of one moment."""
+        return as_of_one_moment(self._engine)
 
     def close(self) -> None:
         """Close the file, or the connections."""

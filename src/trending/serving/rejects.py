@@ -105,9 +105,19 @@ def _written(digest: int) -> str:
     return f"{digest % (1 << 8 * _DIGEST_BYTES):0{2 * _DIGEST_BYTES}x}"
 
 
-def total(connection: Connection, table: Table) -> int:
-    """Return the number of rejects."""
-    return int(connection.execute(select(func.coalesce(func.sum(table.c.records), 0))).scalar_one())
+def by_reason(connection: Connection, table: Table) -> dict[str, int]:
+    """Return reason → number of rejects."""
+    rows = connection.execute(select(table.c.reason, func.sum(table.c.records)).group_by(table.c.reason))
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def reason_of(connection: Connection, table: Table, partition: int, offset: int) -> str:
+    """Return why a record was refused; empty where it was not, or where it was so long ago that only a sum is left."""
+    newest = select(table.c.reason, table.c.offsets).where(table.c.partition == partition, table.c.batch >= 0)
+    for row in connection.execute(newest.order_by(table.c.batch.desc()).limit(_MOST_ROWS)):
+        if offset in unpack(row.offsets):
+            return str(row.reason)
+    return ""
 
 
 def summarise(connection: Connection, table: Table, checkpoint: str, firsts: Mapping[int, int], below: float) -> None:

@@ -17,6 +17,7 @@ from trending.kafka.answers import error_of
 from trending.kafka.log_reader import log_ends, read_log, read_places
 from trending.kafka.rejects import by_partition
 from trending.kafka.transactions import DEADLINE_SECONDS, end_transaction, letters_id, transaction_settings
+from trending.programs.refused import KEPT, Refused, refused
 from trending.stream.envelope import Envelope, enclose
 from trending.stream.letters import Letters, Reject, Summary, divide
 
@@ -68,7 +69,16 @@ class DeadLetters:
     successor of a driver that was killed between booking and commit finds them again.
     """
 
-    def __init__(self, connection: KafkaConnection, topic: str, dead_letter_topic: str, known_up_to: int) -> None:
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topic: str,
+        dead_letter_topic: str,
+        known_up_to: int,
+        noted: Callable[[Iterable[Refused]], None] | None = None,
+    ) -> None:
+        """Write to ``dead_letter_topic``; ``noted`` hears of the last records of each transaction, once it is written."""
+        self._noted = noted
         self._connection = connection
         self._topic = topic
         self._dead_letter_topic = dead_letter_topic
@@ -116,6 +126,7 @@ class DeadLetters:
             for piece in _pieces(self._envelopes(fresh)):
                 if refused := self._transact(producer, piece):
                     return refused
+                self._note(piece)
         except (KafkaException, SystemError) as error:
             # Not raised from here: confluent-kafka's error would be its context, and would keep this frame with the client.
             fatal = error_of(error)
@@ -154,6 +165,14 @@ class DeadLetters:
         if not refused:
             raise self._not_written(failure)
         return refused
+
+    def _note(self, piece: list[Envelope]) -> None:
+        rejects = [(each.letter, each) for each in piece if isinstance(each.letter, Reject)][-KEPT:]
+        try:
+            if self._noted:
+                self._noted(refused(one.partition, one.offset, one.reason, each.time / 1000, each.value) for one, each in rejects)
+        except OSError as error:  # the letters are written; only the page does not show these
+            logger.warning("the last refused records are not noted: %s", error)
 
     def _hand_over(self, producer: Producer, each: Envelope, report: Callable[[KafkaError | None, Message], None]) -> bool:
         """Give a letter to librdkafka; returns whether the transaction still takes any."""

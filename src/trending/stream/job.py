@@ -22,6 +22,8 @@ from trending.kafka.shown_offsets import ShownOffsets
 from trending.places.answers import told_by_hadoop
 from trending.places.objects import ObjectPlace
 from trending.programs.heartbeat import write_heartbeat
+from trending.programs.refused import NAME as REFUSED
+from trending.programs.refused import note_refused
 from trending.serving.store import WRITE_SECONDS, Store
 from trending.stream.catching_up import most_offsets, watermark_seconds
 from trending.stream.checkpoint import committed_offsets, ends_of_batch, passed_by
@@ -108,7 +110,8 @@ def watch(query: StreamingQuery, progress: ProgressListener, spec: StreamSpec, s
         if progress.dropped:
             query.stop()
             require_nothing_dropped(spec, progress.dropped)
-        write_heartbeat(spec.heartbeat, "running", progress.figures(), query.status["message"])
+        figures = {**progress.figures(), "trigger_seconds": spec.settings.trigger_seconds}
+        write_heartbeat(spec.heartbeat, "running", figures, query.status["message"])
         stop.wait(0.25)
     if stop.is_set():
         let_batch_end(query, progress, spec)
@@ -213,7 +216,9 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
     with held, closing(Store(spec.store, WRITE_SECONDS)) as store:
         clear_scratch(spec)
         store.hold(spec.checkpoint_id)
-        letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, store.dead_letter_offset(spec.checkpoint_id))
+        known = store.dead_letter_offset(spec.checkpoint_id)
+        noted = partial(note_refused, spec.heartbeat.with_name(REFUSED))
+        letters = DeadLetters(spec.connection, spec.topic, spec.dead_letters, known, noted)
         ends_of = partial(ends_of_batch, spec.checkpoint, spec.topic)
         shown = ShownOffsets(spec.connection, spec.group, spec.topic)
         show = partial(print, flush=True)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         QueryTerminatedEvent,
     )
 
+_NO_WATERMARK = "1970-01-01T00:00:00.000Z"
+"""Spark's own word for it, until the first batch has moved it."""
+
 
 class ProgressListener(StreamingQueryListener):
     """Keeps the figures of the latest progress and the sum of the groups that Spark dropped behind its watermark.
@@ -75,7 +78,7 @@ class ProgressListener(StreamingQueryListener):
     def figures(self) -> dict[str, float]:
         """Return the latest batch's figures, and the sums over all batches of this process.
 
-        batch, input_rows, batch_seconds, state_rows, behind, read_until, offset.<partition>; batches, rows_total,
+        batch, input_rows, batch_seconds, state_rows, behind, read_until, watermark, offset.<partition>; batches, rows_total,
         seconds_total.
         """
         with self._lock:
@@ -96,6 +99,8 @@ def figures_of(progress: dict[str, Any]) -> dict[str, float]:
     }
     if metrics and figures["behind"] == 0:
         figures["read_until"] = _seconds(progress["timestamp"])
+    if (watermark := _seconds((progress.get("eventTime") or {}).get("watermark", _NO_WATERMARK))) > 0:
+        figures["watermark"] = watermark
     for partitions in (source["endOffset"] or {}).values():
         for partition, offset in partitions.items():
             figures[f"offset.{partition}"] = offset

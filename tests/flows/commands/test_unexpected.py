@@ -17,7 +17,8 @@ from fakes.world import World
 
 from flows import audit, demo, game_day, health_check, report, smoke_test, start_up, tear_down
 from flows.commands import serve
-from infra.commands import logs, observe, replay, spy, status
+from infra.commands import logs, observe, spy, status
+from infra.commands.recordings import record, replay
 from infra.forms import parameters as forms
 from infra.forms.terminal import run_command
 
@@ -64,8 +65,9 @@ ONE_STEP = {
     "observe": (Command(forms.ObserveForm, observe.main, ()), "infra.commands.observe.place_files"),
     "replay_demo": (
         Command(forms.ReplayForm, replay.main, ("--store", RECORDED)),
-        "infra.commands.replay.show",
+        "infra.commands.recordings.replay.show",
     ),
+    "record": (Command(forms.RecordForm, record.main), "infra.commands.recordings.record.save_recording"),
     "serve": (Command(forms.ServeForm, serve.main, ()), "flows.commands.serve.ensure_server"),
 }
 """Commands that are broken at one step, by the name of the function that raises."""

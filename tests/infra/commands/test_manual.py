@@ -69,6 +69,6 @@ def test_bounds_defaults_and_choices_are_those_that_are_enforced() -> None:
     assert "| `1.0` | > 0, ≤ 1\u202f000\u202f000 |" in rows["producer.rate"]
     assert "| `arrival` | `arrival`, `event` |" in rows["stream.window_time"]
     assert "| empty |" in rows["producer.seed"]
-    assert "`docs/recorded/ranking.sqlite`" in rows["store"]
+    assert "`docs/recorded/breaking-news.jsonl.gz`" in rows["recording"]
     assert "| `false` | `true`, `false` |" in rows["volumes"]
     assert "of this machine" in rows["stream.shuffle_partitions"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
+import subprocess
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +20,15 @@ from real.browser import PageProcess, chromium, missing_chromium
 from real.conftest import SLOT, skip_or_fail
 
 from infra.host.processes import free_port
+from trending.kafka.rejects import Rejects
+from trending.page.program import play
+from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.places.opened import opened
+from trending.producer.places.tables import BY_HAND
+from trending.programs.refused import note_refused, refused
 from trending.serving.counts import Batch
 from trending.settings import PageSettings, Rule
+from trending.tweets.rule import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +45,11 @@ COUNT_ANIMATIONS = """() => {
     window.moved = 0;
     Element.prototype.animate = function (...given) { window.moved += 1; return animate.apply(this, given); };
 }"""
+
+CUT_OFF = """() => [...document.querySelectorAll('p, dt, dd, th, td, h1, h2, h3, li, a, button, figcaption')]
+    .filter((each) => !each.closest('.sr') && each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
+    .filter((each) => getComputedStyle(each).overflowX === 'hidden' && !each.classList.contains('sr'))
+    .map((each) => each.textContent)"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +69,7 @@ class Living:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat)
         self.beating = True
+        self.figures: dict[str, float] = {}
         self._thread.start()
 
     def _beat(self) -> None:
@@ -61,7 +78,7 @@ class Living:
             acknowledged += 1
             if self.beating:
                 self.home.beat("producer", acknowledged=acknowledged)
-                self.home.beat("stream", batch=7, batch_seconds=0.4)
+                self.home.beat("stream", batch=7, batch_seconds=0.4, trigger_seconds=5.0, **self.figures)
 
     def write(self, **counts: int) -> None:
         self.home.write(self.minute, {f"#{name}": tweets for name, tweets in counts.items()})
@@ -86,7 +103,7 @@ def living(tmp_path: Path) -> Iterator[Living]:
 @pytest.fixture
 def program(living: Living) -> Iterator[PageProcess]:
     settings = PageSettings(page_port=free_port(FIRST_PORT, 1))
-    made = PageProcess(living.home.spec(settings=settings))
+    made = PageProcess(living.home.spec(settings=settings, ledgers=(living.home.root / "ledger.sqlite",)))
     made.start()
     yield made
     assert made.stop() in {0, -9}, made.log()
@@ -112,6 +129,18 @@ def page(context: BrowserContext, program: PageProcess) -> Iterator[Page]:
     assert [each for each in complaints if "net::ERR" not in each] == []
 
 
+def type_by_hand(living: Living, text: str) -> None:
+    """Do what ``make tweet`` does once the broker has acknowledged it, at an offset that is not counted yet."""
+    run = f"hand {text}"
+    tweet = json.dumps({"texto": text, "hashtag_principal": text.rsplit(maxsplit=1)[-1]})
+    with closing(LedgerWriter(living.home.root / "ledger.sqlite", run, counting.TOPIC_ID)) as writer:
+        writer.reserve(1)
+        writer.acknowledge(0, 0, 3, time.time(), text.rsplit(maxsplit=1)[-1])
+    row = {"run": run, "sent_at": f"{time.time():.3f}", "tweet": tweet}
+    with closing(opened(living.home.root / "ledger.sqlite")) as ledger:
+        ledger.write(lambda transaction: transaction.execute(BY_HAND.insert().values(row)))
+
+
 def hashtags(page: Page) -> list[str]:
     return page.locator("#rows bdi").all_text_contents()
 
@@ -127,6 +156,162 @@ def test_the_ranking_moves_when_the_store_changes(page: Page, living: Living) ->
     assert page.evaluate("window.moved") == 2, "the two rows that changed places"
     expect(page.locator("#window-status")).to_have_text(re.compile("open|closing"))
     expect(page.locator("#announcement")).to_contain_text("#BigData leads with 5 tweets")
+
+
+def test_a_row_removed_from_the_store_turns_the_proof_red_at_the_next_look(page: Page, living: Living) -> None:
+    writer = LedgerWriter(living.home.root / "ledger.sqlite", "run", counting.TOPIC_ID)
+    writer.reserve(100)
+    writer.acknowledge_unplaced(range(37), 0, 0, 1)
+    writer.acknowledge_run(range(37, 40), 0, 2)
+    writer.close()
+    strip = page.locator("#proof")
+    expect(strip).to_have_attribute("data-state", "holds")
+    for name, figure in {"acknowledged": "40", "counted": "37", "in_flight": "3"}.items():
+        expect(page.locator(f"#proof-{name}")).to_have_text(figure)
+    expect(page.locator("#proof-lost")).to_have_text("No audit has proved yet that nothing is lost: make audit.")
+    with closing(sqlite3.connect(living.home.path)) as connection, connection:
+        connection.execute("DELETE FROM ranking WHERE hashtag = '#BigData'")
+    expect(strip).to_have_attribute("data-state", "missing")
+    expect(page.locator("#proof-verdict")).to_have_text("5 fewer counted than acknowledged: make audit says which.")
+
+
+def test_late_tweets_fall_from_the_ribbon_into_the_dead_letters_with_their_reason(page: Page, living: Living) -> None:
+    expect(page.locator("#axis g")).to_have_count(5)
+    expect(page.locator("#axis g[data-stage=open]")).to_have_count(1)
+    expect(page.locator("#axis g[data-stage=final]")).to_have_count(0)
+    expect(page.locator("#refused")).to_contain_text("None so far.")
+    now = time.time()
+    living.figures = {"read_until": now, "watermark": now - 65.0}
+    expect(page.locator("#axis g[data-stage=final]").first).to_be_attached()
+    expect(page.locator("#watermark-line")).to_have_attribute("visibility", "visible")
+    now_at, behind = (
+        float((page.locator(f"#{name}-line").get_attribute("x1") or "").rstrip("%")) for name in ("now", "watermark")
+    )
+    assert 15 < now_at - behind < 30, "about 65 of 300 seconds"
+    page.evaluate(COUNT_ANIMATIONS)
+    value = json.dumps({"usuario": "@a", "hashtag_principal": "#Tarde", "timestamp": now - 150}).encode()
+    note_refused(living.home.root / "refused.json", [refused(0, 9, Reason.LATE, now, value)])
+    living.home.write(living.minute, {"#Spark": 4}, rejects=(Rejects.of(0, Reason.LATE, [9]),))
+    expect(page.locator("#refused-list li")).to_contain_text("#Tarde late: its window closed before it was appended")
+    expect(page.locator("#refused-list li")).to_contain_text("partition 0, offset 9")
+    expect(page.locator("#reasons")).to_have_text("1 late: its window closed before it was appended")
+    assert page.evaluate("window.moved") >= 1
+
+
+def test_a_tweet_typed_by_hand_is_followed_along_the_pipeline(page: Page, living: Living) -> None:
+    expect(page.locator("#by-hand")).to_be_hidden()
+    type_by_hand(living, "<b>hola</b> #Clase")
+    typed = page.locator("#by-hand-list li")
+    expect(typed).to_contain_text("<b>hola</b> #Clase")
+    expect(typed).to_contain_text("in Kafka, waiting for the next batch · partition 0, offset 3")
+    expect(page.locator("[data-chips=kafka] .chip.hand")).to_have_text("#Clase")
+    expect(page.locator("[data-p='kafka.backlog']")).to_have_text("1")
+    expect(page.locator("#backlog")).to_have_attribute("height", "100")
+    living.write(Spark=4)
+    living.write(Spark=5)
+    expect(typed).to_contain_text("counted · partition 0, offset 3")
+    expect(page.locator("[data-chips=store] .chip.hand")).to_have_text("#Clase")
+    expect(page.locator("#backlog")).to_have_attribute("height", "0")
+
+
+def test_a_dead_stage_goes_red_and_says_who_brings_it_back(page: Page, living: Living) -> None:
+    expect(page.locator("#trigger-in")).to_have_text(re.compile(r"^in [1-5] seconds?$"))
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait(10)
+    living.beating = False
+    time.sleep(0.5)
+    living.home.beat("stream", pid=gone.pid)
+    spark = page.locator("[data-stage-of=spark]")
+    expect(spark).to_have_attribute("data-is", "dead")
+    expect(spark.locator(".back")).to_contain_text("supervisord starts it again at once")
+    expect(page.locator("#trigger")).to_be_hidden()
+    living.beating = True
+    expect(spark).to_have_attribute("data-is", "well")
+    expect(spark.locator(".back")).to_be_hidden()
+    expect(page.locator("#bands rect[data-state=well]").first).to_be_attached()
+
+
+def test_the_recording_of_the_page_plays_with_pause_slider_and_ten_times_as_fast(
+    page: Page, context: BrowserContext, program: PageProcess, living: Living, tmp_path: Path
+) -> None:
+    living.write(Spark=30)
+    expect(page.locator("#rows tr").first).to_contain_text("#Spark")
+    page.wait_for_timeout(3000)
+    living.write(IA=40)
+    expect(page.locator("#rows tr").first).to_contain_text("#IA")
+    recording = tmp_path / "events.jsonl.gz"
+    recording.write_bytes(context.request.get(f"{program.address}recording").body())
+    settings = PageSettings(page_port=free_port(FIRST_PORT + 20, 1))
+    stop = threading.Event()
+    player = threading.Thread(target=play, args=(living.home.spec(settings=settings), recording, stop))
+    player.start()
+    try:
+        played = context.new_page()
+        complaints: list[str] = []
+        played.on("pageerror", lambda error: complaints.append(str(error)))
+        played.goto(settings.address)
+        expect(played.locator("#played-at")).to_have_text(re.compile(r"^0:0\d / 0:\d\d$"))
+        expect(played.locator("#lost")).to_be_hidden()
+        played.select_option("#speed", "10")
+        expect(played.locator("#rows tr").first).to_contain_text("#IA")
+        expect(played.locator("#play")).to_have_text("Resume")
+        played.select_option("#speed", "1")
+        played.locator("#position").fill("0")
+        expect(played.locator("#rows tr").first).to_contain_text("#BigData")
+        played.click("#play")
+        expect(played.locator("#rows tr").first).to_contain_text("#Spark")
+        played.click("#play")
+        stands = played.locator("#played-at").text_content()
+        played.wait_for_timeout(700)
+        assert played.locator("#played-at").text_content() == stands
+        assert Axe().run(played).violations_count == 0
+        assert complaints == []
+    finally:
+        stop.set()
+        player.join(10)
+
+
+@pytest.mark.parametrize("language", ["en-GB", "es-ES"])
+def test_the_projectors_view_has_eight_rows_ribbon_and_pipeline_on_one_screen(
+    language: str, browser: Browser, program: PageProcess, living: Living
+) -> None:
+    living.home.write(living.minute, {f"#RealTime{number}": 50 - number for number in range(12)})
+    now = time.time()
+    living.figures = {"read_until": now, "watermark": now - 65.0}
+    late = [refused(0, offset, Reason.LATE, now, b'{"hashtag_principal":"#Tarde","timestamp":1}') for offset in range(5)]
+    note_refused(living.home.root / "refused.json", late)
+    type_by_hand(living, "hola #Clase")
+    context = browser.new_context(viewport={"width": 1920, "height": 1080}, locale=language)
+    page = context.new_page()
+    page.goto(f"{program.address}?view=projector")
+    expect(page.locator("#by-hand-list li")).to_be_visible()
+    expect(page.locator("#rows tr:visible")).to_have_count(8)
+    for part in ("#ribbon", "#pipeline", "#proof"):
+        assert page.locator(part).is_visible()
+    size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert size[0] <= 1920
+    assert size[1] <= 1080
+    assert Axe().run(page).violations_count == 0
+    page.click("nav a:has-text('dark'), nav a:has-text('oscuros')")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    assert "view=projector" in page.url
+    context.close()
+
+
+def test_text_at_200_percent_stays_whole_and_forced_colours_show_everything(
+    browser: Browser, program: PageProcess, living: Living
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, forced_colors="active")
+    page = context.new_page()
+    page.goto(program.address)
+    usual = float(page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)"))
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert float(page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")) > 1.7 * usual
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    cut = page.evaluate(CUT_OFF)
+    assert cut == []
+    assert page.evaluate("getComputedStyle(document.querySelector('.bar rect')).fill") != "none"
+    context.close()
 
 
 def test_trends_and_the_last_five_minutes_move_with_the_store(page: Page, living: Living) -> None:
@@ -152,6 +337,8 @@ def test_nobody_who_wants_less_motion_sees_any(browser: Browser, program: PagePr
     page.on("pageerror", lambda error: errors.append(str(error)))
     living.write(Spark=30)
     expect(page.locator("#rows tr").first).to_contain_text("#Spark")
+    type_by_hand(living, "hola #Quieta")
+    expect(page.locator(".chip.hand")).to_have_text("#Quieta")
     assert errors == []
     assert page.evaluate("getComputedStyle(document.querySelector('.bar rect')).transitionProperty") == "none"
     context.close()
@@ -206,7 +393,7 @@ def test_nothing_is_fetched_from_another_host(context: BrowserContext, program: 
 
 
 def test_the_keyboard_alone_pauses_and_goes_on(page: Page, living: Living) -> None:
-    for _tab in range(12):
+    for _tab in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "pause":
             break
@@ -247,8 +434,8 @@ def test_an_open_page_takes_up_windows_of_another_length_and_keeps_the_minutes_a
     counting.write(store, "tens", Batch(0, time.time(), rows, {}))
     expect(page.locator("#ranking-title")).to_have_text("Ranking of the window")
     expect(page.locator("#rows tr")).to_have_count(1)
-    expect(page.locator("#trends-title")).to_have_text("The last windows, 10 s at a time")
-    expect(page.locator("#window-hint")).to_contain_text(re.compile("^Its 10 s are "))
+    expect(page.locator("#trends-title")).to_have_text("The last windows, 10 seconds at a time")
+    expect(page.locator("#window-hint")).to_contain_text(re.compile("^Its 10 seconds are "))
     expect(page.locator("#slide-title")).to_have_text("The last five minutes")
     expect(page.locator("#slide-rows tr:visible")).to_have_count(1)
     expect(page.locator("#slide-rows tr").first.locator(".count span")).to_have_text("14")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from trending.kafka.rejects import Rejects
 from trending.opened_store import _WatchedFile
 from trending.page.board import Board
+from trending.page.moving.palette import Palette
 from trending.page.sections import slide_section
 from trending.serving.counts import Batch
 from trending.serving.reader import SHOWN_WINDOWS, TOP, StoreReader
@@ -243,7 +244,7 @@ def test_a_sliding_view_that_fills_says_since_when_and_an_empty_one_claims_nothi
 
 def test_what_is_not_kept_in_a_sliding_view_is_shown_as_that() -> None:
     lines = (SlideLine("#a", 9), SlideLine("#b", 4, not_kept=2))
-    view = slide_section(Slide(T0, T0 + 360, T0, 40, lines, pruned=2), 90, 0.0, T0, ZoneInfo("UTC"))
+    view = slide_section(Slide(T0, T0 + 360, T0, 40, lines, pruned=2), 90, 0.0, T0, ZoneInfo("UTC"), Palette().hue)
     assert (view["title"], view["pruned"], [row["not_kept"] for row in view["rows"]]) == ("other_slide", 2, [0, 2])
 
 
@@ -348,7 +349,7 @@ def test_the_pipeline_has_each_parts_own_figures(home: PageHome, board: Board) -
     pipeline = board.look(T0 + 20, viewers=2)["pipeline"]
     assert (pipeline["producer"]["rate"], pipeline["producer"]["acknowledged"]) == (5.0, 150)
     assert (pipeline["spark"]["batch"], pipeline["spark"]["behind"], pipeline["spark"]["batch_seconds"]) == (7, 12, 0.4)
-    assert pipeline["kafka"] == {"health": "well", "topic": "tweets_topic"}
+    assert (pipeline["kafka"]["health"], pipeline["kafka"]["topic"]) == ("well", "tweets_topic")
     assert (pipeline["store"]["written"], pipeline["store"]["rejects"]) == ("00:11:10", 1)
     assert pipeline["page"]["viewers"] == 2
     assert pipeline["stale_since"] == ""
@@ -392,7 +393,7 @@ def test_without_anything_they_are_stale_since_the_page_began(board: Board) -> N
 
 def test_a_time_of_another_day_has_its_date(home: PageHome, board: Board) -> None:
     home.write(T0, {"#a": 5}, at=T0 + 10)
-    assert board.look(T0 + 90_000)["pipeline"]["stale_since"] == "2025-12-16 00:11:10"
+    assert board.look(T0 + 90_000)["pipeline"]["stale_since"] == "2025-12-16 00:11"
 
 
 def test_a_recorded_store_is_neither_stale_nor_live(home: PageHome) -> None:
@@ -416,3 +417,21 @@ def test_a_copy_of_a_store_is_enough_to_be_shown(home: PageHome, tmp_path: Path)
     board = Board(home.spec(store=copy / "store.sqlite", producer=None, stream=None))
     assert shown(board.look(T0 + 1e6)) == [(1, "#a", 5, None)]
     board.close()
+
+
+def test_the_store_tells_why_one_record_was_refused_and_how_many_for_each_reason(home: PageHome) -> None:
+    bad = Rejects.of(0, "not valid JSON", [3, 5])
+    home.write(T0, {"#a": 5}, rejects=(bad, Rejects.of(1, "late", [3])))
+    home.write(T0, {"#a": 6}, rejects=(Rejects.of(0, "late", [9]),))
+    reader = StoreReader(home.path)
+    assert [reader.reason_of(*place) for place in ((0, 3), (0, 4), (0, 5), (1, 3), (0, 9), (2, 0))] == [
+        "not valid JSON",
+        "",
+        "not valid JSON",
+        "late",
+        "late",
+        "",
+    ]
+    found = reader.snapshot()
+    reader.close()
+    assert (found.reasons, found.rejects) == ({"not valid JSON": 2, "late": 2}, 4)

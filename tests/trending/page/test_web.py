@@ -9,10 +9,12 @@ import socket
 import threading
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.trending.page import HOSTILE, PageHome, served, visitor
+from pydantic import ValidationError
 
 from trending.errors import LabError, PortTaken
 from trending.page import program
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
+
+SECTIONS = {"ranking", "slide", "trends", "proof", "ribbon", "pipeline", "lately", "history"}
+STATIC = Path(program.__file__).parent / "static"
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def test_nothing_in_the_page_needs_another_host_or_an_inline_script_or_style(web
         for name in ("src", "href", "action"):
             assert (attributes.get(name) or "/").startswith(("/", "?", "#")), attributes
     assert "style" not in [tag for tag, _attributes in page.tags]
-    for name in ("page.css", "page.js", "icon.svg"):
+    for name in sorted(each.name for each in STATIC.iterdir()):
         content = web.get(f"/static/{name}").text.replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in content
         assert "https:" not in content
@@ -125,16 +130,36 @@ def test_a_foreign_host_name_gets_nothing(web: httpx.Client) -> None:
     assert web.get("/", headers={"Host": "127.0.0.1:8501"}).status_code == 200
 
 
+@pytest.mark.row(37)
+def test_only_the_forwarders_host_that_was_named_is_answered_too(home: PageHome) -> None:
+    settings = PageSettings(page_port=0, hosts="*.app.github.dev,lab.example.org")
+    with served(home.spec(settings=settings)) as address, visitor(address) as client:
+        for host, status in {
+            "name-8501.app.github.dev": 200,
+            "lab.example.org": 200,
+            "app.github.dev": 400,
+            "evil.example": 400,
+            "app.github.dev.evil.example": 400,
+        }.items():
+            assert client.get("/", headers={"Host": host}).status_code == status, host
+
+
+@pytest.mark.parametrize("hosts", ["*", "*.", "https://a.b", "a.b,", "a b.c", "localhost:80"])
+def test_no_host_name_at_all_is_no_setting(hosts: str) -> None:
+    with pytest.raises(ValidationError):
+        PageSettings(hosts=hosts)
+
+
 def test_the_language_is_the_browsers_until_somebody_chooses(web: httpx.Client) -> None:
     spanish = web.get("/", headers={"Accept-Language": "es-ES,es;q=0.9"})
-    assert '<html lang="es">' in spanish.text
+    assert '<html lang="es"' in spanish.text
     assert "Tendencias ahora" in spanish.text
     assert spanish.headers["content-language"] == "es"
     assert "lang" not in web.cookies
     english = web.get("/", params={"lang": "en"}, headers={"Accept-Language": "es"})
-    assert '<html lang="en">' in english.text
-    assert '<html lang="en">' in web.get("/", headers={"Accept-Language": "es"}).text, "the choice is kept"
-    assert '<html lang="en">' in web.get("/", params={"lang": "<script>"}).text
+    assert '<html lang="en"' in english.text
+    assert '<html lang="en"' in web.get("/", headers={"Accept-Language": "es"}).text, "the choice is kept"
+    assert '<html lang="en"' in web.get("/", params={"lang": "<script>"}).text
 
 
 def test_an_earlier_window_can_be_asked_for_by_address(web: httpx.Client, home: PageHome, minute: int) -> None:
@@ -216,9 +241,9 @@ def test_the_sliding_view_is_exported_whole(steady: httpx.Client, minute: int) -
 
 def test_the_first_paint_has_trends_and_the_sliding_view_in_both_languages(steady: httpx.Client) -> None:
     english = Elements(steady.get("/", params={"lang": "en"}).text).texts
-    assert {"Trend", "+7.7", "+1.00/s", "0.0", "The last five minutes", "967"} <= set(english)
+    assert {"Trend", "+7.7", "+1.00 a second", "0.0", "The last five minutes", "967"} <= set(english)
     spanish = Elements(steady.get("/", params={"lang": "es"}).text).texts
-    assert {"Tendencia", "+7,7", "+1,00/s", "Los últimos cinco minutos"} <= set(spanish)
+    assert {"Tendencia", "+7,7", "+1,00 por segundo", "Los últimos cinco minutos"} <= set(spanish)
 
 
 def test_without_counts_there_is_no_sliding_view_to_export(home: PageHome) -> None:
@@ -242,7 +267,7 @@ def test_before_there_is_a_store_the_page_says_what_it_waits_for(home: PageHome)
 def test_a_new_viewer_gets_everything_and_then_only_what_changed(web: httpx.Client, home: PageHome, minute: int) -> None:
     stream = events(web, 20)
     first = json.loads(next(stream)["data"])
-    assert first.keys() == {"ranking", "slide", "trends", "pipeline", "history"}
+    assert first.keys() == SECTIONS
     home.write(minute, {"#a": 50})
     for event in stream:
         changed: dict[str, Any] = json.loads(event["data"])
@@ -267,17 +292,11 @@ def test_a_viewer_who_comes_back_gets_what_it_missed(web: httpx.Client, home: Pa
 
 @pytest.mark.parametrize("last_id", ["deadbeef-3", "nonsense", "-", "x" * 5000])
 def test_an_id_of_another_life_gets_everything(last_id: str, web: httpx.Client) -> None:
-    assert json.loads(next(events(web, 1, last_id=last_id))["data"]).keys() == {
-        "ranking",
-        "slide",
-        "trends",
-        "pipeline",
-        "history",
-    }
+    assert json.loads(next(events(web, 1, last_id=last_id))["data"]).keys() == SECTIONS
 
 
 def test_a_silent_store_still_gives_signs_of_life(home: PageHome) -> None:
-    with served(home.spec()) as address, visitor(address) as client:
+    with served(home.spec(producer=None, stream=None)) as address, visitor(address) as client:
         # The first viewer is news to itself: the count of viewers changes.
         kinds = [event["event"] for event in events(client, 3)]
     assert kinds[-1] == "beat"

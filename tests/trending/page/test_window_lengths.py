@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trending.page.board import Board
+from trending.page.moving.palette import Palette
 from trending.page.sections import slide_section
 from trending.page.window import name_of
 from trending.page.words import WORDS
@@ -192,7 +193,7 @@ def test_addresses_name_the_rule_of_an_earlier_window(tens: PageHome) -> None:
         assert f'href="/windows/{T0}.csv?rule=arrival-60"' in first
         now = web.get("/", params={"lang": "en"}).text
         assert "Ranking of the window" in now
-        assert "The last windows, 10 s at a time" in now
+        assert "The last windows, 10 seconds at a time" in now
 
 
 def trend(section: dict[str, Any], tag: str) -> tuple[float | None, float | None]:
@@ -270,7 +271,7 @@ def test_the_sliding_view_of_a_rule_that_has_just_begun_has_its_own_windows_alon
     ],
 )
 def test_only_a_view_of_five_minutes_is_called_that(seconds: int, title: str, hint: str) -> None:
-    view = slide_section(None, seconds, 0.0, T0, None)
+    view = slide_section(None, seconds, 0.0, T0, None, Palette().hue)
     assert (view["title"], view["hint"]) == (title, hint)
     for words in WORDS.values():
         assert ("cinco minutos" in words[title] or "five minutes" in words[title]) == (title == "slide")

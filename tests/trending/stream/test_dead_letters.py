@@ -12,6 +12,7 @@ from trending.errors import LabError
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import SEEK_GAP, SILENCE_SECONDS, Record, read_log
 from trending.kafka.rejects import Rejects
+from trending.programs.refused import KEPT, Refused
 from trending.stream.dead_letters import DEADLINE_SECONDS, ENVELOPE_BYTES, MAX_LETTER_BYTES, PIECE_LETTERS, DeadLetters
 from trending.stream.envelope import GONE, enclose
 from trending.stream.letters import LETTERS, Letters, Reject, Summary
@@ -60,6 +61,27 @@ def test_a_reject_keeps_its_key_headers_and_time_and_says_why_and_where_it_was(k
         ("dlq.attempt", b"1"),
         ("dlq.length", b"3"),
     ]
+
+
+def test_what_was_refused_last_is_noted_for_the_page_once_its_letters_are_written(kafka: FakeKafka) -> None:
+    for number in range(KEPT + 2):
+        tweet = f'{{"usuario":"@a","hashtag_principal":"#t{number}","timestamp":1.5}}'
+        kafka.append("tweets", tweet.encode(), time=1_765_800_000_123 + number)
+    told: list[Refused] = []
+    letters = DeadLetters(KafkaConnection("localhost:9092"), "tweets", "letters", 0, told.extend)
+    letters.write(1, bad(*range(KEPT + 2), reason="late"))
+    assert len(kafka.records("letters")) == KEPT + 2
+    assert len(told) == KEPT
+    assert told[-1] == Refused(0, KEPT + 1, "late", 1_765_800_000.136, f"#t{KEPT + 1}", "@a", 1.5)
+
+
+def test_a_note_that_cannot_be_written_stops_no_letter(kafka: FakeKafka, caplog: pytest.LogCaptureFixture) -> None:
+    def full(_fresh: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    fill(kafka, 1)
+    assert DeadLetters(KafkaConnection("localhost:9092"), "tweets", "letters", 0, full).write(1, bad(0)) == 1
+    assert "are not noted" in caplog.text
 
 
 @pytest.mark.row(22)

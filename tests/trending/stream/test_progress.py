@@ -100,6 +100,13 @@ def test_a_batch_without_offsets_tells_none(end: dict[str, Any] | None) -> None:
     assert not [name for name in figures_of(progress(sources=source(endOffset=end))) if name.startswith("offset.")]
 
 
+def test_the_watermark_is_told_once_there_is_one() -> None:
+    assert "watermark" not in figures_of(progress())
+    assert "watermark" not in figures_of(progress(eventTime={"watermark": "1970-01-01T00:00:00.000Z"}))
+    told = figures_of(progress(eventTime={"watermark": "2026-11-29T06:23:55.500Z"}))
+    assert told["watermark"] == 1_795_933_435.5
+
+
 def test_a_batch_without_state_or_duration_has_none() -> None:
     figures = figures_of(progress(stateOperators=[], durationMs={}))
     assert (figures["state_rows"], figures["batch_seconds"]) == (0, 0)

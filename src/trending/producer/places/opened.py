@@ -64,6 +64,8 @@ class _File:
             make_tables(self.engine, metadata)
             with self.engine.begin() as connection:
                 add_column(connection, "runs", "topic_id")
+                for name in ("sent_at", "tweet"):  # a ledger made before 2026-11-30 has neither
+                    add_column(connection, "by_hand", name)
         except DamagedFile:
             self.engine.dispose()
             raise

@@ -75,8 +75,8 @@ EXPIRED_COUNTS = Table(
     Column("tweets", BigInteger, nullable=False),
 )
 REDRIVEN = redriven.table_of(metadata)
-BY_HAND = Table("by_hand", metadata, Column("run", Name, primary_key=True))
-"""Runs of a single tweet that somebody has sent: none of them is a producer's life."""
+BY_HAND = Table("by_hand", metadata, Column("run", Name, primary_key=True), Column("sent_at", Name), Column("tweet", EveryText))
+"""Runs of a single tweet that somebody has sent: none of them is a producer's life. The tweet is as it was sent, in JSON."""
 REPLAYS = Table(
     "replays",
     metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 SILENT_SECONDS = 5.0
 """The broker counts as silent when tweets are queued and none was acknowledged for this long."""
 
+DEAD_SECONDS = 1.5
+"""Programs write a heartbeat every half second; only of one that has missed some is it asked whether its process lives."""
+
 
 class Condition(StrEnum):
     """The condition of one part of the pipeline."""
@@ -22,6 +26,8 @@ class Condition(StrEnum):
     STARTING = "starting"
     TROUBLED = "troubled"
     STALE = "stale"
+    DEAD = "dead"
+    """Its process is gone, though its last heartbeat is still fresh."""
     ABSENT = "absent"
     UNKNOWN = "unknown"
     UNRECORDED = "unrecorded"
@@ -38,6 +44,19 @@ def program_condition(beat: Heartbeat | None, now: float) -> Condition:
     if beat.phase in {"running", FINISHED}:
         return Condition.WELL
     return Condition.STARTING if beat.phase.startswith("starting") else Condition.TROUBLED
+
+
+def is_dead(beat: Heartbeat, now: float) -> bool:
+    """Whether the process that left this heartbeat is gone: told seconds before its beat is too old."""
+    if beat.phase == "stopped" or beat.age(now) < DEAD_SECONDS:
+        return False
+    try:
+        os.kill(beat.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 @dataclass

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trending.page.condition import BrokerWitness, Condition, program_condition
+from trending.page.moving.condition import BrokerWitness, Condition, program_condition
 from trending.programs.heartbeat import FINISHED, WAITING, Heartbeat
 
 NOW = 1000.0

@@ -1,4 +1,4 @@
-"""Open the live page on a recorded store: no broker, no Spark, no Prefect server. Ctrl-C ends it."""
+"""Play a recording of the page, or open the page on a recorded store: no broker, no Spark, no Prefect server. Ctrl-C ends it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from infra.forms.terminal import run_command
 from infra.host.processes import free_port, port_owner, usual_or_free
 from trending.errors import InvalidInput, PortTaken
 from trending.page.program import main as show
+from trending.page.program import play
+from trending.page.recorded.events import read_first
 from trending.programs.lifecycle import stop_on_signals
 from trending.programs.specifications import PageSpec
 from trending.settings import PageSettings, StackSettings
@@ -20,19 +22,18 @@ from trending.text import for_make
 
 
 def main(settings: ReplayForm) -> None:
-    """Serve the page until a signal arrives; raises InvalidInput if there is no store, or the file is none."""
-    store = Path(settings.store).absolute()
-    if not store.is_file():
-        cause = f"there is no recorded store {settings.store}"
-        raise InvalidInput(cause, "a stack's own is data/serving.sqlite in its directory", "make replay-demo STORE=…")
-    if lack := _lack(store):
-        cause = f"{settings.store} is no recorded store"
-        raise InvalidInput(cause, lack, "make replay-demo STORE=…")
+    """Serve the page until a signal arrives; raises InvalidInput if there is no such file, or it is none of ours."""
+    shown = Path(settings.store or settings.recording).absolute()
+    if settings.store:
+        _require_store(shown)
+    else:
+        read_first(shown)
+    which = f"STORE={for_make(settings.store)}" if settings.store else f"RECORDING={for_make(str(shown))}"
     page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
     if (owner := port_owner(page.page_port)) is not None:
         cause = f"the page's port is taken ({owner})"
         free = free_port(page.page_port + 1, 1)
-        raise PortTaken(cause, "nothing was started", f"make replay-demo STORE={for_make(settings.store)} PAGE_PORT={free}")
+        raise PortTaken(cause, "nothing was started", f"make replay-demo {which} PAGE_PORT={free}")
     stop = stop_on_signals()
     with tempfile.TemporaryDirectory(prefix="trending-replay-") as place:
         spec = PageSpec(
@@ -41,12 +42,25 @@ def main(settings: ReplayForm) -> None:
             heartbeat=Path(place) / "page.json",
             settings=page,
             stack_id="replay",
-            name=store.stem,
-            store=store,
+            name=shown.stem,
+            store=shown,
             time_zone=None,
         )
-        sys.stdout.write(f"the recorded store is shown at {page.address}; Ctrl-C ends it\n")
-        show(spec, stop)
+        what = "recorded store is shown" if settings.store else "recording is played"
+        sys.stdout.write(f"the {what} at {page.address}; Ctrl-C ends it\n")
+        if settings.store:
+            show(spec, stop)
+        else:
+            play(spec, shown, stop)
+
+
+def _require_store(store: Path) -> None:
+    if not store.is_file():
+        cause = f"there is no recorded store {store}"
+        raise InvalidInput(cause, "a stack's own is data/serving.sqlite in its directory", "make replay-demo STORE=…")
+    if lack := _lack(store):
+        cause = f"{store} is no recorded store"
+        raise InvalidInput(cause, lack, "make replay-demo STORE=…")
 
 
 def _lack(store: Path) -> str:
@@ -60,4 +74,4 @@ def _lack(store: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_command(ReplayForm, main, ".venv/bin/python -m infra.commands.replay")
+    run_command(ReplayForm, main, ".venv/bin/python -m infra.commands.recordings.replay")

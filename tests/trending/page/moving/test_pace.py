@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.page.pace import KEPT_SECONDS, KEPT_WINDOWS, Pace, Tally, rates, seed, velocity
+from trending.page.moving.pace import KEPT_SECONDS, KEPT_WINDOWS, Pace, Tally, rates, seed, velocity
 from trending.serving.ranking_query import Window
 from trending.serving.reader import SHOWN_WINDOWS
 

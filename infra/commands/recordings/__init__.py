@@ -1,0 +1,1 @@
+"""What the page has shown: saved, and shown again without a broker."""

@@ -1,0 +1,175 @@
+"""What the ledgers have, added up by the database: for a reader that looks every second and keeps nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import ColumnElement, case, func, or_, select
+
+from trending.database import as_of_one_moment, open_sqlite_read_only
+from trending.postgresql.place import PostgresLedger
+from trending.producer.places import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection, Table
+
+    from trending.page.moving.store_totals import Totals
+    from trending.producer.places.opened import LedgerPlace
+
+
+LATEST_SECONDS = 120.0
+LATEST_HASHTAGS = 30
+SHOWN_BY_HAND = 3
+
+
+class ByHand(msgspec.Struct, frozen=True):
+    """A tweet that somebody typed: when it was sent, what it says, and where the broker has put it, None before its answer."""
+
+    run: str
+    sent_at: float
+    hashtag: str
+    text: str
+    partition: int | None
+    offset: int | None
+
+
+class Ledgers(msgspec.Struct, frozen=True):
+    """Acknowledged records of a topic from the counted range's starts on, and those ``behind`` its ends: they are in flight.
+
+    Of ``expired`` records only the number is known, not their offsets. ``latest`` are hashtag → tweets of the stack's own
+    producer's last minutes, ``ends`` partition → offset behind the last one, ``by_hand`` the newest tweets typed by hand.
+    """
+
+    records: int = 0
+    behind: int = 0
+    expired: int = 0
+    latest: dict[str, int] = {}
+    ends: dict[int, int] = {}
+    by_hand: tuple[ByHand, ...] = ()
+
+    def plus(self, other: Ledgers) -> Ledgers:
+        """Return the sums of both, and what either has of the rest."""
+        return Ledgers(
+            self.records + other.records,
+            self.behind + other.behind,
+            self.expired + other.expired,
+            self.latest or other.latest,
+            self.ends or other.ends,
+            self.by_hand or other.by_hand,
+        )
+
+
+class _Typed(msgspec.Struct):
+    texto: str = ""
+    hashtag_principal: str = ""
+
+
+def look_at_ledgers(places: Iterable[LedgerPlace], totals: Totals, now: float) -> Ledgers:
+    """Return what the ledgers have of the topic of ``totals``, which must have been read before.
+
+    Then whatever lies before its ends and was ours in the ledger is in the log before them too: fewer counted are a fault.
+    """
+    found = Ledgers()
+    for place in places:
+        with reading(place) as connection:
+            if connection is not None:
+                found = found.plus(_read(connection, totals, now, shared=isinstance(place, PostgresLedger)))
+    return found
+
+
+@contextmanager
+def reading(place: LedgerPlace) -> Iterator[Connection | None]:
+    """Yield a connection that sees a ledger as of one moment and cannot write; None where there is none yet."""
+    if isinstance(place, PostgresLedger):
+        from trending.producer.places.shared import reading as reading_shared  # noqa: PLC0415 - libpq, which a file needs not
+
+        with reading_shared(place) as connection:
+            yield connection
+        return
+    if not place.exists():
+        yield None
+        return
+    engine = open_sqlite_read_only(place)
+    try:
+        with as_of_one_moment(engine) as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _read(connection: Connection, totals: Totals, now: float, *, shared: bool) -> Ledgers:
+    known = tables.SHARED if shared else tables.metadata
+    runs = known.tables["runs"]
+    # A run from before 2026-11-29 has no topic: it belongs to the first one that was counted.
+    named = runs.c.topic_id == totals.topic_id
+    ours = select(runs.c.run).where(or_(named, runs.c.topic_id.is_(None)) if totals.first else named).scalar_subquery()
+    records = behind = 0
+    for name in ("acked", "unplaced"):
+        table = known.tables[name]
+        row = connection.execute(select(*_sums(table, totals.starts, totals.ends)).where(table.c.run.in_(ours))).one()
+        records, behind = records + int(row[0] or 0), behind + int(row[1] or 0)
+    expired = known.tables["expired"]
+    gone = int(connection.execute(select(func.sum(expired.c.acknowledged)).where(expired.c.run.in_(ours))).scalar_one() or 0)
+    if shared:
+        return Ledgers(records + gone, behind, gone)
+    return Ledgers(records + gone, behind, gone, *_latest(connection, now), _by_hand(connection))
+
+
+def _latest(connection: Connection, now: float) -> tuple[dict[str, int], dict[int, int]]:
+    """Return the counts of the newest run's last minutes by hashtag, the leading ones, and how far it has come."""
+    newest = "SELECT run FROM runs WHERE run NOT IN (SELECT run FROM by_hand) ORDER BY rowid DESC LIMIT 1"
+    run = connection.exec_driver_sql(newest).scalar_one_or_none()
+    if run is None:
+        return {}, {}
+    counts, acked = tables.metadata.tables["counts"].c, tables.metadata.tables["acked"].c
+    sums = func.sum(counts.tweets)
+    leading = select(counts.hashtag, sums).where(counts.run == run, counts.minute >= now - LATEST_SECONDS)
+    rows = connection.execute(leading.group_by(counts.hashtag).order_by(sums.desc()).limit(LATEST_HASHTAGS)).all()
+    end = func.max(acked.first_offset + acked.last_sequence - acked.first_sequence + 1)
+    ends = connection.execute(select(acked.partition, end).where(acked.run == run).group_by(acked.partition)).all()
+    return {row[0]: int(row[1]) for row in rows}, {row[0]: int(row[1]) for row in ends}
+
+
+def _by_hand(connection: Connection) -> tuple[ByHand, ...]:
+    rows = connection.exec_driver_sql(
+        "SELECT by_hand.run, sent_at, tweet, acked.partition, acked.first_offset FROM by_hand "
+        "LEFT JOIN acked ON acked.run = by_hand.run WHERE sent_at IS NOT NULL ORDER BY CAST(sent_at AS REAL) DESC LIMIT ?",
+        (SHOWN_BY_HAND,),
+    ).all()
+    found = []
+    for run, sent_at, tweet, partition, offset in rows:
+        typed = msgspec.json.decode(tweet, type=_Typed)
+        found.append(ByHand(run, float(sent_at), typed.hashtag_principal, typed.texto, partition, offset))
+    return tuple(found)
+
+
+def _sums(
+    table: Table, starts: Mapping[int, int], ends: Mapping[int, int]
+) -> tuple[ColumnElement[int | None], ColumnElement[int | None]]:
+    """Return the sums of the records from the starts on, and of those behind the ends.
+
+    Where it is open at which offsets within a range records lie, it is all or none of them, as in ``Interval``.
+    """
+    length = table.c.last_sequence - table.c.first_sequence + 1
+    first, start, reached = table.c.first_offset, _offset(table, starts), _offset(table, ends)
+    if "end_offset" in table.c:
+        counted = case((start > first, 0), else_=length)
+        return func.sum(counted), func.sum(case((start > first, 0), (table.c.end_offset > reached, length), else_=0))
+    last = first + length
+    return func.sum(_positive(last, _larger(first, start))), func.sum(_positive(last, _larger(first, _larger(start, reached))))
+
+
+def _offset(table: Table, offsets: Mapping[int, int]) -> ColumnElement[int]:
+    return case(dict(offsets), value=table.c.partition, else_=0) if offsets else case((table.c.partition < 0, 0), else_=0)
+
+
+def _larger(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    return case((one > other, one), else_=other)
+
+
+def _positive(end: ColumnElement[int], begin: ColumnElement[int]) -> ColumnElement[int]:
+    return case((end > begin, end - begin), else_=0)

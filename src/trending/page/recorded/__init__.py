@@ -1,0 +1,1 @@
+"""What the page has shown: kept for some minutes, saved as a file, and played again."""
