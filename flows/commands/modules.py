@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 NO_FLOWS = {
+    "evaluate": "flows.commands.evaluate",
     "export": "infra.commands.export",
     "logs": "infra.commands.logs",
+    "naive": "flows.commands.naive",
     "observe": "infra.commands.observe",
     "rebuild": "infra.commands.rebuild",
     "redrive": "infra.commands.redrive",
@@ -12,6 +14,7 @@ NO_FLOWS = {
     "serve": "flows.commands.serve",
     "spy": "infra.commands.spy",
     "status": "infra.commands.status",
+    "truth": "infra.commands.simulator.truth",
     "tweet": "infra.commands.simulator.tweet",
     "verify": "infra.commands.simulator.verify",
 }

@@ -18,7 +18,7 @@ from trending.tweets.wire_format import MAX_HASHTAG
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trending.simulator.draws import Integers
+    from trending.simulator.draws import Bools, Integers
     from trending.simulator.records import Block, Records
 
 _SEEN_LATER = [-1, *(place for place, each in enumerate(CORRUPTIONS) if each.reason is Reason.NO_TIMESTAMP)]
@@ -76,6 +76,37 @@ def intended(
     return found
 
 
+def placed(
+    records: Records, numbers: range, begins: Callable[[Integers], Integers], window_seconds: int
+) -> dict[tuple[int, str], list[int]]:
+    """Return (window start in seconds since the epoch, hashtag) → the numbers of its tweets, as ``intended`` counts them."""
+    found: dict[tuple[int, str], list[int]] = {}
+    for number in range(numbers.start // BLOCK, -(-numbers.stop // BLOCK)):
+        block = records.block(number)
+        part = slice(max(numbers.start - block.first, 0), min(numbers.stop - block.first, BLOCK))
+        counted = _counted(records.names, block, part)
+        windows = _windows(block, part, begins, window_seconds)
+        own = np.arange(block.first + part.start, block.first + part.stop)
+        for each, window, hashtag in zip(
+            own[counted].tolist(), windows[counted].tolist(), block.hashtags[part][counted].tolist(), strict=True
+        ):
+            found.setdefault((window, records.names[hashtag]), []).append(each)
+    return found
+
+
+def _counted(names: list[str], block: Block, part: slice) -> Bools:
+    """Return which records are tweets that count wherever they arrive: neither corrupt, untagged, late, future nor borderline."""
+    lengths = np.array([*map(len, names), 0])[block.hashtags[part]]
+    usual = ~np.isin(block.fates[part], [Fate.LATE, Fate.FUTURE, Fate.BORDERLINE])
+    fits: Bools = (block.corruptions[part] < 0) & (lengths > 0) & (lengths <= MAX_HASHTAG) & usual
+    return fits
+
+
+def _windows(block: Block, part: slice, begins: Callable[[Integers], Integers], window_seconds: int) -> Integers:
+    times = begins(block.first + block.sources[part]) + block.stamps[part]
+    return times // (window_seconds * 1000) * window_seconds
+
+
 def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Integers], Integers], window_seconds: int) -> Truth:
     found = Truth()
     fates, hashtags = block.fates[part], block.hashtags[part]
@@ -93,8 +124,7 @@ def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Int
         such = tagged & (fates == fate)
         found.rejected[reason] += int(np.count_nonzero(such))
         refused |= such
-    times = begins(block.first + block.sources[part]) + block.stamps[part]
-    windows = times // (window_seconds * 1000) * window_seconds
+    windows = _windows(block, part, begins, window_seconds)
     open_ones = fates == Fate.BORDERLINE
     for counts, chosen in ((found.tweets, tagged & ~refused & ~open_ones), (found.borderline, tagged & open_ones)):
         counted = Counter(zip(windows[chosen].tolist(), hashtags[chosen].tolist(), strict=True))

@@ -127,6 +127,10 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "producer_name": ("laptop", "laptop"),
     "produce_seconds": ("2.5", 2.5),
     "produce_tweets": ("7", 7),
+    "batch": ("50", 50),
+    "job": ("python 'my job.py'", "python 'my job.py'"),
+    "results": ("sqlite:/my results?table=ranking", "sqlite:/my results?table=ranking"),
+    "settle_seconds": ("5", 5.0),
 }
 EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
 NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]
