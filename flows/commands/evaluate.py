@@ -19,6 +19,7 @@ from infra.forms.parameters import EvaluateForm, LastStep, StartUpForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.services import check_own_start
+from infra.operations.topic import create_result_topic
 from trending.errors import InvalidInput
 from trending.settings import LabSettings
 from trending.simulator.records import Records
@@ -65,6 +66,8 @@ def on_own_stack(settings: EvaluateForm, words: tuple[str, ...], place: ResultPl
         lab = open_lab(own.name)
         records = Records(scenario)
         say(f"{shlex.join(words)}: scenario {settings.producer.scenario}, seed {scenario.seed}, {records.count} records")
+        if place.topic:
+            create_result_topic(lab, place.topic)
         job = Job(lab, words, place, job_variables(lab))
         job.start()
         try:

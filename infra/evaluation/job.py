@@ -76,7 +76,6 @@ def job_environment(lab: Lab, place: ResultPlace, more: Mapping[str, str]) -> di
     return {
         **built_environment(),
         **mark_variables(lab.paths.stack_id),
-        COMPONENT_VARIABLE: JOB,
         "PATH": _path(),
         "TZ": "UTC",
         "KAFKA_BOOTSTRAP": lab.stack.connection.bootstrap,
@@ -94,14 +93,15 @@ def job_variables(lab: Lab) -> dict[str, str]:
 
 
 class Job:
-    """The process of a command. ``more`` is added to its environment."""
+    """The process of a command. ``more`` is added to its environment; two jobs on one stack have names of their own."""
 
-    def __init__(self, lab: Lab, words: tuple[str, ...], place: ResultPlace, more: Mapping[str, str]) -> None:
+    def __init__(self, lab: Lab, words: tuple[str, ...], place: ResultPlace, more: Mapping[str, str], name: str = JOB) -> None:
         self._lab = lab
         self._words = words
-        self._environment = job_environment(lab, place, more)
+        self._name = name
+        self._environment = {**job_environment(lab, place, more), COMPONENT_VARIABLE: name}
         self._process: subprocess.Popen[bytes] | None = None
-        self.log = lab.paths.output_file(JOB)
+        self.log = lab.paths.output_file(name)
 
     def start(self) -> None:
         """Start it, or start it again; its output goes on in the same file."""
@@ -147,7 +147,7 @@ class Job:
 
     def _family(self) -> list[psutil.Process]:
         """Return its living processes: they carry the stack's mark and the component's name, whatever group they are in."""
-        return stack_processes(self._lab.paths.stack_id, JOB)
+        return stack_processes(self._lab.paths.stack_id, self._name)
 
     def _reap(self) -> None:
         if self._process is not None:

@@ -18,7 +18,7 @@ from infra.host.paths import CHECKOUT
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_place
 from infra.operations.stream import wait_for_catch_up
-from infra.supervision.programs import PRODUCER
+from infra.supervision.programs import PRODUCER, STREAM, require_program
 from trending.errors import InvalidInput, NotReady, ServiceDied
 from trending.kafka.log_reader import log_ends
 from trending.programs.heartbeat import FINISHED, read_heartbeat
@@ -42,6 +42,7 @@ def run_naive(stack: str, batch: int) -> Comparison:
     """Run the tutorial's job up to the end of the topic and compare its rankings with ours; 0 is one batch for all."""
     lab = open_lab(stack)
     require_plain(lab)
+    require_program(lab.supervisor, lab.paths, STREAM)  # before the job has worked for nothing
     messages = sum(end - first for first, end in log_ends(lab.stack.connection, lab.settings.stack.topic).values())
     if not messages:
         cause = f"there is nothing in {lab.settings.stack.topic} yet"

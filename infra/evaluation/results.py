@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from trending.errors import InvalidInput, LabError
 from trending.text import printable
@@ -115,7 +115,7 @@ class _Topic:
         """Read the partitions that there are: the job may make the topic itself."""
         if self._known:
             return
-        with suppress(Exception):  # no broker answers: during a fault of its own, that is what is expected
+        with suppress(KafkaException):  # no broker answers: during a fault, that is what is expected
             there = self._consumer.list_topics(self._topic, timeout=PATIENCE_SECONDS).topics.get(self._topic)
             if there is not None and there.error is None:
                 self._known = frozenset(there.partitions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,6 +75,20 @@ def test_the_job_runs_on_a_stack_without_our_stream_which_is_gone_afterwards(
     assert said[-1] == "evaluation: tweets 2, counted 2, lost 0, duplicated 0"
     assert read_state(StackPaths.of("lab")) is None
     assert world.programs == {}
+
+
+def test_a_topic_for_results_is_made_before_the_job_starts(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def opened(_place: object, _connection: object) -> Any:
+        made.extend(world.topics)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(evaluate, "open_results", opened)
+    evaluate.main(form(tmp_path, results="topic:my-results"))
+    assert "my-results" in made
+    with pytest.raises(InvalidInput, match="a topic of the lab's own"):
+        evaluate.main(form(tmp_path, results="topic:tweets_topic.dlq"))
 
 
 def test_a_job_that_is_not_exact_fails_after_all_was_told(said: list[str], tmp_path: Path) -> None:

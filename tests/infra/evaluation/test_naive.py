@@ -11,7 +11,7 @@ from fakes.stacks import make
 
 from infra.evaluation import naive
 from infra.evaluation.naive import run_naive, wait_for_scenario
-from infra.supervision.programs import PRODUCER
+from infra.supervision.programs import PRODUCER, require_program
 from trending.errors import InvalidInput, NotReady, ServiceDied
 from trending.programs.heartbeat import FINISHED
 from trending.settings import Spelling, StreamSettings, WindowTime
@@ -44,6 +44,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(naive, "PROGRAM", program)
     monkeypatch.setattr(naive, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(naive, "spark_variables", dict)
+    monkeypatch.setattr(naive, "require_program", lambda *_program: None)
     monkeypatch.setattr(naive, "log_ends", lambda _connection, _topic: {0: (10, 130)})
     monkeypatch.setattr(naive, "wait_for_catch_up", lambda _stack: {})
     monkeypatch.setattr(naive, "our_counts", lambda _lab: ours)
@@ -63,6 +64,14 @@ def test_both_rankings_of_the_windows_that_are_over_are_told_and_what_is_lost(sa
         "naive: tweets 5, counted 3, lost 2, duplicated 0",
     ]
     assert found.lost == {(START, "#b"): 2}
+
+
+def test_without_our_stream_there_is_nothing_to_compare_with(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(naive, "require_program", require_program)
+    make()
+    with pytest.raises(ServiceDied, match="the program stream is not there"):
+        run_naive("lab", 50)
+    assert said == []
 
 
 def test_results_of_an_earlier_run_are_forgotten(said: list[str]) -> None:

@@ -1,0 +1,61 @@
+"""Every command of the lessons on one stack, in order, and every figure that they show."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from lessons import missing, steps
+from real.conftest import new_stack
+
+from infra.host.paths import CHECKOUT
+from infra.supervision.programs import PRODUCER
+from trending.programs.heartbeat import FINISHED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from real.harness import RealStack
+
+EXPORT = "/tmp/trending-lessons"  # noqa: S108 - what a student types; here it becomes a directory of the test's
+COMMAND_SECONDS = 180
+
+
+def run(command: str, stack: RealStack, place: Path) -> str:
+    """Run a command as a student does, on this stack; a sleep ends with the scenario that it is there for."""
+    if command.startswith("sleep "):
+        stack.wait_until(lambda: getattr(stack.beat(PRODUCER), "phase", "") == FINISHED, 120, "the scenario is over")
+        return ""
+    settings = {"NAME": stack.name, "PORT": stack.port, "PAGE_PORT": stack.page_port, "RUNTIME": "embedded", "HEAP_MB": 256}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "MAKE", "MFLAGS")) and (name == "TRENDING_HOME" or not name.startswith("TRENDING_"))
+    }
+    done = subprocess.run(
+        ["/bin/sh", "-c", command.replace(EXPORT, str(place / "export"))],
+        cwd=CHECKOUT,
+        env={**inherited, **{f"TRENDING_{name}": str(value) for name, value in settings.items()}},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{stack.output_tails()}"
+    return done.stdout
+
+
+@pytest.mark.timeout(900)
+def test_the_commands_of_the_lessons_print_the_figures_of_the_lessons(real_home: Path, tmp_path: Path) -> None:
+    stack = new_stack()
+    try:
+        for step in steps("en"):
+            output = "".join(run(command, stack, tmp_path) for command in step.commands)
+            assert missing(step.expected, output) == [], f"lesson {step.lesson}, {step.commands}:\n{output}"
+    finally:
+        stack.down()
+    stack.assert_nothing_left()
