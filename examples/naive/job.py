@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 SCHEMA = "usuario string, texto string, hashtag_principal string, timestamp double"
 LENGTH = f"{os.environ.get('WINDOW_SECONDS', '60')} seconds"
-BATCH = os.environ.get("BATCH", "")
-"""So many messages a batch, up to the end of the topic; without it a batch every two seconds, for ever."""
+BATCH = os.environ.get("BATCH", "100")
+"""At most so many messages a batch."""
 
 
 def read(session: SparkSession) -> DataFrame:
     """Read the topic from its beginning."""
     source = session.readStream.format("kafka").option("kafka.bootstrap.servers", os.environ["KAFKA_BOOTSTRAP"])
     source = source.option("subscribe", os.environ["KAFKA_TOPIC"]).option("startingOffsets", "earliest")
-    return (source.option("maxOffsetsPerTrigger", BATCH) if BATCH else source).load()
+    return source.option("maxOffsetsPerTrigger", BATCH).load()
 
 
 def count(messages: DataFrame) -> DataFrame:
@@ -62,11 +62,11 @@ def keep(rows: list[tuple[int, str, int]]) -> None:
 
 
 def main() -> None:
-    """Count until the end of the topic, or for ever."""
+    """Count until the end of the topic with ``ONCE=1``, for ever without it."""
     session = SparkSession.builder.appName("naive").config("spark.sql.shuffle.partitions", "2").getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     query = count(read(session)).writeStream.outputMode("update").foreachBatch(show)
-    query = query.trigger(availableNow=True) if BATCH else query.trigger(processingTime="2 seconds")
+    query = query.trigger(availableNow=True) if os.environ.get("ONCE") else query.trigger(processingTime="1 second")
     query.start().awaitTermination()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from infra.game_day.fault_names import FaultName
@@ -41,12 +42,16 @@ def require_known(names: Iterable[str]) -> None:
         raise InvalidInput(cause, f"it has {', '.join(known)}", f"make evaluate FAULTS={FaultName.BROKER_KILLED},{JOB_KILLED} …")
 
 
-def inject(lab: Lab, name: str, job: Job, clock: Clock) -> None:
-    """Inject a fault, and end it where it does not end by itself."""
+def inject(lab: Lab, name: str, job: Job, clock: Clock) -> float:
+    """Inject a fault, and end it where it does not end by itself; returns when it struck, in seconds since the epoch.
+
+    That is told from behind the injection: what came through while it was prepared is no sign of a recovery.
+    """
     if name == JOB_KILLED:
         job.kill()
+        struck = time.time()
         job.start()
-        return
+        return struck
     found = next((each for each in faults_of(lab) if each.name == name), None)
     if found is None:
         cause = f"this stack has no fault {name}"
@@ -54,6 +59,7 @@ def inject(lab: Lab, name: str, job: Job, clock: Clock) -> None:
     with stack_held(lab.paths, timeout=HELD_SECONDS):
         require_wanted(lab.paths)
         found.inject()
+        struck = time.time()
     try:
         if found.end is not None:
             clock.sleep(HELD_FOR_SECONDS)
@@ -62,3 +68,4 @@ def inject(lab: Lab, name: str, job: Job, clock: Clock) -> None:
             found.end()
         for each in (PRODUCER, *(service.name for service in lab.stack.services)):
             reset_deaths(lab.paths.budget, each)  # the evaluation caused these deaths
+    return struck

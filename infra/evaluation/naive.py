@@ -53,7 +53,7 @@ def run_naive(stack: str, batch: int) -> Comparison:
     say(f"the tutorial's job reads {messages} messages, {batch or messages} a batch")
     began = time.time()
     place = ResultPlace(lab.paths.naive_results, "ranking")
-    naive = _run(lab, place, {"BATCH": str(batch or messages), **spark_variables()})
+    naive = _run(lab, place, {"BATCH": str(batch or messages), "ONCE": "1", **spark_variables()})
     wait_for_catch_up(stack)
     return _compared(lab, naive, began)
 

@@ -115,18 +115,21 @@ class Watch:
 
         Raises NotSurvived where none comes, NotReady where the scenario is over before.
         """
-        struck, due = time.time(), self.plan.due
         self._require_more(name)
-        began = self._clock.monotonic()
-        inject(self._lab, name, self._job, self._clock)
+        struck = inject(self._lab, name, self._job, self._clock)
+        due = self.plan.due
         try:
-            self.until(lambda: any(due[number] > struck for number in self.sightings.seen), f"{name}: no new tweet came through")
+            self.until(lambda: self._seen_since(due, struck) is not None, f"{name}: no new tweet came through")
         except ServiceDied as error:
             cause = f"{name}: {error.cause} and nobody starts it again"
             raise NotSurvived(cause, error.evidence, error.next_command) from error
         except NotReady as error:
             raise NotSurvived(error.cause, error.evidence, error.next_command) from error
-        return self._clock.monotonic() - began
+        return (self._seen_since(due, struck) or struck) - struck
+
+    def _seen_since(self, due: list[float], struck: float) -> float | None:
+        """Return when the first tweet was seen that was due after the fault had struck; None before."""
+        return min((at for number, at in self.sightings.seen.items() if due[number] > struck), default=None)
 
     def _require_more(self, name: str) -> None:
         left = sum(due > time.time() for due in self.plan.due)

@@ -26,7 +26,7 @@ PROGRAM = """
 import os, sqlite3
 print("a warning of Spark's")
 print("batch 0, window 00:00:00: #a 3", flush=True)
-assert os.environ["BATCH"] == "50", os.environ["BATCH"]
+assert (os.environ["BATCH"], os.environ["ONCE"]) == ("50", "1")
 with sqlite3.connect(os.environ["RESULTS_FILE"]) as database:
     database.execute("CREATE TABLE ranking (window, hashtag, count)")
     database.executemany("INSERT INTO ranking VALUES (?, ?, ?)", [(1767225600, "#a", 3), (1767225000, "#late", 9)])
