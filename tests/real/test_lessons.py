@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from real.harness import RealStack
 
-EXPORT = "/tmp/trending-lessons"  # noqa: S108 - what a student types; here it becomes a directory of the test's
+TYPED = "/tmp/trending-"  # noqa: S108 - how directories begin that a student types; here they lie in one of the test's
 COMMAND_SECONDS = 180
 
 
@@ -36,7 +36,7 @@ def run(command: str, stack: RealStack, place: Path) -> str:
         if not name.startswith(("PYTEST_", "MAKE", "MFLAGS")) and (name == "TRENDING_HOME" or not name.startswith("TRENDING_"))
     }
     done = subprocess.run(
-        ["/bin/sh", "-c", command.replace(EXPORT, str(place / "export"))],
+        ["/bin/sh", "-c", command.replace(TYPED, f"{place}/")],
         cwd=CHECKOUT,
         env={**inherited, **{f"TRENDING_{name}": str(value) for name, value in settings.items()}},
         stdin=subprocess.DEVNULL,
