@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record
+.PHONY: development rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record truth naive evaluate
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -152,6 +152,15 @@ replay: $(JARS) ## send a file of tweets, JSON lines, CSV or Parquet: make repla
 
 replay-topic: $(JARS) ## send again what a topic holds: make replay-topic FROM=trending NAME=another SPEED=10
 	@$(PY) -m infra.producers.replay_topic $(ARGS)
+
+truth: $(JARS) ## what a scenario means, from its seed alone: make truth SCENARIO=lessons WINDOW_SECONDS=10
+	@$(PY) -m infra.commands.simulator.truth $(ARGS)
+
+naive: $(JARS) ## the tutorial's own job beside ours, and what it loses: BATCH=100
+	@$(PY) -m flows.commands.naive $(ARGS)
+
+evaluate: $(JARS) ## any streaming job against the truth: JOB='command' RESULTS=sqlite:PATH?table=NAME FAULTS=broker-killed
+	@$(PY) -m flows.commands.evaluate $(ARGS)
 
 logs: $(JARS) ## last lines of a program: make logs SERVICE=kafka
 	@$(PY) -m infra.commands.logs --service $(or $(SERVICE),stream) $(ARGS)

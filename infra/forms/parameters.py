@@ -215,6 +215,51 @@ class TopicReplayForm(create_model("_From", __base__=NamedStack, **_FROM)):  # t
         return str(getattr(self, "from"))
 
 
+class TruthForm(Section):
+    """Say what a scenario means, from its seed alone: tweets by window and hashtag, and what is refused."""
+
+    scenario: ScenarioName = Field(None, description="A ready scenario by name, or a file by its path, as ./mine.yaml.")
+    seed: int | None = Field(None, ge=0, description="Another seed than the scenario's own.")
+    window_seconds: int = Field(60, ge=5, le=3600, description="Length of a window, as that of the stack that plays it.")
+
+
+class NaiveForm(NamedStack):
+    """Run the tutorial's job beside ours and say what it loses. Without a stack, one is brought up for it."""
+
+    batch: int = Field(100, ge=0, le=1_000_000, description="Messages in each of the job's batches; 0 means all in one.")
+
+
+class EvaluationOptions(Section):
+    """The job, its results, and how it is tried."""
+
+    job: str = Field("", max_length=4_000, description="The command of the job; it runs in the checkout.")
+    results: str = Field(
+        "", max_length=1_000, description="Where the job writes window, hashtag and count: sqlite:PATH?table=NAME or topic:NAME."
+    )
+    faults: list[str] = Field(
+        default_factory=list,
+        description="Which faults, in this order: broker-killed, broker-frozen, one-broker-of-three-killed, producer-killed, "
+        "producer-frozen, job-killed; empty means none.",
+    )
+    limit_seconds: float = Field(
+        120.0, ge=30, le=LONGEST_LIMIT_SECONDS, description="How long the first result may take, and each recovery."
+    )
+    settle_seconds: float = Field(
+        10.0, ge=2, le=300, description="The results are final when they have not changed for so long after the scenario."
+    )
+
+    @field_validator("faults", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: Any) -> Any:  # noqa: ANN401 - whatever came in
+        return [name for name in value.split(",") if name] if isinstance(value, str) else value
+
+
+class EvaluateForm(LabSettings):
+    """Run any streaming job on a stack of its own that plays a scenario, break it, and compare the results with the truth."""
+
+    evaluation: EvaluationOptions = Field(default_factory=EvaluationOptions, title="Evaluation")
+
+
 class TearDownForm(NamedStack):
     """Stop everything in reverse order; the data stays unless volumes is set."""
 
@@ -449,6 +494,9 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     VerifyForm,
     FileReplayForm,
     TopicReplayForm,
+    TruthForm,
+    NaiveForm,
+    EvaluateForm,
     LogsForm,
     ObserveForm,
     DemoForm,

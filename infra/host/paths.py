@@ -189,6 +189,16 @@ class StackPaths:
         """Sets of certificates of a stack with secure brokers; gone after ``down``."""
         return self.run / "tls"
 
+    @property
+    def naive_results(self) -> Path:
+        """What the tutorial's job has last counted of the stack's topic."""
+        return self.run / "naive.sqlite"
+
+    @property
+    def job_checkpoint(self) -> Path:
+        """Where a job that is evaluated may have its checkpoint."""
+        return self.run / "job-checkpoint"
+
     def heartbeat(self, program: str) -> Path:
         """Return the heartbeat file of a program."""
         return self.run / f"{program}.heartbeat.json"

@@ -14,7 +14,7 @@ from infra.kafka.readiness import climb, topic_ladder
 from infra.lab.assembly import Lab, assemble, note_topics, open_lab
 from infra.stack.runtime import Outcome, ServiceState
 from infra.stack.state import read_state
-from trending.errors import NotReady
+from trending.errors import InvalidInput, NotReady
 from trending.settings import dead_letter_topic
 from trending.stream.dead_letters import MAX_LETTER_BYTES
 
@@ -66,6 +66,16 @@ def create_topic(stack: str) -> Outcome:
         for key, before in client.set_topic(name, kept).items():
             say(f"{name}: {key} was {before} and is {kept[key]} now")
     return Outcome.CREATED if created else Outcome.ADOPTED
+
+
+def create_result_topic(lab: Lab, name: str) -> None:
+    """Create a topic for a guest's results, since no topic makes itself here; raises InvalidInput for one of the lab's own."""
+    settings = lab.settings.stack
+    if name in {settings.topic, dead_letter_topic(settings.topic)}:
+        cause = f"{name} is a topic of the lab's own"
+        raise InvalidInput(cause, "results need another one", "make evaluate RESULTS=topic:my-results …")
+    BrokerClient(lab.stack.connection).create_topic(name, 1, settings.replication, {})
+    climb(topic_ladder(lab.stack.connection, name), LEADER_SECONDS, SystemClock())
 
 
 def check_topic(settings: LabSettings) -> None:

@@ -16,6 +16,7 @@ BLOCK = 4_096
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def uniform(seed: int, block: int, part: str) -> Floats:

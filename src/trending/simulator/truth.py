@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SEEN_LATER = [-1, *(place for place, each in enumerate(CORRUPTIONS) if each.reason is Reason.NO_TIMESTAMP)]
 """Of a hashtag that is too long the rule says that first: before a missing timestamp, or where nothing else is wrong."""
 _REFUSED = {Fate.LATE: Reason.LATE, Fate.FUTURE: Reason.FUTURE}
+_NOT_COUNTED = [*_REFUSED, Fate.BORDERLINE]
+"""Fates of tweets that do not count wherever they arrive."""
 
 
 @dataclass
@@ -101,6 +103,31 @@ def spelled(names: list[str], spelling: Spelling) -> list[str]:
     return [folded(name) for name in names] if spelling is Spelling.FOLDED else names
 
 
+def placed(
+    records: Records, numbers: range, begins: Callable[[Integers], Integers], window_seconds: int
+) -> dict[tuple[int, str], list[int]]:
+    """Return (window start in seconds since the epoch, hashtag) → the numbers of its tweets, as ``intended`` counts them."""
+    found: dict[tuple[int, str], list[int]] = {}
+    lengths = [*map(len, records.names)]
+    for number in range(numbers.start // BLOCK, -(-numbers.stop // BLOCK)):
+        block = records.block(number)
+        part = slice(max(numbers.start - block.first, 0), min(numbers.stop - block.first, BLOCK))
+        certain = ~np.isin(block.fates[part], _NOT_COUNTED)
+        counted = sorted_out(block, part, lengths).tagged & certain
+        windows = _windows(block, part, begins, window_seconds)
+        own = np.arange(block.first + part.start, block.first + part.stop)
+        for each, window, hashtag in zip(
+            own[counted].tolist(), windows[counted].tolist(), block.hashtags[part][counted].tolist(), strict=True
+        ):
+            found.setdefault((window, records.names[hashtag]), []).append(each)
+    return found
+
+
+def _windows(block: Block, part: slice, begins: Callable[[Integers], Integers], window_seconds: int) -> Integers:
+    times = begins(block.first + block.sources[part]) + block.stamps[part]
+    return times // (window_seconds * 1000) * window_seconds
+
+
 def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Integers], Integers], window_seconds: int) -> Truth:
     found = Truth()
     fates, hashtags = block.fates[part], block.hashtags[part]
@@ -115,8 +142,7 @@ def _of_block(names: list[str], block: Block, part: slice, begins: Callable[[Int
         such = parts.tagged & (fates == fate)
         found.rejected[reason] += int(np.count_nonzero(such))
         refused |= such
-    times = begins(block.first + block.sources[part]) + block.stamps[part]
-    windows = times // (window_seconds * 1000) * window_seconds
+    windows = _windows(block, part, begins, window_seconds)
     open_ones = fates == Fate.BORDERLINE
     chosen_ones = (parts.tagged & ~refused & ~open_ones), (parts.tagged & open_ones)
     for counts, chosen in zip((found.tweets, found.borderline), chosen_ones, strict=True):

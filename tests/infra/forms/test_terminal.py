@@ -140,6 +140,10 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "peak": ("0.3", 0.3),
     "rise": ("5", 5.0),
     "fade": ("9", 9.0),
+    "batch": ("50", 50),
+    "job": ("python 'my job.py'", "python 'my job.py'"),
+    "results": ("sqlite:/my results?table=ranking", "sqlite:/my results?table=ranking"),
+    "settle_seconds": ("5", 5.0),
 }
 EVERY = [(form, name) for form in ALL_FORMS for name in field_sections(form)]
 NAMES = [f"{form.__name__}-{name}" for form, name in EVERY]

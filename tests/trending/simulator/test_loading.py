@@ -178,14 +178,14 @@ def test_several_errors_are_one_line_about_the_first_with_their_number(tmp_path:
 
 def test_a_name_that_is_none_of_the_ready_ones_lists_them() -> None:
     with pytest.raises(
-        InvalidInput, match=r"there is no scenario clasroom: ready are breaking-news, classroom, late-data, .*\./clasroom"
+        InvalidInput, match=r"there is no scenario clasroom: ready are breaking-news, classroom, evaluation, .*\./clasroom"
     ):
         load_scenario("clasroom")
 
 
 def test_the_ready_scenarios_load_and_say_what_they_show() -> None:
     names = ready_scenarios()
-    assert names == ["breaking-news", "classroom", "late-data", "noisy", "quiet", "soak", "world-cup"]
+    assert names == ["breaking-news", "classroom", "evaluation", "late-data", "lessons", "noisy", "quiet", "soak", "world-cup"]
     scenarios = [load_scenario(name) for name in names]
     assert all(each.title for each in scenarios)
     assert len({each.seed for each in scenarios}) == len(names)
