@@ -76,8 +76,8 @@ def lines_of(found: Survey) -> list[str]:
         untagged = f", {found.untagged} of them without a hashtag, which is not ranked" if found.untagged else ""
         lines.append(f"{found.posts} posts from {written(found.first)} to {written(found.last)}{untagged}")
     if found.back:
-        more = f" and {found.back - 1} more" if found.back > 1 else ""
-        lines.append(f"row {found.back_at}{more} are older than one before, by up to {span(found.step)}: they are sorted by time")
+        more = f" and {found.back - 1} more are" if found.back > 1 else " is"
+        lines.append(f"row {found.back_at}{more} older than one before, by up to {span(found.step)}: sorted by time")
     return lines
 
 

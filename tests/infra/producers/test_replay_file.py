@@ -77,7 +77,7 @@ def test_a_file_that_is_not_in_order_is_sorted_and_that_is_said(
     replay_file.main(form(path))
     tweets = [decode(record.value() or b"") for record in kafka.records("tweets_topic")]
     assert [each.hashtag_principal for each in tweets] == ["#t0", "#t10", "#t20"]
-    assert "row 2 and 1 more are older than one before, by up to 0:00:20: they are sorted by time" in said
+    assert "row 2 and 1 more are older than one before, by up to 0:00:20: sorted by time" in said
 
 
 @pytest.mark.usefixtures("lab")
