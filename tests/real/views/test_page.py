@@ -265,6 +265,9 @@ def test_the_recording_of_the_page_plays_with_pause_slider_and_ten_times_as_fast
         played.wait_for_timeout(700)
         assert played.locator("#played-at").text_content() == stands
         assert Axe().run(played).violations_count == 0
+        played.goto(f"{settings.address}?view=projector")
+        for control in ("#play", "#position", "#speed"):
+            expect(played.locator(control)).to_be_visible()
         assert complaints == []
     finally:
         stop.set()

@@ -95,6 +95,7 @@ function tick() {
 export function drawMotion(pipeline) {
   trigger = pipeline.spark.health === "well" ? pipeline.spark.trigger : 0;
   ahead = pipeline.now * 1000 - Date.now();
+  tick();
   const { backlog, backlog_high: high } = pipeline.kafka;
   const height = high ? (100 * backlog) / high : 0;
   find("backlog").setAttribute("y", 100 - height);
