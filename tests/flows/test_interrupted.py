@@ -415,7 +415,7 @@ def test_a_notebook_passes_each_interruption_on_to_its_command(monkeypatch: pyte
             raise KeyboardInterrupt
         return ""
 
-    monkeypatch.setattr("flows.notebook.cells.relay", relay)
+    monkeypatch.setattr("flows.notebook.processes.relay", relay)
     command = Command()
     relay_interrupted(command)  # type: ignore[arg-type]
     assert command.terminated == 3
