@@ -92,6 +92,12 @@ def check_jar(jar: Jar, path: Path) -> None:
         raise DamagedDownload(cause, evidence, f"rm '{path}' && make jars")
 
 
+_UNTRUSTED = "CertPathBuilderException"
+TRUST_REMEDY = (
+    "this network shows a certificate of its own, which Java does not know: "
+    "export JDK_JAVA_OPTIONS=-Djavax.net.ssl.trustStore=/path/to/store, then make jars"
+)
+"""Java has a list of certificates of its own: pip may get through where Java does not."""
 _SILENCED = re.compile(r"kB|^NOTE: Picked up")
 """Ivy's progress, and Java's quotation of its options, which may name a trust store's password."""
 
@@ -133,7 +139,8 @@ def _fetch(jars: list[Jar], directory: Path) -> None:
                 line.strip() for line in (resolution.stdout + resolution.stderr).splitlines() if not _SILENCED.search(line)
             ]
             evidence = f"{', '.join(lost[:3])}; {' '.join(messages)[-400:]}"
-            raise DamagedDownload(cause, evidence, "check the network, then make jars")
+            untrusted = any(_UNTRUSTED in message for message in messages)
+            raise DamagedDownload(cause, evidence, TRUST_REMEDY if untrusted else "check the network, then make jars")
         for jar in jars:
             check_jar(jar, work / jar.file_name)
             (work / jar.file_name).replace(directory / jar.file_name)

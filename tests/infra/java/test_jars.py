@@ -107,6 +107,15 @@ def test_a_jar_that_cannot_be_fetched_is_named_with_what_ivy_said(tmp_path: Path
     assert not list(jars.jar_directory("broker").glob(".fetch-*"))
 
 
+def test_a_network_with_a_certificate_of_its_own_is_told_with_how_java_gets_to_know_it(tmp_path: Path, shelf: Path) -> None:
+    (shelf / "two-2.0.jar").unlink()
+    said = "SunCertPathBuilderException: unable to find valid certification path to requested target"
+    make_java(tmp_path / "bin", "21.0.1", fetch(tmp_path) + f'; echo "{said}" >&2; exit 1')
+    with pytest.raises(DamagedDownload) as caught:
+        jars.ensure_jars("broker")
+    assert "trustStore" in caught.value.next_command
+
+
 def test_a_fetch_that_hangs_ends_with_a_remedy(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_java(tmp_path / "bin", "21.0.1", "exec sleep 30")
     monkeypatch.setattr(jars, "FETCH_SECONDS", 0.3)
