@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from flows.runs.server import with_server
 from flows.start_up import recorded_settings, start_up
 from infra.console.reporting import write_line
-from infra.forms.parameters import PresentForm
+from infra.forms.showing import PresentForm
 from infra.forms.terminal import run_command
 from infra.operations.services import check_start
 from infra.presentation.rehearsal import START_SECONDS

@@ -12,7 +12,7 @@ from rich.table import Table
 from infra.docker.compose_stack import compose_stack
 from infra.docker.marks import marked_things
 from infra.forms.next_commands import with_name
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes

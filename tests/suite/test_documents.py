@@ -10,7 +10,7 @@ import pytest
 from kills.plan import SoakForm
 from mutation.run import MutantsForm
 
-from infra.forms.parameters import ALL_FORMS, field_sections
+from infra.forms.every_form import ALL_FORMS, field_sections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FRONT_DOORS = (CHECKOUT / "README.md", CHECKOUT / "README.es.md")

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from infra.forms.parameters import ReplayForm
+from infra.forms.showing import ReplayForm
 from infra.forms.terminal import run_command
 from infra.host.processes import free_port, port_owner, usual_or_free
 from trending.errors import InvalidInput, PortTaken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from infra.console.reporting import say
-from infra.forms.parameters import TruthForm
+from infra.forms.proving import TruthForm
 from infra.forms.terminal import run_command
 from trending.errors import InvalidInput
 from trending.simulator.loading import load_scenario

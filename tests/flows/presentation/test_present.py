@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flows.commands import present
-from infra.forms.parameters import PresentForm, StartUpForm
+from infra.forms.showing import PresentForm
 from trending.errors import NotReady, PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from infra.forms.stacks import StartUpForm
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from infra.console.reporting import say
 from infra.forms.next_commands import OF_A_STACK, with_name
-from infra.forms.parameters import LogsForm, ServeForm, StartUpForm
+from infra.forms.showing import LogsForm, ServeForm
+from infra.forms.stacks import StartUpForm
 from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT
 from trending.errors import LabError

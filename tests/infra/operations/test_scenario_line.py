@@ -8,7 +8,7 @@ import pytest
 from fakes.stacks import make
 
 from infra.commands import status
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 from infra.lab.assembly import open_lab
 from infra.operations.producer import producer_spec, scenario_line
 from infra.supervision.programs import PRODUCER

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError
 from fakes.stacks import beat, make
 from fakes.trending.kafka import MIDNIGHT
 
-from infra.forms.parameters import FileReplayForm
+from infra.forms.producing import FileReplayForm
 from infra.producers import replay_file, replaying
 from trending.errors import InvalidInput, LabError, StackAbsent, StackBusy
 from trending.producer.ledger import read_ledger

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from infra.commands.recordings import replay
-from infra.forms.parameters import ReplayForm
+from infra.forms.showing import ReplayForm
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
 from trending.errors import InvalidInput, PortTaken

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from infra.commands.simulator import truth
-from infra.forms.parameters import TruthForm
+from infra.forms.proving import TruthForm
 from trending.errors import InvalidInput
 from trending.simulator.loading import load_scenario
 from trending.simulator.records import Records
