@@ -36,6 +36,18 @@ _GAUGES = {
     "producer": {
         "queued": ("trending_producer_queued_tweets", "Tweets sent and not yet acknowledged."),
         "debt": ("trending_producer_debt_tweets", "Tweets by which this life of the producer is behind the rate asked for."),
+        "asked": (
+            "trending_producer_asked_rate",
+            "Tweets a second that the producer is to send now: its setting, its scenario's plan, or what `make rate` asked for.",
+        ),
+        "achieved": (
+            "trending_producer_achieved_rate",
+            "Tweets a second that the broker acknowledged in the last seconds.",
+        ),
+        "overdue": (
+            "trending_producer_overdue_seconds",
+            "Age of the oldest tweet without an acknowledgement, from when it was to be sent.",
+        ),
     },
     "stream": {
         "batch": ("trending_stream_last_batch_id", "Number of the last finished batch; it goes on over restarts."),
