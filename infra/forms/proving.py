@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from infra.forms.stacks import NamedStack
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from trending.sections import Section
-from trending.settings import LabSettings, ScenarioName
+from trending.settings import LabSettings, ScenarioName, Spelling
 
 
 class RebuildForm(NamedStack):
@@ -44,6 +44,9 @@ class TruthForm(Section):
     scenario: ScenarioName = Field(None, description="A ready scenario by name, or a file by its path, as ./mine.yaml.")
     seed: int | None = Field(None, ge=0, description="Another seed than the scenario's own.")
     window_seconds: int = Field(60, ge=5, le=3600, description="Length of a window, as that of the stack that plays it.")
+    hashtag_spelling: Spelling = Field(
+        Spelling.EXACT, description="As that of the stack: folded, where it counts #IA and #ia as one hashtag."
+    )
 
 
 class NaiveForm(NamedStack):
