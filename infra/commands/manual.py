@@ -59,7 +59,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     showing.PresentForm: "make present",
     showing.ReportForm: "make report",
     showing.RecordForm: "make record",
-    showing.ReplayForm: "make replay-demo",
+    showing.PlayForm: "make replay-demo",
 }
 """Form → the commands that take it."""
 _MADE = "<!-- Made by `make docs` from {sources}: change it there. -->\n\n"

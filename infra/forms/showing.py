@@ -118,7 +118,7 @@ class RecordForm(NamedStack):
     last: float = Field(300.0, ge=1, le=900, description="Seconds up to now that are saved; the page keeps a quarter of an hour.")
 
 
-class ReplayForm(Section):
+class PlayForm(Section):
     """Play a recording of the live page, or open the page on a recorded store, without a broker."""
 
     recording: str = Field(

@@ -18,7 +18,7 @@ from fakes.world import World
 from flows import audit, demo, game_day, health_check, report, smoke_test, start_up, tear_down
 from flows.commands import serve
 from infra.commands import logs, observe, spy, status
-from infra.commands.recordings import record, replay
+from infra.commands.recordings import play, record
 from infra.forms import proving, showing, stacks
 from infra.forms.terminal import run_command
 
@@ -64,8 +64,8 @@ ONE_STEP = {
     "spy": (Command(showing.SpyForm, spy.main), "infra.commands.spy.follow"),
     "observe": (Command(showing.ObserveForm, observe.main, ()), "infra.commands.observe.place_files"),
     "replay_demo": (
-        Command(showing.ReplayForm, replay.main, ("--store", RECORDED)),
-        "infra.commands.recordings.replay.show",
+        Command(showing.PlayForm, play.main, ("--store", RECORDED)),
+        "infra.commands.recordings.play.show",
     ),
     "record": (Command(showing.RecordForm, record.main), "infra.commands.recordings.record.save_recording"),
     "serve": (Command(showing.ServeForm, serve.main, ()), "flows.commands.serve.ensure_server"),
