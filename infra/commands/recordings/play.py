@@ -29,7 +29,11 @@ def main(settings: PlayForm) -> None:
     else:
         read_first(shown)
     which = f"STORE={for_make(settings.store)}" if settings.store else f"RECORDING={for_make(str(shown))}"
-    page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
+    usual = PageSettings().page_port
+    if not settings.page.page_port:
+        cause = "PAGE_PORT=0 means no page, and there is nothing else to show it on"
+        raise InvalidInput(cause, "nothing was started", f"make replay-demo PAGE_PORT={usual}")
+    page = settings.page.model_copy(update={"page_port": usual_or_free(settings.page.page_port, usual)})
     if (owner := port_owner(page.page_port)) is not None:
         cause = f"the page's port is taken ({owner})"
         free = free_port(page.page_port + 1, 1)

@@ -103,6 +103,29 @@ def test_a_taken_port_is_one_clear_error_with_the_command_that_works() -> None:
     assert " PAGE_PORT=" in caught.value.next_command
 
 
+@pytest.mark.parametrize("chosen", [{"store": str(RECORDED)}, {}])
+def test_the_page_answers_to_the_host_names_that_are_given(chosen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr(play, "stop_on_signals", lambda: stop)
+    form = PlayForm(page=PageSettings(page_port=free_port(18740, 1), hosts="*.app.github.dev"), **chosen)
+    thread = threading.Thread(target=play.main, args=(form,))
+    thread.start()
+    try:
+        answered(form.page.address, "en")
+        hosts = ("mine-8501.app.github.dev", "mine.example.org")
+        codes = [httpx.get(form.page.address, headers={"Host": host}).status_code for host in hosts]
+    finally:
+        stop.set()
+        thread.join(10)
+    assert codes == [200, 400]
+
+
+def test_without_a_port_there_is_nothing_to_play_it_on() -> None:
+    with pytest.raises(InvalidInput, match="PAGE_PORT=0") as caught:
+        play.main(PlayForm(page=PageSettings(page_port=0)))
+    assert caught.value.next_command == "make replay-demo PAGE_PORT=8501"
+
+
 def test_the_shipped_recording_is_played_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = threading.Event()
     monkeypatch.setattr(play, "stop_on_signals", lambda: stop)
