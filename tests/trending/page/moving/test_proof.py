@@ -145,6 +145,25 @@ def test_tweets_are_sampled_of_the_stacks_producer_and_of_a_replay_beside_it(hom
     assert look_at_ledgers([place], totals, T0 + 1_000.0).latest == {"#producer": 1}, "long after the replay has ended"
 
 
+def test_a_ledger_of_an_earlier_version_is_added_up_once_a_producer_has_opened_it(home: PageHome, board: Board) -> None:
+    place = home.root / "ledger.sqlite"
+    with closing(LedgerWriter(place, "run", counting.TOPIC_ID)) as before:
+        before.reserve(10)
+        before.acknowledge(0, 0, 0, T0, "#a")
+    with closing(sqlite3.connect(place)) as connection, connection:
+        for name in ("sent_at", "tweet"):
+            connection.execute(f"ALTER TABLE by_hand DROP COLUMN {name}")
+        connection.execute("INSERT INTO by_hand VALUES ('typed')")
+        connection.execute("DROP TABLE replays")
+    begin(home)
+    count(home, 0, 1, {(T0, "#a"): 1})
+    assert proof(board)["state"] == "unknown", "the page only reads"
+    opened(place).close()
+    found = proof(board, T0 + 70.0)
+    assert (found["state"], found["acknowledged"], found["counted"]) == ("holds", 1, 1)
+    assert board.look(T0 + 70.0)["pipeline"]["by_hand"] == [], "what it was is not known"
+
+
 def test_without_a_ledger_or_before_an_epoch_nothing_is_claimed(home: PageHome, board: Board) -> None:
     assert proof(board)["state"] == "unknown"
     home.write(T0, {"#a": 1})
