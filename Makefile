@@ -96,8 +96,8 @@ present: $(JARS) ## before an audience: start, open the page for a projector, th
 report: $(JARS) ## HTML report and slides of the running stack, or of one brought up for it: OUT=directory
 	@$(PY) -m flows.report $(ARGS)
 
-replay-demo: $(JARS) ## plays a recording of the page, without broker and Spark: RECORDING=file, or STORE=file for a recorded store
-	@$(PY) -m infra.commands.recordings.replay $(ARGS)
+replay-demo: $(JARS) ## play a recording of the page, without broker and Spark: RECORDING=file, or STORE=file for a recorded store
+	@$(PY) -m infra.commands.recordings.play $(ARGS)
 
 record: $(JARS) ## save what the page has shown in the last minutes: RECORDING=file LAST=300, for make replay-demo
 	@$(PY) -m infra.commands.recordings.record $(ARGS)

@@ -13,7 +13,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.interruptions import begun_despite_signals, finished_despite_signals
 from infra.console.reporting import say
-from infra.forms.parameters import AuditForm, AuditRange
+from infra.forms.proving import AuditForm, AuditRange
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs

@@ -16,7 +16,9 @@ from flows.start_up import start_up
 from flows.tear_down import tear_down
 from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
-from infra.forms.parameters import AuditForm, DemoForm, TearDownForm
+from infra.forms.proving import AuditForm
+from infra.forms.showing import DemoForm
+from infra.forms.stacks import TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import free_port, port_owner, usual_or_free

@@ -14,7 +14,7 @@ from flows.runs.artifacts import as_evidence
 from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from infra.console.reporting import say
-from infra.forms.parameters import GameDayForm
+from infra.forms.proving import GameDayForm
 from infra.forms.terminal import run_command
 from infra.game_day.faults import faults_of
 from infra.game_day.kept_day import keep_day

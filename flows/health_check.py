@@ -17,7 +17,7 @@ from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.docker.compose_stack import compose_stack
 from infra.forms.next_commands import with_name
-from infra.forms.parameters import HealthCheckForm
+from infra.forms.proving import HealthCheckForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import Decision, Finding, Verdict, decide, note_findings, overall, read_record
 from infra.host.paths import StackPaths

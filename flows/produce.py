@@ -12,7 +12,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.secret_blocks import secret_block
 from flows.runs.server import with_server
 from infra.console.reporting import say
-from infra.forms.parameters import ProduceForm
+from infra.forms.producing import ProduceForm
 from infra.forms.terminal import run_command
 from infra.producers.elsewhere import check_produce, produce_elsewhere
 from infra.producers.life import Produced

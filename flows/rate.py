@@ -7,7 +7,7 @@ from prefect import flow
 from flows.runs.named_commands import names_its_stack
 from infra.commands.simulator.asking import change_rate
 from infra.console.reporting import say
-from infra.forms.parameters import RateForm
+from infra.forms.producing import RateForm
 from tasks.lab_task import report_to_prefect
 
 

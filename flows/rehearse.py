@@ -12,7 +12,8 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from infra.console.reporting import say
-from infra.forms.parameters import RECORDING, AuditForm, RehearseForm
+from infra.forms.proving import AuditForm
+from infra.forms.showing import RECORDING, RehearseForm
 from infra.forms.terminal import run_command
 from infra.host.memory import available_mb
 from infra.host.paths import StackPaths

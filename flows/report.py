@@ -18,7 +18,7 @@ from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from infra.console.reporting import say
-from infra.forms.parameters import ReportForm
+from infra.forms.showing import ReportForm
 from infra.forms.terminal import run_command
 from infra.game_day.kept_day import kept_day
 from infra.host.paths import CHECKOUT, StackPaths

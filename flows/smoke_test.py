@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.runs.named_commands import names_its_stack
 from flows.runs.server import with_server
-from infra.forms.parameters import SmokeTestForm
+from infra.forms.proving import SmokeTestForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from tasks.audit import send_probe

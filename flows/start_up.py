@@ -14,7 +14,7 @@ from flows.runs.server import with_server
 from flows.runs.stopwatch import Stopwatch
 from infra.console.interruptions import begun_despite_signals, of_a_signal
 from infra.console.reporting import say
-from infra.forms.parameters import LastStep, StartUpForm
+from infra.forms.stacks import LastStep, StartUpForm
 from infra.forms.terminal import run_command
 from infra.health.verdicts import reset_repairs
 from infra.host.paths import StackPaths

@@ -15,7 +15,7 @@ from flows.runs.server import run_on, stop_at_exit
 from flows.runs.users_server import users_server_answers
 from infra.console.interruptions import finished_despite_signals, undo_abandoned, undo_under_way
 from infra.console.reporting import say
-from infra.forms.parameters import TearDownCommand, TearDownForm
+from infra.forms.stacks import TearDownCommand, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.lab.forgotten import forgotten_lines, take_down_homeless

@@ -7,7 +7,7 @@ from prefect import flow
 from flows.runs.named_commands import names_its_stack
 from infra.commands.simulator.asking import start_trend
 from infra.console.reporting import say
-from infra.forms.parameters import TrendForm
+from infra.forms.producing import TrendForm
 from tasks.lab_task import report_to_prefect
 
 

@@ -15,7 +15,8 @@ from infra.evaluation.job import Job, job_variables, words_of
 from infra.evaluation.plan import require_exact
 from infra.evaluation.results import open_results, require_fresh, result_place
 from infra.evaluation.trial import Patience, evaluate
-from infra.forms.parameters import EvaluateForm, LastStep, StartUpForm
+from infra.forms.proving import EvaluateForm
+from infra.forms.stacks import LastStep, StartUpForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.services import check_own_start

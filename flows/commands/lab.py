@@ -48,7 +48,7 @@ def options_of(word: str) -> list[str]:
     """Return the options of a command, ``--rate`` for example; none for one that takes other arguments."""
     if word not in COMMANDS:
         return []
-    parameters, manual = import_module("infra.forms.parameters"), import_module("infra.commands.manual")
+    parameters, manual = import_module("infra.forms.every_form"), import_module("infra.commands.manual")
     form = next((form for form, commands in manual.COMMANDS.items() if f"make {word}" in commands.split(", ")), None)
     return [f"--{name.replace('_', '-')}" for name in parameters.field_sections(form)] if form else []
 

@@ -41,7 +41,7 @@ COMMANDS = {
     "smoke": Command("flows.smoke_test", "five messages there and back"),
     "export": Command("infra.commands.export", "write the final windows as Parquet: --to directory"),
     "report": Command("flows.report", "HTML report and slides of a running stack, or of one brought up for it"),
-    "replay-demo": Command("infra.commands.recordings.replay", "play a recording of the page, without broker and Spark"),
+    "replay-demo": Command("infra.commands.recordings.play", "play a recording of the page, without broker and Spark"),
     "record": Command("infra.commands.recordings.record", "save what the page has shown in the last minutes"),
     "rebuild": Command("infra.commands.rebuild", "count the store anew from the log, under a new checkpoint"),
     "redrive": Command("infra.commands.redrive", "send dead letters back that would be tweets today"),

@@ -7,7 +7,8 @@ from flows.runs.server import with_server
 from flows.start_up import start_up
 from infra.console.reporting import say
 from infra.evaluation.naive import run_naive, wait_for_scenario
-from infra.forms.parameters import NaiveForm, StartUpForm
+from infra.forms.proving import NaiveForm
+from infra.forms.stacks import StartUpForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.stack.state import Wanted, read_state

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from flows.runs.server import with_server
 from flows.start_up import recorded_settings, start_up
 from infra.console.reporting import write_line
-from infra.forms.parameters import PresentForm
+from infra.forms.showing import PresentForm
 from infra.forms.terminal import run_command
 from infra.operations.services import check_start
 from infra.presentation.rehearsal import START_SECONDS
-from trending.errors import LabError
+from trending.errors import InvalidInput, LabError
+from trending.settings import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +41,21 @@ IN_SPANISH = (
 
 
 def main(settings: PresentForm) -> None:
-    """Start, open the page where this machine has a screen, print what to say; raises what the start raised, after the offer."""
+    """Start, open the page where this machine has a screen, print what to say.
+
+    Raises InvalidInput without a page; what the start raised, after the offer.
+    """
+    if not settings.page.page_port:
+        cause = "an audience sees the page, and PAGE_PORT is 0"
+        raise InvalidInput(cause, "nothing was started", f"make present PAGE_PORT={PageSettings().page_port}")
     whole = settings.start_up(settings.stack, settings.page)
     with offering_the_recording():
         check_start(whole)
         with_server(lambda: start_up(whole))
     address = settings.page.projector_address
-    opened = bool(address) and any(os.environ.get(name) for name in _SCREENS) and webbrowser.open(address)
+    opened = any(os.environ.get(name) for name in _SCREENS) and webbrowser.open(address)
     write_line("")
-    write_line(f"{'the page is open' if opened else 'open the page'}: {address}" if address else "there is no page (PAGE_PORT=0)")
+    write_line(f"{'the page is open' if opened else 'open the page'}: {address}")
     for line in things_to_say():
         write_line(line)
 

@@ -16,7 +16,7 @@ from flows.commands.deployment import (
 from flows.runs.server import run_on
 from flows.runs.users_server import users_server_answers
 from infra.console.reporting import write_line
-from infra.forms.parameters import ServeForm
+from infra.forms.showing import ServeForm
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
 from infra.prefect_services.credentials import PrefectServer, client_environment, password_file

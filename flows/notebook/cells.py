@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from IPython.display import HTML, DisplayHandle
 
 from flows.notebook.processes import Run, runner, start_keeper
-from infra.forms.parameters import LastStep, StartUpForm
+from infra.forms.stacks import LastStep, StartUpForm
 from infra.forms.terminal import parse
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import StackPaths

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
-from infra.forms.parameters import ExportForm
+from infra.forms.showing import ExportForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.lab.checkpoints import object_place

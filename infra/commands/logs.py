@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from infra.forms.parameters import LogsForm
+from infra.forms.showing import LogsForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.lab.output import output_tail

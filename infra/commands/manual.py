@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from infra.console.crash_reports import run_reported
-from infra.forms import parameters
+from infra.forms import producing, proving, showing, stacks
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
 from trending.errors import Interrupted, LabError
@@ -31,35 +31,35 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 COMMANDS: dict[type[BaseModel], str] = {
-    parameters.StartUpForm: "make up",
-    parameters.TearDownCommand: "make down, make stop",
-    parameters.SmokeTestForm: "make smoke",
-    parameters.AuditForm: "make audit",
-    parameters.HealthCheckForm: "make health",
-    parameters.GameDayForm: "make game-day",
-    parameters.ProduceForm: "make produce",
-    parameters.ServeForm: "make serve",
-    parameters.ObserveForm: "make observe",
-    parameters.SpyForm: "make spy",
-    parameters.ExportForm: "make export",
-    parameters.RebuildForm: "make rebuild",
-    parameters.RedriveForm: "make redrive",
-    parameters.TweetForm: "make tweet",
-    parameters.RateForm: "make rate",
-    parameters.TrendForm: "make trend",
-    parameters.VerifyForm: "make verify",
-    parameters.FileReplayForm: "make replay",
-    parameters.TopicReplayForm: "make replay-topic",
-    parameters.TruthForm: "make truth",
-    parameters.NaiveForm: "make naive",
-    parameters.EvaluateForm: "make evaluate",
-    parameters.LogsForm: "make logs",
-    parameters.DemoForm: "make demo",
-    parameters.RehearseForm: "make rehearse",
-    parameters.PresentForm: "make present",
-    parameters.ReportForm: "make report",
-    parameters.RecordForm: "make record",
-    parameters.ReplayForm: "make replay-demo",
+    stacks.StartUpForm: "make up",
+    stacks.TearDownCommand: "make down, make stop",
+    proving.SmokeTestForm: "make smoke",
+    proving.AuditForm: "make audit",
+    proving.HealthCheckForm: "make health",
+    proving.GameDayForm: "make game-day",
+    producing.ProduceForm: "make produce",
+    showing.ServeForm: "make serve",
+    showing.ObserveForm: "make observe",
+    showing.SpyForm: "make spy",
+    showing.ExportForm: "make export",
+    proving.RebuildForm: "make rebuild",
+    proving.RedriveForm: "make redrive",
+    producing.TweetForm: "make tweet",
+    producing.RateForm: "make rate",
+    producing.TrendForm: "make trend",
+    proving.VerifyForm: "make verify",
+    producing.FileReplayForm: "make replay",
+    producing.TopicReplayForm: "make replay-topic",
+    proving.TruthForm: "make truth",
+    proving.NaiveForm: "make naive",
+    proving.EvaluateForm: "make evaluate",
+    showing.LogsForm: "make logs",
+    showing.DemoForm: "make demo",
+    showing.RehearseForm: "make rehearse",
+    showing.PresentForm: "make present",
+    showing.ReportForm: "make report",
+    showing.RecordForm: "make record",
+    showing.PlayForm: "make replay-demo",
 }
 """Form → the commands that take it."""
 _MADE = "<!-- Made by `make docs` from {sources}: change it there. -->\n\n"
@@ -110,7 +110,7 @@ def troubleshooting() -> str:
 
 def settings() -> str:
     """Return docs/settings.md."""
-    return _MADE.format(sources="infra/forms/parameters.py and src/trending/settings.py") + _lines(
+    return _MADE.format(sources="infra/forms and src/trending/settings.py") + _lines(
         "# Settings",
         "",
         "Each setting, `rate` for example, is an option (`.venv/bin/python -m flows.start_up --rate=5`), a variable of `make`",

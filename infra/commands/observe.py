@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from infra.forms.parameters import ObserveForm
+from infra.forms.showing import ObserveForm
 from infra.forms.terminal import run_command
 from infra.observability.placing import observability_home, place_files, stacks_to_scrape
 from trending.errors import StackAbsent

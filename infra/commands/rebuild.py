@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.console.reporting import say
-from infra.forms.parameters import RebuildForm
+from infra.forms.proving import RebuildForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.operations.stream import rebuild_stream, still_counting, wait_for_stream

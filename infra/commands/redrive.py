@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
-from infra.forms.parameters import RedriveForm
+from infra.forms.proving import RedriveForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import Lab, open_lab
 from infra.operations.epochs import known_topic_id

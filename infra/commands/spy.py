@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from infra.console.standard_streams import reader_has_gone
-from infra.forms.parameters import SpyForm
+from infra.forms.showing import SpyForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from trending.kafka.spy import follow

@@ -12,7 +12,7 @@ from rich.table import Table
 from infra.docker.compose_stack import compose_stack
 from infra.docker.marks import marked_things
 from infra.forms.next_commands import with_name
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes
@@ -24,7 +24,7 @@ from infra.operations.description import Line, describe, describe_compose, descr
 from infra.operations.epochs import earlier_records
 from infra.operations.producer import scenario_line
 from infra.spark_cluster.standalone import describe_cluster
-from infra.stack.state import Wanted, read_state
+from infra.stack.state import Wanted, read_state, replay_at_work
 from trending.errors import ConfigurationConflict, NotOurs, NotReady
 from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
 
@@ -73,8 +73,7 @@ def _show(settings: NamedStack, seen: MarkedThings) -> None:
     _print(render(lines, settings.name, title))
     if recorded:
         lab = open_lab(settings.name)
-        if scenario := scenario_line(lab):
-            sys.stdout.write(f"{scenario}\n")
+        print_what_is_sent(lab)
         try:
             print_earlier_records(earlier_records(lab))
         except ConfigurationConflict as error:  # the table has been printed, which is what the user asked for
@@ -99,6 +98,14 @@ def _print(table: Table) -> None:
     # Output to a pipe is not folded, so that it can be searched.
     width = None if sys.stdout.isatty() else UNFOLDED
     Console(width=width, highlight=False).print(table)
+
+
+def print_what_is_sent(lab: Lab) -> None:
+    """Print what the producer plays, and that a replay is at work."""
+    if scenario := scenario_line(lab):
+        sys.stdout.write(f"{scenario}\n")
+    if replay_at_work(lab.paths):
+        sys.stdout.write("a replay into this stack is at work; Ctrl-C in its terminal ends it\n")
 
 
 def print_earlier_records(offsets: Mapping[int, int]) -> None:

@@ -16,6 +16,7 @@ from trending.errors import InvalidInput, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.sources.booked import read_play
 from trending.programs.heartbeat import read_heartbeat
+from trending.settings import Spelling
 from trending.simulator.draws import BLOCK
 from trending.simulator.truth import intended, placed
 
@@ -42,6 +43,8 @@ def require_exact(settings: LabSettings) -> Scenario:
         if scenario.mischief.borderline
         else "it is counted by arrival, which no plan knows"
         if settings.stream.window_time != "event"
+        else "it is counted by a stack that folds the spellings of hashtags, which a job is not told"
+        if settings.stream.hashtag_spelling is Spelling.FOLDED
         else ""
     )
     if lack or scenario is None:

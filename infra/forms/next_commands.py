@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-_STARTING = ("up", "start", "stop", "down", "restart", "rebuild", "redrive", "replay", "replay-topic")
-_LOOKING = ("status", "spy", "smoke", "audit", "logs", "health", "game-day", "report", "export", "produce", "rate", "trend")
-OF_A_STACK = (*_STARTING, *_LOOKING)
+_STARTING = ("up", "start", "stop", "down", "restart", "rebuild", "redrive")
+_SENDING = ("produce", "rate", "trend", "tweet", "replay", "replay-topic")
+_LOOKING = ("status", "spy", "smoke", "audit", "logs", "health", "game-day", "report", "export", "record", "verify", "naive")
+OF_A_STACK = (*_STARTING, *_SENDING, *_LOOKING)
 """The ``make`` commands that concern one stack, which NAME chooses."""
-_COMMAND = re.compile(rf"(?<![\w-])make (?:{'|'.join(OF_A_STACK)})(?![\w-])(?P<settings>(?: [A-Z_]+=[^\s,;]*)*)")
+_COMMAND = re.compile(rf"(?<![\w-])make (?:{'|'.join(OF_A_STACK)})(?![\w-])(?P<settings>(?: [A-Z_]+=(?:'[^']*'|[^\s,;'])*)*)")
 
 
 _concerned: ContextVar[str] = ContextVar("concerned", default=DEFAULT_NAME)

@@ -23,8 +23,9 @@ from infra.console.crash_reports import report_crash
 from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
+from infra.forms.every_form import ALL_FORMS, field_sections
 from infra.forms.next_commands import stack_of, with_name
-from infra.forms.parameters import ALL_FORMS, NamedStack, field_sections
+from infra.forms.stacks import NamedStack
 from infra.host.environment import keep_loopback_direct
 from infra.host.paths import CHECKOUT, lab_home, require_usable_path
 from infra.host.user import refusal_of, require_own_home

@@ -44,7 +44,7 @@ class System:
 _APT, _BASE = "sudo apt-get install -y", "git make python3 python3-venv"
 SYSTEMS = (
     System("Debian 12", ("debian 12",), _APT, _BASE, ("openjdk-17-jre-headless",), tried=True),
-    System("Debian 13", ("debian 13",), _APT, _BASE, ("openjdk-21-jre-headless",)),
+    System("Debian 13", ("debian 13",), _APT, _BASE, ("openjdk-21-jre-headless",), tried=True),
     System("Ubuntu 24.04", ("ubuntu 24.04",), _APT, _BASE, ("openjdk-21-jre-headless", "openjdk-17-jre-headless")),
     System("Fedora", ("fedora",), "sudo dnf install -y", "git make python3.13", ("java-21-openjdk-headless",)),
     System(

@@ -98,9 +98,11 @@ PANELS = (
     ),
     Panel(
         "Tweets a second",
-        "Sent, acknowledged, and read by the job.",
+        "Asked of the producer, sent, acknowledged, and read by the job.",
         Kind.TIME_SERIES,
         (
+            Query(f"trending_producer_asked_rate{ONE}", "asked"),
+            Query(f"trending_producer_achieved_rate{ONE}", "achieved"),
             Query(f"rate(trending_producer_sent_tweets_total{ONE}{LIVE_RATE})", "sent"),
             Query(f"rate(trending_producer_acknowledged_tweets_total{ONE}{LIVE_RATE})", "acknowledged"),
             Query(f"rate(trending_stream_input_records_total{ONE}{LIVE_RATE})", "read"),
@@ -109,12 +111,13 @@ PANELS = (
     ),
     Panel(
         "Producer's queue",
-        "Tweets that wait for the broker, and how often the full queue stopped the producer.",
+        "Tweets that wait for the broker, how often the full queue stopped the producer, how old the oldest of them is.",
         Kind.TIME_SERIES,
         (
             Query(f"trending_producer_queued_tweets{ONE}", "queued"),
             Query(f"rate(trending_producer_queue_full_total{ONE}{LIVE_RATE})", "waits a second"),
             Query(f"increase(trending_producer_failed_tweets_total{ONE}[5m])", "failed in 5 min"),
+            Query(f"trending_producer_overdue_seconds{ONE}", "seconds overdue"),
         ),
     ),
     Panel(

@@ -16,7 +16,7 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import ledger_places, other_producers, store_place
 from infra.operations.epochs import open_epoch
 from infra.operations.stream import wait_for_catch_up
-from infra.stack.state import is_held
+from infra.stack.state import is_held, replay_at_work
 from trending.audit.evidence import Evidence
 from trending.audit.examination import examine_topic
 from trending.audit.kept_counts import as_kept, with_others
@@ -111,10 +111,10 @@ def _longest(lab: Lab) -> float:
 def examine_log(lab: Lab) -> Examined:
     """Run the audit like ``audit_log`` and return its data too.
 
-    Producers elsewhere are not stopped for it. While one is at work, what it sends meanwhile is in flight, as in an audit of a
-    stack that goes on working.
+    Producers elsewhere and replays are not stopped for it. While one is at work, what it sends meanwhile is in flight, as in an
+    audit of a stack that goes on working.
     """
-    if others := other_producers(lab):
+    if others := [*other_producers(lab), *(["a replay"] if replay_at_work(lab.paths) else [])]:
         say(f"{', '.join(others)} went on sending: what came meanwhile is in flight")
         return examine(lab, _longest(lab), since_seal=False)
     return examine(lab, 0.0, since_seal=False)

@@ -65,11 +65,16 @@ def scenario_of(settings: LabSettings) -> Scenario | None:
     if wanted is not None and wanted is not mode:
         cause = f"the scenario {name} is made for window time {wanted}, and this stack counts by {mode}"
         raise ConfigurationConflict(cause, scenario.title, f"{way} WINDOW_TIME={wanted}")
+    require_late_ones_late(name, scenario, seconds, way)
+    return scenario
+
+
+def require_late_ones_late(name: str, scenario: Scenario, seconds: int, way: str) -> None:
+    """Raise ConfigurationConflict where tweets of a scenario that are meant late could be in time, in windows of this length."""
     late = scenario.mischief.late
     if late and late.seconds[0] < seconds + SURELY_LATE:
         cause = f"mischief.late.seconds of the scenario {name} must begin at {seconds + SURELY_LATE} in windows of {seconds} s"
         raise ConfigurationConflict(cause, f"it begins at {late.seconds[0]:g}", f"{way} WINDOW_SECONDS=60")
-    return scenario
 
 
 def producer_ladder(lab: Lab) -> list[Rung]:

@@ -158,7 +158,7 @@ def photograph_page(stack: str, place: str) -> str:
     """Put a picture of the live page into ``place``; returns an empty string, or the reason why there is none, in Spanish."""
     address = open_lab(stack).settings.page.address
     if not address:
-        return "la pila no tiene página (PAGE_PORT=0)"
+        return "el entorno no tiene página (PAGE_PORT=0)"
     browser = find_browser()
     if browser is None:
         return f"no hay ningún navegador en la máquina ({', '.join(NAMES)})"

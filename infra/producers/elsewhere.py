@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from infra.forms.parameters import ProduceForm
+    from infra.forms.producing import ProduceForm
     from infra.lab.assembly import Lab
     from trending.kafka.connection import KafkaConnection
 

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
-from infra.forms.parameters import TopicReplayForm
+from infra.forms.producing import TopicReplayForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.epochs import known_topic_id

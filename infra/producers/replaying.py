@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
 from infra.producers.life import Life, Produced, figures_of
+from infra.stack.state import still_wanted
 from infra.supervision.programs import PRODUCER
-from trending.errors import StackBusy
+from trending.errors import NotReady, StackBusy
 from trending.producer.program import TweetProducer
 from trending.programs.heartbeat import FINISHED, FRESH_SECONDS, read_heartbeat
 from trending.programs.specifications import ProducerSpec
@@ -39,8 +40,10 @@ LOOK_SECONDS = 0.2
 def replay(lab: Lab, topic_id: str, items: Iterator[Item], rate: float, total: int) -> Produced:
     """Send all items, and return what became of them; raises StackBusy beside another replay, LabError as a producer does.
 
+    Raises NotReady where the stack does not run, or is stopped meanwhile.
     ``rate`` is about how many come in a second, ``total`` how many in all. An interruption ends it in order, and goes on then.
     """
+    _require_up(lab)
     with alone(lab.paths), tempfile.TemporaryDirectory(prefix="trending-replay-") as directory:
         spec = _spec_of(lab, topic_id, Path(directory) / "replay.json")
         shifts = lab.settings.stream.window_time is WindowTime.EVENT
@@ -52,9 +55,18 @@ def replay(lab: Lab, topic_id: str, items: Iterator[Item], rate: float, total: i
             begun_despite_signals(life.end)
             done = figures_of(spec)
             _tell_end(source, done)
+        if (life.failure or not source.over) and not still_wanted(lab.paths):  # its ledger may be gone by now
+            cause = f"the stack {lab.paths.name} was stopped while the replay was at work"
+            raise NotReady(cause, done.line, f"make up NAME={lab.paths.name}, then the replay once more") from life.failure
         if life.failure is not None:
             raise life.failure
         return done
+
+
+def _require_up(lab: Lab) -> None:
+    if not still_wanted(lab.paths):
+        cause = f"the stack {lab.paths.name} does not run, so nothing can be replayed into it"
+        raise NotReady(cause, f"it is wanted {lab.state.wanted}", f"make up NAME={lab.paths.name}, then the replay once more")
 
 
 def _send(spec: ProducerSpec, source: Replay, stop: threading.Event) -> None:
@@ -63,7 +75,7 @@ def _send(spec: ProducerSpec, source: Replay, stop: threading.Event) -> None:
 
 def _watch(life: Life, lab: Lab, source: Replay, spec: ProducerSpec, total: int) -> None:
     told, begun, shifts = time.monotonic(), False, 0
-    while not life.ended.wait(LOOK_SECONDS):
+    while not life.ended.wait(LOOK_SECONDS) and still_wanted(lab.paths):
         if not begun and source.begin_at is not None:
             begun = True
             say(f"the first one comes at {local_time(source.begin_at / MICROSECONDS, lab.settings.stream.zone)}")

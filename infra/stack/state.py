@@ -140,6 +140,18 @@ def is_held(paths: StackPaths) -> bool:
         return True
 
 
+def replay_at_work(paths: StackPaths) -> bool:
+    """Whether a replay into the stack is at work; one that was killed has left its file, and holds it no more."""
+    try:
+        with paths.replay.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def down_asked_for(paths: StackPaths) -> Iterator[None]:
     """Signal that a take-down waits for the stack's lock, so that healers give way; it ends with this process at the latest."""

@@ -134,7 +134,7 @@ class BudgetSpent(NotReady):
 
 
 class AuditFailed(LabError):
-    """The recount of the log contradicts the ledger or the store, or could not be done."""
+    """The recount of the log contradicts the ledger or the store, or could not be done; a job's results are not the truth."""
 
     exit_code = 7
 

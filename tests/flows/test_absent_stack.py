@@ -8,7 +8,8 @@ import pytest
 from fakes.plain import lab_stack
 
 from flows import audit, game_day, health_check, smoke_test, start_up
-from infra.forms.parameters import AuditForm, GameDayForm, HealthCheckForm, SmokeTestForm, StartUpForm
+from infra.forms.proving import AuditForm, GameDayForm, HealthCheckForm, SmokeTestForm
+from infra.forms.stacks import StartUpForm
 from trending.errors import StackAbsent
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from fakes.plain import lab_stack
 from flows import audit as module
 from flows import start_up
 from infra.audits.counting_progress import CountingProgress
-from infra.forms.parameters import AuditForm, StartUpForm
+from infra.forms.proving import AuditForm
+from infra.forms.stacks import StartUpForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
 from infra.operations.description import describe

@@ -11,7 +11,8 @@ from flows import demo as module
 from flows import start_up
 from flows.demo import own_page, own_stack
 from infra.docker.marks import DockerMarks
-from infra.forms.parameters import DemoForm, DemoOptions, StartUpForm
+from infra.forms.showing import DemoForm, DemoOptions
+from infra.forms.stacks import StartUpForm
 from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import PortOwner
 from infra.lab.assembly import open_lab

@@ -24,7 +24,9 @@ from flows import audit, demo, smoke_test, start_up, tear_down
 from flows.commands import deployment
 from infra.console.interruptions import raise_on_signals
 from infra.forms.next_commands import with_name
-from infra.forms.parameters import DemoForm, DemoOptions, SmokeTestForm, StartUpForm, TearDownForm
+from infra.forms.proving import SmokeTestForm
+from infra.forms.showing import DemoForm, DemoOptions
+from infra.forms.stacks import StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.lab.assembly import record
 from infra.operations import services as infrastructure

@@ -10,7 +10,7 @@ from fakes.stacks import make_whole
 from pydantic import ValidationError
 
 from flows import game_day
-from infra.forms.parameters import GameDayForm
+from infra.forms.proving import GameDayForm
 from infra.game_day.fault_names import FaultName
 from infra.game_day.kept_day import kept_day
 from infra.game_day.trials import Trial

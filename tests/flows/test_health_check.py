@@ -11,7 +11,8 @@ from fakes.stacks import make_whole
 
 from flows import audit, health_check, start_up
 from infra.docker.compose_stack import ComposeService, ComposeStack
-from infra.forms.parameters import AuditForm, HealthCheckForm, LastStep, StartUpForm
+from infra.forms.proving import AuditForm, HealthCheckForm
+from infra.forms.stacks import LastStep, StartUpForm
 from infra.health import examination, repair
 from infra.health.verdicts import REPAIRS, read_record
 from infra.host.paths import StackPaths

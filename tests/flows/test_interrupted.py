@@ -20,7 +20,8 @@ from flows.notebook.processes import relay_interrupted
 from flows.runs import server as serving
 from infra.console.interruptions import begun_despite_signals, raise_on_signals
 from infra.docker.marks import DockerMarks, MarkedContainer
-from infra.forms.parameters import DemoForm, DemoOptions, LastStep, StartUpForm, TearDownForm
+from infra.forms.showing import DemoForm, DemoOptions
+from infra.forms.stacks import LastStep, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
 from infra.lab.assembly import open_lab

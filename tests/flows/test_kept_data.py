@@ -16,7 +16,7 @@ from flows import start_up as module
 from flows import tear_down
 from infra.commands import status
 from infra.docker.marks import DockerMarks, MarkedContainer
-from infra.forms.parameters import NamedStack, StartUpForm, TearDownForm
+from infra.forms.stacks import NamedStack, StartUpForm, TearDownForm
 from infra.host.paths import StackPaths
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
 from infra.lab.assembly import open_lab, want

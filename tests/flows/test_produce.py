@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows import produce
-from infra.forms.parameters import ProduceForm
+from infra.forms.producing import ProduceForm
 from trending.errors import InvalidInput, StackAbsent
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from fakes.trending.shown import pdf_pages, take_apart
 
 from flows import demo, start_up
 from flows import report as module
-from infra.forms.parameters import DemoOptions, ReportForm, ReportOptions, StartUpForm
+from infra.forms.showing import DemoOptions, ReportForm, ReportOptions
+from infra.forms.stacks import StartUpForm
 from infra.game_day.kept_day import keep_day
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.lab.assembly import open_lab, want

@@ -15,7 +15,8 @@ from fakes.world import whole_stack
 
 from flows import demo, report, tear_down
 from flows import start_up as module
-from infra.forms.parameters import DemoForm, LastStep, ReportForm, StartUpForm, TearDownForm
+from infra.forms.showing import DemoForm, ReportForm
+from infra.forms.stacks import LastStep, StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner, another_page_port, another_port

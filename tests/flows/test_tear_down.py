@@ -17,7 +17,7 @@ from prefect import Task
 
 from flows import start_up, tear_down
 from flows.tear_down import wanted_up
-from infra.forms.parameters import StartUpForm, TearDownForm
+from infra.forms.stacks import StartUpForm, TearDownForm
 from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE

@@ -20,7 +20,7 @@ from real.harness import RealStack, plain
 
 from flows.audit import recount
 from infra.console.reporting import say
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.forms.terminal import run_command
 from infra.host.clock import SystemClock
 from infra.host.paths import lab_home

@@ -24,7 +24,8 @@ from flows.runs import artifacts as run_artifacts
 from flows.runs import stopwatch
 from infra.docker.engine import engine
 from infra.docker.labels import STACK_LABEL
-from infra.forms.parameters import LastStep, StartUpForm, field_sections
+from infra.forms.every_form import field_sections
+from infra.forms.stacks import LastStep, StartUpForm
 from infra.game_day.injections import jvm_of, supervisord_process
 from infra.host.paths import CHECKOUT, StackPaths
 from infra.host.processes import port_owner, stack_processes

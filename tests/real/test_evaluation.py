@@ -14,7 +14,7 @@ from real.conftest import new_stack
 from infra.evaluation.job import Job, job_variables
 from infra.evaluation.results import ResultPlace, open_results
 from infra.evaluation.trial import Patience, evaluate
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.host.paths import CHECKOUT
 from infra.host.processes import stack_processes
 from trending.errors import AuditFailed

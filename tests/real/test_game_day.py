@@ -24,7 +24,7 @@ from fakes.trending import counting
 from real.conftest import new_stack
 
 from infra.docker.engine import engine
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.game_day.fault_names import FaultName
 from infra.game_day.faults import faults_of
 from infra.game_day.trials import Trial, try_fault

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from real.conftest import new_stack
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.host.paths import CHECKOUT
 from infra.host.processes import wait_for_end
 from infra.prefect_services.server import ensure_server, stop_server

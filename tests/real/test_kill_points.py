@@ -16,7 +16,7 @@ from kills.points import BY_NAME
 from kills.trial import Trial, require_deaths
 from real.harness import CLEAN
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.host.clock import SystemClock
 
 if TYPE_CHECKING:

@@ -21,5 +21,6 @@ def test_it_forwards_the_pages_and_runs_brokers_as_processes() -> None:
     lines = (PLACE / "devcontainer.json").read_text(encoding="utf-8").splitlines()
     described = json.loads("\n".join(line for line in lines if not line.lstrip().startswith("//")))
     assert described["forwardPorts"] == [PageSettings().page_port, 4200]
-    assert described["containerEnv"] == {"TRENDING_RUNTIME": "embedded"}
+    assert described["containerEnv"] == {"TRENDING_RUNTIME": "embedded", "TRENDING_HOSTS": "*.app.github.dev"}
+    assert PageSettings(hosts=described["containerEnv"]["TRENDING_HOSTS"]).host_names == ["*.app.github.dev"]
     assert described["remoteUser"] in (PLACE / "Dockerfile").read_text(encoding="utf-8")

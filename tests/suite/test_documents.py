@@ -7,10 +7,12 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+import yaml
 from kills.plan import SoakForm
 from mutation.run import MutantsForm
 
-from infra.forms.parameters import ALL_FORMS, field_sections
+from infra.commands.manual import all_errors
+from infra.forms.every_form import ALL_FORMS, field_sections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FRONT_DOORS = (CHECKOUT / "README.md", CHECKOUT / "README.es.md")
@@ -123,6 +125,19 @@ def test_every_room_is_reached_from_the_front_door() -> None:
         reachable(door, found)
     rooms = {page for page in ROOMS if page.relative_to(CHECKOUT / "docs").parts[0] not in APART}
     assert rooms - found == set()
+
+
+@pytest.mark.parametrize("page", ["docs/prefect.md", "docs/es/manual.md"])
+def test_every_deployment_is_in_the_manual(page: str) -> None:
+    described = yaml.safe_load(read(CHECKOUT / "prefect.yaml"))["deployments"]
+    flows = {each["entrypoint"].rpartition(":")[2].replace("_", "-") for each in described}
+    assert {flow for flow in flows if f"`{flow}/local`" not in read(CHECKOUT / page)} == set()
+
+
+def test_every_exit_code_is_in_the_spanish_manual() -> None:
+    told = read(CHECKOUT / "docs" / "es" / "manual.md").partition("### Códigos de salida")[2].partition("##")[0]
+    named = {int(found) for found in re.findall(r"(?:^|· |\n)(\d+) ", told)}
+    assert {error.exit_code for error in all_errors()} <= named
 
 
 def test_every_page_that_the_program_sends_people_to_exists() -> None:

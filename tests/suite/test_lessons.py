@@ -6,7 +6,7 @@ import pytest
 from lessons import ANYTHING, lessons, missing, steps
 
 from infra.commands.simulator import truth
-from infra.forms.parameters import TruthForm
+from infra.forms.proving import TruthForm
 
 PARTS = {
     "en": ("**Goal.**", "## Predict first", "## Run", "## What you see", "## Question"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from infra.forms.parameters import StartUpForm
+from infra.forms.stacks import StartUpForm
 from infra.forms.terminal import parse
 from trending.errors import InvalidInput
 from trending.settings import LabSettings, ServingSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.console.reporting import say
-from infra.forms.parameters import RecordForm
+from infra.forms.showing import RecordForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.page import save_recording

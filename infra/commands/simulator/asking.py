@@ -17,7 +17,7 @@ from trending.text import printable
 from trending.tweets.wire_format import MAX_HASHTAG
 
 if TYPE_CHECKING:
-    from infra.forms.parameters import RateForm, TrendForm
+    from infra.forms.producing import RateForm, TrendForm
     from trending.producer.places.opened import OpenedLedger
     from trending.producer.sources.control import Answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.commands.simulator.asking import change_rate
 from infra.console.reporting import say
-from infra.forms.parameters import RateForm
+from infra.forms.producing import RateForm
 from infra.forms.terminal import run_command
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.commands.simulator.asking import start_trend
 from infra.console.reporting import say
-from infra.forms.parameters import TrendForm
+from infra.forms.producing import TrendForm
 from infra.forms.terminal import run_command
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 
 from infra.console.reporting import say
-from infra.forms.parameters import TruthForm
+from infra.forms.proving import TruthForm
 from infra.forms.terminal import run_command
+from infra.operations.producer import require_late_ones_late
 from trending.errors import InvalidInput
 from trending.simulator.loading import load_scenario
-from trending.text import printable
+from trending.text import for_make, printable
 
 
 def main(settings: TruthForm) -> None:
-    """Print the windows of the scenario, the first one with a tweet being 1; raises InvalidInput where its truth has no end."""
+    """Print the windows of the scenario, the first one with a tweet being 1.
+
+    Raises InvalidInput where its truth has no end, ConfigurationConflict where the windows are too long for its late tweets.
+    """
     if not settings.scenario:
         cause = "SCENARIO is missing: the truth about which one?"
         raise InvalidInput(cause, "", "make truth SCENARIO=lessons WINDOW_SECONDS=10")
@@ -24,6 +28,9 @@ def main(settings: TruthForm) -> None:
     if scenario.start != "window":
         cause = f"the scenario {settings.scenario} starts at once and not with a window, so its windows differ from run to run"
         raise InvalidInput(cause, "start: now", "make truth SCENARIO=lessons WINDOW_SECONDS=10")
+    require_late_ones_late(
+        settings.scenario, scenario, settings.window_seconds, f"make truth SCENARIO={for_make(settings.scenario)}"
+    )
     import numpy as np  # noqa: PLC0415 - 0.2 s that an error need not wait for
 
     from trending.simulator.records import Records  # noqa: PLC0415
@@ -31,7 +38,7 @@ def main(settings: TruthForm) -> None:
 
     records, length = Records(scenario), settings.window_seconds
     count = records.count or 0
-    truth = intended(records, range(count), lambda numbers: np.zeros(len(numbers), np.int64), length)
+    truth = intended(records, range(count), lambda numbers: np.zeros(len(numbers), np.int64), length, settings.hashtag_spelling)
     say(f"scenario {settings.scenario}: seed {scenario.seed}, {count} records, windows of {length} s")
     windows = sorted({start for start, _hashtag in truth.tweets})
     for window in windows:

@@ -6,7 +6,7 @@ import re
 import time
 
 from infra.console.reporting import say
-from infra.forms.parameters import TweetForm
+from infra.forms.producing import TweetForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.epochs import known_topic_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
-from infra.forms.parameters import VerifyForm
+from infra.forms.proving import VerifyForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from trending.errors import AuditFailed, InvalidInput

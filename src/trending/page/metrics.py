@@ -10,18 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from trending.page.health_note import health_families, read_health
-from trending.page.moving.condition import Condition, program_condition
-from trending.programs.heartbeat import Heartbeat, read_heartbeat
+from trending.page.moving.condition import Condition
+from trending.page.program_metrics import batch_families, beat_of, figure_families, life_families, offset_families
 from trending.serving.trends import elapsed_seconds, trends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from prometheus_client.core import Metric
 
@@ -32,40 +31,7 @@ if TYPE_CHECKING:
 
 TOP_HASHTAGS = 10
 """Hashtags that get a label of their own; all others share one sample, so that traffic cannot make the number of series grow."""
-_UP = {Condition.WELL, Condition.STARTING, Condition.TROUBLED}
-_OFFSET = "offset."
 _OPENMETRICS = "application/openmetrics-text"
-
-_COUNTERS = {
-    "producer": {
-        "sent": ("trending_producer_sent_tweets", "Tweets handed to the Kafka client by this life of the producer."),
-        "acknowledged": (
-            "trending_producer_acknowledged_tweets",
-            "Tweets that the broker acknowledged to this life of the producer.",
-        ),
-        "failed": ("trending_producer_failed_tweets", "Tweets that the broker refused for good."),
-        "waits": ("trending_producer_queue_full", "Times that the producer waited because its queue was full."),
-    },
-    "stream": {
-        "rows_total": ("trending_stream_input_records", "Records read from the topic by this life of the job."),
-    },
-}
-_GAUGES = {
-    "producer": {
-        "queued": ("trending_producer_queued_tweets", "Tweets sent and not yet acknowledged."),
-        "debt": ("trending_producer_debt_tweets", "Tweets by which this life of the producer is behind the rate asked for."),
-    },
-    "stream": {
-        "batch": ("trending_stream_last_batch_id", "Number of the last finished batch; it goes on over restarts."),
-        "batch_seconds": ("trending_stream_last_batch_duration_seconds", "Duration of the last finished batch."),
-        "input_rows": ("trending_stream_last_batch_input_records", "Records that the last finished batch read."),
-        "state_rows": ("trending_stream_state_rows", "Rows that Spark keeps between batches."),
-        "progress_at": (
-            "trending_stream_last_progress_timestamp_seconds",
-            "When the query last finished a batch or found nothing to do, in seconds since the epoch.",
-        ),
-    },
-}
 
 
 class StackCollector(Collector):
@@ -79,13 +45,13 @@ class StackCollector(Collector):
         info = GaugeMetricFamily("trending_stack_info", "Always 1; whose page this is.", labels=["name", "stack_id", "topic"])
         info.add_metric([self._spec.name, self._spec.stack_id, self._spec.topic], 1)
         yield info
-        beats = {"producer": _beat(self._spec.producer), "stream": _beat(self._spec.stream)}
+        beats = {"producer": beat_of(self._spec.producer), "stream": beat_of(self._spec.stream)}
         now = time.time()
-        yield from _programs({**beats, "page": _beat(self._spec.heartbeat)}, now)
+        yield from life_families({**beats, "page": beat_of(self._spec.heartbeat)}, now)
         for program, beat in beats.items():
-            yield from _figures(program, beat.figures if beat else {})
-        yield from _batches(beats["stream"])
-        yield from _offsets(beats["producer"], beats["stream"])
+            yield from figure_families(program, beat.figures if beat else {})
+        yield from batch_families(beats["stream"])
+        yield from offset_families(beats["producer"], beats["stream"])
         yield from self._broker()
         yield from self._store()
         yield from self._ranking()
@@ -182,73 +148,6 @@ def metrics_registry(spec: PageSpec, board: Board, feed: Feed) -> CollectorRegis
     registry.register(StackCollector(spec, board, feed))
     ProcessCollector(registry=registry)
     return registry
-
-
-def _beat(path: Path | None) -> Heartbeat | None:
-    return read_heartbeat(path) if path else None
-
-
-def _programs(beats: Mapping[str, Heartbeat | None], now: float) -> Iterator[Metric]:
-    up = GaugeMetricFamily("trending_program_up", "1 if the program beats, 0 if it stopped or is silent.", labels=["program"])
-    last = GaugeMetricFamily(
-        "trending_program_last_heartbeat_timestamp_seconds", "The last beat, in seconds since the epoch.", labels=["program"]
-    )
-    start = GaugeMetricFamily(
-        "trending_program_start_time_seconds",
-        "Start of the program's present life, in seconds since the epoch.",
-        labels=["program"],
-    )
-    for program, beat in beats.items():
-        if beat is None:
-            continue
-        condition = Condition.WELL if beat.phase == "serving" else program_condition(beat, now)
-        up.add_metric([program], float(condition in _UP))
-        last.add_metric([program], beat.at)
-        if beat.started:
-            start.add_metric([program], beat.started)
-    yield from (up, last, start)
-
-
-def _figures(program: str, figures: Mapping[str, float]) -> Iterator[Metric]:
-    for figure, (name, text) in _COUNTERS.get(program, {}).items():
-        yield CounterMetricFamily(name, text, value=figures.get(figure))
-    for figure, (name, text) in _GAUGES.get(program, {}).items():
-        yield GaugeMetricFamily(name, text, value=figures.get(figure))
-
-
-def _batches(stream: Heartbeat | None) -> Iterator[Metric]:
-    family = SummaryMetricFamily(
-        "trending_stream_batch_duration_seconds", "Finished batches of this life of the job, and their time."
-    )
-    figures = stream.figures if stream else {}
-    if "batches" in figures and "seconds_total" in figures:
-        family.add_metric([], int(figures["batches"]), figures["seconds_total"])
-    yield family
-
-
-def _offsets(producer: Heartbeat | None, stream: Heartbeat | None) -> Iterator[Metric]:
-    end = GaugeMetricFamily(
-        "trending_producer_end_offset", "Offset behind the last acknowledged tweet of the partition.", labels=["partition"]
-    )
-    done = GaugeMetricFamily(
-        "trending_stream_offset", "Offset up to which the job has counted the partition.", labels=["partition"]
-    )
-    lag = GaugeMetricFamily(
-        "trending_stream_lag_records", "Acknowledged tweets that the job has not counted yet.", labels=["partition"]
-    )
-    ends, counted = _by_partition(producer), _by_partition(stream)
-    for partition, offset in ends.items():
-        end.add_metric([partition], offset)
-    for partition, offset in counted.items():
-        done.add_metric([partition], offset)
-    for partition in sorted(ends.keys() & counted.keys(), key=int):
-        lag.add_metric([partition], max(0.0, ends[partition] - counted[partition]))
-    yield from (end, done, lag)
-
-
-def _by_partition(beat: Heartbeat | None) -> dict[str, float]:
-    figures = beat.figures if beat else {}
-    return {name.removeprefix(_OFFSET): value for name, value in figures.items() if name.startswith(_OFFSET)}
 
 
 def _slide_family(slide: Slide | None) -> Metric:

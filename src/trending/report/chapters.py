@@ -25,7 +25,7 @@ def chapters(report: Report) -> tuple[Chapter, ...]:
             "Arquitectura",
             (
                 Text(
-                    "Cada servicio y programa de la figura corrió de verdad; la figura sale de la declaración de la pila. Nada "
+                    "Cada servicio y programa de la figura corrió de verdad; la figura sale de la declaración del entorno. Nada "
                     "de lo que cuenta es hijo de Prefect: si mueren su servidor o su ejecución, la cuenta sigue."
                 ),
                 passages.house_picture(report),
@@ -49,9 +49,9 @@ def summary(report: Report) -> tuple[Block, ...]:
     """Return the run in a few sentences."""
     totals, stack = report.measured.totals, report.facts.stack
     whose = (
-        f"Este informe levantó una pila propia, {stack}, la dejó correr y la quitó."
+        f"Este informe levantó un entorno propio, {stack}, lo dejó correr y lo quitó."
         if report.own_stack
-        else f"Este informe es de la pila {stack}, que ya corría y siguió corriendo después."
+        else f"Este informe es del entorno {stack}, que ya corría y siguió corriendo después."
     )
     return (
         *map(Text, cover_lines(report, passages.told(report))),
@@ -74,7 +74,7 @@ def _components(report: Report) -> Table:
     rows = tuple(
         (each.name, each.kind, each.way, ", ".join(map(str, each.ports)) or "ninguno") for each in report.facts.components
     )
-    return Table("Servicios y programas de la pila", ("nombre", "clase", "cómo corre", "puertos"), rows)
+    return Table("Servicios y programas del entorno", ("nombre", "clase", "cómo corre", "puertos"), rows)
 
 
 def _start_up(report: Report) -> tuple[Block, ...]:
@@ -182,5 +182,5 @@ def _surroundings(report: Report) -> tuple[Block, ...]:
         Table("La máquina", ("qué", "cuál"), machine),
         Table("Versiones", ("componente", "versión"), tuple((each.name, each.version or UNKNOWN) for each in facts.versions)),
         Table("Lo que decide la cuenta", ("qué", "cuál"), chosen),
-        Table("Ajustes de la pila", ("ajuste", "valor"), tuple((each.name, each.value) for each in facts.settings)),
+        Table("Ajustes del entorno", ("ajuste", "valor"), tuple((each.name, each.value) for each in facts.settings)),
     )

@@ -10,7 +10,18 @@ from infra.health.verdicts import Finding, Verdict, note_findings, note_repair
 if TYPE_CHECKING:
     from fakes.trending.page import PageHome
 
-PRODUCER = {"sent": 120, "acknowledged": 110, "failed": 2, "queued": 8, "waits": 3, "offset.0": 100, "offset.10": 40}
+PRODUCER = {
+    "sent": 120,
+    "acknowledged": 110,
+    "failed": 2,
+    "queued": 8,
+    "waits": 3,
+    "asked": 500,
+    "achieved": 480.5,
+    "overdue": 1.25,
+    "offset.0": 100,
+    "offset.10": 40,
+}
 STREAM = {
     "batch": 41,
     "batches": 7,

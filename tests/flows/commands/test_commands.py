@@ -20,7 +20,9 @@ from flows import smoke_test, start_up
 from flows.commands.deployment import AUTOMATIONS
 from flows.runs import server as serving
 from infra.commands import logs, spy, status
-from infra.forms.parameters import LogsForm, NamedStack, SmokeTestForm, SpyForm, StartUpForm
+from infra.forms.proving import SmokeTestForm
+from infra.forms.showing import LogsForm, SpyForm
+from infra.forms.stacks import NamedStack, StartUpForm
 from infra.host.paths import StackPaths
 from infra.host.processes import STACK_VARIABLE
 from infra.lab.assembly import open_lab, want
@@ -148,7 +150,7 @@ def test_a_program_that_was_given_up_is_shown_as_such_with_the_way_back(up: Worl
 
 def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFixture[str]) -> None:
     from flows import tear_down  # noqa: PLC0415
-    from infra.forms.parameters import TearDownForm  # noqa: PLC0415
+    from infra.forms.stacks import TearDownForm  # noqa: PLC0415
 
     tear_down.tear_down(TearDownForm(name="lab"))
     status.main(NamedStack(name="lab"))

@@ -14,7 +14,7 @@ from fakes.stacks import make
 from flows.commands import evaluate, naive
 from infra.evaluation.comparison import compare
 from infra.evaluation.trial import Evaluation
-from infra.forms.parameters import EvaluateForm, NaiveForm
+from infra.forms.proving import EvaluateForm, NaiveForm
 from infra.forms.terminal import parse
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, want

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import Worker, WorkerStatus
 from pydantic import SecretStr
 
 from flows.commands import deployment, serve
-from infra.forms.parameters import ServeForm
+from infra.forms.showing import ServeForm
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.credentials import PrefectServer, password_file
 from infra.prefect_services.supervision import WORKER

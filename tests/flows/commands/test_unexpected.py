@@ -18,8 +18,8 @@ from fakes.world import World
 from flows import audit, demo, game_day, health_check, report, smoke_test, start_up, tear_down
 from flows.commands import serve
 from infra.commands import logs, observe, spy, status
-from infra.commands.recordings import record, replay
-from infra.forms import parameters as forms
+from infra.commands.recordings import play, record
+from infra.forms import proving, showing, stacks
 from infra.forms.terminal import run_command
 
 if TYPE_CHECKING:
@@ -46,29 +46,29 @@ class Command:
 
 
 COMMANDS = {
-    "up": Command(forms.StartUpForm, start_up.main, needs_stack=False, recorded=start_up.recorded_settings),
-    "up again": Command(forms.StartUpForm, start_up.main, recorded=start_up.recorded_settings),
-    "down": Command(forms.TearDownCommand, tear_down.main, ("--name", "lab", "--volumes")),
-    "stop": Command(forms.TearDownCommand, tear_down.main, ("--name", "lab", "--stop_only")),
-    "status": Command(forms.NamedStack, status.main),
-    "health": Command(forms.HealthCheckForm, health_check.main, judges=15, looks=40),
-    "demo": Command(forms.DemoForm, demo.main, ("--name", "lab", "--demo_seconds", "5"), needs_stack=False),
+    "up": Command(stacks.StartUpForm, start_up.main, needs_stack=False, recorded=start_up.recorded_settings),
+    "up again": Command(stacks.StartUpForm, start_up.main, recorded=start_up.recorded_settings),
+    "down": Command(stacks.TearDownCommand, tear_down.main, ("--name", "lab", "--volumes")),
+    "stop": Command(stacks.TearDownCommand, tear_down.main, ("--name", "lab", "--stop_only")),
+    "status": Command(stacks.NamedStack, status.main),
+    "health": Command(proving.HealthCheckForm, health_check.main, judges=15, looks=40),
+    "demo": Command(showing.DemoForm, demo.main, ("--name", "lab", "--demo_seconds", "5"), needs_stack=False),
 }
 """Commands of whose steps the world knows."""
 ONE_STEP = {
-    "audit": (Command(forms.AuditForm, audit.main), "flows.audit.audit_running"),
-    "game-day": (Command(forms.GameDayForm, game_day.main), "flows.game_day.open_lab"),
-    "report": (Command(forms.ReportForm, report.main), "flows.report.read_state"),
-    "smoke": (Command(forms.SmokeTestForm, smoke_test.main), "flows.smoke_test.send_probe"),
-    "logs": (Command(forms.LogsForm, logs.main), "infra.commands.logs.open_lab"),
-    "spy": (Command(forms.SpyForm, spy.main), "infra.commands.spy.follow"),
-    "observe": (Command(forms.ObserveForm, observe.main, ()), "infra.commands.observe.place_files"),
+    "audit": (Command(proving.AuditForm, audit.main), "flows.audit.audit_running"),
+    "game-day": (Command(proving.GameDayForm, game_day.main), "flows.game_day.open_lab"),
+    "report": (Command(showing.ReportForm, report.main), "flows.report.read_state"),
+    "smoke": (Command(proving.SmokeTestForm, smoke_test.main), "flows.smoke_test.send_probe"),
+    "logs": (Command(showing.LogsForm, logs.main), "infra.commands.logs.open_lab"),
+    "spy": (Command(showing.SpyForm, spy.main), "infra.commands.spy.follow"),
+    "observe": (Command(showing.ObserveForm, observe.main, ()), "infra.commands.observe.place_files"),
     "replay_demo": (
-        Command(forms.ReplayForm, replay.main, ("--store", RECORDED)),
-        "infra.commands.recordings.replay.show",
+        Command(showing.PlayForm, play.main, ("--store", RECORDED)),
+        "infra.commands.recordings.play.show",
     ),
-    "record": (Command(forms.RecordForm, record.main), "infra.commands.recordings.record.save_recording"),
-    "serve": (Command(forms.ServeForm, serve.main, ()), "flows.commands.serve.ensure_server"),
+    "record": (Command(showing.RecordForm, record.main), "infra.commands.recordings.record.save_recording"),
+    "serve": (Command(showing.ServeForm, serve.main, ()), "flows.commands.serve.ensure_server"),
 }
 """Commands that are broken at one step, by the name of the function that raises."""
 ERRORS = {
@@ -104,7 +104,7 @@ def run(command: Command) -> int:
 def ready(world: World, command: Command) -> None:
     """Have a stack or none, as the command needs, with nothing done yet."""
     if command.needs_stack:
-        start_up.start_up(forms.StartUpForm(stack=lab_stack()))
+        start_up.start_up(stacks.StartUpForm(stack=lab_stack()))
     world.forget_history()
 
 

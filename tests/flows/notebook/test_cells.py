@@ -24,7 +24,7 @@ from flows.notebook.code_views import file_part, function
 from flows.notebook.keeper import MARK
 from flows.notebook.maker import NOTEBOOKS, notebook
 from flows.notebook.processes import relay, runner, start_keeper
-from infra.forms.parameters import StartUpForm
+from infra.forms.stacks import StartUpForm
 from infra.host.paths import CHECKOUT, StackPaths
 from trending.errors import InvalidInput, LabError
 from trending.serving.counts import Batch

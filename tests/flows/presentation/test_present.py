@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flows.commands import present
-from infra.forms.parameters import PresentForm, StartUpForm
-from trending.errors import NotReady, PortTaken
+from infra.forms.showing import PresentForm
+from trending.errors import InvalidInput, NotReady, PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from infra.forms.stacks import StartUpForm
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +60,11 @@ def test_where_there_is_a_screen_the_page_is_opened(monkeypatch: pytest.MonkeyPa
     assert "the page is open: http://localhost:8501/?view=projector" in capsys.readouterr().out
 
 
-def test_without_a_page_nothing_is_opened(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(present.webbrowser, "open", lambda _address: pytest.fail("there is no page"))
-    present.main(PresentForm(page={"page_port": 0}))
-    assert "there is no page (PAGE_PORT=0)" in capsys.readouterr().out
+def test_without_a_page_nothing_is_started(begun: list[StartUpForm]) -> None:
+    with pytest.raises(InvalidInput, match="an audience sees the page, and PAGE_PORT is 0") as caught:
+        present.main(PresentForm(page={"page_port": 0}))
+    assert caught.value.next_command == "make present PAGE_PORT=8501"
+    assert begun == []
 
 
 @pytest.mark.parametrize("where", ["check_start", "start_up"])

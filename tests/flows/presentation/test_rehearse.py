@@ -7,7 +7,7 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 
 from flows import demo, rehearse
-from infra.forms.parameters import DemoOptions, RehearseForm
+from infra.forms.showing import DemoOptions, RehearseForm
 from infra.presentation.rehearsal import Finding
 from infra.stack.state import existing_stacks
 from trending.errors import Unhealthy

@@ -8,7 +8,7 @@ from fakes.stacks import make
 from fakes.trending.counting import write
 
 from infra.commands import export
-from infra.forms.parameters import ExportForm
+from infra.forms.showing import ExportForm
 from trending.errors import ConfigurationConflict, InvalidInput, LabError
 from trending.places.settings import ObjectStoreSettings
 from trending.serving.counts import Batch

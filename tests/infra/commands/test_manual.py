@@ -9,7 +9,7 @@ import pytest
 
 from infra.commands import manual
 from infra.commands.manual import COMMANDS, DOCUMENTS, all_errors, settings, troubleshooting
-from infra.forms.parameters import ALL_FORMS, field_sections
+from infra.forms.every_form import ALL_FORMS, field_sections
 from infra.kafka.diagnosis import TABLE
 from trending import errors
 

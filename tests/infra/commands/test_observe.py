@@ -8,7 +8,8 @@ from fakes.plain import lab_stack
 
 from flows import start_up
 from infra.commands import observe
-from infra.forms.parameters import ObserveForm, StartUpForm
+from infra.forms.showing import ObserveForm
+from infra.forms.stacks import StartUpForm
 from trending.errors import StackAbsent
 from trending.settings import PageSettings
 

@@ -7,7 +7,7 @@ from fakes.in_c_code import in_c_code
 from fakes.stacks import make
 
 from infra.commands import rebuild
-from infra.forms.parameters import RebuildForm
+from infra.forms.proving import RebuildForm
 from infra.operations.stream import submit_stream
 from trending.errors import Interrupted, NotReady, ServiceDied, StackAbsent
 

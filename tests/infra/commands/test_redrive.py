@@ -8,7 +8,7 @@ from fakes.stacks import make
 
 from infra.commands import redrive
 from infra.forms.next_commands import with_name
-from infra.forms.parameters import RedriveForm
+from infra.forms.proving import RedriveForm
 from trending.errors import InvalidInput, NotReady, StackAbsent
 from trending.redrive.choice import Choice, Mended, Unfit
 from trending.redrive.desk import Sent

@@ -52,7 +52,7 @@ import gc, signal, sys, time, weakref
 import infra.forms.terminal as terminal
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import write_line
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 {dropper}
 {body}
 number = int(sys.argv.pop())

@@ -23,7 +23,7 @@ __all__ = ["own_process"]
 pytestmark = [pytest.mark.usefixtures("own_process"), pytest.mark.row(8)]
 COMMAND = """
 import signal, sys, time
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 from infra.forms.terminal import run_command
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import say
@@ -173,7 +173,7 @@ def test_the_undo_of_a_command_whose_reader_has_gone_comes_to_its_end(tmp_path: 
 
 ENDING = """
 import threading, time
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 from infra.forms.terminal import run_command
 from infra.console.reporting import write_line
 

@@ -168,7 +168,7 @@ def test_a_context_with_certificates_is_the_sdks(configured: Path) -> None:
 STATUS = """
 import sys
 from infra.commands.status import main
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 try:
     main(NamedStack(name="lab"))
 except SystemExit:

@@ -14,7 +14,7 @@ from infra.supervision.programs import PRODUCER
 from trending.errors import InvalidInput, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.sources.booked import Booked, Shift, book
-from trending.settings import LabSettings, ProducerSettings, StreamSettings, WindowTime
+from trending.settings import LabSettings, ProducerSettings, Spelling, StreamSettings, WindowTime
 from trending.simulator.draws import BLOCK
 from trending.simulator.records import Records
 
@@ -82,6 +82,14 @@ def test_only_a_scenario_whose_truth_is_exact_can_be_evaluated() -> None:
     for name, words in ((None, "there is none"), ("late-data", "it has no limit")):
         with pytest.raises(InvalidInput, match=words):
             require_exact(settings(name))
+
+
+def test_folded_hashtags_which_a_job_is_told_nothing_of_are_refused() -> None:
+    folded = settings("evaluation").model_copy(
+        update={"stream": StreamSettings(window_time=WindowTime.EVENT, hashtag_spelling=Spelling.FOLDED)}
+    )
+    with pytest.raises(InvalidInput, match="folds the spellings"):
+        require_exact(folded)
 
 
 def test_borderline_tweets_and_windows_by_arrival_have_no_exact_truth(tmp_path: object) -> None:

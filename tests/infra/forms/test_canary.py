@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.forms.parameters import ServeForm
+from infra.forms.showing import ServeForm
 from infra.host.paths import CHECKOUT
 from infra.prefect_services.credentials import ensure_password
 
@@ -20,7 +20,7 @@ CANARY = "c4n4ry-d0-n0t-s1ng"
 ADDRESS = f"https://example.invalid/hook?token={CANARY}"
 COMMAND = """
 import sys
-from infra.forms.parameters import ServeForm
+from infra.forms.showing import ServeForm
 from infra.forms.terminal import run_command
 
 def main(settings):

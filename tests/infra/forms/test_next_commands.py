@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.commands.manual import COMMANDS
 from infra.console.reporting import say
 from infra.forms.next_commands import OF_A_STACK, with_name
-from infra.forms.parameters import LogsForm, ServeForm, StartUpForm
+from infra.forms.showing import LogsForm, ServeForm
+from infra.forms.stacks import NamedStack, StartUpForm
 from infra.forms.terminal import run_command
 from infra.host.paths import CHECKOUT
 from trending.errors import LabError
@@ -46,6 +48,12 @@ def unnamed(text: str) -> list[str]:
     return [command for command, settings in COMMAND.findall(text) if command in OF_A_STACK and " NAME=" not in settings]
 
 
+def test_every_command_that_takes_a_stacks_name_is_one_of_a_stack() -> None:
+    forms = [form for form in COMMANDS if issubclass(form, NamedStack)]
+    words = {each.removeprefix("make ") for form in forms for each in COMMANDS[form].split(", ")}
+    assert words - set(OF_A_STACK) == set()
+
+
 def test_there_are_texts_to_look_at() -> None:
     assert sum(bool(unnamed(text)) for text in texts()) > 60
 
@@ -71,6 +79,8 @@ def test_every_command_of_a_stack_names_it_and_nothing_else_changes(parts: list[
         ("make status", "make status NAME=lab"),
         ("make down VOLUMES=1, then make up", "make down NAME=lab VOLUMES=1, then make up NAME=lab"),
         ("make up NAME=another PORT=19092", "make up NAME=another PORT=19092"),
+        ("make tweet TEXT='hola #Clase'", "make tweet NAME=lab TEXT='hola #Clase'"),
+        ("make tweet TEXT='hola #Clase' NAME=another", "make tweet TEXT='hola #Clase' NAME=another"),
         ("make up PROFILE=kraft NAME=another", "make up PROFILE=kraft NAME=another"),
         ("make serve-stop, make up-to-date, remake status", "make serve-stop, make up-to-date, remake status"),
         ("make jars, or make images", "make jars, or make images"),

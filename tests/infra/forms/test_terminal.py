@@ -13,22 +13,11 @@ from pydantic import SecretStr
 
 from flows import start_up, tear_down
 from infra.console.reporting import say
-from infra.forms.parameters import (
-    ALL_FORMS,
-    AuditForm,
-    AuditRange,
-    DemoForm,
-    LastStep,
-    LogsForm,
-    ProduceForm,
-    ServeForm,
-    SmokeTestForm,
-    SpyForm,
-    StartUpForm,
-    TearDownCommand,
-    TearDownForm,
-    field_sections,
-)
+from infra.forms.every_form import ALL_FORMS, field_sections
+from infra.forms.producing import ProduceForm
+from infra.forms.proving import AuditForm, AuditRange, SmokeTestForm
+from infra.forms.showing import DemoForm, LogsForm, ServeForm, SpyForm
+from infra.forms.stacks import LastStep, StartUpForm, TearDownCommand, TearDownForm
 from infra.forms.terminal import parse, run_command
 from infra.game_day.fault_names import FaultName
 from infra.host.paths import StackPaths

@@ -11,7 +11,7 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.stacks import make_whole
 
-from infra.forms.parameters import GameDayForm
+from infra.forms.proving import GameDayForm
 from infra.game_day import faults
 from infra.game_day import injections as breaking
 from infra.game_day import trials as trial

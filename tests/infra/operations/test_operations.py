@@ -19,6 +19,7 @@ from infra.operations import program_ladder as heartbeat
 from infra.operations import services as infrastructure
 from infra.operations.epochs import counting_epoch, known_topic_id
 from infra.operations.undo import found_before, undo
+from infra.producers.replaying import alone
 from infra.supervision.supervisor import ProgramStatus
 from trending.errors import (
     AuditFailed,
@@ -257,6 +258,23 @@ def test_while_producers_elsewhere_send_what_is_young_is_in_flight_for_a_report_
     monkeypatch.setattr(audit, "other_producers", lambda _lab: ["laptop"])
     audit.examine_log(lab)
     assert longest == [0.0, lab.settings.stream.trigger_seconds + audit.STANDING_SECONDS]
+
+
+@pytest.mark.usefixtures("world")
+def test_while_a_replay_is_at_work_what_is_young_is_in_flight_at_rest_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab = make()
+    longest: list[float] = []
+    said: list[str] = []
+    monkeypatch.setattr(audit, "say", said.append)
+    monkeypatch.setattr(audit, "examine", lambda _lab, seconds, **_range: longest.append(seconds))
+    with alone(lab.paths):
+        audit.examine_log(lab)
+    assert said == ["a replay went on sending: what came meanwhile is in flight"]
+    lab.paths.replay.touch()  # as one that was killed leaves it
+    audit.examine_log(lab)
+    assert longest == [lab.settings.stream.trigger_seconds + audit.STANDING_SECONDS, 0.0]
 
 
 @pytest.mark.row(34)

@@ -8,9 +8,10 @@ import pytest
 from fakes.stacks import make
 
 from infra.commands import status
-from infra.forms.parameters import NamedStack
+from infra.forms.stacks import NamedStack
 from infra.lab.assembly import open_lab
 from infra.operations.producer import producer_spec, scenario_line
+from infra.producers.replaying import alone
 from infra.supervision.programs import PRODUCER
 from trending.settings import ProducerSettings
 
@@ -47,3 +48,15 @@ def test_without_a_scenario_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     lab.paths.specification(PRODUCER).parent.mkdir(parents=True, exist_ok=True)
     lab.paths.specification(PRODUCER).write_text(producer_spec(lab).model_dump_json(), encoding="utf-8")
     assert scenario_line(lab) == ""
+
+
+@pytest.mark.usefixtures("world")
+def test_a_replay_at_work_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    lab = make()
+    with alone(lab.paths), pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    line = "a replay into this stack is at work; Ctrl-C in its terminal ends it"
+    assert line in capsys.readouterr().out.splitlines()
+    with pytest.raises(SystemExit):
+        status.main(NamedStack(name="lab"))
+    assert line not in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.console.interruptions import raise_on_signals
-from infra.forms.parameters import ProduceForm
+from infra.forms.producing import ProduceForm
 from infra.host.secret_references import no_block
 from infra.producers import elsewhere
 from infra.producers.elsewhere import produce_elsewhere

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,9 +9,10 @@ from confluent_kafka import KafkaError
 from fakes.stacks import beat, make
 from fakes.trending.kafka import MIDNIGHT
 
-from infra.forms.parameters import FileReplayForm
+from infra.forms.producing import FileReplayForm
 from infra.producers import replay_file, replaying
-from trending.errors import InvalidInput, LabError, StackAbsent, StackBusy
+from infra.stack.state import Wanted, write_state
+from trending.errors import InvalidInput, LabError, NotReady, StackAbsent, StackBusy
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import FINISHED
 from trending.settings import StreamSettings, WindowTime
@@ -124,6 +126,46 @@ def test_what_ends_the_producer_ends_the_command(lab: Lab, kafka: FakeKafka, tmp
     kafka.refuse = lambda _topic, _value: KafkaError(KafkaError._FATAL)
     with pytest.raises(LabError, match="librdkafka gave up"):
         replay_file.main(form(path, speed=1000))
+
+
+def want(lab: Lab, wanted: Wanted) -> None:
+    write_state(lab.paths, lab.state.model_copy(update={"wanted": wanted}))
+
+
+def test_into_a_stack_that_does_not_run_nothing_is_sent(lab: Lab, kafka: FakeKafka, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    want(lab, Wanted.STOPPED)
+    with pytest.raises(NotReady, match="the stack lab does not run") as caught:
+        replay_file.main(form(path))
+    assert caught.value.next_command.startswith("make up NAME=lab")
+    assert kafka.producers == []
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_take_down_ends_a_replay_in_order_and_that_is_said(
+    lab: Lab, kafka: FakeKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, deleted: bool
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    monkeypatch.setattr(replaying, "LOOK_SECONDS", 0.01)
+    said, ended = threading.Event(), threading.Event()
+
+    def take_down() -> None:
+        if not said.is_set():
+            said.set()
+            want(lab, Wanted.DOWN)
+            if deleted:
+                lab.paths.state.unlink()
+            ended.wait(0.5)  # of the machine's time, in which the command looks
+
+    kafka.clock.at(kafka.clock.now + 50, take_down)
+    with pytest.raises(NotReady, match="the stack lab was stopped while the replay was at work") as caught:
+        replay_file.main(form(path, speed=10))
+    assert "sent 1, acknowledged 1" in caught.value.evidence
+    assert len(kafka.records("tweets_topic")) == 1
+    with replaying.alone(lab.paths):
+        pass
 
 
 def test_what_is_counted_beside_it_is_said(lab: Lab, said: list[str]) -> None:

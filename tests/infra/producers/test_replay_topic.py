@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.stacks import make
 
-from infra.forms.parameters import TopicReplayForm
+from infra.forms.producing import TopicReplayForm
 from infra.producers import replay_topic
 from trending.errors import InvalidInput, StackAbsent
 from trending.producer.ledger import read_ledger

@@ -15,7 +15,7 @@ from real.clusters.guests import allow, allow_stack, make_user
 from real.conftest import new_stack
 from real.places import places_of
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.spark_cluster.standalone import WORKERS, cluster_supervisor
 
 if TYPE_CHECKING:

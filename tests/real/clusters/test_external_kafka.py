@@ -17,7 +17,7 @@ from fakes.clusters.certificates import Authority
 from real.clusters.foreign_broker import PASSWORDS, ForeignBroker, foreign_broker
 from real.conftest import new_stack
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.operations.services import check_access
 from trending.errors import AccessRefused, ConfigurationConflict, InvalidInput, LabError, NotReady
 from trending.settings import LabSettings

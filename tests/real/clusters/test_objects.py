@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from real.clusters.object_store import missing, object_store
 from real.conftest import FIRST_PORT, REQUIRED, skip_or_fail
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.game_day.injections import jvm_of
 from infra.host.processes import stack_processes
 from infra.java.jars import ensure_jars

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.host.environment import built_environment
 from infra.operations.stream import stop_stream
 from infra.spark_cluster.package import ensure_package

@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from real.served import Served, form
 
 from flows.commands.deployment import wait_for_worker
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.health.verdicts import note_repair, read_record
 from infra.host.clock import SystemClock
 from infra.host.paths import CHECKOUT

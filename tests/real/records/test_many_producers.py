@@ -12,7 +12,9 @@ from postgres_cluster import PASSWORD
 from real.harness import plain, python
 
 from flows import audit
-from infra.forms.parameters import AuditForm, LastStep, ProduceForm
+from infra.forms.producing import ProduceForm
+from infra.forms.proving import AuditForm
+from infra.forms.stacks import LastStep
 from infra.lab.store import ledger_places
 from trending.producer.ledger import read_ledgers
 from trending.settings import ProducerSettings
@@ -29,7 +31,7 @@ RATE = 300
 PRODUCER = """
 import sys
 from infra.console.interruptions import raise_on_signals
-from infra.forms.parameters import ProduceForm
+from infra.forms.producing import ProduceForm
 from infra.host.secret_references import no_block
 from infra.producers.elsewhere import produce_elsewhere
 from trending.errors import LabError

@@ -16,7 +16,8 @@ from real.conftest import new_stack
 from real.harness import heard, plain
 
 from flows import audit
-from infra.forms.parameters import FileReplayForm, LastStep, TopicReplayForm
+from infra.forms.producing import FileReplayForm, TopicReplayForm
+from infra.forms.stacks import LastStep
 from infra.producers import replay_file, replay_topic
 from trending.kafka.log_reader import ends_of, log_ends, read_log
 from trending.serving.store import Store

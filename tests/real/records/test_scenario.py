@@ -13,7 +13,7 @@ from real.conftest import new_stack
 from real.harness import plain
 
 from flows import audit
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from trending.producer.sources.booked import read_plays
 from trending.programs.heartbeat import FINISHED
 from trending.serving.store import Store

@@ -14,7 +14,7 @@ import pytest
 from infra.docker.engine import engine
 from infra.docker.labels import STACK_LABEL
 from infra.docker.stand_ins import STAND_INS
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.lab.assembly import record
 from infra.stack.profiles import KRAFT_IMAGE
 from infra.stack.runtime import ServiceState

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.prefect_services.server import current_server
 
 if TYPE_CHECKING:

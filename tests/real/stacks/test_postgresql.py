@@ -10,7 +10,7 @@ import psutil
 import pytest
 from postgres_cluster import PASSWORD
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.host.processes import stack_processes
 from infra.lab.store import store_place
 from trending.postgresql import schema

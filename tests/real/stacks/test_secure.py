@@ -18,7 +18,7 @@ from real.places import places_of
 
 from infra.docker.containers import PLACE
 from infra.docker.engine import engine
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.stack.profiles import CONTROLLER_SHIFT, INTERNAL_SHIFT
 from trending.kafka.answers import answer_of
 from trending.kafka.connection import KafkaConnection

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.operations.description import describe
 from infra.stack.profiles import broker_name
 from trending.kafka.connection import KafkaConnection

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.host.processes import stack_processes, wait_for_end
 from infra.stack.runtime import ServiceState
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.forms.parameters import LastStep
+from infra.forms.stacks import LastStep
 from infra.operations import services as infrastructure
 from trending.errors import ConfigurationConflict
 

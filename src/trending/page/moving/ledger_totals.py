@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LATEST_SECONDS = 120.0
 LATEST_HASHTAGS = 30
 SHOWN_BY_HAND = 3
+_NEWEST = (
+    "SELECT run FROM runs WHERE topic_id = ? AND run {test} (SELECT run FROM replays) AND run NOT IN (SELECT run FROM by_hand) "
+    "AND run NOT IN (SELECT run FROM redriven) ORDER BY rowid DESC LIMIT 1"
+)
 
 
 class ByHand(msgspec.Struct, frozen=True):
@@ -40,8 +44,9 @@ class ByHand(msgspec.Struct, frozen=True):
 class Ledgers(msgspec.Struct, frozen=True):
     """Acknowledged records of a topic from the counted range's starts on, and those ``behind`` its ends: they are in flight.
 
-    Of ``expired`` records only the number is known, not their offsets. ``latest`` are hashtag → tweets of the stack's own
-    producer's last minutes, ``ends`` partition → offset behind the last one, ``by_hand`` the newest tweets typed by hand.
+    Of ``expired`` records only the number is known, not their offsets. ``latest`` are hashtag → tweets of the last minutes
+    and ``ends`` partition → offset behind the last one, both of the stack's own producer and of a replay beside it. ``by_hand``
+    are the newest tweets typed by hand.
     """
 
     records: int = 0
@@ -116,21 +121,21 @@ def _read(connection: Connection, totals: Totals, now: float, *, shared: bool) -
     gone = int(connection.execute(select(func.sum(expired.c.acknowledged)).where(expired.c.run.in_(ours))).scalar_one() or 0)
     if shared:
         return Ledgers(records + gone, behind, gone)
-    return Ledgers(records + gone, behind, gone, *_latest(connection, now), _by_hand(connection))
+    return Ledgers(records + gone, behind, gone, *_latest(connection, totals.topic_id, now), _by_hand(connection))
 
 
-def _latest(connection: Connection, now: float) -> tuple[dict[str, int], dict[int, int]]:
-    """Return the counts of the newest run's last minutes by hashtag, the leading ones, and how far it has come."""
-    newest = "SELECT run FROM runs WHERE run NOT IN (SELECT run FROM by_hand) ORDER BY rowid DESC LIMIT 1"
-    run = connection.exec_driver_sql(newest).scalar_one_or_none()
-    if run is None:
-        return {}, {}
+def _latest(connection: Connection, topic_id: str, now: float) -> tuple[dict[str, int], dict[int, int]]:
+    """Return the last minutes' counts by hashtag, the leading ones, and how far they have come.
+
+    They are those of the producer's newest run on the topic and of its newest replay, which goes on beside the producer.
+    """
+    newest = [connection.exec_driver_sql(_NEWEST.format(test=each), (topic_id,)).scalar() for each in ("NOT IN", "IN")]
     counts, acked = tables.metadata.tables["counts"].c, tables.metadata.tables["acked"].c
     sums = func.sum(counts.tweets)
-    leading = select(counts.hashtag, sums).where(counts.run == run, counts.minute >= now - LATEST_SECONDS)
+    leading = select(counts.hashtag, sums).where(counts.run.in_(newest), counts.minute >= now - LATEST_SECONDS)
     rows = connection.execute(leading.group_by(counts.hashtag).order_by(sums.desc()).limit(LATEST_HASHTAGS)).all()
     end = func.max(acked.first_offset + acked.last_sequence - acked.first_sequence + 1)
-    ends = connection.execute(select(acked.partition, end).where(acked.run == run).group_by(acked.partition)).all()
+    ends = connection.execute(select(acked.partition, end).where(acked.run.in_(newest)).group_by(acked.partition)).all()
     return {row[0]: int(row[1]) for row in rows}, {row[0]: int(row[1]) for row in ends}
 
 

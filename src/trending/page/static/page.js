@@ -158,7 +158,7 @@ if (lookingBack()) lookBack();
 else drawRanking(sections.ranking);
 for (const name of ["ribbon", "pipeline", "lately", "proof"]) draw[name]();
 if (played) {
-  import("./replay.js").then(({ play }) => play(apply));
+  import("./player.js").then(({ play }) => play(apply));
 } else {
   setInterval(watch, 500);
   connect();

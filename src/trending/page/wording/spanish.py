@@ -98,7 +98,7 @@ SPANISH: Final = {
     "proof_acknowledged": "confirmados",
     "proof_counted": "contados",
     "proof_in_flight": "en camino",
-    "proof_hint": "Cada cifra se cuenta por su lado: lo que aceptó el broker, según el libro del productor; lo que hay en el "
+    "proof_hint": "Cada cifra se cuenta por su lado: lo que aceptó el broker, según el diario del productor; lo que hay en el "
     "almacén; y de lo primero, lo que queda más allá de los offsets a los que ha llegado el almacén.",
     "proof_holds": "Las cifras concuerdan.",
     "proof_missing": "{n} contados menos que confirmados: make audit dice cuáles.",

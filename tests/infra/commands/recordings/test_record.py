@@ -10,7 +10,7 @@ import pytest
 from fakes.trending.page import PageHome, served
 
 from infra.commands.recordings import record
-from infra.forms.parameters import RecordForm
+from infra.forms.showing import RecordForm
 from infra.host.paths import StackPaths
 from trending.errors import NotReady
 from trending.page.recorded.events import read_first

@@ -13,7 +13,7 @@ from fakes.stacks import beat, make
 from flows import rate as rate_flow
 from flows import trend as trend_flow
 from infra.commands.simulator import asking, rate, trend
-from infra.forms.parameters import RateForm, TrendForm
+from infra.forms.producing import RateForm, TrendForm
 from infra.forms.terminal import parse
 from infra.operations import producer
 from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotReady, StackAbsent

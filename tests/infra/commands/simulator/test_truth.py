@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from infra.commands.simulator import truth
-from infra.forms.parameters import TruthForm
-from trending.errors import InvalidInput
+from infra.forms.proving import TruthForm
+from trending.errors import ConfigurationConflict, InvalidInput
+from trending.settings import Spelling
 from trending.simulator.loading import load_scenario
 from trending.simulator.records import Records
 from trending.simulator.truth import intended
@@ -55,3 +56,17 @@ def test_a_scenario_without_an_end_or_without_whole_windows_is_refused(more: str
         truth.main(TruthForm(scenario=str(path)))
     with pytest.raises(InvalidInput, match="SCENARIO is missing"):
         truth.main(TruthForm())
+
+
+def test_the_truth_is_that_of_a_stack_that_folds_spellings(tmp_path: Path, said: list[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    both = "version: 1\nrate: {base: 10}\nhashtags: {named: {'#IA': 1, '#ia': 1}}\nlimit: {tweets: 50}\n"
+    path.write_text(both, encoding="utf-8")
+    truth.main(TruthForm(scenario=str(path), hashtag_spelling=Spelling.FOLDED))
+    assert "all windows: 50 tweets: #ia 50" in said
+
+
+def test_windows_in_which_a_late_tweet_would_not_be_late_are_refused_as_by_the_stack() -> None:
+    with pytest.raises(ConfigurationConflict, match="must begin at 670 in windows of 600 s") as caught:
+        truth.main(TruthForm(scenario="lessons", window_seconds=600))
+    assert caught.value.next_command == "make truth SCENARIO=lessons WINDOW_SECONDS=60"

@@ -4,7 +4,7 @@ import pytest
 from fakes.stacks import make
 
 from infra.commands.simulator import tweet
-from infra.forms.parameters import TweetForm
+from infra.forms.producing import TweetForm
 from trending.errors import InvalidInput, StackAbsent
 from trending.producer.by_hand import Sent
 from trending.settings import Spelling, StreamSettings, WindowTime

@@ -7,7 +7,7 @@ import pytest
 from fakes.stacks import make
 
 from infra.commands.simulator import verify
-from infra.forms.parameters import VerifyForm
+from infra.forms.proving import VerifyForm
 from trending.errors import AuditFailed, InvalidInput
 from trending.kafka.log_reader import Record
 from trending.settings import ProducerSettings

@@ -19,8 +19,13 @@ from trending.page.board import Board
 from trending.page.moving import proof as strip
 from trending.page.moving.ledger_totals import look_at_ledgers
 from trending.page.moving.store_totals import Totals
+from trending.producer import redriven
 from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.places.opened import opened
+from trending.producer.places.tables import REDRIVEN
+from trending.producer.redriven import Redriven
+from trending.replay import booked as replays
 from trending.serving.counts import Batch
 from trending.serving.seals import StoredSeal
 
@@ -115,6 +120,48 @@ def test_nothing_lost_is_said_with_the_time_of_the_audit_that_proved_it(
     assert proof(board)["proved"] == "00:11:05"
     home.store.break_seals()
     assert proof(board)["proved"] == ""
+
+
+def test_tweets_are_sampled_of_the_stacks_producer_and_of_a_replay_beside_it(home: PageHome, ledger: LedgerWriter) -> None:
+    place = home.root / "ledger.sqlite"
+    totals = Totals(counting.TOPIC_ID, first=True, starts={}, ends={0: 0}, counted=0, proved_at=None)
+    ledger.acknowledge(0, 0, 4, T0, "#producer")
+    ledger.commit()
+    for run, hashtag, offset in (("redrive", "#redriven", 5), ("replay", "#replayed", 6)):
+        with closing(LedgerWriter(place, run, counting.TOPIC_ID, guest=True)) as other:
+            other.reserve(1)
+            other.acknowledge(0, 0, offset, T0, hashtag)
+    opened_ledger = opened(place)
+    letter = Redriven("redrive", 0, "letters", 0, 0, 0)
+    opened_ledger.write(lambda connection: redriven.book(connection, REDRIVEN, [letter]))
+    opened_ledger.write(lambda connection: replays.book(connection, "replay"))
+    opened_ledger.close()
+    found = look_at_ledgers([place], totals, T0 + 1.0)
+    assert (found.latest, found.ends) == ({"#producer": 1, "#replayed": 1}, {0: 7})
+    later = look_at_ledgers([place], totals, T0 + 1_000.0)
+    assert later.latest == {}
+    ledger.acknowledge(1, 0, 7, T0 + 960, "#producer")
+    ledger.commit()
+    assert look_at_ledgers([place], totals, T0 + 1_000.0).latest == {"#producer": 1}, "long after the replay has ended"
+
+
+def test_a_ledger_of_an_earlier_version_is_added_up_once_a_producer_has_opened_it(home: PageHome, board: Board) -> None:
+    place = home.root / "ledger.sqlite"
+    with closing(LedgerWriter(place, "run", counting.TOPIC_ID)) as before:
+        before.reserve(10)
+        before.acknowledge(0, 0, 0, T0, "#a")
+    with closing(sqlite3.connect(place)) as connection, connection:
+        for name in ("sent_at", "tweet"):
+            connection.execute(f"ALTER TABLE by_hand DROP COLUMN {name}")
+        connection.execute("INSERT INTO by_hand VALUES ('typed')")
+        connection.execute("DROP TABLE replays")
+    begin(home)
+    count(home, 0, 1, {(T0, "#a"): 1})
+    assert proof(board)["state"] == "unknown", "the page only reads"
+    opened(place).close()
+    found = proof(board, T0 + 70.0)
+    assert (found["state"], found["acknowledged"], found["counted"]) == ("holds", 1, 1)
+    assert board.look(T0 + 70.0)["pipeline"]["by_hand"] == [], "what it was is not known"
 
 
 def test_without_a_ledger_or_before_an_epoch_nothing_is_claimed(home: PageHome, board: Board) -> None:

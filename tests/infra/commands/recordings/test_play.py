@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from infra.commands.recordings import replay
-from infra.forms.parameters import ReplayForm
+from infra.commands.recordings import play
+from infra.forms.showing import PlayForm
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
 from trending.errors import InvalidInput, PortTaken
@@ -30,9 +30,9 @@ RECORDED = CHECKOUT / "docs" / "recorded" / "ranking.sqlite"
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The page on the recording that is part of the checkout."""
     stop = threading.Event()
-    monkeypatch.setattr(replay, "stop_on_signals", lambda: stop)
-    form = ReplayForm(store=str(RECORDED), page=PageSettings(page_port=free_port(18700, 1)))
-    thread = threading.Thread(target=replay.main, args=(form,))
+    monkeypatch.setattr(play, "stop_on_signals", lambda: stop)
+    form = PlayForm(store=str(RECORDED), page=PageSettings(page_port=free_port(18700, 1)))
+    thread = threading.Thread(target=play.main, args=(form,))
     thread.start()
     yield form.page.address
     stop.set()
@@ -63,7 +63,7 @@ def test_a_recorded_store_is_shown_without_a_broker_and_stays_as_it_is(address: 
 
 def test_without_a_store_there_is_one_clear_error() -> None:
     with pytest.raises(InvalidInput, match="there is no recorded store /nowhere"):
-        replay.main(ReplayForm(store="/nowhere"))
+        play.main(PlayForm(store="/nowhere"))
 
 
 @pytest.mark.parametrize("tables", [None, ["intervals"]])
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_store_is_one_clear_error(tmp_path: Path, tables: list
             for name in tables:
                 connection.execute(f"CREATE TABLE {name} (number INTEGER)")
     with pytest.raises(InvalidInput, match=r"other\.sqlite is no recorded store") as caught:
-        replay.main(ReplayForm(store=str(path)))
+        play.main(PlayForm(store=str(path)))
     assert ("file is not a database" if tables is None else "no table ranking") in caught.value.evidence
 
 
@@ -88,7 +88,7 @@ def test_the_command_for_another_port_quotes_the_store(tmp_path: Path) -> None:
         foreign.listen()
         page = PageSettings(page_port=foreign.getsockname()[1])
         with pytest.raises(PortTaken) as caught:
-            replay.main(ReplayForm(store=str(store), page=page))
+            play.main(PlayForm(store=str(store), page=page))
     assert f"STORE='{store}' PAGE_PORT=" in caught.value.next_command
 
 
@@ -98,16 +98,39 @@ def test_a_taken_port_is_one_clear_error_with_the_command_that_works() -> None:
         foreign.listen()
         port = foreign.getsockname()[1]
         with pytest.raises(PortTaken, match=f"the page's port is taken \\(port {port}: ") as caught:
-            replay.main(ReplayForm(page=PageSettings(page_port=port)))
+            play.main(PlayForm(page=PageSettings(page_port=port)))
     assert caught.value.next_command.startswith("make replay-demo RECORDING=")
     assert " PAGE_PORT=" in caught.value.next_command
 
 
+@pytest.mark.parametrize("chosen", [{"store": str(RECORDED)}, {}])
+def test_the_page_answers_to_the_host_names_that_are_given(chosen: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr(play, "stop_on_signals", lambda: stop)
+    form = PlayForm(page=PageSettings(page_port=free_port(18740, 1), hosts="*.app.github.dev"), **chosen)
+    thread = threading.Thread(target=play.main, args=(form,))
+    thread.start()
+    try:
+        answered(form.page.address, "en")
+        hosts = ("mine-8501.app.github.dev", "mine.example.org")
+        codes = [httpx.get(form.page.address, headers={"Host": host}).status_code for host in hosts]
+    finally:
+        stop.set()
+        thread.join(10)
+    assert codes == [200, 400]
+
+
+def test_without_a_port_there_is_nothing_to_play_it_on() -> None:
+    with pytest.raises(InvalidInput, match="PAGE_PORT=0") as caught:
+        play.main(PlayForm(page=PageSettings(page_port=0)))
+    assert caught.value.next_command == "make replay-demo PAGE_PORT=8501"
+
+
 def test_the_shipped_recording_is_played_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = threading.Event()
-    monkeypatch.setattr(replay, "stop_on_signals", lambda: stop)
-    form = ReplayForm(page=PageSettings(page_port=free_port(18720, 1)))
-    thread = threading.Thread(target=replay.main, args=(form,))
+    monkeypatch.setattr(play, "stop_on_signals", lambda: stop)
+    form = PlayForm(page=PageSettings(page_port=free_port(18720, 1)))
+    thread = threading.Thread(target=play.main, args=(form,))
     thread.start()
     try:
         assert "Una grabación de una ejecución real" in answered(form.page.address, "es")
@@ -128,4 +151,4 @@ def test_the_shipped_recording_is_played_in_both_languages(monkeypatch: pytest.M
 
 def test_a_recording_that_is_not_there_is_one_clear_error() -> None:
     with pytest.raises(InvalidInput, match="/nowhere is no recording of the page"):
-        replay.main(ReplayForm(recording="/nowhere"))
+        play.main(PlayForm(recording="/nowhere"))

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from infra.forms.parameters import ReplayForm
+from infra.forms.showing import PlayForm
 from infra.forms.terminal import run_command
 from infra.host.processes import free_port, port_owner, usual_or_free
 from trending.errors import InvalidInput, PortTaken
@@ -21,7 +21,7 @@ from trending.settings import PageSettings, StackSettings
 from trending.text import for_make
 
 
-def main(settings: ReplayForm) -> None:
+def main(settings: PlayForm) -> None:
     """Serve the page until a signal arrives; raises InvalidInput if there is no such file, or it is none of ours."""
     shown = Path(settings.store or settings.recording).absolute()
     if settings.store:
@@ -29,19 +29,23 @@ def main(settings: ReplayForm) -> None:
     else:
         read_first(shown)
     which = f"STORE={for_make(settings.store)}" if settings.store else f"RECORDING={for_make(str(shown))}"
-    page = PageSettings(page_port=usual_or_free(settings.page.page_port, PageSettings().page_port))
+    usual = PageSettings().page_port
+    if not settings.page.page_port:
+        cause = "PAGE_PORT=0 means no page, and there is nothing else to show it on"
+        raise InvalidInput(cause, "nothing was started", f"make replay-demo PAGE_PORT={usual}")
+    page = settings.page.model_copy(update={"page_port": usual_or_free(settings.page.page_port, usual)})
     if (owner := port_owner(page.page_port)) is not None:
         cause = f"the page's port is taken ({owner})"
         free = free_port(page.page_port + 1, 1)
         raise PortTaken(cause, "nothing was started", f"make replay-demo {which} PAGE_PORT={free}")
     stop = stop_on_signals()
-    with tempfile.TemporaryDirectory(prefix="trending-replay-") as place:
+    with tempfile.TemporaryDirectory(prefix="trending-recording-") as place:
         spec = PageSpec(
             bootstrap="",
             topic=StackSettings().topic,
             heartbeat=Path(place) / "page.json",
             settings=page,
-            stack_id="replay",
+            stack_id="recording",
             name=shown.stem,
             store=shown,
             time_zone=None,
@@ -74,4 +78,4 @@ def _lack(store: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_command(ReplayForm, main, ".venv/bin/python -m infra.commands.recordings.replay")
+    run_command(PlayForm, main, ".venv/bin/python -m infra.commands.recordings.play")

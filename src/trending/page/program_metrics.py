@@ -1,0 +1,134 @@
+"""The programs' figures for Prometheus, from their heartbeats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+
+from trending.page.moving.condition import Condition, program_condition
+from trending.programs.heartbeat import Heartbeat, read_heartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from prometheus_client.core import Metric
+
+_UP = {Condition.WELL, Condition.STARTING, Condition.TROUBLED}
+_OFFSET = "offset."
+
+_COUNTERS = {
+    "producer": {
+        "sent": ("trending_producer_sent_tweets", "Tweets handed to the Kafka client by this life of the producer."),
+        "acknowledged": (
+            "trending_producer_acknowledged_tweets",
+            "Tweets that the broker acknowledged to this life of the producer.",
+        ),
+        "failed": ("trending_producer_failed_tweets", "Tweets that the broker refused for good."),
+        "waits": ("trending_producer_queue_full", "Times that the producer waited because its queue was full."),
+    },
+    "stream": {
+        "rows_total": ("trending_stream_input_records", "Records read from the topic by this life of the job."),
+    },
+}
+_GAUGES = {
+    "producer": {
+        "queued": ("trending_producer_queued_tweets", "Tweets sent and not yet acknowledged."),
+        "debt": ("trending_producer_debt_tweets", "Tweets by which this life of the producer is behind the rate asked for."),
+        "asked": (
+            "trending_producer_asked_rate",
+            "Tweets a second that the producer is to send now: its setting, its scenario's plan, or what `make rate` asked for.",
+        ),
+        "achieved": (
+            "trending_producer_achieved_rate",
+            "Tweets a second that the broker acknowledged in the last seconds.",
+        ),
+        "overdue": (
+            "trending_producer_overdue_seconds",
+            "Age of the oldest tweet without an acknowledgement, from when it was to be sent.",
+        ),
+    },
+    "stream": {
+        "batch": ("trending_stream_last_batch_id", "Number of the last finished batch; it goes on over restarts."),
+        "batch_seconds": ("trending_stream_last_batch_duration_seconds", "Duration of the last finished batch."),
+        "input_rows": ("trending_stream_last_batch_input_records", "Records that the last finished batch read."),
+        "state_rows": ("trending_stream_state_rows", "Rows that Spark keeps between batches."),
+        "progress_at": (
+            "trending_stream_last_progress_timestamp_seconds",
+            "When the query last finished a batch or found nothing to do, in seconds since the epoch.",
+        ),
+    },
+}
+
+
+def beat_of(path: Path | None) -> Heartbeat | None:
+    """Return a program's last heartbeat; None where it has left none, or is no part of the stack."""
+    return read_heartbeat(path) if path else None
+
+
+def life_families(beats: Mapping[str, Heartbeat | None], now: float) -> Iterator[Metric]:
+    """Yield which programs beat, when they last did, and since when they live."""
+    up = GaugeMetricFamily("trending_program_up", "1 if the program beats, 0 if it stopped or is silent.", labels=["program"])
+    last = GaugeMetricFamily(
+        "trending_program_last_heartbeat_timestamp_seconds", "The last beat, in seconds since the epoch.", labels=["program"]
+    )
+    start = GaugeMetricFamily(
+        "trending_program_start_time_seconds",
+        "Start of the program's present life, in seconds since the epoch.",
+        labels=["program"],
+    )
+    for program, beat in beats.items():
+        if beat is None:
+            continue
+        condition = Condition.WELL if beat.phase == "serving" else program_condition(beat, now)
+        up.add_metric([program], float(condition in _UP))
+        last.add_metric([program], beat.at)
+        if beat.started:
+            start.add_metric([program], beat.started)
+    yield from (up, last, start)
+
+
+def figure_families(program: str, figures: Mapping[str, float]) -> Iterator[Metric]:
+    """Yield what a program's heartbeat counts and measures."""
+    for figure, (name, text) in _COUNTERS.get(program, {}).items():
+        yield CounterMetricFamily(name, text, value=figures.get(figure))
+    for figure, (name, text) in _GAUGES.get(program, {}).items():
+        yield GaugeMetricFamily(name, text, value=figures.get(figure))
+
+
+def batch_families(stream: Heartbeat | None) -> Iterator[Metric]:
+    """Yield how many batches the job has finished, and their time."""
+    family = SummaryMetricFamily(
+        "trending_stream_batch_duration_seconds", "Finished batches of this life of the job, and their time."
+    )
+    figures = stream.figures if stream else {}
+    if "batches" in figures and "seconds_total" in figures:
+        family.add_metric([], int(figures["batches"]), figures["seconds_total"])
+    yield family
+
+
+def offset_families(producer: Heartbeat | None, stream: Heartbeat | None) -> Iterator[Metric]:
+    """Yield how far producer and job have come in each partition, and the lag between them."""
+    end = GaugeMetricFamily(
+        "trending_producer_end_offset", "Offset behind the last acknowledged tweet of the partition.", labels=["partition"]
+    )
+    done = GaugeMetricFamily(
+        "trending_stream_offset", "Offset up to which the job has counted the partition.", labels=["partition"]
+    )
+    lag = GaugeMetricFamily(
+        "trending_stream_lag_records", "Acknowledged tweets that the job has not counted yet.", labels=["partition"]
+    )
+    ends, counted = _by_partition(producer), _by_partition(stream)
+    for partition, offset in ends.items():
+        end.add_metric([partition], offset)
+    for partition, offset in counted.items():
+        done.add_metric([partition], offset)
+    for partition in sorted(ends.keys() & counted.keys(), key=int):
+        lag.add_metric([partition], max(0.0, ends[partition] - counted[partition]))
+    yield from (end, done, lag)
+
+
+def _by_partition(beat: Heartbeat | None) -> dict[str, float]:
+    figures = beat.figures if beat else {}
+    return {name.removeprefix(_OFFSET): value for name, value in figures.items() if name.startswith(_OFFSET)}
