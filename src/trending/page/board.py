@@ -17,6 +17,7 @@ from trending.programs.heartbeat import Heartbeat, read_heartbeat
 from trending.serving.ranking_query import RankingQuery
 from trending.serving.reader import GROWING_SECONDS, SHOWN_WINDOWS, TOP, StoreReader, StoreSnapshot
 from trending.serving.trends import trends
+from trending.settings import WindowTime
 from trending.text import local_time
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Board:
         seconds = self._snapshot.rule.window_seconds
         return {
             "ranking": self._live_ranking(now),
-            "slide": slide_section(self._snapshot.slide, seconds, self.read_until, now, self._spec.zone),
+            "slide": slide_section(self._snapshot.slide, self._snapshot.rule, self.read_until, now, self._spec.zone),
             "trends": trends_section(self._ordered(), seconds, now, self._spec.zone),
             "pipeline": self._pipeline(stream, now, viewers),
             "history": history_section(self._ordered(), self._spec.zone, self._earlier),
@@ -161,6 +162,8 @@ class Board:
     def _unsettled(self) -> int | None:
         """Return the first window that may have changed since it was read, or None for all of them."""
         newest = max(self._windows, default=None)
+        if self._snapshot.rule.window_time is WindowTime.ORIGINAL:
+            return None  # any of them may have grown
         if newest is None or (self._spec.stream is not None and not self._settled):
             return None
         seconds = self._snapshot.rule.window_seconds

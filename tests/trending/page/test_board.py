@@ -243,7 +243,7 @@ def test_a_sliding_view_that_fills_says_since_when_and_an_empty_one_claims_nothi
 
 def test_what_is_not_kept_in_a_sliding_view_is_shown_as_that() -> None:
     lines = (SlideLine("#a", 9), SlideLine("#b", 4, not_kept=2))
-    view = slide_section(Slide(T0, T0 + 360, T0, 40, lines, pruned=2), 90, 0.0, T0, ZoneInfo("UTC"))
+    view = slide_section(Slide(T0, T0 + 360, T0, 40, lines, pruned=2), Rule(window_seconds=90), 0.0, T0, ZoneInfo("UTC"))
     assert (view["title"], view["pruned"], [row["not_kept"] for row in view["rows"]]) == ("other_slide", 2, [0, 2])
 
 
