@@ -43,10 +43,11 @@ relocation:
 	@PYTHONPATH=src:. $(PYTHON) -m infra.commands.relocation $(VENV)
 
 # A stamp keeps the lock it was made from: what a newer lock has no more would stay installed otherwise, and be imported by others.
+# pip itself stays: only the development's lock has it.
 # A lock is complete, so pip has nothing to resolve; left to it, it takes the newest of a package that another wants with an extra.
 INSTALL = PYTHONPATH=src:. $(PY) -m infra.lab.packages
 define UNINSTALL
-gone=$$(sed -n 's/==.*//p' $@ $(1) $(1) 2>/dev/null | sort | uniq -u); \
+gone=$$(sed -n 's/==.*//p' $@ $(1) $(1) 2>/dev/null | sort | uniq -u | grep -vx pip); \
 	  test -z "$$gone" || $(PY) -m pip uninstall --quiet --yes $$gone
 endef
 $(VENV)/.complete: requirements.lock pyproject.toml | $(if $(SET_UP_HERE),,relocation)

@@ -30,7 +30,7 @@ _MARKS = {True: "[ok]", False: "[no]", None: "[look]"}
 @names_its_stack
 def rehearse(settings: RehearseForm) -> list[str]:
     """Return what was found, a line each; raises Unhealthy after all of it was looked at, if something would fail tomorrow."""
-    findings: list[Finding] = [*fetched_parts(RECORDING), *ports(settings.stack, settings.page)]
+    findings: list[Finding] = [*ports(settings.stack, settings.page), *fetched_parts(RECORDING)]
     before = available_mb()
     with own_stack(settings.stack) as stack, taken_down_in_the_end(stack.name):
         page = own_page(settings.page)

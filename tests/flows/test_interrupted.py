@@ -16,7 +16,7 @@ from prefect.exceptions import TerminationSignal
 
 from flows import audit, demo, tear_down
 from flows import start_up as module
-from flows.notebook.cells import relay_interrupted
+from flows.notebook.processes import relay_interrupted
 from flows.runs import server as serving
 from infra.console.interruptions import begun_despite_signals, raise_on_signals
 from infra.docker.marks import DockerMarks, MarkedContainer
@@ -415,7 +415,7 @@ def test_a_notebook_passes_each_interruption_on_to_its_command(monkeypatch: pyte
             raise KeyboardInterrupt
         return ""
 
-    monkeypatch.setattr("flows.notebook.cells.relay", relay)
+    monkeypatch.setattr("flows.notebook.processes.relay", relay)
     command = Command()
     relay_interrupted(command)  # type: ignore[arg-type]
     assert command.terminated == 3

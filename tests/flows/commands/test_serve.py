@@ -32,6 +32,7 @@ FLOWS = (
     "smoke-test",
     "audit",
     "demo",
+    "rehearse",
     "game-day",
     "report",
     "produce",

@@ -160,7 +160,7 @@ def test_what_the_lock_had_and_has_no_more_is_uninstalled_and_nothing_else(origi
     pip.write_text("import sys; print(*sys.argv[1:])\n")
     lock = (original / "requirements.lock").read_text()
     line = next(each for each in lock.splitlines() if "==" in each)
-    (original / ".venv/.complete").write_text(f"{lock}\nslow-parser==1.2.0 \\\n    --hash=sha256:0\nother==2\n")
+    (original / ".venv/.complete").write_text(f"{lock}\nslow-parser==1.2.0 \\\n    --hash=sha256:0\nother==2\npip==26.0\n")
     (original / "requirements.lock").write_text(lock.replace(line, f"newcomer==1.0 \\\n{line}", 1))
     os.utime(original / "requirements.lock", (2_000_000_000, 2_000_000_000))
     command = ["make", "-n", ".venv/.complete", f"PYTHON={sys.executable}"]

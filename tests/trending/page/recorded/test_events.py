@@ -44,7 +44,11 @@ def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lines(filled(100).lines("lab", "UTC", 1e9))) == 6
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", gzip.compress(b""), gzip.compress(b"[]"), gzip.compress(b"{}")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", gzip.compress(b"", mtime=0), gzip.compress(b"[]", mtime=0), gzip.compress(b"{}", mtime=0)],
+    ids=["empty", "not packed", "nothing packed", "a list packed", "an object packed"],
+)
 def test_a_file_that_is_no_recording_is_one_clear_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other"
     path.write_bytes(content)
