@@ -17,7 +17,7 @@ from trending.errors import ConfigurationConflict, InvalidInput, LabError
 from trending.places.objects import ObjectPlace
 from trending.places.probe import require_usable
 from trending.places.settings import OBJECTS, S3A, is_object_address
-from trending.settings import WATERMARK_SECONDS
+from trending.settings import WATERMARK_SECONDS, WindowTime
 
 if TYPE_CHECKING:
     from trending.places.settings import ObjectStoreSettings
@@ -51,6 +51,9 @@ def main(settings: ExportForm) -> None:
         say(f"{target / name}: {number} rows")
     if not any(rows.values()):
         stream = lab.settings.stream
+        if stream.window_time is WindowTime.ORIGINAL:
+            say("by original times no window is final while they are counted: make up WINDOW_TIME=event ends that")
+            return
         wait = WATERMARK_SECONDS[stream.window_time] + stream.allowed_skew_seconds
         say(f"no window is final yet: one is {wait} s after its end, at the next batch")
 

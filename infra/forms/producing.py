@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 
 from infra.forms.stacks import NAME, NamedStack
 from trending.access.settings import AccessSettings
+from trending.replay.items import Times
 from trending.settings import ProducerSettings, ServingSettings
 from trending.simulator.rate import LONGEST
 
@@ -106,6 +107,11 @@ class FileReplayForm(NamedStack):
 
     file: str = Field("", max_length=4_000, description="Path of the file; packed with gzip or bzip2 it is read too.")
     speed: float = Field(1.0, gt=0, le=1_000_000, description="How many times as fast as they were written.")
+    times: Times = Field(
+        Times.COMPRESSED,
+        description="compressed: timestamps of today, speed times as close together; original: as in the file, for a stack with "
+        "WINDOW_TIME=original.",
+    )
     columns: str = Field(
         "",
         max_length=1_000,

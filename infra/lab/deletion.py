@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BESIDE = r"(-wal|-shm|-journal|\.aside-.*)?"
 """What SQLite keeps beside a file, and what a rebuild sets aside. In ``aside`` lies a damaged ledger."""
-_IN_DATA = re.compile(rf"kafka(-[0-9]+)?|checkpoints|aside|(ledger|serving)\.sqlite{_BESIDE}|lost\+found")
+_IN_DATA = re.compile(rf"kafka(-[0-9]+)?|checkpoints|aside|truth\.(json|new)|(ledger|serving)\.sqlite{_BESIDE}|lost\+found")
 _IN_ROOT = re.compile(r"data|run|home|(state|health|start-up|game-day)\.(json|lock|fresh)|state\.json\.damaged")
 """With the state file that its error says to set aside."""
 NAMED = 3

@@ -12,14 +12,15 @@ from infra.forms.producing import FileReplayForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.epochs import known_topic_id
-from infra.producers.replaying import replay, span, tell_what_comes_beside
-from trending.errors import InvalidInput
+from infra.producers.replaying import replay, require_room, span, tell_what_comes_beside
+from trending.errors import ConfigurationConflict, InvalidInput
 from trending.replay.files import RecordedFile
-from trending.replay.items import Pace, compressed
+from trending.replay.items import Pace, Times, compressed, original
 from trending.replay.posts import Columns, Post
 from trending.replay.sorting import Sorted
 from trending.replay.survey import Survey, survey
 from trending.replay.times import MICROSECONDS, written
+from trending.settings import WindowTime
 from trending.text import for_make, printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def main(settings: FileReplayForm) -> None:
     """Look the file through, say what is in it, and send it; raises InvalidInput where it has nothing to send."""
     file = file_of(settings)
     lab = open_lab(settings.name)
+    mode = lab.settings.stream.window_time
+    if settings.times is Times.ORIGINAL and mode is WindowTime.EVENT:
+        cause = "with their original times all tweets of the file would be late: this stack counts by event"
+        raise ConfigurationConflict(cause, settings.file, "make up WINDOW_TIME=original SCENARIO=quiet")
     topic_id = known_topic_id(lab)
     say(f"reading {settings.file}")
     found = survey(file.posts(), lambda posts: say(f"read {posts} posts"))
@@ -45,10 +50,12 @@ def main(settings: FileReplayForm) -> None:
     seconds = lab.settings.stream.window_seconds
     takes = pace.after(found.last)
     say(f"at {settings.speed:g} times its pace it takes {span(takes)}; {seconds} s hold {_held(pace, seconds)} of it")
+    require_room(lab, found.posts - found.untagged)
     tell_what_comes_beside(lab)
     with tempfile.TemporaryDirectory(prefix="trending-sorting-") as directory:
+        make = original if settings.times is Times.ORIGINAL else compressed
         rate = found.posts * MICROSECONDS / max(takes, MICROSECONDS)
-        replay(lab, topic_id, compressed(_in_order(file, found, Path(directory)), pace), rate, found.posts)
+        replay(lab, topic_id, make(_in_order(file, found, Path(directory)), pace), rate, found.posts)
     if found.fields:
         say(f"left out {sum(found.fields.values())} rows that are no post: {_by_field(found)}")
     say("make audit proves the count")

@@ -12,7 +12,7 @@ from infra.forms.producing import TopicReplayForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.epochs import known_topic_id
-from infra.producers.replaying import replay, tell_what_comes_beside
+from infra.producers.replaying import replay, require_room, tell_what_comes_beside
 from trending.errors import InvalidInput
 from trending.kafka.log_reader import topic_id
 from trending.replay.items import Pace
@@ -46,6 +46,7 @@ def main(settings: TopicReplayForm) -> None:
         zone = lab.settings.stream.zone
         began = local_time(first.append_time, zone)
         say(f"{topic} of the stack {source.paths.name} has up to {total} records; the first came at {began}")
+        require_room(lab, total)
         tell_what_comes_beside(lab)
         made = TopicItems(topic)
         pace = Pace(round(first.append_time * MICROSECONDS), Fraction(str(settings.speed)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
+from infra.lab.prerequisites import check_disk
 from infra.producers.life import Life, Produced, figures_of
 from infra.stack.state import still_wanted
 from infra.supervision.programs import PRODUCER
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 TELL_SECONDS = 5.0
 LOOK_SECONDS = 0.2
+GROUP_BYTES = 600
+"""What a hashtag in a window takes at most in the state's tables, in their copies in the checkpoint, and in the store."""
 
 
 def replay(lab: Lab, topic_id: str, items: Iterator[Item], rate: float, total: int) -> Produced:
@@ -117,6 +121,14 @@ def tell_what_comes_beside(lab: Lab) -> None:
         say("the stack's own producer sends tweets too; make up SCENARIO=quiet has it send none that is ranked")
     if lab.settings.stream.window_time is WindowTime.ARRIVAL:
         say("the stack counts by arrival: at a window's edge a tweet may fall into the next; WINDOW_TIME=event keeps them apart")
+
+
+def require_room(lab: Lab, records: int) -> None:
+    """Say how much so many records may take where no window is ever over; raises PrerequisiteMissing where that has no room."""
+    if lab.settings.stream.window_time is WindowTime.ORIGINAL:
+        needed = math.ceil(records * GROUP_BYTES / 2**20)
+        free = check_disk(needed, lab.paths.root)
+        say(f"by original times no window is ever over: up to {needed} MiB stay in state and store; {free}")
 
 
 def span(microseconds: int) -> str:

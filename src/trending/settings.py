@@ -60,6 +60,8 @@ class WindowTime(StrEnum):
 
     ARRIVAL = "arrival"
     EVENT = "event"
+    ORIGINAL = "original"
+    """As event, whenever that was: nothing is late or of the future, so no window is ever over."""
 
 
 class Spelling(StrEnum):
@@ -81,11 +83,12 @@ class Rule:
     spelling: Spelling = Spelling.EXACT
 
 
-WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65}
+WATERMARK_SECONDS = {WindowTime.ARRIVAL: 60, WindowTime.EVENT: 65, WindowTime.ORIGINAL: 10_000 * 366 * 86_400}
 """How far Spark's watermark stays behind the newest time. A window can grow until the watermark has passed its end.
 
-In event mode it is 5 s wider than the lateness rule, because an accepted timestamp may lie 5 s ahead (SPEC, section 4). The
-length of a window is no part of it: tweets are late, and windows over, by their window's end."""
+In event mode it is 5 s wider than the lateness rule, because an accepted timestamp may lie 5 s ahead (SPEC, section 4). By
+original times it passes nothing that has a date, since a file's last tweet may be of its first window. The length of a window is
+no part of it: tweets are late, and windows over, by their window's end."""
 
 
 def dead_letter_topic(topic: str) -> str:
@@ -238,7 +241,9 @@ class StreamSettings(SparkSettings):
     """The Spark Structured Streaming job."""
 
     window_time: WindowTime = Field(
-        WindowTime.ARRIVAL, description="arrival: the broker's append time; event: the tweet's own timestamp."
+        WindowTime.ARRIVAL,
+        description="arrival: the broker's append time; event: the tweet's own timestamp; original: the same, of whatever year, "
+        "for a replay with TIMES=original.",
     )
     window_seconds: int = Field(
         MINUTE_SECONDS,

@@ -395,6 +395,17 @@ def test_a_take_down_that_may_not_use_a_file_says_what_it_left(
     assert said[-1] == "this take-down has not come to its end. This is left: kafka of lab"
 
 
+def test_the_truth_that_an_audit_has_written_goes_with_the_data(world: World) -> None:
+    up()
+    paths = StackPaths.of("lab")
+    for place in (paths.truth, paths.truth.with_suffix(".new")):  # the second one of a life that was killed while it wrote
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("{}", encoding="ascii")
+    assert down(volumes=True)
+    assert not paths.root.exists()
+    assert not world.running
+
+
 @pytest.mark.row(35)
 @pytest.mark.parametrize("place", ["data/mine", "data/notes.txt", "data/ledger.sqlite.bak", "data.bak", "thesis.txt"])
 def test_what_somebody_has_put_beside_the_data_is_not_deleted(place: str, world: World, said: list[str]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from real.browser import chromium, missing_chromium
 
-from infra.forms.parameters import RECORDING
+from infra.forms.showing import RECORDING
 from infra.host.paths import CHECKOUT
 from infra.host.processes import free_port
 from trending.errors import LabError, NotReady, PrerequisiteMissing

@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,10 @@ from trending.audit.audit_report import AuditReport, Difference, ProducersPart
 from trending.audit.kept_counts import OTHER_HASHTAGS, as_kept
 from trending.audit.recounting.sequences import by_run
 from trending.kafka.rejects import OFFSET
+from trending.settings import WindowTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from trending.audit.recounting.recount import Recount
     from trending.audit.recounting.sequences import SequenceRanges
@@ -109,13 +111,17 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     }
     expired, gone = _expired(log, part)
     horizon = log.horizon(part.cut()) + part.skew
+    # By original times any window may have had records that retention took.
+    ever_open = {epoch.checkpoint for epoch in log.epochs if epoch.rule.window_time is WindowTime.ORIGINAL}
+    unknown = ever_open if part.cut() else set[str]()
     untagged = {key: records for key, records in store.untagged.items() if key[0] in names}
     trimmed = {place: each for place, each in store.others.items() if place[0] in names}
     tweets, others = as_kept(log.tweets, trimmed, log.epochs)
     lengths = _lengths(store)
 
     def differences_of(found: Mapping[Counted, int], stored: Mapping[Counted, int]) -> list[Difference]:
-        return _differences(_from(horizon, found), _from(horizon, stored), "store", lengths)
+        whole = partial(_from, horizon, unknown)
+        return _differences(whole(found), whole(stored), "store", lengths)
 
     differences = differences_of(tweets, counts)
     differences += differences_of(_sums(others), _sums(trimmed))
@@ -201,9 +207,9 @@ def _expired(log: Recount, part: LogRange) -> tuple[int, int]:
     return after, before
 
 
-def _from(horizon: float, counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
-    """Return the counts of the windows that begin at ``horizon`` or later."""
-    return {key: tweets for key, tweets in counts.items() if key[1] >= horizon}
+def _from(horizon: float, unknown: Container[str], counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
+    """Return the counts of the windows that begin at ``horizon`` or later, without those of ``unknown`` checkpoints."""
+    return {key: tweets for key, tweets in counts.items() if key[1] >= horizon and key[0] not in unknown}
 
 
 def _named(untagged: Mapping[tuple[str, int], int]) -> dict[Counted, int]:

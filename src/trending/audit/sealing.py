@@ -21,6 +21,7 @@ from trending.audit.seal import FORM, Ranges, Seal, SealedEpoch, SealedLetters, 
 from trending.serving.epochs import last_batch
 from trending.serving.pruning import Summarised
 from trending.serving.seals import StoredSeal, closed_window
+from trending.settings import WindowTime
 from trending.stream.letters import Letters, Summary
 from trending.tweets.rule import Kind, minute_of, window_start
 
@@ -122,7 +123,12 @@ class Agreement:
         return self.evidence.ledger.over(self._open.closing).total()
 
     def seal(self) -> Kept | None:
-        """Return the seal, or None where too much is still open. Call it before the recount goes on to what is in flight."""
+        """Return the seal, or None where too much is still open. Call it before the recount goes on to what is in flight.
+
+        By original times every window is open for good.
+        """
+        if any(epoch.rule.window_time is WindowTime.ORIGINAL for epoch in self.evidence.epochs):
+            return None
         evidence, log, carried = self.evidence, self.recounted, self.recounted.carried
         starts = dict(evidence.range().starts)
         closing, closings, tweets = self._open

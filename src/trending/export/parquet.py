@@ -14,7 +14,8 @@ from trending.opened_store import watched_store
 from trending.serving.counts import RANKING
 from trending.serving.others import LOOKED_AT
 from trending.serving.ranking_query import RuleCounts
-from trending.settings import Rule, Spelling
+from trending.settings import Rule, Spelling, WindowTime
+from trending.tweets.rule import LAST_DATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,8 @@ def _final(connection: Connection, rule: Rule) -> Iterator[Window]:
     passed = connection.execute(
         select(func.max(LOOKED_AT.c.window_start)).where(LOOKED_AT.c.checkpoint.in_(of_rule))
     ).scalar_one()
+    if rule.window_time is WindowTime.ORIGINAL and not counts.counts_on:
+        passed = int(LAST_DATE)  # nobody counts by these times any more
     if passed is None:
         return
     start = RANKING.c.window_start

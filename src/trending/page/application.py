@@ -131,7 +131,7 @@ class Endpoints:
         window, history = found
         first = replace(window, ranked=window.ranked[:COMPARED])
         moves = trends(first, history, self._board.counted_until(window))
-        return window, stage_of(window, self._board.read_until, time.time()), moves
+        return window, stage_of(window, window.rule, self._board.read_until, time.time()), moves
 
     def _read_slide(self) -> Slide | None:
         if not self._board.readable:

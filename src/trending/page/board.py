@@ -25,6 +25,7 @@ from trending.programs.refused import read_refused
 from trending.serving.ranking_query import RankingQuery
 from trending.serving.reader import GROWING_SECONDS, SHOWN_WINDOWS, TOP, StoreReader, StoreSnapshot
 from trending.serving.trends import trends
+from trending.settings import WindowTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,7 @@ class Board:
         return self._sections(stream, now, viewers, changed=self._version != version)
 
     def _sections(self, stream: Heartbeat | None, now: float, viewers: int, *, changed: bool) -> Sections:
-        zone, seconds, windows = self._spec.zone, self._snapshot.rule.window_seconds, self._ordered()
+        zone, rule, windows = self._spec.zone, self._snapshot.rule, self._ordered()
         if changed:
             self._palette.show(_leading(windows, self._snapshot.slide), now)
         hue = self._palette.hue
@@ -131,10 +132,10 @@ class Board:
         refused = read_refused(self._spec.stream.with_name(REFUSED)) if self._spec.stream else []
         return {
             "ranking": self._live_ranking(now, windows),
-            "slide": slide_section(self._snapshot.slide, seconds, self.read_until, now, zone, hue),
-            "trends": trends_section(windows, seconds, now, zone, hue),
+            "slide": slide_section(self._snapshot.slide, rule, self.read_until, now, zone, hue),
+            "trends": trends_section(windows, rule.window_seconds, now, zone, hue),
             "proof": proof,
-            "ribbon": ribbon_section(self._windows, seconds, moment, refused, self._snapshot.reasons, zone),
+            "ribbon": ribbon_section(self._windows, rule, moment, refused, self._snapshot.reasons, zone),
             "pipeline": pipeline,
             "lately": lately,
             "history": history_section(windows, zone, self._earlier),
@@ -206,6 +207,8 @@ class Board:
     def _unsettled(self) -> int | None:
         """Return the first window that may have changed since it was read, or None for all of them."""
         newest = max(self._windows, default=None)
+        if self._snapshot.rule.window_time is WindowTime.ORIGINAL:
+            return None  # any of them may have grown
         if newest is None or (self._spec.stream is not None and not self._settled):
             return None
         seconds = self._snapshot.rule.window_seconds

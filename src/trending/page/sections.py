@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trending.serving.ranking_query import Window
     from trending.serving.slide import Slide
     from trending.serving.trends import Trend
+    from trending.settings import Rule
 
 Hue = Callable[[str], int]
 """Hashtag → number of its colour."""
@@ -78,7 +79,7 @@ def ranking_section(
         "query": "",
         "date": begin[:10],
         "label": f"{begin[11:]} \u2013 {end[11:]}",
-        "status": stage_of(window, read_until, now),
+        "status": stage_of(window, window.rule, read_until, now),
         "tweets": window.tweets,
         "hashtags": window.hashtags,
         "rows": rows,
@@ -86,13 +87,13 @@ def ranking_section(
 
 
 def slide_section(
-    slide: Slide | None, seconds: int, read_until: float, now: float, zone: ZoneInfo | None, hue: Hue
+    slide: Slide | None, rule: Rule, read_until: float, now: float, zone: ZoneInfo | None, hue: Hue
 ) -> dict[str, Any]:
-    """Return the sliding view, of windows of that many seconds, with its first rows and its exact bounds.
+    """Return the sliding view, of windows by a rule, with its first rows and its exact bounds.
 
     ``since`` is when counting by the windows' rule began, if that was later.
     """
-    words = _slide_words(seconds)
+    words = _slide_words(rule.window_seconds)
     if slide is None:
         return {**words, "label": "", "status": WindowStage.OPEN, "since": "", "tweets": 0, "pruned": 0, "rows": []}
     begin, end = local_time(slide.start, zone), local_time(slide.end, zone)
@@ -100,7 +101,7 @@ def slide_section(
     return {
         **words,
         "label": f"{begin[11:]} \u2013 {end[11:]}",
-        "status": stage_of(slide, read_until, now),
+        "status": stage_of(slide, rule, read_until, now),
         "since": local_time(slide.counted_from, zone)[11:] if slide.counted_from > slide.start else "",
         "tweets": slide.tweets,
         "pruned": slide.pruned,

@@ -32,19 +32,21 @@ class WindowStage(StrEnum):
     """Whatever is appended from now on is late in it, and everything before is counted."""
 
 
-def stage_of(window: Window | Slide, read_until: float, now: float) -> WindowStage:
-    """Return the stage of a window, or of a view's last one; the others are times in seconds since the epoch.
+def stage_of(window: Window | Slide, rule: Rule, read_until: float, now: float) -> WindowStage:
+    """Return the stage of a window by a rule, or of a view's last one; the others are times in seconds since the epoch.
+
+    By original times no window is ever final.
 
     ``read_until`` is when the stream last had every partition read to its end: what was appended before that is counted, save
     in transactions that were open then. Spark's own watermark proves nothing here, since the partition that is ahead moves it
     for all. A stream that stands still leaves a window closing.
     """
-    return stage_at(window.end, read_until, now)
+    return stage_at(window.end, rule, read_until, now)
 
 
-def stage_at(end: float, read_until: float, now: float) -> WindowStage:
-    """Return the stage of a window that ends then."""
-    if read_until >= end + FINAL_AFTER:
+def stage_at(end: float, rule: Rule, read_until: float, now: float) -> WindowStage:
+    """Return the stage of a window by a rule that ends then."""
+    if rule.window_time is not WindowTime.ORIGINAL and read_until >= end + FINAL_AFTER:
         return WindowStage.FINAL
     return WindowStage.OPEN if now < end else WindowStage.CLOSING
 

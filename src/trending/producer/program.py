@@ -266,6 +266,8 @@ class TweetProducer:
         self._report("stopped")
         self._end()
         logger.info("sent %d, acknowledged %d, unknown %d", self._sent, self._ledger.acknowledged, left)
+        if not left:
+            del self._producer  # its callbacks lead back here: its threads and pipes would live on until the collector comes
         if self._fatal is not None:
             cause = "librdkafka gave up on this producer; a new one starts with a new run"
             raise LabError(cause, self._fatal.str(), "make status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from trending.replay.times import MICROSECONDS, written
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 ORIGIN_TIME = "origin.time"
 """Header of a record whose timestamp is not the one that it had: that one, in ISO 8601."""
+
+
+class Times(StrEnum):
+    """Which timestamps tweets of a file get."""
+
+    COMPRESSED = "compressed"
+    ORIGINAL = "original"
 
 
 class Pace(NamedTuple):

@@ -10,6 +10,7 @@ from msgspec import DecodeError
 
 from trending.report.data import Counted, Minute, Totals, TweetWay
 from trending.report.defence.evidence import Ages
+from trending.settings import WindowTime
 from trending.tweets.record_id import identity_of, record_id
 from trending.tweets.rule import Kind, classify, window_start
 from trending.tweets.wire_format import decode
@@ -95,7 +96,12 @@ def _windows_apart(counts: ByRule) -> dict[tuple[tuple[Rule, int], str], int]:
 
 
 def follow(records: Iterable[Record], batches: Sequence[Written], rule: Rule) -> list[Followed]:
-    """Return the tweets that one of the batches counted, each with the first batch that ended after it."""
+    """Return the tweets that one of the batches counted, each with the first batch that ended after it.
+
+    By original times there are none: a timestamp is of the file then, and says nothing about when the tweet came here.
+    """
+    if rule.window_time is WindowTime.ORIGINAL:
+        return []
     ends: dict[int, list[tuple[int, Written]]] = {}
     for batch in sorted(batches, key=lambda each: each.number):
         for partition, end in batch.ends.items():

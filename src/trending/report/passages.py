@@ -9,6 +9,7 @@ from trending.drawing.bars import Bar, bars
 from trending.report.blocks import Code, Photo, Picture, Points, Table, Text
 from trending.report.diagrams import house, page, way, way_of
 from trending.report.wording import SPANISH, Wording
+from trending.settings import WindowTime
 from trending.text import for_make
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def why_streaming(report: Report, tell: Wording = SPANISH) -> Points:
                 stream=_median(stream.ages, tell),
             ),
             tell(
-                "why_state",
+                "why_state" if facts.window_time != WindowTime.ORIGINAL else "why_state_grows",
                 rows=tell.number(stream.state_rows),
                 window=tell.number(facts.window_seconds),
                 watermark=tell.number(facts.watermark_seconds),

@@ -20,6 +20,7 @@ from trending.errors import REBUILD, ConfigurationConflict
 from trending.serving import epochs, rejects
 from trending.serving.counts import FOREIGN, RANKING, UNTAGGED, metadata
 from trending.serving.others import OTHERS
+from trending.settings import WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -66,7 +67,8 @@ def prune(
     topic = next(each.topic_id for each in known if each.checkpoint == checkpoint)
     pruned = 0
     counting = [each for each in known if each.topic_id == topic]
-    for rule in {each.rule: None for each in counting}:
+    # By original times a window says nothing about when its tweets were appended, and the log may have all of them.
+    for rule in {each.rule: None for each in counting if each.rule.window_time is not WindowTime.ORIGINAL}:
         pruned += _prune_windows(connection, [each for each in counting if each.rule == rule], until - rule.window_seconds)
     for each in counting:
         rejects.summarise(connection, rejected, each.checkpoint, firsts, _newest(each))

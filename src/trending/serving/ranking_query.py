@@ -120,9 +120,9 @@ class RuleCounts:
         present = epochs[-1][2] if epochs else Rule()
         self.rule = rule or present
         self.other_rules = [found for found in dict.fromkeys(found for *_epoch, found in epochs) if found != self.rule]
-        self._counts_on = self.rule == present
+        self.counts_on = self.rule == present
         if not epochs:  # all that such a store has was counted by the usual rule
-            self._checkpoints = self._last_run = list(_checkpoints(connection)) if self._counts_on else []
+            self._checkpoints = self._last_run = list(_checkpoints(connection)) if self.counts_on else []
             return
         self._checkpoints = [checkpoint for checkpoint, _topic, found in epochs if found == self.rule]
         backwards = list(dropwhile(lambda epoch: epoch[2] != self.rule, reversed(epochs)))
@@ -163,7 +163,7 @@ class RuleCounts:
 
         The last window may have been counted in part. By event time so may the ones before it, see ``known_from``.
         """
-        last = None if self._counts_on else self._edge(self._last_run, math.inf, newest=True)
+        last = None if self.counts_on else self._edge(self._last_run, math.inf, newest=True)
         return None if last is None else last - self._apart()
 
     def window(self, start: int, limit: int | None = None) -> Window | None:

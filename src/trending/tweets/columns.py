@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from trending.settings import Rule, Spelling, WindowTime
-from trending.tweets.rule import FUTURE_AFTER, LATE_AFTER, PlainTweet, decode_plain, unreadable
+from trending.tweets.rule import FUTURE_AFTER, LAST_DATE, LATE_AFTER, PlainTweet, decode_plain, unreadable
 from trending.tweets.spelling import folded
 from trending.tweets.wire_format import MAX_HASHTAG
 
@@ -61,6 +61,9 @@ def judge(
         return append_times, plain
     seconds = rule.window_seconds
     times = np.array([tweet.timestamp for tweet in tweets], np.float64)
+    if rule.window_time is WindowTime.ORIGINAL:
+        plain &= (times >= 0) & (times < LAST_DATE)
+        return np.where(plain, times, append_times), plain
     # What is older than a window and its grace is late wherever its window began; a timestamp of 1e308 has no window here.
     plain &= (times <= append_times + FUTURE_AFTER) & (times > append_times - (seconds + LATE_AFTER))
     times = np.where(plain, times, append_times)

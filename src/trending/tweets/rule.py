@@ -22,6 +22,8 @@ MAX_DEPTH = 256
 caller's stack, so stream and audit could judge the same record differently."""
 LATE_AFTER = 60.0
 """Seconds past its window's end after which a tweet counts as late (SPEC, section 4)."""
+LAST_DATE = 253_370_764_800.0
+"""Where the year 9999 begins. By original times a tweet counts whose timestamp lies between 0 and this."""
 FUTURE_AFTER = 5.0
 """Seconds that a tweet's timestamp may lie ahead of its append time (SPEC, section 4)."""
 
@@ -76,6 +78,7 @@ class Reason(StrEnum):
     NO_TIMESTAMP = "timestamp is missing"
     LATE = "late: its window closed before it was appended"
     FUTURE = "future: its timestamp is ahead of its append time"
+    NO_DATE = "timestamp is before 1970 or after 9998"
 
 
 class Verdict(NamedTuple):
@@ -123,7 +126,8 @@ def classify(value: bytes | None, append_time: float, rule: Rule) -> Verdict:
     r"""Classify a record by a rule.
 
     ``append_time`` is the broker's LogAppendTime in seconds since the epoch. In event mode a tweet is late when its window's
-    end + 60 s ≤ its append time and future when its timestamp > its append time + 5 s (SPEC, section 4).
+    end + 60 s ≤ its append time and future when its timestamp > its append time + 5 s (SPEC, section 4). By original times it is
+    neither, and its timestamp only needs a date.
 
     The whole record is one JSON text in UTF-8, also where nobody reads it. The escape of a lone surrogate (``\ud800``) is valid
     UTF-8 and in JSON's grammar, but no text has it (RFC 7493, section 2.1): it makes a record BAD_JSON, in unread keys and values
@@ -223,10 +227,8 @@ def _judge(wire: _Wire, append_time: float, rule: Rule) -> Verdict:
         return Verdict(Kind.UNTAGGED, "", append_time)
     elif rule.window_time is WindowTime.ARRIVAL:
         return Verdict(Kind.TWEET, hashtag, append_time)
-    elif timestamp > append_time + FUTURE_AFTER:
-        reason = Reason.FUTURE
-    elif _is_late(timestamp, append_time, rule.window_seconds):
-        reason = Reason.LATE
+    elif (untimely := _untimely(timestamp, append_time, rule)) is not None:
+        reason = untimely
     else:
         return Verdict(Kind.TWEET, hashtag, timestamp)
     return Verdict(Kind.REJECT, reason, append_time)
@@ -234,6 +236,14 @@ def _judge(wire: _Wire, append_time: float, rule: Rule) -> Verdict:
 
 def _spelled(hashtag: str | UnsetType | None, rule: Rule) -> str | UnsetType | None:
     return folded(hashtag) if rule.spelling is Spelling.FOLDED and isinstance(hashtag, str) else hashtag
+
+
+def _untimely(timestamp: float, append_time: float, rule: Rule) -> Reason | None:
+    if rule.window_time is WindowTime.ORIGINAL:
+        return None if 0 <= timestamp < LAST_DATE else Reason.NO_DATE
+    if timestamp > append_time + FUTURE_AFTER:
+        return Reason.FUTURE
+    return Reason.LATE if _is_late(timestamp, append_time, rule.window_seconds) else None
 
 
 def _is_late(timestamp: float, append_time: float, seconds: int) -> bool:

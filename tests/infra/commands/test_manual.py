@@ -67,7 +67,7 @@ def test_bounds_defaults_and_choices_are_those_that_are_enforced() -> None:
     rows = {line.split("|")[1].strip(" `"): line for line in settings().splitlines() if line.startswith("| `")}
     assert "| `9092` | ≥ 1\u202f024, ≤ 60\u202f000 |" in rows["stack.port"]
     assert "| `1.0` | > 0, ≤ 1\u202f000\u202f000 |" in rows["producer.rate"]
-    assert "| `arrival` | `arrival`, `event` |" in rows["stream.window_time"]
+    assert "| `arrival` | `arrival`, `event`, `original` |" in rows["stream.window_time"]
     assert "| empty |" in rows["producer.seed"]
     assert "`docs/recorded/breaking-news.jsonl.gz`" in rows["recording"]
     assert "| `false` | `true`, `false` |" in rows["volumes"]

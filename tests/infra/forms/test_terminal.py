@@ -24,6 +24,7 @@ from infra.host.paths import StackPaths
 from infra.host.user import refusal_of
 from trending.access.settings import AccessSettings
 from trending.errors import Interrupted, InvalidInput, LabError, NotReady
+from trending.replay.items import Times
 from trending.sections import Section
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "of_topic": ("others", "others"),
     "file": ("/my tweets.csv", "/my tweets.csv"),
     "speed": ("2.5", 2.5),
+    "times": ("original", Times.ORIGINAL),
     "columns": ("time=when:ms", "time=when:ms"),
     "from": ("lab-2", "lab-2"),
     "window_seconds": ("10", 10),

@@ -12,7 +12,15 @@ from fakes.trending.kafka import MIDNIGHT
 from infra.forms.producing import FileReplayForm
 from infra.producers import replay_file, replaying
 from infra.stack.state import Wanted, write_state
-from trending.errors import InvalidInput, LabError, NotReady, StackAbsent, StackBusy
+from trending.errors import (
+    ConfigurationConflict,
+    InvalidInput,
+    LabError,
+    NotReady,
+    PrerequisiteMissing,
+    StackAbsent,
+    StackBusy,
+)
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import FINISHED
 from trending.settings import StreamSettings, WindowTime
@@ -166,6 +174,40 @@ def test_a_take_down_ends_a_replay_in_order_and_that_is_said(
     assert len(kafka.records("tweets_topic")) == 1
     with replaying.alone(lab.paths):
         pass
+
+
+def test_with_its_original_times_a_file_keeps_them_on_a_stack_that_counts_by_them(
+    lab: Lab, kafka: FakeKafka, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    with pytest.raises(ConfigurationConflict, match="would be late") as caught:
+        replay_file.main(form(path, times="original"))
+    assert caught.value.next_command == "make up WINDOW_TIME=original SCENARIO=quiet"
+    make(stream=StreamSettings(window_time=WindowTime.ORIGINAL))
+    replay_file.main(form(path, times="original", speed=100))
+    times = [decode(record.value() or b"").timestamp for record in kafka.records("tweets_topic")]
+    assert times == [1539201600.0, 1539202200.0, 1539202799.0]
+    assert lab
+
+
+def test_what_would_stay_in_state_and_store_for_good_must_have_room(
+    lab: Lab, kafka: FakeKafka, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    replaying.require_room(lab, 10**15)
+    assert not said, "where windows are over, it does not stay"
+    make(stream=StreamSettings(window_time=WindowTime.ORIGINAL))
+    with monkeypatch.context() as patched:
+        patched.setattr(replaying, "GROUP_BYTES", 2**50)
+        with pytest.raises(PrerequisiteMissing, match="MiB of disk are needed"):
+            replay_file.main(form(path, times="original", speed=100))
+    assert not kafka.records("tweets_topic"), "before anything was sent"
+    replay_file.main(form(path, times="original", speed=100))
+    assert any(
+        line.startswith("by original times no window is ever over: up to 1 MiB stay in state and store; ") for line in said
+    )
 
 
 def test_what_is_counted_beside_it_is_said(lab: Lab, said: list[str]) -> None:

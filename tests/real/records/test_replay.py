@@ -1,4 +1,5 @@
-"""Files of public shape at ten times their pace, and a topic of strangers, into one stack: they end in their own rankings."""
+"""Files of public shape at ten times their pace, a topic of strangers, and a file with its original times, into one stack, and
+all of that into another: they end in their own rankings."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from flows import audit
 from infra.forms.producing import FileReplayForm, TopicReplayForm
 from infra.forms.stacks import LastStep
 from infra.producers import replay_file, replay_topic
+from trending.export.parquet import export_final
 from trending.kafka.log_reader import ends_of, log_ends, read_log
+from trending.replay.items import Times
 from trending.serving.store import Store
 
 if TYPE_CHECKING:
@@ -28,11 +31,15 @@ if TYPE_CHECKING:
 
     from real.harness import RealStack
 
+    from trending.audit.audit_report import AuditReport
+
 BEGIN = datetime(2018, 10, 10, 20, 19, 24, tzinfo=UTC)
 LENGTH, SPEED, WINDOW = 100, 10, 5
 POSTS = 400
 Truth = Counter[tuple[int, str]]
 """(Number of the file's window of 50 s, hashtag) → posts."""
+Audited = tuple["AuditReport", Counter[tuple[str, int, str]]]
+"""The audit of all that a stack has, and what its store has counted."""
 
 
 def made(tags: str) -> tuple[list[tuple[datetime, str]], Truth]:
@@ -111,9 +118,55 @@ def record_topic(stack: RealStack) -> None:
         assert sender.flush(30) == 0
 
 
+def by_original_times(stack: RealStack, path: Path) -> None:
+    """Have the stack count by original times from here on, and replay a file with them."""
+    stack.bring_up(LastStep.STREAM, scenario="quiet", window_time="original", window_seconds=str(WINDOW), partitions="2")
+    replay_file.main(FileReplayForm(name=stack.name, file=str(path), speed=SPEED * 10, times=Times.ORIGINAL))
+
+
+def in_own_windows(path: Path) -> Truth:
+    """Return the ranking of lines of v1.1 in windows of their own times; the window is its start."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if "full_text" in line]
+    times = [int(datetime.strptime(row["created_at"], "%a %b %d %H:%M:%S %z %Y").timestamp()) for row in rows]
+    return Counter((time - time % WINDOW, row["full_text"].split()[-1]) for time, row in zip(times, rows, strict=True))
+
+
+def audited(stack: RealStack) -> Audited:
+    with plain():
+        report = audit.recount(stack.name, resume=False)
+    with closing(Store(stack.paths.store)) as store:
+        return report, Counter(store.view().counts)
+
+
+def of_hashtags(counts: Mapping[tuple[str, int, str], int]) -> Counter[str]:
+    """Return what was counted of each hashtag in all windows."""
+    found: Counter[str] = Counter()
+    for (_checkpoint, _window, tag), tweets in counts.items():
+        found[tag] += tweets
+    return found
+
+
+def require_own_windows_and_all_of_it_again(first: Audited, then: Audited, again: Audited, path: Path) -> None:
+    """The file is ranked in windows of 2018, by an epoch of its own; the other stack has counted everything, by arrival."""
+    (report, counts), (original, all_counts), (copied, copied_counts) = first, then, again
+    told = "\n".join([*original.lines(None), *copied.lines(None)])
+    of_epoch = {(window, tag): tweets for (_checkpoint, window, tag), tweets in (all_counts - counts).items()}
+    assert of_epoch == in_own_windows(path), told
+    assert original.acknowledged == report.acknowledged + POSTS, told
+    assert of_hashtags(copied_counts) == of_hashtags(all_counts), told
+    assert copied.acknowledged == original.acknowledged + 1, told
+    assert (dict(copied.rejected), copied.untagged) == (dict(original.rejected), original.untagged + 1), told
+
+
+def require_clean(report: AuditReport, told: str) -> None:
+    assert report.clean, told
+    assert report.complete, told
+    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
+
+
 def test_files_of_public_shape_and_a_topic_of_others_end_in_their_own_ranking_and_a_clean_audit(real_home: Path) -> None:
     os.environ["TRENDING_HOME"] = str(real_home)
-    stack = new_stack()
+    stack, second = new_stack(), new_stack()
     truths: dict[str, Truth] = {}
     said: list[str] = []
     try:
@@ -128,19 +181,28 @@ def test_files_of_public_shape_and_a_topic_of_others_end_in_their_own_ranking_an
         with heard() as lines:
             replay_topic.main(TopicReplayForm(name=stack.name, of_topic="recorded", speed=SPEED * 4))
         said += lines
-        with plain():
-            report = audit.recount(stack.name, resume=False)
-        with closing(Store(stack.paths.store)) as store:
-            counts = store.view().counts
+        report, counts = audited(stack)
         connection, topic = stack.lab.stack.connection, stack.lab.settings.stack.topic
         records = list(read_log(connection, topic, {}, ends_of(log_ends(connection, topic))))
+        with heard() as lines:
+            by_original_times(stack, real_home / "v1.data")
+        said += lines
+        original = audited(stack)
+        exported = export_final(stack.paths.store, real_home / "exported")
+        second.bring_up(LastStep.STREAM, scenario="quiet", window_seconds=str(WINDOW))
+        with heard() as lines:
+            replay_topic.main(TopicReplayForm.model_validate({"name": second.name, "from": stack.name, "speed": 100}))
+        said += lines
+        again = audited(second)
     finally:
         os.environ["TRENDING_HOME"] = str(real_home)
-        stack.down()
+        try:
+            second.down()
+        finally:
+            stack.down()
+    for each in (report, original[0], again[0]):
+        require_clean(each, "\n".join([*each.lines(None), *said]))
     told = "\n".join([*report.lines(None), *said])
-    assert report.clean, told
-    assert report.complete, told
-    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
     assert report.acknowledged == report.in_log == 1 + 3 * POSTS + 1 + 100, told
     assert {tags: counted(counts, tags) for tags in truths} == truths
     assert sum(tweets for (_checkpoint, _window, tag), tweets in counts.items() if tag.startswith("#topic")) == 90
@@ -150,3 +212,5 @@ def test_files_of_public_shape_and_a_topic_of_others_end_in_their_own_ranking_an
     assert any(": sorted by time" in line for line in said), told
     assert "left out 1 rows that are no post: the whole row 1" in said, told
     assert "left out 1 rows that are no post: time 1" in said, told
+    require_own_windows_and_all_of_it_again((report, counts), original, again, real_home / "v1.data")
+    assert not [path for path, rows in exported.items() if "original" in path.name and rows], "none of them is final"

@@ -76,7 +76,7 @@ def acknowledge_late(lab: Lab, sent: list[Sent]) -> None:
     lab.acknowledged, lab.ledger_counts = fresh.acknowledged, fresh.ledger_counts
 
 
-@given(st.sampled_from(WindowTime), st.sampled_from([10, 60, 3600]), LOGS, LOGS, LOGS)
+@given(st.sampled_from([WindowTime.ARRIVAL, WindowTime.EVENT]), st.sampled_from([10, 60, 3600]), LOGS, LOGS, LOGS)
 def test_an_audit_since_a_seal_says_what_one_of_everything_does(
     mode: WindowTime, window_seconds: int, first: list[Sent], second: list[Sent], third: list[Sent]
 ) -> None:
@@ -269,6 +269,29 @@ def test_what_retention_takes_behind_a_seal_leaves_the_verdict_complete() -> Non
     assert "audit: expired, and covered by the seal: 15" in report.lines(UTC_ZONE)
     assert not lab.audit().complete
     assert lab.examine().seal is None, "an audit that is not complete seals nothing"
+
+
+def test_by_original_times_windows_of_other_years_are_compared_and_nothing_is_sealed() -> None:
+    lab = Lab(WindowTime.ORIGINAL)
+    for timestamp in (1_539_202_740.0, 1_539_202_741.0, MINUTE + 4e8, 0.0):
+        lab.send(tweet("#a", timestamp), MINUTE)
+    lab.send(tweet("#a", -1.0), MINUTE)
+    lab.count_all()
+    found = lab.examine()
+    assert (found.report.clean, found.report.complete, found.seal) == (True, True, None), found.report.lines(None)
+    assert found.report.rejected == {Reason.NO_DATE: 1}
+    lab.counts[1_539_202_740, "#a"] -= 1
+    assert lab.audit().lost == 1
+
+
+def test_by_original_times_no_window_is_known_to_be_whole_once_retention_took_records() -> None:
+    lab = Lab(WindowTime.ORIGINAL)
+    for _record in range(2):
+        lab.send(tweet("#a", MINUTE + 4e8), MINUTE)
+    lab.count_all()
+    lab.firsts, lab.log = {0: 1}, lab.log[1:]
+    report = lab.audit()
+    assert (report.clean, report.complete, report.expired) == (True, False, 1), report.lines(None)
 
 
 def unfit(lab: Lab, kept: Kept) -> str:

@@ -35,7 +35,7 @@ class LabAndItsWitnesses(RuleBasedStateMachine):
         self.kept: Kept | None = None
         self.at = float(MINUTE)
 
-    @initialize(mode=st.sampled_from(WindowTime), window_seconds=st.sampled_from([10, 60]))
+    @initialize(mode=st.sampled_from([WindowTime.ARRIVAL, WindowTime.EVENT]), window_seconds=st.sampled_from([10, 60]))
     def begin(self, mode: WindowTime, window_seconds: int) -> None:
         self.lab.mode, self.lab.window_seconds = mode, window_seconds
 

@@ -71,6 +71,18 @@ def test_final_windows_are_written_whole_and_open_ones_are_not(place: StorePlace
     assert rows(out, "windows-arrival-60s.parquet") == [(start, total, 151, others, 51)]
 
 
+def test_by_original_times_nothing_is_final_until_another_rule_counts(tmp_path: Path) -> None:
+    place, out = tmp_path / "serving.sqlite", tmp_path / "out"
+    with closing(Store(place)) as store:
+        store.take_over(epoch("file", rule=Rule(WindowTime.ORIGINAL)))
+        write(store, "file", Batch(0, 1.0, {(1_539_202_740, "#a"): 2, (MINUTE, "#a"): 1}, {}))
+        assert set(export_final(place, out).values()) == {0}
+        store.take_over(epoch("next"))
+        written = export_final(place, out)
+    assert written[out / "ranking-original-60s.parquet"] == 2
+    assert rows(out, "ranking-original-60s.parquet")[0] == (datetime.fromtimestamp(1_539_202_740, UTC), 1, "#a", 2)
+
+
 def test_without_a_store_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(OperationalError):
         export_final(tmp_path / "none.sqlite", tmp_path / "out")

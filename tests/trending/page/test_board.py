@@ -144,6 +144,26 @@ def test_counts_by_another_rule_are_not_added(home: PageHome, board: Board) -> N
     assert [row[1:3] for row in shown(board.look(T0 + 20))] == [("#a", 4)]
 
 
+def test_by_original_times_windows_of_years_ago_are_shown_read_again_and_never_final(
+    home: PageHome, board: Board, looks: list[int | None]
+) -> None:
+    then = 1_539_202_740
+    home.write(T0, {"#a": 9})
+    home.store.take_over(counting.epoch("file", rule=Rule(WindowTime.ORIGINAL)))
+    counting.write(home.store, "file", Batch(0, T0 + 10.0, {(then, "#b"): 2, (then + 60, "#c"): 1}, {}))
+    home.beat("stream", at=T0 + 10_000, read_until=T0 + 10_000.0)
+    board.look(T0 + 10_000)
+    counting.write(home.store, "file", Batch(1, T0 + 10_010.0, {(then, "#b"): 5}, {}))
+    sections = board.look(T0 + 10_010)
+    assert looks[-1] is None, "all windows are read again"
+    assert (shown(sections), sections["ranking"]["status"]) == ([(1, "#c", 1, None)], "closing")
+    assert [(each["tweets"], each["stage"]) for each in sections["ribbon"]["windows"]][-2:] == [(5, "closing"), (1, "closing")]
+    assert (sections["ribbon"]["now"], sections["slide"]["status"]) == (None, "closing")
+    past = board.past_ranking(then, T0 + 10_010)
+    assert past is not None
+    assert (past["status"], past["tweets"]) == ("closing", 5)
+
+
 @pytest.mark.row(23)
 def test_only_the_first_rows_are_shown_and_all_are_counted(home: PageHome, board: Board) -> None:
     home.write(T0, {f"#{number:03}": 1000 - number for number in range(TOP + 50)}, at=T0 + 10)
@@ -244,7 +264,9 @@ def test_a_sliding_view_that_fills_says_since_when_and_an_empty_one_claims_nothi
 
 def test_what_is_not_kept_in_a_sliding_view_is_shown_as_that() -> None:
     lines = (SlideLine("#a", 9), SlideLine("#b", 4, not_kept=2))
-    view = slide_section(Slide(T0, T0 + 360, T0, 40, lines, pruned=2), 90, 0.0, T0, ZoneInfo("UTC"), Palette().hue)
+    view = slide_section(
+        Slide(T0, T0 + 360, T0, 40, lines, pruned=2), Rule(window_seconds=90), 0.0, T0, ZoneInfo("UTC"), Palette().hue
+    )
     assert (view["title"], view["pruned"], [row["not_kept"] for row in view["rows"]]) == ("other_slide", 2, [0, 2])
 
 

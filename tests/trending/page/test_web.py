@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.trending import counting
 from fakes.trending.page import HOSTILE, PageHome, served, visitor
 from pydantic import ValidationError
 
 from trending.errors import LabError, PortTaken
 from trending.page import program
 from trending.programs.heartbeat import read_heartbeat
-from trending.settings import PageSettings
+from trending.serving.counts import Batch
+from trending.settings import PageSettings, Rule, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +88,18 @@ def test_the_first_paint_has_the_ranking_in_it(web: httpx.Client) -> None:
 
 
 @pytest.mark.row(22)
+def test_by_original_times_the_first_paint_has_the_files_windows_none_final_and_no_line_of_now(home: PageHome) -> None:
+    home.store.take_over(counting.epoch("file", rule=Rule(WindowTime.ORIGINAL)))
+    counting.write(home.store, "file", Batch(0, time.time(), {(1_539_202_740, "#de2018"): 5}, {}))
+    home.beat("stream", batch=0, read_until=time.time())
+    with served(home.spec()) as address, visitor(address) as client:
+        found = Elements(client.get("/").text)
+    assert "#de2018" in found.texts
+    lines = {tag[1]["id"]: tag[1] for tag in found.tags if tag[1].get("id") in {"now-line", "watermark-line"}}
+    assert {name: line["visibility"] for name, line in lines.items()} == {"now-line": "hidden", "watermark-line": "hidden"}
+    assert {tag[1]["data-stage"] for tag in found.tags if tag[0] == "g" and "data-stage" in tag[1]} == {"closing"}
+
+
 def test_hostile_hashtags_make_no_element_in_any_language(web: httpx.Client) -> None:
     for language in ("en", "es"):
         page = Elements(web.get("/", params={"lang": language}).text)

@@ -32,14 +32,14 @@ def window(start: int, *hashtags: str, seconds: int = 60) -> Window:
     ],
 )
 def test_a_window_is_open_then_closing_then_final(read_until: float, now: float, expected: WindowStage) -> None:
-    assert stage_of(window(600), read_until, now) is expected
+    assert stage_of(window(600), Rule(), read_until, now) is expected
 
 
 @given(MINUTES, st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e4))
 def test_a_window_never_goes_back(start: int, read_until: float, now: float, passed: float) -> None:
-    before = ORDER.index(stage_of(window(start), read_until, now))
-    assert ORDER.index(stage_of(window(start), read_until, now + passed)) >= before
-    assert ORDER.index(stage_of(window(start), read_until + passed, now)) >= before
+    before = ORDER.index(stage_of(window(start), Rule(), read_until, now))
+    assert ORDER.index(stage_of(window(start), Rule(), read_until, now + passed)) >= before
+    assert ORDER.index(stage_of(window(start), Rule(), read_until + passed, now)) >= before
 
 
 @given(st.floats(0, 6e4), st.floats(-6e3, 6e3), st.sampled_from(WINDOW_LENGTHS))
@@ -47,13 +47,15 @@ def test_what_the_rule_accepts_after_all_was_read_is_in_no_final_window(read_unt
     """Whatever is appended after ``read_until`` and accepted belongs to a window that was not called final."""
     timestamp = read_until + ahead
     if timestamp >= 0 and not _is_late(timestamp, read_until, seconds):
-        assert stage_of(window(window_start(timestamp, seconds), seconds=seconds), read_until, 1e9) is not WindowStage.FINAL
+        assert (
+            stage_of(window(window_start(timestamp, seconds), seconds=seconds), Rule(), read_until, 1e9) is not WindowStage.FINAL
+        )
 
 
 def test_a_window_of_ten_seconds_is_open_for_ten_seconds() -> None:
     ten = window(600, seconds=10)
-    assert [stage_of(ten, 0.0, now) for now in (609.9, 610.0)] == [WindowStage.OPEN, WindowStage.CLOSING]
-    assert [stage_of(ten, read_until, 1e4) for read_until in (679.9, 680.0)] == [WindowStage.CLOSING, WindowStage.FINAL]
+    assert [stage_of(ten, Rule(), 0.0, now) for now in (609.9, 610.0)] == [WindowStage.OPEN, WindowStage.CLOSING]
+    assert [stage_of(ten, Rule(), read_until, 1e4) for read_until in (679.9, 680.0)] == [WindowStage.CLOSING, WindowStage.FINAL]
 
 
 @given(st.builds(Rule, st.sampled_from(WindowTime), st.sampled_from(WINDOW_LENGTHS), st.sampled_from(Spelling)))
@@ -64,3 +66,9 @@ def test_a_rule_is_found_by_its_name(rule: Rule) -> None:
 @pytest.mark.parametrize("name", ["", "arrival", "arrival-7", "noon-60", "event-60-", "event-060", "event-60-exact"])
 def test_no_other_name_is_a_rule(name: str) -> None:
     assert rule_named(name) is None
+
+
+@given(st.floats(0, 1e10), st.floats(0, 1e10))
+def test_by_original_times_no_window_is_ever_final(read_until: float, now: float) -> None:
+    stage = stage_of(window(600), Rule(WindowTime.ORIGINAL), read_until, now)
+    assert stage is (WindowStage.OPEN if now < 660 else WindowStage.CLOSING)

@@ -271,7 +271,7 @@ def test_the_sliding_view_of_a_rule_that_has_just_begun_has_its_own_windows_alon
     ],
 )
 def test_only_a_view_of_five_minutes_is_called_that(seconds: int, title: str, hint: str) -> None:
-    view = slide_section(None, seconds, 0.0, T0, None, Palette().hue)
+    view = slide_section(None, Rule(window_seconds=seconds), 0.0, T0, None, Palette().hue)
     assert (view["title"], view["hint"]) == (title, hint)
     for words in WORDS.values():
         assert ("cinco minutos" in words[title] or "five minutes" in words[title]) == (title == "slide")

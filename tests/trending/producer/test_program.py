@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import KafkaError
 from fakes.trending.acknowledged import acknowledged_ids
-from fakes.trending.kafka import MIDNIGHT
+from fakes.trending.kafka import MIDNIGHT, FakeProducer
 
 from trending.errors import InvalidInput, LabError
 from trending.producer.ledger import Interval, read_ledger
@@ -84,6 +84,16 @@ def test_tweets_go_out_at_the_rate_asked_for(bench: Bench) -> None:
     bench.run(seconds=20, rate=5)
     assert len(bench.kafka.values("tweets")) == pytest.approx(100, abs=2)
     assert bench.log_ids() == [(bench.beat.note, sequence) for sequence in range(len(bench.log_ids()))]
+
+
+def test_a_producer_that_has_sent_everything_keeps_no_client_whose_threads_would_wait_for_the_collector(bench: Bench) -> None:
+    producer = TweetProducer(bench.spec())
+    clients = [each for each in vars(producer).values() if isinstance(each, FakeProducer)]
+    bench.after(5, bench.stop.set)
+    producer.run(bench.stop)
+    assert [client for client in clients if client in vars(producer).values()] == []
+    assert len(clients) == 1
+    assert bench.kafka.values("tweets")
 
 
 def test_tweets_are_spread_over_the_time_and_not_sent_in_one_go(bench: Bench) -> None:

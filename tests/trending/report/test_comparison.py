@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from trending.kafka.log_reader import Record
 from trending.report.comparison import SHOWN_LEADERS, SHOWN_MINUTES, Written, ages, follow, minutes, totals, tweet_way
-from trending.settings import Rule
+from trending.settings import Rule, WindowTime
 from trending.tweets.wire_format import Tweet, encode
 
 NOON = 1_800_000_000.0
@@ -70,6 +70,10 @@ def test_windows_of_two_rules_are_two_though_they_begin_together() -> None:
 def test_a_followed_tweet_lies_in_a_window_of_the_rules_length() -> None:
     (found,) = follow([record(0)], BATCHES, Rule(window_seconds=10))
     assert found.window == int(found.record.append_time) // 10 * 10
+
+
+def test_by_original_times_a_timestamp_is_of_the_file_so_nobody_knows_how_old_a_tweet_was_when_it_was_counted() -> None:
+    assert follow([record(0)], BATCHES, Rule(WindowTime.ORIGINAL)) == []
 
 
 def test_only_the_last_windows_and_the_first_hashtags_are_kept() -> None:

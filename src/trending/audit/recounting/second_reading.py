@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _DEEPEST = 256
 _LONGEST = 280
 _GRACE = 60
+_YEAR_9999 = 253_370_764_800
 _AHEAD = 5
 
 
@@ -156,6 +157,10 @@ def _one_form(hashtag: str) -> str:
 def _counted_at(timestamp: float, append_time: float, rule: Rule) -> float:
     if rule.window_time is WindowTime.ARRIVAL:
         return append_time
+    if rule.window_time is WindowTime.ORIGINAL:
+        if timestamp < 0 or timestamp >= _YEAR_9999:
+            raise _Refused(Reason.NO_DATE)
+        return timestamp
     if timestamp > append_time + _AHEAD:
         raise _Refused(Reason.FUTURE)
     if timestamp - timestamp % rule.window_seconds + rule.window_seconds + _GRACE <= append_time:

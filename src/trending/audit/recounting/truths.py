@@ -181,7 +181,7 @@ class _Rows:
 
     def fates(self, stamps: Integers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which tweets with these timestamps, in milliseconds, are late, and which are of the future."""
-        if self.rule.window_time is WindowTime.ARRIVAL:
+        if self.rule.window_time is not WindowTime.EVENT:
             never = np.zeros(len(stamps), np.bool_)
             return never, never
         appended = np.round(self.records.append_times[self.rows] * 1000).astype(np.int64)

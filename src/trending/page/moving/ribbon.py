@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trending.page.moving.clock import clock
 from trending.page.window import FINAL_AFTER, WindowStage, stage_at
+from trending.settings import WindowTime
 from trending.text import local_time, printable
 from trending.tweets.rule import Reason
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from trending.programs.refused import Refused
     from trending.serving.ranking_query import Window
+    from trending.settings import Rule
 
 Section = dict[str, Any]
 FINAL_WINDOWS = 2
@@ -35,16 +37,22 @@ class Moment(NamedTuple):
 
 def ribbon_section(
     windows: Mapping[int, Window],
-    seconds: int,
+    rule: Rule,
     moment: Moment,
     refused: Sequence[Refused],
     reasons: Mapping[str, int],
     zone: ZoneInfo | None,
 ) -> Section:
-    """Return the windows of that many seconds up to the present one, with places in percent of the axis."""
-    end = math.floor(moment.now / seconds) * seconds + seconds
+    """Return the windows by a rule up to the present one, with places in percent of the axis.
+
+    By original times it is the windows up to the latest that has tweets, years ago mostly: then now has no place there.
+    """
+    seconds = rule.window_seconds
+    newest = max(windows, default=None) if rule.window_time is WindowTime.ORIGINAL else None
+    end = (math.floor(moment.now / seconds) * seconds if newest is None else newest) + seconds
     begin = end - (FINAL_WINDOWS + 1 + math.ceil(FINAL_AFTER / seconds)) * seconds
     starts = range(begin, end, seconds)
+    present = starts[-1] if newest is None else None
     each = math.ceil(len(starts) / MOST_LABELS)
     shown = 16 if seconds % 60 == 0 else 19
 
@@ -59,7 +67,7 @@ def ribbon_section(
                 "width": round(100 / len(starts), 2),
                 "label": local_time(start, zone)[11:shown] if number % each == 0 else "",
                 "from": local_time(start, zone)[11:shown],
-                "stage": WindowStage.OPEN if start == starts[-1] else stage_at(start + seconds, moment.read_until, moment.now),
+                "stage": WindowStage.OPEN if start == present else stage_at(start + seconds, rule, moment.read_until, moment.now),
                 "tweets": windows[start].tweets if start in windows else 0,
             }
             for number, start in enumerate(starts)

@@ -46,7 +46,7 @@ function entry(each) {
 
 // A record falls from its window on the axis into the list.
 function fall(item, x) {
-  if (reduced.matches) return;
+  if (reduced.matches || x === null) return;
   const axis = find("axis").getBoundingClientRect();
   const box = item.getBoundingClientRect();
   const from = `translate(${axis.left + (axis.width * x) / 100 - box.left}px, ${axis.top + 40 - box.top}px)`;

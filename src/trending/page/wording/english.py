@@ -144,6 +144,7 @@ ENGLISH: Final = {
     "reason_no_timestamp": "has no timestamp",
     "reason_late": "late: its window closed before it was appended",
     "reason_future": "future: its timestamp is ahead of its append time",
+    "reason_no_date": "its timestamp is before 1970 or after 9998",
     "trigger": "Next batch",
     "trigger_in": "in {n} seconds",
     "trigger_in_one": "in {n} second",

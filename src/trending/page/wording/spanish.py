@@ -144,6 +144,7 @@ SPANISH: Final = {
     "reason_no_timestamp": "no tiene timestamp",
     "reason_late": "tarde: su ventana se cerró antes de que llegara",
     "reason_future": "futuro: su timestamp va por delante de su llegada",
+    "reason_no_date": "su timestamp es anterior a 1970 o posterior a 9998",
     "trigger": "Próximo lote",
     "trigger_in": "en {n} segundos",
     "trigger_in_one": "en {n} segundo",

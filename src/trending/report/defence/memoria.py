@@ -10,6 +10,7 @@ from trending.report.blocks import Table
 from trending.report.defence import proofs, prose
 from trending.report.diagrams import way_of
 from trending.report.wording import WORDS
+from trending.settings import WindowTime
 
 if TYPE_CHECKING:
     from trending.report.blocks import Chapter
@@ -76,11 +77,13 @@ def _versions(report: Report, tell: Wording) -> Table:
 
 def _deciding(report: Report, tell: Wording) -> Table:
     facts = report.facts
+    original = facts.window_time == WindowTime.ORIGINAL
+    margin = tell("deciding_no_margin") if original else tell.seconds(facts.watermark_seconds)
     rows = (
         (tell("deciding_topic"), facts.topic),
         (tell("deciding_time"), facts.window_time),
         (tell("deciding_length"), tell.seconds(facts.window_seconds)),
-        (tell("deciding_margin"), tell.seconds(facts.watermark_seconds)),
+        (tell("deciding_margin"), margin),
         (tell("deciding_trigger"), tell.seconds(facts.trigger_seconds)),
     )
     return Table(tell("deciding_caption"), tell.words("deciding_heads"), rows)

@@ -23,6 +23,7 @@ from trending.simulator.mischief import Fate
 from trending.simulator.records import Encoder, Records
 from trending.simulator.scenario import hash_of_scenario
 from trending.tweets.rule import Reason
+from trending.tweets.wire_format import decode
 
 if TYPE_CHECKING:
     from trending.audit.audit_report import AuditReport
@@ -103,15 +104,17 @@ def test_tweets_that_were_held_up_are_resolved_late() -> None:
     assert truth.found.as_intended == 0
 
 
-def test_by_arrival_nothing_is_late() -> None:
-    lab = sent(scenario(**MIXED | {"mischief": {"duplicated": 0.1}, "window_time": "arrival"}), delay=200.0)
-    lab.mode = WindowTime.ARRIVAL
+@pytest.mark.parametrize("mode", [WindowTime.ARRIVAL, WindowTime.ORIGINAL])
+def test_by_arrival_and_by_original_times_nothing_is_late(mode: WindowTime) -> None:
+    lab = sent(scenario(**MIXED | {"mischief": {"duplicated": 0.1}, "window_time": mode.value}), delay=200.0)
+    lab.mode = mode
     lab.counts.clear()
     lab.rejects.clear()
     lab.letters.places.clear()
     for record in lab.log:
         assert record.value is not None
-        lab.counts[lab.window(record.append_time), record.value.split(b'"')[11].decode()] += 1
+        counted_at = record.append_time if mode is WindowTime.ARRIVAL else decode(record.value).timestamp
+        lab.counts[lab.window(counted_at), record.value.split(b'"')[11].decode()] += 1
     report = lab.audit()
     assert report.clean, told(report)
     assert report.truths[0].found.as_intended == COUNT

@@ -11,7 +11,8 @@ import pytest
 
 from trending.page.moving.ribbon import SHOWN_REFUSED, Moment, ribbon_section
 from trending.programs.refused import refused
-from trending.settings import WINDOW_LENGTHS
+from trending.serving.ranking_query import Window
+from trending.settings import WINDOW_LENGTHS, Rule, WindowTime
 from trending.tweets.rule import Reason
 
 T0 = 1_765_843_860  # 2025-12-16 00:11:00 UTC, the start of a minute
@@ -19,7 +20,7 @@ UTC = ZoneInfo("UTC")
 
 
 def ribbon(now: float, read_until: float = 0.0, watermark: float = 0.0, seconds: int = 60) -> dict[str, Any]:
-    return ribbon_section({}, seconds, Moment(now, read_until, watermark), [], {}, UTC)
+    return ribbon_section({}, Rule(window_seconds=seconds), Moment(now, read_until, watermark), [], {}, UTC)
 
 
 def test_windows_turn_from_open_over_closing_to_final() -> None:
@@ -52,11 +53,23 @@ def test_the_axis_is_filled_by_windows_of_any_length_and_shows_some_that_are_fin
     assert 0 < len([each for each in windows if each["label"]]) <= 7
 
 
+def test_by_original_times_the_axis_ends_with_the_latest_tweets_and_nothing_on_it_is_final() -> None:
+    rule, then = Rule(WindowTime.ORIGINAL), 1_539_202_740
+    windows = {then: Window(then, 3, 1, (("#a", 3),), rule)}
+    section = ribbon_section(windows, rule, Moment(T0 + 30.0, T0 + 30.0, 0.0), [], {}, UTC)
+    assert [each["start"] for each in section["windows"]][-1] == then
+    assert [each["tweets"] for each in section["windows"]] == [0, 0, 0, 0, 3]
+    assert {each["stage"] for each in section["windows"]} == {"closing"}
+    assert (section["now"], section["watermark"]) == (None, None)
+    empty = ribbon_section({}, rule, Moment(T0 + 30.0, T0 + 30.0, 0.0), [], {}, UTC)["windows"]
+    assert {each["stage"] for each in empty} == {"closing", "open"}, "an axis of the present, and still nothing final"
+
+
 def test_who_was_refused_is_told_with_the_reason_the_newest_first_and_late_ones_in_their_window() -> None:
     late = json.dumps({"usuario": "@a", "hashtag_principal": "#\u202etarde", "timestamp": T0 - 100.0}).encode()
     records = [refused(0, offset, "not valid JSON", T0, b"{") for offset in range(SHOWN_REFUSED)]
     records.append(refused(1, 77, Reason.LATE, T0 + 20.0, late))
-    section = ribbon_section({}, 60, Moment(T0 + 30.0, 0.0, 0.0), records, {Reason.LATE: 1, "odd": 9}, UTC)
+    section = ribbon_section({}, Rule(), Moment(T0 + 30.0, 0.0, 0.0), records, {Reason.LATE: 1, "odd": 9}, UTC)
     first, *others = section["refused"]
     assert (first["code"], first["shown"], first["user"]) == ("reason_late", "#\\u202etarde", "@a")
     assert (first["said"], first["appended"], first["partition"], first["offset"]) == ("00:09:20", "00:11:20", 1, 77)
