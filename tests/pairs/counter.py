@@ -93,14 +93,20 @@ def count(spec: StreamSpec, stop: threading.Event) -> None:
         raise
 
 
+def await_end(stop: threading.Event) -> None:
+    """Set ``stop`` once standard input is closed."""
+    sys.stdin.read()
+    stop.set()
+
+
 def main(path: Path) -> None:
     order = Order.model_validate_json(path.read_bytes())
     order.host.heartbeat.parent.mkdir(parents=True)
     clear_scratch(order.host)
     session = build_session(order.host)
-    job.build_session = lambda spec, _stop=None: lent(session, spec)
+    setattr(job, "build_session", lambda spec, _stop=None: lent(session, spec))  # noqa: B010 - the job's module does not export it
     stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=await_end, args=(stop,), daemon=True).start()
     with ThreadPoolExecutor(len(order.jobs)) as pool:
         for ended in [pool.submit(count, spec, stop) for spec in order.jobs]:
             ended.result()

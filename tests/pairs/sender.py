@@ -94,7 +94,7 @@ def client_of(clock: Clock, dies_at: int) -> type[Producer]:
             self.handed += 1
             if self.handed == dies_at:
                 os.kill(os.getpid(), signal.SIGKILL)
-            super().produce(*arguments, **named, timestamp=round(clock.wall * 1000))
+            super().produce(*arguments, **(named | {"timestamp": round(clock.wall * 1000)}))
 
         def poll(self, timeout: float = -1) -> int:
             if not self.handed:  # what a dead life has under way needs time that is real
@@ -117,9 +117,9 @@ def main(path: Path) -> None:
     order = Order.model_validate_json(path.read_bytes())
     stop = threading.Event()
     clock = Clock(order, stop)
-    program.time = clock  # type: ignore[assignment]
+    program.time = clock  # type: ignore[assignment,attr-defined]
     program.REPORT_SECONDS *= order.speed  # in real time as often as always
-    program.Producer = client_of(clock, order.dies_at)  # type: ignore[misc]
+    program.Producer = client_of(clock, order.dies_at)  # type: ignore[attr-defined]
     program.main(order.spec, stop)
 
 
