@@ -22,6 +22,9 @@ class SoakForm(Section):
     seconds: float = Field(3600.0, ge=30, le=86400, description="Seconds within which the kills begin.")
     kills: int = Field(100, ge=1, le=10_000, description="Number of kills.")
     kills_seed: int | None = Field(None, ge=0, description="Seed of points and moments; empty means a new one.")
+    combinations: int = Field(
+        8, ge=0, le=10_000, description="Ways of sending and counting a random scenario, each of which has to give its truth."
+    )
     rate: float = Field(1_000_000.0, gt=0, le=1_000_000, description="Tweets a second asked for; the machine gives what it has.")
 
 

@@ -1,5 +1,7 @@
 """``make soak``: a stack of its own at full rate, killed at random for an hour, then audited. Outside CI.
 
+Afterwards a random scenario is sent and counted in random ways, and each ranking is held against its truth.
+
 It has its own home directory and ports, and takes down what it has made. Where the audit finds a fault, the data stays.
 """
 
@@ -16,6 +18,7 @@ from kills.ground import StackGround
 from kills.plan import SoakForm, choose, times
 from kills.trial import Trial, lines_of, require_deaths
 from kills.usage import Usage
+from pairs.soak import try_combinations
 from real.harness import RealStack, plain
 
 from flows.audit import recount
@@ -26,6 +29,7 @@ from infra.host.clock import SystemClock
 from infra.host.paths import lab_home
 from infra.host.processes import free_port
 from infra.operations.producer import stop_producer
+from infra.operations.stream import stop_stream
 from trending.errors import LabError
 
 PORT = 29092
@@ -50,6 +54,8 @@ def main(settings: SoakForm) -> None:
     kept = False
     try:
         _soak(stack, settings, Random(seed))
+        stop_stream(stack.name)
+        try_combinations(Random(seed), settings.combinations, home / "pairs")
     except LabError:
         kept = True
         raise
