@@ -20,12 +20,13 @@ from trending.errors import LabError, NotReady, PrerequisiteMissing
 
 TARGET = CHECKOUT / "docs" / "screenshots" / "page-moving.gif"
 SIZE = {"width": 1920, "height": 1080}
-WIDTH = 960
-"""Pixels of the browser's window, and how wide the picture is."""
-FIRST, LAST, EACH = 170, 298, 2
+SHOWN = {"width": 1920, "height": 910}
+WIDTH = 880
+"""Pixels of the browser's window, of what is shown of it, and how wide the picture is."""
+FIRST, LAST, EACH = 176, 299, 3
 """Seconds of the recording: a hashtag overtakes, the broker is killed at 200 and comes back, an audit finds nothing lost."""
-CENTISECONDS = 30
-COLOURS = 64
+CENTISECONDS = 45
+COLOURS = 48
 SETTLED_MILLISECONDS = 250
 START_SECONDS = 20
 _SEEK = "(to) => { const at = document.getElementById('position'); at.value = to; at.dispatchEvent(new Event('input')); }"
@@ -43,7 +44,7 @@ def take(address: str, place: Path) -> list[Path]:
             page.evaluate(_SEEK, second)
             page.wait_for_timeout(SETTLED_MILLISECONDS)
             frames.append(place / f"{second:04}.png")
-            page.screenshot(path=frames[-1])
+            page.screenshot(path=frames[-1], clip={"x": 0, "y": 0, **SHOWN})  # type: ignore[arg-type]
     return frames
 
 
@@ -63,7 +64,7 @@ def main() -> int:
             cause = "ImageMagick's convert is not here"
             raise PrerequisiteMissing(cause, "looked for it on the path", "apt-get install --no-install-recommends imagemagick")
         port = free_port(28600, 1)
-        command = [sys.executable, "-m", "infra.commands.recordings.replay", f"--recording={RECORDING}", f"--page-port={port}"]
+        command = [sys.executable, "-m", "infra.commands.recordings.play", f"--recording={RECORDING}", f"--page-port={port}"]
         with (
             tempfile.TemporaryDirectory(prefix="trending-frames-") as place,
             subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as player,
