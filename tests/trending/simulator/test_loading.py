@@ -96,7 +96,7 @@ WRONG = {
         "mischief.late.seconds.1 is missing",
     ),
     "out of order for too long": (HEAD + "mischief: {out_of_order: {share: 0.1, seconds: 55}}", 4, "less than or equal to 50"),
-    "an unknown window time": (HEAD + "window_time: processing", 4, "it must be 'arrival' or 'event'"),
+    "an unknown window time": (HEAD + "window_time: processing", 4, "it must be 'arrival', 'event' or 'original'"),
     "a limit of nothing": (HEAD + "limit: {}", 4, "limit: needs tweets, seconds or both"),
     "half a tweet": (HEAD + "limit: {tweets: 1.5}", 4, "limit.tweets is 1.5: it must be a whole number"),
     "a wave too deep": (HEAD.replace("base: 1", "base: 1, wave: {period: 60, depth: 1}"), 2, "rate.wave.depth is 1"),
