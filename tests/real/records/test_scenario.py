@@ -80,6 +80,8 @@ def test_what_is_counted_of_a_scenario_is_its_truth_though_it_was_changed_and_it
         stack.bring_up(LastStep.PRODUCER, **settings)
         name = f"--name={stack.name}"
         assert "on: 900 a second, for 9 s" in stack.command("rate", name, "--rate=900", "--for=9")
+        # Its heartbeat is up to a second old when the answer comes.
+        stack.wait_until(lambda: stack.beat("producer").figures.get("asked") == 900, 5, "the heartbeat has the rate")  # type: ignore[union-attr]
         assert "asked 900" in stack.command("status", name, code=None)
         assert "on: #Nuevo with 30% of the tweets" in stack.command("trend", name, "--hashtag=#Nuevo", "--for=15", "--peak=0.3")
         born = stack.program_pid("producer")
@@ -90,11 +92,11 @@ def test_what_is_counted_of_a_scenario_is_its_truth_though_it_was_changed_and_it
         stack.bring_up(LastStep.STREAM, **settings)
         stack.wait_until(lambda: stack.beat("producer").phase == FINISHED, 60, "the scenario is over")  # type: ignore[union-attr]
         assert stack.beat("producer").note == run  # type: ignore[union-attr]
+        assert "the scenario is over" in stack.command("rate", name, "--rate=5", code=None)
         with plain():
             report = audit.recount(stack.name, resume=False)
         assert json.loads(stack.paths.truth.read_text(encoding="utf-8"))["seed"] == 7
         assert f"is the scenario {path}" in stack.command("verify", name)
-        assert "the scenario is over" in stack.command("rate", name, "--rate=5", code=None)
         booked = read_plays(stack.paths.ledger)[run]
         with closing(Store(stack.paths.store)) as store:
             counts = store.view().counts
