@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.forms.parameters import LastStep
 from pairs.combination import MOST, drawn_piece, drawn_rows
 from pairs.trial import carry_out, faults_of
 from real.harness import RealStack
 
 from infra.console.reporting import say
+from infra.forms.stacks import LastStep
 from infra.host.processes import free_port
 from trending.errors import AuditFailed
 

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from infra.forms.parameters import LastStep
 from pairs.combination import PIECE, TABLE
 from pairs.trial import carry_out, faults_of
 
+from infra.forms.stacks import LastStep
 from trending.simulator.live.changes import text_of
 
 if TYPE_CHECKING:
