@@ -295,7 +295,8 @@ def test_the_projectors_view_has_eight_rows_ribbon_and_pipeline_on_one_screen(
     assert size[0] <= 1920
     assert size[1] <= 1080
     assert Axe().run(page).violations_count == 0
-    page.click("nav a:has-text('dark'), nav a:has-text('oscuros')")
+    with page.expect_navigation():
+        page.click("nav a:has-text('dark'), nav a:has-text('oscuros')")
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
     assert "view=projector" in page.url
     context.close()
@@ -477,7 +478,8 @@ def test_without_script_there_is_a_ranking_all_the_same(browser: Browser, progra
     page.goto(program.address)
     assert hashtags(page) == ["#BigData", "#Spark", "#IA"]
     page.select_option("#window", str(living.minute - 180))
-    page.get_by_role("button", name="Mostrar").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Mostrar").click()
     assert hashtags(page) == ["#old", "#ärger"]
     context.close()
 
