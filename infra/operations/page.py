@@ -71,12 +71,16 @@ def save_recording(lab: Lab, path: Path, seconds: float) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SAVE_SECONDS)
     try:
         connection.request("GET", f"/recording?seconds={math.ceil(seconds)}")
-        content = connection.getresponse().read()
+        answer = connection.getresponse()
+        content = answer.read()
     except (OSError, http.client.HTTPException) as error:
         cause = f"the page on port {port} gave no recording"
         raise NotReady(cause, str(error) or type(error).__name__, f"make logs SERVICE={NAME}") from error
     finally:
         connection.close()
+    if answer.status != http.HTTPStatus.OK:  # a page of an earlier release keeps none
+        cause = f"the page on port {port} gave no recording"
+        raise NotReady(cause, f"status {answer.status}", f"make logs SERVICE={NAME}")
     path.write_bytes(content)
     return len(content)
 
