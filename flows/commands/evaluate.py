@@ -22,7 +22,6 @@ from infra.lab.assembly import open_lab
 from infra.operations.services import check_own_start
 from infra.operations.topic import create_result_topic
 from trending.errors import InvalidInput
-from trending.settings import LabSettings
 from trending.simulator.records import Records
 
 if TYPE_CHECKING:
@@ -61,8 +60,7 @@ def on_own_stack(settings: EvaluateForm, words: tuple[str, ...], place: ResultPl
     """Bring up a stack without our stream, start the job, then the scenario; take everything down in the end."""
     wanted = settings.evaluation
     with own_stack(settings.stack) as own, taken_down_in_the_end(own.name):
-        given = {name: getattr(settings, name) for name in LabSettings.model_fields}
-        form = StartUpForm(**{**given, "stack": own}, until=LastStep.TOPIC)
+        form = StartUpForm.of(settings, stack=own, until=LastStep.TOPIC)
         start_up(form)
         lab = open_lab(own.name)
         records = Records(scenario)

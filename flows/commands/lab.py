@@ -15,6 +15,7 @@ from flows.commands.completion import SCRIPTS
 from flows.commands.modules import COMMANDS
 from infra.console.crash_reports import run_reported
 from infra.host.command_environment import command_environment
+from infra.lab.packages import STAMP, installed
 from trending.errors import InvalidInput, PrerequisiteMissing
 
 USAGE = "usage: lab COMMAND [--option value …]     each command has --help; docs/settings.md lists all options"
@@ -22,14 +23,15 @@ COMPLETION = "--completion"
 WORDS, OPTIONS = "--words", "--options"
 """What the completion scripts ask for: the commands, and the options of one."""
 RESTART = "restart"
-_INSTALLED = Path(sys.prefix) / ".complete"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Answer a question about the commands, or become one; raises InvalidInput for a word that is none."""
     word, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if word in {"--help", "-h", "help"}:
-        return _print(_helped(rest))
+        if not rest:
+            return _print(_listed())
+        word, rest = rest[0], ["--help"]
     if word == COMPLETION:
         return _print(_completion(rest))
     if word == WORDS:
@@ -85,15 +87,12 @@ def _require_known(word: str) -> None:
 
 
 def _require_current() -> None:
-    lock = Path(__file__).parents[2] / "requirements.lock"
-    if not _INSTALLED.exists() or _INSTALLED.read_bytes() != lock.read_bytes():
+    if not installed():
         cause = "the environment was not set up from today's requirements.lock"
-        raise PrerequisiteMissing(cause, str(_INSTALLED), "make setup")
+        raise PrerequisiteMissing(cause, str(STAMP), "make setup")
 
 
-def _helped(words: list[str]) -> str:
-    if words:
-        _become(words[0], ["--help"])
+def _listed() -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = [f"  {word:{width}}{command.summary}" for word, command in COMMANDS.items()]
     return "\n".join([USAGE, "", *lines, f"  {RESTART:{width}}stop and start again", "", *_HINTS])

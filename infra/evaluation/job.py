@@ -34,6 +34,7 @@ JOB = "job"
 GRACE_SECONDS = 10.0
 LAST_LINES = 5
 MOST_CHARACTERS = 600
+EXAMPLE = "make evaluate JOB='python my_job.py' RESULTS=…"
 
 
 def words_of(command: str) -> tuple[str, ...]:
@@ -42,13 +43,13 @@ def words_of(command: str) -> tuple[str, ...]:
         words = tuple(shlex.split(command))
     except ValueError as error:
         cause = f"JOB is no command: {error}"
-        raise InvalidInput(cause, command, "make evaluate JOB='python my_job.py' RESULTS=…") from None
+        raise InvalidInput(cause, command, EXAMPLE) from None
     if not words:
         cause = "JOB is missing: which job is to be evaluated?"
-        raise InvalidInput(cause, "", "make evaluate JOB='python my_job.py' RESULTS=…")
+        raise InvalidInput(cause, "", EXAMPLE)
     if shutil.which(words[0], path=_path()) is None:
         cause = f"there is no program {words[0]}"
-        raise InvalidInput(cause, f"JOB={command}", "make evaluate JOB='python my_job.py' RESULTS=…")
+        raise InvalidInput(cause, f"JOB={command}", EXAMPLE)
     return words
 
 

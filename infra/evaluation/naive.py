@@ -17,11 +17,12 @@ from infra.evaluation.results import ResultPlace, open_results
 from infra.host.paths import CHECKOUT
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_place
+from infra.operations.producer import scenario_is_over
 from infra.operations.stream import wait_for_catch_up
 from infra.supervision.programs import PRODUCER, STREAM, require_program
 from trending.errors import InvalidInput, NotReady, ServiceDied
 from trending.kafka.log_reader import log_ends
-from trending.programs.heartbeat import FINISHED, read_heartbeat
+from trending.programs.heartbeat import read_heartbeat
 from trending.serving.store import Store
 from trending.settings import Spelling
 from trending.text import local_time
@@ -135,8 +136,8 @@ def wait_for_scenario(stack: str) -> None:
     """Wait until the stack's producer has played its scenario to the end."""
     lab = open_lab(stack)
     deadline = time.monotonic() + SCENARIO_SECONDS
-    while (beat := read_heartbeat(lab.paths.heartbeat(PRODUCER))) is None or beat.phase != FINISHED:
+    while not scenario_is_over(lab):
         if time.monotonic() > deadline:
             cause = f"the scenario is not over after {SCENARIO_SECONDS:.0f} s"
-            raise NotReady(cause, str(beat), "make logs SERVICE=producer")
+            raise NotReady(cause, str(read_heartbeat(lab.paths.heartbeat(PRODUCER))), "make logs SERVICE=producer")
         time.sleep(POLL_SECONDS)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from infra.evaluation.results import Cell
     from infra.lab.assembly import Lab
     from trending.producer.sources.booked import Booked
-    from trending.settings import LabSettings
+    from trending.settings import LabSettings, StreamSettings
     from trending.simulator.records import Records
     from trending.simulator.scenario import Scenario
 
@@ -34,23 +34,24 @@ if TYPE_CHECKING:
 def require_exact(settings: LabSettings) -> Scenario:
     """Return the scenario; raises InvalidInput for one whose truth is not known to the last tweet."""
     scenario = scenario_of(settings)
-    lack = (
-        "there is none"
-        if scenario is None
-        else "it has no limit, so it never ends"
-        if scenario.limit is None
-        else "it has borderline tweets, of which nobody knows before whether they are late"
-        if scenario.mischief.borderline
-        else "it is counted by arrival, which no plan knows"
-        if settings.stream.window_time != "event"
-        else "it is counted by a stack that folds the spellings of hashtags, which a job is not told"
-        if settings.stream.hashtag_spelling is Spelling.FOLDED
-        else ""
-    )
+    lack = "there is none" if scenario is None else _lack_of(scenario, settings.stream)
     if lack or scenario is None:
         cause = f"an evaluation needs a scenario whose truth is exact: {lack}"
         raise InvalidInput(cause, f"SCENARIO={settings.producer.scenario}", "make evaluate SCENARIO=evaluation …")
     return scenario
+
+
+def _lack_of(scenario: Scenario, stream: StreamSettings) -> str:
+    """Return why the truth of a scenario is not exact; empty where it is."""
+    if scenario.limit is None:
+        return "it has no limit, so it never ends"
+    if scenario.mischief.borderline:
+        return "it has borderline tweets, of which nobody knows before whether they are late"
+    if stream.window_time != "event":
+        return "it is counted by arrival, which no plan knows"
+    if stream.hashtag_spelling is Spelling.FOLDED:
+        return "it is counted by a stack that folds the spellings of hashtags, which a job is not told"
+    return ""
 
 
 @dataclass(frozen=True)

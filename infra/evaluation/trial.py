@@ -12,10 +12,9 @@ from infra.evaluation.comparison import Comparison, compare
 from infra.evaluation.faults import inject
 from infra.evaluation.plan import Sightings, current_plan, percentile
 from infra.host.clock import SystemClock
-from infra.supervision.programs import PRODUCER
+from infra.operations.producer import scenario_is_over
 from trending.errors import AuditFailed, NotReady, NotSurvived, ServiceDied
 from trending.kafka.log_reader import ends_of, log_ends, read_log
-from trending.programs.heartbeat import FINISHED, read_heartbeat
 from trending.simulator.verification import Verification
 
 if TYPE_CHECKING:
@@ -141,15 +140,11 @@ class Watch:
         """Look until the scenario is over and the results have not changed for a while."""
         quiet = self._clock.monotonic()
         while True:
-            if self.look() or not self._is_over():
+            if self.look() or not scenario_is_over(self._lab):
                 quiet = self._clock.monotonic()
             elif self._clock.monotonic() - quiet >= self._patience.settle:
                 return
             self._clock.sleep(LOOK_SECONDS)
-
-    def _is_over(self) -> bool:
-        beat = read_heartbeat(self._lab.paths.heartbeat(PRODUCER))
-        return beat is not None and beat.phase == FINISHED
 
 
 def evaluate(

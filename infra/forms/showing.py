@@ -72,12 +72,9 @@ class WatchedForm(LabSettings):
 
     def start_up(self, stack: StackSettings, page: PageSettings) -> StartUpForm:
         """Return its start-up as ``stack``. Its sections are those of any other stack's, so that they compare equal."""
-        plain = {
-            "producer": ProducerSettings.model_validate(self.producer.model_dump()),
-            "stream": StreamSettings.model_validate(self.stream.model_dump()),
-        }
-        same = {name: getattr(self, name) for name in LabSettings.model_fields}
-        return StartUpForm(**{**same, **plain, "stack": stack, "page": page})
+        producer = ProducerSettings.model_validate(self.producer.model_dump())
+        stream = StreamSettings.model_validate(self.stream.model_dump())
+        return StartUpForm.of(self, stack=stack, page=page, producer=producer, stream=stream)
 
 
 class DemoForm(WatchedForm):
@@ -101,10 +98,16 @@ class ReportForm(DemoForm):
     report: ReportOptions = Field(default_factory=ReportOptions, title="Report")
 
 
+class RehearsalOptions(DemoOptions):
+    """How long to watch: enough to see that it works."""
+
+    demo_seconds: float = Field(20.0, ge=5, le=3600, description="Seconds to watch rankings before the audit.")
+
+
 class RehearseForm(DemoForm):
     """Try everything that a presentation will need, the evening before."""
 
-    demo: DemoOptions = Field(default_factory=lambda: DemoOptions(demo_seconds=20), title="Demo")
+    demo: RehearsalOptions = Field(default_factory=RehearsalOptions, title="Rehearsal")
 
 
 class PresentForm(WatchedForm):

@@ -29,6 +29,11 @@ class StartUpForm(LabSettings):
 
     until: LastStep = Field(LastStep.PAGE, description="Last step to take; what comes after it is left as it is.")
 
+    @classmethod
+    def of(cls, settings: LabSettings, **instead: object) -> StartUpForm:
+        """Return the start-up of a stack with another form's sections; ``instead`` are fields that replace them."""
+        return cls.model_validate({**{name: getattr(settings, name) for name in LabSettings.model_fields}, **instead})
+
     def reaches(self, step: LastStep) -> bool:
         """Whether this start-up takes the step."""
         order = list(LastStep)

@@ -13,17 +13,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.console.crash_reports import run_reported
+from infra.host.paths import CHECKOUT
 from trending.errors import DamagedDownload, InvalidInput, PrerequisiteMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+LOCK, STAMP = CHECKOUT / "requirements.lock", Path(sys.prefix) / ".complete"
+"""What users install, and the copy of it that the set-up leaves in the environment when it is done."""
 OPTIONS = ("--disable-pip-version-check", "--progress-bar", "off", "--no-input", "--no-deps", "--require-hashes")
 EACH = 30
 """How many packages are between two lines, where the output is no terminal."""
 LAST_LINES = 5
 _NEXT = re.compile(r"^(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
 _OTHER_SUM = re.compile(r"hashes? (?:do not|mismatch)|DO NOT MATCH", re.IGNORECASE)
+
+
+def installed() -> bool:
+    """Whether the environment was set up from today's lock."""
+    return STAMP.is_file() and STAMP.read_bytes() == LOCK.read_bytes()
 
 
 def install(lock: Path, pip: tuple[str, ...] = (sys.executable, "-m", "pip")) -> None:

@@ -42,9 +42,9 @@ def check_system() -> str:
     if kind == "Darwin":
         raise PrerequisiteMissing(MACOS, f"this is {platform.platform()}", "see docs/runtimes.md, On a Mac or in Codespaces")
     found = this_system()
-    return (
-        f"{found.name}{'' if found.tried else ', which was not tried yet'}" if found else f"{kind}, a system that was not tried"
-    )
+    if found is None:
+        return f"{kind}, a system that was not tried"
+    return found.name if found.tried else f"{found.name}, which was not tried yet"
 
 
 def check_venv() -> str:

@@ -96,6 +96,12 @@ def launch_producer(stack: str) -> Outcome:
     return launch_program(lab.supervisor, lab.paths, PRODUCER, specification.model_dump_json())
 
 
+def scenario_is_over(lab: Lab) -> bool:
+    """Whether the producer has played its scenario to the end."""
+    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
+    return beat is not None and beat.phase == FINISHED
+
+
 def wait_for_producer(stack: str) -> dict[str, str]:
     """Wait until the producer's heartbeat is fresh and the broker has acknowledged a tweet."""
     lab = open_lab(stack)

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from infra.host.browser import PROJECTOR, find_browser, take_picture
 from infra.host.memory import available_mb
-from infra.host.paths import CHECKOUT, lab_home
+from infra.host.paths import lab_home
 from infra.host.processes import port_owner
 from infra.java.class_archives import archive
 from infra.java.jars import check_jar, jar_directory, locked
+from infra.lab.packages import installed
 from infra.lab.prerequisites import check_java
 from infra.operations.page import ask_whose
 from trending.errors import LabError, NotReady
@@ -35,14 +36,10 @@ class Finding(BaseModel):
     line: str
 
 
-LOCK, STAMP = CHECKOUT / "requirements.lock", CHECKOUT / ".venv" / ".complete"
-
-
 def fetched_parts(recording: str) -> list[Finding]:
     """Look whether all that a start needs lies here, and the recording, so that no network is needed."""
-    current = STAMP.is_file() and STAMP.read_bytes() == LOCK.read_bytes()
     found = [
-        _finding(current, "the packages of requirements.lock are installed", "packages are not those of the lock: make setup")
+        _finding(installed(), "the packages of requirements.lock are installed", "packages are not those of the lock: make setup")
     ]
     for group in GROUPS:
         jars = locked(group)

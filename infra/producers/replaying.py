@@ -28,7 +28,6 @@ from trending.settings import ProducerSettings, WindowTime
 from trending.text import local_time
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator
 
     from infra.host.paths import StackPaths
@@ -52,7 +51,7 @@ def replay(lab: Lab, topic_id: str, items: Iterator[Item], rate: float, total: i
         spec = _spec_of(lab, topic_id, Path(directory) / "replay.json")
         shifts = lab.settings.stream.window_time is WindowTime.EVENT
         source = Replay(spec, items, time.monotonic, rate=rate, shifts=shifts)
-        life = Life(lambda spec, stop: _send(spec, source, stop), spec)
+        life = Life(lambda spec, stop: TweetProducer(spec, source).run(stop), spec)
         try:
             _watch(life, lab, source, spec, total)
         finally:
@@ -71,10 +70,6 @@ def _require_up(lab: Lab) -> None:
     if not still_wanted(lab.paths):
         cause = f"the stack {lab.paths.name} does not run, so nothing can be replayed into it"
         raise NotReady(cause, f"it is wanted {lab.state.wanted}", f"make up NAME={lab.paths.name}, then the replay once more")
-
-
-def _send(spec: ProducerSpec, source: Replay, stop: threading.Event) -> None:
-    TweetProducer(spec, source).run(stop)
 
 
 def _watch(life: Life, lab: Lab, source: Replay, spec: ProducerSpec, total: int) -> None:

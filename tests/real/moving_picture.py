@@ -38,7 +38,7 @@ def take(address: str, place: Path) -> list[Path]:
     with chromium() as browser:
         page = browser.new_context(viewport=SIZE, color_scheme="dark", locale="en-GB").new_page()  # type: ignore[arg-type]
         page.goto(f"{address}?lang=en&view=projector")
-        page.wait_for_function("Number(document.getElementById('position').max) > 1")
+        page.locator("#position:not([max='1'])").wait_for()  # its length is known once the recording is here
         page.click("#play")
         for second in range(FIRST, LAST, EACH):
             page.evaluate(_SEEK, second)

@@ -13,6 +13,7 @@ from flows.commands import lab
 from flows.commands.modules import COMMANDS
 from infra.host.command_environment import command_environment
 from infra.host.paths import CHECKOUT
+from infra.lab import packages
 from trending.errors import InvalidInput, PrerequisiteMissing
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def test_a_shell_without_completion_is_told_which_have_one(monkeypatch: pytest.M
 
 
 def test_an_environment_of_another_lock_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab, "_INSTALLED", tmp_path / ".complete")
+    monkeypatch.setattr(packages, "STAMP", tmp_path / ".complete")
     with pytest.raises(PrerequisiteMissing, match=r"today's requirements\.lock") as caught:
         lab.main(["status"])
     assert caught.value.next_command == "make setup"

@@ -7,7 +7,7 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 
 from flows import demo, rehearse
-from infra.forms.showing import DemoOptions, RehearseForm
+from infra.forms.showing import RehearsalOptions, RehearseForm
 from infra.presentation.rehearsal import Finding
 from infra.stack.state import existing_stacks
 from trending.errors import Unhealthy
@@ -32,7 +32,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
 
 
 def form() -> RehearseForm:
-    return RehearseForm(stack=lab_stack(), demo=DemoOptions(demo_seconds=5))
+    return RehearseForm(stack=lab_stack(), demo=RehearsalOptions(demo_seconds=5))
 
 
 def test_a_rehearsal_tries_a_whole_stack_tells_what_it_found_and_leaves_nothing(world: World, said: list[str]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.host.browser import PROJECTOR
+from infra.lab import packages
 from infra.presentation import rehearsal
 from infra.stack.start_up_summary import StartUpStep, StartUpSummary
 from trending.errors import DamagedDownload, NotReady, PrerequisiteMissing
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place where all that a start needs is there; returns the recording."""
     for name in ("LOCK", "STAMP"):
-        monkeypatch.setattr(rehearsal, name, tmp_path / name)
+        monkeypatch.setattr(packages, name, tmp_path / name)
         (tmp_path / name).write_text("a==1\n")
     monkeypatch.setattr(rehearsal, "check_jar", lambda _jar, _path: None)
     monkeypatch.setattr(rehearsal, "archive", lambda group: tmp_path / group)

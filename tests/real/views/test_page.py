@@ -141,8 +141,18 @@ def type_by_hand(living: Living, text: str) -> None:
         ledger.write(lambda transaction: transaction.execute(BY_HAND.insert().values(row)))
 
 
+AT_REST = """async () => {
+  for (let moving; (moving = document.getAnimations()).length; ) await Promise.allSettled(moving.map((each) => each.finished));
+}"""
+
+
 def hashtags(page: Page) -> list[str]:
     return page.locator("#rows bdi").all_text_contents()
+
+
+def wait_at_rest(page: Page) -> None:
+    """What is on its way lies half over others, and fades in: its contrast is not that of the page."""
+    page.evaluate(AT_REST)
 
 
 def test_the_ranking_moves_when_the_store_changes(page: Page, living: Living) -> None:
@@ -294,7 +304,8 @@ def test_the_projectors_view_has_eight_rows_ribbon_and_pipeline_on_one_screen(
     size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert size[0] <= 1920
     assert size[1] <= 1080
-    page.wait_for_timeout(1500)  # what is on its way is half over others, and fades
+    expect(page.locator("#refused-list li")).to_have_count(5)
+    wait_at_rest(page)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     with page.expect_navigation():
@@ -496,7 +507,7 @@ def test_axe_finds_nothing_to_complain_about(
     page.goto(program.address)
     living.write(Spark=30)
     expect(page.locator("#rows tr").first).to_contain_text("#Spark")
-    page.wait_for_timeout(600)  # rows on their way would be half over others
+    wait_at_rest(page)
     for banner in (False, True):
         if banner:
             page.evaluate("for (const each of document.querySelectorAll('.banner')) each.hidden = false")
