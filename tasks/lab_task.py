@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 
-from infra.console.interruptions import deliver_dropped_signals
+from infra.console.interruptions import deliver_dropped_signals, of_a_signal
 from infra.console.reporting import LOGGER
 from infra.forms.next_commands import with_stack
 from trending.errors import LabError, endings_passed_on, unwrapped
@@ -31,13 +31,16 @@ RETRY_SECONDS = 0.5
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another attempt may succeed; it cannot after an error that is final."""
+    """Return whether another attempt may succeed; it cannot after an error that is final, and need not after a signal's.
+
+    A signal's exception on its way out meets clean-ups, and what one of them raises takes its place.
+    """
     try:
         state.result()
     except LabError as error:
-        return error.retriable
+        return error.retriable and not of_a_signal(error)
     except Exception as error:  # noqa: BLE001 - whatever else a task raised may pass, unless it is a signal's in C code
-        return isinstance(unwrapped(error), Exception)
+        return isinstance(unwrapped(error), Exception) and not of_a_signal(error)
     return False
 
 

@@ -6,6 +6,7 @@ import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, TypeVar
 
+from infra.console.interruptions import heard_in_flow
 from infra.forms.next_commands import concerning, stack_of
 from trending.errors import endings_passed_on
 
@@ -26,7 +27,7 @@ def names_its_stack(flow: Callable[[Form], R]) -> Callable[[Form], R]:
 
     @wraps(flow)
     def named(settings: Form) -> R:
-        with concerning(stack_of(settings)), endings_passed_on():
+        with concerning(stack_of(settings)), endings_passed_on(), heard_in_flow():
             return flow(settings)
 
     # Prefect reads the form's type from it, and would look for its name among this module's.

@@ -5,7 +5,9 @@ When the command has done its work, none raises any more.
 
 An exception of a handler is raised wherever the main thread happens to be. In a finalizer, or a callback of a weak reference, of
 the garbage collector or of C code, Python cannot pass it on: it calls ``sys.unraisablehook`` and goes on (Python's reference,
-``object.__del__``), and so would the command, as if nobody had asked it to end. Such a signal is delivered again.
+``object.__del__``), and so would the command, as if nobody had asked it to end. Where a file or an HTTP answer is collected, or C
+code puts an error of its own in the exception's place, not even that hook is called: what is left is that the exception is gone
+before anybody has seen it. Such a signal is delivered again.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -38,13 +41,17 @@ LAST_LOGS = "this is at its end, and sends its last logs to Prefect; once more e
 
 @dataclass
 class Heard:
-    """What this process has heard. ``undoing`` counts the undos under way, one within the other."""
+    """What this process has heard. ``undoing`` counts the undos under way, one within the other.
+
+    ``watched`` is the exception of a signal that nobody has seen yet.
+    """
 
     at: float = -ECHO_SECONDS
     undoing: int = 0
     raised: bool = False
     answered: bool = False
     abandoned: bool = False
+    watched: weakref.ref[Interrupted] | None = None
 
     def echo(self) -> bool:
         """Whether this signal is the one before, passed on by somebody else."""
@@ -62,6 +69,30 @@ def raise_on_signals() -> None:
     _heard.raised = _heard.answered = _heard.abandoned = False
     _handle(_raise)
     deliver_dropped_signals()
+
+
+@contextmanager
+def heard_in_flow() -> Iterator[None]:
+    """Have SIGTERM raise, in the body of a command's flow, what the other signals raise: Prefect's exception is not watched.
+
+    In the run of a deployment, whose process is Prefect's, nothing changes.
+    """
+    prefects = signal.getsignal(signal.SIGTERM)
+    of_a_command = signal.getsignal(signal.SIGINT) is _raise and prefects not in {signal.SIG_IGN, None}
+    if not of_a_command or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _raise)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is _raise:  # an undo may have been abandoned
+            signal.signal(signal.SIGTERM, prefects)
+
+
+def signal_was_seen() -> None:
+    """Note that the command knows of its signal, whose exception may now come to its end."""
+    _heard.watched = None
 
 
 def deliver_dropped_signals() -> None:
@@ -110,9 +141,11 @@ def begun_despite_signals(undo: Callable[[], object]) -> None:
     A signal often comes twice within milliseconds, to the group and from make, and Prefect's handler raises at each. With other
     threads at work, some of that time lies between the ``except`` that calls the undo and the undo's own handlers.
     """
+    signal_was_seen()
     try:
         undo()
     except BaseException as error:
+        signal_was_seen()
         ending = unwrapped(error)
         if ending is not error and isinstance(ending, UndoAbandoned):
             raise ending from None
@@ -184,6 +217,7 @@ class DroppedSignals:
 
 def _deliver_again(number: int) -> None:
     _heard.at = -ECHO_SECONDS
+    _heard.watched = None  # dropped and told, it is gone in a moment
     # Not threading.Thread, since the main thread may hold the locks of that module at this very place.
     _thread.start_new_thread(_send_soon, (number,))
 
@@ -213,7 +247,14 @@ def _handle(handler: Callable[[int, FrameType | None], None] | signal.Handlers) 
 def _raise(number: int, _frame: FrameType | None) -> None:
     if not _heard.echo():
         _heard.raised = True
-        raise Interrupted(number)
+        raise _watched(Interrupted(number))
+
+
+def _watched(error: Interrupted) -> Interrupted:
+    """Have the signal delivered again if the exception is gone before it was seen. No variable of ours may keep it."""
+    number = error.number
+    _heard.watched = weakref.ref(error, lambda _gone: _deliver_again(number))
+    return error
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.console.crash_reports import report_crash
-from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals
+from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals, signal_was_seen
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
 from infra.forms.every_form import ALL_FORMS, field_sections
@@ -188,16 +188,19 @@ def run_command(
         terminal.stack = stack_of(filled)
         main(filled)
     except LabError as error:
+        signal_was_seen()
         write_line(with_name(f"error: {error}", terminal.stack), sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit:
         raise
     except PermissionError as error:
+        signal_was_seen()
         if (refused := refusal_of(error)) is None:
             sys.exit(report_crash(error))
         write_line(with_name(f"error: {refused}", terminal.stack), sys.stderr)
         sys.exit(refused.exit_code)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one line
+        signal_was_seen()
         if not of_a_signal(error):
             sys.exit(report_crash(error))
         # What became of what it had made was said by the undo, which has looked at the machine.

@@ -203,3 +203,21 @@ def test_what_becomes_garbage_in_a_later_module_is_found_at_the_end(pytester: py
     ran = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     ran.assert_outcomes(passed=2, errors=1)
     ran.stdout.fnmatch_lines(["*ERROR at teardown of test_that_drops_it*", "*coroutine 'nothing' was never awaited*"])
+
+
+def test_a_file_that_a_thread_writes_again_and_again_is_nothing_left(tmp_path: Path) -> None:
+    written, over = tmp_path / "beat.fresh", threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            with written.open("wb"):
+                over.wait(0.05)
+            over.wait(0.05)
+
+    before = present()
+    thread = threading.Thread(target=write)
+    thread.start()
+    left = left_since(before, grace=1)
+    over.set()
+    thread.join()
+    assert left == [f"thread {thread.name} {thread.ident}"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,16 @@ from tasks.page import wait_for_page
 from tasks.producer import wait_for_producer
 from tasks.services import wait_for_service
 from tasks.stream import wait_for_catch_up, wait_for_stream
-from trending.errors import BudgetSpent, ConfigurationConflict, DamagedDownload, InvalidInput, NotReady, PortTaken, ServiceDied
+from trending.errors import (
+    BudgetSpent,
+    ConfigurationConflict,
+    DamagedDownload,
+    Interrupted,
+    InvalidInput,
+    NotReady,
+    PortTaken,
+    ServiceDied,
+)
 
 if TYPE_CHECKING:
     from prefect import Task
@@ -32,6 +42,12 @@ def test_what_may_heal_is_worth_retrying(error: Exception) -> None:
 )
 def test_what_is_final_is_not_worth_retrying(error: Exception) -> None:
     assert not worth_retrying(None, None, failed(error))  # type: ignore[arg-type]
+
+
+def test_what_took_the_place_of_a_signals_exception_is_not_worth_retrying() -> None:
+    for number, error in ((signal.SIGTERM, NotReady("a")), (signal.SIGINT, OSError("a"))):
+        error.__context__ = Interrupted(number)
+        assert not worth_retrying(None, None, failed(error))  # type: ignore[arg-type]
 
 
 def test_success_is_not_worth_retrying() -> None:

@@ -15,7 +15,7 @@ import pytest
 from prefect.exceptions import TerminationSignal
 
 from infra.console import interruptions
-from trending.errors import Interrupted
+from trending.errors import Interrupted, NotReady
 
 pytestmark = pytest.mark.row(8)
 DROPPERS = {
@@ -40,6 +40,20 @@ def drop(number):
         signal.raise_signal(number)
     gc.callbacks.append(called)
     gc.collect()
+""",
+    "the end of a file, where Python says nothing": """
+import io
+def drop(number):
+    class File(io.RawIOBase):
+        def close(self): signal.raise_signal(number)
+    File()
+""",
+    "somebody who swallows everything": """
+def drop(number):
+    try:
+        signal.raise_signal(number)
+    except BaseException:
+        pass
 """,
     "a library's callback in C": """
 import ctypes
@@ -75,6 +89,24 @@ def main(_settings):
             time.sleep(0.1)
     write_line("went on")
 """
+BODY = """
+from infra.console.interruptions import heard_in_flow
+from prefect.utilities.engine import capture_sigterm
+def main(_settings):
+    with capture_sigterm(), heard_in_flow():
+        drop(signal.SIGTERM)
+        for _step in range(100):
+            time.sleep(0.1)
+    write_line("went on")
+"""
+CLEAN_UP = """
+from trending.errors import NotReady
+def main(_settings):
+    try:
+        signal.raise_signal(number)
+    except BaseException:
+        raise NotReady("gone wrong on the way out", "", "make status")
+"""
 UNDO = """
 def main(_settings):
     with finished_despite_signals():
@@ -105,6 +137,19 @@ def test_a_signal_that_was_dropped_is_delivered_again(dropper: str) -> None:
 def test_so_is_one_that_prefect_handles() -> None:
     done = run("a weak reference's callback", FLOW)
     assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
+
+
+@pytest.mark.thorough
+def test_so_is_one_in_the_body_of_a_commands_flow_though_nobody_tells_of_it() -> None:
+    done = run("the end of a file, where Python says nothing", BODY)
+    assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
+
+
+def test_an_error_in_its_place_ends_the_command_once() -> None:
+    done = run("a finalizer", CLEAN_UP)
+    assert (done.returncode, done.stdout) == (NotReady.exit_code, "")
+    assert done.stderr.startswith("error: gone wrong on the way out")
+    assert interruptions.LAST_LOGS not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
