@@ -51,7 +51,7 @@ def present() -> frozenset[Left]:
 def left_since(before: frozenset[Left], grace: float = GRACE_SECONDS, *, shared_client: bool = False) -> list[str]:
     """Return what is there now, was not ``before``, and is there at every look of ``grace`` seconds.
 
-    A file that a thread of the module's writes four times a second is there at some looks, also at the last one of a busy machine.
+    A file that a thread of the module's writes four times a second is there at some looks, and may be there at the last one.
     ``shared_client`` says that the test worked with a Prefect client of the session, whose connections come and go.
     """
     deadline = time.monotonic() + grace

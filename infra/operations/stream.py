@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from trending.settings import StreamSettings
 
 READY_SECONDS = 120.0
+CLUSTER_READY_SECONDS = 240.0
+"""The same with executors elsewhere: their JVMs start cold, one after the other. Two cores that also ran two workers and three
+secure brokers took 67 and 73 s (2026-11-30), beside a second stack more than 120.
+"""
 EVIDENCE_LINES = 4
 ERROR_LINES = 120
 _OWN_ERROR = re.compile(r"ERROR trending(?:\.stream)? (.+)\n  evidence: (.+)\n  next: (.+)")
@@ -144,11 +148,16 @@ def wait_for_stream(stack: str) -> dict[str, str]:
     lab = open_lab(stack)
     rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *stream_ladder(lab)]
     try:
-        return climb(rungs, READY_SECONDS, SystemClock(), say)
+        return climb(rungs, ready_seconds(lab.settings.stream), SystemClock(), say)
     except ServiceDied as error:
         if lab.settings.stream.on_cluster and (told := _told_by_the_job(lab)):
             raise told from error
         raise
+
+
+def ready_seconds(settings: StreamSettings) -> float:
+    """Return how long the first batch may take, in seconds."""
+    return CLUSTER_READY_SECONDS if settings.on_cluster else READY_SECONDS
 
 
 def _told_by_the_job(lab: Lab) -> ServiceDied | None:

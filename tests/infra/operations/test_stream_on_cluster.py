@@ -144,3 +144,16 @@ def test_a_job_that_runs_is_not_stopped_for_an_address_that_nobody_could_call(ma
     status = lab.supervisor.status("stream")
     assert status is not None
     assert status.alive
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_executors_elsewhere_are_given_the_time_that_their_first_batch_takes(
+    world: World, master: str, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = make()
+    if elsewhere:
+        switch(lab, master)
+    waited: list[float] = []
+    monkeypatch.setattr(stream, "climb", lambda _rungs, timeout, *_more: waited.append(timeout))
+    stream.wait_for_stream("lab")
+    assert waited == [stream.CLUSTER_READY_SECONDS if elsewhere else stream.READY_SECONDS]
