@@ -148,7 +148,7 @@ def test_a_job_that_runs_is_not_stopped_for_an_address_that_nobody_could_call(ma
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_executors_elsewhere_are_given_the_time_that_their_first_batch_takes(
-    world: World, master: str, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+    world: World, master: str, monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool
 ) -> None:
     lab = make()
     if elsewhere:
