@@ -366,10 +366,11 @@ def test_the_pipeline_has_each_parts_own_figures(home: PageHome, board: Board) -
     home.write(T0, {"#a": 5}, at=T0 + 10, rejects=(Rejects.of(0, "not valid JSON", [3]),))
     home.beat("producer", at=T0 + 10, acknowledged=100, queued=4)
     home.beat("stream", at=T0 + 10, batch=7, batch_seconds=0.4, behind=12)
-    board.look(T0 + 10)
-    home.beat("producer", at=T0 + 20, acknowledged=150, queued=4)
+    assert board.look(T0 + 10)["pipeline"]["producer"]["asked"] is None, "a producer of before that figure"
+    home.beat("producer", at=T0 + 20, acknowledged=150, queued=4, asked=6.25)
     pipeline = board.look(T0 + 20, viewers=2)["pipeline"]
-    assert (pipeline["producer"]["rate"], pipeline["producer"]["acknowledged"]) == (5.0, 150)
+    producer = pipeline["producer"]
+    assert (producer["rate"], producer["asked"], producer["acknowledged"]) == (5.0, 6.2, 150)
     assert (pipeline["spark"]["batch"], pipeline["spark"]["behind"], pipeline["spark"]["batch_seconds"]) == (7, 12, 0.4)
     assert (pipeline["kafka"]["health"], pipeline["kafka"]["topic"]) == ("well", "tweets_topic")
     assert (pipeline["store"]["written"], pipeline["store"]["rejects"]) == ("00:11:10", 1)

@@ -43,7 +43,7 @@ class Stages:
         producer = read_heartbeat(self._spec.producer) if self._spec.producer else None
         recorded = self._spec.stream is None
         section: Section = {
-            "producer": {**_program(producer, now), "rate": self._sending(producer, now)},
+            "producer": {**_program(producer, now), "rate": self._sending(producer, now), "asked": _asked(producer)},
             "kafka": {
                 "health": self._witness.judge(producer, stream, now),
                 "topic": self._spec.topic,
@@ -105,6 +105,12 @@ def _program(beat: Heartbeat | None, now: float) -> Section:
     shown = {name: figures.get(name, 0.0) for name in ("acknowledged", "queued", "batch", "batch_seconds", "behind")}
     health = Condition.DEAD if beat and is_dead(beat, now) else program_condition(beat, now)
     return {"health": health, "phase": beat.phase if beat else "", **shown}
+
+
+def _asked(producer: Heartbeat | None) -> float | None:
+    """Return the records a second that the producer is to send; None where none runs, or it is older than the figure."""
+    asked = producer.figures.get("asked") if producer else None
+    return None if asked is None else round(asked, 1)
 
 
 def _trigger(stream: Heartbeat | None) -> float:

@@ -73,6 +73,7 @@ ENGLISH: Final = {
     "store": "Store",
     "page": "This page",
     "rate": "tweets a second",
+    "asked": "asked for",
     "acknowledged": "acknowledged since its start",
     "queued": "queued",
     "behind": "waiting to be counted",

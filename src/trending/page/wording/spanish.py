@@ -73,6 +73,7 @@ SPANISH: Final = {
     "store": "Almacén",
     "page": "Esta página",
     "rate": "tuits por segundo",
+    "asked": "pedidos",
     "acknowledged": "confirmados desde su arranque",
     "queued": "en cola",
     "behind": "mensajes por contar",
