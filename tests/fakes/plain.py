@@ -65,7 +65,10 @@ def artifacts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
-    """Replace every task and flow in the flows' modules by its function."""
+    """Replace every task and flow in the flows' modules by its function.
+
+    A supervisord is never started: a test that had forgotten ``world`` brought Kafka and Spark up, for 36 to 59 s a run.
+    """
     assert artifacts == {}
     for name in MODULES:
         module = importlib.import_module(f"flows.{name}")
@@ -73,8 +76,13 @@ def plain(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
             if isinstance(value, Task | Flow):
                 monkeypatch.setattr(module, attribute, value.fn)
     monkeypatch.setattr("flows.tear_down.as_task", directly)
+    monkeypatch.setattr("infra.supervision.supervisor.Supervisor.start", _start_nothing)
     monkeypatch.setattr("flows.report.runs_of", lambda _stack: ())
     monkeypatch.setattr("flows.report.CHECKOUT", Path("/nowhere"))  # somebody's own defence.toml is no test's
+
+
+def _start_nothing(_supervisor: object) -> bool:
+    pytest.fail("a supervisord was about to be started: the test asks for no world")
 
 
 def lab_stack(**settings: Any) -> StackSettings:

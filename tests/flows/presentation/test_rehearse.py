@@ -60,7 +60,8 @@ def test_what_would_go_wrong_is_told_after_everything_was_looked_at(
     assert world.running == set()
 
 
-def test_what_only_a_person_can_judge_is_no_failure(looked_at: dict[str, Finding], said: list[str]) -> None:
+def test_what_only_a_person_can_judge_is_no_failure(looked_at: dict[str, Finding], said: list[str], world: World) -> None:
     looked_at["memory"] = LOOK
     rehearse.rehearse(form())
     assert said.count("[look] look at the picture") == 2
+    assert world.running == set()
