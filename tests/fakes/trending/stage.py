@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from fakes.trending.acknowledged import acknowledged_ids
@@ -110,11 +111,12 @@ class Stage:
         records = booked.records()
         assert records.scenario == played
         encoder = Encoder(records)
+        block_of = cache(records.block)
         counts: Counter[tuple[str, int, str]] = Counter()
         for partition, found in self.log().items():
             assert [number for number, _value, _time in found] == sorted({number for number, _value, _time in found})
             for number, value, append_time in found:
-                block, place = records.block(number // 4096), number % 4096
+                block, place = block_of(number // 4096), number % 4096
                 begins = booked.begins(block.first + block.sources[place : place + 1])
                 assert value == encoder.values(block, place, place + 1, begins)[0]
                 assert booked.partition(number) == partition

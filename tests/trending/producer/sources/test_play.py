@@ -58,9 +58,9 @@ def test_records_are_sent_when_they_are_due_and_booked_as_what_they_are(stage: S
     assert stage.numbers() == list(range(len(stage.numbers())))
     assert len(stage.numbers()) == pytest.approx(600, rel=0.15)
     stage.require_as_planned(played, beat.note)
-    booked, records = stage.booked(beat.note), Records(played)
+    booked, block = stage.booked(beat.note), Records(played).block(0)
     for number, _value, append_time in stage.log()[0]:
-        assert append_time == pytest.approx((booked.begin + records.block(0).due[number]) / 1000, abs=0.3)
+        assert append_time == pytest.approx((booked.begin + block.due[number]) / 1000, abs=0.3)
 
 
 def test_the_truth_about_what_was_sent_is_what_the_log_says(stage: Stage) -> None:
@@ -200,9 +200,10 @@ def test_a_pause_shifts_what_comes_after_it_and_nothing_else(stage: Stage, parti
     for partition, records in before.items():
         assert stage.log()[partition][: len(records)] == records
     stage.require_as_planned(played, run)
+    fates = Records(played).block(0).fates
     for number, value, append_time in [each for records in stage.log().values() for each in records]:
         if classify(value, append_time, Rule(WindowTime.EVENT)).label.startswith("late"):
-            assert Records(played).block(0).fates[number] == 1
+            assert fates[number] == 1
 
 
 def test_a_short_pause_is_made_up_for(stage: Stage) -> None:
