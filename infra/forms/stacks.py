@@ -40,6 +40,11 @@ class StartUpForm(LabSettings):
         return order.index(step) <= order.index(self.until)
 
     @property
+    def counts(self) -> bool:
+        """Whether this start-up starts the job."""
+        return self.reaches(LastStep.STREAM)
+
+    @property
     def programs(self) -> frozenset[str]:
         """The programs that this start-up starts."""
         steps = (LastStep.PRODUCER, LastStep.STREAM, LastStep.PAGE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.secret_references import read_secret
-from trending.errors import ConfigurationConflict, LabError, NotOurs
+from trending.errors import REBUILD, ConfigurationConflict, LabError, NotOurs
 from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresLedger, PostgresPlace
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def store_secrets(lab: Lab) -> dict[str, str]:
 def check_store(paths: StackPaths, settings: LabSettings, cluster_id: str = "") -> str:
     """Return what was found of a database that the counts are to be in; raises LabError where they cannot.
 
-    Nothing is written. A file is made where it is needed, and is not looked at.
+    Nothing is written. A file is made where it is needed, and is not looked at. Tables of another form are no obstacle to a start
+    without the job, after which a rebuild makes them anew.
     """
     place = place_of(paths, settings, cluster_id)
     if not isinstance(place, PostgresPlace):
@@ -76,7 +77,13 @@ def check_store(paths: StackPaths, settings: LabSettings, cluster_id: str = "") 
     from trending.postgresql.schema import require_usable  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every start would wait for
     from trending.serving.store import FORMAT  # noqa: PLC0415 - as above
 
-    return require_usable(place, FORMAT)
+    try:
+        return require_usable(place, FORMAT if settings.counts else None)
+    except ConfigurationConflict as error:
+        if error.next_command != REBUILD:
+            raise
+        anew = f"make up NAME={paths.name} UNTIL=producer, then {REBUILD} NAME={paths.name}, counts it anew from the log"
+        raise ConfigurationConflict(error.cause, error.evidence, anew) from None
 
 
 def require_ledgers_kept(paths: StackPaths, earlier: StackState, settings: LabSettings) -> None:

@@ -89,15 +89,18 @@ def resolve_offsets(stack: str) -> dict[int, int]:
     """Return where counting begins on the stack's topic (partition → offset): the log's current end, unless it has begun.
 
     ``latest`` is resolved here, once, before the producer starts, so that a driver that is killed early skips no record. A stack
-    that counts another topic keeps doing so until the job is submitted. A store that is damaged or does not know its checkpoints
-    keeps no producer from its work. The job is refused all the same, until a rebuild, for which the stack must be up.
+    that counts another topic keeps doing so until the job is submitted. A store that is damaged, has another version's form or
+    does not know its checkpoints keeps no producer from its work. The job is refused all the same, until a rebuild, for which
+    the stack must be up.
     """
     lab = open_lab(stack)
     topic = known_topic_id(lab)  # first: without an answer no store is made
     try:
         with closing(_store(lab)) as store:
             return dict(_resolved(lab, store, topic).starts)
-    except DamagedFile as error:
+    except (DamagedFile, ConfigurationConflict) as error:
+        if isinstance(error, ConfigurationConflict) and error.next_command != REBUILD:
+            raise
         say(f"{error.cause}: nothing is counted before make rebuild")
         return _begun(lab, topic)
 

@@ -423,6 +423,11 @@ class LabSettings(Section):
         return self
 
     @property
+    def counts(self) -> bool:
+        """Whether a start with these settings starts the job."""
+        return True
+
+    @property
     def bootstrap(self) -> str:
         """Where programs reach Kafka, as a ``host:port`` list."""
         return self.access.bootstrap or self.stack.bootstrap

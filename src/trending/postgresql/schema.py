@@ -51,10 +51,10 @@ def connected(place: PostgresPlace) -> Iterator[Connection]:
         engine.dispose()
 
 
-def require_usable(place: PostgresPlace, form: int) -> str:
+def require_usable(place: PostgresPlace, form: int | None) -> str:
     """Return what was found; raises LabError with the remedy for what would keep a store from being made and used there.
 
-    A schema that is there must be this stack's, and its tables of the form. Nothing is written.
+    A schema that is there must be this stack's, and its tables of the form, if one is given. Nothing is written.
     """
     with connected(place) as connection:
         version = _require_server(connection, place)
@@ -106,13 +106,13 @@ def _has_schema(connection: Connection, place: PostgresPlace) -> bool:
     return bool(connection.execute(query, {"schema": place.schema_name}).scalar_one())
 
 
-def require_mark(connection: Connection, place: PostgresPlace, form: int) -> bool:
+def require_mark(connection: Connection, place: PostgresPlace, form: int | None) -> bool:
     """Return whether the schema has a store; raises NotOurs for another stack's, ConfigurationConflict for another form's."""
     mark = _read_mark(connection, place, _MARK)
     if mark is None:
         return False
     _require_ours(place, mark.owner)
-    if mark.form != form:
+    if form is not None and mark.form != form:
         cause = f"the serving store {place} was made by another version of the lab"
         raise ConfigurationConflict(cause, f"its tables are of form {mark.form}, this lab's of form {form}", REBUILD)
     return True

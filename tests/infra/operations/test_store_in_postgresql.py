@@ -11,6 +11,7 @@ from fakes.stacks import make
 from fakes.trending import counting
 from postgres_cluster import PASSWORD
 
+from infra.forms.stacks import LastStep, StartUpForm
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_exists, store_place
 from infra.operations import stream
@@ -112,8 +113,13 @@ def test_tables_of_another_form_are_made_anew_by_a_rebuild(lab: Lab, postgres: C
     mark = f"{place_of(lab).schema_name}.store"
     with postgres.admin("counts") as admin:
         admin.execute(f"UPDATE {mark} SET form = 99".encode())  # noqa: S608 - our own name
-    with pytest.raises(ConfigurationConflict, match="another version"):
+    with pytest.raises(ConfigurationConflict, match="another version") as refused:
         check_start(lab.settings)
+    assert refused.value.next_command.startswith("make up NAME=lab UNTIL=producer, then make rebuild NAME=lab")
+    without_job = StartUpForm.of(lab.settings, until=LastStep.PRODUCER)
+    check_start(without_job)
+    prepare_stack(without_job)
+    resolve_offsets("lab")
     assert stream.rebuild_stream("lab") == {0: 7}
     assert any("the store is made anew" in line for line in said)
     assert open_epoch(lab) is not None
