@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development moving-picture rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record truth naive evaluate
+.PHONY: development moving-picture rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export client smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record truth naive evaluate
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -123,6 +123,9 @@ spy: $(JARS) ## print the topic from the beginning
 
 export: $(JARS) ## write the final windows as Parquet: TO=directory or s3a://bucket/prefix
 	@$(PY) -m infra.commands.export $(ARGS)
+
+client: $(JARS) ## files with which Kafka's own tools and kcat get in, with the password if there is one
+	@$(PY) -m infra.commands.client $(ARGS)
 
 smoke: $(JARS) ## five messages there and back
 	@$(PY) -m flows.smoke_test $(ARGS)

@@ -40,6 +40,7 @@ COMMANDS = {
     "evaluate": Command("flows.commands.evaluate", "any streaming job against the truth: --job 'command' --results sqlite:…"),
     "smoke": Command("flows.smoke_test", "five messages there and back"),
     "export": Command("infra.commands.export", "write the final windows as Parquet: --to directory"),
+    "client": Command("infra.commands.client", "files for Kafka's own tools and kcat, with the password if there is one"),
     "report": Command("flows.report", "HTML report and slides of a running stack, or of one brought up for it"),
     "replay-demo": Command("infra.commands.recordings.play", "play a recording of the page, without broker and Spark"),
     "record": Command("infra.commands.recordings.record", "save what the page has shown in the last minutes"),

@@ -42,6 +42,7 @@ COMMANDS: dict[type[BaseModel], str] = {
     showing.ObserveForm: "make observe",
     showing.SpyForm: "make spy",
     showing.ExportForm: "make export",
+    showing.ClientForm: "make client",
     proving.RebuildForm: "make rebuild",
     proving.RedriveForm: "make redrive",
     producing.TweetForm: "make tweet",

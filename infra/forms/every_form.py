@@ -20,6 +20,7 @@ from infra.forms.proving import (
     VerifyForm,
 )
 from infra.forms.showing import (
+    ClientForm,
     DemoForm,
     ExportForm,
     LogsForm,
@@ -48,6 +49,7 @@ ALL_FORMS: tuple[type[BaseModel], ...] = (
     ServeForm,
     SpyForm,
     ExportForm,
+    ClientForm,
     RebuildForm,
     RedriveForm,
     TweetForm,

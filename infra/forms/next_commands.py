@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 
 _STARTING = ("up", "start", "stop", "down", "restart", "rebuild", "redrive")
 _SENDING = ("produce", "rate", "trend", "tweet", "replay", "replay-topic")
-_LOOKING = ("status", "spy", "smoke", "audit", "logs", "health", "game-day", "report", "export", "record", "verify", "naive")
+_LOOKING = (
+    "status",
+    "spy",
+    "smoke",
+    "audit",
+    "logs",
+    "health",
+    "game-day",
+    "report",
+    "export",
+    "client",
+    "record",
+    "verify",
+    "naive",
+)
 OF_A_STACK = (*_STARTING, *_SENDING, *_LOOKING)
 """The ``make`` commands that concern one stack, which NAME chooses."""
 _COMMAND = re.compile(rf"(?<![\w-])make (?:{'|'.join(OF_A_STACK)})(?![\w-])(?P<settings>(?: [A-Z_]+=(?:'[^']*'|[^\s,;'])*)*)")

@@ -35,6 +35,10 @@ class ExportForm(NamedStack):
     objects: ObjectStoreSettings = Field(default_factory=ObjectStoreSettings, title="Object store")
 
 
+class ClientForm(NamedStack):
+    """Write the files with which Kafka's own tools and kcat get into the stack's Kafka."""
+
+
 class LogsForm(NamedStack):
     """Print the last lines of a service or program."""
 

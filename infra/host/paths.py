@@ -190,6 +190,16 @@ class StackPaths:
         return self.run / "tls"
 
     @property
+    def java_client(self) -> Path:
+        """What ``make client`` writes for Kafka's own tools; for its user only, and gone after ``down``."""
+        return self.run / "client.properties"
+
+    @property
+    def kcat(self) -> Path:
+        """The same for kcat."""
+        return self.run / "kcat.conf"
+
+    @property
     def naive_results(self) -> Path:
         """What the tutorial's job has last counted of the stack's topic."""
         return self.run / "naive.sqlite"

@@ -88,5 +88,6 @@ def delete_directory(paths: StackPaths) -> None:
 
 def forget_access(paths: StackPaths) -> None:
     """Delete what let the stack's programs into Kafka."""
-    paths.access.unlink(missing_ok=True)
+    for secret in (paths.access, paths.java_client, paths.kcat):
+        secret.unlink(missing_ok=True)
     shutil.rmtree(paths.certificates, ignore_errors=True)

@@ -89,6 +89,14 @@ def require_secret(stack: RealStack, password: str) -> None:
             continue
 
 
+def require_others_let_in(stack: RealStack) -> None:
+    """Require that ``make client`` prints both files, and that kcat's lets a client in. Java's was tried by hand."""
+    output = stack.command("client", f"--name={stack.name}")
+    assert {str(stack.paths.java_client), str(stack.paths.kcat)} <= set(output.split())
+    settings = dict(line.split("=", 1) for line in stack.paths.kcat.read_text(encoding="utf-8").splitlines())
+    assert len(AdminClient(settings).list_topics(timeout=5).brokers) == 3
+
+
 def test_secure_brokers_let_in_who_may_come_and_nothing_is_lost(stack: RealStack) -> None:
     stack.settings |= {"secure": "true", "brokers": "3", "replication": "3", "rate": "200"}
     stack.bring_up(LastStep.STREAM)
@@ -120,6 +128,7 @@ def test_secure_brokers_let_in_who_may_come_and_nothing_is_lost(stack: RealStack
     stack.wait_progress()
     require_secret(stack, password)
     stack.audit(resume=False)
+    require_others_let_in(stack)
     stack.down(volumes=False)
     assert places_of(password.encode(), stack.paths.home) == {}
     assert not stack.paths.certificates.exists()
