@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.console.impatience import see_soon, seen
 from trending.errors import Interrupted, UndoAbandoned, endings_passed_on, unwrapped
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def heard_in_flow() -> Iterator[None]:
     signal.signal(signal.SIGTERM, _raise)
     try:
         yield
+    except BaseException as error:
+        if of_a_signal(error) and not _heard.abandoned:
+            see_soon(signal.SIGINT)  # the body has put everything right, and what Prefect's engine does now may take minutes
+        raise
     finally:
         if signal.getsignal(signal.SIGTERM) is _raise:  # an undo may have been abandoned
             signal.signal(signal.SIGTERM, prefects)
@@ -93,6 +98,7 @@ def heard_in_flow() -> Iterator[None]:
 def signal_was_seen() -> None:
     """Note that the command knows of its signal, whose exception may now come to its end."""
     _heard.watched = None
+    seen()
 
 
 def deliver_dropped_signals() -> None:
