@@ -26,23 +26,9 @@ WITHOUT_END = "Prefect's server does not take the end of the run: going on witho
 WITHOUT_LOGS = "Prefect's server does not take the last logs: ending without"
 
 
-class _Once:
-    """Something to do at exit, done once by whoever comes first; another one waits until it is done."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self._act: Callable[[], object] | None = act
-        self._lock = threading.Lock()
-
-    def __call__(self) -> None:
-        with self._lock:
-            act, self._act = self._act, None
-            if act is not None:
-                act()
-
-
 _expected: list[object] = []
 """What the command is expected to see soon, at most one."""
-_at_exit: list[_Once] = []
+_at_exit: list[Callable[[], None]] = []
 
 
 def see_soon(number: int) -> None:
@@ -67,10 +53,15 @@ def _send_again(number: int, expected: object) -> None:
 
 
 def done_at_exit(act: Callable[[], object]) -> Callable[[], None]:
-    """Return the act for ``atexit``; where the end takes too long, it is done before it is cut short."""
-    once = _Once(act)
-    _at_exit.append(once)
-    return once
+    """Return the act for ``atexit``; where the end takes too long, it is done before that is cut short, perhaps once more."""
+    lock = threading.Lock()
+
+    def alone() -> None:
+        with lock:
+            act()
+
+    _at_exit.append(alone)
+    return alone
 
 
 def leave_soon(exit_code: int) -> None:
