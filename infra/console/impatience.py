@@ -31,11 +31,14 @@ _expected: list[object] = []
 _at_exit: list[Callable[[], None]] = []
 
 
-def see_soon(number: int) -> None:
-    """Send the signal again, as its user would, until the command has seen what it raised: Prefect alone has it now."""
+def see_soon(handler: object) -> None:
+    """Send SIGINT again, as the user would, until the command has seen its signal or handles the next one in another way.
+
+    Only Prefect has it now: what was to be put right has been.
+    """
     expected = object()
     _expected[:] = [expected]
-    _thread.start_new_thread(_send_again, (number, expected))
+    _thread.start_new_thread(_send_again, (handler, expected))
 
 
 def seen() -> None:
@@ -43,13 +46,13 @@ def seen() -> None:
     _expected.clear()
 
 
-def _send_again(number: int, expected: object) -> None:
+def _send_again(handler: object, expected: object) -> None:
     while True:
         time.sleep(PATIENCE_SECONDS)
-        if _expected != [expected]:
+        if _expected != [expected] or signal.getsignal(signal.SIGINT) is not handler:
             return
         write_line(WITHOUT_END, sys.stderr)
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def done_at_exit(act: Callable[[], object]) -> Callable[[], None]:

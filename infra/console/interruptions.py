@@ -87,8 +87,7 @@ def heard_in_flow() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if of_a_signal(error) and not _heard.abandoned:
-            see_soon(signal.SIGINT)  # the body has put everything right, and what Prefect's engine does now may take minutes
+        _hurry(error)
         raise
     finally:
         if signal.getsignal(signal.SIGTERM) is _raise:  # an undo may have been abandoned
@@ -147,6 +146,11 @@ def begun_despite_signals(undo: Callable[[], object]) -> None:
     A signal often comes twice within milliseconds, to the group and from make, and Prefect's handler raises at each. With other
     threads at work, some of that time lies between the ``except`` that calls the undo and the undo's own handlers.
     """
+    _begin(undo)
+    _hurry(sys.exc_info()[1])
+
+
+def _begin(undo: Callable[[], object]) -> None:
     signal_was_seen()
     try:
         undo()
@@ -158,6 +162,12 @@ def begun_despite_signals(undo: Callable[[], object]) -> None:
         if _number_of(error) is None or isinstance(error, UndoAbandoned):
             raise
         undo()
+
+
+def _hurry(error: BaseException | None) -> None:
+    """Have nobody wait for what Prefect does when everything was put right after a signal, which may take minutes."""
+    if error is not None and of_a_signal(error) and signal.getsignal(signal.SIGINT) is _raise:
+        see_soon(_raise)
 
 
 def undo_under_way() -> bool:

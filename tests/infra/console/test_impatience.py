@@ -52,6 +52,15 @@ def main(_settings):
         begun_despite_signals(lambda: (time.sleep(2), write_line("took down")))
         raise
 """
+BODY = """
+def main(_settings):
+    with heard_in_flow():
+        try:
+            signal.raise_signal(number)
+        finally:
+            begun_despite_signals(lambda: write_line("put right"))
+            ask_server()
+"""
 EXIT = """
 def main(_settings):
     stop = impatience.done_at_exit(lambda: write_line("stopped the server"))
@@ -74,6 +83,13 @@ def run(body: str, number: int = signal.SIGINT) -> tuple[float, subprocess.Compl
 def test_prefects_engine_is_not_waited_for(number: int) -> None:
     seconds, done = run(INTERRUPTED_RUN + ENGINE, number)
     assert (done.returncode, done.stdout) == (Interrupted.exit_code, "asking\n")
+    assert done.stderr == f"{WITHOUT_END}\ninterrupted\n"
+    assert seconds < 30
+
+
+def test_nor_is_what_the_flow_itself_tells_prefect_when_all_was_put_right() -> None:
+    seconds, done = run(BODY)
+    assert (done.returncode, done.stdout) == (Interrupted.exit_code, "put right\nasking\n")
     assert done.stderr == f"{WITHOUT_END}\ninterrupted\n"
     assert seconds < 30
 
