@@ -134,7 +134,9 @@ def finished_despite_signals() -> Iterator[None]:
             yield
     finally:
         _heard.undoing -= 1
-        if not _heard.abandoned:
+        if _heard.abandoned:  # only now: until here, nobody but Python may have known of it
+            _handle(signal.SIG_DFL)
+        else:
             for number, handler in earlier.items():
                 if handler is not None:  # installed by a library, in C: it was not replaced either
                     signal.signal(number, handler)
@@ -225,13 +227,11 @@ class DroppedSignals:
         if number is None:
             self.others(dropped)
             return
-        if dropped.exc_value is not None and isinstance(unwrapped(dropped.exc_value), UndoAbandoned):
-            _heard.abandoned = False
-            _handle(_count)
         _deliver_again(number)
 
 
 def _deliver_again(number: int) -> None:
+    _heard.abandoned = False  # nobody knows of it: what is undone goes on, and is not the last
     _heard.at = -ECHO_SECONDS
     _heard.watched = None  # dropped and told, it is gone in a moment
     # Not threading.Thread, since the main thread may hold the locks of that module at this very place.
@@ -286,11 +286,14 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 def _count(number: int, _frame: FrameType | None) -> None:
     if _heard.echo():
         return
+    if _heard.abandoned:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        return
     if not _heard.answered:
         _heard.answered = True
         with suppress(OSError):  # the terminal is closed
             os.write(2, ONCE_MORE.encode())  # not print: the signal may have interrupted one, which cannot be entered twice
         return
     _heard.abandoned = True
-    _handle(signal.SIG_DFL)
-    raise UndoAbandoned(number)
+    raise _watched(UndoAbandoned(number))
