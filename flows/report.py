@@ -29,7 +29,7 @@ from tasks.report import gather_facts, photograph_page, survey_log, write_report
 from trending.errors import InvalidInput, NotReady
 from trending.report.data import Report
 from trending.report.defence.identity import FILE, read_identity
-from trending.report.writing import DATA, MEMORIA, NOTES, PDF, PHOTO, REPORT, SLIDES, STORE, delete_files
+from trending.report.writing import DATA, MEMORIA, NOTES, PDF, PHOTO, RECORDING, REPORT, SLIDES, STORE, delete_files
 from trending.text import for_make
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def new_place(out: str, stack: str) -> Iterator[Path]:
 def _empty(place: Path) -> None:
     """Delete what a report writes; what somebody else has put there meanwhile stays."""
     delete_files(place)
-    for name in (PHOTO, UNFINISHED):
+    for name in (PHOTO, RECORDING, UNFINISHED):
         (place / name).unlink(missing_ok=True)
     for part in place.glob(f"{STORE}*"):  # SQLite's journal too
         part.unlink()

@@ -21,6 +21,7 @@ from prefect.settings import (
 
 from flows.runs.users_server import users_server_answers
 from infra.console.crash_reports import at_exit
+from infra.console.impatience import done_at_exit
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import write_line
 from infra.prefect_services.credentials import PrefectServer, prefect_environment
@@ -53,7 +54,7 @@ def with_server(run: Callable[[], object], *, leave: bool = True, run_heartbeat:
 
 def stop_at_exit(stop: Callable[[], object]) -> None:
     """Have the server stopped at exit, although signals arrive meanwhile."""
-    atexit.register(partial(_stop, stop))
+    atexit.register(done_at_exit(partial(_stop, stop)))
 
 
 def _stop(stop: Callable[[], object]) -> None:

@@ -18,7 +18,6 @@ def main(settings: RebuildForm) -> None:
     """
     stack = settings.name
     with stack_held(StackPaths.of(stack)):
-        say("the stream stops, and counts the log anew under a new checkpoint")
         for partition, offset in sorted(rebuild_stream(stack).items()):
             say(f"partition {partition} is counted anew from offset {offset}")
         try:

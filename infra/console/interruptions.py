@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.console.impatience import see_soon, seen
 from trending.errors import Interrupted, UndoAbandoned, endings_passed_on, unwrapped
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ def heard_in_flow() -> Iterator[None]:
     signal.signal(signal.SIGTERM, _raise)
     try:
         yield
+    except BaseException as error:
+        _hurry(error)
+        raise
     finally:
         if signal.getsignal(signal.SIGTERM) is _raise:  # an undo may have been abandoned
             signal.signal(signal.SIGTERM, prefects)
@@ -93,6 +97,7 @@ def heard_in_flow() -> Iterator[None]:
 def signal_was_seen() -> None:
     """Note that the command knows of its signal, whose exception may now come to its end."""
     _heard.watched = None
+    seen()
 
 
 def deliver_dropped_signals() -> None:
@@ -129,7 +134,9 @@ def finished_despite_signals() -> Iterator[None]:
             yield
     finally:
         _heard.undoing -= 1
-        if not _heard.abandoned:
+        if _heard.abandoned:  # only now: until here, nobody but Python may have known of it
+            _handle(signal.SIG_DFL)
+        else:
             for number, handler in earlier.items():
                 if handler is not None:  # installed by a library, in C: it was not replaced either
                     signal.signal(number, handler)
@@ -141,6 +148,11 @@ def begun_despite_signals(undo: Callable[[], object]) -> None:
     A signal often comes twice within milliseconds, to the group and from make, and Prefect's handler raises at each. With other
     threads at work, some of that time lies between the ``except`` that calls the undo and the undo's own handlers.
     """
+    _begin(undo)
+    _hurry(sys.exc_info()[1])
+
+
+def _begin(undo: Callable[[], object]) -> None:
     signal_was_seen()
     try:
         undo()
@@ -152,6 +164,12 @@ def begun_despite_signals(undo: Callable[[], object]) -> None:
         if _number_of(error) is None or isinstance(error, UndoAbandoned):
             raise
         undo()
+
+
+def _hurry(error: BaseException | None) -> None:
+    """Have nobody wait for what Prefect does when everything was put right after a signal, which may take minutes."""
+    if error is not None and of_a_signal(error) and signal.getsignal(signal.SIGINT) is _raise:
+        see_soon(_raise)
 
 
 def undo_under_way() -> bool:
@@ -209,13 +227,11 @@ class DroppedSignals:
         if number is None:
             self.others(dropped)
             return
-        if dropped.exc_value is not None and isinstance(unwrapped(dropped.exc_value), UndoAbandoned):
-            _heard.abandoned = False
-            _handle(_count)
         _deliver_again(number)
 
 
 def _deliver_again(number: int) -> None:
+    _heard.abandoned = False  # nobody knows of it: what is undone goes on, and is not the last
     _heard.at = -ECHO_SECONDS
     _heard.watched = None  # dropped and told, it is gone in a moment
     # Not threading.Thread, since the main thread may hold the locks of that module at this very place.
@@ -270,11 +286,14 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 def _count(number: int, _frame: FrameType | None) -> None:
     if _heard.echo():
         return
+    if _heard.abandoned:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        return
     if not _heard.answered:
         _heard.answered = True
         with suppress(OSError):  # the terminal is closed
             os.write(2, ONCE_MORE.encode())  # not print: the signal may have interrupted one, which cannot be entered twice
         return
     _heard.abandoned = True
-    _handle(signal.SIG_DFL)
-    raise UndoAbandoned(number)
+    raise _watched(UndoAbandoned(number))

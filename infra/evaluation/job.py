@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.console.interruptions import begun_despite_signals, finished_despite_signals
 from infra.host.environment import built_environment
 from infra.host.marks import mark_variables
 from infra.host.paths import CHECKOUT
@@ -142,9 +143,16 @@ class Job:
         self._reap()
 
     def end(self) -> None:
-        """Ask it to end, with what it has started, and kill what does not."""
-        end_processes(self._family(), GRACE_SECONDS)
-        self._reap()
+        """Ask it to end, with what it has started, and kill what does not.
+
+        It has a session of its own, so a second signal would leave it at work: nobody else ends it on a stack that goes on.
+        """
+        begun_despite_signals(self._end)
+
+    def _end(self) -> None:
+        with finished_despite_signals():
+            end_processes(self._family(), GRACE_SECONDS)
+            self._reap()
 
     def _family(self) -> list[psutil.Process]:
         """Return its living processes: they carry the stack's mark and the component's name, whatever group they are in."""

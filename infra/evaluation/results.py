@@ -163,7 +163,7 @@ def require_fresh(place: ResultPlace) -> None:
     """Raise LabError where results of an earlier run are there already: they would be taken for this job's."""
     if place.path is not None and place.path.exists():
         cause = f"{place.path} is there already, and what it has would count as this job's"
-        raise LabError(cause, "nothing was started", f"delete it, or name another one: {WAYS}")
+        raise LabError(cause, "nothing was started", f"name another one: {WAYS}")
     if place.path is not None and not place.path.parent.is_dir():
         cause = f"there is no directory {place.path.parent} for the results"
         raise InvalidInput(cause, "nothing was started", WAYS)

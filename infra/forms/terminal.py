@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 import trending
 from infra.console.crash_reports import report_crash
+from infra.console.impatience import leave_soon
 from infra.console.interruptions import answer_signals_at_exit, hang_up, of_a_signal, raise_on_signals, signal_was_seen
 from infra.console.reporting import LOGGER, MARK, write_line
 from infra.console.standard_streams import make_streams_endure
@@ -205,6 +206,7 @@ def run_command(
             sys.exit(report_crash(error))
         # What became of what it had made was said by the undo, which has looked at the machine.
         write_line("interrupted", sys.stderr)
+        leave_soon(Interrupted.exit_code)
         sys.exit(Interrupted.exit_code)
     finally:
         answer_signals_at_exit()

@@ -45,10 +45,16 @@ def require_deletable(paths: StackPaths) -> None:
     strange = [place for place in _entries(paths.root) if not _IN_ROOT.fullmatch(place.name)]
     strange += [place for place in _entries(paths.data) if not _IN_DATA.fullmatch(place.name)]
     if strange:
-        cause = f"the data of the stack {paths.name} has something beside it that the lab did not make: nothing was touched"
-        move = f"mv {shlex.quote(str(strange[0]))} ~/"
-        ways = f"{move} keeps it, then make down NAME={paths.name} VOLUMES=1; make down NAME={paths.name} keeps everything"
-        raise NotOurs(cause, _named(strange), ways)
+        whose = f"the data of the stack {paths.name} has"
+        raise strange_things(whose, paths.name, strange)
+
+
+def strange_things(whose: str, stack: str, strange: list[Path]) -> NotOurs:
+    """Return the error for things that lie where all would be deleted, and that the lab did not make."""
+    cause = f"{whose} something beside it that the lab did not make: nothing was touched"
+    move = f"mv {shlex.quote(str(strange[0]))} ~/"
+    ways = f"{move} keeps it, then make down NAME={stack} VOLUMES=1; make down NAME={stack} keeps everything"
+    return NotOurs(cause, _named(strange), ways)
 
 
 def _named(places: list[Path]) -> str:

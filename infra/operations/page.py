@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import os
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
@@ -16,7 +17,7 @@ from infra.lab.store import ledger_places, store_place, store_secrets
 from infra.operations.program_ladder import living
 from infra.supervision.programs import PAGE as NAME
 from infra.supervision.programs import PRODUCER, STREAM, launch_program
-from trending.errors import ConfigurationConflict, NotReady
+from trending.errors import ConfigurationConflict, InvalidInput, NotReady
 from trending.programs.specifications import PageSpec
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ def ask_whose(port: int) -> str:
 
 
 def save_recording(lab: Lab, path: Path, seconds: float) -> int:
-    """Write what the page has shown in the last ``seconds`` to ``path``; returns its size. Raises NotReady where none answers."""
+    """Write what the page has shown in the last ``seconds`` to ``path``; returns its size.
+
+    Raises InvalidInput where something is there already, NotReady where no page answers.
+    """
+    if os.path.lexists(path):
+        raise _there_already(path)
     port = lab.settings.page.page_port
     if not port or ask_whose(port) != lab.paths.stack_id:
         cause = f"the stack {lab.paths.name} has no page of its own that answers"
@@ -81,8 +87,17 @@ def save_recording(lab: Lab, path: Path, seconds: float) -> int:
     if answer.status != http.HTTPStatus.OK:  # a page of an earlier release keeps none
         cause = f"the page on port {port} gave no recording"
         raise NotReady(cause, f"status {answer.status}", f"make logs SERVICE={NAME}")
-    path.write_bytes(content)
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError as error:  # made meanwhile
+        raise _there_already(path) from error
     return len(content)
+
+
+def _there_already(path: Path) -> InvalidInput:
+    cause = f"{path} is there already"
+    return InvalidInput(cause, "a recording is never written over something else", "make record RECORDING=another")
 
 
 def page_ladder(lab: Lab) -> list[Rung]:

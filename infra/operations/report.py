@@ -171,10 +171,12 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     examined = examine_log(lab)
     answered = time.time()
     copy = Path(place) / STORE
-    copy.unlink(missing_ok=True)  # left by a failed attempt
+    recording = Path(place) / RECORDING
+    for left in (copy, recording):  # by a failed attempt
+        left.unlink(missing_ok=True)
     copy_store(store_place(lab), copy)
     try:
-        save_recording(lab, Path(place) / RECORDING, KEPT_SECONDS)
+        save_recording(lab, recording, KEPT_SECONDS)
     except NotReady as error:
         say(f"the page is not recorded: {error.cause}")
     checkpoint = checkpoint_path(lab)

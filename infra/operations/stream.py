@@ -214,6 +214,7 @@ def rebuild_stream(stack: str) -> dict[int, int]:
         ways = f"make up NAME={stack} UNTIL=producer, then make rebuild NAME={stack}"
         raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", ways)
     log_ends(lab.stack.connection, lab.settings.stack.topic)  # raises where no broker answers, before anything is stopped
+    say("the stream stops, and counts the log anew under a new checkpoint")
     try:
         with endings_passed_on():
             return _start_anew(lab)

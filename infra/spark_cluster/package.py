@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from infra.console.crash_reports import run_reported
-from infra.host.paths import CHECKOUT, lab_home
+from infra.host.paths import CHECKOUT, StackPaths, lab_home
 from infra.java.jars import ensure_jars
+from infra.supervision.programs import STREAM
 from trending.errors import PrerequisiteMissing
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ _SINCE = (1980, 1, 1, 0, 0, 0)
 
 
 def ensure_package() -> Path:
-    """Return the package of today's code, making it if need be; those of other code are deleted.
+    """Return the package of today's code, making it if need be; those of other code are deleted that no stack was started with.
 
     Raises PrerequisiteMissing where a package is not installed, or not as the lock has it.
     """
@@ -76,10 +77,18 @@ def ensure_package() -> Path:
         if not path.exists():
             unfinished = path.with_suffix(".unfinished")
             _write(unfinished, files)
+            used = _specifications()
             for outdated in path.parent.glob("trending-job-*.zip"):
-                outdated.unlink()
+                if outdated.name not in used:
+                    outdated.unlink()
             unfinished.replace(path)
     return path
+
+
+def _specifications() -> str:
+    """Return what the streams of all stacks were started with: a driver starts again with it, and its executors fetch from it."""
+    files = [paths.specification(STREAM) for paths in StackPaths.all()]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
 
 
 def python_version() -> str:

@@ -53,6 +53,9 @@ def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(interruptions, "_heard", heard)
     # pytest.raises sees a signal's exception, and this process is not to hear of it again.
     monkeypatch.setattr(interruptions, "_watched", lambda error: error)
+    # Nor is it to be sent a signal or ended, since it goes on for longer than a command may.
+    monkeypatch.setattr(interruptions, "see_soon", lambda _handler: None)
+    monkeypatch.setattr("infra.forms.terminal.leave_soon", lambda _exit_code: None)
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -279,7 +279,7 @@ def test_a_report_that_fails_deletes_only_what_it_wrote_itself(mode: int | None,
     def write_and_fail() -> None:
         with module.new_place(str(out), "lab") as place:
             write_files(report_data.report(), place)
-            for name in ("serving.sqlite", "serving.sqlite-journal"):
+            for name in ("serving.sqlite", "serving.sqlite-journal", "page.jsonl.gz"):
                 (place / name).touch()
             (place / "my notes.txt").write_text("somebody's", encoding="utf-8")
             raise AuditFailed("lost 1")

@@ -117,6 +117,21 @@ def main(_settings):
             time.sleep(0.1)
     write_line("went on")
 """
+ABANDONED = """
+from trending.errors import UndoAbandoned
+def main(_settings):
+    try:
+        with finished_despite_signals():
+            for _signal in range(2):
+                signal.raise_signal(number)
+                time.sleep(0.3)
+    except UndoAbandoned:
+        write_line("abandoned")
+        signal.raise_signal(number)  # an echo
+        time.sleep(0.3)
+        signal.raise_signal(number)
+    write_line("went on")
+"""
 
 
 def run(dropper: str, body: str, number: int = signal.SIGTERM) -> subprocess.CompletedProcess[str]:
@@ -158,9 +173,15 @@ def test_so_is_each_kind_of_signal(number: signal.Signals) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", "interrupted\n")
 
 
-def test_an_undo_whose_end_was_dropped_is_abandoned() -> None:
-    done = run("a finalizer", UNDO)
+@pytest.mark.parametrize("dropper", DROPPERS)
+def test_an_undo_whose_end_was_dropped_is_abandoned(dropper: str) -> None:
+    done = run(dropper, UNDO)
     assert (done.returncode, done.stdout, done.stderr) == (Interrupted.exit_code, "", f"{interruptions.ONCE_MORE}interrupted\n")
+
+
+def test_after_an_undo_was_abandoned_the_next_signal_kills() -> None:
+    done = run("a finalizer", ABANDONED)
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "abandoned\n")
 
 
 def test_one_that_comes_while_another_is_seen_to_is_not_dropped_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:

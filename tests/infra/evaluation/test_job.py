@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.stacks import make
 
+from infra.console.interruptions import SIGNALS, raise_on_signals
 from infra.evaluation import job as jobs
 from infra.evaluation.job import Job, job_variables, spark_variables, words_of
 from infra.evaluation.results import ResultPlace
 from infra.host.processes import stack_processes
-from trending.errors import InvalidInput, ServiceDied
+from trending.errors import Interrupted, InvalidInput, ServiceDied
 from trending.settings import StreamSettings, WindowTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import psutil
 
     from infra.lab.assembly import Lab
 
@@ -120,3 +124,35 @@ def test_a_command_that_cannot_run_is_refused_before_anything_starts(command: st
 
 def test_the_words_of_a_command_are_the_shells() -> None:
     assert words_of("python 'my job.py' --x=1") == ("python", "my job.py", "--x=1")
+
+
+@pytest.mark.row(8)
+def test_a_second_signal_does_not_leave_it_at_work(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C twice in ``make naive`` left the job, a JVM with it, beside a stack that goes on."""
+    earlier = {number: signal.getsignal(number) for number in SIGNALS}
+    job = started(lab, WAIT)
+    ends = jobs.end_processes
+
+    def hit(processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
+        monkeypatch.setattr(jobs, "end_processes", ends)
+        signal.raise_signal(signal.SIGINT)
+        return ends(processes, grace)
+
+    monkeypatch.setattr(jobs, "end_processes", hit)
+    raise_on_signals()
+    try:
+        with pytest.raises(Interrupted):
+            interrupted(job)
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+    assert job.exit_code() is not None
+    assert stack_processes(lab.paths.stack_id, jobs.JOB) == []
+
+
+def interrupted(job: Job) -> None:
+    """Let a signal end what uses the job, as a command does."""
+    try:
+        raise Interrupted
+    finally:
+        job.end()

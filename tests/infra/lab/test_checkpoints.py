@@ -162,3 +162,23 @@ def test_objects_that_cannot_be_deleted_now_keep_the_stack_as_it_is(
         require_deletable_checkpoints(open_lab("lab"))
     assert "the file of S3_SECRET cannot be read" in refused.value.evidence
     assert refused.value.next_command.endswith("; make down NAME=lab keeps them")
+
+
+@pytest.mark.row(35)
+def test_what_somebody_has_put_beside_the_checkpoints_stays(lab: Lab) -> None:
+    note_checkpoint(lab)
+    place = checkpoint_place(lab, "0123456789ab-1")
+    place.mkdir(parents=True)
+    for name in (
+        "0123456789ab.start.json",
+        "0123456789ab.aside-20261130T110000",
+        "0123456789ab.start.json.aside-20261130T110000",
+    ):
+        place.with_name(name).touch()
+    require_deletable_checkpoints(open_lab("lab"))
+    notes = place.with_name("notes.txt")
+    notes.write_text("mine", encoding="utf-8")
+    with pytest.raises(NotOurs, match="the lab did not make: nothing was touched") as caught:
+        require_deletable_checkpoints(open_lab("lab"))
+    assert caught.value.evidence == str(notes)
+    assert f"mv {notes} ~/" in caught.value.next_command

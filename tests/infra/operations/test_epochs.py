@@ -12,6 +12,8 @@ from fakes.clock import FakeClock
 from fakes.stacks import make
 from fakes.trending import counting
 
+from infra.commands import rebuild
+from infra.forms.proving import RebuildForm
 from infra.lab.assembly import open_lab, want
 from infra.operations import epochs, stream
 from infra.operations.epochs import (
@@ -286,11 +288,12 @@ def test_a_rebuild_finds_a_lost_start_in_the_checkpoint(lab: Lab) -> None:
 
 
 @pytest.mark.row(21)
-def test_a_rebuild_of_a_stack_that_is_not_up_is_refused_and_changes_nothing(lab: Lab, world: World) -> None:
+def test_a_rebuild_of_a_stack_that_is_not_up_is_refused_and_changes_nothing(lab: Lab, world: World, said: list[str]) -> None:
     before = open_epoch(lab)
     want(lab, Wanted.STOPPED)
     with pytest.raises(ConfigurationConflict, match="the stack lab is not up"):
-        stream.rebuild_stream("lab")
+        rebuild.main(RebuildForm(name="lab"))
+    assert said == [], "that the stream stops is not said, since it does not"
     assert open_epoch(lab) == before
     assert "end stream" not in world.changes
 

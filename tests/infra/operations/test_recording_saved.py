@@ -8,7 +8,7 @@ import pytest
 from fakes.stacks import make
 
 from infra.operations.page import save_recording
-from trending.errors import NotReady
+from trending.errors import InvalidInput, NotReady
 from trending.settings import PageSettings
 
 if TYPE_CHECKING:
@@ -56,3 +56,28 @@ def test_the_answer_of_a_page_that_keeps_no_recording_is_none(lab: Lab, tmp_path
         save_recording(lab, tmp_path / "recording", 60)
     assert caught.value.evidence == "status 404"
     assert not (tmp_path / "recording").exists()
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("leads_to", ["a file", "nothing"])
+def test_what_is_there_stays(lab: Lab, tmp_path: Path, leads_to: str) -> None:
+    theirs = tmp_path / "thesis.txt"
+    if leads_to == "a file":
+        theirs.write_text("mine", encoding="utf-8")
+    else:
+        theirs.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InvalidInput, match=f"{theirs} is there already"):
+        save_recording(lab, theirs, 60)
+    if leads_to == "a file":
+        assert theirs.read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.row(35)
+def test_so_does_what_was_made_while_the_page_was_asked(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = tmp_path / "thesis.txt"
+    theirs.write_text("mine", encoding="utf-8")
+    monkeypatch.setattr("os.path.lexists", lambda _path: False)
+    with pytest.raises(InvalidInput, match="is there already"):
+        save_recording(lab, theirs, 60)
+    assert theirs.read_text(encoding="utf-8") == "mine"

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.host.paths import StackPaths
 from infra.spark_cluster import package
 from infra.spark_cluster.package import DISTRIBUTIONS, ensure_package, python_version
+from infra.supervision.programs import STREAM
 from trending.errors import PrerequisiteMissing
 
 if TYPE_CHECKING:
@@ -59,6 +61,20 @@ def test_other_code_makes_another_package_in_place_of_the_old_one(home: Path, mo
     second = ensure_package()
     assert second != first
     assert list(second.parent.glob("*.zip")) == [second]
+
+
+@pytest.mark.row(35)
+def test_the_package_of_a_stack_that_runs_stays(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its executors fetch from it, and its driver starts again with it: another stack's start would have ended it."""
+    first = ensure_package()
+    specification = StackPaths.of("lab").specification(STREAM)
+    specification.parent.mkdir(parents=True)
+    specification.write_text(json.dumps({"package": str(first)}), encoding="utf-8")
+    sources = home / "trending"
+    sources.mkdir()
+    monkeypatch.setattr(package, "SOURCES", sources)
+    second = ensure_package()
+    assert sorted(second.parent.glob("*.zip")) == sorted({first, second})
 
 
 def test_what_is_not_installed_as_the_lock_has_it_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
