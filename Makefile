@@ -31,7 +31,7 @@ ifdef DEMO_SECONDS
 export TRENDING_DEMO_SECONDS := $(DEMO_SECONDS)
 endif
 
-.PHONY: development moving-picture rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export client smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record truth naive evaluate
+.PHONY: development moving-picture rehearse present package spark-cluster spark-cluster-stop help setup prerequisites jars archives demo up start down stop restart status spy export client smoke audit rebuild redrive tweet verify logs health observe dashboard game-day serve serve-password prefect serve-stop test test-rest test-clusters test-all test-fast check bench server-stop screenshots soak mutants replay-demo report images compose docs lock sbom audit-dependencies clean produce replay replay-topic rate trend record truth naive evaluate scenario-pictures
 help: ## this list
 	@grep -E '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -219,6 +219,9 @@ screenshots: $(DEVELOPMENT) ## pictures of a running stack's page into docs/scre
 
 moving-picture: $(DEVELOPMENT) ## the README's picture of the page, from the shipped recording: needs Chromium and ImageMagick
 	@PYTHONPATH=tests $(PY) -m real.moving_picture
+
+scenario-pictures: $(DEVELOPMENT) ## play the ready scenarios on real stacks for docs/scenarios: ARGS=soak plays one; make docs draws them
+	@PYTHONPATH=tests $(PY) -m real.scenario_pictures $(ARGS)
 
 # Files whole on one worker, the longest first: tests/order.py.
 # Rewriting the tests' assertions takes a worker 13 s, reading what an earlier run has kept 5: kept it is, whatever the shell says.

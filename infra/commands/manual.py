@@ -2,13 +2,15 @@
 
 ``python -m infra.commands.manual`` writes them, and a test checks that they are current. docs/troubleshooting.md comes from the
 diagnosis table and the tree of errors, docs/settings.md from the flows' forms, docs/tweet.schema.json from the wire format,
-docs/scenario.schema.json from the scenario's model.
+docs/scenario.schema.json from the scenario's model; the ready scenarios' pictures and pages from docs/scenarios, what
+``make scenario-pictures`` has kept of real runs.
 """
 
 from __future__ import annotations
 
 import sys
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -20,13 +22,16 @@ from infra.console.crash_reports import run_reported
 from infra.forms import producing, proving, showing, stacks
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
+from trending.drawing.scenario_pages import figures_in, page, picture_name
+from trending.drawing.scenario_picture import picture
 from trending.errors import Interrupted, LabError
 from trending.settings import LabSettings
+from trending.simulator.loading import ready_scenarios
 from trending.simulator.scenario import scenario_schema
 from trending.tweets.wire_format import json_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
@@ -231,11 +236,27 @@ def _lines(*lines: str) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-DOCUMENTS = {
+SCENARIOS = CHECKOUT / "docs" / "scenarios"
+"""What real runs of the ready scenarios have left in their stores, and the pictures of it."""
+
+
+def scenario_picture(name: str, language: str) -> str:
+    """Return the picture of a ready scenario's run."""
+    return picture(figures_in(SCENARIOS, name), language) + "\n"
+
+
+DOCUMENTS: dict[Path, Callable[[], str]] = {
     CHECKOUT / "docs" / "troubleshooting.md": troubleshooting,
     CHECKOUT / "docs" / "settings.md": settings,
     CHECKOUT / "docs" / "tweet.schema.json": json_schema,
     CHECKOUT / "docs" / "scenario.schema.json": scenario_schema,
+    CHECKOUT / "docs" / "scenarios.md": partial(page, SCENARIOS, "en"),
+    CHECKOUT / "docs" / "es" / "escenarios.md": partial(page, SCENARIOS, "es"),
+    **{
+        SCENARIOS / picture_name(name, language): partial(scenario_picture, name, language)
+        for name in ready_scenarios()
+        for language in ("en", "es")
+    },
 }
 """Where each document lies, and what makes it."""
 

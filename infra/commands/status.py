@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,13 +20,17 @@ from infra.kafka.readiness import ANSWER_SECONDS
 from infra.lab.assembly import open_lab
 from infra.lab.forgotten import forgotten_lines
 from infra.lab.remains import LOOK_SECONDS, remains_of
+from infra.lab.store import store_place
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.epochs import earlier_records
 from infra.operations.producer import scenario_line
 from infra.spark_cluster.standalone import describe_cluster
 from infra.stack.state import Wanted, read_state, replay_at_work
-from trending.errors import ConfigurationConflict, NotOurs, NotReady
+from infra.supervision.programs import STREAM
+from trending.errors import ConfigurationConflict, LabError, NotOurs, NotReady
 from trending.kafka.open_transactions import TOLD_SECONDS, held_partitions
+from trending.programs.refused import NAME as REFUSED
+from trending.programs.refused import lines_of_all, read_refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +78,7 @@ def _show(settings: NamedStack, seen: MarkedThings) -> None:
     if recorded:
         lab = open_lab(settings.name)
         print_what_is_sent(lab)
+        print_what_was_refused(lab)
         try:
             print_earlier_records(earlier_records(lab))
         except ConfigurationConflict as error:  # the table has been printed, which is what the user asked for
@@ -106,6 +111,24 @@ def print_what_is_sent(lab: Lab) -> None:
         sys.stdout.write(f"{scenario}\n")
     if replay_at_work(lab.paths):
         sys.stdout.write("a replay into this stack is at work; Ctrl-C in its terminal ends it\n")
+
+
+def print_what_was_refused(lab: Lab) -> None:
+    """Print a line for each reason for which the stream has refused records."""
+    noted = read_refused(lab.paths.heartbeat(STREAM).with_name(REFUSED))
+    if not noted:
+        return
+    from sqlalchemy.exc import DatabaseError  # noqa: PLC0415 - 0.2 s that every status would wait for
+
+    from trending.serving.reader import StoreReader  # noqa: PLC0415 - as above
+
+    try:
+        with closing(StoreReader(store_place(lab))) as reader:
+            reasons = reader.reasons()
+    except (DatabaseError, LabError) as error:
+        sys.stdout.write(f"how many records were refused cannot be read: {error}\n")
+        return
+    sys.stdout.writelines(f"{line}\n" for line in lines_of_all(reasons, noted))
 
 
 def print_earlier_records(offsets: Mapping[int, int]) -> None:

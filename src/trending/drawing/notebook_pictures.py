@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from trending.drawing.polyline import polyline
+from trending.drawing.svg import COLOURS, DASHES
 from trending.settings import MINUTE_SECONDS
 from trending.text import local_time, number, printable
 
@@ -27,9 +28,6 @@ DRAWING = (640, 200)
 LABEL_WIDTH = 150
 LABEL_HEIGHT = 20
 LABEL_LETTERS = 16
-COLOURS = ("#2f6fde", "#d1495b", "#2a9d60", "#b07d12", "#8a4fbf")
-DASHES = ("none", "8 3", "2 3", "12 3 2 3", "5 5")
-"""Lines differ by their dashes too: not everybody can tell the colours apart."""
 
 WORDS = {
     "es": {

@@ -22,7 +22,13 @@ LOOKS = {
     "second": "#b3411d",
     "box": "#eef3f9",
     "frame": "#2f6fb5",
+    "paper": "#ffffff",
+    "grid": "#d9dbdf",
 }
+COLOURS = ("#2f6fde", "#d1495b", "#2a9d60", "#b07d12", "#8a4fbf")
+DASHES = ("none", "8 3", "2 3", "12 3 2 3", "5 5")
+"""Lines differ by their dashes too: not everybody can tell the colours apart."""
+LOOKS |= {f"line{place}": colour for place, colour in enumerate(COLOURS)}
 
 
 class Drawing:
@@ -72,6 +78,16 @@ class Drawing:
             (base[0] - side[0], base[1] - side[1]),
         )
         self._add("polygon", "bar", "fill", points=" ".join(f"{a:.1f},{b:.1f}" for a, b in corners))
+
+    def line(self, points: str, place: int) -> None:
+        """Draw the line of one of several series through ``x,y x,y …``."""
+        look = f"line{place}"
+        self._add("polyline", look, "stroke", points=points, fill="none", stroke_width="2", stroke_dasharray=DASHES[place])
+
+    def rule(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Draw a thin line behind figures."""
+        (x, y), (u, v) = start, end
+        self._add("line", "grid", "stroke", x1=x, y1=y, x2=u, y2=v, stroke_width="1")
 
     def svg(self) -> str:
         """Return the drawing as SVG."""

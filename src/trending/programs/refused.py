@@ -1,18 +1,28 @@
-"""Records that were refused last, noted beside the job's heartbeat: the page shows them, and asks no broker."""
+"""Records that were refused last, noted beside the job's heartbeat: the page shows them, and asks no broker.
+
+In words for a terminal too: which ones, and why.
+"""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from trending.text import printable
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from trending.kafka.rejects import Rejects
 
 KEPT = 12
 """Refused records that are noted; all of them are in the dead-letter topic."""
 NAME = "refused.json"
+NAMED = 3
+"""Refused records that a line of the console names, of each reason in a batch; of the others it tells the number."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -28,6 +38,12 @@ class Refused(msgspec.Struct, frozen=True):
     hashtag: str = ""
     user: str = ""
     timestamp: float | None = None
+
+    def __str__(self) -> str:
+        """Return which record it is, as far as it could be read."""
+        who = " of ".join(printable(each) for each in (self.hashtag, self.user) if each)
+        place = f"partition {self.partition}, offset {self.offset}"
+        return f"{who} ({place})" if who else place
 
 
 class _Read(msgspec.Struct):
@@ -60,3 +76,33 @@ def read_refused(path: Path) -> list[Refused]:
         return msgspec.json.decode(path.read_bytes(), type=list[Refused])
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return []
+
+
+def lines_of_batch(batch: int, rejects: Iterable[Rejects], known: Iterable[Refused]) -> list[str]:
+    """Return a line for each reason of a batch's rejects: how many, and the first of them by name; ``known`` is what was read."""
+    read = {(each.partition, each.offset): each for each in known}
+    by_reason: dict[str, list[Rejects]] = {}
+    for each in rejects:
+        by_reason.setdefault(each.reason, []).append(each)
+    return [_line_of_batch(batch, reason, group, read) for reason, group in sorted(by_reason.items())]
+
+
+def _line_of_batch(batch: int, reason: str, rejects: list[Rejects], read: Mapping[tuple[int, int], Refused]) -> str:
+    def records() -> Iterator[Refused]:
+        for each in rejects:
+            for offset in each.offsets():
+                yield read.get((each.partition, offset), Refused(each.partition, offset, reason))
+
+    many = sum(map(len, rejects))
+    named = "; ".join(map(str, islice(records(), NAMED)))
+    more = f"; and {many - NAMED} more" if many > NAMED else ""
+    return f"refused in batch {batch}: {many} {printable(reason)}: {named}{more}"
+
+
+def lines_of_all(reasons: Mapping[str, int], noted: Iterable[Refused]) -> list[str]:
+    """Return a line for each reason, the most frequent first: how many so far, and the last one that is noted."""
+    last = {each.reason: each for each in noted}
+    return [
+        f"refused: {many} {printable(reason)}" + (f"; the last one: {last[reason]}" if reason in last else "")
+        for reason, many in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]

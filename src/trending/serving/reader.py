@@ -138,6 +138,11 @@ class StoreReader:
         with as_of_one_moment(self._engine) as connection:
             return RuleCounts(connection).latest(as_of)
 
+    def reasons(self) -> Mapping[str, int]:
+        """Return reason → number of refused records."""
+        with as_of_one_moment(self._engine) as connection:
+            return rejects.by_reason(connection, _rejects)
+
     def reason_of(self, partition: int, offset: int) -> str:
         """Return why a record was refused; empty where it was not."""
         with as_of_one_moment(self._engine) as connection:

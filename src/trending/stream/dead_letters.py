@@ -89,6 +89,8 @@ class DeadLetters:
         self._room = MAX_LETTER_BYTES - ENVELOPE_BYTES
         self._keeps_time = True
         self.read_back_from = known_up_to
+        self.latest: list[Refused] = []
+        """The last records that the batch at hand has refused; those of a letter that was there already are not among them."""
 
     def write(self, batch: int, rejects: Iterable[Rejects]) -> int:
         """Send the batch's letters that are not there yet and return their number.
@@ -99,6 +101,7 @@ class DeadLetters:
         """
         if self._batch is not None and batch != self._batch:
             self._written.clear()
+            self.latest.clear()
             self.read_back_from = self._next_offset
         self._batch = batch
         due = list(rejects)
@@ -168,9 +171,11 @@ class DeadLetters:
 
     def _note(self, piece: list[Envelope]) -> None:
         rejects = [(each.letter, each) for each in piece if isinstance(each.letter, Reject)][-KEPT:]
+        fresh = [refused(one.partition, one.offset, one.reason, each.time / 1000, each.value) for one, each in rejects]
+        self.latest = [*self.latest, *fresh][-KEPT:]
         try:
             if self._noted:
-                self._noted(refused(one.partition, one.offset, one.reason, each.time / 1000, each.value) for one, each in rejects)
+                self._noted(fresh)
         except OSError as error:  # the letters are written; only the page does not show these
             logger.warning("the last refused records are not noted: %s", error)
 

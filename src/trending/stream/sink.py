@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from trending.kafka.packed_offsets import unpack
 from trending.kafka.rejects import OFFSET, Rejects
+from trending.programs.refused import lines_of_batch
 from trending.serving.counts import Batch
 from trending.serving.printed_ranking import SHOWN_ROWS, render_block
 from trending.serving.ranking_query import RankingQuery
@@ -84,13 +85,16 @@ class RankingSink:
         """Write the rows of batch ``number`` with its ends, then print the latest window if that changed its ranking."""
         batch = to_batch(number, time.time(), table)
         ends = self._ends_of(number)
+        fresh = 0
         if batch.rejects:
             # A job that wakes up late would take the dead letters from the one that counts on, before the store refused it.
             self._store.require_open(self._checkpoint_id)
-            self._dead_letters.write(number, batch.rejects)
+            fresh = self._dead_letters.write(number, batch.rejects)
         self._store.write(self._checkpoint_id, batch, ends)
         if batch.rejects:
             self._store.note_dead_letters(self._checkpoint_id, self._dead_letters.read_back_from)
+        if fresh:
+            self._show("\n".join(lines_of_batch(number, batch.rejects, self._dead_letters.latest)))
         self._show_ends(ends)
         ranking = self._store.ranking(RankingQuery(as_of=batch.at, limit=SHOWN_ROWS))
         # Counts only grow: a change below the rows that are shown is one of the window's sum.

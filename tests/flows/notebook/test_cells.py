@@ -288,6 +288,7 @@ def test_what_an_earlier_kernel_of_the_same_pid_left_is_taken_down_first(
 def test_the_last_whole_block_is_shown(commands: Commands, capsys: pytest.CaptureFixture[str]) -> None:
     whole = BLOCK.format(n=1) + BLOCK.format(n=2)
     assert last_block(whole) + "\n" == BLOCK.format(n=2)
+    assert last_block(f"{whole}refused in batch 3: 1 late: partition 0, offset 9\n") + "\n" == BLOCK.format(n=2)
     opened = open_notebook()
     opened.print_block()
     assert "todavía" in capsys.readouterr().out

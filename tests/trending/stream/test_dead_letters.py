@@ -73,6 +73,9 @@ def test_what_was_refused_last_is_noted_for_the_page_once_its_letters_are_writte
     assert len(kafka.records("letters")) == KEPT + 2
     assert len(told) == KEPT
     assert told[-1] == Refused(0, KEPT + 1, "late", 1_765_800_000.136, f"#t{KEPT + 1}", "@a", 1.5)
+    assert letters.latest == told
+    letters.write(2, bad(0))
+    assert [each.offset for each in letters.latest] == [0], "those of the batch at hand alone"
 
 
 def test_a_note_that_cannot_be_written_stops_no_letter(kafka: FakeKafka, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from trending.errors import ConfigurationConflict, LabError
 from trending.kafka.log_start import LogStart
 from trending.kafka.packed_offsets import pack
 from trending.kafka.rejects import Rejects
+from trending.programs.refused import Refused
 from trending.serving.counts import Batch
 from trending.serving.ranking_query import RankingQuery, Window
 from trending.serving.store import Store
@@ -52,6 +53,7 @@ class LettersInMemory:
         self.sent: list[Rejects] = []
         self.batches: list[int] = []
         self.broken = False
+        self.latest: list[Refused] = []
 
     @property
     def read_back_from(self) -> int:
@@ -177,9 +179,24 @@ def test_a_batch_that_changes_nothing_prints_nothing(desk: Desk) -> None:
     desk.write(1, [tweets("#a", 5)])
     desk.write(2, [])
     desk.write(3, [FOREIGN, UNTAGGED])
-    desk.write(4, [reject(9)])
-    desk.write(5, [tweets("#a", 5)])
+    desk.write(4, [tweets("#a", 5)])
     assert len(desk.shown) == 1
+
+
+def test_a_batch_tells_which_records_it_has_refused_and_why(desk: Desk) -> None:
+    desk.letters.latest = [Refused(0, 9, "late", MINUTE, "#IA", "@a"), Refused(0, 11, "tombstone", MINUTE)]
+    desk.written_up_to(11)
+    desk.write(12, [reject(9, "late"), reject(11), reject(14, "late"), tweets("#a", 5)])
+    assert desk.shown[0].splitlines() == [
+        "refused in batch 12: 2 late: #IA of @a (partition 0, offset 9); partition 0, offset 14",
+        "refused in batch 12: 1 tombstone: partition 0, offset 11",
+    ]
+    assert desk.ranked()[1:] == [[("#a", "5")]]
+
+
+def test_a_batch_of_rejects_alone_tells_them_and_prints_no_ranking(desk: Desk) -> None:
+    desk.write(1, [reject(9)])
+    assert desk.shown == ["refused in batch 1: 1 tombstone: partition 0, offset 9"]
 
 
 def test_rows_of_an_older_window_do_not_print_the_latest_again(desk: Desk) -> None:
@@ -251,9 +268,10 @@ def test_a_batch_is_written_with_its_ends(desk: Desk) -> None:
 def test_a_replayed_batch_changes_and_prints_nothing(desk: Desk) -> None:
     rows = [tweets("#a", 5), FOREIGN, UNTAGGED, reject(9)]
     desk.write(1, rows)
+    assert len(desk.shown) == 2
     desk.restart()
     desk.write(1, rows)
-    assert len(desk.shown) == 1
+    assert len(desk.shown) == 2
     assert counting.counts(desk.store) == {(MINUTE, "#a"): 5}
     assert counting.untagged(desk.store) == {MINUTE: 3}
     assert (desk.store.foreign(), counting.rejects(desk.store)) == (5, {(0, "tombstone"): array("q", [9])})
@@ -295,11 +313,11 @@ def test_spark_hands_over_a_frame(desk: Desk) -> None:
     frame: Any = FrameOfRows([tweets("#a", 5), tweets("#b", 7), reject(3)])
     desk.written_up_to(3)
     desk.sink(frame, 4)
-    assert desk.ranked() == [[("#b", "7"), ("#a", "5")]]
+    assert desk.ranked()[1:] == [[("#b", "7"), ("#a", "5")]]
     assert max(desk.store.written("checkpoint"), default=None) == 4
     empty: Any = FrameOfRows([])
     desk.sink(empty, 5)
-    assert (len(desk.shown), max(desk.store.written("checkpoint"), default=None)) == (1, 5)
+    assert (len(desk.shown), max(desk.store.written("checkpoint"), default=None)) == (2, 5)
 
 
 @pytest.mark.row(22)
