@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ from fakes.stacks import beat, make
 from fakes.trending.kafka import MIDNIGHT
 
 from infra.forms.producing import FileReplayForm
+from infra.host.paths import CHECKOUT
 from infra.producers import replay_file, replaying
 from infra.stack.state import Wanted, write_state
 from trending.errors import (
@@ -23,6 +26,8 @@ from trending.errors import (
 )
 from trending.producer.ledger import read_ledger
 from trending.programs.heartbeat import FINISHED
+from trending.replay.posts import Post
+from trending.replay.survey import survey
 from trending.settings import StreamSettings, WindowTime
 from trending.tweets.wire_format import decode
 
@@ -75,6 +80,18 @@ def test_a_file_is_read_told_sent_and_booked(lab: Lab, kafka: FakeKafka, tmp_pat
         "left out 1 rows that are no post: time 1",
         "make audit proves the count",
     ]
+
+
+def test_the_examples_csv_is_read_as_the_page_says() -> None:
+    page = (CHECKOUT / "docs" / "your-own.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^make replay (FILE=examples/.*)$", page, re.MULTILINE)
+    given = {name.lower(): value for name, value in (each.split("=", 1) for each in command.split())}
+    file = replay_file.file_of(FileReplayForm.model_validate({**given, "file": str(CHECKOUT / given["file"])}))
+    posts = [*file.posts()]
+    for line in replay_file.lines_of(survey(posts, lambda _posts: None)):
+        assert f"\n{line}\n" in page
+    tags = Counter(each.hashtag for each in posts if isinstance(each, Post) and each.hashtag)
+    assert ", ".join(f"`{hashtag}` {many}" for hashtag, many in tags.most_common()) in page
 
 
 def test_a_file_that_is_not_in_order_is_sorted_and_that_is_said(
