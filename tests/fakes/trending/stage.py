@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 from fakes.trending.acknowledged import acknowledged_ids
 
 from trending.producer.ledger import read_ledger
@@ -115,7 +116,7 @@ class Stage:
             assert [number for number, _value, _time in found] == sorted({number for number, _value, _time in found})
             for number, value, append_time in found:
                 block, place = records.block(number // 4096), number % 4096
-                begins = booked.begins(block.first + block.sources[place : place + 1])
+                begins = booked.begins(np.array([number]))
                 assert value == encoder.values(block, place, place + 1, begins)[0]
                 assert booked.partition(number) == partition
                 counts[run, minute_of(append_time), label_of(classify(value, append_time, Rule()))] += 1
