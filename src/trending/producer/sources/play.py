@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from confluent_kafka import KafkaException
 
-from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.errors import LabError, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.reading_back import book_arrived, last_sequences, lives_of, read_arrived
 from trending.producer.schedule import BURST_SECONDS, MAX_WAIT_SECONDS
 from trending.producer.sources import booked
 from trending.producer.sources.booked import Booked, Shift
+from trending.producer.sources.changing import change_from
 from trending.producer.sources.control import LOOK_SECONDS, Listener, read_changes
 from trending.producer.sources.sharing import AHEAD_SECONDS, Share, drawn_below, draws_below, forget_drawn, play_of
 from trending.producer.sources.source import Drawn
 from trending.programs.heartbeat import FINISHED, WAITING
 from trending.simulator.draws import BLOCK
-from trending.simulator.live.changes import MOST_CHANGES, Change, TrendChange, require_room, text_of
+from trending.simulator.live.changes import Change, TrendChange, text_of
 from trending.simulator.records import Encoder, Records
 from trending.simulator.scenario import Scenario, hash_of_scenario
 
@@ -237,22 +238,10 @@ class Play:
 
     def _changed(self, connection: Connection, asked: RateChange | TrendChange, wall: float) -> Change:
         """Return the change from the first record that nobody has drawn; raises LabError where there can be none."""
-        scale, played, records = self._scenario.time_scale, self.played, self._records
         first = max([self.position, *(last + 1 for last in self._arrived.values())])
         if not self._share.alone:
             first = max(first, drawn_below(connection, self.run, self._share))
-        if records.count is not None and first >= records.count:
-            cause = "the scenario is over"
-            raise ConfigurationConflict(cause, f"it had {records.count} records", "make up SEED=… plays it once more")
-        if len(played.changes) >= MOST_CHANGES:
-            cause = f"this run of the scenario was changed {MOST_CHANGES} times already"
-            raise ConfigurationConflict(cause, "", "make up SEED=… begins a new one")
-        now = (wall - int(played.begins(np.array([first]))[0]) / 1000) * scale
-        # Between the record before it and itself: the times of records never go back.
-        at = min(max(now, records.time(first - 1) if first else 0.0), records.time(first))
-        if isinstance(asked, TrendChange):
-            require_room(records.trends, asked.trend(at, scale))
-        return Change(first, at, asked)
+        return change_from(first, self.played, self._records, asked, wall)
 
     def asked(self, wall: float) -> float:
         """Return this producer's part of the rate of the clock, in records a second; 0 before the start and behind the end."""

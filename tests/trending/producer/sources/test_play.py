@@ -102,13 +102,16 @@ def test_another_life_goes_on_where_the_last_one_was(stage: Stage) -> None:
     stage.require_as_planned(played, first.note)
 
 
+@pytest.mark.parametrize("pause", [0, 20])
 @pytest.mark.parametrize("partitions", [1, 3])
 @pytest.mark.parametrize("arrived", [0, 1, 7, 40])
 def test_of_what_was_under_way_only_what_is_absent_is_sent_again(
-    stage: Stage, partitions: int, arrived: int, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, partitions: int, arrived: int, pause: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.kafka.create("tweets", partitions)
-    played = scenario(**SPOILED, **NOW, rate={"base": 30})
+    # Many copies: some arrive whose tweets, of another partition, do not, and come later by the pause.
+    spoiled = {**SPOILED, "mischief": {**SPOILED["mischief"], "duplicated": 0.3}}  # type: ignore[dict-item]
+    played = scenario(**spoiled, **NOW, rate={"base": 30})
 
     class Killed(BaseException):
         pass
@@ -132,6 +135,7 @@ def test_of_what_was_under_way_only_what_is_absent_is_sent_again(
     for partition in range(1 if partitions > 1 else 0, partitions):
         for queued in [each for each in left if each.partition == partition][:arrived]:
             stage.kafka.append("tweets", queued.value, partition=partition, key=queued.key)
+    stage.kafka.clock.advance(pause)
     run = stage.live(played, 15).note
     assert stage.numbers() == list(range(len(stage.numbers())))
     assert len(stage.numbers()) > 300 + len(left)
