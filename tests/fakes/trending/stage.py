@@ -20,7 +20,7 @@ from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings, Rule
 from trending.simulator.records import Encoder
 from trending.tweets.fates import label_of
-from trending.tweets.record_id import parse_record_key
+from trending.tweets.record_id import identity_of
 from trending.tweets.rule import classify, minute_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,11 @@ class Stage:
         """Return partition → number, value and append time of its records."""
         found = {}
         for partition, log in enumerate(self.kafka.logs["tweets"]):
-            ids = [parse_record_key(message.key()) for message in log if isinstance(message.key(), bytes)]
+            ids = [
+                identity_of(key, {name: each for name, each in message.headers() or () if isinstance(each, bytes)})
+                for message in log
+                if isinstance(key := message.key(), bytes)
+            ]
             found[partition] = [
                 (identity[1], message.value(), message.timestamp()[1] / 1000)
                 for identity, message in zip(ids, log, strict=True)

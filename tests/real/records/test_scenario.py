@@ -128,7 +128,7 @@ start: now
 limit: {{tweets: {3 * 3_000}}}
 rate: {{base: 300, arrivals: poisson}}
 hashtags: {{zipf: {{count: 100}}}}
-tweets: {{hashtags: {{0: 0.02, 1: 0.78, 2: 0.2}}}}
+tweets: {{hashtags: {{0: 0.02, 1: 0.78, 2: 0.2}}, key: usuario, partitions: {{skew: 0.5}}}}
 mischief: {{corrupt: 0.01, duplicated: 0.02}}
 """
 

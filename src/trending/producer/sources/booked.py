@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from trending.simulator.live.changes import Change
 
 
+_MILLION = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Shift:
     """From ``first`` on, the records of a partition come so many milliseconds later than planned."""
@@ -39,9 +42,10 @@ class Shift:
 class Booked:
     """A scenario that is played on a topic, under one run for all lives of the producer.
 
-    ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row go to one of ``partitions``, then as many to
-    the next. All records below ``position`` are acknowledged, and in a partition those below what it has in ``reached``, which
-    several producers write. ``changes`` are what was asked for while it was played.
+    ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row, a stretch, go to one of ``partitions``,
+    then as many to the next; with a ``skew`` so many of a million stretches go to partition 0, and the others take turns. All
+    records below ``position`` are acknowledged, and in a partition those below what it has in ``reached``, which several
+    producers write. ``changes`` are what was asked for while it was played.
     """
 
     run: str
@@ -55,6 +59,7 @@ class Booked:
     shifts: tuple[Shift, ...] = field(default=())
     changes: tuple[Change, ...] = field(default=())
     reached: Mapping[int, int] = field(default_factory=dict, hash=False)
+    skew: int | None = None
 
     def records(self) -> Records:
         """Return what makes its records."""
@@ -62,11 +67,17 @@ class Booked:
 
     def partition(self, number: int) -> int:
         """Return the partition of a record."""
-        return number // self.stay % self.partitions
+        return int(self.partitions_of(np.array([number]))[0]) if self.skew else number // self.stay % self.partitions
 
     def partitions_of(self, numbers: Integers) -> Integers:
         """Return the partitions of records."""
-        return numbers // self.stay % self.partitions
+        stretches = numbers // self.stay
+        if self.skew is None or self.partitions == 1:
+            return stretches % self.partitions
+        # In whole numbers: however far it has come, each machine says the same.
+        before = stretches * self.skew // _MILLION
+        first = (stretches + 1) * self.skew // _MILLION > before
+        return np.where(first, 0, 1 + (stretches - before) % (self.partitions - 1))
 
     def acknowledged_below(self, partition: int) -> int:
         """Return the number below which all records of a partition are acknowledged."""
@@ -83,6 +94,12 @@ class Booked:
                 places = np.searchsorted([first for first, _shift in own], numbers[here], side="right")
                 found[here] += np.array([0, *(shift for _first, shift in own)])[places]
         return found
+
+
+def skew_of(scenario: Scenario) -> int | None:
+    """Return of how many of a million stretches a scenario's skew is; None without one."""
+    skew = scenario.tweets.partitions.skew
+    return None if skew is None else round(skew * _MILLION)
 
 
 _BEGIN = "INSERT INTO runs (run, reserved, topic_id) VALUES (?, 0, ?) ON CONFLICT (run) DO NOTHING"
@@ -132,6 +149,7 @@ def read_play(connection: Connection, run: str) -> Booked | None:
         shifts=found,
         changes=read_changes(connection, run),
         reached={each.partition: each.position for each in reached},
+        skew=skew_of(Scenario.model_validate_json(row.content)),
     )
 
 

@@ -20,7 +20,7 @@ from trending.producer.places.opened import opened
 from trending.producer.reading_back import book_arrived, last_sequences, lives_of, read_arrived
 from trending.producer.schedule import BURST_SECONDS, MAX_WAIT_SECONDS
 from trending.producer.sources import booked
-from trending.producer.sources.booked import Booked, Shift
+from trending.producer.sources.booked import Booked, Shift, skew_of
 from trending.producer.sources.changing import change_from
 from trending.producer.sources.control import LOOK_SECONDS, Listener, read_changes
 from trending.producer.sources.sharing import AHEAD_SECONDS, Share, drawn_below, draws_below, forget_drawn, play_of
@@ -121,7 +121,8 @@ class Play:
             begin = -int(-wall // seconds) * seconds * 1000 if seconds else int(wall * 1000)
             stay = max(1, min(MOST_STAYING, int(self.rate * STAY_SECONDS)))
             content = self._scenario.model_dump_json(by_alias=True)
-            new = self._booked = Booked(self.run, self._spec.topic_id, self._hash, content, partitions, stay, begin)
+            skew = skew_of(self._scenario)
+            new = self._booked = Booked(self.run, self._spec.topic_id, self._hash, content, partitions, stay, begin, skew=skew)
             self._own = self._share.partitions(partitions)
             self._ledger.write(lambda connection: booked.book(connection, new))
         if self._share.alone:
@@ -164,7 +165,10 @@ class Play:
         block, start = self._block(), self.position % BLOCK
         stop = start + count
         begins = self.played.begins(block.first + np.arange(start, stop))
-        return Drawn(self._encoder.values(block, start, stop, begins), self._encoder.labels(block, start, stop))
+        values, labels = self._encoder.values(block, start, stop, begins), self._encoder.labels(block, start, stop)
+        if self._scenario.tweets.key == "id":
+            return Drawn(values, labels)
+        return Drawn(values, labels, [[] for _each in values], self._encoder.keys(block, start, stop))
 
     def advance(self, records: int) -> None:
         """Go on behind them, and behind what has arrived before."""

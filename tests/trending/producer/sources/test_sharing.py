@@ -19,7 +19,7 @@ from fakes.trending.sources.together import SharedTime
 from trending.producer import program
 from trending.simulator.live.changes import RateChange, TrendChange
 from trending.simulator.truth import intended
-from trending.tweets.record_id import parse_record_key
+from trending.tweets.record_id import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +65,9 @@ class Run:
         """Return partition → numbers, in the order of the log; all are of one run."""
         found, runs = {}, set()
         for partition in range(4):
-            ids = [parse_record_key(each.key()) for each in self.kafka.records(TOPIC, partition) if isinstance(each.key(), bytes)]
+            log = [(each.key(), each.headers() or ()) for each in self.kafka.records(TOPIC, partition)]
+            headers = [{name: value for name, value in given if isinstance(value, bytes)} for _key, given in log]
+            ids = [identity_of(key, each) for (key, _given), each in zip(log, headers, strict=True) if isinstance(key, bytes)]
             found[partition] = [each[1] for each in ids if each]
             runs |= {each[0] for each in ids if each}
         assert len(runs) == 1
@@ -124,14 +126,18 @@ def chosen(names: list[str]) -> Iterator[int]:
         yield from sorted({found[0], found[len(found) // 2], found[-1]})
 
 
-def test_one_two_three_and_four_producers_send_the_same_records() -> None:
-    alone, report = once(None, producers=(1,))
+@pytest.mark.parametrize("tweets", [{}, {"key": "usuario", "partitions": {"skew": 0.6}}])
+def test_one_two_three_and_four_producers_send_the_same_records(tweets: dict[str, object]) -> None:
+    whole = {**SPOILED.model_dump(by_alias=True), "tweets": {"hashtags": {"0": 0.2, "1": 0.8}} | tweets}
+    played = scenario(**whole)
+    alone, report = once(None, producers=(1,), played=played)
     assert report.clean
     assert alone.require_each_once() == 60
     for producers in (2, 3, 4):
-        found, report = once(None, producers=(producers,))
+        found, report = once(None, producers=(producers,), played=played)
         assert report.clean
         assert report.complete
+        assert report.truths[0].found.as_intended == 60
         assert found.numbers() == alone.numbers()
         assert hashtags_of(found) == hashtags_of(alone)
 
