@@ -131,8 +131,8 @@ class Tweets(Part):
     )
     key: Literal["id", "usuario"] = Field(
         "id",
-        description="The key of each record: its id; or the user, and then the id is in the header id. The partition follows from "
-        "the number in either case.",
+        description="The key of each record: its id; or the user, and then the id is in the header id. The partition follows "
+        "from the number in either case.",
     )
     partitions: Spread = Field(default_factory=Spread)
 
