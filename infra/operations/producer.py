@@ -116,6 +116,8 @@ def launch_producer(stack: str) -> Outcome:
     there = producers_there(lab.paths)
     if any(_written(lab, name) not in {"", wanted.get(name)} for name in there):
         for name in there[1:]:
+            lab.supervisor.ask_to_stop(name)
+        for name in there[1:]:
             _remove(lab, name)
         if len(wanted) > 1:
             lab.supervisor.remove(PRODUCER)
@@ -158,7 +160,10 @@ def wait_for_producer(stack: str) -> dict[str, str]:
 def stop_producer(stack: str) -> None:
     """Stop the producer, the first one last; each flushes its messages and closes its ledger first."""
     lab = open_lab(stack)
-    for name in reversed(producers_there(lab.paths)):
+    there = producers_there(lab.paths)
+    for name in there[1:]:  # each may flush for 20 s where no broker answers
+        lab.supervisor.ask_to_stop(name)
+    for name in reversed(there):
         lab.supervisor.remove(name)
 
 
