@@ -20,7 +20,7 @@ from infra.lab.assembly import open_lab
 from infra.lab.output import output_as_markdown
 from infra.lab.store import store_exists, store_place
 from infra.stack.state import read_state
-from infra.supervision.programs import PROGRAMS
+from infra.supervision.programs import programs_there
 from trending.errors import endings_passed_on
 from trending.text import local_time
 
@@ -90,4 +90,4 @@ def last_lines(stack: str, components: Iterable[str] = ()) -> str:
     if read_state(StackPaths.of(stack)) is None:
         return ""
     lab = open_lab(stack)
-    return output_as_markdown(lab, components or (*(service.name for service in lab.stack.services), *PROGRAMS))
+    return output_as_markdown(lab, components or (*(service.name for service in lab.stack.services), *programs_there(lab.paths)))

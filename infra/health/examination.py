@@ -19,11 +19,11 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.own_access import require_valid
 from infra.lab.prerequisites import check_disk, check_memory
 from infra.operations.page import page_ladder
-from infra.operations.producer import producer_ladder
+from infra.operations.producer import producer_ladder, wanted_producers
 from infra.operations.stream import stream_ladder
 from infra.stack.declaration import Service, ServiceKind
 from infra.stack.runtime import SUPERVISOR, ServiceState
-from infra.supervision.programs import PAGE, PRODUCER, STREAM
+from infra.supervision.programs import PAGE, PRODUCER, STREAM, kind_of
 from trending.errors import LabError, NotReady, PrerequisiteMissing, endings_passed_on
 
 if TYPE_CHECKING:
@@ -36,13 +36,16 @@ CLUSTER = "cluster"
 CERTIFICATES = "certificates"
 TOPIC = "topic"
 SERVICE_STARTING_SECONDS = 20.0
-LADDERS: dict[str, Callable[[Lab], list[Rung]]] = {PRODUCER: producer_ladder, STREAM: stream_ladder}
-"""Program → the rungs that it must reach."""
 STARTING_SECONDS = {PRODUCER: 20.0, STREAM: 90.0, PAGE: 20.0}
 """Program → how long it may take to start."""
 DISK_MB = 500
 MEMORY_MB = 300
 WORKERS = 12
+
+
+def ladders(lab: Lab) -> dict[str, Callable[[Lab], list[Rung]]]:
+    """Return program → the rungs that it must reach, but for the page."""
+    return {**{name: partial(producer_ladder, name=name) for name in wanted_producers(lab)}, STREAM: stream_ladder}
 
 
 def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
@@ -52,7 +55,7 @@ def needs(lab: Lab) -> dict[str, tuple[str, ...]]:
         **{service.name: (lab.runtime.foundation, *service.depends_on) for service in lab.stack.services},
         CLUSTER: brokers,
         TOPIC: (CLUSTER,),
-        **dict.fromkeys(LADDERS, (SUPERVISOR, TOPIC)),
+        **dict.fromkeys(ladders(lab), (SUPERVISOR, TOPIC)),
         PAGE: (SUPERVISOR,),
         FRESHNESS: (STREAM, TOPIC),
     }
@@ -76,7 +79,7 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
         **({CERTIFICATES: partial(_certificates, lab)} if lab.settings.stack.secure else {}),
         CLUSTER: partial(_climbed, CLUSTER, cluster_ladder(lab.stack)),
         TOPIC: partial(_climbed, TOPIC, topic_ladder(lab.stack.connection, lab.settings.stack.topic)),
-        **{name: partial(_program, lab, name, ladder(lab)) for name, ladder in LADDERS.items() if name in programs_of(lab)},
+        **{name: partial(_program, lab, name, ladder(lab)) for name, ladder in ladders(lab).items() if name in programs_of(lab)},
         **({PAGE: partial(_program, lab, PAGE, page_ladder(lab))} if PAGE in programs_of(lab) else {}),
         **({FRESHNESS: partial(freshness, lab, STARTING_SECONDS[STREAM])} if STREAM in programs_of(lab) else {}),
         "disk": partial(_machine, "disk", lambda: check_disk(DISK_MB)),
@@ -88,7 +91,7 @@ def looks_of(lab: Lab) -> dict[str, Callable[[], Finding]]:
 def programs_of(lab: Lab) -> tuple[str, ...]:
     """Return the programs that should run, in the order of their start."""
     pages = (PAGE,) if lab.settings.page.page_port else ()
-    return tuple(name for name in (PRODUCER, STREAM, *pages) if name not in lab.state.resting)
+    return tuple(name for name in (*wanted_producers(lab), STREAM, *pages) if kind_of(name) not in lab.state.resting)
 
 
 def look_again(look: Callable[[], Finding], clock: Clock) -> Finding:
@@ -176,7 +179,7 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
             final = status.state == "EXITED" and not status.comes_back
             return down(name, error, Repair.NONE if final else Repair.START)
         age = time.time() - status.started
-        if age < STARTING_SECONDS[name]:
+        if age < STARTING_SECONDS[kind_of(name)]:
             return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return down(name, error, Repair.RESTART)
     return Finding(name, Verdict.HEALTHY, "; ".join(evidence.values()))

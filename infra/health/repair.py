@@ -22,7 +22,7 @@ from infra.operations.services import start_service, start_supervisor, wait_for_
 from infra.operations.stream import submit_stream
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import Wanted, read_state, stack_held, still_wanted, take_down_waits
-from infra.supervision.programs import PRODUCER, STREAM
+from infra.supervision.programs import PRODUCER, STREAM, kind_of
 from trending.errors import NotReady, Superseded
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _everything_supervised(lab: Lab) -> list[Callable[[], object]]:
 def _launch(stack: str, program: str) -> None:
     if program == STREAM:
         submit_stream(stack)
-    elif program == PRODUCER:
+    elif kind_of(program) == PRODUCER:
         launch_producer(stack)
     else:
         launch_page(stack)

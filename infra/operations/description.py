@@ -14,7 +14,7 @@ from infra.operations.page import page_ladder
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.stack.runtime import ServiceState
 from infra.stack.state import Wanted
-from infra.supervision.programs import PAGE, PROGRAMS
+from infra.supervision.programs import PAGE, kind_of, programs_there
 from trending.errors import BudgetSpent, EngineUnavailable, LabError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def describe(lab: Lab, seen: DockerMarks | None = None) -> list[Line]:
     wanted_up = lab.state.wanted is Wanted.UP
     lines = [_service(lab, service, wanted_up=wanted_up) for service in lab.stack.services]
     lines += [_cluster(lab)] if lab.stack.external and wanted_up else []
-    lines += [_program(lab, name, wanted_up=wanted_up) for name in PROGRAMS]
+    lines += [_program(lab, name, wanted_up=wanted_up) for name in programs_there(lab.paths)]
     return lines + _leftovers(lab, seen)
 
 
@@ -106,7 +106,7 @@ def _program(lab: Lab, name: str, *, wanted_up: bool) -> Line:
     port = lab.settings.page.page_port if name == PAGE else 0
     shown = str(port or "")
     if status is None:
-        unwanted = (name == PAGE and not port) or name in lab.state.resting
+        unwanted = (name == PAGE and not port) or kind_of(name) in lab.state.resting
         return Line(name, "absent", "-", shown, "not asked for" if unwanted else "", wanted_up and not unwanted)
     try:
         beat = fresh_heartbeat(lab, name)

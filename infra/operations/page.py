@@ -14,6 +14,7 @@ from infra.host.processes import another_page_port
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb
 from infra.lab.assembly import open_lab
 from infra.lab.store import ledger_places, store_place, store_secrets
+from infra.operations.producer import wanted_producers
 from infra.operations.program_ladder import living
 from infra.supervision.programs import PAGE as NAME
 from infra.supervision.programs import PRODUCER, STREAM, launch_program
@@ -43,6 +44,7 @@ def page_spec(lab: Lab) -> PageSpec:
         store=store_place(lab),
         time_zone=lab.settings.stream.time_zone,
         producer=lab.paths.heartbeat(PRODUCER),
+        more_producers=tuple(lab.paths.heartbeat(name) for name in wanted_producers(lab)[1:]),
         stream=lab.paths.heartbeat(STREAM),
         health=lab.paths.health,
         ledgers=tuple(ledger_places(lab)),

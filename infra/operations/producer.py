@@ -11,7 +11,8 @@ from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import make_shared_ledgers
 from infra.operations.epochs import known_topic_id
 from infra.operations.program_ladder import beating
-from infra.supervision.programs import PRODUCER, launch_program
+from infra.stack.runtime import Outcome
+from infra.supervision.programs import PRODUCER, PRODUCERS, launch_program, producers_there
 from trending.errors import ConfigurationConflict
 from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
 from trending.programs.specifications import ProducerSpec
@@ -23,16 +24,16 @@ from trending.text import for_make
 
 if TYPE_CHECKING:
     from infra.kafka.readiness import Rung
-    from infra.stack.runtime import Outcome
+    from trending.programs.heartbeat import Heartbeat
     from trending.settings import LabSettings
 
 READY_SECONDS = 30.0
 
 
-def producer_spec(lab: Lab) -> ProducerSpec:
-    """Return the producer's specification; raises InvalidInput for an unusable catalogue or scenario.
+def producer_spec(lab: Lab, place: int = 0) -> ProducerSpec:
+    """Return the specification of the producer at a ``place`` among those that share the scenario.
 
-    Raises ConfigurationConflict for a scenario of the other window time.
+    Raises InvalidInput for an unusable catalogue or scenario, ConfigurationConflict for a scenario of the other window time.
     """
     settings = lab.settings.producer
     catalogue = load_catalogue(settings.catalogue)
@@ -41,13 +42,16 @@ def producer_spec(lab: Lab) -> ProducerSpec:
         bootstrap=lab.stack.connection.bootstrap,
         access=lab.access,
         topic=lab.settings.stack.topic,
-        heartbeat=lab.paths.heartbeat(PRODUCER),
-        settings=settings.model_copy(update={"scenario": None}),  # its content counts, not where it stands
+        heartbeat=lab.paths.heartbeat(PRODUCERS[place]),
+        # A scenario's content counts, not where it stands.
+        settings=settings.model_copy(update={"scenario": None, "producers": 1}),
         ledger=lab.paths.ledger,
         topic_id=known_topic_id(lab),
         catalogue_hash=hash_of(catalogue),
         scenario=scenario.model_dump_json(by_alias=True) if scenario else "",
         window_seconds=lab.settings.stream.window_seconds if scenario else MINUTE_SECONDS,
+        place=place,
+        producers=settings.producers,
     )
 
 
@@ -66,6 +70,10 @@ def scenario_of(settings: LabSettings) -> Scenario | None:
         cause = f"the scenario {name} is made for window time {wanted}, and this stack counts by {mode}"
         raise ConfigurationConflict(cause, scenario.title, f"{way} WINDOW_TIME={wanted}")
     require_late_ones_late(name, scenario, seconds, way)
+    producers, partitions = settings.producer.producers, settings.stack.partitions
+    if producers > partitions:
+        cause = f"{producers} producers share the partitions of the topic, and it is to have {partitions}"
+        raise ConfigurationConflict(cause, "each writes to some that are its own", f"{way} PRODUCERS={partitions}")
     return scenario
 
 
@@ -77,40 +85,86 @@ def require_late_ones_late(name: str, scenario: Scenario, seconds: int, way: str
         raise ConfigurationConflict(cause, f"it begins at {late.seconds[0]:g}", f"{way} WINDOW_SECONDS=60")
 
 
-def producer_ladder(lab: Lab) -> list[Rung]:
-    """Return the rungs of the producer; one whose scenario has not begun yet, or is over, has reached them all."""
-    return beating(lab, PRODUCER, "acknowledged", lambda beat: beat.phase if beat.phase in {WAITING, FINISHED} else "")
+def producer_ladder(lab: Lab, name: str = PRODUCER) -> list[Rung]:
+    """Return the rungs of a producer; one whose scenario has not begun yet, or is over, has reached them all."""
+
+    def at_rest(beat: Heartbeat) -> str:
+        # One of several may have nothing to send for a while, since others do.
+        waits = name != PRODUCER and beat.phase == "running" and not beat.figures.get("queued")
+        return beat.phase if waits or beat.phase in {WAITING, FINISHED} else ""
+
+    return beating(lab, name, "acknowledged", at_rest)
+
+
+def wanted_producers(lab: Lab) -> tuple[str, ...]:
+    """Return the names of the producers that the settings ask for."""
+    return PRODUCERS[: lab.settings.producer.producers]
 
 
 def launch_producer(stack: str) -> Outcome:
-    """Start the producer under supervision; returns what had to be done.
+    """Start the producer, or those that share a scenario, under supervision; returns what had to be done.
 
-    Where the stack has a schema, the tables for the ledgers of other producers are made there.
+    None of them may write for another one's partitions, so where their number or their scenario is another one, all are stopped
+    first. Where the stack has a schema, the tables for the ledgers of other producers are made there.
     """
     lab = open_lab(stack)
     make_shared_ledgers(lab)
-    specification = producer_spec(lab)
+    wanted = {name: producer_spec(lab, place).model_dump_json() for place, name in enumerate(wanted_producers(lab))}
     scenario = scenario_of(lab.settings)
     if scenario is not None:
         say(f"scenario {lab.settings.producer.scenario}: seed {scenario.seed}, content {hash_of_scenario(scenario)}")
-    return launch_program(lab.supervisor, lab.paths, PRODUCER, specification.model_dump_json())
+    there = producers_there(lab.paths)
+    if any(_written(lab, name) not in {"", wanted.get(name)} for name in there):
+        for name in there[1:]:
+            lab.supervisor.ask_to_stop(name)
+        for name in there[1:]:
+            _remove(lab, name)
+        if len(wanted) > 1:
+            lab.supervisor.remove(PRODUCER)
+    if len(wanted) > 1:
+        from trending.producer.places.opened import opened  # noqa: PLC0415 - SQLAlchemy, 0.2 s that every status would wait for
+
+        opened(lab.paths.ledger).close()  # before there are two that would make the file at once, and lock each other out
+    outcomes = [launch_program(lab.supervisor, lab.paths, name, specification) for name, specification in wanted.items()]
+    return next((each for each in outcomes if each is not Outcome.ADOPTED), Outcome.ADOPTED)
+
+
+def _written(lab: Lab, name: str) -> str:
+    """Return the specification that a producer was started with, empty without one."""
+    path = lab.paths.specification(name)
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _remove(lab: Lab, name: str) -> None:
+    """Stop a producer beside the first, and forget it."""
+    lab.supervisor.remove(name)
+    for path in (lab.paths.specification(name), lab.paths.heartbeat(name), lab.paths.drift(name)):
+        path.unlink(missing_ok=True)
 
 
 def scenario_is_over(lab: Lab) -> bool:
-    """Whether the producer has played its scenario to the end."""
-    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
-    return beat is not None and beat.phase == FINISHED
+    """Whether the scenario was played to the end, by all that share it."""
+    beats = [read_heartbeat(lab.paths.heartbeat(name)) for name in wanted_producers(lab)]
+    return all(beat is not None and beat.phase == FINISHED for beat in beats)
 
 
 def wait_for_producer(stack: str) -> dict[str, str]:
-    """Wait until the producer's heartbeat is fresh and the broker has acknowledged a tweet."""
+    """Wait until each producer's heartbeat is fresh and the broker has acknowledged a tweet."""
     lab = open_lab(stack)
-    return climb(producer_ladder(lab), READY_SECONDS, SystemClock(), say)
+    others = {}
+    for name in wanted_producers(lab)[1:]:
+        others[name] = "; ".join(climb(producer_ladder(lab, name), READY_SECONDS, SystemClock(), say).values())
+    return climb(producer_ladder(lab), READY_SECONDS, SystemClock(), say) | others
 
 
 def stop_producer(stack: str) -> None:
-    """Stop the producer; it flushes its messages and closes its ledger first."""
-    open_lab(stack).supervisor.remove(PRODUCER)
+    """Stop the producer, the first one last; each flushes its messages and closes its ledger first."""
+    lab = open_lab(stack)
+    there = producers_there(lab.paths)
+    for name in there[1:]:  # each may flush for 20 s where no broker answers
+        lab.supervisor.ask_to_stop(name)
+    for name in reversed(there):
+        lab.supervisor.remove(name)
 
 
 def scenario_line(lab: Lab) -> str:

@@ -25,7 +25,7 @@ from infra.operations.take_down import take_down
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
-from infra.supervision.programs import PAGE, PRODUCER, PROGRAMS, STREAM
+from infra.supervision.programs import PAGE, PRODUCERS, STREAM, programs_there
 from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from infra.docker.marks import DockerMarks
     from infra.lab.remains import Remains
 
-STARTS = {PRODUCER: launch_producer, STREAM: submit_stream, PAGE: launch_page}
+STARTS = {**dict.fromkeys(PRODUCERS, launch_producer), STREAM: submit_stream, PAGE: launch_page}
 ENDING_SECONDS = 5.0
 """How long the undo waits for what a program leaves for a moment: a driver's JVM ends after it. What stays is said to be left."""
 
@@ -88,7 +88,7 @@ def _kept(lab: Lab) -> frozenset[str]:
 def running(lab: Lab) -> frozenset[str]:
     """Return the names of the services and programs that run."""
     services = {service.name for service in lab.stack.services if lab.runtime.observe(service).state is ServiceState.RUNNING}
-    statuses = {name: lab.supervisor.status(name) for name in PROGRAMS}
+    statuses = {name: lab.supervisor.status(name) for name in programs_there(lab.paths)}
     return frozenset(services | {name for name, status in statuses.items() if status and status.alive})
 
 
@@ -194,7 +194,9 @@ def _fresh(lab: Lab, before: Before) -> bool:
 
 
 def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
-    yield from (partial(_remove_program, lab, program) for program in reversed(PROGRAMS) if program not in before.running)
+    yield from (
+        partial(_remove_program, lab, program) for program in reversed(programs_there(lab.paths)) if program not in before.running
+    )
     started = [service for service in reversed(lab.stack.services) if service.name not in before.running]
     for service in started:
         yield partial(lab.runtime.stop if service.name in before.kept else lab.runtime.remove, service)
@@ -242,12 +244,12 @@ def _changed(lab: Lab, before: Before) -> list[str]:
     seen = {service.name: lab.runtime.observe(service) for service in lab.stack.services if service.name in before.running}
     changed = [name for name, each in seen.items() if each.drifted or each.state is not ServiceState.RUNNING]
     runs, declared = running(lab), _declared(lab.paths)
-    programs = [name for name in PROGRAMS if name in before.running]
+    programs = [name for name in programs_there(lab.paths) if name in before.running]
     return changed + [name for name in programs if name not in runs or declared.get(name) != before.declared.get(name)]
 
 
 def _declared(paths: StackPaths) -> dict[str, str]:
-    return {name: path.read_text() for name in PROGRAMS if (path := paths.drift(name)).exists()}
+    return {name: path.read_text() for name in programs_there(paths) if (path := paths.drift(name)).exists()}
 
 
 def _remove_program(lab: Lab, program: str) -> None:

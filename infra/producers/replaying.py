@@ -15,12 +15,12 @@ from filelock import FileLock, Timeout
 from infra.console.interruptions import begun_despite_signals
 from infra.console.reporting import say
 from infra.lab.prerequisites import check_disk
+from infra.operations.producer import wanted_producers
 from infra.producers.life import Life, Produced, figures_of
 from infra.stack.state import still_wanted
-from infra.supervision.programs import PRODUCER
 from trending.errors import NotReady, StackBusy
 from trending.producer.program import TweetProducer
-from trending.programs.heartbeat import FINISHED, FRESH_SECONDS, read_heartbeat
+from trending.programs.heartbeat import FINISHED, FRESH_SECONDS, joined
 from trending.programs.specifications import ProducerSpec
 from trending.replay.source import Replay
 from trending.replay.times import MICROSECONDS
@@ -111,7 +111,7 @@ def alone(paths: StackPaths) -> Iterator[None]:
 
 def tell_what_comes_beside(lab: Lab) -> None:
     """Say what else is counted, and by which time, where that matters for the ranking."""
-    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
+    beat = joined(lab.paths.heartbeat(name) for name in wanted_producers(lab))
     if beat is not None and beat.age(time.time()) <= FRESH_SECONDS and beat.phase != FINISHED:
         say("the stack's own producer sends tweets too; make up SCENARIO=quiet has it send none that is ranked")
     if lab.settings.stream.window_time is WindowTime.ARRIVAL:

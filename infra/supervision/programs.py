@@ -14,6 +14,7 @@ from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, to
 from infra.supervision.output_tail import tail
 from trending.errors import BudgetSpent, ServiceDied
 from trending.programs.version import VERSION
+from trending.settings import MOST_PRODUCERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,19 +25,36 @@ if TYPE_CHECKING:
 PRODUCER, STREAM, PAGE = "producer", "stream", "page"
 PROGRAMS = (PRODUCER, STREAM, PAGE)
 """In the order in which a start-up launches them."""
+PRODUCERS = (PRODUCER, *(f"{PRODUCER}-{number}" for number in range(2, MOST_PRODUCERS + 1)))
+"""The programs of producers that share a scenario; one alone is the first of them."""
 STOP_SECONDS = 30
 OUTPUT_LINES = 12
+
+
+def kind_of(program: str) -> str:
+    """Return which of PROGRAMS one is: each producer is a producer."""
+    return PRODUCER if program in PRODUCERS else program
+
+
+def producers_there(paths: StackPaths) -> tuple[str, ...]:
+    """Return the producers that were started and not removed, and the first one in any case."""
+    return tuple(name for name in PRODUCERS if name == PRODUCER or paths.specification(name).exists())
+
+
+def programs_there(paths: StackPaths) -> tuple[str, ...]:
+    """Return PROGRAMS with all producers that were started."""
+    return (*producers_there(paths), STREAM, PAGE)
 
 
 def declare_program(
     paths: StackPaths, name: str, specification: str, *, java: bool, secrets: Mapping[str, str] | None = None
 ) -> Program:
-    """Return the declaration of the program ``trending.<name>``; with ``java`` it gets JAVA_HOME and the launcher.
+    """Return the declaration of the program ``trending.<kind>``; with ``java`` it gets JAVA_HOME and the launcher.
 
     The launcher ends what the last run left behind, which a program with its own JVM needs. The version is part of the drift:
     after ``git pull`` the command is the same, and what runs is the old code.
     """
-    command: tuple[str, ...] = (sys.executable, "-m", f"trending.{name}", str(paths.specification(name)))
+    command: tuple[str, ...] = (sys.executable, "-m", f"trending.{kind_of(name)}", str(paths.specification(name)))
     environment: dict[str, str] = {}
     if java:
         command = (sys.executable, "-m", "infra.supervision.launcher", *command)
@@ -68,7 +86,7 @@ def launch_program(
     java: bool = False,
     secrets: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Declare the program ``trending.<name>`` and reconcile it towards running with this specification."""
+    """Declare the program ``trending.<kind>`` and reconcile it towards running with this specification."""
     return start_program(
         supervisor, paths, declare_program(paths, name, specification, java=java, secrets=secrets), specification
     )

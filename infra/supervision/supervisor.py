@@ -180,9 +180,13 @@ class Supervisor:
             if status.state != "STOPPING":
                 self._ask_to_stop(name)
 
-    def _ask_to_stop(self, name: str) -> None:
+    def ask_to_stop(self, name: str) -> None:
+        """Have a program end, and wait for nothing; succeeds if it does not run or is not declared."""
+        self._ask_to_stop(name, waiting=False)
+
+    def _ask_to_stop(self, name: str, *, waiting: bool = True) -> None:
         try:
-            self._call("supervisor.stopProcess", name)
+            self._call("supervisor.stopProcess", name, waiting)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in {Faults.NOT_RUNNING, Faults.BAD_NAME}:
                 raise

@@ -213,6 +213,9 @@ ScenarioName = Annotated[str | None, AfterValidator(_named_or_absolute)]
 """A ready scenario's name, or the path of a file, which is made absolute."""
 
 
+MOST_PRODUCERS = 8
+
+
 class ProducerSettings(Section):
     """The tweet simulator."""
 
@@ -229,8 +232,18 @@ class ProducerSettings(Section):
         "Empty means tweets at a steady rate.",
     )
 
+    producers: int = Field(
+        1,
+        ge=1,
+        le=MOST_PRODUCERS,
+        description="Producers that share the scenario, each a program with partitions of its own: at most as many as those.",
+    )
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
+        if self.producers > 1 and not self.scenario:
+            msg = f"{self.producers} producers share a scenario, and there is none: SCENARIO=classroom, or PRODUCERS=1"
+            raise ValueError(msg)
         if self.scenario and self.catalogue:
             msg = f"scenario {self.scenario} brings its own hashtags: leave out catalogue, or say CATALOGUE= to forget it"
             raise ValueError(msg)

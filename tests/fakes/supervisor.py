@@ -72,6 +72,9 @@ class FakeSupervisor:
         self._world.do(f"stop {name}")
         self._end(name)
 
+    def ask_to_stop(self, name: str) -> None:
+        self._world.do(f"ask {name} to stop")
+
     def remove(self, name: str) -> None:
         self._world.do(f"remove {name}")
         self._end(name)

@@ -81,6 +81,8 @@ def _ask(lab: Lab, asked: RateChange | TrendChange) -> int:
     if answer is None:
         beat = fresh_heartbeat(lab, PRODUCER)  # says by itself that it is frozen
         cause = f"the producer did not answer within {ANSWER_SECONDS:.0f} s"
+        if lab.settings.producer.producers > 1:
+            cause = f"{cause}, or one of those that share the scenario has not begun to send"
         raise NotReady(
             cause, f"nothing was changed; it is {beat.phase}, {beat.figures.get('queued', 0):.0f} queued", "make status"
         )

@@ -101,7 +101,7 @@ def _spoiled(block: Block, part: range, names: list[str], play: Booked, window_s
     # One that was to be a copy, and has no tweet before it to copy, is as others are.
     odd = copied | ~np.isin(block.fates, (Fate.PLAIN, Fate.COPY))
     places = np.flatnonzero(odd[first : part.stop - block.first]) + first
-    begins = play.begins(block.first + block.sources[places])
+    begins = play.begins(block.first + places)
     for place, begin in zip(places.tolist(), begins.tolist(), strict=True):
         fate, corruption, hashtag = Fate(int(block.fates[place])), int(block.corruptions[place]), int(block.hashtags[place])
         kind = Fate.COPY if fate is Fate.PLAIN else fate

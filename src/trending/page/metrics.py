@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from trending.page.health_note import health_families, read_health
 from trending.page.moving.condition import Condition
 from trending.page.program_metrics import batch_families, beat_of, figure_families, life_families, offset_families
+from trending.programs.heartbeat import joined
 from trending.serving.trends import elapsed_seconds, trends
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class StackCollector(Collector):
         info = GaugeMetricFamily("trending_stack_info", "Always 1; whose page this is.", labels=["name", "stack_id", "topic"])
         info.add_metric([self._spec.name, self._spec.stack_id, self._spec.topic], 1)
         yield info
-        beats = {"producer": beat_of(self._spec.producer), "stream": beat_of(self._spec.stream)}
+        beats = {"producer": joined(self._spec.producers), "stream": beat_of(self._spec.stream)}
         now = time.time()
         yield from life_families({**beats, "page": beat_of(self._spec.heartbeat)}, now)
         for program, beat in beats.items():

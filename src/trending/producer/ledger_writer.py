@@ -39,7 +39,9 @@ _WRITE_FAILED = "INSERT INTO failed (run, sequence, reason) VALUES (?, ?, ?)"
 
 _RESERVE = (
     "INSERT INTO runs (run, reserved, topic_id{column}) VALUES (?, ?, ?{value}) "
-    "ON CONFLICT (run) DO UPDATE SET reserved = excluded.reserved"
+    # Several producers may have one run, and each tells how far it goes.
+    "ON CONFLICT (run) DO UPDATE SET reserved = CASE WHEN excluded.reserved > runs.reserved THEN excluded.reserved "
+    "ELSE runs.reserved END"
 )
 
 

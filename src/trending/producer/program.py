@@ -79,9 +79,11 @@ class TweetProducer:
         self._spec = spec
         self._source, reserved = (source, 0) if source else source_of(spec, time.monotonic)
         self._run = self._source.run
-        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id, reserved=reserved, guest=source is not None)
+        # One of several that share a ledger prunes it.
+        guest = source is not None or spec.place > 0
+        self._ledger = LedgerWriter(spec.ledger, self._run, spec.topic_id, reserved=reserved, guest=guest)
         self._markers = Markers(self._ledger)
-        self._log = None if source else LogStartWatch(spec.connection, spec.topic)
+        self._log = None if guest else LogStartWatch(spec.connection, spec.topic)
         self._fatal: KafkaError | None = None
         own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(self._source.rate), "error_cb": self._error}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
@@ -278,5 +280,11 @@ class TweetProducer:
 
 
 def main(spec: ProducerSpec, stop: threading.Event) -> None:
-    """Run the producer until it is told to stop."""
+    """Run the producer until it is told to stop; one that shares a scenario begins when the first one has."""
+    if spec.place:
+        # NumPy takes 0.2 s to import, and only scenarios need it.
+        from trending.producer.sources.sharing import has_begun  # noqa: PLC0415
+
+        if not has_begun(spec, stop):
+            return
     TweetProducer(spec).run(stop)

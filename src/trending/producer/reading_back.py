@@ -23,7 +23,7 @@ from trending.tweets.record_id import identity_of
 from trending.tweets.rule import Kind, classify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -90,11 +90,13 @@ def read_arrived(
     goes_on: Callable[[], bool],
     life: str,
     read_to: dict[int, int] | None = None,
+    partitions: Collection[int] | None = None,
 ) -> int:
     """Book the tweets of the last of the ``lives`` that are in the log and have no acknowledgement; returns their number.
 
     ``life`` is the run of the one that asks, as for ``book_arrived``. ``read_to`` is partition → offset from which the next look
-    goes on: it is kept up to date, so that what others have sent is read once, however many looks it takes.
+    goes on: it is kept up to date, so that what others have sent is read once, however many looks it takes. With ``partitions``
+    only those are read: in the others the same run goes on.
     Raises NotReady or KafkaException where it could not read to the log's end; what it has found by then is booked.
     """
     run = lives[0]
@@ -111,6 +113,7 @@ def read_arrived(
 
     with closing(LedgerWriter(spec.ledger, run, spec.topic_id, life)) as ledger:
         log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
+        log = log if partitions is None else {part: bounds for part, bounds in log.items() if part in partitions}
         proven = _proven(spec, lives, log)
         starts = {part: max(first, proven[part].end, read_to.get(part, 0)) for part, (first, _end) in log.items()}
         for record in read_log(spec.connection, spec.topic, starts, ends_of(log), require_time):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 FRESH_SECONDS = 10.0
@@ -16,6 +17,9 @@ FRESH_SECONDS = 10.0
 WAITING = "starting: waits for the scenario's first window"
 FINISHED = "finished"
 """Phases of a producer that sends nothing and is well."""
+_WELL = ("running", WAITING, FINISHED)
+_OF_NUMBERS = frozenset({"position", "overdue"})
+"""Figures of a producer of which several have the largest, and not the sum."""
 _STARTED = time.time()
 """When this process started as a program. Every heartbeat carries it, so that a reader can tell a restart."""
 
@@ -58,3 +62,18 @@ def read_heartbeat(path: Path) -> Heartbeat | None:
         return msgspec.json.decode(path.read_bytes(), type=Heartbeat)
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def joined(paths: Iterable[Path]) -> Heartbeat | None:
+    """Return the heartbeats of producers that share a scenario as one: as old as the oldest, as well as the least well."""
+    beats = [beat for path in paths if (beat := read_heartbeat(path)) is not None]
+    if len(beats) < 2:  # noqa: PLR2004 - nothing to join
+        return beats[0] if beats else None
+    oldest = min(beats, key=lambda beat: beat.at)
+    figures: dict[str, float] = {}
+    for name in dict.fromkeys(name for beat in beats for name in beat.figures):
+        values = [beat.figures[name] for beat in beats if name in beat.figures]
+        # An offset is that of the only one who writes to the partition.
+        figures[name] = max(values) if name in _OF_NUMBERS or name.startswith("offset.") else sum(values)
+    worst = min(beats, key=lambda beat: _WELL.index(beat.phase) if beat.phase in _WELL else -1)
+    return Heartbeat(oldest.at, oldest.pid, worst.phase, figures, beats[0].note, max(beat.started for beat in beats))

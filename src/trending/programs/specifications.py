@@ -64,6 +64,9 @@ class ProducerSpec(ProgramSpec):
     """After so many it ends; 0 means that it goes on until it is told to stop."""
     scenario: str = ""
     window_seconds: int = MINUTE_SECONDS
+    place: int = 0
+    """Which of the ``producers`` this one is that share the scenario, counted from 0."""
+    producers: int = 1
 
 
 class StreamSpec(ProgramSpec):
@@ -107,7 +110,8 @@ class StreamSpec(ProgramSpec):
 class PageSpec(ProgramSpec):
     """The live page's specification. The page answers with ``stack_id``, so that nobody mistakes another stack's page for it.
 
-    ``producer`` and ``stream`` are the other programs' heartbeat files; without them the page shows a recorded store. ``health``
+    ``producer`` and ``stream`` are the other programs' heartbeat files, ``more_producers`` those of producers that share the
+    scenario with the first; without them the page shows a recorded store. ``health``
     is the file that health checks write, ``ledgers`` are where producers note what was acknowledged.
     """
 
@@ -117,10 +121,16 @@ class PageSpec(ProgramSpec):
     store: Path | PostgresPlace
     time_zone: str | None
     producer: Path | None = None
+    more_producers: tuple[Path, ...] = ()
     stream: Path | None = None
     health: Path | None = None
     ledgers: tuple[Path | PostgresLedger, ...] = ()
     runtime: Literal["embedded", "docker", "external"] = "embedded"
+
+    @property
+    def producers(self) -> tuple[Path, ...]:
+        """The heartbeat files of all producers."""
+        return (self.producer, *self.more_producers) if self.producer else ()
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -181,6 +181,7 @@ class Encoder:
         tweets = records.scenario.tweets
         self._templates = Templates(tweets.users, tweets.phrases, records.names)
         self._phrases = len(tweets.phrases)
+        self._users = _objects([user.encode() for user in tweets.users])
         pieces = self._templates
         pairs = len(pieces.users) * len(pieces.phrases)
         self._pairs = (
@@ -222,6 +223,11 @@ class Encoder:
         for place in np.flatnonzero(block.corruptions[part] >= 0).tolist():
             labels[place] = label_of_reject(CORRUPTIONS[block.corruptions[start + place]].reason)
         return labels
+
+    def keys(self, block: Block, start: int, stop: int) -> list[bytes | None]:
+        """Return the keys of these records: the users who write them."""
+        found: list[bytes | None] = self._users[block.writers[start:stop] // self._phrases].tolist()
+        return found
 
     def _heads(self, writers: Integers) -> list[bytes]:
         if self._pairs is not None:

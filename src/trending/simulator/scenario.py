@@ -99,6 +99,19 @@ def _whole(shares: dict[int, float]) -> dict[int, float]:
     return shares
 
 
+class Spread(Part):
+    """How records are spread over the topic's partitions."""
+
+    skew: float | None = Field(
+        None,
+        ge=0.01,
+        le=0.99,
+        allow_inf_nan=False,
+        description="Share of the records that goes to partition 0; the others have equal parts of the rest. Without it all have "
+        "equal parts.",
+    )
+
+
 class Tweets(Part):
     """What a tweet is made of."""
 
@@ -116,6 +129,12 @@ class Tweets(Part):
     phrases: tuple[Annotated[str, Field(max_length=2_000)], ...] = Field(
         Catalogue().phrases, min_length=1, max_length=1_000, description="What stands before the hashtags."
     )
+    key: Literal["id", "usuario"] = Field(
+        "id",
+        description="The key of each record: its id; or the user, and then the id is in the header id. The partition follows "
+        "from the number in either case.",
+    )
+    partitions: Spread = Field(default_factory=Spread)
 
 
 class Aged(Part):

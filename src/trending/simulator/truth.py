@@ -124,7 +124,7 @@ def placed(
 
 
 def _windows(block: Block, part: slice, begins: Callable[[Integers], Integers], window_seconds: int) -> Integers:
-    times = begins(block.first + block.sources[part]) + block.stamps[part]
+    times = begins(block.first + np.arange(BLOCK)[part]) + block.stamps[part]
     return times // (window_seconds * 1000) * window_seconds
 
 

@@ -11,11 +11,13 @@ import threading
 from array import array
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from fakes.trending.aggregation import table_of
 from fakes.trending.counting import TOPIC, TOPIC_ID, epoch
+from fakes.trending.kafka import FakeProducer
+from greenlet import getcurrent, greenlet
 
 from trending.audit.reconciliation import Ledgers, LogRange, reconcile
 from trending.audit.recounting.recount import Recount, recount
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     import pytest
     from fakes.trending.aggregation import Row
     from fakes.trending.kafka import FakeKafka
+    from fakes.trending.sources.together import SharedTime
 
     from trending.audit.audit_report import AuditReport
     from trending.producer.places.opened import LedgerPlace, OpenedLedger
@@ -77,6 +80,8 @@ OF_A_PLAY = ("book", "book_shifts", "book_position")
 """Steps of a producer with a scenario."""
 TAKE = "producer: take"
 """The step in which a producer books a change and acknowledges it."""
+DRAWS = "producer: draws_below"
+"""The step in which a producer among several says how far it draws."""
 OF_CLIENTS = ("produce", "flush", "init_transactions", "begin_transaction", "commit_transaction")
 
 
@@ -94,6 +99,8 @@ class KillPoints:
     """Those of all producers, whose files the kernel would close."""
     opened: list[OpenedLedger] = field(default_factory=list)
     """Those of all scenarios that are played."""
+    owned: list[tuple[greenlet, LedgerWriter | OpenedLedger | FakeProducer]] = field(default_factory=list)
+    """What each program has open, for the one that is killed."""
 
     def reach(self, name: str) -> None:
         self.reached.append(name)
@@ -120,16 +127,19 @@ class KillPoints:
 
         def ledger(place: LedgerPlace, run: str, topic_id: str, **more: Any) -> LedgerWriter:
             self.ledgers.append(opened(place, run, topic_id, **more))
+            self.owned.append((getcurrent(), self.ledgers[-1]))
             return self.ledgers[-1]
 
         monkeypatch.setattr(program, "LedgerWriter", ledger)
 
         def open_again(place: LedgerPlace) -> OpenedLedger:
             self.opened.append(open_ledger(place))
+            self.owned.append((getcurrent(), self.opened[-1]))
             return self.opened[-1]
 
         monkeypatch.setattr(play, "opened", open_again)
         monkeypatch.setattr(random_tweets, "opened", open_again)
+        monkeypatch.setattr(play, "draws_below", self.around(DRAWS, play.draws_below))
         monkeypatch.setattr(control.Listener, "take", self.around(TAKE, control.Listener.take))
         for name in OF_A_PLAY:
             monkeypatch.setattr(booked, name, self.around(f"producer: {name}", getattr(booked, name)))
@@ -137,6 +147,7 @@ class KillPoints:
 
         def producer(configuration: dict[str, Any], logger: object = None) -> Any:
             client = made(configuration, logger)
+            self.owned.append((getcurrent(), client))
             whose = "dead letters" if "transactional.id" in configuration else "producer"
             for name in OF_CLIENTS:
                 setattr(client, name, self.around(f"{whose}: {name}", getattr(client, name)))
@@ -160,6 +171,7 @@ class Pipeline:
     def __init__(self, folder: Path, kafka: FakeKafka, points: KillPoints, *, arrives: bool, scenario: str = "") -> None:
         self.folder = folder
         self.scenario = scenario
+        self.partitions = range(len(kafka.logs[TOPIC]))
         self.kafka = kafka
         self.points = points
         self.arrives = arrives
@@ -169,7 +181,7 @@ class Pipeline:
         self.answered: list[control.Answer | None] = []
         self.played: Booked | None = None
         store = Store(folder / "serving.sqlite")
-        store.take_over(epoch(CHECKPOINT))
+        store.take_over(epoch(CHECKPOINT, starts=dict.fromkeys(self.partitions, 0)))
         store.close()
 
     def ask(self, seconds: float, asked: RateChange | TrendChange) -> None:
@@ -198,21 +210,46 @@ class Pipeline:
         while True:
             stop = threading.Event()
             self.kafka.clock.at(self.kafka.clock.now + seconds, stop.set)
-            spec = ProducerSpec(
-                bootstrap=CONNECTION.bootstrap,
-                topic=TOPIC,
-                heartbeat=self.folder / "producer.json",
-                settings=ProducerSettings(rate=4, seed=1),
-                topic_id=TOPIC_ID,
-                ledger=self.folder / "ledger.sqlite",
-                scenario=self.scenario,
-            )
             try:
-                program.main(spec, stop)
+                program.main(self.spec(0, 1), stop)
             except Killed:
                 self._bury_producer()
             else:
                 return
+
+    def spec(self, place: int, producers: int) -> ProducerSpec:
+        return ProducerSpec(
+            bootstrap=CONNECTION.bootstrap,
+            topic=TOPIC,
+            heartbeat=self.folder / f"producer-{place}.json",
+            settings=ProducerSettings(rate=4, seed=1),
+            topic_id=TOPIC_ID,
+            ledger=self.folder / "ledger.sqlite",
+            scenario=self.scenario,
+            place=place,
+            producers=producers,
+        )
+
+    def produce_together(self, clock: SharedTime, seconds: float, producers: int) -> None:
+        """Let several producers send for so long; a killed one is followed by another, while the others go on."""
+        stop = threading.Event()
+        clock.at(clock.now + seconds, stop.set)
+        lives = [partial(program.main, self.spec(place, producers), stop) for place in range(producers)]
+        clock.run(lives, self._died)
+
+    def _died(self, _place: int, life: greenlet, error: BaseException) -> bool:
+        if not isinstance(error, Killed):
+            raise error
+        self.deaths += 1
+        for owner, thing in self.points.owned:
+            if owner is not life:
+                continue
+            if isinstance(thing, FakeProducer):
+                for queued in thing.abandon() if self.arrives else []:
+                    self.kafka.append(queued.topic, queued.value, partition=queued.partition, key=queued.key)
+            else:
+                (thing._ledger if isinstance(thing, LedgerWriter) else thing).close()
+        return True
 
     def _bury_producer(self) -> None:
         self.deaths += 1
@@ -244,8 +281,8 @@ class Pipeline:
         while True:
             number = len(self.spark.states)
             if number == len(self.spark.ends):
-                before = self.spark.ends[-1] if self.spark.ends else {0: 0}
-                ends = {0: self.kafka.end((TOPIC, 0), committed=True)}
+                before = self.spark.ends[-1] if self.spark.ends else dict.fromkeys(self.partitions, 0)
+                ends = {each: self.kafka.end((TOPIC, each), committed=True) for each in self.partitions}
                 if ends == before:
                     return
                 self.points.reach("stream: before offsets")
@@ -259,14 +296,14 @@ class Pipeline:
     def _aggregate(self, number: int) -> tuple[Counter[tuple[Kind, int, str]], list[Row]]:
         """Return the counts after the batch, and the rows that it changed, as in update mode."""
         state = self.spark.states[-1].copy() if self.spark.states else Counter[tuple[Kind, int, str]]()
-        start, end = (self.spark.ends[number - 1][0] if number else 0), self.spark.ends[number][0]
+        starts = self.spark.ends[number - 1] if number else dict.fromkeys(self.partitions, 0)
         changed = set()
-        rejects: defaultdict[tuple[int, str], array[int]] = defaultdict(lambda: array(OFFSET))
-        for record in read_log(CONNECTION, TOPIC, {0: start}, {0: end}):
+        rejects: defaultdict[tuple[int, str, int], array[int]] = defaultdict(lambda: array(OFFSET))
+        for record in read_log(CONNECTION, TOPIC, starts, self.spark.ends[number]):
             verdict = classify(record.value, record.append_time, RULE)
             window = window_start(verdict.time, RULE.window_seconds)
             if verdict.kind is Kind.REJECT:
-                rejects[window, verdict.label].append(record.offset)
+                rejects[window, verdict.label, record.partition].append(record.offset)
             else:
                 state[verdict.kind, window, verdict.label] += 1
                 changed.add((verdict.kind, window, verdict.label))
@@ -274,7 +311,8 @@ class Pipeline:
             (str(kind), window, label, -1, b"", state[kind, window, label]) for kind, window, label in sorted(changed)
         ]
         rows += [
-            (str(Kind.REJECT), window, label, 0, pack(offsets), len(offsets)) for (window, label), offsets in rejects.items()
+            (str(Kind.REJECT), window, label, partition, pack(offsets), len(offsets))
+            for (window, label, partition), offsets in rejects.items()
         ]
         return state, rows
 
@@ -286,10 +324,11 @@ class Pipeline:
         store.close()
         log, letters = log_ends(CONNECTION, TOPIC), log_ends(CONNECTION, LETTERS)
         ends = ends_of(log)
-        part = LogRange({0: 0}, {0: 0}, ends, self.kafka.clock.time())
+        starts = dict.fromkeys(self.partitions, 0)
+        part = LogRange(starts, starts, ends, self.kafka.clock.time())
         acknowledged = by_run(ledger.acknowledged_ranges(part.beginning(), ends))
         whole = Recount(view.epochs, truth=Truths(booked.read_plays(self.folder / "ledger.sqlite", TOPIC_ID)))
-        recounted = recount(by_columns(read_log(CONNECTION, TOPIC, {0: 0}, ends)), view.epochs, acknowledged, whole)
+        recounted = recount(by_columns(read_log(CONNECTION, TOPIC, starts, ends)), view.epochs, acknowledged, whole)
         there = Letters.read(read_log(CONNECTION, LETTERS, {0: 0}, ends_of(letters)), 0)
         report = reconcile(Ledgers(ledger, ledger), part, recounted, view, there, 0.0)
         return replace(report, truths=recounted.truth.parts(recounted.ids, recounted.latest))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 from fakes.trending.acknowledged import acknowledged_ids
 
 from trending.producer.ledger import read_ledger
@@ -20,7 +21,7 @@ from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings, Rule
 from trending.simulator.records import Encoder
 from trending.tweets.fates import label_of
-from trending.tweets.record_id import parse_record_key
+from trending.tweets.record_id import identity_of
 from trending.tweets.rule import classify, minute_of
 
 if TYPE_CHECKING:
@@ -94,7 +95,11 @@ class Stage:
         """Return partition → number, value and append time of its records."""
         found = {}
         for partition, log in enumerate(self.kafka.logs["tweets"]):
-            ids = [parse_record_key(message.key()) for message in log if isinstance(message.key(), bytes)]
+            ids = [
+                identity_of(key, {name: each for name, each in message.headers() or () if isinstance(each, bytes)})
+                for message in log
+                if isinstance(key := message.key(), bytes)
+            ]
             found[partition] = [
                 (identity[1], message.value(), message.timestamp()[1] / 1000)
                 for identity, message in zip(ids, log, strict=True)
@@ -117,7 +122,7 @@ class Stage:
             assert [number for number, _value, _time in found] == sorted({number for number, _value, _time in found})
             for number, value, append_time in found:
                 block, place = block_of(number // 4096), number % 4096
-                begins = booked.begins(block.first + block.sources[place : place + 1])
+                begins = booked.begins(np.array([number]))
                 assert value == encoder.values(block, place, place + 1, begins)[0]
                 assert booked.partition(number) == partition
                 counts[run, minute_of(append_time), label_of(classify(value, append_time, Rule()))] += 1

@@ -63,6 +63,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "seed": ("7", 7),
     "catalogue": ("/my catalogue.json", "/my catalogue.json"),
     "scenario": ("world-cup", "world-cup"),
+    "producers": ("3", 3),
     "spark_master": ("local-cluster[2,1,1024]", "local-cluster[2,1,1024]"),
     "driver_host": ("127.0.0.2", "127.0.0.2"),
     "driver_bind_address": ("127.0.0.3", "127.0.0.3"),
@@ -150,6 +151,7 @@ SASL = {
 }
 TOKENS = {**SASL, "sasl_mechanism": "OAUTHBEARER", "token_url": "https://id.example/"}
 NEEDED: dict[str, dict[str, str]] = {
+    "producers": {"scenario": "world-cup"},
     **dict.fromkeys(AccessSettings.model_fields, SASL),
     "token_url": TOKENS,
     "token_scope": TOKENS,

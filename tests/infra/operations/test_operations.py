@@ -12,7 +12,7 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
-from infra.health.examination import LADDERS
+from infra.health.examination import ladders
 from infra.lab.assembly import open_lab
 from infra.operations import audit, producer, stream, topic
 from infra.operations import program_ladder as heartbeat
@@ -88,7 +88,7 @@ def test_a_job_that_has_started_again_and_finds_nothing_new_is_ready(beating: La
         stream.stream_ladder(beating)[-1].check()
     beat(beating, "stream", phase="running", figures={"offset.0": 7.0, "read_until": time.time()})
     assert stream.stream_ladder(beating)[-1].check() == "idle: everything in the log is counted"
-    assert LADDERS["stream"](beating)[-1].check() == "idle: everything in the log is counted"
+    assert ladders(beating)["stream"](beating)[-1].check() == "idle: everything in the log is counted"
 
 
 def test_waiting_for_a_program_that_has_died_fails_at_once(beating: Lab, world: World) -> None:

@@ -250,6 +250,21 @@ def test_a_removed_program_is_forgotten_though_it_ignores_sigterm(supervisor: Su
     assert not psutil.pid_exists(gone)
 
 
+def test_programs_that_are_asked_to_stop_end_beside_each_other(supervisor: Supervisor) -> None:
+    names = ("slow-1", "slow-2")
+    for name in names:
+        supervisor.launch(sh(name, "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done"))
+    eventually(lambda: all(state(supervisor, name).state == "RUNNING" for name in names))
+    began = time.monotonic()
+    for name in (*names, "nobody"):
+        supervisor.ask_to_stop(name)
+    assert time.monotonic() - began < 1, "nothing is waited for"
+    for name in names:
+        supervisor.remove(name)
+        assert supervisor.status(name) is None
+    supervisor.ask_to_stop(names[0])
+
+
 def test_launching_again_takes_the_new_declaration(supervisor: Supervisor) -> None:
     supervisor.launch(sh("other", "echo anew; exec sleep 60"))
     eventually(lambda: "anew" in (supervisor.output / "other.out.log").read_text())

@@ -119,3 +119,65 @@ def test_what_is_counted_of_a_scenario_is_its_truth_though_it_was_changed_and_it
     assert report.untagged == truth.untagged, told
     assert by_window(counts) == truth.tweets
     assert truth.hashtags()["#Nuevo"] > 1_000
+
+
+SHORT = f"""
+version: 1
+seed: 7
+start: now
+limit: {{tweets: {3 * 3_000}}}
+rate: {{base: 300, arrivals: poisson}}
+hashtags: {{zipf: {{count: 100}}}}
+tweets: {{hashtags: {{0: 0.02, 1: 0.78, 2: 0.2}}, key: usuario, partitions: {{skew: 0.5}}}}
+mischief: {{corrupt: 0.01, duplicated: 0.02}}
+"""
+
+
+@pytest.mark.row(19, "E")
+def test_three_producers_share_a_scenario_and_one_that_is_killed_leaves_its_ranking_as_it_is(real_home: Path) -> None:
+    os.environ["TRENDING_HOME"] = str(real_home)
+    path = real_home / "short.yaml"
+    path.write_text(SHORT, encoding="utf-8")
+    records = Records(load_scenario(str(path)))
+    assert records.count is not None
+    stack = new_stack()
+    names = ("producer", "producer-2", "producer-3")
+    try:
+        settings = {"scenario": str(path), "partitions": "4", "producers": "3"}
+        stack.bring_up(LastStep.PRODUCER, **settings)
+        name = f"--name={stack.name}"
+        assert "producers share the partitions of the topic" in stack.command("start_up", name, "--producers=5", code=None)
+        born = stack.program_pid("producer-2")
+        others = [stack.program_pid("producer"), stack.program_pid("producer-3")]
+        stack.kill(born)
+        stack.wait_until(lambda: born != stack.beat("producer-2").pid, 30, "the second producer begins again")  # type: ignore[union-attr]
+        assert "on: #Nuevo with 30% of the tweets" in stack.command("trend", name, "--hashtag=#Nuevo", "--for=10", "--peak=0.3")
+        stack.bring_up(LastStep.STREAM, **settings)
+        told = stack.command("status", name, code=None)
+        assert all(f"{each} " in told for each in names)
+        stack.wait_until(lambda: all(stack.beat(each).phase == FINISHED for each in names), 60, "the scenario is over")  # type: ignore[union-attr]
+        assert len({stack.beat(each).note for each in names}) == 1  # type: ignore[union-attr]
+        assert [stack.program_pid("producer"), stack.program_pid("producer-3")] == others, "they went on"
+        with plain():
+            report = audit.recount(stack.name, resume=False)
+        assert f"is the scenario {path}" in stack.command("verify", name)
+        (booked,) = read_plays(stack.paths.ledger).values()
+        with closing(Store(stack.paths.store)) as store:
+            counts = store.view().counts
+    finally:
+        os.environ["TRENDING_HOME"] = str(real_home)
+        stack.down()
+    told = "\n".join(report.lines(None))
+    assert report.clean, told
+    assert report.complete, told
+    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
+    assert report.acknowledged == report.in_log == records.count, told
+    (found,) = report.truths
+    assert (found.holds, found.found.as_intended) == (True, records.count), told
+    truth = intended(booked.records(), range(records.count), booked.begins, 60)
+    assert Counter(report.rejected) == truth.rejected, told
+    ranking: Counter[str] = Counter()
+    for (_window, hashtag), tweets in by_window(counts).items():
+        ranking[hashtag] += tweets
+    assert ranking == truth.hashtags()
+    assert ranking["#Nuevo"] > 100

@@ -69,6 +69,8 @@ WRONG = {
         "trends have 1.2 of the tweets at 2 s: at most 1 together",
     ),
     "shares that are not whole": (HEAD + "tweets: {hashtags: {1: 0.8, 2: 0.1}}", 4, "tweets.hashtags: the shares add up to 0.9"),
+    "a key that a tweet has not": (HEAD + "tweets: {key: user}", 4, "tweets.key is \"user\": it must be 'id' or 'usuario'"),
+    "a skew of everything": (HEAD + "tweets: {partitions: {skew: 1}}", 4, "skew is 1: it must be less than or equal to 0.99"),
     "a share above one": (HEAD + "mischief: {corrupt: 1.1}", 4, "mischief.corrupt is 1.1"),
     "shares that are too many": (
         HEAD + "mischief: {corrupt: 0.6, duplicated: 0.6}",

@@ -192,7 +192,7 @@ class _Rows:
 
 def _compare(found: Found, made: _Made, play: Booked, block: Block, places: Integers, there: _Rows) -> None:
     """Compare records of one block, at these places, with those of the log."""
-    begins = play.begins(block.first + block.sources[places])
+    begins = play.begins(block.first + places)
     values, logged = made.encoder.values_at(block, places, begins), there.values()
     same = np.fromiter((one == other for one, other in zip(values, logged, strict=True)), np.bool_, len(values))
     for place in np.flatnonzero(~same).tolist():

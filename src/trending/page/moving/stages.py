@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from trending.page.moving.clock import clock
 from trending.page.moving.condition import BrokerWitness, Condition, is_dead, program_condition
 from trending.page.moving.pace import Pace
-from trending.programs.heartbeat import Heartbeat, read_heartbeat
+from trending.programs.heartbeat import joined, read_heartbeat
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trending.programs.heartbeat import Heartbeat
     from trending.programs.specifications import PageSpec
 
 Section = dict[str, Any]
@@ -32,18 +35,18 @@ class Stages:
 
     def __init__(self, spec: PageSpec) -> None:
         self._spec = spec
-        self._sent = Pace()
-        self._producer_pid = 0
+        self._sent = {path: Pace() for path in spec.producers}
+        self._pids: dict[Path, int] = {}
         self._witness = BrokerWitness()
         self._began = 0.0
 
     def look(self, stream: Heartbeat | None, stored: Stored, now: float, viewers: int) -> Section:
         """Return the section; ``stream`` is the job's last heartbeat."""
         self._began = self._began or now
-        producer = read_heartbeat(self._spec.producer) if self._spec.producer else None
+        producer = joined(self._spec.producers)
         recorded = self._spec.stream is None
         section: Section = {
-            "producer": {**_program(producer, now), "rate": self._sending(producer, now), "asked": _asked(producer)},
+            "producer": {**_program(producer, now), "rate": self._sending(now), "asked": _asked(producer)},
             "kafka": {
                 "health": self._witness.judge(producer, stream, now),
                 "topic": self._spec.topic,
@@ -81,14 +84,18 @@ class Stages:
             return "back_stopped" if stopped else "back_absent"
         return "back_dead" if health is Condition.DEAD else "back_frozen"
 
-    def _sending(self, producer: Heartbeat | None, now: float) -> float:
-        if producer is None:
-            return 0.0
-        if producer.pid != self._producer_pid:
-            self._sent.forget()
-            self._producer_pid = producer.pid
-        self._sent.add(producer.at, {"": producer.figures.get("acknowledged", 0.0)})
-        return round(self._sent.velocity("", now), 1)
+    def _sending(self, now: float) -> float:
+        """Return how many tweets a second all producers send."""
+        found = 0.0
+        for path, sent in self._sent.items():
+            if (producer := read_heartbeat(path)) is None:
+                continue
+            if producer.pid != self._pids.get(path):
+                sent.forget()
+                self._pids[path] = producer.pid
+            sent.add(producer.at, {"": producer.figures.get("acknowledged", 0.0)})
+            found += sent.velocity("", now)
+        return round(found, 1)
 
     def _stale_since(self, stream: Heartbeat | None, stored: Stored, now: float) -> str:
         condition = program_condition(stream, now)

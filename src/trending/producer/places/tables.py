@@ -107,6 +107,22 @@ SHIFTS = Table(
     Column("first", BigInteger, primary_key=True),
     Column("milliseconds", BigInteger, nullable=False),
 )
+# Of producers that share a scenario: below which number of a partition all is acknowledged, and below which each one draws.
+REACHED = Table(
+    "reached",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+DRAWN = Table(
+    "drawn",
+    metadata,
+    Column("run", Name, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("producers", Integer, nullable=False),
+    Column("below", BigInteger, nullable=False),
+)
 # What is asked of the producer at work, and what it has made of it: trending.producer.sources.control.
 ASKED = Table(
     "asked",
@@ -130,7 +146,7 @@ CHANGES = Table(
     Column("made_at", Float, nullable=False),
     Column("base", Float),
 )
-OF_THE_FILE = frozenset({PLAYS, SHIFTS, ASKED, CHANGES, BY_HAND, REPLAYS})
+OF_THE_FILE = frozenset({PLAYS, SHIFTS, REACHED, DRAWN, ASKED, CHANGES, BY_HAND, REPLAYS})
 """Scenarios, what changes them, tweets sent by hand and replays are in the stack's own ledger, which is a file."""
 
 

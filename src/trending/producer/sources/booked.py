@@ -9,20 +9,24 @@ import numpy as np
 from sqlalchemy import insert, select, update
 
 from trending.database import as_of_one_moment
+from trending.dialects import run_sql
 from trending.producer.places.opened import opened
-from trending.producer.places.tables import PLAYS, RUNS, SHIFTS
+from trending.producer.places.tables import PLAYS, REACHED, RUNS, SHIFTS
 from trending.producer.sources.control import read_changes
 from trending.simulator.records import Records
 from trending.simulator.scenario import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection
 
     from trending.simulator.draws import Integers
     from trending.simulator.live.changes import Change
+
+
+_MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,10 @@ class Shift:
 class Booked:
     """A scenario that is played on a topic, under one run for all lives of the producer.
 
-    ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row go to one of ``partitions``, then as many to
-    the next. All records below ``position`` are acknowledged. ``changes`` are what was asked for while it was played.
+    ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row, a stretch, go to one of ``partitions``,
+    then as many to the next; with a ``skew`` so many of a million stretches go to partition 0, and the others take turns. All
+    records below ``position`` are acknowledged, and in a partition those below what it has in ``reached``, which several
+    producers write. ``changes`` are what was asked for while it was played.
     """
 
     run: str
@@ -52,6 +58,8 @@ class Booked:
     position: int = 0
     shifts: tuple[Shift, ...] = field(default=())
     changes: tuple[Change, ...] = field(default=())
+    reached: Mapping[int, int] = field(default_factory=dict, hash=False)
+    skew: int | None = None
 
     def records(self) -> Records:
         """Return what makes its records."""
@@ -59,13 +67,27 @@ class Booked:
 
     def partition(self, number: int) -> int:
         """Return the partition of a record."""
-        return number // self.stay % self.partitions
+        return int(self.partitions_of(np.array([number]))[0]) if self.skew else number // self.stay % self.partitions
+
+    def partitions_of(self, numbers: Integers) -> Integers:
+        """Return the partitions of records."""
+        stretches = numbers // self.stay
+        if self.skew is None or self.partitions == 1:
+            return stretches % self.partitions
+        # In whole numbers: however far it has come, each machine says the same.
+        before = stretches * self.skew // _MILLION
+        first = (stretches + 1) * self.skew // _MILLION > before
+        return np.where(first, 0, 1 + (stretches - before) % (self.partitions - 1))
+
+    def acknowledged_below(self, partition: int) -> int:
+        """Return the number below which all records of a partition are acknowledged."""
+        return max(self.position, self.reached.get(partition, 0))
 
     def begins(self, numbers: Integers) -> Integers:
         """Return the scenario's start for each of these records, with what it was shifted by, in milliseconds of the epoch."""
         found = np.full(len(numbers), self.begin, np.int64)
         if self.shifts:
-            partitions = numbers // self.stay % self.partitions
+            partitions = self.partitions_of(numbers)
             for partition in range(self.partitions):
                 own = sorted((each.first, each.milliseconds) for each in self.shifts if each.partition == partition)
                 here = partitions == partition
@@ -74,11 +96,23 @@ class Booked:
         return found
 
 
+def skew_of(scenario: Scenario) -> int | None:
+    """Return of how many of a million stretches a scenario's skew is; None without one."""
+    skew = scenario.tweets.partitions.skew
+    return None if skew is None else round(skew * _MILLION)
+
+
+_BEGIN = "INSERT INTO runs (run, reserved, topic_id) VALUES (?, 0, ?) ON CONFLICT (run) DO NOTHING"
+_REACH = (
+    "INSERT INTO reached (run, partition, position) VALUES (?, ?, ?) ON CONFLICT (run, partition) DO UPDATE SET "
+    "position = excluded.position"
+)
 _COLUMNS = ("run", "topic_id", "scenario", "content", "partitions", "stay", "begin", "position")
 
 
 def book(connection: Connection, play: Booked) -> None:
-    """Write that a scenario begins; its shifts are booked by themselves."""
+    """Write that a scenario begins, under a run of which nothing is reserved yet; its shifts are booked by themselves."""
+    run_sql(connection, _BEGIN, (play.run, play.topic_id))
     connection.execute(insert(PLAYS).values({name: getattr(play, name) for name in _COLUMNS}))
 
 
@@ -94,8 +128,11 @@ def book_shifts(connection: Connection, run: str, shifts: Iterable[Shift]) -> No
         connection.execute(insert(SHIFTS).values(row))
 
 
-def book_position(connection: Connection, run: str, position: int) -> None:
-    """Write that all records below this number are acknowledged."""
+def book_position(connection: Connection, run: str, position: int, partitions: Iterable[int] | None = None) -> None:
+    """Write that all records below this number are acknowledged, in these partitions or in all."""
+    if partitions is not None:
+        run_sql(connection, _REACH, [(run, partition, position) for partition in partitions])
+        return
     connection.execute(update(PLAYS).where(PLAYS.c.run == run).values(position=position))
 
 
@@ -106,7 +143,14 @@ def read_play(connection: Connection, run: str) -> Booked | None:
         return None
     shifts = connection.execute(select(SHIFTS).where(SHIFTS.c.run == run).order_by(SHIFTS.c.first))
     found = tuple(Shift(each.partition, each.first, each.milliseconds) for each in shifts)
-    return Booked(**{name: getattr(row, name) for name in _COLUMNS}, shifts=found, changes=read_changes(connection, run))
+    reached = connection.execute(select(REACHED.c.partition, REACHED.c.position).where(REACHED.c.run == run))
+    return Booked(
+        **{name: getattr(row, name) for name in _COLUMNS},
+        shifts=found,
+        changes=read_changes(connection, run),
+        reached={each.partition: each.position for each in reached},
+        skew=skew_of(Scenario.model_validate_json(row.content)),
+    )
 
 
 def read_plays(place: Path, topic_id: str | None = None) -> dict[str, Booked]:

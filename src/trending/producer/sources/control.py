@@ -15,6 +15,8 @@ from trending.producer.places.tables import ASKED, CHANGES
 from trending.simulator.live.changes import Change, RateChange, asked_of, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from trending.producer.places.opened import OpenedLedger
@@ -102,26 +104,31 @@ class Listener:
             row = connection.execute(waiting).one_or_none()
         return None if row is None else Request(row.request, asked_of(row.content))
 
-    def take(self, request: Request, change: Change, wall: float) -> bool:
-        """Book the change; False where the request was withdrawn meanwhile."""
-        row = {
-            "request": request.name,
-            "run": self._run,
-            "topic_id": self._topic_id,
-            "first": change.first,
-            "at": change.at,
-            "content": text_of(change.asked),
-            "made_at": wall,
-            "base": self._base,
-        }
+    def take(self, request: Request, change_of: Callable[[Connection], Change], wall: float) -> Change | None:
+        """Book the change that is made of it, in the same transaction; None where the request was withdrawn meanwhile.
 
-        def work(connection: Connection) -> bool:
+        Where ``change_of`` raises an error, nothing was done.
+        """
+
+        def work(connection: Connection) -> Change | None:
+            # First a write: from here on nobody else writes.
             if connection.execute(delete(ASKED).where(ASKED.c.request == request.name)).rowcount != 1:
-                return False
+                return None
+            change = change_of(connection)
+            row = {
+                "request": request.name,
+                "run": self._run,
+                "topic_id": self._topic_id,
+                "first": change.first,
+                "at": change.at,
+                "content": text_of(change.asked),
+                "made_at": wall,
+                "base": self._base,
+            }
             connection.execute(insert(CHANGES).values(row))
-            return True
+            return change
 
-        return bool(self._ledger.write(work))
+        return self._ledger.write(work)
 
     def refuse(self, request: Request, why: str, way: str) -> None:
         """Answer that it cannot be, and what can."""

@@ -1,7 +1,8 @@
 """A scenario that is played: its records when they are due, over as many lives of the producer as it takes.
 
 The next life reads back from the log what the last one has sent, and goes on with the first record that is not there. Within a
-partition the records arrive in the order of their numbers and without a gap, so all absent ones come behind the last.
+partition the records arrive in the order of their numbers and without a gap, so all absent ones come behind the last. Where
+several producers share the scenario, each does so in partitions of its own.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from confluent_kafka import KafkaException
 
-from trending.errors import ConfigurationConflict, LabError, NotReady
+from trending.errors import LabError, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.reading_back import book_arrived, last_sequences, lives_of, read_arrived
 from trending.producer.schedule import BURST_SECONDS, MAX_WAIT_SECONDS
 from trending.producer.sources import booked
-from trending.producer.sources.booked import Booked, Shift
-from trending.producer.sources.control import Listener
+from trending.producer.sources.booked import Booked, Shift, skew_of
+from trending.producer.sources.changing import change_from
+from trending.producer.sources.control import LOOK_SECONDS, Listener, read_changes
+from trending.producer.sources.sharing import AHEAD_SECONDS, Share, drawn_below, draws_below, forget_drawn, play_of
 from trending.producer.sources.source import Drawn
 from trending.programs.heartbeat import FINISHED, WAITING
 from trending.simulator.draws import BLOCK
-from trending.simulator.live.changes import MOST_CHANGES, Change, TrendChange, require_room, text_of
+from trending.simulator.live.changes import Change, TrendChange, text_of
 from trending.simulator.records import Encoder, Records
 from trending.simulator.scenario import Scenario, hash_of_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Connection
 
     from trending.programs.specifications import ProducerSpec
     from trending.simulator.live.changes import RateChange
@@ -60,19 +65,23 @@ class Play:
         self._scenario = Scenario.model_validate_json(spec.scenario)
         self._hash = hash_of_scenario(self._scenario)
         self._ledger = opened(spec.ledger)
-        self._booked = self._left_behind()
+        self._share = Share(spec.place, spec.producers)
+        self._booked = play_of(spec, self._hash)
+        self._own = self._share.partitions(self._booked.partitions) if self._booked else (0,)
+        self._below = 0
         self._records = self._booked.records() if self._booked else Records(self._scenario)
         self._encoder = Encoder(self._records)
         self.run = self._booked.run if self._booked else secrets.token_hex(6)
         self.resumed = self._booked is not None
         self._listener = Listener(self._ledger, self.run, spec.topic_id)
         self.rate = self._scenario.rate.base * self._scenario.time_scale
-        self.position = self._booked.position if self._booked else 0
+        self.position = min(map(self._booked.acknowledged_below, self._own)) if self._booked else 0
         self.reserved = self._reserved()
         self._arrived: dict[int, int] = {}
         self._drawn: Block | None = None
         self._quiet_until = 0.0
         self._looked = 0.0
+        self._listened = float("-inf")
         logger.info("scenario %s, seed %d: %s", self._hash, self._scenario.seed, self._scenario.title)
 
     @property
@@ -91,7 +100,7 @@ class Play:
         looks, read_to = 0, dict[int, int]()
         while looks < 2:  # noqa: PLR2004 - at once, and when the last life's requests are through
             try:
-                read_arrived(self._spec, lives_of(self._spec), self._monotonic, goes_on, self.run, read_to)
+                read_arrived(self._spec, lives_of(self._spec), self._monotonic, goes_on, self.run, read_to, self._own)
                 looks += 1
             except (NotReady, KafkaException) as error:
                 logger.warning("what became of run %s is not known yet: %s", self.run, error)
@@ -100,7 +109,8 @@ class Play:
                 pause()
                 if not goes_on():
                     return False
-        self._arrived = last_sequences(self._spec, self.run, range(self.played.partitions))
+        last = last_sequences(self._spec, self.run, self._own)
+        self._arrived = {each: max(last.get(each, -1), self.played.acknowledged_below(each) - 1) for each in self._own}
         return True
 
     def begin(self, partitions: int, now: float, wall: float) -> None:  # noqa: ARG002 - a source's
@@ -111,8 +121,12 @@ class Play:
             begin = -int(-wall // seconds) * seconds * 1000 if seconds else int(wall * 1000)
             stay = max(1, min(MOST_STAYING, int(self.rate * STAY_SECONDS)))
             content = self._scenario.model_dump_json(by_alias=True)
-            new = self._booked = Booked(self.run, self._spec.topic_id, self._hash, content, partitions, stay, begin)
+            skew = skew_of(self._scenario)
+            new = self._booked = Booked(self.run, self._spec.topic_id, self._hash, content, partitions, stay, begin, skew=skew)
+            self._own = self._share.partitions(partitions)
             self._ledger.write(lambda connection: booked.book(connection, new))
+        if self._share.alone:
+            self._ledger.write(lambda connection: forget_drawn(connection, self.run))
         self._skip()
 
     def due(self, now: float, wall: float) -> int:  # noqa: ARG002
@@ -122,6 +136,8 @@ class Play:
             self._quiet_until = wall
         if self._finished or wall < self._quiet_until:
             return 0
+        if not self._share.alone and self.position >= self._below:
+            self._draw_ahead(wall)
         begin = self._begin_of_next()
         block, place = self._block(), self.position % BLOCK
         overdue = wall - (begin + block.due[place].item()) / 1000
@@ -133,6 +149,8 @@ class Play:
             end = min(end, place + self.played.stay - self.position % self.played.stay)
         if self._records.count is not None:
             end = min(end, place + self._records.count - self.position)
+        if not self._share.alone:
+            end = min(end, place + self._below - self.position)
         found = int(np.searchsorted(block.due[place:end], wall * 1000 - begin, side="right"))
         # From a hundred a second on, records go out together: what comes next gathers for a while, unless it is due already.
         self._quiet_until = wall + BURST_SECONDS if 0 < found < end - place else 0.0
@@ -146,8 +164,11 @@ class Play:
         """Return the next records."""
         block, start = self._block(), self.position % BLOCK
         stop = start + count
-        begins = self.played.begins(block.first + block.sources[start:stop])
-        return Drawn(self._encoder.values(block, start, stop, begins), self._encoder.labels(block, start, stop))
+        begins = self.played.begins(block.first + np.arange(start, stop))
+        values, labels = self._encoder.values(block, start, stop, begins), self._encoder.labels(block, start, stop)
+        if self._scenario.tweets.key == "id":
+            return Drawn(values, labels)
+        return Drawn(values, labels, [[] for _each in values], self._encoder.keys(block, start, stop))
 
     def advance(self, records: int) -> None:
         """Go on behind them, and behind what has arrived before."""
@@ -167,46 +188,70 @@ class Play:
             return 0
         place = self.position % BLOCK
         until = (wall - BURST_SECONDS) * 1000 - self._begin_of_next()
-        return int(np.searchsorted(self._block().due[place:], until, side="right"))
+        overdue = self.position + np.arange(np.searchsorted(self._block().due[place:], until, side="right"))
+        return int(np.isin(self.played.partitions_of(overdue), self._own).sum())
 
     def listen(self, now: float, wall: float) -> None:
         """Change what was not drawn yet as somebody asks, or answer why not."""
+        if self._share.place:
+            self._follow(now, wall)
+            return
         request = self._listener.look(now, wall)
         if request is None or self._booked is None:
             return
+        asked = request.asked
         try:
-            change, records = self._changed(request.asked, wall)
+            # It is on disk before the first record that it applies to is drawn.
+            change = self._listener.take(request, lambda connection: self._changed(connection, asked, wall), wall)
+        except NotReady as error:  # while another one reads back, the request waits, for as long as it may
+            logger.debug("%s", error)
+            return
         except LabError as refused:
             self._listener.refuse(request, f"{refused.cause}; {refused.evidence}".rstrip("; "), refused.next_command)
             return
-        # It is on disk before the first record that it applies to is drawn.
-        if not self._listener.take(request, change, wall):
-            return
-        self._booked = replace(self._booked, changes=(*self._booked.changes, change))
-        self._records, self._encoder, self._drawn, self._quiet_until = records, Encoder(records), None, 0.0
-        self.rate = max(self.rate, self.asked(wall))
-        logger.info("from record %d on, %.3f s of the scenario: %s", change.first, change.at, text_of(change.asked))
+        if change is not None:
+            self._adopt((*self._booked.changes, change), wall)
 
-    def _changed(self, asked: RateChange | TrendChange, wall: float) -> tuple[Change, Records]:
-        """Return the change from the first record that no life has drawn; raises LabError where there can be none."""
-        scale, played, records = self._scenario.time_scale, self.played, self._records
-        if self._finished:
-            cause = "the scenario is over"
-            raise ConfigurationConflict(cause, f"it had {records.count} records", "make up SEED=… plays it once more")
-        if len(played.changes) >= MOST_CHANGES:
-            cause = f"this run of the scenario was changed {MOST_CHANGES} times already"
-            raise ConfigurationConflict(cause, "", "make up SEED=… begins a new one")
-        first = max(self.position, *(last + 1 for last in self._arrived.values())) if self._arrived else self.position
-        now = (wall - int(played.begins(np.array([first]))[0]) / 1000) * scale
-        # Between the record before it and itself: the times of records never go back.
-        at = min(max(now, records.time(first - 1) if first else 0.0), records.time(first))
-        if isinstance(asked, TrendChange):
-            require_room(records.trends, asked.trend(at, scale))
-        change = Change(first, at, asked)
-        return change, Records(self._scenario, (*played.changes, change))
+    def _follow(self, now: float, wall: float) -> None:
+        """Adopt what the first producer has taken: also one that is at the end, which a change may move."""
+        if now - self._listened < LOOK_SECONDS:
+            return
+        self._listened = now
+        with self._ledger.engine.connect() as connection:
+            changes = read_changes(connection, self.run)
+        self._adopt(changes, wall)
+
+    def _adopt(self, changes: tuple[Change, ...], wall: float) -> None:
+        """Draw as all of these say; each begins with a record that nobody has drawn."""
+        new = changes[len(self.played.changes) :]
+        if not new:
+            return
+        self._booked = replace(self.played, changes=changes)
+        self._records = self._booked.records()
+        self._encoder, self._drawn, self._quiet_until = Encoder(self._records), None, 0.0
+        self.rate = max(self.rate, self._asked_of_all(wall))
+        for change in new:
+            logger.info("from record %d on, %.3f s of the scenario: %s", change.first, change.at, text_of(change.asked))
+
+    def _draw_ahead(self, wall: float) -> None:
+        """Say what this producer draws next, with what it has sent by earlier lives, and adopt what was booked by then."""
+        below = max(self.position + max(1, int(self.rate * AHEAD_SECONDS)), *(last + 1 for last in self._arrived.values()), 0)
+        changes = self._ledger.write(lambda connection: draws_below(connection, self.run, self._share, below))
+        self._below = below
+        self._adopt(changes or (), wall)
+
+    def _changed(self, connection: Connection, asked: RateChange | TrendChange, wall: float) -> Change:
+        """Return the change from the first record that nobody has drawn; raises LabError where there can be none."""
+        first = max([self.position, *(last + 1 for last in self._arrived.values())])
+        if not self._share.alone:
+            first = max(first, drawn_below(connection, self.run, self._share))
+        return change_from(first, self.played, self._records, asked, wall)
 
     def asked(self, wall: float) -> float:
-        """Return the rate of the clock, in records a second; 0 before the start and behind the end."""
+        """Return this producer's part of the rate of the clock, in records a second; 0 before the start and behind the end."""
+        return self._asked_of_all(wall) * len(self._own) / (self._booked.partitions if self._booked else 1)
+
+    def _asked_of_all(self, wall: float) -> float:
         if self._booked is None or self._finished or (now := wall - self._begin_of_next() / 1000) < 0:
             return 0.0
         return self._records.clock.rate(now * self._scenario.time_scale) * self._scenario.time_scale
@@ -226,9 +271,13 @@ class Play:
 
     def note(self, proven: int) -> None:
         """Keep it on disk, unless it is there."""
-        if self._booked is not None and proven > self._booked.position:
-            self._ledger.write(lambda connection: booked.book_position(connection, self.run, proven))
-            self._booked = replace(self._booked, position=proven)
+        if self._booked is not None and proven > min(map(self._booked.acknowledged_below, self._own)):
+            if self._share.alone:
+                self._ledger.write(lambda connection: booked.book_position(connection, self.run, proven))
+                self._booked = replace(self._booked, position=proven)
+            else:
+                self._ledger.write(lambda connection: booked.book_position(connection, self.run, proven, self._own))
+                self._booked = replace(self._booked, reached=dict.fromkeys(self._own, proven))
 
     def close(self) -> None:
         """Close the ledger."""
@@ -237,13 +286,6 @@ class Play:
     @property
     def _finished(self) -> bool:
         return self._records.count is not None and self.position >= self._records.count
-
-    def _left_behind(self) -> Booked | None:
-        """Return what the last life has played, if it is this scenario on this topic."""
-        lives = lives_of(self._spec)
-        with self._ledger.engine.connect() as connection:
-            found = booked.read_play(connection, lives[0]) if lives else None
-        return found if found is not None and found.scenario == self._hash else None
 
     def _reserved(self) -> int:
         with self._ledger.engine.connect() as connection:
@@ -259,26 +301,30 @@ class Play:
         return int(self.played.begins(np.array([self.position]))[0])
 
     def _skip(self) -> None:
-        """Pass over what has arrived already."""
-        while self._arrived:
-            last = self._arrived.get(self.played.partition(self.position), -1)
-            if self.position > last:
-                if self.position > max(self._arrived.values()):
+        """Pass over what has arrived already, and over what others send."""
+        while self._arrived or not self._share.alone:
+            partition = self.played.partition(self.position)
+            last = self._arrived.get(partition, -1)
+            if partition in self._own and self.position > last:
+                if self._arrived and self.position > max(self._arrived.values()):
                     self._arrived = {}
                 return
-            self.position = min(last + 1, (self.position // self.played.stay + 1) * self.played.stay)
+            behind = (self.position // self.played.stay + 1) * self.played.stay
+            self.position = min(last + 1, behind) if partition in self._own else behind
 
     def _shift(self, seconds: float) -> None:
         """Book that what is not sent yet comes so much later, or earlier where the clock was set back."""
         shifts = []
-        for partition in range(self.played.partitions):
+        for partition in self._own:
             # What has arrived already keeps the timestamps that it has.
             first = max(self.position, self._arrived.get(partition, -1) + 1)
             before = int(self.played.begins(np.array([self._next_in(partition, first)]))[0]) - self.played.begin
             shifts.append(Shift(partition, first, before + round(seconds * 1000)))
         self._ledger.write(lambda connection: booked.book_shifts(connection, self.run, shifts))
         with self._ledger.engine.connect() as connection:
-            self._booked = booked.read_play(connection, self.run)
+            found = booked.read_play(connection, self.run)
+        # Changes are adopted by themselves.
+        self._booked = replace(self.played, shifts=found.shifts if found else ())
         logger.warning("from record %d on, the scenario comes %.1f s later", self.position, seconds)
 
     def _next_in(self, partition: int, first: int) -> int:

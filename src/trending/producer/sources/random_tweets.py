@@ -67,8 +67,10 @@ class RandomTweets:
             return
         if not isinstance(request.asked, RateChange):
             self._listener.refuse(request, "a trend needs a scenario, and this producer plays none", "make up SCENARIO=classroom")
-        elif self._listener.take(request, Change(self.position, 0.0, request.asked), wall):
-            self._change(request.asked, now, now)
+            return
+        asked = request.asked
+        if self._listener.take(request, lambda _connection: Change(self.position, 0.0, asked), wall):
+            self._change(asked, now, now)
             logger.info("from tweet %d on, %g tweets a second", self.position, self.rate)
 
     def _change(self, asked: RateChange, since: float, now: float) -> None:

@@ -61,7 +61,8 @@ def answering(lab: Lab, refused: str = "") -> Iterator[list[object]]:
             if request is not None and refused:
                 listener.refuse(request, refused, "make up")
             elif request is not None:
-                listener.take(request, Change(1_234, 5.0, request.asked), time.time())
+                change = Change(1_234, 5.0, request.asked)
+                listener.take(request, lambda _connection, change=change: change, time.time())
             if request is not None:
                 found.append(request.asked)
                 break

@@ -182,7 +182,7 @@ def test_what_cannot_be_is_refused_with_a_way_and_nothing_is_booked(
 
 def test_a_run_is_changed_so_often_and_no_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MOST_CHANGES > 2
-    monkeypatch.setattr("trending.producer.sources.play.MOST_CHANGES", 2)
+    monkeypatch.setattr("trending.producer.sources.changing.MOST_CHANGES", 2)
     names = asked_at(stage, 5, rate(5), rate(6), rate(7))
     beat = stage.live(scenario(start="now"), 10)
     assert len(stage.booked(beat.note).changes) == 2

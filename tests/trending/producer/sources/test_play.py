@@ -102,13 +102,16 @@ def test_another_life_goes_on_where_the_last_one_was(stage: Stage) -> None:
     stage.require_as_planned(played, first.note)
 
 
+@pytest.mark.parametrize("pause", [0, 20])
 @pytest.mark.parametrize("partitions", [1, 3])
 @pytest.mark.parametrize("arrived", [0, 1, 7, 40])
 def test_of_what_was_under_way_only_what_is_absent_is_sent_again(
-    stage: Stage, partitions: int, arrived: int, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, partitions: int, arrived: int, pause: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.kafka.create("tweets", partitions)
-    played = scenario(**SPOILED, **NOW, rate={"base": 30})
+    # Many copies: some arrive whose tweets, of another partition, do not, and come later by the pause.
+    spoiled = {**SPOILED, "mischief": {**SPOILED["mischief"], "duplicated": 0.3}}  # type: ignore[dict-item]
+    played = scenario(**spoiled, **NOW, rate={"base": 30})
 
     class Killed(BaseException):
         pass
@@ -132,6 +135,7 @@ def test_of_what_was_under_way_only_what_is_absent_is_sent_again(
     for partition in range(1 if partitions > 1 else 0, partitions):
         for queued in [each for each in left if each.partition == partition][:arrived]:
             stage.kafka.append("tweets", queued.value, partition=partition, key=queued.key)
+    stage.kafka.clock.advance(pause)
     run = stage.live(played, 15).note
     assert stage.numbers() == list(range(len(stage.numbers())))
     assert len(stage.numbers()) > 300 + len(left)
@@ -260,3 +264,39 @@ def test_each_partition_has_shifts_of_its_own() -> None:
     numbers = np.array([0, 15, 25, 30, 34, 35, 41, 55, 61, 75])
     found = (booked.begins(numbers) - 1_000_000).tolist()
     assert found == [0, 0, 5_000, 0, 0, 5_000, 5_000, 5_000, 9_000, 9_000]
+
+
+@pytest.mark.parametrize("skew", [0.01, 0.5, 0.77, 0.99])
+def test_a_skew_is_the_share_of_the_first_partition_and_the_others_have_equal_parts(skew: float, stage: Stage) -> None:
+    stage.kafka.create("tweets", 3)
+    played = scenario(**{**SPOILED, "tweets": {"partitions": {"skew": skew}}}, **NOW, rate={"base": 30})
+    stage.live(played, 20)
+    run = stage.live(played, 20).note
+    stage.require_as_planned(played, run)
+    first, *others = (len(records) for records in stage.log().values())
+    assert first / (first + sum(others)) == pytest.approx(skew, abs=0.02)
+    assert others[0] == pytest.approx(others[1], abs=30)
+    booked = stage.booked(run)
+    numbers = np.arange(3_000)
+    assert booked.partitions_of(numbers).tolist() == [booked.partition(number) for number in range(3_000)]
+    far = np.arange(10**12, 10**12 + 200_000)
+    assert np.mean(booked.partitions_of(far) == 0) == pytest.approx(skew, abs=0.01)
+
+
+def test_the_key_is_the_user_and_the_id_is_in_the_header(stage: Stage) -> None:
+    stage.kafka.create("tweets", 2)
+    played = scenario(**{**SPOILED, "tweets": {"key": "usuario"}}, **NOW)
+    stage.live(played, 10)
+    stage.at(5, lambda: setattr(stage.kafka, "frozen", True))
+    stage.at(6, lambda: setattr(stage.kafka, "frozen", False))
+    run = stage.live(played, 20).note
+    assert stage.numbers() == list(range(len(stage.numbers())))
+    assert len(stage.numbers()) > 200
+    stage.require_as_planned(played, run)
+    tweets = 0
+    for message in [message for log in stage.kafka.logs["tweets"] for message in log]:
+        value, key = message.value() or b"", message.key()
+        assert isinstance(key, bytes)
+        assert key.decode() in played.tweets.users
+        tweets += b'"usuario":"' + key + b'"' in value
+    assert tweets > 150
