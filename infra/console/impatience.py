@@ -26,9 +26,28 @@ WITHOUT_END = "Prefect's server does not take the end of the run: going on witho
 WITHOUT_LOGS = "Prefect's server does not take the last logs: ending without"
 
 
+class _AtExit:
+    """Something that is done at exit by whoever comes first; ``begun`` says that somebody has."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+        self._lock = threading.Lock()
+        self.begun = False
+
+    def __call__(self) -> None:
+        self.begun = True
+        with self._lock:
+            self._act()
+
+    def wait(self) -> None:
+        """Wait until nobody is at it."""
+        with self._lock:
+            return
+
+
 _expected: list[object] = []
 """What the command is expected to see soon, at most one."""
-_at_exit: list[Callable[[], None]] = []
+_at_exit: list[_AtExit] = []
 
 
 def see_soon(handler: object) -> None:
@@ -56,15 +75,10 @@ def _send_again(handler: object, expected: object) -> None:
 
 
 def done_at_exit(act: Callable[[], object]) -> Callable[[], None]:
-    """Return the act for ``atexit``; where the end takes too long, it is done before that is cut short, perhaps once more."""
-    lock = threading.Lock()
-
-    def alone() -> None:
-        with lock:
-            act()
-
-    _at_exit.append(alone)
-    return alone
+    """Return the act for ``atexit``; where the end takes too long, it is done before that is cut short."""
+    made = _AtExit(act)
+    _at_exit.append(made)
+    return made
 
 
 def leave_soon(exit_code: int) -> None:
@@ -74,9 +88,15 @@ def leave_soon(exit_code: int) -> None:
 
 def _leave(exit_code: int) -> None:
     time.sleep(PATIENCE_SECONDS)
+    begun = [act for act in _at_exit if act.begun]
+    for act in begun:  # the last logs are gone by then, and a server takes a while to stop
+        act.wait()
+    if begun:
+        time.sleep(PATIENCE_SECONDS)
     write_line(WITHOUT_LOGS, sys.stderr)
     for act in reversed(_at_exit):
-        act()
+        if not act.begun:
+            act()
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     os._exit(exit_code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -98,6 +100,8 @@ TRUST_REMEDY = (
     "export JDK_JAVA_OPTIONS=-Djavax.net.ssl.trustStore=/path/to/store, then make jars"
 )
 """Java has a list of certificates of its own: pip may get through where Java does not."""
+_FULL = os.strerror(errno.ENOSPC)
+FULL_REMEDY = "free some space, or set TRENDING_HOME to a larger disk, then make jars"
 _SILENCED = re.compile(r"kB|^NOTE: Picked up")
 """Ivy's progress, and Java's quotation of its options, which may name a trust store's password."""
 
@@ -138,9 +142,11 @@ def _fetch(jars: list[Jar], directory: Path) -> None:
             messages = [
                 line.strip() for line in (resolution.stdout + resolution.stderr).splitlines() if not _SILENCED.search(line)
             ]
-            evidence = f"{', '.join(lost[:3])}; {' '.join(messages)[-400:]}"
-            untrusted = any(_UNTRUSTED in message for message in messages)
-            raise DamagedDownload(cause, evidence, TRUST_REMEDY if untrusted else "check the network, then make jars")
+            said = " ".join(messages)
+            full = f"; {_FULL}" if _FULL in said else ""  # Ivy's traceback behind it may be longer than what is kept
+            evidence = f"{', '.join(lost[:3])}{full}; {said[-400:]}"
+            remedy = TRUST_REMEDY if _UNTRUSTED in said else "check the network, then make jars"
+            raise DamagedDownload(cause, evidence, FULL_REMEDY if full else remedy)
         for jar in jars:
             check_jar(jar, work / jar.file_name)
             (work / jar.file_name).replace(directory / jar.file_name)

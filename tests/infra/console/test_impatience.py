@@ -63,7 +63,7 @@ def main(_settings):
 """
 EXIT = """
 def main(_settings):
-    stop = impatience.done_at_exit(lambda: write_line("stopped the server"))
+    stop = impatience.done_at_exit(lambda: (time.sleep({stopping}), write_line("stopped the server")))
     atexit.register(stop)
     threading._register_atexit(ask_server, {seconds})
     {signalled}
@@ -101,7 +101,7 @@ def test_what_takes_down_after_it_is_not_hurried() -> None:
 
 
 def test_the_last_logs_are_not_waited_for_and_the_server_is_stopped_all_the_same() -> None:
-    seconds, done = run(EXIT.format(seconds=60, signalled=SIGNALLED))
+    seconds, done = run(EXIT.format(seconds=60, stopping=0, signalled=SIGNALLED))
     assert (done.returncode, done.stdout) == (Interrupted.exit_code, "asking\nstopped the server\n")
     assert done.stderr == f"interrupted\n{WITHOUT_LOGS}\n"
     assert seconds < 30
@@ -110,8 +110,13 @@ def test_the_last_logs_are_not_waited_for_and_the_server_is_stopped_all_the_same
 @pytest.mark.parametrize(
     ("body", "code", "told"),
     [
-        pytest.param(EXIT.format(seconds=0.1, signalled=SIGNALLED), Interrupted.exit_code, "interrupted\n", id="in time"),
-        pytest.param(EXIT.format(seconds=1.5, signalled="pass"), 0, "", id="a command that nobody has interrupted"),
+        pytest.param(
+            EXIT.format(seconds=0.1, stopping=0, signalled=SIGNALLED), Interrupted.exit_code, "interrupted\n", id="in time"
+        ),
+        pytest.param(
+            EXIT.format(seconds=0, stopping=2, signalled=SIGNALLED), Interrupted.exit_code, "interrupted\n", id="a server"
+        ),
+        pytest.param(EXIT.format(seconds=1.5, stopping=0, signalled="pass"), 0, "", id="a command that nobody has interrupted"),
     ],
 )
 def test_nothing_is_cut_short(body: str, code: int, told: str) -> None:

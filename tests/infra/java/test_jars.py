@@ -116,6 +116,16 @@ def test_a_network_with_a_certificate_of_its_own_is_told_with_how_java_gets_to_k
     assert "trustStore" in caught.value.next_command
 
 
+def test_a_full_disk_is_told_as_one(tmp_path: Path, shelf: Path) -> None:
+    (shelf / "two-2.0.jar").unlink()
+    said = "impossible to get artifacts: java.io.IOException: No space left on device" + " at org.apache.ivy.core" * 40
+    make_java(tmp_path / "bin", "21.0.1", fetch(tmp_path) + f'; echo "{said}" >&2; exit 1')
+    with pytest.raises(DamagedDownload) as caught:
+        jars.ensure_jars("broker")
+    assert "two-2.0.jar; No space left on device; " in caught.value.evidence
+    assert caught.value.next_command == jars.FULL_REMEDY
+
+
 def test_a_fetch_that_hangs_ends_with_a_remedy(tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_java(tmp_path / "bin", "21.0.1", "exec sleep 30")
     monkeypatch.setattr(jars, "FETCH_SECONDS", 0.3)
