@@ -90,8 +90,9 @@ def producer_ladder(lab: Lab, name: str = PRODUCER) -> list[Rung]:
 
     def at_rest(beat: Heartbeat) -> str:
         # One of several may have nothing to send for a while, since others do.
-        waits = name != PRODUCER and beat.phase == "running" and not beat.figures.get("queued")
-        return beat.phase if waits or beat.phase in {WAITING, FINISHED} else ""
+        if name != PRODUCER and beat.phase == "running" and not beat.figures.get("queued"):
+            return "all is sent that is due in its partitions"
+        return beat.phase if beat.phase in {WAITING, FINISHED} else ""
 
     return beating(lab, name, "acknowledged", at_rest)
 
