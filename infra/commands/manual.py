@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,11 +21,9 @@ from infra.console.crash_reports import run_reported
 from infra.forms import producing, proving, showing, stacks
 from infra.host.paths import CHECKOUT
 from infra.kafka.diagnosis import HEAP_EXHAUSTED, KILLED, KILLED_BY_HAND, MEMORY_KILLED, OUT_OF_MEMORY, TABLE, Diagnosis
-from trending.drawing.scenario_pages import figures_in, page, picture_name
-from trending.drawing.scenario_picture import picture
+from trending.drawing.scenario_pages import scenario_documents
 from trending.errors import Interrupted, LabError
 from trending.settings import LabSettings
-from trending.simulator.loading import ready_scenarios
 from trending.simulator.scenario import scenario_schema
 from trending.tweets.wire_format import json_schema
 
@@ -236,27 +233,12 @@ def _lines(*lines: str) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-SCENARIOS = CHECKOUT / "docs" / "scenarios"
-"""What real runs of the ready scenarios have left in their stores, and the pictures of it."""
-
-
-def scenario_picture(name: str, language: str) -> str:
-    """Return the picture of a ready scenario's run."""
-    return picture(figures_in(SCENARIOS, name), language) + "\n"
-
-
 DOCUMENTS: dict[Path, Callable[[], str]] = {
     CHECKOUT / "docs" / "troubleshooting.md": troubleshooting,
     CHECKOUT / "docs" / "settings.md": settings,
     CHECKOUT / "docs" / "tweet.schema.json": json_schema,
     CHECKOUT / "docs" / "scenario.schema.json": scenario_schema,
-    CHECKOUT / "docs" / "scenarios.md": partial(page, SCENARIOS, "en"),
-    CHECKOUT / "docs" / "es" / "escenarios.md": partial(page, SCENARIOS, "es"),
-    **{
-        SCENARIOS / picture_name(name, language): partial(scenario_picture, name, language)
-        for name in ready_scenarios()
-        for language in ("en", "es")
-    },
+    **scenario_documents(CHECKOUT / "docs"),
 }
 """Where each document lies, and what makes it."""
 

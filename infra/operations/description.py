@@ -132,7 +132,7 @@ def shown_figure(value: float) -> str:
 
 def _is_time(figure: str) -> bool:
     """Whether the figure is a moment, in seconds since 1970, that tells a person nothing."""
-    return figure.endswith(("_at", "_until"))
+    return figure.endswith(("_at", "_until")) or figure == "watermark"
 
 
 def _leftovers(lab: Lab, seen: DockerMarks | None) -> list[Line]:

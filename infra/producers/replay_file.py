@@ -57,7 +57,7 @@ def main(settings: FileReplayForm) -> None:
         rate = found.posts * MICROSECONDS / max(takes, MICROSECONDS)
         replay(lab, topic_id, make(_in_order(file, found, Path(directory)), pace), rate, found.posts)
     if found.fields:
-        say(f"left out {sum(found.fields.values())} rows that are no post: {_by_field(found)}")
+        say(f"left out {_no_posts(sum(found.fields.values()))}: {_by_field(found)}")
     say("make audit proves the count")
 
 
@@ -92,6 +92,10 @@ def line_of(found: Survey, place: int) -> str:
     """Return what is wrong with a row."""
     bad = found.bad[place]
     return printable(f"row {bad.row}: {bad.field} {bad.why}" if bad.field else f"row {bad.row} {bad.why}")
+
+
+def _no_posts(rows: int) -> str:
+    return "1 row that is no post" if rows == 1 else f"{rows} rows that are no post"
 
 
 def _by_field(found: Survey) -> str:

@@ -56,7 +56,7 @@ def main(settings: TopicReplayForm) -> None:
     for reason, number in sorted(made.rejected.items()):
         say(f"{number} were no tweets there either and were sent as they are: {reason}")
     if made.left_out:
-        say(f"left out {made.left_out} records of tests/tester.py")
+        say(f"left out {made.left_out} record{'' if made.left_out == 1 else 's'} of tests/tester.py")
     say("make audit proves the count")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trending.drawing.scenario_figures import ScenarioFigures
+from trending.drawing.scenario_picture import picture
 from trending.simulator.loading import load_scenario, ready_scenarios
 from trending.text import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TITLES = {
@@ -130,3 +132,22 @@ def _lines(place: Path, language: str) -> Iterator[str]:
         title = load_scenario(name).title if language == "en" else TITLES[name]
         yield from ("", f"## {name}", "", f"{title}.", "")
         yield from (f"![{name}]({folder}/{picture_name(name, language)})", "", caption(figures_in(place, name), language))
+
+
+def scenario_documents(docs: Path) -> dict[Path, Callable[[], str]]:
+    """Return where the pages and pictures lie below ``docs``, and what makes each from the figures beside the pictures."""
+    place = docs / "scenarios"
+    pictures = {
+        place / picture_name(name, language): partial(_drawn, place, name, language)
+        for name in ready_scenarios()
+        for language in _HEADS
+    }
+    return {
+        docs / "scenarios.md": partial(page, place, "en"),
+        docs / "es" / "escenarios.md": partial(page, place, "es"),
+        **pictures,
+    }
+
+
+def _drawn(place: Path, name: str, language: str) -> str:
+    return picture(figures_in(place, name), language) + "\n"

@@ -78,7 +78,7 @@ class DeadLetters:
         noted: Callable[[Iterable[Refused]], None] | None = None,
     ) -> None:
         """Write to ``dead_letter_topic``; ``noted`` hears of the last records of each transaction, once it is written."""
-        self._noted = noted
+        self._noted = noted or (lambda _fresh: None)
         self._connection = connection
         self._topic = topic
         self._dead_letter_topic = dead_letter_topic
@@ -89,8 +89,7 @@ class DeadLetters:
         self._room = MAX_LETTER_BYTES - ENVELOPE_BYTES
         self._keeps_time = True
         self.read_back_from = known_up_to
-        self.latest: list[Refused] = []
-        """The last records that the batch at hand has refused; those of a letter that was there already are not among them."""
+        self.latest: list[Refused] = []  # the last of the batch at hand, without those whose letters were there already
 
     def write(self, batch: int, rejects: Iterable[Rejects]) -> int:
         """Send the batch's letters that are not there yet and return their number.
@@ -174,8 +173,7 @@ class DeadLetters:
         fresh = [refused(one.partition, one.offset, one.reason, each.time / 1000, each.value) for one, each in rejects]
         self.latest = [*self.latest, *fresh][-KEPT:]
         try:
-            if self._noted:
-                self._noted(fresh)
+            self._noted(fresh)
         except OSError as error:  # the letters are written; only the page does not show these
             logger.warning("the last refused records are not noted: %s", error)
 

@@ -44,7 +44,14 @@ def test_a_container_whose_engine_is_silent_is_unseen_and_the_rest_is_shown(monk
 def test_large_counts_are_told_in_full_and_moments_not_at_all(world: World) -> None:
     assert world
     lab = make_whole()
-    figures = {"acknowledged": 12_345_678.0, "rate": 999.4321, "batches": 3.0, "read_until": 1.79e9, "progress_at": 1.79e9}
+    figures = {
+        "acknowledged": 12_345_678.0,
+        "rate": 999.4321,
+        "batches": 3.0,
+        "read_until": 1.79e9,
+        "progress_at": 1.79e9,
+        "watermark": 1.79e9,
+    }
     beat(lab, "stream", phase="working", figures=figures)
     lines = {line.name: line for line in describe(lab)}
     assert lines["stream"].detail == "working; acknowledged 12345678, rate 999, batches 3"

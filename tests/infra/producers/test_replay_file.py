@@ -77,7 +77,7 @@ def test_a_file_is_read_told_sent_and_booked(lab: Lab, kafka: FakeKafka, tmp_pat
         "3 posts from 2018-10-10T20:00:00Z to 2018-10-10T20:19:59Z, 1 of them without a hashtag, which is not ranked",
         "at 10 times its pace it takes 0:02:00; 60 s hold 0:10:00 of it",
         f"sent 3 records under ids of the run {run}, acknowledged 3",
-        "left out 1 rows that are no post: time 1",
+        "left out 1 row that is no post: time 1",
         "make audit proves the count",
     ]
 

@@ -41,7 +41,7 @@ def test_all_that_a_topic_holds_is_sent_and_what_is_no_tweet_is_said(lab: Lab, k
     assert said[0].startswith("recorded of the stack lab has up to 4 records; the first came at ")
     assert said[-3:] == [
         "1 were no tweets there either and were sent as they are: not valid JSON",
-        "left out 1 records of tests/tester.py",
+        "left out 1 record of tests/tester.py",
         "make audit proves the count",
     ]
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from fakes.trending import counting
 
-from infra.commands.manual import SCENARIOS
 from infra.host.paths import CHECKOUT
 from trending.drawing.scenario_figures import Manner, ScenarioFigures, Stretch, read_figures
 from trending.drawing.scenario_pages import TITLES, caption, figures_in, page, picture_name
@@ -30,6 +29,7 @@ from trending.simulator.truth import intended
 if TYPE_CHECKING:
     from pathlib import Path
 
+SCENARIOS = CHECKOUT / "docs" / "scenarios"
 BEGIN = 1_765_845_060
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ready_scenarios()
