@@ -5,7 +5,7 @@ In words for a terminal too: which ones, and why.
 
 from __future__ import annotations
 
-from itertools import islice
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -79,7 +79,7 @@ def read_refused(path: Path) -> list[Refused]:
 
 
 def lines_of_batch(batch: int, rejects: Iterable[Rejects], known: Iterable[Refused]) -> list[str]:
-    """Return a line for each reason of a batch's rejects: how many, and the first of them by name; ``known`` is what was read."""
+    """Return a line for each reason of a batch's rejects: how many, and the last of them by name; ``known`` is what was read."""
     read = {(each.partition, each.offset): each for each in known}
     by_reason: dict[str, list[Rejects]] = {}
     for each in rejects:
@@ -94,9 +94,9 @@ def _line_of_batch(batch: int, reason: str, rejects: list[Rejects], read: Mappin
                 yield read.get((each.partition, offset), Refused(each.partition, offset, reason))
 
     many = sum(map(len, rejects))
-    named = "; ".join(map(str, islice(records(), NAMED)))
-    more = f"; and {many - NAMED} more" if many > NAMED else ""
-    return f"refused in batch {batch}: {many} {printable(reason)}: {named}{more}"
+    named = "; ".join(map(str, deque(records(), NAMED)))
+    which = ", the last ones" if many > NAMED else ""
+    return f"refused in batch {batch}: {many} {printable(reason)}{which}: {named}"
 
 
 def lines_of_all(reasons: Mapping[str, int], noted: Iterable[Refused]) -> list[str]:

@@ -93,13 +93,16 @@ def on_the_page(stack: RealStack, page: Page) -> None:
 
 def on_the_console(stack: RealStack) -> None:
     """The job's output names a late tweet that the page has had, and the status has the sum."""
-    output = stack.paths.output_file(STREAM).read_text(encoding="utf-8")
-    told = re.findall(rf"^refused in batch \d+: \d+ {re.escape(Reason.LATE)}: {WHICH}", output, re.MULTILINE)
-    assert told, output[-3000:]
+    path, note = stack.paths.output_file(STREAM), stack.paths.heartbeat(STREAM).with_name(NAME)
+    lately = {str(each) for each in read_refused(note) if each.reason == Reason.LATE}
+    line = re.compile(rf"^refused in batch \d+: \d+ {re.escape(Reason.LATE)}(?:, the last ones)?: (.*)$", re.MULTILINE)
+
+    def named() -> set[str]:
+        return {each for told in line.findall(path.read_text(encoding="utf-8")) for each in told.split("; ")}
+
+    stack.wait_until(lambda: bool(lately & named()), 30, "the output names a late tweet that the page lists")
     status = stack.command("status", f"--name={stack.name}")
     assert re.search(rf"^refused: \d+ {re.escape(Reason.LATE)}; the last one: {WHICH}$", status, re.MULTILINE), status
-    noted = read_refused(stack.paths.heartbeat(STREAM).with_name(NAME))
-    assert any(str(each) in output for each in noted), "one that the page lists is named in the output too"
 
 
 def in_the_audit(stack: RealStack) -> AuditReport:

@@ -28,14 +28,16 @@ def test_half_a_note_is_none(tmp_path: Path) -> None:
     assert read_refused(path) == []
 
 
-def test_a_line_for_each_reason_names_the_first_records_of_a_batch_and_counts_the_others() -> None:
+def test_a_line_for_each_reason_names_the_last_records_of_a_batch_and_counts_all() -> None:
     rejects = [Rejects.of(0, "late", range(4)), Rejects.of(1, "late", [7]), Rejects.of(1, "tombstone", [9])]
     known = [Refused(0, 1, "late", 5.0, "#I\x1bA", "@a"), Refused(0, 2, "late", 6.0, "", "@b")]
-    named = r"partition 0, offset 0; #I\x1bA of @a (partition 0, offset 1); @b (partition 0, offset 2)"
+    named = r"@b (partition 0, offset 2); partition 0, offset 3; partition 1, offset 7"
     assert lines_of_batch(12, rejects, known) == [
-        f"refused in batch 12: 5 late: {named}; and 2 more",
+        f"refused in batch 12: 5 late, the last ones: {named}",
         "refused in batch 12: 1 tombstone: partition 1, offset 9",
     ]
+    (line,) = lines_of_batch(12, [Rejects.of(0, "late", [1])], known)
+    assert line == r"refused in batch 12: 1 late: #I\x1bA of @a (partition 0, offset 1)"
 
 
 def test_the_sums_of_all_batches_come_with_the_last_record_of_each_reason() -> None:
