@@ -137,6 +137,10 @@ class Tweets(Part):
     partitions: Spread = Field(default_factory=Spread)
 
 
+LATER = ("key", "partitions")
+"""Fields of Tweets that came after the first pictures and truths were kept with their scenario's hash."""
+
+
 class Aged(Part):
     """Tweets whose timestamp lies behind the moment at which they are sent."""
 
@@ -230,8 +234,13 @@ class Scenario(Part):
 
 
 def hash_of_scenario(scenario: Scenario) -> str:
-    """Return a hash of what the scenario says, wherever it stands and whatever its file looks like."""
-    return hashlib.sha256(scenario.model_dump_json(by_alias=True).encode()).hexdigest()[:16]
+    """Return a hash of what the scenario says, wherever it stands and whatever its file looks like.
+
+    A field of LATER counts only where it says something: a scenario at work goes on with the version that brought the field.
+    """
+    unsaid = {name for name in LATER if getattr(scenario.tweets, name) == getattr(Tweets(), name)}
+    content = scenario.model_dump_json(by_alias=True, exclude={"tweets": unsaid})
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def scenario_schema() -> str:

@@ -221,6 +221,16 @@ def test_the_content_counts_and_not_the_file(tmp_path: Path) -> None:
     assert hash_of_scenario(load_scenario(str(one))) != hash_of_scenario(load_scenario(str(other)))
 
 
+def test_fields_that_came_later_leave_the_hash_as_it_was_until_they_say_something(tmp_path: Path) -> None:
+    assert hash_of_scenario(load_scenario("classroom")) == "3ec54419278e9ff5", "kept of before keys and skew"
+    file = tmp_path / "one.yaml"
+    found = set()
+    for tweets in ("{}", "{key: id, partitions: {}}", "{key: usuario}", "{partitions: {skew: 0.5}}"):
+        file.write_text(f"{HEAD}tweets: {tweets}\n", encoding="utf-8")
+        found.add(hash_of_scenario(load_scenario(str(file))))
+    assert len(found) == 3, "the first two say the same"
+
+
 def test_a_scenario_survives_its_own_json() -> None:
     for name in ready_scenarios():
         scenario = load_scenario(name)
