@@ -215,13 +215,13 @@ mutants: $(DEVELOPMENT) ## change a module in every small way and see what its t
 	@PYTHONPATH=tests $(PY) -m mutation.run $(ARGS)
 
 screenshots: $(DEVELOPMENT) ## pictures of a running stack's page into docs/screenshots
-	@PYTHONPATH=tests $(PY) -m real.screenshots
+	@PYTHONPATH=tests $(PY) -m real.pictures.screenshots
 
 moving-picture: $(DEVELOPMENT) ## the README's picture of the page, from the shipped recording: needs Chromium and ImageMagick
-	@PYTHONPATH=tests $(PY) -m real.moving_picture
+	@PYTHONPATH=tests $(PY) -m real.pictures.moving_picture
 
 scenario-pictures: $(DEVELOPMENT) ## play the ready scenarios on real stacks for docs/scenarios: ARGS=soak plays one; make docs draws them
-	@PYTHONPATH=tests $(PY) -m real.scenario_pictures $(ARGS)
+	@PYTHONPATH=tests $(PY) -m real.pictures.scenario_pictures $(ARGS)
 
 # Files whole on one worker, the longest first: tests/order.py.
 # Rewriting the tests' assertions takes a worker 13 s, reading what an earlier run has kept 5: kept it is, whatever the shell says.

@@ -12,7 +12,6 @@ from infra.host.paths import StackPaths
 from infra.kafka.properties import render_properties
 from infra.lab.assembly import open_lab
 from infra.stack.state import Wanted, stack_held
-from trending.access.java_client import java_settings
 from trending.errors import ConfigurationConflict, InvalidInput
 from trending.private_file import write_private
 
@@ -30,10 +29,9 @@ def main(settings: ClientForm) -> None:
             cause = f"the stack {name} is not up, and what lets clients in is made when it starts"
             raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", f"make up NAME={name}")
         connection, paths = lab.stack.connection, lab.paths
-        where = {"bootstrap.servers": connection.bootstrap}
-        lines = _lines({**where, **connection.settings})
+        lines = _lines(connection.client(silent=False))
         paths.run.mkdir(parents=True, exist_ok=True)
-        write_private(paths.java_client, render_properties({**where, **java_settings(connection.settings)}))
+        write_private(paths.java_client, render_properties(connection.java()))
         write_private(paths.kcat, lines)
     java, kcat = (shlex.quote(str(path)) for path in (paths.java_client, paths.kcat))
     say(f"kafka-topics.sh --bootstrap-server {connection.bootstrap} --command-config {java} --describe")

@@ -35,7 +35,10 @@ class KafkaConnection:
         """Return the configuration of a consumer, which commits nothing and reads committed records only."""
         return self.client({"enable.auto.commit": False, **(own or {}), **ISOLATION_LEVEL}, silent=silent)
 
+    def java(self) -> dict[str, str]:
+        """Return the configuration of a Java client."""
+        return {"bootstrap.servers": self.bootstrap, **java_settings(self.settings)}
+
     def spark_options(self) -> dict[str, str]:
         """Return the options of Spark's Kafka source, which takes the Java client's settings with ``kafka.`` before them."""
-        settings = {"bootstrap.servers": self.bootstrap, **java_settings(self.settings), **ISOLATION_LEVEL}
-        return {f"kafka.{name}": value for name, value in settings.items()}
+        return {f"kafka.{name}": value for name, value in {**self.java(), **ISOLATION_LEVEL}.items()}

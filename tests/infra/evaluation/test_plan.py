@@ -114,7 +114,7 @@ def test_what_is_played_now_is_what_the_ledger_has_booked() -> None:
     beat(lab, PRODUCER, note=RUN)
     with pytest.raises(NotReady, match="has not begun"):
         current_plan(lab, records)
-    booked = Booked(RUN, "topic", "hash", "{}", 1, 10, BEGIN)
+    booked = Booked(RUN, "topic", "hash", records.scenario.model_dump_json(by_alias=True), 1, 10, BEGIN)
     ledger = opened(lab.paths.ledger)
     with ledger.engine.begin() as connection:
         book(connection, booked)
