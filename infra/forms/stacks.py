@@ -40,7 +40,7 @@ class StartUpForm(LabSettings):
         return order.index(step) <= order.index(self.until)
 
     @property
-    def counts(self) -> bool:
+    def starts_job(self) -> bool:
         """Whether this start-up starts the job."""
         return self.reaches(LastStep.STREAM)
 

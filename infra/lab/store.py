@@ -78,9 +78,9 @@ def check_store(paths: StackPaths, settings: LabSettings, cluster_id: str = "") 
     from trending.serving.store import FORMAT  # noqa: PLC0415 - as above
 
     try:
-        return require_usable(place, FORMAT if settings.counts else None)
+        return require_usable(place, FORMAT if settings.starts_job else None)
     except ConfigurationConflict as error:
-        if error.next_command != REBUILD:
+        if not error.ends_by_rebuild:
             raise
         anew = f"make up NAME={paths.name} UNTIL=producer, then {REBUILD} NAME={paths.name}, counts it anew from the log"
         raise ConfigurationConflict(error.cause, error.evidence, anew) from None

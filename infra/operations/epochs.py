@@ -99,7 +99,7 @@ def resolve_offsets(stack: str) -> dict[int, int]:
         with closing(_store(lab)) as store:
             return dict(_resolved(lab, store, topic).starts)
     except (DamagedFile, ConfigurationConflict) as error:
-        if isinstance(error, ConfigurationConflict) and error.next_command != REBUILD:
+        if isinstance(error, ConfigurationConflict) and not error.ends_by_rebuild:
             raise
         say(f"{error.cause}: nothing is counted before make rebuild")
         return _begun(lab, topic)

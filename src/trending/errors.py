@@ -174,6 +174,11 @@ class ConfigurationConflict(LabError):
 
     exit_code = 12
 
+    @property
+    def ends_by_rebuild(self) -> bool:
+        """Whether counting anew from the log is the way out, as for a store of another version's form."""
+        return self.next_command == REBUILD
+
 
 class DamagedFile(LabError):
     """A ledger or a store is damaged, or not the one that belongs here: it was deleted, or another is in its place."""

@@ -436,7 +436,7 @@ class LabSettings(Section):
         return self
 
     @property
-    def counts(self) -> bool:
+    def starts_job(self) -> bool:
         """Whether a start with these settings starts the job."""
         return True
 

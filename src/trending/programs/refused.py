@@ -13,7 +13,7 @@ import msgspec
 from trending.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from trending.kafka.rejects import Rejects
@@ -88,13 +88,10 @@ def lines_of_batch(batch: int, rejects: Iterable[Rejects], known: Iterable[Refus
 
 
 def _line_of_batch(batch: int, reason: str, rejects: list[Rejects], read: Mapping[tuple[int, int], Refused]) -> str:
-    def records() -> Iterator[Refused]:
-        for each in rejects:
-            for offset in each.offsets():
-                yield read.get((each.partition, offset), Refused(each.partition, offset, reason))
-
+    # Of a flood's millions only these become objects.
+    last = deque(((each.partition, offset) for each in rejects for offset in each.offsets()), NAMED)
     many = sum(map(len, rejects))
-    named = "; ".join(map(str, deque(records(), NAMED)))
+    named = "; ".join(str(read.get(place, Refused(*place, reason))) for place in last)
     which = ", the last ones" if many > NAMED else ""
     return f"refused in batch {batch}: {many} {printable(reason)}{which}: {named}"
 

@@ -89,16 +89,8 @@ def main(_settings):
             time.sleep(0.1)
     write_line("went on")
 """
-BODY = """
-from infra.console.interruptions import heard_in_flow
-from prefect.utilities.engine import capture_sigterm
-def main(_settings):
-    with capture_sigterm(), heard_in_flow():
-        drop(signal.SIGTERM)
-        for _step in range(100):
-            time.sleep(0.1)
-    write_line("went on")
-"""
+HEARD = "from infra.console.interruptions import heard_in_flow"
+BODY = HEARD + FLOW.replace("capture_sigterm():", "capture_sigterm(), heard_in_flow():")
 CLEAN_UP = """
 from trending.errors import NotReady
 def main(_settings):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from real.harness import RealStack
 
+    from trending.audit.audit_report import AuditReport
+
 SECONDS = 40
 SCENARIO = f"""
 version: 1
@@ -59,6 +61,15 @@ def plays(stack: RealStack) -> bool:
     """Whether the producer is past reading back."""
     beat = stack.beat("producer")
     return beat is not None and beat.phase == "running"
+
+
+def require_exact(report: AuditReport, records: int) -> None:
+    """Require that so many records were acknowledged and are in the log, each once and in order."""
+    told = "\n".join(report.lines(None))
+    assert report.clean, told
+    assert report.complete, told
+    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
+    assert report.acknowledged == report.in_log == records, told
 
 
 def by_window(counts: Mapping[tuple[str, int, str], int]) -> Counter[tuple[int, str]]:
@@ -111,10 +122,8 @@ def test_what_is_counted_of_a_scenario_is_its_truth_though_it_was_changed_and_it
     assert found.holds, told
     assert found.found.as_intended + found.found.in_time + found.found.late == records.count, told
     truth = intended(records, range(records.count), booked.begins, 60)
-    assert report.clean, told
-    assert report.complete, told
-    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
-    assert report.acknowledged == report.in_log == records.count > 300 * SECONDS, told
+    require_exact(report, records.count)
+    assert records.count > 300 * SECONDS
     assert Counter(report.rejected) == truth.rejected, told
     assert report.untagged == truth.untagged, told
     assert by_window(counts) == truth.tweets
@@ -169,10 +178,7 @@ def test_three_producers_share_a_scenario_and_one_that_is_killed_leaves_its_rank
         os.environ["TRENDING_HOME"] = str(real_home)
         stack.down()
     told = "\n".join(report.lines(None))
-    assert report.clean, told
-    assert report.complete, told
-    assert (report.lost, report.duplicated, report.unknown_arrived, report.disordered) == (0, 0, 0, 0), told
-    assert report.acknowledged == report.in_log == records.count, told
+    require_exact(report, records.count)
     (found,) = report.truths
     assert (found.holds, found.found.as_intended) == (True, records.count), told
     truth = intended(booked.records(), range(records.count), booked.begins, 60)
