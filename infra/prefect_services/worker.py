@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from infra.supervision.supervisor import ProgramStatus
 
 POOL = "trending"
+WORKER_MODULE = "flows.runs.worker"
+"""Prefect's worker with a first step; by name, since this room knows no Prefect."""
 RUNS_AT_ONCE = 5
 STOP_SECONDS = 40
 """Stop time: the worker passes SIGTERM on to its runs, which need time for their undo."""
@@ -38,7 +40,7 @@ def ensure_worker(server: PrefectServer) -> bool:
             return False
         note_serving()
         worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER, "--limit", str(RUNS_AT_ONCE))
-        command = (sys.executable, "-m", "prefect", *worker, "--install-policy", "never")
+        command = (sys.executable, "-m", WORKER_MODULE, *worker, "--install-policy", "never")
         supervisor.launch(Program(WORKER, command, worker_environment(server), STOP_SECONDS, drift, credentials))
         write_private(note, drift)
     return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.states import Pending
 from real.served import Served, form
 
 from flows.commands.deployment import wait_for_worker
@@ -24,6 +25,7 @@ from infra.host.paths import CHECKOUT
 from infra.prefect_services.credentials import prefect_environment
 from infra.prefect_services.server import current_server
 from infra.prefect_services.supervision import WORKER, services_supervisor
+from infra.prefect_services.worker import ensure_worker
 from infra.stack.runtime import ServiceState
 
 if TYPE_CHECKING:
@@ -104,6 +106,20 @@ def test_row_8_a_cancelled_start_up_is_undone(served: Served, stack: RealStack) 
     assert served.wait(run, 90).state_name == "Cancelled"
     stack.wait_until(lambda: stack.running() == set(), 60, "everything is undone")
     stack.assert_nothing_left()
+
+
+def test_a_run_that_a_worker_left_behind_does_not_hold_up_the_next(served: Served) -> None:
+    """A worker that ends while it submits a run reports nothing; the run held its deployment's only slot for 315 s."""
+    services_supervisor().remove(WORKER)
+    try:
+        left = served.start("health-check/local", {"name": "nobody"})
+        served.client.set_flow_run_state(left, Pending())  # as a worker does before it starts the process
+        ensure_worker(served.server)
+        assert served.run("health-check/local", {"name": "nobody"}, 60).state_name == "Absent"
+    finally:
+        ensure_worker(served.server)
+        wait_for_worker(SystemClock())
+    assert served.wait(left, 10).state_name == "Crashed"
 
 
 @pytest.mark.row(9, "E")

@@ -210,7 +210,7 @@ def test_files_of_public_shape_and_a_topic_of_others_end_in_their_own_ranking_an
     assert sum(record.key == b"orders:17" for record in records) == 100
     assert sum("origin.time" in record.headers for record in records) == 3 * POSTS + 1 + 90
     assert any(": sorted by time" in line for line in said), told
-    assert "left out 1 rows that are no post: the whole row 1" in said, told
-    assert "left out 1 rows that are no post: time 1" in said, told
+    assert "left out 1 row that is no post: the whole row 1" in said, told
+    assert "left out 1 row that is no post: time 1" in said, told
     require_own_windows_and_all_of_it_again((report, counts), original, again, real_home / "v1.data")
     assert not [path for path, rows in exported.items() if "original" in path.name and rows], "none of them is final"

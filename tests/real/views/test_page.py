@@ -479,6 +479,14 @@ def test_an_open_page_takes_up_windows_of_another_length_and_keeps_the_minutes_a
     expect(page.locator("#slide-hint")).to_have_text("One window covers five minutes; the view moves on with the next.")
 
 
+def test_an_earlier_window_whose_first_answer_was_an_error_is_asked_for_again(page: Page, living: Living) -> None:
+    """It stayed away until the next update, which a lab at rest never sends."""
+    page.route("**/past/*", lambda route: route.abort(), times=1)
+    page.select_option("#window", str(living.minute - 180))
+    expect(page.locator("#rows tr").first).to_contain_text("#old", timeout=PATIENCE_MS)
+    assert hashtags(page) == ["#old", "#ärger"]
+
+
 def test_the_live_ranking_does_not_flash_up_while_an_earlier_window_is_on_its_way(page: Page, living: Living) -> None:
     page.route("**/past/*", lambda _route: None)  # it never comes
     page.goto(f"{page.url}?window={living.minute - 180}")

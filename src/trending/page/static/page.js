@@ -94,8 +94,15 @@ async function lookBack() {
   drawRanking(past);
 }
 
+// Also in a lab at rest, which sends no update: the first answer may have been an error.
+function refreshPast() {
+  const open = past === null || (past.status !== "final" && !paused);
+  if (lookingBack() && open && Date.now() - fetchedAt > REFRESH_PAST) lookBack();
+}
+
 function changeWindow() {
   const start = find("window").value;
+  past = null;
   const address = new URL(location.href);
   address.searchParams.delete("window");
   if (start) address.searchParams.set("window", start);
@@ -134,7 +141,6 @@ function apply(changed) {
   if (paused) return;
   for (const name of Object.keys(changed)) draw[name]?.();
   announce();
-  if (past && past.status !== "final" && Date.now() - fetchedAt > REFRESH_PAST) lookBack();
 }
 
 function connect() {
@@ -161,5 +167,6 @@ if (played) {
   import("./player.js").then(({ play }) => play(apply));
 } else {
   setInterval(watch, 500);
+  setInterval(refreshPast, 500);
   connect();
 }
