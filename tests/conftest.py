@@ -33,7 +33,9 @@ share()
 SHARED_CLIENTS = frozenset({"engine", "served", "prometheus", "scraped"})
 """Fixtures of the session or a module that hold a client: Prefect's, or one of Prometheus."""
 LAST_WORDS = 700
-"""Characters of a failure at the end of the log: cause, evidence, and what else was unwell."""
+"""Characters of a failure at the end of the log, at most: cause, evidence, and what else was unwell."""
+ALL_LAST_WORDS = 1000
+"""Characters of all failures together: of a log's end CI shows about 2,000, and a third failure was not among them."""
 RESTARTED = frozenset({"prometheus"})
 """Fixtures of a module whose program a test may end and start again: the new one is the fixture's, which ends it."""
 
@@ -60,16 +62,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    for outcome in ("failed", "error"):
-        for report in terminal.stats.get(outcome, ()):
-            terminal.write_line(f"{outcome} {report.nodeid} ({getattr(report, 'when', 'collect')}): {last_words(report)}")
+    reports = [(outcome, report) for outcome in ("failed", "error") for report in terminal.stats.get(outcome, ())]
+    for outcome, report in reports:
+        words = last_words(report)[: min(LAST_WORDS, ALL_LAST_WORDS // len(reports))]
+        terminal.write_line(f"{outcome} {report.nodeid} ({getattr(report, 'when', 'collect')}): {words}")
 
 
 def last_words(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return the start of what the failure said, in one line: an error's evidence stands behind its cause."""
+    """Return what the failure said, in one line: an error's evidence stands behind its cause."""
     crash = getattr(report.longrepr, "reprcrash", None)
     message = crash.message if crash else str(report.longrepr)
-    return " | ".join(filter(None, map(str.strip, message.splitlines())))[:LAST_WORDS]
+    return " | ".join(filter(None, map(str.strip, message.splitlines())))
 
 
 @pytest.hookimpl(wrapper=True)

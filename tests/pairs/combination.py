@@ -22,6 +22,7 @@ LEVELS: dict[str, tuple[Any, ...]] = {
     "shuffle": (1, 3),
     "changed": (False, True),
     "killed": (False, True),
+    "producers": (1, 3),
 }
 MOST = 8
 
@@ -31,7 +32,7 @@ class Combination:
     """A log, and how a stream and a batch count it.
 
     ``trigger`` is in seconds, ``shuffle`` the number of Spark's shuffle partitions. ``changed``: rate and trend, while it is
-    played. ``killed``: the producer, whose next life goes on.
+    played. ``killed``: a producer, whose next life goes on; the second of several, which share the partitions.
     """
 
     trigger: float
@@ -39,24 +40,34 @@ class Combination:
     shuffle: int
     changed: bool
     killed: bool
+    producers: int
+
+    @property
+    def possible(self) -> bool:
+        """Whether each producer has a partition."""
+        return self.producers <= self.partitions
 
     def __str__(self) -> str:
         played = " and ".join(name for name in ("changed", "killed") if getattr(self, name)) or "plain"
-        return f"trigger {self.trigger:g} s, partitions {self.partitions}, shuffle {self.shuffle}, {played}"
+        by = f"{self.producers} producers" if self.producers > 1 else "one producer"
+        return f"trigger {self.trigger:g} s, partitions {self.partitions}, shuffle {self.shuffle}, {by}, {played}"
 
 
 TABLE = (
-    Combination(trigger=0.0, partitions=1, shuffle=3, changed=True, killed=True),
-    Combination(trigger=0.0, partitions=2, shuffle=3, changed=False, killed=True),
-    Combination(trigger=0.0, partitions=4, shuffle=1, changed=True, killed=False),
-    Combination(trigger=1.0, partitions=1, shuffle=1, changed=False, killed=True),
-    Combination(trigger=1.0, partitions=4, shuffle=3, changed=True, killed=False),
-    Combination(trigger=5.0, partitions=1, shuffle=1, changed=False, killed=False),
-    Combination(trigger=5.0, partitions=2, shuffle=1, changed=True, killed=False),
-    Combination(trigger=5.0, partitions=4, shuffle=3, changed=False, killed=True),
+    Combination(trigger=0.0, partitions=1, shuffle=1, changed=False, killed=False, producers=1),
+    Combination(trigger=0.0, partitions=4, shuffle=3, changed=True, killed=True, producers=3),
+    Combination(trigger=1.0, partitions=2, shuffle=1, changed=True, killed=True, producers=1),
+    Combination(trigger=1.0, partitions=4, shuffle=3, changed=False, killed=False, producers=3),
+    Combination(trigger=5.0, partitions=1, shuffle=3, changed=True, killed=True, producers=1),
+    Combination(trigger=5.0, partitions=2, shuffle=3, changed=False, killed=False, producers=1),
+    Combination(trigger=5.0, partitions=4, shuffle=1, changed=False, killed=True, producers=3),
+    Combination(trigger=5.0, partitions=4, shuffle=3, changed=True, killed=False, producers=1),
 )
-LEFT_OUT = (("trigger", 1.0), ("partitions", 2))
-"""Three triggers and three numbers of partitions make nine pairs, and eight rows have eight of them."""
+LEFT_OUT = {
+    (("trigger", 0.0), ("partitions", 2)),
+    (("trigger", 1.0), ("partitions", 1)),
+}
+"""Three triggers and three numbers of partitions make nine pairs; three producers take three of the eight rows for theirs."""
 
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
 
@@ -67,15 +78,16 @@ def pairs_of(rows: Iterable[Combination]) -> set[Pair]:
 
 
 def every_pair() -> set[Pair]:
-    """Return all pairs of levels that there are."""
-    return pairs_of(Combination(*levels) for levels in product(*LEVELS.values()))
+    """Return all pairs of levels that there can be."""
+    every = (Combination(*levels) for levels in product(*LEVELS.values()))
+    return pairs_of(each for each in every if each.possible)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """What is played: a scenario, what is asked of the producer meanwhile, and before which record it is killed.
 
-    ``asked`` are seconds from the scenario's start, with what is asked for then.
+    ``asked`` are seconds from the scenario's start, with what is asked for then. ``killed_at`` is divided among the partitions.
     """
 
     scenario: Scenario
@@ -147,4 +159,5 @@ def _drawn_change(random: Random, place: int) -> RateChange | TrendChange:
 
 def drawn_rows(random: Random, number: int) -> list[Combination]:
     """Return so many combinations."""
-    return [Combination(*(random.choice(levels) for levels in LEVELS.values())) for _each in range(number)]
+    every = [each for levels in product(*LEVELS.values()) if (each := Combination(*levels)).possible]
+    return random.choices(every, k=number)

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from confluent_kafka.admin import AdminClient, NewTopic
 from pairs.combination import RULE
-from pairs.sender import TICK, Order
+from pairs.sender import TICK, Order, write_clock
 
 from infra.host.paths import CHECKOUT
 from trending.kafka.answers import answer_of
@@ -82,22 +83,38 @@ class Log:
         return dict(epoch.ends)
 
     def fill(self) -> Booked:
-        """Let the producer play the piece, with its deaths; returns what its ledger has of it.
+        """Let the producers play the piece, with the death of one; returns what their ledger has of it.
 
-        It waits at ``HELD_SECONDS`` until the stream has counted something: so the log grows while it is counted.
+        They wait at ``HELD_SECONDS`` until the stream has counted something: so the log grows while it is counted.
         """
-        last = self._live(1, self.start - AHEAD_SECONDS, self.piece.killed_at if self.row.killed else 0)
-        if last == -signal.SIGKILL:
-            records = read_log(self.connection, self.topic, dict.fromkeys(self.ends(), 0), self.ends())
-            last = self._live(2, max((each.append_time for each in records), default=self.start) + TICK, 0)
-        assert last == 0, self.said()
+        for clock in self._clocks:
+            write_clock(clock, self.start - AHEAD_SECONDS)
+        with ThreadPoolExecutor(self.row.producers) as pool:
+            lives = [pool.submit(self._lives, place) for place in range(self.row.producers)]
+            for each in lives:
+                each.result()
         (played,) = read_plays(self.folder / "ledger.sqlite").values()
         return played
+
+    @property
+    def _clocks(self) -> list[Path]:
+        return [self.folder / f"clock-{place}" for place in range(self.row.producers)]
+
+    def _lives(self, place: int) -> None:
+        """Let one of the producers live to its end, and once more where it is killed."""
+        mortal = self.row.killed and place == (1 if self.row.producers > 1 else 0)
+        # One of several has one of the partitions, or two.
+        dies_at = self.piece.killed_at // (self.row.partitions if self.row.producers > 1 else 1)
+        last = self._live(place, 1, self.start - AHEAD_SECONDS, dies_at if mortal else 0)
+        if last == -signal.SIGKILL:
+            records = read_log(self.connection, self.topic, dict.fromkeys(self.ends(), 0), self.ends())
+            last = self._live(place, 2, max((each.append_time for each in records), default=self.start) + TICK, 0)
+        assert last == 0, self.said()
 
     def said(self) -> str:
         return (self.folder / "producer.log").read_text(encoding="utf-8")[-4_000:]
 
-    def _live(self, life: int, begin: float, dies_at: int) -> int:
+    def _live(self, place: int, life: int, begin: float, dies_at: int) -> int:
         """Return the exit code of a life."""
         limit = self.piece.scenario.limit
         assert limit is not None
@@ -106,13 +123,15 @@ class Log:
             bootstrap=self.bootstrap,
             topic=self.topic,
             topic_id=self.topic_id,
-            heartbeat=self.folder / "producer.json",
-            settings=ProducerSettings(),
+            heartbeat=self.folder / f"producer-{place}.json",
+            settings=ProducerSettings(producers=self.row.producers),
             ledger=self.folder / "ledger.sqlite",
             scenario=self.piece.scenario.model_dump_json(by_alias=True),
             window_seconds=RULE.window_seconds,
+            place=place,
+            producers=self.row.producers,
         )
-        asked = [(self.start + moment, text_of(each)) for moment, each in self.piece.asked if self.row.changed]
+        asked = [(self.start + moment, text_of(each)) for moment, each in self.piece.asked if self.row.changed and place == 0]
         order = Order(
             spec=spec,
             begin=begin,
@@ -121,8 +140,9 @@ class Log:
             asked=[each for each in asked if each[0] > begin],
             dies_at=dies_at,
             holds_at=self.start + HELD_SECONDS,
+            clocks=self._clocks if self.row.producers > 1 else [],
         )
-        path = self.folder / f"life-{life}.json"
+        path = self.folder / f"life-{place}-{life}.json"
         path.write_text(order.model_dump_json(), encoding="utf-8")
         process = child("pairs.sender", path, self.folder / "producer.log")
         try:

@@ -28,13 +28,18 @@ from trending.simulator.live.changes import asked_of
 TICK = 0.25
 """Longer than the producer's looks for what is asked of it: so each moment is one, in every life."""
 FLUSH_SECONDS = 10.0
+APART_SECONDS = 2.0
+"""By how much the clocks of producers that share a scenario may differ. One that comes back after its death is behind by that
+and its second of reading back; from five on, its records would be shifted."""
+LOOK_SECONDS = 0.01
 
 
 class Order(BaseModel):
     """What a life does: ``begin`` and ``end`` are seconds since the epoch, ``speed`` how many of the clock's pass in a second.
 
     ``asked`` are moments, with the text of what is asked for then. It dies when it hands over a record whose place in this life
-    is ``dies_at``. At ``holds_at`` it waits until its standard input is closed.
+    is ``dies_at``. At ``holds_at`` it waits until its standard input is closed. ``clocks`` has the clock of each producer, a file
+    which all see; they wait for each other.
     """
 
     spec: ProducerSpec
@@ -44,6 +49,14 @@ class Order(BaseModel):
     asked: list[tuple[float, str]] = []
     dies_at: int = 0
     holds_at: float = 0.0
+    clocks: list[Path] = []
+
+
+def write_clock(path: Path, wall: float) -> None:
+    """Say to the other producers how far this one's clock is."""
+    part = path.with_suffix(".part")
+    part.write_text(str(wall), encoding="utf-8")
+    part.rename(path)
 
 
 class Clock:
@@ -55,6 +68,8 @@ class Clock:
         self._asked = sorted(order.asked)
         self.wall = math.ceil(order.begin / TICK) * TICK
         self._real, self._paced_from = time.monotonic(), self.wall
+        self._own = order.clocks[order.spec.place] if order.clocks else None
+        self._others = [each for each in order.clocks if each != self._own]
 
     def time(self) -> float:
         return self.wall
@@ -80,6 +95,15 @@ class Clock:
             self.pace_from_here()
         if self.wall >= self._order.end:
             self._stop.set()
+        if self._own is not None:
+            # One that has come to its end keeps no other one waiting.
+            write_clock(self._own, math.inf if self._stop.is_set() else self.wall)
+            while not self._stop.is_set() and self._ahead():
+                time.sleep(LOOK_SECONDS)
+                self.pace_from_here()
+
+    def _ahead(self) -> bool:
+        return any(float(each.read_text(encoding="utf-8")) < self.wall - APART_SECONDS for each in self._others)
 
 
 def client_of(clock: Clock, dies_at: int) -> type[Producer]:

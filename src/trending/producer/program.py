@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
 from trending.kafka.answers import error_of
+from trending.kafka.leaders import leaders_known
 from trending.kafka.log_start import LogStartWatch
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
@@ -92,7 +93,8 @@ class TweetProducer:
         self._debt = 0
         self._reported = 0.0
         self._achieved: deque[tuple[float, int]] = deque(maxlen=int(ACHIEVED_SECONDS / REPORT_SECONDS) + 1)
-        self._watch = StuckClient(self._leaders_known, time.monotonic)
+        # Another client is asked: one that is stuck may have given up on its broker, too.
+        self._watch = StuckClient(partial(leaders_known, spec.connection, spec.topic, LEADERS_SECONDS), time.monotonic)
 
     def run(self, stop: threading.Event) -> None:
         """Send until ``stop`` is set; then flush. Raises LabError on librdkafka's fatal errors, and when its client is stuck."""
@@ -203,11 +205,6 @@ class TweetProducer:
             # It cut the call short, and comes once: the reports from before it are still to be served.
             self._fatal = error_of(error)
             return self._producer.flush(FLUSH_SECONDS)
-
-    def _leaders_known(self) -> bool:
-        """Whether the broker answers and names a leader for each partition of the topic."""
-        partitions = self._partitions()
-        return bool(partitions) and all(each.leader >= 0 for each in partitions.values())
 
     def _partitions(self) -> Mapping[int, PartitionMetadata]:
         """Return what a broker says of the topic's partitions; empty where none answers, or none knows the topic."""

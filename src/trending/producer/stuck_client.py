@@ -13,14 +13,17 @@ QUIET_SECONDS = 10.0
 ASK_SECONDS = 2.0
 STUCK_SECONDS = 20.0
 """Leaders known for this long and still no acknowledgement: twice the client's own ``topic.metadata.refresh.interval.ms``."""
+AWAY_SECONDS = 10.0
+"""Leaders not known for this long: the broker is away. A single question is left unanswered on a busy machine as well."""
 
 
 class StuckClient:
     """Tells a broker that is away, for which the producer waits, from a client that is stuck and must be replaced.
 
     A broker that comes back names no leader for a moment. A client that is told so in the answer to its own produce request
-    never sends to that partition again, whatever later metadata says. It goes on to queue messages, and its metadata requests
-    are answered. Known of librdkafka 2.12 and 2.14 (https://github.com/confluentinc/librdkafka/issues/5430), seen here with 2.16.
+    never sends to that partition again, whatever later metadata says. It goes on to queue messages. Its own metadata requests may
+    be answered, or not: where the broker went away right after that answer, the client never tried to connect again (record 166).
+    Known of librdkafka 2.12 and 2.14 (https://github.com/confluentinc/librdkafka/issues/5430), seen here with 2.16.
     """
 
     def __init__(self, leaders_known: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,6 +33,7 @@ class StuckClient:
         self._progress = clock()
         self._asked = -ASK_SECONDS
         self._known_since: float | None = None
+        self._known = 0.0
 
     def look(self, acknowledged: int, queued: int) -> bool:
         """Return whether the client is stuck; ``acknowledged`` counts since its start, ``queued`` are its unsent messages.
@@ -44,8 +48,8 @@ class StuckClient:
             return False
         self._asked = now
         if not self._leaders_known():
-            self._known_since = None
             return False
-        if self._known_since is None:
+        if self._known_since is None or now - self._known > AWAY_SECONDS:
             self._known_since = now
+        self._known = now
         return now - self._known_since >= STUCK_SECONDS

@@ -217,7 +217,13 @@ class FakeKafka:
         if self.unreachable:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
 
-    def list_topics(self, topic: str) -> FakeMetadata:
+    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
+        if self.frozen:
+            self.clock.sleep(timeout)
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return self.metadata(topic)
+
+    def metadata(self, topic: str) -> FakeMetadata:
         self.require()
         return FakeMetadata(
             {topic: FakeTopicMetadata({number: FakePartition(self.leader) for number in range(len(self.logs[topic]))})}
@@ -341,10 +347,10 @@ class FakeProducer:
         return delivered
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
-        if self._kafka.frozen:
+        if self.stuck:  # it does not even try to connect
             self._kafka.clock.sleep(timeout)
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        return self._kafka.list_topics(topic)
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        return self._kafka.list_topics(topic, timeout)
 
     def _report_errors(self) -> None:
         while self._kafka.reported_errors:
@@ -406,8 +412,8 @@ class FakeAdmin:
     def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[FakeDescription]]:
         return {topic: self._describe(topic, request_timeout) for topic in topics.topic_names}
 
-    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
-        return self._kafka.list_topics(topic)
+    def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
+        return self._kafka.list_topics(topic, timeout)
 
     def alter_consumer_group_offsets(
         self,
@@ -485,7 +491,7 @@ class FakeConsumer:
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:  # noqa: ARG002 - confluent_kafka's signature
         self._require()
-        return self._kafka.list_topics(topic)
+        return self._kafka.metadata(topic)
 
     def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002 - the same
         self._require()

@@ -29,7 +29,11 @@ def test_the_ranking_is_the_truth_of_the_seed_however_it_was_sent_and_counted(st
     for each in outcomes:
         logger.info("%s: %d records, %d batches of the stream", each.row, each.records, each.batches)
     assert faults_of(outcomes) == []
-    assert len({each.same_records for each in outcomes}) == 2, "as planned or as changed, whoever took the changes"
+    of_one = {each.same_records for each in outcomes if each.row.producers == 1}
+    assert len(of_one) == 2, "as planned or as changed, whoever took the changes"
+    # A change of several begins behind what any of them has drawn, a second ahead.
+    planned = {each.same_records for each in outcomes if not each.row.changed}
+    assert len(planned) == 1, "however many sent it"
     asked = [text_of(change) for _moment, change in PIECE.asked]
     for each in outcomes:
         assert [text_of(change.asked) for change in each.played.changes] == (asked if each.row.changed else [])

@@ -13,10 +13,12 @@ class Broker:
     def __init__(self) -> None:
         self.leaders = True
         self.questions = 0
+        self.answers = 1
+        """Of so many questions one is answered in time."""
 
     def leaders_known(self) -> bool:
         self.questions += 1
-        return self.leaders
+        return self.leaders and self.questions % self.answers == 0
 
 
 def watch(seconds: float, watcher: StuckClient, clock: FakeClock, acknowledged: int = 7, queued: int = 50) -> bool:
@@ -59,6 +61,13 @@ def test_leaders_that_come_and_go_are_no_proof() -> None:
     for _time in range(20):
         broker.leaders = not broker.leaders
         assert not watch(STUCK_SECONDS - 2 * ASK_SECONDS, watcher, clock)
+
+
+def test_a_busy_broker_that_answers_every_third_question_in_time_is_not_away() -> None:
+    clock, broker = FakeClock(), Broker()
+    broker.answers = 3
+    watcher = StuckClient(broker.leaders_known, clock.monotonic)
+    assert watch(QUIET_SECONDS + STUCK_SECONDS + 6 * ASK_SECONDS, watcher, clock)
 
 
 def test_a_client_that_is_acknowledged_asks_nothing() -> None:
