@@ -23,6 +23,7 @@ from benchmarks.throughput.broker import PARTITIONS, Broker
 from benchmarks.throughput.counting import MEMORY, Driver, Work
 from benchmarks.throughput.other_streams import Pathway, PlainConsumer, QuixStreams
 from benchmarks.throughput.producing import ConstantBytes, KafkaPythonLoop, OurProducer, PerfTest
+from benchmarks.throughput.simulating import KeyedScenario, Khaos, MischievousScenario, PlainScenario
 from benchmarks.viewers import Unwatched, Watched
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def groups(sizes: Sizes) -> tuple[Group, ...]:
             (Row(16, "a batch, s; 50 viewers of the page against none", Watched.name, Unwatched.name, 1.1),),
         ),
         _producing(sizes),
+        _simulating(sizes),
         _counting(sizes),
         _latency(sizes),
         _idle(sizes),
@@ -109,6 +111,18 @@ def _producing(sizes: Sizes) -> Group:
         Row(5, f"{work}; against constant bytes", OurProducer.name, ConstantBytes.name, 1, at_most=False),
     )
     kinds = (OurProducer, KafkaPythonLoop, PerfTest, ConstantBytes)
+    return Group([kind(broker, sizes) for kind in kinds], rows)
+
+
+def _simulating(sizes: Sizes) -> Group:
+    broker = Broker()
+    work = f"acknowledged tweets a second, one process, {sizes.tweets:,} tweets"
+    keyed, mischief = "a scenario with skew and keys against khaos-cli", "a scenario with mischief against the plain one"
+    rows = (
+        Row(14, f"{work}; {keyed}", KeyedScenario.name, Khaos.name, 100, at_most=False),
+        Row(14, f"{work}; {mischief}", MischievousScenario.name, PlainScenario.name, 0.5, at_most=False),
+    )
+    kinds = (KeyedScenario, Khaos, MischievousScenario, PlainScenario)
     return Group([kind(broker, sizes) for kind in kinds], rows)
 
 

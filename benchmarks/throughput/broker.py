@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from trending.simulator.scenario import Scenario
+
 PREFIX = "bench-"
 PORT = 29692
 PARTITIONS = 2
@@ -110,9 +112,15 @@ class Broker:
         return ends_of(log_ends(self.lab.stack.connection, topic))
 
     def producer(
-        self, lab: Lab, topic: str, ledger: Path, catalogue: Path | None = None, rate: float = AS_FAST_AS_IT_CAN
+        self,
+        lab: Lab,
+        topic: str,
+        ledger: Path,
+        catalogue: Path | None = None,
+        rate: float = AS_FAST_AS_IT_CAN,
+        scenario: Scenario | None = None,
     ) -> RunningProducer:
-        """Start the lab's producer program on a topic, as fast as it can unless a rate is given."""
+        """Start the lab's producer program on a topic, as fast as it can unless a rate is given; a scenario has its own rate."""
         identity = topic_id(lab.stack.connection, topic) or ""
         name = f"producer-{uuid4().hex[:8]}"
         spec = ProducerSpec(
@@ -122,6 +130,7 @@ class Broker:
             settings=ProducerSettings(rate=rate, catalogue=str(catalogue) if catalogue else None),
             ledger=ledger,
             topic_id=identity,
+            scenario=scenario.model_dump_json(by_alias=True) if scenario else "",
         )
         return RunningProducer(spec, name, lab.paths.run)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.sizes import Sizes
     from benchmarks.throughput.broker import Broker
+    from trending.simulator.scenario import Scenario
 
 TIMEOUT = 900.0
 BATCH_BYTES = 1_000_000
@@ -62,10 +63,12 @@ class OurProducer(Producing):
 
     name = "our producer"
 
+    scenario: Scenario | None = None
+
     def _send(self, topic: str) -> Sample:
         lab = self._broker.lab
         ledger = lab.paths.run / f"{topic}.sqlite"
-        running = self._broker.producer(lab, topic, ledger)
+        running = self._broker.producer(lab, topic, ledger, scenario=self.scenario)
         try:
             first = running.wait_for(1, TIMEOUT)
             last = running.wait_for(int(first.figures["acknowledged"]) + self._sizes.tweets, TIMEOUT)

@@ -136,6 +136,11 @@ class TopicReplayForm(create_model("_From", __base__=NamedStack, **_FROM)):  # t
 
     of_topic: str = Field("", max_length=249, description="Any topic of that stack's cluster; empty means the stack's own.")
     speed: float = Field(1.0, gt=0, le=1_000_000, description="How many times as fast as the records were appended.")
+    times: Times = Field(
+        Times.COMPRESSED,
+        description="compressed: timestamps of today, speed times as close together; original: as in the topic, for a stack with "
+        "WINDOW_TIME=original.",
+    )
 
     @property
     def source(self) -> str:

@@ -12,15 +12,14 @@ from infra.forms.producing import FileReplayForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.epochs import known_topic_id
-from infra.producers.replaying import replay, require_room, span, tell_what_comes_beside
-from trending.errors import ConfigurationConflict, InvalidInput
+from infra.producers.replaying import replay, require_room, require_times, span, tell_what_comes_beside
+from trending.errors import InvalidInput
 from trending.replay.files import RecordedFile
 from trending.replay.items import Pace, Times, compressed, original
 from trending.replay.posts import Columns, Post
 from trending.replay.sorting import Sorted
 from trending.replay.survey import Survey, survey
 from trending.replay.times import MICROSECONDS, written
-from trending.settings import WindowTime
 from trending.text import for_make, printable
 
 if TYPE_CHECKING:
@@ -33,10 +32,7 @@ def main(settings: FileReplayForm) -> None:
     """Look the file through, say what is in it, and send it; raises InvalidInput where it has nothing to send."""
     file = file_of(settings)
     lab = open_lab(settings.name)
-    mode = lab.settings.stream.window_time
-    if settings.times is Times.ORIGINAL and mode is WindowTime.EVENT:
-        cause = "with their original times all tweets of the file would be late: this stack counts by event"
-        raise ConfigurationConflict(cause, settings.file, "make up WINDOW_TIME=original SCENARIO=quiet")
+    require_times(lab, settings.times, settings.file)
     topic_id = known_topic_id(lab)
     say(f"reading {settings.file}")
     found = survey(file.posts(), lambda posts: say(f"read {posts} posts"))

@@ -12,7 +12,7 @@ from infra.forms.producing import TopicReplayForm
 from infra.forms.terminal import run_command
 from infra.lab.assembly import open_lab
 from infra.operations.epochs import known_topic_id
-from infra.producers.replaying import replay, require_room, tell_what_comes_beside
+from infra.producers.replaying import replay, require_room, require_times, tell_what_comes_beside
 from trending.errors import InvalidInput
 from trending.kafka.log_reader import topic_id
 from trending.replay.items import Pace
@@ -30,6 +30,7 @@ def main(settings: TopicReplayForm) -> None:
     """Send all that the topic holds now; raises InvalidInput where there is none, or where it is the stack's own."""
     source, topic = _source(settings)
     lab = open_lab(settings.name)
+    require_times(lab, settings.times, topic)
     target = known_topic_id(lab)
     found = topic_id(source.stack.connection, topic)
     if found is None:
@@ -48,7 +49,7 @@ def main(settings: TopicReplayForm) -> None:
         say(f"{topic} of the stack {source.paths.name} has up to {total} records; the first came at {began}")
         require_room(lab, total)
         tell_what_comes_beside(lab)
-        made = TopicItems(topic)
+        made = TopicItems(topic, settings.times)
         pace = Pace(round(first.append_time * MICROSECONDS), Fraction(str(settings.speed)))
         # At least as many a second: when the last one came, nobody knows before it is read.
         rate = total * settings.speed / max(1.0, time.time() - first.append_time)

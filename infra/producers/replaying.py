@@ -18,10 +18,11 @@ from infra.lab.prerequisites import check_disk
 from infra.operations.producer import wanted_producers
 from infra.producers.life import Life, Produced, figures_of
 from infra.stack.state import still_wanted
-from trending.errors import NotReady, StackBusy
+from trending.errors import ConfigurationConflict, NotReady, StackBusy
 from trending.producer.program import TweetProducer
 from trending.programs.heartbeat import FINISHED, FRESH_SECONDS, joined
 from trending.programs.specifications import ProducerSpec
+from trending.replay.items import Times
 from trending.replay.source import Replay
 from trending.replay.times import MICROSECONDS
 from trending.settings import ProducerSettings, WindowTime
@@ -64,6 +65,13 @@ def replay(lab: Lab, topic_id: str, items: Iterator[Item], rate: float, total: i
         if life.failure is not None:
             raise life.failure
         return done
+
+
+def require_times(lab: Lab, times: Times, what: str) -> None:
+    """Raise ConfigurationConflict where all of ``what`` would be refused for its original times."""
+    if times is Times.ORIGINAL and lab.settings.stream.window_time is WindowTime.EVENT:
+        cause = "with their original times all tweets would be late: this stack counts by event"
+        raise ConfigurationConflict(cause, what, "make up WINDOW_TIME=original SCENARIO=quiet")
 
 
 def _require_up(lab: Lab) -> None:

@@ -68,6 +68,6 @@ def test_without_it_a_peer_is_not_measured_and_the_next_run_tries_again(commands
 def test_the_lock_has_hashes_and_names_no_index() -> None:
     text = LOCK.read_text(encoding="utf-8")
     names = [line.split("==")[0] for line in text.splitlines() if "==" in line and not line.startswith((" ", "#"))]
-    assert {"kafka-python", "pathway", "quixstreams"} <= set(names)
+    assert {"kafka-python", "khaos-cli", "pathway", "quixstreams"} <= set(names)
     assert text.count("--hash=sha256:") >= len(names)
     assert "://" not in text

@@ -124,7 +124,7 @@ class Log:
             topic=self.topic,
             topic_id=self.topic_id,
             heartbeat=self.folder / f"producer-{place}.json",
-            settings=ProducerSettings(producers=self.row.producers),
+            settings=ProducerSettings(),
             ledger=self.folder / "ledger.sqlite",
             scenario=self.piece.scenario.model_dump_json(by_alias=True),
             window_seconds=RULE.window_seconds,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from trending.kafka.log_reader import ends_of, log_ends, read_log
-from trending.replay.items import ORIGIN_TIME, Item, Pace
+from trending.replay.items import ORIGIN_TIME, Item, Pace, Times
 from trending.replay.times import MICROSECONDS, written
 from trending.settings import Rule
 from trending.tweets.fates import label_of
@@ -61,9 +61,13 @@ def records_of(connection: KafkaConnection, topic: str) -> Iterator[tuple[int, I
 
 @dataclass
 class TopicItems:
-    """Makes items of records. ``left_out`` are the records of ``tests/tester.py``, which nothing counts."""
+    """Makes items of records. ``left_out`` are the records of ``tests/tester.py``, which nothing counts.
+
+    With original ``times`` every record keeps its value byte by byte.
+    """
 
     topic: str
+    times: Times = Times.COMPRESSED
     left_out: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     """Reason → records that are no tweets there either: they are sent as they are."""
@@ -83,7 +87,7 @@ class TopicItems:
         headers = [(name, value) for name, value in record.all_headers if name not in {ID_HEADER, ORIGIN_ID}]
         headers.append((ORIGIN_ID, self._origin(record)))
         value, stamp, tail = record.value, None, b""
-        if value is not None and verdict.kind is not Kind.REJECT:
+        if value is not None and verdict.kind is not Kind.REJECT and self.times is Times.COMPRESSED:
             fields = _decode(value)
             timestamp = msgspec.json.decode(fields.pop("timestamp"), type=float)
             if abs(timestamp) < _FARTHEST:

@@ -7,8 +7,9 @@ from fakes.stacks import make
 
 from infra.forms.producing import TopicReplayForm
 from infra.producers import replay_topic
-from trending.errors import InvalidInput, StackAbsent
+from trending.errors import ConfigurationConflict, InvalidInput, StackAbsent
 from trending.producer.ledger import read_ledger
+from trending.settings import StreamSettings, WindowTime
 
 if TYPE_CHECKING:
     from fakes.trending.kafka import FakeKafka
@@ -60,6 +61,18 @@ def test_what_cannot_be_replayed_is_one_message_and_nothing_is_sent(fields: dict
     with pytest.raises(InvalidInput, match=cause):
         replay_topic.main(form(**fields))
     assert kafka.producers == []
+
+
+def test_with_its_original_times_a_topic_keeps_them_on_a_stack_that_counts_by_them(lab: Lab, kafka: FakeKafka) -> None:
+    kafka.append("recorded", TWEET)
+    make(stream=StreamSettings(window_time=WindowTime.EVENT))
+    with pytest.raises(ConfigurationConflict, match="all tweets would be late: this stack counts by event") as caught:
+        replay_topic.main(form(times="original"))
+    assert caught.value.next_command == "make up WINDOW_TIME=original SCENARIO=quiet"
+    make(stream=StreamSettings(window_time=WindowTime.ORIGINAL))
+    replay_topic.main(form(times="original", speed=100))
+    assert kafka.values("tweets_topic") == [TWEET]
+    assert read_ledger(lab.paths.ledger).acknowledged == 1
 
 
 @pytest.mark.usefixtures("lab")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trending.errors import NotReady
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import Record
-from trending.replay.items import Pace
+from trending.replay.items import Pace, Times
 from trending.replay.topic import TopicItems, records_of
 from trending.settings import Rule
 from trending.tweets.fates import label_of
@@ -103,6 +103,15 @@ def test_keys_and_headers_of_strangers_are_left_alone_and_so_is_the_first_origin
 def test_a_timestamp_that_has_no_date_stays_as_it_is(timestamp: float) -> None:
     (item,), _made = items_of(record(tweet("#a", timestamp)))
     assert item.at(1) == tweet("#a", timestamp)
+
+
+def test_with_original_times_every_value_stays_as_it_is() -> None:
+    records = [record(tweet("#a", MIDNIGHT + 20.5), 30), record(b"{"), record(None)]
+    items = list(TopicItems("old", Times.ORIGINAL).items(records, Pace(MIDNIGHT * SECOND, Fraction(10))))
+    assert [item.at(5_000 * SECOND) for item in items] == [each.value for each in records]
+    assert [item.due for item in items] == [3 * SECOND, 0, 0]
+    assert items[0].label == "#a"
+    assert [name for name, _value in items[0].headers] == ["origin.id"]
 
 
 def test_one_from_before_our_era_has_no_iso_form() -> None:
