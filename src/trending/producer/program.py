@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import PartitionMetadata
 
     from trending.producer.markers import SentBurst
-    from trending.producer.sources.source import Headers, Source
+    from trending.producer.sources.source import Headers, IdHeaders, Source
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -155,7 +155,9 @@ class TweetProducer:
         self._sent += burst.handed
         self._source.advance(burst.handed)
 
-    def _hand_over(self, burst: SentBurst, values: list[bytes | None], keys: list[bytes], headers: list[Headers] | None) -> None:
+    def _hand_over(
+        self, burst: SentBurst, values: list[bytes | None], keys: list[bytes], headers: list[Headers] | IdHeaders | None
+    ) -> None:
         """Give librdkafka what it has not taken yet of a burst, with reports asked for on the first and the last tweet."""
         produce, topic, partition = self._producer.produce, self._spec.topic, burst.partition
         place, last = burst.handed, len(values) - 1
@@ -164,9 +166,12 @@ class TweetProducer:
                 inside = 0 < place < last
                 if inside and headers is None:
                     produce(topic, values[place], keys[place], partition)
+                elif inside and headers is not None:
+                    produce(topic, values[place], keys[place], partition, headers=headers[place])
                 else:
-                    asked: dict[str, Any] = {} if inside else {"on_delivery": partial(self._markers.reported, burst, place)}
-                    produce(topic, values[place], keys[place], partition, headers=headers[place] if headers else None, **asked)
+                    told = partial(self._markers.reported, burst, place)
+                    own = headers[place] if headers else None
+                    produce(topic, values[place], keys[place], partition, on_delivery=told, headers=own)
                 place += 1
         except BufferError:
             # Full queue: the broker is slower than we are. Waiting is the back-pressure; the tweet is kept.

@@ -26,6 +26,12 @@ def record_id(run: str, sequence: int) -> bytes:
     return f"{run}:{sequence}".encode("ascii")
 
 
+def record_ids(run: str, sequences: range) -> list[bytes]:
+    """Return the values of the ``id`` headers of consecutive records."""
+    form = f"{run}:%d".encode("ascii")
+    return [form % sequence for sequence in sequences]
+
+
 def parse_record_id(value: bytes) -> tuple[str, int] | None:
     """Return (run, sequence) of an ``id`` header, or None if the header is not one of ours."""
     run, separator, sequence = value.decode("ascii", "replace").partition(":")

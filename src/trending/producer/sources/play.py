@@ -168,7 +168,7 @@ class Play:
         values, labels = self._encoder.values(block, start, stop, begins), self._encoder.labels(block, start, stop)
         if self._scenario.tweets.key == "id":
             return Drawn(values, labels)
-        return Drawn(values, labels, [[] for _each in values], self._encoder.keys(block, start, stop))
+        return Drawn(values, labels, None, self._encoder.keys(block, start, stop))
 
     def advance(self, records: int) -> None:
         """Go on behind them, and behind what has arrived before."""
