@@ -29,6 +29,7 @@ from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fakes.world import World
 
@@ -315,6 +316,56 @@ def test_what_lay_in_the_stacks_directory_stays_when_a_first_start_fails(step: s
     assert all(path.read_bytes() == b"somebody's" for path in kept)
     assert not paths.state.exists()
     assert not paths.data.exists(), "that was the run's own"
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("place", ["notes.txt", "aside/notes.txt", "checkpoints/notes.txt", "kafka.bak/notes.txt"])
+def test_a_users_file_among_the_data_stays_and_what_the_run_made_beside_it_goes(
+    place: str, error: BaseException, world: World, said: list[str]
+) -> None:
+    """It made the undo keep the broker's new directory, and say that all was undone."""
+    paths = StackPaths.of("lab")
+    kept = paths.data / place
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"somebody's")
+    world.fail("watch stream", error)
+    with pytest.raises(type(error)):
+        up()
+    assert [each for each in paths.root.rglob("*") if not each.is_dir()] == [kept]
+    assert kept.read_bytes() == b"somebody's"
+    assert not paths.broker("kafka").exists()
+    assert said[-1] == "what this run had made was undone"
+
+
+def test_the_undo_deletes_nothing_behind_a_link_and_says_what_is_left(world: World, said: list[str], tmp_path: Path) -> None:
+    paths = StackPaths.of("lab")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    paths.root.mkdir(parents=True)
+    paths.data.symlink_to(elsewhere)
+    world.fail("watch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert (elsewhere / "kafka").is_dir()
+    assert paths.data.is_symlink()
+    assert "This is left" in said[-1]
+    assert str(paths.data / "kafka") in said[-1]
+
+
+def test_what_somebody_puts_beside_the_data_while_it_starts_stays(world: World, said: list[str]) -> None:
+    paths = StackPaths.of("lab")
+    mine = [paths.root / "mine.txt", paths.data / "mine.txt"]
+
+    def put() -> None:
+        for path in mine:
+            path.write_bytes(b"somebody's")
+        raise ConfigurationConflict("it cannot be")
+
+    world.fail("watch stream", put)
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert sorted(each for each in paths.root.rglob("*") if not each.is_dir()) == sorted(mine)
+    assert all(str(path) in said[-1] for path in mine)
 
 
 @pytest.mark.parametrize(("made", "asked"), [(1, 3), (3, 1)])
