@@ -12,13 +12,14 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from infra.commands.relocation import PATH_FILE
 from infra.console.crash_reports import run_reported
 from infra.docker.listing import list_labelled
 from infra.docker.presence import plain_address
 from infra.host.paths import CHECKOUT, StackPaths
+from infra.stack.belongings import linked_in_home, strange_in_home
 from trending.errors import EngineUnavailable
 
 MARK = "TRENDING_STACK_ID"
@@ -241,6 +242,13 @@ def reason_to_keep(venv: Path) -> str:
     return f"{venv} is the virtual environment of the checkout {others[0]}" if others else ""
 
 
+def _refuse_for(kept: list[Path]) -> NoReturn:
+    sys.stderr.write("error: nothing was deleted, because the lab did not make this, or it lies behind a link:\n")
+    sys.stderr.writelines(f"  {place}{f' leads to {os.path.realpath(place)}' if place.is_symlink() else ''}\n" for place in kept)
+    sys.stderr.write("  next: move it away, or delete it by hand, then make clean\n")
+    sys.exit(1)
+
+
 def main() -> None:
     """``python -m infra.commands.clean VENV``: exit with 1 and the reasons if something runs."""
     home, venv = (CHECKOUT / ".trending").resolve(), Path(os.path.abspath(sys.argv[1]))  # noqa: PTH100 - a link stays one
@@ -250,6 +258,8 @@ def main() -> None:
             "  next: make clean deletes what make made in this checkout; what else is to go, delete by hand\n"
         )
         sys.exit(1)
+    if kept := [*linked_in_home(CHECKOUT / ".trending"), *strange_in_home(home)]:
+        _refuse_for(kept)
     reasons = refusal(home, venv)
     if reasons:
         sys.stderr.write("error: nothing was deleted, because this runs:\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from infra.kafka.broker_secrets import require_certificates, secret_properties
 from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
 from infra.kafka.properties import render_properties
+from infra.stack.belongings import BROKER_DIRECTORY
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from infra.supervision.supervisor import ProgramStatus, Supervisor
 
 FORMAT_SECONDS = 60
-BROKER_DIRECTORY = re.compile(r"kafka(-[0-9]+)?")
-"""Names of brokers' directories. What somebody keeps beside them, as ``kafka.bak``, is no broker's."""
 LOGGING = Path(__file__).parents[1] / "kafka" / "log4j2.yaml"
 JVM_OPTIONS = (
     "-XX:+ExitOnOutOfMemoryError",

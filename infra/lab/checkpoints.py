@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.secret_references import read_secret
 from infra.java.jars import ensure_jars
-from infra.lab.deletion import CHECKPOINT, strange_things
+from infra.lab.deletion import strange_things
+from infra.stack.belongings import CHECKPOINT
 from infra.stack.state import read_state, write_state
 from trending.errors import ConfigurationConflict, LabError, NotOurs
 from trending.places.objects import SECRET_VARIABLE, USER_VARIABLE, ObjectPlace

@@ -12,7 +12,7 @@ from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes, wait_for_end
 from infra.lab.assembly import Lab, end_programs, open_lab
 from infra.lab.checkpoints import delete_checkpoints
-from infra.lab.deletion import delete_new, everything_in, forget_access, strange_in
+from infra.lab.deletion import delete_new, forget_access
 from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, VOLUME, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
 from infra.lab.store import counted_before, delete_new_store
@@ -21,6 +21,7 @@ from infra.operations.producer import launch_producer
 from infra.operations.services import start_service, start_supervisor, wait_for_service
 from infra.operations.stream import submit_stream
 from infra.operations.take_down import take_down
+from infra.stack.belongings import everything_in, strange_in
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET

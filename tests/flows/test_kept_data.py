@@ -23,7 +23,7 @@ from infra.lab.assembly import open_lab, want
 from infra.lab.remains import SUPERVISORD, Remains, Remnant
 from infra.operations.epochs import earlier_records
 from infra.operations.undo import found_before
-from infra.stack.state import Wanted, read_state
+from infra.stack.state import VERSION, Wanted, read_state
 from trending.errors import ConfigurationConflict, EngineUnavailable, Interrupted, LabError, SupervisorUnreachable
 from trending.settings import RuntimeKind
 
@@ -434,6 +434,29 @@ def test_a_damaged_state_whose_data_may_be_dockers_is_not_forgotten_while_docker
         tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert StackPaths.of("lab").state.exists()
     assert world.volumes
+
+
+def test_a_newer_versions_stack_keeps_its_data_whatever_is_asked(world: World) -> None:
+    """What that version has made, and where, this one does not know."""
+    up()
+    state = StackPaths.of("lab").state
+    state.write_text(state.read_text().replace(f'"version": {VERSION}', f'"version": {VERSION + 1}'))
+    world.forget_history()
+    for volumes in (False, True):
+        with pytest.raises(ConfigurationConflict, match="a newer version of the lab") as caught:
+            tear_down.tear_down(TearDownForm(name="lab", volumes=volumes, confirm="lab"))
+        assert "use the version of the lab" in caught.value.next_command
+    assert world.changes == []
+    assert StackPaths.of("lab").broker("kafka").exists()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_take_down_of_a_damaged_state_says_that_it_knows_of_nothing_elsewhere(said: list[str]) -> None:
+    up()
+    StackPaths.of("lab").state.write_text("{")
+    assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
+    assert "what it had made elsewhere, by CHECKPOINT, STORE_URL or BOOTSTRAP, is not known and stays" in said[-1]
+    assert not StackPaths.of("lab").root.exists()
 
 
 @pytest.mark.usefixtures("world")
