@@ -189,8 +189,9 @@ def _outcome(lab: Lab, before: Before) -> str:
     except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
         return f"Whether anything is left could not be seen ({error}); make status NAME={stack} looks"
     unseen = unseen_part(lab.state.runtime, remains)
+    deletable = bool(made) and not lab.paths.data.is_symlink()
     if left:
-        return f"This is left: {', '.join(left.values())}; {words_of_down(stack, data=bool(made))}"
+        return f"This is left: {', '.join(left.values())}; {words_of_down(stack, data=deletable)}"
     return f"What is left in Docker could not be seen ({unseen}); make status NAME={stack} looks" if unseen else ""
 
 

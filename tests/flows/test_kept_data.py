@@ -350,6 +350,7 @@ def test_the_undo_deletes_nothing_behind_a_link_and_says_what_is_left(world: Wor
     assert paths.data.is_symlink()
     assert "This is left" in said[-1]
     assert str(paths.data / "kafka") in said[-1]
+    assert "VOLUMES=1" not in said[-1], "which is refused there"
 
 
 def test_what_somebody_puts_beside_the_data_while_it_starts_stays(world: World, said: list[str]) -> None:

@@ -166,7 +166,6 @@ def test_counts_that_the_run_found_in_the_server_stay_though_no_state_remembers_
     shutil.rmtree(lab.paths.root)
     before = found_before("lab", lab.settings)
     write_state(lab.paths, lab.state)
-    stream.submit_stream("lab")
     undo("lab", before, RuntimeError("the page did not come up"))
     place = place_of(lab)
     assert schema.has_store(place)
