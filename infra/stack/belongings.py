@@ -27,8 +27,11 @@ _IN_ROOT = re.compile(r"data|run|home|(state|health|start-up|game-day)\.(json|lo
 _IN_RUN = re.compile(
     r"locks|logs|programs|scratch|tls(\.fresh)?|job-checkpoint|naive\.sqlite(-wal|-shm|-journal)?|\..+"
     r"|.+\.(drift|properties|json|fresh|new|lock|conf|log|pid|sock)(\.\d+)?|[\w.-]+\.\d+"
+    r"|core|artifacts|spark-warehouse|metastore_db|.+\.hprof"
 )
-"""A file that is replaced has the ending of its writer's pid for a moment, as supervisord's socket has."""
+"""A file that is replaced ends in its writer's pid for a moment, as supervisord's socket does. Programs have their working
+directory there, so what the kernel, a JVM or Spark leaves in it belongs to them.
+"""
 CHECKPOINT = re.compile(r"[0-9a-f]+(-[0-9]+)?(\.start\.(json|fresh))?(\.aside-.*)?")
 """A checkpoint, where it began, and what a rebuild has set aside of both."""
 _IN_CHECKPOINT = re.compile(r"metadata|offsets|commits|sources|state|\..+")
