@@ -24,14 +24,6 @@ _IN_DATA = re.compile(
 )
 _IN_ROOT = re.compile(r"data|run|home|(state|health|start-up|game-day)\.(json|lock|fresh)|state\.json\.damaged")
 """With the state file that its error says to set aside."""
-_IN_RUN = re.compile(
-    r"locks|logs|programs|scratch|tls(\.fresh)?|job-checkpoint|naive\.sqlite(-wal|-shm|-journal)?|\..+"
-    r"|.+\.(drift|properties|json|fresh|new|lock|conf|log|pid|sock)(\.\d+)?|[\w.-]+\.\d+"
-    r"|core|artifacts|spark-warehouse|metastore_db|.+\.hprof"
-)
-"""A file that is replaced ends in its writer's pid for a moment, as supervisord's socket does. Programs have their working
-directory there, so what the kernel, a JVM or Spark leaves in it belongs to them.
-"""
 CHECKPOINT = re.compile(r"[0-9a-f]+(-[0-9]+)?(\.start\.(json|fresh))?(\.aside-.*)?")
 """A checkpoint, where it began, and what a rebuild has set aside of both."""
 _IN_CHECKPOINT = re.compile(r"metadata|offsets|commits|sources|state|\..+")
@@ -66,13 +58,13 @@ def linked_in_home(home: Path) -> list[Path]:
 def strange_in(paths: StackPaths) -> list[Path]:
     """Return what lies in the stack's directory though the lab, its brokers and its job never make it.
 
-    Of a directory that is strange its content is not named. Behind a link nothing is looked at.
+    Of a directory that is strange its content is not named. Nobody looks behind a link, or in ``run``: that is the programs' working
+    directory, in which the kernel, a JVM and Spark choose names of their own.
     """
     brokers = [place for place in _below(paths.data) if BROKER_DIRECTORY.fullmatch(place.name)]
     levels = [
         (_IN_ROOT, [paths.root]),
         (_IN_DATA, [paths.data]),
-        (_IN_RUN, [paths.run]),
         (_IN_ASIDE, [paths.aside]),
         (CHECKPOINT, [paths.checkpoints]),
         (_IN_CHECKPOINT, [place for place in _below(paths.checkpoints) if CHECKPOINT.fullmatch(place.name)]),

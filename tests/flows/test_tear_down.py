@@ -419,7 +419,6 @@ MINE = [
     "data/checkpoints/thesis.txt",
     "data/checkpoints/0a1b2c3d4e5f/thesis.txt",
     "data/aside/thesis.txt",
-    "run/thesis.txt",
 ]
 
 
