@@ -58,8 +58,8 @@ def linked_in_home(home: Path) -> list[Path]:
 def strange_in(paths: StackPaths) -> list[Path]:
     """Return what lies in the stack's directory though the lab, its brokers and its job never make it.
 
-    Of a directory that is strange its content is not named. Nobody looks behind a link, or in ``run``: programs work there, and the
-    kernel, a JVM and Spark choose names of their own in it.
+    Of a directory that is strange its content is not named. Nobody looks behind a link, or in ``run``, the programs' working
+    directory: the kernel, a JVM and Spark choose names of their own there.
     """
     brokers = [place for place in _below(paths.data) if BROKER_DIRECTORY.fullmatch(place.name)]
     levels = [
