@@ -47,7 +47,7 @@ class Process(NamedTuple):
 def running_processes(home: Path, venv: Path) -> list[Process]:
     """Return the processes that use what is to be deleted, but for this one and those that it was started by.
 
-    They carry the mark of a stack of ``home``, were started from ``venv``, or have their working directory in one of the two: all
+    They carry the mark of a stack of ``home``, were started from ``venv`` or name it, or have their working directory in one of the two: all
     programs of a checkout that was moved while they ran have, and their marks are the old place's.
     """
     own = _ancestors()
@@ -64,9 +64,9 @@ def _marked(process: Process, home: Path) -> bool:
 
 def _lives_in(process: Process, place: Path) -> bool:
     inside = f"{place}{os.sep}"
-    return (
-        process.directory == str(place) or process.directory.startswith(inside) or any(inside in word for word in process.command)
-    )
+    # A word alone is the place in the set-up: python3 -m venv .venv.
+    named = any(inside in word or os.path.join(process.directory, word) == str(place) for word in process.command)  # noqa: PTH118
+    return process.directory == str(place) or process.directory.startswith(inside) or named
 
 
 def suffix_of(home: Path) -> str:

@@ -222,6 +222,21 @@ def test_it_refuses_while_something_was_started_from_the_environment_though_by_a
     assert (checkout / ".venv").exists()
 
 
+def test_it_refuses_while_a_set_up_is_at_work_which_names_the_environment(
+    checkout: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """As ``python3 -m venv .venv`` does: it deleted what that was writing, and pip took it for the network."""
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", ".venv"]
+    started.append(subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE))
+    assert started[-1].stdout
+    with started[-1].stdout as output:
+        output.readline()
+    done = make_clean(checkout)
+    assert done.returncode
+    assert f"pid {started[-1].pid}" in done.stderr
+    assert (checkout / ".venv").exists()
+
+
 def test_it_refuses_while_something_of_the_checkout_runs_on_that_was_started_before_it_was_moved(
     checkout: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
