@@ -47,7 +47,7 @@ class Process(NamedTuple):
 def running_processes(home: Path, venv: Path) -> list[Process]:
     """Return the processes that use what is to be deleted, but for this one and those that it was started by.
 
-    They carry the mark of a stack of ``home``, were started from ``venv`` or name it, as a set-up does, or work in one of the two:
+    They carry the mark of a stack of ``home``, were started from ``venv`` or name it, as set-up does, or work in one of the two:
     all programs of a checkout that was moved while they ran do, and their marks are the old place's.
     """
     own = _ancestors()
