@@ -43,7 +43,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
     stopwatch = Stopwatch(stack)
     with stack_held(StackPaths.of(stack)):
         settings = completed(settings)  # only under the lock: its previous holder may have changed the recorded settings
-        before = found_before(stack)
+        before = found_before(stack, settings)
         try:
             with stopwatch.step("preparation") as done:
                 done(note=prepare_stack(settings, before.docker))

@@ -12,13 +12,14 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from infra.commands.relocation import PATH_FILE
 from infra.console.crash_reports import run_reported
 from infra.docker.listing import list_labelled
 from infra.docker.presence import plain_address
 from infra.host.paths import CHECKOUT, StackPaths
+from infra.stack.belongings import linked_in_home, strange_in_home
 from trending.errors import EngineUnavailable
 
 MARK = "TRENDING_STACK_ID"
@@ -46,8 +47,8 @@ class Process(NamedTuple):
 def running_processes(home: Path, venv: Path) -> list[Process]:
     """Return the processes that use what is to be deleted, but for this one and those that it was started by.
 
-    They carry the mark of a stack of ``home``, were started from ``venv``, or have their working directory in one of the two: all
-    programs of a checkout that was moved while they ran have, and their marks are the old place's.
+    They carry the mark of a stack of ``home``, were started from ``venv`` or name it, as set-up does, or work in one of the two:
+    all programs of a checkout that was moved while they ran do, and their marks are the old place's.
     """
     own = _ancestors()
     return [
@@ -63,9 +64,9 @@ def _marked(process: Process, home: Path) -> bool:
 
 def _lives_in(process: Process, place: Path) -> bool:
     inside = f"{place}{os.sep}"
-    return (
-        process.directory == str(place) or process.directory.startswith(inside) or any(inside in word for word in process.command)
-    )
+    # A word alone is the place in the set-up: python3 -m venv .venv.
+    named = any(inside in word or os.path.join(process.directory, word) == str(place) for word in process.command)  # noqa: PTH118
+    return process.directory == str(place) or process.directory.startswith(inside) or named
 
 
 def suffix_of(home: Path) -> str:
@@ -241,6 +242,13 @@ def reason_to_keep(venv: Path) -> str:
     return f"{venv} is the virtual environment of the checkout {others[0]}" if others else ""
 
 
+def _refuse_for(kept: list[Path]) -> NoReturn:
+    sys.stderr.write("error: nothing was deleted, because the lab did not make this, or it lies behind a link:\n")
+    sys.stderr.writelines(f"  {place}{f' leads to {os.path.realpath(place)}' if place.is_symlink() else ''}\n" for place in kept)
+    sys.stderr.write("  next: move it away, or delete it by hand, then make clean\n")
+    sys.exit(1)
+
+
 def main() -> None:
     """``python -m infra.commands.clean VENV``: exit with 1 and the reasons if something runs."""
     home, venv = (CHECKOUT / ".trending").resolve(), Path(os.path.abspath(sys.argv[1]))  # noqa: PTH100 - a link stays one
@@ -250,6 +258,8 @@ def main() -> None:
             "  next: make clean deletes what make made in this checkout; what else is to go, delete by hand\n"
         )
         sys.exit(1)
+    if kept := [*linked_in_home(CHECKOUT / ".trending"), *strange_in_home(home)]:
+        _refuse_for(kept)
     reasons = refusal(home, venv)
     if reasons:
         sys.stderr.write("error: nothing was deleted, because this runs:\n")

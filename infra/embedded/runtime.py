@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from infra.kafka.broker_secrets import require_certificates, secret_properties
 from infra.kafka.cluster_id import META, check_cluster_id, cluster_id_in, require_one_cluster, ways_past
 from infra.kafka.diagnosis import diagnose
 from infra.kafka.properties import render_properties
+from infra.stack.belongings import BROKER_DIRECTORY
 from infra.stack.declaration import Program, Service, Stack
 from infra.stack.runtime import SUPERVISOR, KeptData, Observation, Outcome, ServiceState
 from infra.supervision.budget import RULE, Deaths, read_budget, reset_deaths, told
@@ -145,15 +145,13 @@ class EmbeddedRuntime:
         """Return the brokers' directories; raises ConfigurationConflict where they don't fit this stack or tell no cluster."""
         return kept_directories(self._stack, self._paths)
 
-    def destroy(self, *, volumes: bool) -> None:
-        """Delete the brokers' configuration, which may tell a password, and the data when asked to.
+    def destroy(self, *, volumes: bool) -> None:  # noqa: ARG002 - a container's volumes are elsewhere
+        """Delete the brokers' configuration, which may tell a password.
 
-        Nothing else is left once supervisord is down.
+        Nothing else is left once supervisord is down. Their data is in the stack's directory: the caller knows what of it goes.
         """
         for service in self._stack.services:
             self._paths.properties(service.name).unlink(missing_ok=True)
-        if volumes:
-            shutil.rmtree(self._paths.data, ignore_errors=True)
 
     def _drift_hash(self, name: str) -> str:
         path = self._paths.drift(name)
@@ -195,7 +193,8 @@ class EmbeddedRuntime:
 
 def broker_directories(paths: StackPaths) -> dict[str, Path]:
     """Return broker → its directory, of those below the stack's data that hold anything."""
-    return {place.name: place for place in sorted(paths.data.glob("kafka*")) if place.is_dir() and any(place.iterdir())}
+    found = (place for place in sorted(paths.data.glob("kafka*")) if BROKER_DIRECTORY.fullmatch(place.name))
+    return {place.name: place for place in found if place.is_dir() and any(place.iterdir())}
 
 
 def kept_directories(stack: Stack, paths: StackPaths) -> KeptData:

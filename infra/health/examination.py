@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from infra.docker.compose_stack import ComposeStack, compose_ladder
 from infra.health.freshness import FRESHNESS, freshness
 from infra.health.verdicts import Finding, Repair, Verdict, block, down
-from infra.host.clock import Clock, SystemClock
+from infra.host.clock import Clock, SystemClock, seconds_since
 from infra.kafka.client import BrokerClient
 from infra.kafka.readiness import ANSWER_SECONDS, Rung, climb, cluster_ladder, require_running, require_serving, topic_ladder
 from infra.kafka.versions import warning
@@ -153,7 +152,7 @@ def _service(lab: Lab, service: Service) -> Finding:
     try:
         answer = _answer(lab, service)
     except NotReady as error:
-        age = time.time() - (observed.started_at or 0.0)
+        age = seconds_since(observed.started_at or 0.0)
         if observed.state is ServiceState.RUNNING and age < SERVICE_STARTING_SECONDS:
             return Finding(service.name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return down(service.name, error, Repair.RESTART)
@@ -178,7 +177,7 @@ def _program(lab: Lab, name: str, rungs: list[Rung]) -> Finding:
         if not status.alive:
             final = status.state == "EXITED" and not status.comes_back
             return down(name, error, Repair.NONE if final else Repair.START)
-        age = time.time() - status.started
+        age = seconds_since(status.started)
         if age < STARTING_SECONDS[kind_of(name)]:
             return Finding(name, Verdict.WARNING, f"starting for {age:.0f} s: {error.cause}", "make status")
         return down(name, error, Repair.RESTART)

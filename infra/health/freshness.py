@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from infra.health.verdicts import Finding, Verdict, down, read_record
+from infra.host.clock import seconds_since
 from infra.kafka.readiness import ANSWER_SECONDS
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.supervision.programs import STREAM
@@ -46,6 +47,6 @@ def freshness(lab: Lab, starting_seconds: float) -> Finding:
     evidence = f"lag {lag} records; partitions {behind} stand at {done}, due {due} after {allowed:g} s"
     status = lab.supervisor.status(STREAM)
     repairs = [at for each in read_record(lab.paths.health).repairs.values() for at in each]
-    if status is not None and time.time() - max([status.started, *repairs]) < starting_seconds:
+    if status is not None and min(map(seconds_since, [status.started, *repairs])) < starting_seconds:
         return Finding(FRESHNESS, Verdict.WARNING, f"catching up after a start or a repair: {evidence}", "make status")
     return Finding(FRESHNESS, Verdict.UNHEALTHY, evidence, "make logs SERVICE=stream")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra.host.clock import seconds_since
 from infra.host.json_files import write_model
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class HealthRecord(BaseModel):
 
     def recent_repairs(self, component: str, now: float) -> list[float]:
         """Return the repairs of ``component`` that still count against its budget at ``now``."""
-        return [at for at in self.repairs.get(component, []) if now - at < PERIOD_SECONDS]
+        return [at for at in self.repairs.get(component, []) if seconds_since(at, now) < PERIOD_SECONDS]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,15 @@ import time
 from typing import Protocol
 
 
+def seconds_since(moment: float, now: float | None = None) -> float:
+    """Return the seconds between ``moment``, of the epoch, and now, in either direction.
+
+    A moment of the future was noted before the clock was set back, by WSL2 after a sleep, say. It must not look as if it had just
+    been until the clock has caught up.
+    """
+    return abs((time.time() if now is None else now) - moment)
+
+
 class Clock(Protocol):
     """A monotonic time and a way to sleep."""
 

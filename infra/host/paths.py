@@ -99,6 +99,11 @@ class StackPaths:
         """Spark's checkpoints, each beside the record of where it began."""
         return self.data / "checkpoints"
 
+    @property
+    def aside(self) -> Path:
+        """Where the remedy for a damaged ledger has it put."""
+        return self.data / "aside"
+
     def checkpoint(self, key: str) -> Path:
         """Return the directory of the checkpoint with that key."""
         return self.checkpoints / key

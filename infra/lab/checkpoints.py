@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 from contextlib import suppress
@@ -13,6 +12,7 @@ from infra.console.reporting import say
 from infra.host.secret_references import read_secret
 from infra.java.jars import ensure_jars
 from infra.lab.deletion import strange_things
+from infra.stack.belongings import CHECKPOINT
 from infra.stack.state import read_state, write_state
 from trending.errors import ConfigurationConflict, LabError, NotOurs
 from trending.places.objects import SECRET_VARIABLE, USER_VARIABLE, ObjectPlace
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from trending.settings import LabSettings
 
 S3A_JARS = "s3a"
-_OURS = re.compile(r"[0-9a-f]+(-[0-9]+)?(\.start\.(json|fresh))?(\.aside-.*)?")
-"""A checkpoint, where it began, and what a rebuild has set aside of both."""
 
 
 def root_of(paths: StackPaths, settings: LabSettings) -> CheckpointPlace:
@@ -121,7 +119,7 @@ def require_deletable_checkpoints(lab: Lab) -> None:
                 raise type(error)(cause, f"{error.cause}; {error.evidence}", f"{error.next_command}; {keeps}") from error
         elif Path(made).is_symlink():
             raise _not_ours(Path(made))
-        elif strange := [place for place in _entries(Path(made)) if not _OURS.fullmatch(place.name)]:
+        elif strange := [place for place in _entries(Path(made)) if not CHECKPOINT.fullmatch(place.name)]:
             whose = f"the checkpoints of {lab.paths.name} in {made} have"
             raise strange_things(whose, lab.paths.name, strange)
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.host.user import owned
+from infra.stack.belongings import entries_of, strange_in
 from trending.errors import LabError, NotOurs
 
 if TYPE_CHECKING:
     from infra.host.paths import StackPaths
 
-_BESIDE = r"(-wal|-shm|-journal|\.aside-.*)?"
-"""What SQLite keeps beside a file, and what a rebuild sets aside. In ``aside`` lies a damaged ledger."""
-_IN_DATA = re.compile(rf"kafka(-[0-9]+)?|checkpoints|aside|truth\.(json|new)|(ledger|serving)\.sqlite{_BESIDE}|lost\+found")
-_IN_ROOT = re.compile(r"data|run|home|(state|health|start-up|game-day)\.(json|lock|fresh)|state\.json\.damaged")
-"""With the state file that its error says to set aside."""
 NAMED = 3
 """So many strange things are named, the rest is counted."""
 
@@ -30,7 +26,7 @@ def require_deletable(paths: StackPaths) -> None:
     Raise LabError where part of it cannot be deleted, since the rest would be gone by then. Behind a link only the link would go,
     and what it leads to may be more. What somebody has put there would go for good.
     """
-    for place in (paths.root.parent, paths.root, paths.data, *_entries(paths.data)):
+    for place in (paths.root.parent, paths.root, paths.data, *entries_of(paths.data)):
         if os.path.islink(place):  # noqa: PTH114 - pathlib's raises where it may not look
             cause = f"data of the stack {paths.name} lies behind a link, which is not followed: nothing was touched"
             by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"
@@ -42,11 +38,39 @@ def require_deletable(paths: StackPaths) -> None:
         mine = all(owned(place) for place in kept)
         way = f"chmod -R u+rwX {root}" if mine else f"ls -ld {shlex.quote(str(kept[0]))} shows whose it is"
         raise LabError(cause, _named(kept), f"{way}, then {once_more}; make down NAME={paths.name} keeps everything")
-    strange = [place for place in _entries(paths.root) if not _IN_ROOT.fullmatch(place.name)]
-    strange += [place for place in _entries(paths.data) if not _IN_DATA.fullmatch(place.name)]
-    if strange:
+    if strange := strange_in(paths):
         whose = f"the data of the stack {paths.name} has"
         raise strange_things(whose, paths.name, strange)
+
+
+def delete_new(paths: StackPaths, before: frozenset[Path] | None) -> None:
+    """Delete what has come into the stack's directory since ``before``, but for what the lab never makes.
+
+    The directory itself goes too, if it was not there and nothing is left in it. Raises OSError for what could not be deleted,
+    when all else is gone.
+    """
+    kept = (before or frozenset()) | frozenset(strange_in(paths))
+    errors: list[OSError] = []
+    _delete_but(paths.root, kept, errors)
+    if before is None:
+        with suppress(OSError):  # not empty
+            paths.root.rmdir()
+    if errors:
+        raise errors[0]
+
+
+def _delete_but(place: Path, kept: frozenset[Path], errors: list[OSError]) -> None:
+    for each in entries_of(place):
+        try:
+            if not each.is_dir() or each.is_symlink():
+                if each not in kept:
+                    each.unlink(missing_ok=True)
+                continue
+            _delete_but(each, kept, errors)
+            if each not in kept and not entries_of(each):
+                each.rmdir()
+        except OSError as error:
+            errors.append(error)
 
 
 def strange_things(whose: str, stack: str, strange: list[Path]) -> NotOurs:
@@ -73,13 +97,6 @@ def _undeletable(root: Path) -> list[Path]:
             with os.scandir(place) as entries:
                 waiting += sorted(Path(each.path) for each in entries if each.is_dir(follow_symlinks=False))
     return kept
-
-
-def _entries(place: Path) -> list[Path]:
-    try:
-        return sorted(place.iterdir())
-    except OSError:  # none, no directory, or one that may not be read
-        return []
 
 
 def delete_directory(paths: StackPaths) -> None:

@@ -23,6 +23,8 @@ MINIMUM_PYTHON, UNSUPPORTED_PYTHON = (3, 11), (3, 14)
 """As in pyproject.toml, which a test compares."""
 MEMORY_MB = 1800
 """Memory for driver, broker, Prefect server and programs together, with default heaps."""
+STARTING_DISK_MB = 50
+"""With less there is no start: supervisor, broker and Prefect's server could not even write what is wrong with them."""
 DISK_MB = 2000
 """Disk space for the virtual environment and the jars, 1.8 GB as measured, and an hour of data. The manual says 2 GB."""
 

@@ -18,6 +18,8 @@ SUPERVISORD = "supervisord"
 NETWORK = "network"
 """A network's kind, and in place of a component, which it has none of."""
 CONTAINER = "container"
+VOLUME = "volume "
+"""How a place of data begins that is a volume."""
 DOCKER_KINDS = frozenset({CONTAINER, NETWORK})
 """The kinds of things that are Docker's."""
 LOOK_SECONDS = 5
@@ -85,7 +87,7 @@ def remains_of(paths: StackPaths, seen: DockerMarks | None = None) -> Remains:
     )
     networks = tuple(Remnant(NETWORK, NETWORK, name, alive=False) for name in marks.networks)
     files = tuple(sorted(map(str, paths.data.iterdir()))) if paths.data.is_dir() else ()
-    volumes = tuple(f"volume {name}" for name in marks.volumes)
+    volumes = tuple(f"{VOLUME}{name}" for name in marks.volumes)
     return Remains((*marked_processes(paths.stack_id), *containers, *networks), (*files, *volumes), marks)
 
 

@@ -117,6 +117,19 @@ def store_exists(place: StorePlace) -> bool:
     return has_store(place)
 
 
+def counted_before(paths: StackPaths, settings: LabSettings) -> bool:
+    """Whether a database has counts or ledgers of a stack with these settings; also where it could not be asked."""
+    try:
+        place = place_of(paths, settings, "")
+        if not isinstance(place, PostgresPlace):
+            return False
+        from trending.postgresql.schema import has_any  # noqa: PLC0415 - as above
+
+        return has_any(place)
+    except LabError:
+        return True
+
+
 def check_deletable(lab: Lab) -> None:
     """Raise LabError where the stack's rows in a database could not be deleted now: nothing was touched then."""
     place = store_place(lab)

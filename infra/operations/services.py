@@ -29,7 +29,7 @@ from infra.lab.assembly import (
 )
 from infra.lab.checkpoints import check_checkpoint, checkpoint_jars, note_checkpoint, root_of
 from infra.lab.own_access import change_of_security, keep_own_access
-from infra.lab.prerequisites import check_java, check_memory
+from infra.lab.prerequisites import STARTING_DISK_MB, check_disk, check_java, check_memory
 from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import require_runtime
 from infra.lab.store import check_store, require_ledgers_kept
@@ -59,9 +59,10 @@ READY_SECONDS = 60.0
 
 
 def check_machine(settings: StackSettings) -> None:
-    """Raise for what can be seen before anything starts, a Prefect server included: home, user, Java, a wanted engine."""
+    """Raise for what can be seen before anything starts, a Prefect server included: home, its disk, user, Java, an engine."""
     check_home()
     check_user()
+    check_disk(STARTING_DISK_MB)
     check_java()
     require_runtime(settings)
 

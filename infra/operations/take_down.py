@@ -18,7 +18,7 @@ from infra.operations.page import stop_page
 from infra.operations.producer import stop_producer
 from infra.operations.services import mark_wanted, remove_service, stop_service, sweep_stack
 from infra.operations.stream import stop_stream
-from infra.stack.state import Wanted, down_asked_for, read_state, stack_held
+from infra.stack.state import NewerState, Wanted, down_asked_for, read_state, stack_held
 from trending.errors import ConfigurationConflict, EngineUnavailable, LabError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
 
     ``run`` maps each step to the function that is called for it; the flow passes one that returns the task of the same name.
     Raises EngineUnavailable, with nothing touched, if the stack is Docker's and no engine answers; NotOurs, likewise, if data
-    that is to be deleted lies behind a link, or beside something that the lab did not make.
+    that is to be deleted lies behind a link, or beside something that the lab did not make; NewerState for a newer version's.
     """
     paths = StackPaths.of(stack)
     with down_asked_for(paths), stack_held(paths):
@@ -54,6 +54,8 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
             require_deletable(paths)
         try:
             state = read_state(paths)
+        except NewerState:
+            raise
         except ConfigurationConflict:
             if not volumes:
                 raise
@@ -62,7 +64,8 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
                 cause = f"the state of {stack} cannot be read, and Docker, which may have its data, can't be asked"
                 raise EngineUnavailable(cause, silence, f"start the engine, then make down NAME={stack} VOLUMES=1") from None
             sweep_by_mark(stack, volumes=True, silence=silence)
-            say(f"the state of {stack} could not be read: what carries its mark is gone, its data too{_but(silence)}")
+            unknown = "what it had made elsewhere, by CHECKPOINT, STORE_URL or BOOTSTRAP, is not known and stays"
+            say(f"the state of {stack} could not be read: what carries its mark is gone, its data too; {unknown}{_but(silence)}")
             return True
         if state is None:
             return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,15 +12,16 @@ from infra.host.paths import StackPaths
 from infra.host.processes import stack_processes, wait_for_end
 from infra.lab.assembly import Lab, end_programs, open_lab
 from infra.lab.checkpoints import delete_checkpoints
-from infra.lab.deletion import forget_access
-from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, remains_of, words_of_down
+from infra.lab.deletion import delete_new, forget_access
+from infra.lab.remains import CONTAINER, NETWORK, SUPERVISORD, VOLUME, remains_of, words_of_down
 from infra.lab.runtime_factory import unseen_part
-from infra.lab.store import delete_new_store
+from infra.lab.store import counted_before, delete_new_store
 from infra.operations.page import launch_page
 from infra.operations.producer import launch_producer
 from infra.operations.services import start_service, start_supervisor, wait_for_service
 from infra.operations.stream import submit_stream
 from infra.operations.take_down import take_down
+from infra.stack.belongings import everything_in, strange_in
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from infra.docker.marks import DockerMarks
     from infra.lab.remains import Remains
+    from trending.settings import LabSettings
 
 STARTS = {**dict.fromkeys(PRODUCERS, launch_producer), STREAM: submit_stream, PAGE: launch_page}
 ENDING_SECONDS = 5.0
@@ -45,8 +46,9 @@ class Before:
     """What existed of a stack before a run, and must survive its undo. It is read before anything is recorded.
 
     ``running`` are services and programs; ``kept`` are services that had been stopped, or had died, and were not removed;
-    ``supervised`` says whether a supervisord lived; ``data`` are the places of data;
-    ``entries`` are the contents of the stack's directory (None if it did not exist); ``state`` is the recorded state;
+    ``supervised`` says whether a supervisord lived; ``data`` are the places of data that no state remembers;
+    ``entries`` is what was in the stack's directory, at any depth (None if it did not exist); ``state`` is the recorded state;
+    ``counted`` says whether a database has counts of the stack that no state remembers;
     ``declared`` is program → the hash of the declaration that it was started with;
     ``docker`` is what Docker had of the stack (None if it was not asked, because there is a recorded state).
     """
@@ -58,6 +60,7 @@ class Before:
     entries: frozenset[Path] | None
     state: StackState | None
     docker: DockerMarks | None = None
+    counted: bool = False
     declared: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,18 +69,19 @@ class Before:
         return not self.running and not self.supervised
 
 
-def found_before(stack: str) -> Before:
-    """Return what exists of the stack now."""
+def found_before(stack: str, settings: LabSettings | None = None) -> Before:
+    """Return what exists of the stack now; with ``settings`` a database that they name is asked too."""
     paths = StackPaths.of(stack)
     state = read_state(paths)
-    entries = frozenset(paths.root.iterdir()) if paths.root.is_dir() else None
+    entries = everything_in(paths.root) if state is None else None
     if state is not None:
         lab = open_lab(stack)
         return Before(running(lab), _kept(lab), lab.supervisor.lives(), (), entries, state, declared=_declared(paths))
     remains = remains_of(paths)
     runs, supervised = remains.running - {SUPERVISORD}, SUPERVISORD in remains.running
     kept = frozenset(thing.component for thing in remains.things if not thing.alive and thing.kind == CONTAINER)
-    return Before(runs, kept, supervised, remains.data, entries, None, remains.docker)
+    counted = settings is not None and counted_before(paths, settings)
+    return Before(runs, kept, supervised, remains.data, entries, None, remains.docker, counted)
 
 
 def _kept(lab: Lab) -> frozenset[str]:
@@ -108,7 +112,8 @@ def undo(stack: str, before: Before, error: BaseException) -> None:
             say(f"{'interrupted' if of_a_signal(error) else 'start-up failed'}: undoing what this run has made")
             failed = [words for take_away in _undoing(lab, before) if (words := _try(take_away))]
             changed = _put_back(stack, before)
-            say(_outcome(lab, before) or changed or _of_files(failed) or "what this run had made was undone")
+            done = _put_beside(lab, before) or "what this run had made was undone"
+            say(_outcome(lab, before) or changed or _of_files(failed) or done)
     except UndoAbandoned:
         left = _outcome(lab, before) if lab else words_of_left(stack)
         say(f"the undo was abandoned. {left or 'Nothing of what this run had made is left'}")
@@ -179,18 +184,44 @@ def _outcome(lab: Lab, before: Before) -> str:
         if before.kept or not before.nothing_ran:
             left.pop(NETWORK, None)  # it was there too
         left |= {name: name for name in running(lab) - before.running if name not in left}
-        left |= {place: place for place in (remains.data if _fresh(lab, before) else ())}
+        made = _made(lab, before, remains)
+        left |= {place: place for place in made}
     except Exception as error:  # noqa: BLE001 - the cause of the failure goes first
         return f"Whether anything is left could not be seen ({error}); make status NAME={stack} looks"
     unseen = unseen_part(lab.state.runtime, remains)
+    deletable = bool(made) and not lab.paths.data.is_symlink()
     if left:
-        return f"This is left: {', '.join(left.values())}; {words_of_down(stack, data=not set(left).isdisjoint(remains.data))}"
+        return f"This is left: {', '.join(left.values())}; {words_of_down(stack, data=deletable)}"
     return f"What is left in Docker could not be seen ({unseen}); make status NAME={stack} looks" if unseen else ""
 
 
 def _fresh(lab: Lab, before: Before) -> bool:
-    """Whether all data of the stack is this run's own."""
-    return before.nothing_ran and before.state is None and not before.data and not lab.state.adopted
+    """Whether the brokers' data is this run's own, so that what came into the stack's directory goes with it."""
+    kept = any(place.startswith(VOLUME) for place in before.data)
+    return before.nothing_ran and before.state is None and not kept and not lab.state.adopted
+
+
+def _made(lab: Lab, before: Before, remains: Remains) -> list[str]:
+    """Return what this run has made and that is there of data; what the lab never makes was put there by somebody."""
+    if not _fresh(lab, before):
+        return []
+    there = {place for place in remains.data if place.startswith(VOLUME) or lab.paths.data.is_symlink()}
+    new, strange = _new(lab, before), set(strange_in(lab.paths))
+    files = {path for path in new if path.is_symlink() or not path.is_dir()}
+    ours = {path for path in files if strange.isdisjoint((path, *path.parents))}
+    topmost = {next(each for each in (path, *path.parents) if each.parent not in new) for path in ours}
+    return sorted((there - set(before.data)) | set(map(str, topmost)))
+
+
+def _put_beside(lab: Lab, before: Before) -> str:
+    """Return what somebody has put into the stack's directory while this run was at work; empty for nothing."""
+    new = _new(lab, before) if _fresh(lab, before) else frozenset()
+    beside = ", ".join(str(place) for place in strange_in(lab.paths) if place in new)
+    return f"what this run had made was undone; this came meanwhile from somebody else and stays: {beside}" if beside else ""
+
+
+def _new(lab: Lab, before: Before) -> frozenset[Path]:
+    return (everything_in(lab.paths.root) or frozenset()) - (before.entries or frozenset())
 
 
 def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
@@ -208,8 +239,9 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
             yield partial(forget_access, lab.paths)
     if fresh:
         yield partial(delete_checkpoints, lab)
-        yield partial(delete_new_store, lab)
-        yield partial(_delete_new, lab.paths.root, before.entries)
+        if not before.counted:
+            yield partial(delete_new_store, lab)
+        yield partial(delete_new, lab.paths, before.entries)
     if before.state is not None:
         # What this run has made in other places stays recorded, so that a take-down may delete it.
         made = {"topics_made": lab.state.topics_made, "checkpoints_made": lab.state.checkpoints_made}
@@ -256,15 +288,3 @@ def _remove_program(lab: Lab, program: str) -> None:
     if lab.supervisor.running():
         lab.supervisor.remove(program)
         wait_for_end(stack_processes(lab.paths.stack_id, program), ENDING_SECONDS)
-
-
-def _delete_new(root: Path, entries: frozenset[Path] | None) -> None:
-    """Delete new entries of the stack's directory, or the whole directory if it did not exist before."""
-    if entries is None:
-        shutil.rmtree(root, ignore_errors=True)
-        return
-    for path in frozenset(root.iterdir()) - entries:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,19 @@ def note_origin(paths: StackPaths) -> None:
     """Note in the stack's directory that it is this home's."""
     if _noted(paths) != str(paths.home):
         paths.origin.write_text(str(paths.home), encoding="utf-8")
+
+
+def require_mounted(paths: StackPaths) -> None:
+    """Raise NotOurs where the stack, its state or its data lies behind a link that leads nowhere: a disk that is not mounted.
+
+    To a command it looks like a stack that does not exist, which would be made anew in place of the link.
+    """
+    for place in (paths.root.parent, paths.root, paths.state, paths.data):
+        # pathlib's functions raise where they may not look. A link in a ring has an error of its own.
+        if os.path.islink(place) and not os.path.lexists(os.path.realpath(place)):  # noqa: PTH114
+            cause = f"{place} is a link that leads nowhere: what it led to of the stack {paths.name} is not there"
+            back = f"mount or make {shlex.quote(os.readlink(place))}"  # noqa: PTH115 - as above
+            raise NotOurs(cause, "nothing was touched", f"{back}; or, for a stack without it, rm {shlex.quote(str(place))}")
 
 
 def require_own(paths: StackPaths) -> None:

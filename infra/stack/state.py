@@ -18,12 +18,16 @@ from pydantic import BaseModel, ConfigDict
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths
 from infra.host.user import owned
-from infra.stack.origin import note_origin, require_own, require_same_name
+from infra.stack.origin import note_origin, require_mounted, require_own, require_same_name
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
 
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+
+class NewerState(ConfigurationConflict):
+    """A newer version of the lab wrote the state file: this one does not know what all it records, so it deletes nothing."""
 
 
 class Wanted(StrEnum):
@@ -66,8 +70,9 @@ def read_state(paths: StackPaths) -> StackState | None:
     """Return what is wanted of the stack, or None for a stack that does not exist.
 
     Raises ConfigurationConflict if the file is damaged, may not be read, or a newer version of the lab wrote it. The data is fine
-    in all these cases, so none of the remedies deletes it. Raises NotOurs for a copy of another checkout's or stack's.
+    in all these cases, so none of the remedies deletes it. Raises NotOurs for a copy of another's, or a dead link.
     """
+    require_mounted(paths)
     require_own(paths)
     try:
         known = json.loads(paths.state.read_bytes())
@@ -91,7 +96,7 @@ def read_state(paths: StackPaths) -> StackState | None:
         raise ConfigurationConflict(cause, str(error), f"{aside}; after that {ways}") from error
     cause = f"the state file {paths.state} was written by a newer version of the lab"
     evidence = f"its form is version {version}, this lab knows up to {VERSION}"
-    raise ConfigurationConflict(cause, evidence, "use the version of the lab that brought the stack up")
+    raise NewerState(cause, evidence, "use the version of the lab that brought the stack up")
 
 
 def still_wanted(paths: StackPaths) -> bool:

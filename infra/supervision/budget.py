@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from infra.host.clock import seconds_since
 from infra.host.memory import oom_kills
 from infra.supervision.output_tail import tail
 
@@ -83,7 +84,7 @@ def read_budget(path: Path) -> dict[str, Deaths]:
 def note_death(path: Path, program: str, now: float, last_words: str = "", *, memory: bool | None = None) -> bool:
     """Record a death of ``program`` at ``now``; returns whether its budget is spent."""
     budget = read_budget(path)
-    recent = [at for at in budget.get(program, Deaths()).at if now - at < PERIOD_SECONDS]
+    recent = [at for at in budget.get(program, Deaths()).at if seconds_since(at, now) < PERIOD_SECONDS]
     deaths = Deaths([*recent, now], len(recent) + 1 > DEATHS, last_words, memory)
     budget[program] = deaths
     _write(path, budget)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +25,19 @@ if TYPE_CHECKING:
 
 CACHE_KIB = 65_536
 """A batch of many hashtags touches its window all over. With SQLite's usual 2 MiB it took two and a half times as long."""
+_PRIMARY = 0xFF
+_OF_THE_PLACE = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+"""What a full or read-only disk, missing rights and another process's lock make SQLite say (https://sqlite.org/rescode.html)."""
 _VIEWS = 1
 """Number of the views' form in a file: raise it with every change of one. A file of an older one gets them anew."""
 StorePlace = Path | PostgresPlace
@@ -74,8 +89,15 @@ class _File:
             raise
         except DatabaseError as error:
             cause = f"the serving store {self._path} cannot be opened"
-            raise LabError(cause, str(error.orig), REBUILD) from error
+            raise LabError(cause, str(error.orig), self._way(error)) from error
         self._identity = _identity(self._path)
+
+    def _way(self, error: DatabaseError) -> str:
+        """Return the next command: a rebuild only where the counts may be the reason, and not the disk or another process."""
+        if getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY not in _OF_THE_PLACE:
+            return REBUILD
+        place = shlex.quote(str(self._path.parent))
+        return f"df -h {place}; ls -la {place} show whether there is room and who may write; then once more: no count is lost"
 
     def _make_tables(self) -> None:
         """Make what the file lacks, once: looking at each of its tables takes 25 ms, which every command would wait for."""

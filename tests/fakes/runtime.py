@@ -121,6 +121,6 @@ class FakeRuntime:
         self._world.do("destroy")
         self._world.stopped.clear()
         if volumes:
-            self._world.delete_data(self._paths)
+            self._world.topics.clear()
             if self._kind is RuntimeKind.DOCKER:
                 self._world.volumes.clear()

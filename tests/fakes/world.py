@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from contextlib import nullcontext
@@ -112,10 +111,6 @@ class World:
     @property
     def running(self) -> set[str]:
         return set(self.services) | set(self.programs)
-
-    def delete_data(self, paths: StackPaths) -> None:
-        shutil.rmtree(paths.data, ignore_errors=True)
-        self.topics.clear()
 
     def log_ends(self, connection: KafkaConnection, topic: str, _timeout: float = 10.0) -> dict[int, tuple[int, int]]:
         world = self.bootstraps[connection.bootstrap]

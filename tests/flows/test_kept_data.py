@@ -23,12 +23,13 @@ from infra.lab.assembly import open_lab, want
 from infra.lab.remains import SUPERVISORD, Remains, Remnant
 from infra.operations.epochs import earlier_records
 from infra.operations.undo import found_before
-from infra.stack.state import Wanted, read_state
+from infra.stack.state import VERSION, Wanted, read_state
 from trending.errors import ConfigurationConflict, EngineUnavailable, Interrupted, LabError, SupervisorUnreachable
 from trending.settings import RuntimeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fakes.world import World
 
@@ -317,6 +318,57 @@ def test_what_lay_in_the_stacks_directory_stays_when_a_first_start_fails(step: s
     assert not paths.data.exists(), "that was the run's own"
 
 
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("place", ["notes.txt", "aside/notes.txt", "checkpoints/notes.txt", "kafka.bak/notes.txt"])
+def test_a_users_file_among_the_data_stays_and_what_the_run_made_beside_it_goes(
+    place: str, error: BaseException, world: World, said: list[str]
+) -> None:
+    """It made the undo keep the broker's new directory, and say that all was undone."""
+    paths = StackPaths.of("lab")
+    kept = paths.data / place
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"somebody's")
+    world.fail("watch stream", error)
+    with pytest.raises(type(error)):
+        up()
+    assert [each for each in paths.root.rglob("*") if not each.is_dir()] == [kept]
+    assert kept.read_bytes() == b"somebody's"
+    assert not paths.broker("kafka").exists()
+    assert said[-1] == "what this run had made was undone"
+
+
+def test_the_undo_deletes_nothing_behind_a_link_and_says_what_is_left(world: World, said: list[str], tmp_path: Path) -> None:
+    paths = StackPaths.of("lab")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    paths.root.mkdir(parents=True)
+    paths.data.symlink_to(elsewhere)
+    world.fail("watch stream", ConfigurationConflict("it cannot be"))
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert (elsewhere / "kafka").is_dir()
+    assert paths.data.is_symlink()
+    assert "This is left" in said[-1]
+    assert str(paths.data / "kafka") in said[-1]
+    assert "VOLUMES=1" not in said[-1], "which is refused there"
+
+
+def test_what_somebody_puts_beside_the_data_while_it_starts_stays(world: World, said: list[str]) -> None:
+    paths = StackPaths.of("lab")
+    mine = [paths.root / "mine.txt", paths.data / "mine.txt"]
+
+    def put() -> None:
+        for path in mine:
+            path.write_bytes(b"somebody's")
+        raise ConfigurationConflict("it cannot be")
+
+    world.fail("watch stream", put)
+    with pytest.raises(ConfigurationConflict):
+        up()
+    assert sorted(each for each in paths.root.rglob("*") if not each.is_dir()) == sorted(mine)
+    assert all(str(path) in said[-1] for path in mine)
+
+
 @pytest.mark.parametrize(("made", "asked"), [(1, 3), (3, 1)])
 def test_directories_of_another_number_of_brokers_are_refused_with_the_number(made: int, asked: int, world: World) -> None:
     up(brokers=made)
@@ -383,6 +435,29 @@ def test_a_damaged_state_whose_data_may_be_dockers_is_not_forgotten_while_docker
         tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
     assert StackPaths.of("lab").state.exists()
     assert world.volumes
+
+
+def test_a_newer_versions_stack_keeps_its_data_whatever_is_asked(world: World) -> None:
+    """What that version has made, and where, this one does not know."""
+    up()
+    state = StackPaths.of("lab").state
+    state.write_text(state.read_text().replace(f'"version": {VERSION}', f'"version": {VERSION + 1}'))
+    world.forget_history()
+    for volumes in (False, True):
+        with pytest.raises(ConfigurationConflict, match="a newer version of the lab") as caught:
+            tear_down.tear_down(TearDownForm(name="lab", volumes=volumes, confirm="lab"))
+        assert "use the version of the lab" in caught.value.next_command
+    assert world.changes == []
+    assert StackPaths.of("lab").broker("kafka").exists()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_take_down_of_a_damaged_state_says_that_it_knows_of_nothing_elsewhere(said: list[str]) -> None:
+    up()
+    StackPaths.of("lab").state.write_text("{")
+    assert tear_down.tear_down(TearDownForm(name="lab", volumes=True, confirm="lab"))
+    assert "what it had made elsewhere, by CHECKPOINT, STORE_URL or BOOTSTRAP, is not known and stays" in said[-1]
+    assert not StackPaths.of("lab").root.exists()
 
 
 @pytest.mark.usefixtures("world")

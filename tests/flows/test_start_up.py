@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -560,6 +561,9 @@ def test_what_the_machine_lacks_is_told_before_a_server_is_started_for_it(
         module.main(StartUpForm(stack=lab_stack(runtime=RuntimeKind.DOCKER)))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PrerequisiteMissing, match="no Java was found"):
+        module.main(form())
+    monkeypatch.setattr("infra.lab.prerequisites.shutil.disk_usage", lambda _place: SimpleNamespace(free=0))
+    with pytest.raises(PrerequisiteMissing, match="50 MiB of disk are needed and 0 MiB are free"):
         module.main(form())
     assert world.changes == []
 

@@ -406,8 +406,24 @@ def test_the_truth_that_an_audit_has_written_goes_with_the_data(world: World) ->
     assert not world.running
 
 
+MINE = [
+    "data/mine",
+    "data/notes.txt",
+    "data/ledger.sqlite.bak",
+    "data.bak",
+    "thesis.txt",
+    "data/kafka.bak",
+    "data/kafka/thesis.txt",
+    "data/kafka/photos",
+    "data/kafka/tweets_topic-0/thesis.txt",
+    "data/checkpoints/thesis.txt",
+    "data/checkpoints/0a1b2c3d4e5f/thesis.txt",
+    "data/aside/thesis.txt",
+]
+
+
 @pytest.mark.row(35)
-@pytest.mark.parametrize("place", ["data/mine", "data/notes.txt", "data/ledger.sqlite.bak", "data.bak", "thesis.txt"])
+@pytest.mark.parametrize("place", MINE)
 def test_what_somebody_has_put_beside_the_data_is_not_deleted(place: str, world: World, said: list[str]) -> None:
     up()
     paths = StackPaths.of("lab")
@@ -425,3 +441,48 @@ def test_what_somebody_has_put_beside_the_data_is_not_deleted(place: str, world:
     down(volumes=True)
     assert not paths.root.exists()
     assert "lab" in said[-1]
+
+
+def test_what_brokers_job_and_lab_leave_is_nothing_that_somebody_has_put_there(world: World) -> None:
+    """Names as a whole stack leaves them, with those of a moment: of a deletion, a compaction, a replacement."""
+    up()
+    paths = StackPaths.of("lab")
+    for name in OURS:
+        path = paths.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert down(volumes=True)
+    assert not paths.root.exists()
+    assert not world.running
+
+
+OURS = [
+    *(f"data/kafka/{name}" for name in (".lock", ".kafka_cleanshutdown", "meta.properties", "meta.properties.tmp")),
+    *(f"data/kafka-2/{name}-checkpoint" for name in ("cleaner-offset", "log-start-offset", "recovery-point-offset")),
+    "data/kafka/replication-offset-checkpoint.tmp",
+    "data/kafka/bootstrap.checkpoint",
+    "data/kafka/__cluster_metadata-0/quorum-state",
+    "data/kafka/__cluster_metadata-0/quorum-state.tmp",
+    "data/kafka/__cluster_metadata-0/00000000000000000000-0000000000.checkpoint",
+    "data/kafka/__cluster_metadata-0/00000000000000000042-0000000001.checkpoint.part",
+    "data/kafka/tweets_topic-0/partition.metadata",
+    "data/kafka/tweets_topic-0/leader-epoch-checkpoint",
+    "data/kafka/tweets_topic-0/leader-epoch-checkpoint.tmp",
+    *(f"data/kafka/tweets_topic-0/00000000000000000000.{end}" for end in ("log", "index", "timeindex", "txnindex", "snapshot")),
+    *(f"data/kafka/tweets_topic-0/00000000000000000000.{end}" for end in ("log.deleted", "index.cleaned", "log.swap")),
+    "data/kafka/tweets_topic.dlq-0.0123456789abcdef0123456789abcdef-delete/00000000000000000007.log",
+    "data/checkpoints/38a5baa2b0e9.start.json",
+    "data/checkpoints/38a5baa2b0e9-1/.metadata.crc",
+    "data/checkpoints/38a5baa2b0e9-1/metadata",
+    "data/checkpoints/38a5baa2b0e9/offsets/.4.crc",
+    "data/checkpoints/38a5baa2b0e9.aside-20261130T144700/commits/4",
+    "data/aside/ledger.sqlite-wal",
+    "data/ledger.sqlite-shm",
+    "data/serving.sqlite.aside-20261130T144700",
+    *(f"run/{name}" for name in ("budget.json", "budget.json.lock", "kafka.drift", "kafka.properties", "stream.heartbeat.json")),
+    *(f"run/{name}" for name in ("supervisord.conf", "supervisord.log", "supervisord.log.1", "supervisord.pid")),
+    *(f"run/{name}" for name in ("supervisor.sock.4711", "budget.4711", "stream.heartbeat.4711", "naive.sqlite-wal")),
+    *(f"run/{name}/x" for name in ("locks", "logs", "programs", "scratch", "tls", "job-checkpoint")),
+    "state.fresh",
+    "health.lock",
+]

@@ -192,6 +192,12 @@ def has_store(place: PostgresPlace) -> bool:
         return inspect(connection).has_table(_MARK.name, schema=place.schema_name)
 
 
+def has_any(place: PostgresPlace) -> bool:
+    """Whether counts or producers' ledgers are there, of whichever stack; raises LabError where the server cannot be used."""
+    with connected(place) as connection:
+        return any(inspect(connection).has_table(mark.name, schema=place.schema_name) for mark in (_MARK, _LEDGER))
+
+
 def delete_tables(place: PostgresPlace) -> list[str]:
     """Delete the tables of this stack's store, whatever their form; returns their names. The schema itself stays.
 

@@ -41,6 +41,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "infra/host",
         "infra/commands",
         "infra/docker",
+        "infra/stack/__init__.py",
+        "infra/stack/belongings.py",
         "src/trending/__init__.py",
         "src/trending/errors.py",
     ):
@@ -118,6 +120,59 @@ def test_where_there_is_no_such_environment_only_the_rest_goes(venv: str, checko
     assert not (checkout / ".trending").exists()
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "thesis.txt",
+        "exports/x.parquet",
+        "stacks/lab/thesis.txt",
+        "stacks/lab/data/checkpoints/x",
+        "stacks/mine/thesis.txt",
+    ],
+)
+def test_it_deletes_nothing_while_somebodys_file_lies_in_the_home(place: str, checkout: Path) -> None:
+    mine = checkout / ".trending" / place
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("three years of work", encoding="ascii")
+    done = make_clean(checkout)
+    assert done.returncode
+    assert f"  {mine if 'exports' not in place else mine.parent}\n" in done.stderr
+    assert mine.exists()
+    assert (checkout / ".venv").exists()
+    mine.unlink()
+    if "exports" in place:
+        mine.parent.rmdir()
+    assert make_clean(checkout).returncode == 0
+    assert not (checkout / ".trending").exists()
+
+
+@pytest.mark.parametrize("place", ["", "stacks", "stacks/lab", "stacks/lab/data", "stacks/lab/data/kafka"])
+def test_it_names_a_link_behind_which_something_would_stay(place: str, checkout: Path, tmp_path: Path) -> None:
+    link, elsewhere = checkout / ".trending" / place, tmp_path / "elsewhere"
+    if link.exists():
+        link.rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    link.symlink_to(elsewhere)
+    done = make_clean(checkout)
+    assert done.returncode
+    assert f"{place} leads to {elsewhere}\n" in done.stderr
+    assert link.is_symlink()
+
+
+def test_what_the_lab_makes_in_its_home_is_nobody_elses(checkout: Path) -> None:
+    home = checkout / ".trending"
+    for name in (*HOME, "stacks/.lab.lock", "stacks/lab/state.json", "stacks/lab/run/supervisord.conf"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text('{"runtime": "embedded"}', encoding="ascii")
+    done = make_clean(checkout)
+    assert done.returncode == 0, done.stderr
+    assert not home.exists()
+
+
+HOME = ("jars/.spark.lock", "ivy/x", "cds/x.jsa", "crashes/x.txt", "prefect/prefect.db", "server/password", "package/x.zip")
+
+
 def test_it_says_what_a_stack_has_elsewhere_which_nobody_knows_afterwards(checkout: Path) -> None:
     checkpoints = ["/mnt/shared/lab-1", "s3a://bucket/prefix/lab-1"]
     serving = {"store_url": "postgresql+psycopg://u@db/counts"}
@@ -164,6 +219,21 @@ def test_it_refuses_while_something_was_started_from_the_environment_though_by_a
     done = make_clean(checkout)
     assert done.returncode != 0
     assert f"pid {started[0].pid}" in done.stderr
+    assert (checkout / ".venv").exists()
+
+
+def test_it_refuses_while_a_set_up_is_at_work_which_names_the_environment(
+    checkout: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """As ``python3 -m venv .venv`` does: it deleted what that was writing, and pip took it for the network."""
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", ".venv"]
+    started.append(subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE))
+    assert started[-1].stdout
+    with started[-1].stdout as output:
+        output.readline()
+    done = make_clean(checkout)
+    assert done.returncode
+    assert f"pid {started[-1].pid}" in done.stderr
     assert (checkout / ".venv").exists()
 
 

@@ -243,14 +243,14 @@ def test_preparing_checks_java_before_any_download(world: World, tmp_path: Path,
     assert fetched == ["broker"]
 
 
-def test_the_data_is_deleted_only_when_asked_for(world: World) -> None:
+@pytest.mark.parametrize("volumes", [False, True])
+def test_what_lies_in_the_stacks_directory_is_left_to_who_deletes_that(volumes: bool, world: World) -> None:  # noqa: FBT001
     made = runtime(world)
-    data = StackPaths.of("lab").data
-    data.mkdir(parents=True)
-    made.destroy(volumes=False)
-    assert data.exists()
-    made.destroy(volumes=True)
-    assert not data.exists()
+    note = StackPaths.of("lab").data / "notes.txt"
+    note.parent.mkdir(parents=True)
+    note.write_bytes(b"somebody's")
+    made.destroy(volumes=volumes)
+    assert note.exists()
     assert made.kind is RuntimeKind.EMBEDDED
 
 

@@ -176,6 +176,21 @@ def test_a_stream_that_lags_behind_two_triggers_is_unhealthy_and_not_restarted(w
     assert "partitions [0] stand at {0: 7}, due {0: 8}" in found.evidence
 
 
+def test_a_clock_that_was_set_back_excuses_nothing_until_it_has_caught_up(world: World, lab: Lab) -> None:
+    """What started or was repaired in the future has not just started: it was a warning for hours, and nothing was repaired."""
+    later = time.time() + 5000
+    beat(lab, "producer", at=time.time() - 40, figures={"acknowledged": 5.0})
+    ended(world, "producer", "RUNNING", started=later)
+    found = examined(lab)["producer"]
+    assert (found.verdict, found.repair) == (Verdict.UNHEALTHY, Repair.RESTART)
+    world.due = 8
+    beating = lab.supervisor.status("stream")
+    assert beating is not None
+    world.ended["stream"] = ProgramStatus("stream", "RUNNING", beating.pid, 0, "", later)
+    note_repair(lab.paths.health, "kafka", later)
+    assert examined(lab)["freshness"].verdict is Verdict.UNHEALTHY
+
+
 def test_a_stream_that_catches_up_after_a_repair_is_given_the_time_that_it_has_after_a_start(world: World, lab: Lab) -> None:
     world.due = 8
     beating = lab.supervisor.status("stream")

@@ -66,6 +66,7 @@ def test_the_budget_stops_a_repair_and_comes_back_with_time() -> None:
     assert spent.given_up == ("kafka",)
     assert decide([finding("producer")], record, NOW).repair is not None
     assert decide([finding("kafka")], record, NOW + PERIOD_SECONDS).repair is not None
+    assert decide([finding("kafka")], record, NOW - PERIOD_SECONDS).repair is not None, "the clock was set back"
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(list(Verdict)), max_size=6), st.sampled_from(list(Repair)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING
@@ -155,6 +156,22 @@ def test_what_a_start_that_failed_has_made_in_the_server_is_undone(serving: Serv
     undo("lab", before, RuntimeError("the page did not come up"))
     assert not schema.has_store(place)
     assert not lab.paths.root.exists()
+
+
+@pytest.mark.usefixtures("world")
+def test_counts_that_the_run_found_in_the_server_stay_though_no_state_remembers_them(serving: ServingSettings) -> None:
+    """A cluster of somebody else's tells the same id again, so that the counts of a stack that was forgotten are this stack's."""
+    lab = moved(make(), serving)
+    stream.submit_stream("lab")
+    shutil.rmtree(lab.paths.root)
+    before = found_before("lab", lab.settings)
+    write_state(lab.paths, lab.state)
+    undo("lab", before, RuntimeError("the page did not come up"))
+    place = place_of(lab)
+    assert schema.has_store(place)
+    assert not lab.paths.root.exists()
+    schema.delete_schema(place)
+    assert not schema.has_any(place)
 
 
 def test_a_take_down_deletes_the_rows_only_when_it_is_told_to_and_can(lab: Lab, world: World, postgres: Cluster) -> None:

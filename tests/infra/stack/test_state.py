@@ -236,3 +236,20 @@ def test_a_directory_with_another_stacks_state_is_refused(home: Path, original_i
     assert read_state(other) is None
     assert read_state(first) is not None
     assert home in first.root.parents
+
+
+@pytest.mark.parametrize("place", ["stacks", "stacks/lab", "stacks/lab/data", "stacks/lab/state.json"])
+def test_a_link_that_leads_nowhere_is_no_absent_stack(place: str, paths: StackPaths, tmp_path: Path) -> None:
+    """A disk that is not mounted: a start would put another stack in its place."""
+    link, disk = paths.home / place, tmp_path / "not mounted"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_dir():
+        link.rmdir()
+    link.symlink_to(disk)
+    with pytest.raises(NotOurs, match="leads nowhere") as caught:
+        read_state(paths)
+    assert f"'{disk}'" in caught.value.next_command
+    assert link.is_symlink()
+    disk.write_text("") if place.endswith("json") else disk.mkdir()
+    if not place.endswith("json"):
+        assert read_state(paths) is None

@@ -33,6 +33,13 @@ def test_deaths_that_are_long_past_do_not_count(path: Path) -> None:
         assert not note_death(path, "kafka", number * PERIOD_SECONDS / DEATHS)
 
 
+def test_deaths_of_the_future_do_not_count_since_the_clock_was_set_back(path: Path) -> None:
+    for _ in range(DEATHS):
+        note_death(path, "kafka", 10 * PERIOD_SECONDS)
+    assert not note_death(path, "kafka", PERIOD_SECONDS)
+    assert read_budget(path)["kafka"].at == [PERIOD_SECONDS]
+
+
 def test_each_program_has_a_budget_of_its_own(path: Path) -> None:
     for _ in range(DEATHS):
         note_death(path, "kafka", 1.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import resource
 import sqlite3
 from array import array
 from collections import Counter
@@ -236,6 +237,22 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         Store(place)
     assert str(place) in caught.value.cause
     assert "unable to open" in caught.value.evidence
+    assert "make rebuild" not in caught.value.next_command, "the counts are not the reason"
+    assert f"df -h {tmp_path}" in caught.value.next_command
+
+
+@pytest.mark.row(29)
+def test_a_full_disk_is_no_reason_to_count_anew(path: Path) -> None:
+    """A limit of the process plays the disk: SQLite can make the file, and not write it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(LabError, match="cannot be opened") as caught:
+            Store(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.evidence in {"disk I/O error", "database or disk is full"}
+    assert "no count is lost" in caught.value.next_command
 
 
 @pytest.mark.row(29)
