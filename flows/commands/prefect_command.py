@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_reported(main)
+    run_reported(main, own_home=True)

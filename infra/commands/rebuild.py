@@ -18,10 +18,11 @@ def main(settings: RebuildForm) -> None:
     """
     stack = settings.name
     with stack_held(StackPaths.of(stack)):
-        for partition, offset in sorted(rebuild_stream(stack).items()):
-            say(f"partition {partition} is counted anew from offset {offset}")
+        counted = rebuild_stream(stack)
         try:
             with endings_passed_on():
+                for partition, offset in sorted(counted.items()):
+                    say(f"partition {partition} is counted anew from offset {offset}")
                 wait_for_stream(stack)
         except Interrupted:
             say(still_counting(stack))

@@ -15,6 +15,7 @@ from infra.console.imports import interrupt_as_usual
 from infra.console.reporting import write_line
 from infra.console.standard_streams import make_streams_endure
 from infra.host.paths import lab_home
+from infra.host.user import require_own_home
 from trending.errors import Interrupted, LabError, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
@@ -84,11 +85,16 @@ def _where(file: Path | None) -> str:
     return f"- its traceback is in {file}" if file else "- its traceback could not be kept: no directory can be written"
 
 
-def run_reported(main: Callable[[], int | None]) -> NoReturn:
-    """Run the ``main`` of a command without a form and exit, with one message whatever it raises."""
+def run_reported(main: Callable[[], int | None], *, own_home: bool = False) -> NoReturn:
+    """Run the ``main`` of a command without a form and exit, with one message whatever it raises.
+
+    With ``own_home`` it refuses to work in another user's home, as after sudo: what it ends or writes there is that user's.
+    """
     make_streams_endure()
     interrupt_as_usual()
     try:
+        if own_home:
+            require_own_home()
         with endings_passed_on():
             code = main()
     except LabError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
+COMMAND = ".venv/bin/lab"
 INTERRUPTED = 130
 """Interrupted.exit_code, without the import."""
 
@@ -42,6 +43,11 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _tell(_kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
-    from infra.console.crash_reports import report_crash  # noqa: PLC0415 - only where it is needed
-
+    try:
+        from infra.console.crash_reports import report_crash  # noqa: PLC0415 - only where it is needed
+    except ImportError as another:
+        # Another Python than the lab's, as after `python -m flows.audit` without the environment: what reports it is missing too.
+        message = f"error: {sys.executable} has not what the lab needs ({another}): run {COMMAND}, or the same with make\n"
+        sys.stderr.write(message)
+        return
     report_crash(error)

@@ -6,10 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from infra.host.paths import StackPaths, lab_home
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, has_terminal, marked_processes
 from infra.host.user import user_name
 from trending.errors import InvalidInput
 
@@ -62,14 +60,9 @@ def mark_variables(stack_id: str) -> dict[str, str]:
 def forgotten_processes() -> list[tuple[Mark, str, int]]:
     """Return mark, component (empty for a supervisord) and pid of the living processes that no state file leads to."""
     found = []
-    for process in psutil.process_iter():
-        try:
-            values = process.environ()
-            dead = process.status() == psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            continue
+    for process, values in marked_processes():
         mark = Mark(*(values.get(each, "") for each in (STACK_VARIABLE, NAME_VARIABLE, USER_VARIABLE, HOME_VARIABLE)))
-        if not dead and mark.stack_id and mark.forgotten:
+        if mark.forgotten and not has_terminal(process.pid):
             found.append((mark, values.get(COMPONENT_VARIABLE, ""), process.pid))
     return found
 

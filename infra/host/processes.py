@@ -1,5 +1,8 @@
 """The lab's processes, found by the stack id in their environment. Others are examined at most, never touched.
 
+A program of the lab has no terminal: supervisord, and a job that is evaluated, are started in a session of their own. So what
+carries the id and has a terminal is somebody's shell, or what that shell has started, with variables of a program.
+
 psutil identifies a process by pid and start time, so a process with a reused pid is neither taken for ours nor killed.
 """
 
@@ -11,8 +14,13 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 STACK_VARIABLE = "TRENDING_STACK_ID"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
@@ -40,29 +48,68 @@ class PortOwner:
 
 
 def stack_processes(stack_id: str, component: str | None = None) -> list[psutil.Process]:
-    """Return the living processes that carry the stack id, without zombies; with ``component``, only that component's."""
-    found = []
+    """Return the living processes that carry the stack id, without zombies; with ``component``, only that component's.
+
+    Those of somebody's terminal are left out.
+    """
+    return [
+        process
+        for process, environment in marked_processes()
+        if environment[STACK_VARIABLE] == stack_id
+        and (component is None or environment.get(COMPONENT_VARIABLE) == component)
+        and not has_terminal(process.pid)
+    ]
+
+
+def users_processes(stack_id: str) -> list[psutil.Process]:
+    """Return the living processes that carry the stack id and are somebody's, since they have a terminal; not this command's."""
+    own = of_this_command()
+    return [
+        process
+        for process, environment in marked_processes()
+        if environment[STACK_VARIABLE] == stack_id and process.pid not in own and has_terminal(process.pid)
+    ]
+
+
+def marked_processes() -> Iterator[tuple[psutil.Process, Mapping[str, str]]]:
+    """Yield the living processes that carry the id of any stack, each with its environment."""
     for process in psutil.process_iter():
         try:
             environment = process.environ()
             dead = process.status() == psutil.STATUS_ZOMBIE
         except psutil.Error:
             continue
-        if dead or environment.get(STACK_VARIABLE) != stack_id:
-            continue
-        if component is None or environment.get(COMPONENT_VARIABLE) == component:
-            found.append(process)
-    return found
+        if not dead and environment.get(STACK_VARIABLE):
+            yield process, environment
+
+
+def of_this_command() -> frozenset[int]:
+    """Return the pids of this process and of those that it was started by: a shell's, make's."""
+    return frozenset({os.getpid(), *(parent.pid for parent in psutil.Process().parents())})
+
+
+def has_terminal(pid: int) -> bool:
+    """Whether the process has a controlling terminal: proc(5), tty_nr. psutil's own answer knows only those of this /dev."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[4] != "0"
+    except OSError:  # it has ended
+        return False
 
 
 def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
-    """Send SIGTERM, preceded by SIGCONT for frozen processes, and SIGKILL after ``grace`` seconds; returns the survivors."""
-    for process in processes:
+    """Send SIGTERM, preceded by SIGCONT for frozen processes, and SIGKILL after ``grace`` seconds; returns the survivors.
+
+    This process, and those that it was started by, are survivors without being touched: a command that ended them would not come
+    to its end.
+    """
+    own = of_this_command()
+    others = [process for process in processes if process.pid not in own]
+    for process in others:
         _signal(process, resume=True)
-    alive = wait_for_end(processes, grace)
+    alive = wait_for_end(others, grace)
     for process in alive:
         _signal(process, resume=False)
-    return wait_for_end(alive, KILLED_SECONDS)
+    return [process for process in processes if process.pid in own] + wait_for_end(alive, KILLED_SECONDS)
 
 
 def wait_for_end(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:

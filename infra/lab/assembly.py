@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
-from infra.host.processes import another_page_port, end_processes, port_owner, stack_processes
+from infra.host.processes import STACK_VARIABLE, another_page_port, end_processes, of_this_command, port_owner, stack_processes
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.checkpoints import delete_checkpoints
 from infra.lab.deletion import delete_directory, forget_access
@@ -27,6 +27,8 @@ from trending.settings import LabSettings, ProfileName, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from psutil import Process
 
     from infra.docker.marks import DockerMarks
     from infra.stack.declaration import Stack
@@ -264,8 +266,11 @@ def sweep_by_mark(name: str, *, volumes: bool, silence: str) -> None:
         delete_directory(paths)
 
 
-def require_gone(lab: Lab, survivors: Sequence[object]) -> None:
+def require_gone(lab: Lab, survivors: Sequence[Process]) -> None:
     """Raise LabError if processes of the stack could not be ended."""
+    if own := [each for each in survivors if each.pid in of_this_command()]:
+        cause = f"this command was started with the variables that mark the programs of {lab.stack.name}, and would end itself"
+        raise LabError(cause, str(own), f"once more from a shell without {STACK_VARIABLE} in its environment")
     if survivors:
         cause = f"{len(survivors)} processes of {lab.stack.name} do not end"
         raise LabError(cause, str(survivors), "make down once more")

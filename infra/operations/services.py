@@ -93,8 +93,8 @@ def _counts(stack: str) -> bool:
 def check_start(settings: LabSettings) -> None:
     """Raise for what can be seen of a start before anything is started: of the machine, ports that are taken, missing memory.
 
-    Nothing is recorded yet. A stack that another command works on, that a dead supervisor has left, or that has parts and no
-    state file, is judged in preparation.
+    A supervisord that does not answer is told here too. Nothing is recorded yet. A stack that another command works on, that a
+    dead supervisor has left, or that has parts and no state file, is judged in preparation.
     """
     check_machine(settings.stack)
     scenario_of(settings)
@@ -111,7 +111,7 @@ def check_start(settings: LabSettings) -> None:
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
         require_new_ports(settings)
-        supervised = lab.supervisor.running()
+        supervised = lab.supervisor.require_reachable()  # told at once: preparation, retries and the undo would ask a frozen one
         if not supervised and stack_processes(paths.stack_id):
             return  # its own programs, which a supervisor that died has left: preparation ends them, and then looks
         require_ports(lab)

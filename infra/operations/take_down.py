@@ -9,6 +9,7 @@ from infra.docker.compose_stack import compose_stack
 from infra.docker.presence import engine_answers
 from infra.embedded.runtime import broker_directories
 from infra.host.paths import StackPaths
+from infra.host.processes import users_processes
 from infra.lab.assembly import open_lab, sweep_by_mark
 from infra.lab.checkpoints import require_deletable_checkpoints
 from infra.lab.deletion import require_deletable
@@ -70,9 +71,17 @@ def take_down(stack: str, *, volumes: bool = False, stop_only: bool = False, run
         if state is None:
             return take_down_unrecorded(stack, volumes=volumes, stop_only=stop_only)
         _take_down_recorded(stack, volumes=volumes, stop_only=stop_only, run=run)
+    _say_what_is_left_alone(paths)
     words = "stopped; make start brings it back" if stop_only else "down; its data is kept"
     say(f"stack {stack} is {'down and its data deleted' if volumes else words}")
     return True
+
+
+def _say_what_is_left_alone(paths: StackPaths) -> None:
+    """Name the processes of somebody's terminal that carry the stack's mark, as with a program's variables exported."""
+    if theirs := users_processes(paths.stack_id):
+        things = ", ".join(f"{process.name()} (pid {process.pid})" for process in theirs)
+        say(f"left alone, since it has a terminal and so is somebody's, though it carries the mark of {paths.name}: {things}")
 
 
 def _take_down_recorded(stack: str, *, volumes: bool, stop_only: bool, run: Run) -> None:

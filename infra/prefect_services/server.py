@@ -33,7 +33,7 @@ from infra.prefect_services.supervision import (
 from infra.prefect_services.versions import VERSION_NOTE, note_version, other_version
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
-from trending.errors import NotReady
+from trending.errors import LabError, NotReady
 from trending.private_file import write_private
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def is_ours(url: str) -> bool:
 def _start(clock: Clock) -> PrefectServer:
     supervisor = services_supervisor()
     if not supervisor.require_reachable():
-        end_processes(stack_processes(services_identity()), END_SECONDS)
+        _end_leftovers()
         worker_note().unlink(missing_ok=True)  # left by a worker that ended when the machine restarted
     supervisor.start()
     supervisor.remove(PROGRAM)  # ends a server that does not answer, to reuse its port: worker and bookmarks point there
@@ -189,6 +189,13 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
     return is_ours(url)
 
 
+def _end_leftovers() -> None:
+    """End what carries the services' mark and no supervisord owns; raises LabError for what does not end."""
+    if survivors := end_processes(stack_processes(services_identity()), END_SECONDS):
+        cause = f"{len(survivors)} processes of the Prefect server and its worker do not end"
+        raise LabError(cause, str(survivors), "make server-stop once more")
+
+
 def stop_idle_server() -> None:
     """Stop the server that the lab started, unless `make serve` or another command uses it."""
     with server_idle() as idle:
@@ -208,7 +215,7 @@ def stop_server() -> bool:
         supervisor = services_supervisor()
         running = supervisor.lives()
         supervisor.shutdown()
-        end_processes(stack_processes(services_identity()), END_SECONDS)
+        _end_leftovers()
         for left in ("url", VERSION_NOTE, "worker.drift"):
             (services_directory() / left).unlink(missing_ok=True)
     return running
@@ -222,4 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_reported(main)
+    run_reported(main, own_home=True)

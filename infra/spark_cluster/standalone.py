@@ -26,7 +26,7 @@ from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
 from infra.supervision.supervisor import Supervisor
-from trending.errors import NotReady, PrerequisiteMissing
+from trending.errors import LabError, NotReady, PrerequisiteMissing
 from trending.private_file import write_private
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def start_cluster(clock: Clock | None = None) -> str:
             return master
         supervisor = cluster_supervisor()
         if not supervisor.require_reachable():
-            end_processes(stack_processes(cluster_identity()), END_SECONDS)
+            _end_leftovers()
         supervisor.start()
         for name in (*WORKERS, MASTER):
             supervisor.remove(name)
@@ -191,9 +191,16 @@ def stop_cluster() -> bool:
         supervisor = cluster_supervisor()
         running = supervisor.lives()
         supervisor.shutdown()
-        end_processes(stack_processes(cluster_identity()), END_SECONDS)
+        _end_leftovers()
         (cluster_directory() / "master").unlink(missing_ok=True)
     return running
+
+
+def _end_leftovers() -> None:
+    """End what carries the cluster's mark and no supervisord owns; raises LabError for what does not end."""
+    if survivors := end_processes(stack_processes(cluster_identity()), END_SECONDS):
+        cause = f"{len(survivors)} processes of the Spark cluster do not end"
+        raise LabError(cause, str(survivors), "make spark-cluster-stop once more")
 
 
 def main() -> None:
@@ -210,4 +217,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_reported(main)
+    run_reported(main, own_home=True)

@@ -80,7 +80,8 @@ def forget_program(directory: Path, name: str) -> None:
 def _put_together(directory: Path) -> str:
     """Return supervisord's configuration with the sections of the programs that there are; empty if it has none."""
     try:
-        own, _marker, _programs = (directory / CONFIGURATION).read_text(encoding="utf-8").partition(PROGRAMS_BELOW)
+        text = (directory / CONFIGURATION).read_text(encoding="utf-8", errors="replace")  # a damaged one is no reason to stop
+        own, _marker, _programs = text.partition(PROGRAMS_BELOW)
     except FileNotFoundError:
         return ""
     sections = [each.read_text(encoding="utf-8") for each in sorted(programs(directory).iterdir()) if each.suffix == ".conf"]

@@ -35,15 +35,17 @@ def socket_of(directory: Path) -> Path:
     """Return the socket of the supervisord of ``directory``: the one that its configuration names, or a new one's.
 
     It does not depend on the caller's environment, so every shell finds the same supervisord. A configuration that was copied
-    from another directory names the original's socket and is ignored; so is a path in a directory that others may enter.
+    from another directory names the original's socket and is ignored; so is a path in a directory that others may enter, and a
+    configuration that was damaged, since a take-down needs none.
     """
     inside = directory / SOCKET
     try:
         text = (directory / CONFIGURATION).read_text(encoding="utf-8")
-    except FileNotFoundError:
+        of = _directory(text)
+    except (FileNotFoundError, ValueError):  # the second for no UTF-8, or no JSON in its first line
         return inside
     recorded = Path(_value(text, "file") or inside)
-    if _directory(text) != str(directory) or not (recorded == inside or _private(recorded.parent)):
+    if of != str(directory) or not (recorded == inside or _private(recorded.parent)):
         return inside
     return recorded
 

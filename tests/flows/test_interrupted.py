@@ -134,7 +134,7 @@ def test_a_jvm_that_outlives_its_driver_for_a_moment_is_nothing_that_is_left(wor
 
     def submitted() -> None:
         mark = {STACK_VARIABLE: StackPaths.of("lab").stack_id, COMPONENT_VARIABLE: "stream"}
-        jvms.append(subprocess.Popen(["sleep", "0.7"], env={**os.environ, **mark}))
+        jvms.append(subprocess.Popen(["sleep", "0.7"], env={**os.environ, **mark}, start_new_session=True))
         raise ConfigurationConflict("it cannot be")
 
     world.fail("watch stream", submitted)

@@ -199,7 +199,8 @@ def test_what_runs_without_a_state_was_there_before_and_stays(world: World) -> N
 def marked_process() -> Iterator[subprocess.Popen[bytes]]:
     """A process with the mark of a stack that no state file remembers."""
     stack_id = StackPaths.of("lab").stack_id
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: stack_id, COMPONENT_VARIABLE: "producer"})
+    mark = {STACK_VARIABLE: stack_id, COMPONENT_VARIABLE: "producer"}
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, **mark}, start_new_session=True)
     while not stack_processes(stack_id):
         time.sleep(0.01)
     yield child

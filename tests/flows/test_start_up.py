@@ -34,6 +34,7 @@ from trending.errors import (
     NotReady,
     PortTaken,
     PrerequisiteMissing,
+    SupervisorUnreachable,
 )
 from trending.settings import PageSettings, ProducerSettings, RuntimeKind, StreamSettings
 
@@ -470,6 +471,21 @@ def test_the_ports_of_orphans_are_no_strangers_and_are_judged_after_those_have_e
     monkeypatch.setattr("infra.operations.services.stack_processes", lambda _id: [])
     with pytest.raises(PortTaken):
         check_start(StartUpForm(stack=stack))
+
+
+@pytest.mark.row(12)
+def test_a_supervisord_that_does_not_answer_is_told_before_anything_is_started(
+    world: World, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = StartUpForm(stack=lab_stack())
+    module.start_up(settings)
+    world.unreachable = "supervisord, pid 4711, does not answer"
+    world.forget_history()
+    said.clear()
+    monkeypatch.setattr(module, "with_server", lambda _run: pytest.fail("a server is started for nothing"))
+    with pytest.raises(SupervisorUnreachable, match="can't be asked"):
+        module.main(settings)
+    assert (world.changes, said) == ([], [])
 
 
 def test_a_port_of_a_compose_stack_of_the_name_is_told_as_its(world: World) -> None:

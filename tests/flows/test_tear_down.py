@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from at_terminal import at_terminal
 from fakes.compose import composed
 from fakes.plain import lab_stack
 from prefect import Task
@@ -128,11 +129,24 @@ def test_down_ends_what_a_killed_supervisor_left_behind(world: World) -> None:
     up()
     world.supervised = False
     mark = {STACK_VARIABLE: StackPaths.of("lab").stack_id}
-    with subprocess.Popen(["sleep", "60"], env=mark, executable="/bin/sleep") as child:
+    with subprocess.Popen(["sleep", "60"], env=mark, executable="/bin/sleep", start_new_session=True) as child:
         time.sleep(0.1)
         down()
         assert child.wait(5) is not None
     assert "remove stream" not in world.calls, "there was no supervisor to ask"
+
+
+@pytest.mark.row(25)
+def test_down_names_a_shell_that_carries_the_mark_and_leaves_it_alone(world: World, said: list[str]) -> None:
+    up()
+    world.supervised = False
+    with at_terminal(**{STACK_VARIABLE: StackPaths.of("lab").stack_id}) as shell:
+        down()
+        assert shell.poll() is None
+    assert (
+        f"left alone, since it has a terminal and so is somebody's, though it carries the mark of lab: sleep (pid {shell.pid})"
+        in said
+    )
 
 
 @pytest.mark.row(25)

@@ -131,6 +131,7 @@ def run_killed_job(stack: RealStack) -> Killed:
         text=True,
         timeout=120,
         check=False,
+        start_new_session=True,
     )
     with closing(Store(stack.paths.store)) as store:
         return Killed(job, sum(counting.counts(store).values()), sum(map(len, counting.rejects(store).values())))

@@ -165,7 +165,7 @@ def test_a_stack_that_is_down_is_no_trouble(up: World, capsys: pytest.CaptureFix
 def test_processes_that_nobody_owns_are_listed_as_left_over(up: World, capsys: pytest.CaptureFixture[str]) -> None:
     up.supervised = False
     mark = {**os.environ, STACK_VARIABLE: StackPaths.of("lab").stack_id, "TRENDING_COMPONENT": "stream"}
-    with subprocess.Popen(["sleep", "60"], env=mark) as child:
+    with subprocess.Popen(["sleep", "60"], env=mark, start_new_session=True) as child:
         time.sleep(0.1)
         with pytest.raises(SystemExit):
             status.main(NamedStack(name="lab"))

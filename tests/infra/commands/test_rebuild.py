@@ -91,6 +91,25 @@ def test_a_rebuild_that_is_interrupted_before_its_first_batch_says_how_to_follow
     assert said[-1] == STILL
 
 
+@pytest.mark.row(21)
+@pytest.mark.usefixtures("world")
+def test_a_rebuild_that_is_interrupted_while_it_says_where_it_begins_says_how_to_follow_it(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make()
+    submit_stream("lab")
+
+    def say_or_end(line: str) -> None:
+        if line.startswith("partition 0 "):
+            raise Interrupted
+        said.append(line)
+
+    monkeypatch.setattr(rebuild, "say", say_or_end)
+    with pytest.raises(Interrupted):
+        rebuild.main(RebuildForm(name="lab"))
+    assert said[-1] == STILL
+
+
 def test_a_rebuild_that_is_interrupted_before_it_stops_anything_changes_nothing(world: World, said: list[str]) -> None:
     make()
     submit_stream("lab")

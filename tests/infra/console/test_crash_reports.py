@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import runpy
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.console.crash_reports import at_exit, crash_line, keep_traceback, report_crash, run_reported
-from trending.errors import Interrupted, NotReady
+from trending.errors import Interrupted, NotOurs, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,29 @@ def test_what_the_operating_system_refuses_comes_with_a_remedy(number: int, reme
     assert re.match(r"\w+Error: \[Errno \d+\] .*'/place' \(", line)
     assert remedy in line
     assert "\n" not in line
+
+
+def test_a_command_without_a_form_does_nothing_in_another_users_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
+    with pytest.raises(SystemExit) as caught:
+        run_reported(lambda: pytest.fail("it worked there"), own_home=True)
+    assert caught.value.code == NotOurs.exit_code
+    assert "the lab's directory is used by" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["infra.prefect_services.server", "infra.spark_cluster.standalone", "infra.java.jars"])
+def test_what_ends_or_writes_something_in_the_home_asks_whose_it_is(
+    module: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
+    monkeypatch.setattr(sys, "argv", ["it", "stop"])
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module(module, run_name="__main__")
+    assert caught.value.code == NotOurs.exit_code
+    assert list(home.iterdir()) == []
 
 
 def test_an_error_without_words_is_named_by_its_type(home: Path) -> None:

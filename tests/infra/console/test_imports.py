@@ -41,6 +41,22 @@ def test_a_setting_that_prefects_import_refuses_is_one_line() -> None:
     assert " its traceback is in " in last
 
 
+@pytest.mark.parametrize("module", ["flows.audit", "infra.commands.status"])
+def test_a_python_that_has_not_what_the_lab_needs_is_one_line(module: str) -> None:
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"import runpy, sys; sys.path[0:0] = ['.']; sys.argv = ['-m']; runpy.run_module('{module}')",
+    ]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {sys.executable} has not what the lab needs (No module named '")
+    assert done.stderr.endswith("): run .venv/bin/lab, or the same with make\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_package_that_is_only_imported_changes_nothing() -> None:
     code = "import signal, sys, flows; sys.exit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)"
     assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0

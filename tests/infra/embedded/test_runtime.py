@@ -275,7 +275,7 @@ def test_a_frozen_broker_is_called_paused_and_goes_on_when_it_is_started(world: 
     made = runtime(world)
     made.start(kafka(made))
     environment = {**os.environ, STACK_VARIABLE: StackPaths.of("lab").stack_id, COMPONENT_VARIABLE: "kafka"}
-    with subprocess.Popen(["sleep", "60"], env=environment) as broker:
+    with subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as broker:
         world.ended["kafka"] = ProgramStatus("kafka", "RUNNING", broker.pid, 0, "", 1.0)
         broker.send_signal(signal.SIGSTOP)
         deadline = time.monotonic() + 5

@@ -41,7 +41,7 @@ class OneProgram:
 
 @contextmanager
 def sleeper(*command: str, **environment: str) -> Iterator[psutil.Process]:
-    started = subprocess.Popen(command or ("sleep", "60"), env={**os.environ, **environment})
+    started = subprocess.Popen(command or ("sleep", "60"), env={**os.environ, **environment}, start_new_session=True)
     try:
         yield psutil.Process(started.pid)
     finally:

@@ -40,7 +40,7 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(*command: str, stack: str = "", component: str = "") -> subprocess.Popen[str]:
         environment = {**os.environ, STACK_VARIABLE: stack, COMPONENT_VARIABLE: component}
-        children.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        children.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True))
         return children[-1]
 
     yield start

@@ -122,7 +122,7 @@ def test_the_port_of_a_service_that_runs_is_its_own() -> None:
 
 
 def orphan(lab: Lab) -> subprocess.Popen[bytes]:
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: lab.paths.stack_id})
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: lab.paths.stack_id}, start_new_session=True)
     while not stack_processes(lab.paths.stack_id):
         time.sleep(0.01)
     return child
@@ -181,6 +181,18 @@ def test_a_sweep_with_volumes_leaves_nothing() -> None:
 
 @pytest.mark.usefixtures("world")
 def test_processes_that_do_not_end_are_an_error_and_not_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "end_processes", lambda _found, _grace: ["pid 1"])
+    child = psutil.Process()
+    monkeypatch.setattr(module, "of_this_command", frozenset)
+    monkeypatch.setattr(module, "end_processes", lambda _found, _grace: [child])
     with pytest.raises(LabError, match="1 processes of lab do not end"):
         sweep(recorded(), volumes=True)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_command_with_the_stacks_mark_refuses_before_any_data_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recorded()
+    monkeypatch.setattr(module, "stack_processes", lambda _id: [psutil.Process()])
+    with pytest.raises(LabError, match="would end itself") as caught:
+        sweep(made, volumes=True)
+    assert "without TRENDING_STACK_ID" in caught.value.next_command
+    assert made.paths.root.exists()

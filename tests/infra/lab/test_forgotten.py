@@ -99,7 +99,7 @@ def running(home: Path, stack_id: str, monkeypatch: pytest.MonkeyPatch) -> Itera
     with monkeypatch.context() as there:
         there.setenv("TRENDING_HOME", str(home))
         variables = {**mark_variables(stack_id), COMPONENT_VARIABLE: "producer"}
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, **variables})
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, **variables}, start_new_session=True)
     try:
         while not stack_processes(stack_id):
             time.sleep(0.01)

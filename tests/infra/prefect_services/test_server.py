@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from fakes.clock import FakeClock
 from fakes.supervisor import FakeSupervisor
@@ -15,7 +16,7 @@ from infra.prefect_services.credentials import PrefectServer, ensure_password, p
 from infra.prefect_services.server import answers, current_server, ensure_server, stop_idle_server, stop_server
 from infra.prefect_services.supervision import server_idle, server_used, services_held
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import NotReady, StackBusy, SupervisorUnreachable
+from trending.errors import LabError, NotReady, StackBusy, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,6 +210,20 @@ def test_the_command_stops_the_server_and_knows_no_other_word(
     monkeypatch.setattr("sys.argv", ["it", "start"])
     with pytest.raises(SystemExit, match="usage"):
         prefect_server.main()
+
+
+def test_a_server_that_does_not_end_is_an_error_and_not_said_to_be_stopped(
+    world: World, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.supervised = True
+    (home / "server").mkdir(exist_ok=True)
+    (home / "server" / "url").write_text(DEAD)
+    monkeypatch.setattr("sys.argv", ["it", "stop"])
+    monkeypatch.setattr(prefect_server, "end_processes", lambda _found, _grace: [psutil.Process()])
+    with pytest.raises(LabError, match="1 processes of the Prefect server and its worker do not end"):
+        prefect_server.main()
+    assert capsys.readouterr().out == ""
+    assert (home / "server" / "url").exists()
 
 
 def test_the_users_prefect_home_is_respected(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from fakes.clock import FakeClock
 
@@ -22,7 +23,7 @@ from infra.spark_cluster.standalone import (
     stop_cluster,
 )
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import NotReady
+from trending.errors import LabError, NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +104,15 @@ def test_twice_is_once_and_it_goes_when_it_is_stopped(daemons: Daemons) -> None:
     assert stop_cluster()
     assert (cluster_master(), describe_cluster(), daemons.programs) == ("", "", {})
     assert not stop_cluster()
+
+
+def test_stopping_a_cluster_that_does_not_end_is_an_error(daemons: Daemons, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_cluster(FakeClock())
+    monkeypatch.setattr(standalone, "end_processes", lambda _found, _grace: [psutil.Process()])
+    with pytest.raises(LabError, match="1 processes of the Spark cluster do not end"):
+        stop_cluster()
+    assert cluster_master(), "it is known as long as something of it is there"
+    assert daemons.programs == {}
 
 
 def test_a_master_that_does_not_start_tells_its_last_words(daemons: Daemons) -> None:

@@ -68,7 +68,7 @@ def test_a_moved_checkout_takes_its_stacks_along(original: StackPaths, tmp_path:
 
 
 def test_what_still_runs_of_a_moved_checkout_ends_first(original: StackPaths, tmp_path: Path) -> None:
-    child = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: original.stack_id})
+    child = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_VARIABLE: original.stack_id}, start_new_session=True)
     try:
         while not stack_processes(original.stack_id):
             time.sleep(0.01)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.supervision import control_socket as module
-from infra.supervision.configuration import write_configuration
+from infra.supervision.configuration import forget_programs, write_configuration
 from infra.supervision.control_socket import (
     CONFIGURATION,
     PATH_BYTES,
@@ -44,6 +44,20 @@ def test_the_last_path_that_fits_leaves_room_for_the_pid_that_supervisord_append
         assert (place.parent == directory) is inside
         if not inside:
             place.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"\xff\xfe\x00\x9d", b"; directory: {broken\nfile=/tmp/x.sock\n", b"; directory: [1]\nfile=/tmp/x.sock\n", b""],
+    ids=["no text", "no JSON", "another value", "empty"],
+)
+def test_a_damaged_configuration_names_no_socket_and_is_no_reason_to_stop(damaged: bytes, tmp_path: Path) -> None:
+    path = write_configuration(tmp_path, "lab-12345678")
+    path.write_bytes(damaged)
+    assert socket_of(tmp_path) == tmp_path / SOCKET
+    forget_programs(tmp_path)
+    release_socket(tmp_path)
+    assert place_socket(tmp_path) == tmp_path / SOCKET
 
 
 @pytest.mark.parametrize("name", ["a #b", "a ;b"])

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE
+from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, stack_processes
 from infra.supervision import launcher as launch
 
 
@@ -22,9 +22,9 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.row(20)
-def test_what_an_earlier_life_left_is_ended_before_the_program_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    with subprocess.Popen(["sleep", "60"]) as leftover:
-        while psutil.Process(leftover.pid).name() != "sleep":
+def test_what_an_earlier_life_left_is_ended_before_the_program_starts(mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as leftover:
+        while not stack_processes(mark, "stream"):  # exec gives a process its name some time before its environment
             time.sleep(0.01)
         another = subprocess.Popen(["sleep", "60"], env={**os.environ, COMPONENT_VARIABLE: "producer"})
         became: list[tuple[str, list[str], bool]] = []
