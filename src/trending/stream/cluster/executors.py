@@ -18,8 +18,8 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
-from trending.programs.heartbeat import running_seconds
-from trending.stream.cluster.master_log import LINE, LOOK_SECONDS, await_room, ended, last_line
+from trending.programs.heartbeat import running_seconds, write_heartbeat
+from trending.stream.cluster.master_log import LINE, LOOK_SECONDS, STARTING, await_room, ended, last_line
 from trending.stream.cluster.python import DRIVERS_PYTHON, PYTHON_REMEDY, another_python
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ FAR_SECONDS, LEAST_SECONDS = 14.0, 5.0
 """How long after the job's start those of other machines may call for the first time, and how long they have at least."""
 WORK_SECONDS = 90.0
 """How long an executor that has called may take to fetch and unpack the package and to start its Python."""
+UNPACKING = "sending the package to the executors"
 _ENDED = 3
 """Executors of a cluster that ended before any had called: none will."""
 _NO_PYTHON = re.compile(
@@ -128,16 +129,18 @@ def require_executors(session: SparkSession, spec: StreamSpec, stop: threading.E
     """
     logger.info("the session on %s was there after %.1f s", spec.settings.spark_master, running_seconds())
     # A task that needs nothing of ours: to fetch and unpack the package takes longer than an answer about a Python may.
-    if not _run(session, spec, lambda _records: iter(["Python"]), stop):
+    if not _run(session, spec, STARTING, lambda _records: iter(["Python"]), stop):
         return ""
     session.sparkContext.addArchive(f"{spec.package}#{PACKAGE}")
-    if where := _run(session, spec, look_at_executor, stop):
+    if where := _run(session, spec, UNPACKING, look_at_executor, stop):
         logger.info("executors are well: %s", where)
     return where
 
 
-def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]], Iterator[str]], stop: threading.Event) -> str:
-    """Return what a task says; nothing once ``stop`` is set."""
+def _run(
+    session: SparkSession, spec: StreamSpec, phase: str, look: Callable[[Iterable[int]], Iterator[str]], stop: threading.Event
+) -> str:
+    """Return what a task says, beating with ``phase`` meanwhile; nothing once ``stop`` is set."""
     answers: list[str] = []
     failures: list[Exception] = []
 
@@ -156,6 +159,7 @@ def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]]
     deadline = time.monotonic() + (max(FAR_SECONDS - began, LEAST_SECONDS) if far else NEAR_SECONDS)
     called = False
     while task.is_alive() and not stop.is_set():
+        write_heartbeat(spec.heartbeat, phase)
         task.join(LOOK_SECONDS)
         if not called and _executors(session):
             called = True

@@ -19,6 +19,7 @@ logger = logging.getLogger("trending.stream")
 
 LOOK_SECONDS = 0.1
 LINE = 300
+STARTING = "starting the executors"
 _GRANTED = "Executor "
 """How the lines begin in which the master's client tells that an executor was added, or how it does."""
 
@@ -45,7 +46,7 @@ def await_room(spec: StreamSpec, stop: threading.Event) -> None:
             logger.warning("%s", full)
             told = True
     if told:
-        write_heartbeat(spec.heartbeat, "starting the executors")
+        write_heartbeat(spec.heartbeat, STARTING)
 
 
 def _lines(spec: StreamSpec) -> list[str]:
