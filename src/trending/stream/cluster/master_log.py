@@ -29,6 +29,11 @@ def cluster_log(spec: StreamSpec) -> Path:
     return spec.scratch / "cluster.log"
 
 
+def is_granted(spec: StreamSpec) -> bool:
+    """Whether the master has given the job an executor."""
+    return bool(last_line(spec, _GRANTED))
+
+
 def await_room(spec: StreamSpec, stop: threading.Event) -> None:
     """Wait until a standalone master gives the job an executor, beating with what it waits for.
 
@@ -37,7 +42,7 @@ def await_room(spec: StreamSpec, stop: threading.Event) -> None:
     """
     deadline = time.monotonic() + GRANT_SECONDS
     told = False
-    while spec.settings.standalone and not last_line(spec, _GRANTED) and not stop.wait(LOOK_SECONDS):
+    while spec.settings.standalone and not is_granted(spec) and not stop.wait(LOOK_SECONDS):
         if time.monotonic() < deadline:
             continue
         full = no_room(spec.settings)
