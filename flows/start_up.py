@@ -46,7 +46,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
         before = found_before(stack, settings)
         try:
             with stopwatch.step("preparation") as done:
-                done(note=prepare_stack(settings, before.docker))
+                done(note=prepare_stack(settings, before.docker, secret_block))
                 set_resting_programs(StackPaths.of(stack), set(PROGRAMS) - before.running - settings.programs)
             with stopwatch.step("supervisor") as done:
                 done(start_supervisor(stack))

@@ -19,5 +19,7 @@ def secret_block(name: str) -> SecretStr:
         block: Any = Secret.load(name)
     except ValueError:
         cause = f"Prefect has no Secret block {name}"
-        raise InvalidInput(cause, "it would hold the password for Kafka", "make one in Prefect's UI: Blocks, Secret") from None
+        raise InvalidInput(
+            cause, "it would hold the secret that a setting points at", "make one in Prefect's UI: Blocks, Secret"
+        ) from None
     return SecretStr(str(block.get()))

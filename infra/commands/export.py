@@ -20,7 +20,7 @@ from trending.places.settings import OBJECTS, S3A, is_object_address
 from trending.settings import WATERMARK_SECONDS, WindowTime
 
 if TYPE_CHECKING:
-    from trending.places.settings import ObjectStoreSettings
+    from infra.lab.assembly import Lab
 
 
 def main(settings: ExportForm) -> None:
@@ -29,7 +29,7 @@ def main(settings: ExportForm) -> None:
         cause = "TO is missing: where are the files to go?"
         raise InvalidInput(cause, "nothing was written", "make export TO=directory")
     lab = open_lab(settings.name)
-    target, place = _target(settings, lab.settings.places), store_place(lab)
+    target, place = _target(settings, lab), store_place(lab)
     if not store_exists(place):
         cause = "nothing was counted yet"
         raise ConfigurationConflict(cause, str(place), "make up")
@@ -58,18 +58,22 @@ def main(settings: ExportForm) -> None:
         say(f"no window is final yet: one is {wait} s after its end, at the next batch")
 
 
-def _target(settings: ExportForm, recorded: ObjectStoreSettings) -> Path | ObjectPlace:
+def _target(settings: ExportForm, lab: Lab) -> Path | ObjectPlace:
     """Return where the files go; the object store is the one that is given, or else the stack's own."""
+    if "://" in settings.to and not settings.to.startswith(S3A):
+        # As a path it would make a directory of the name hdfs: here.
+        cause = f"TO is the path of a directory, or {OBJECTS}"
+        raise InvalidInput(cause, "nothing was written", "make export TO=directory")
     if not settings.to.startswith(S3A):
         return Path(os.path.expanduser(settings.to)).absolute()  # noqa: PTH111 - Path's fails without a home
     if not is_object_address(settings.to):
         cause = "TO is no address in an object store"
         raise InvalidInput(cause, "nothing was written", f"make export TO={OBJECTS}")
-    store = settings.objects if settings.objects.s3_user else recorded
+    store = settings.objects if settings.objects.s3_user else lab.settings.places
     if not (store.s3_user and store.s3_secret):
         cause = f"to write to {settings.to}, S3_USER and S3_SECRET are missing"
         raise InvalidInput(cause, "nothing was written", f"make export TO={settings.to} S3_USER=key S3_SECRET=file:/path")
-    target = object_place(settings.to, store)
+    target = object_place(settings.to, store, lab.paths)
     require_usable(target)
     return target
 

@@ -23,7 +23,7 @@ from infra.lab.remains import LOOK_SECONDS, remains_of
 from infra.lab.store import store_place
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.epochs import earlier_records
-from infra.operations.producer import scenario_line
+from infra.operations.producer import quota_line, scenario_line
 from infra.spark_cluster.standalone import describe_cluster
 from infra.stack.state import Wanted, read_state, replay_at_work
 from infra.supervision.programs import STREAM
@@ -109,6 +109,8 @@ def print_what_is_sent(lab: Lab) -> None:
     """Print what the producer plays, and that a replay is at work."""
     if scenario := scenario_line(lab):
         sys.stdout.write(f"{scenario}\n")
+    if quota := quota_line(lab):
+        sys.stdout.write(f"{quota}\n")
     if replay_at_work(lab.paths):
         sys.stdout.write("a replay into this stack is at work; Ctrl-C in its terminal ends it\n")
 

@@ -13,18 +13,6 @@ from trending.settings import ProducerSettings, ServingSettings
 from trending.simulator.rate import LONGEST
 
 
-class SharedStore(ServingSettings):
-    """The stack's database, where the producer's ledger is."""
-
-    store_secret: str = Field(
-        "",
-        max_length=1000,
-        pattern=r"^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9][a-z0-9-]*)?$",
-        description="Where the password of store_url is: file:/path, of mode 0600, env:NAME, or block:NAME, a Secret block of "
-        "Prefect's; empty means that none is needed.",
-    )
-
-
 class ProduceForm(NamedStack):
     """Send tweets to a stack's topic as one producer among several. Without bootstrap it is a stack of this checkout."""
 
@@ -42,7 +30,7 @@ class ProduceForm(NamedStack):
     )
     producer: ProducerSettings = Field(default_factory=ProducerSettings, title="Producer")
     access: AccessSettings = Field(default_factory=AccessSettings, title="Kafka")
-    serving: SharedStore = Field(default_factory=SharedStore, title="Ledger")
+    serving: ServingSettings = Field(default_factory=ServingSettings, title="Ledger")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -190,6 +190,11 @@ class StackPaths:
         return self.run / "access.json"
 
     @property
+    def blocks(self) -> Path:
+        """Secrets of Prefect's blocks, for store and object store: for its user only, and gone after ``down``."""
+        return self.run / "blocks.json"
+
+    @property
     def certificates(self) -> Path:
         """Sets of certificates of a stack with secure brokers; gone after ``down``."""
         return self.run / "tls"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+BLOCK = "block:"
+"""How a reference to a Secret block of Prefect's begins."""
+
+
 def no_block(name: str) -> SecretStr:
     """Raise InvalidInput: a Prefect block is read by a flow, and this is none."""
     cause = f"the secret is in the Prefect block {name}, which only a flow reads"

@@ -15,6 +15,7 @@ from infra.lab.remains import remains_of
 from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.lab.store import delete_store
 from infra.stack.claim import claimed_here, require_unclaimed
+from infra.stack.kept_blocks import forget_blocks
 from infra.stack.profiles import declare
 from infra.stack.runtime import ServiceState, taken
 from infra.stack.state import StackState, Wanted, read_state, write_state
@@ -225,6 +226,7 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
         delete_checkpoints(lab)
         delete_store(lab)
         delete_directory(lab.paths)
+    forget_blocks(lab.paths)  # last: they opened what was deleted
 
 
 def _sweep_strays(lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from infra.host.secret_references import read_secret
 from infra.java.jars import ensure_jars
 from infra.lab.deletion import strange_things
 from infra.stack.belongings import CHECKPOINT
+from infra.stack.kept_blocks import kept_block
 from infra.stack.state import read_state, write_state
 from trending.errors import ConfigurationConflict, LabError, NotOurs
 from trending.places.objects import SECRET_VARIABLE, USER_VARIABLE, ObjectPlace
@@ -33,13 +35,13 @@ def root_of(paths: StackPaths, settings: LabSettings) -> CheckpointPlace:
     """Return the directory of all checkpoints of a stack with these settings; InvalidInput where its secret cannot be had."""
     places = settings.places
     if is_object_address(places.checkpoint):
-        return object_place(f"{places.checkpoint}/{paths.stack_id}", places)
+        return object_place(f"{places.checkpoint}/{paths.stack_id}", places, paths)
     return paths.checkpoints if places.directory is None else places.directory / paths.stack_id
 
 
-def object_place(address: str, store: ObjectStoreSettings) -> ObjectPlace:
-    """Return a place in an object store; raises InvalidInput where the secret cannot be had."""
-    secret = read_secret("S3_SECRET", store.s3_secret)
+def object_place(address: str, store: ObjectStoreSettings, paths: StackPaths) -> ObjectPlace:
+    """Return a place in an object store for a stack; raises InvalidInput where the secret cannot be had."""
+    secret = read_secret("S3_SECRET", store.s3_secret, partial(kept_block, paths))
     return ObjectPlace(
         uri=address.rstrip("/"), endpoint=store.s3_endpoint, region=store.s3_region, user=store.s3_user, given=secret
     )
@@ -112,7 +114,7 @@ def require_deletable_checkpoints(lab: Lab) -> None:
     for made in lab.state.checkpoints_made:
         if is_object_address(made):
             try:
-                object_place(made, lab.settings.places).is_dir()
+                object_place(made, lab.settings.places, lab.paths).is_dir()
             except LabError as error:
                 cause = f"the checkpoints of {lab.paths.name} in {made} cannot be deleted: nothing was touched"
                 keeps = f"make down NAME={lab.paths.name} keeps them"
@@ -142,7 +144,7 @@ def delete_checkpoints(lab: Lab) -> None:
 
 def _places(lab: Lab) -> list[CheckpointPlace]:
     made = lab.state.checkpoints_made
-    return [object_place(each, lab.settings.places) if is_object_address(each) else Path(each) for each in made]
+    return [object_place(each, lab.settings.places, lab.paths) if is_object_address(each) else Path(each) for each in made]
 
 
 def _made(paths: StackPaths) -> tuple[str, ...]:

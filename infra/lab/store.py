@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.secret_references import read_secret
+from infra.stack.kept_blocks import kept_block
 from trending.errors import REBUILD, ConfigurationConflict, LabError, NotOurs
 from trending.postgresql.place import OF_CLUSTER, PASSWORD_VARIABLE, PostgresLedger, PostgresPlace
 
@@ -29,9 +31,8 @@ def place_of(paths: StackPaths, settings: LabSettings, cluster_id: str) -> Store
     if not serving.has_server:
         return paths.store
     owner = f"{paths.stack_id}{OF_CLUSTER}{cluster_id}" if cluster_id else paths.stack_id
-    return PostgresPlace(
-        url=serving.store_url, stack=paths.name, owner=owner, given=read_secret("STORE_SECRET", serving.store_secret)
-    )
+    given = read_secret("STORE_SECRET", serving.store_secret, partial(kept_block, paths))
+    return PostgresPlace(url=serving.store_url, stack=paths.name, owner=owner, given=given)
 
 
 def ledger_places(lab: Lab) -> list[LedgerPlace]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.clock import SystemClock
+from infra.kafka.acls import as_admin
 from infra.kafka.readiness import climb
 from infra.lab.assembly import Lab, open_lab
 from infra.lab.store import make_shared_ledgers
@@ -14,7 +16,7 @@ from infra.operations.program_ladder import beating
 from infra.stack.runtime import Outcome
 from infra.supervision.programs import PRODUCER, PRODUCERS, launch_program, producers_there
 from trending.errors import ConfigurationConflict
-from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
+from trending.programs.heartbeat import FINISHED, FRESH_SECONDS, WAITING, joined, read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import MINUTE_SECONDS
 from trending.simulator.generator import hash_of, load_catalogue
@@ -178,3 +180,16 @@ def scenario_line(lab: Lab) -> str:
     beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
     position = f", run {beat.note}, next record {beat.figures['position']:.0f}" if beat and "position" in beat.figures else ""
     return f"scenario {lab.settings.producer.scenario}: seed {scenario.seed}, content {hash_of_scenario(scenario)}{position}"
+
+
+def quota_line(lab: Lab) -> str:
+    """Return that a quota of the cluster slows the producer down, and what shows it; empty where none does.
+
+    Only the brokers' own word tells: librdkafka has no question about quotas.
+    """
+    beat = joined(lab.paths.heartbeat(name) for name in producers_there(lab.paths))
+    if beat is None or beat.age(time.time()) > FRESH_SECONDS or not (seconds := beat.figures.get("throttled", 0.0)):
+        return ""
+    of = "producer_byte_rate or request_percentage of its user or client id"
+    shows = f"kafka-configs {as_admin(lab.stack.connection.bootstrap)} --describe --entity-type users (or clients)"
+    return f"a quota slows the producer down: a broker held its answer back for {seconds:g} s ({of}); {shows} lists them"

@@ -10,6 +10,7 @@ from infra.external.examination import Use, connection_of, examine_cluster
 from infra.host.clock import SystemClock
 from infra.host.paths import StackPaths, check_home
 from infra.host.processes import stack_processes
+from infra.host.secret_references import no_block
 from infra.host.user import check_user
 from infra.kafka.readiness import CLUSTER_ID, climb, service_ladder
 from infra.kafka.versions import warning
@@ -36,6 +37,7 @@ from infra.lab.store import check_store, require_ledgers_kept
 from infra.operations.producer import scenario_of
 from infra.operations.stream import shown_group
 from infra.operations.topic import check_topic, wanted_topics
+from infra.stack.kept_blocks import in_blocks, keep_blocks, read_blocks
 from infra.stack.profiles import client_ports
 from infra.stack.runtime import Outcome
 from infra.stack.state import busy, read_state
@@ -52,10 +54,14 @@ if TYPE_CHECKING:
 
     from infra.docker.marks import DockerMarks
     from infra.lab.assembly import Lab
-    from infra.stack.state import Wanted
+    from infra.stack.state import StackState, Wanted
     from trending.settings import LabSettings
 
 READY_SECONDS = 60.0
+QUORUM_READY_SECONDS = 120.0
+"""The same for several brokers, whose JVMs start side by side and whose controllers elect a leader first. Three secure ones took
+38 s on two cores at a load of 1, and more than 60 at a load of 13 (2026-11-30). One that dies is told at once.
+"""
 
 
 def check_machine(settings: StackSettings) -> None:
@@ -104,10 +110,7 @@ def check_start(settings: LabSettings) -> None:
     if busy(paths):
         return
     state = read_state(paths)
-    if state is not None:
-        require_ledgers_kept(paths, state, settings)
-    check_store(paths, settings, state.cluster_id if state else "")
-    check_checkpoint(paths, settings)
+    _check_places(paths, settings, state)
     if state is not None:
         lab = assemble(state.model_copy(update={"settings": settings}))
         require_new_ports(settings)
@@ -128,6 +131,16 @@ def check_start(settings: LabSettings) -> None:
         check_memory()
 
 
+def _check_places(paths: StackPaths, settings: LabSettings, earlier: StackState | None) -> None:
+    """Raise LabError where counts or checkpoint cannot be where they are to be; what a Prefect block opens is looked at later."""
+    if in_blocks(settings) or (earlier is not None and in_blocks(earlier.settings)):
+        return
+    if earlier is not None:
+        require_ledgers_kept(paths, earlier, settings)
+    check_store(paths, settings, earlier.cluster_id if earlier else "")
+    check_checkpoint(paths, settings)
+
+
 def require_new_ports(settings: LabSettings) -> None:
     """Raise PortTaken for a port that the recorded stack does not have yet and another process does.
 
@@ -146,8 +159,7 @@ def check_own_start(settings: LabSettings) -> None:
     scenario_of(settings)
     check_access(settings)
     require_port_of_its_own(settings.page.page_port, client_ports(settings.stack))
-    check_store(StackPaths.of(settings.stack.name), settings)
-    check_checkpoint(StackPaths.of(settings.stack.name), settings)
+    _check_places(StackPaths.of(settings.stack.name), settings, None)
     if settings.stack.port != StackSettings().port:
         require_free(settings.stack.name, client_ports(settings.stack))
     if settings.page.page_port != PageSettings().page_port:
@@ -155,19 +167,29 @@ def check_own_start(settings: LabSettings) -> None:
     check_memory()
 
 
-def prepare_stack(settings: LabSettings, seen: DockerMarks | None = None) -> str:
+def prepare_stack(
+    settings: LabSettings, seen: DockerMarks | None = None, load_block: Callable[[str], SecretStr] = no_block
+) -> str:
     """Check the prerequisites, record what is wanted, fetch what is missing; returns the runtime and why it was chosen.
 
     ``seen`` is what Docker had of the stack before the run began; if it is None, Docker is asked where that matters.
+    ``load_block`` returns the value of a Prefect Secret block.
     """
     check_home()
     check_user()
     check_java()
-    change = change_of_security(read_state(StackPaths.of(settings.stack.name)), settings.stack)
+    paths = StackPaths.of(settings.stack.name)
+    earlier = read_state(paths)
+    change = change_of_security(earlier, settings.stack)
     scenario_of(settings)
     check_topic(settings)
     require_new_ports(settings)
+    blocks = read_blocks(settings, load_block)
+    if earlier is not None:
+        keep_blocks(paths, blocks, earlier.settings)
+        require_ledgers_kept(paths, earlier, settings)
     lab, runtime = record(settings, say, seen)
+    keep_blocks(paths, blocks, earlier.settings if earlier else None)
     if found := check_store(lab.paths, settings, lab.state.cluster_id):
         say(f"the counts go to {found}")
     if place := check_checkpoint(lab.paths, settings):
@@ -233,7 +255,8 @@ def wait_for_service(stack: str, service: str) -> dict[str, str]:
     """Wait until the service is ready, by its ladder; returns the evidence of each rung. Known holes of the brokers are told."""
     lab = open_lab(stack)
     declared = lab.stack.service(service)
-    evidence = climb(service_ladder(lab.runtime, lab.stack, declared), READY_SECONDS, SystemClock(), say)
+    seconds = QUORUM_READY_SECONDS if len(lab.stack.brokers) > 1 else READY_SECONDS
+    evidence = climb(service_ladder(lab.runtime, lab.stack, declared), seconds, SystemClock(), say)
     if declared is lab.stack.brokers[-1]:
         note_cluster(lab, evidence[CLUSTER_ID])
         if known := warning(lab.runtime.kafka_version()):

@@ -22,6 +22,7 @@ from infra.operations.services import start_service, start_supervisor, wait_for_
 from infra.operations.stream import submit_stream
 from infra.operations.take_down import take_down
 from infra.stack.belongings import everything_in, strange_in
+from infra.stack.kept_blocks import forget_blocks
 from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
@@ -242,6 +243,8 @@ def _undoing(lab: Lab, before: Before) -> Iterator[Callable[[], object]]:
         if not before.counted:
             yield partial(delete_new_store, lab)
         yield partial(delete_new, lab.paths, before.entries)
+    if before.nothing_ran and not before.kept:
+        yield partial(forget_blocks, lab.paths)
     if before.state is not None:
         # What this run has made in other places stays recorded, so that a take-down may delete it.
         made = {"topics_made": lab.state.topics_made, "checkpoints_made": lab.state.checkpoints_made}

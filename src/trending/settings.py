@@ -384,8 +384,9 @@ class ServingSettings(Section):
     store_secret: str = Field(
         "",
         max_length=1000,
-        pattern=r"^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)?$",
-        description="Where the password of store_url is: file:/path, of mode 0600, or env:NAME; empty means that none is needed.",
+        pattern=r"^(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9][a-z0-9-]*)?$",
+        description="Where the password of store_url is: file:/path, of mode 0600, env:NAME, or block:NAME, a Secret block of "
+        "Prefect's; empty means that none is needed.",
     )
 
     @field_validator("store_url")

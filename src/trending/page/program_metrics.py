@@ -44,6 +44,10 @@ _GAUGES = {
             "trending_producer_achieved_rate",
             "Tweets a second that the broker acknowledged in the last seconds.",
         ),
+        "throttled": (
+            "trending_producer_throttled_seconds",
+            "Seconds for which a broker last held an answer to the producer back, because a quota is exceeded; else 0.",
+        ),
         "overdue": (
             "trending_producer_overdue_seconds",
             "Age of the oldest tweet without an acknowledgement, from when it was to be sent.",

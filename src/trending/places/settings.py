@@ -17,6 +17,7 @@ S3A = "s3a://"
 _FILE = re.compile(r"file://(/[^?#%\n]+)")
 _S3A = re.compile(r"s3a://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=+-]+)*/?")
 OBJECTS = "s3a://bucket/prefix"
+HDFS = "hdfs://"
 FORMS = f"file:///directory, or {OBJECTS}"
 
 
@@ -37,8 +38,9 @@ class ObjectStoreSettings(Section):
     s3_secret: str = Field(
         "",
         max_length=1000,
-        pattern=r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*)?$",
-        description="Where the secret access key is, never the key itself: file:PATH, of mode 0600, or env:NAME.",
+        pattern=r"^(file:.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9][a-z0-9-]*)?$",
+        description="Where the secret access key is, never the key itself: file:PATH, of mode 0600, env:NAME, or block:NAME, a "
+        "Secret block of Prefect's.",
     )
 
     @field_validator("s3_endpoint")
@@ -76,6 +78,13 @@ class PlaceSettings(ObjectStoreSettings):
     def _an_address(cls, value: str) -> str:
         if not value:
             return value
+        if value.startswith(HDFS):
+            # Spark writes there, but epochs and audit read the checkpoint too, and deleting is ours: by pathlib or pyarrow.
+            msg = (
+                "hdfs:// is refused since the lab reads checkpoints itself, which for HDFS takes a Hadoop installation on this "
+                f"machine and was never tried; what works is {OBJECTS}, or file:///directory, also one that is mounted"
+            )
+            raise ValueError(msg)
         if not (_FILE.fullmatch(value) or is_object_address(value)):
             msg = f"it is {FORMS}"
             raise ValueError(msg)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
 
+    from confluent_kafka import ThrottleEvent
     from confluent_kafka.admin._metadata import PartitionMetadata
 
     from trending.producer.markers import SentBurst
@@ -36,6 +37,8 @@ REPORT_SECONDS = 0.5
 ACHIEVED_SECONDS = 5.0
 """The rate that is achieved is that of so many seconds."""
 FLUSH_SECONDS = 20.0
+THROTTLED_SECONDS = 5.0
+"""How long a broker's word counts that a quota is exceeded, beside the time for which it then hears nothing of us."""
 LEADERS_SECONDS = 1.0
 """The wait for an answer about partitions and leaders: at the start, and when nothing was acknowledged for a while."""
 ROOM_SECONDS = 0.1
@@ -86,12 +89,14 @@ class TweetProducer:
         self._markers = Markers(self._ledger)
         self._log = None if guest else LogStartWatch(spec.connection, spec.topic)
         self._fatal: KafkaError | None = None
-        own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(self._source.rate), "error_cb": self._error}
+        heard = {"error_cb": self._error, "throttle_cb": self._note_throttled}
+        own = {**PRODUCER_SETTINGS, "linger.ms": linger_ms(self._source.rate), **heard}
         self._producer = Producer(spec.connection.client(own, silent=False), logger=logger)
         self._sent = 0
         self._waits = 0
         self._debt = 0
         self._reported = 0.0
+        self._throttled, self._throttled_until = 0.0, 0.0
         self._achieved: deque[tuple[float, int]] = deque(maxlen=int(ACHIEVED_SECONDS / REPORT_SECONDS) + 1)
         # Another client is asked: one that is stuck may have given up on its broker, too.
         self._watch = StuckClient(partial(leaders_known, spec.connection, spec.topic, LEADERS_SECONDS), time.monotonic)
@@ -211,6 +216,13 @@ class TweetProducer:
             self._fatal = error_of(error)
             return self._producer.flush(FLUSH_SECONDS)
 
+    def _note_throttled(self, event: ThrottleEvent) -> None:
+        """Keep what a broker says of a quota; librdkafka calls it while it is polled, and with 0 s when it is over."""
+        now = time.monotonic()
+        if event.throttle_time and now >= self._throttled_until:
+            logger.warning("%s held an answer back for %.3f s: a quota is exceeded", event.broker_name, event.throttle_time)
+        self._throttled, self._throttled_until = event.throttle_time, now + event.throttle_time + THROTTLED_SECONDS
+
     def _partitions(self) -> Mapping[int, PartitionMetadata]:
         """Return what a broker says of the topic's partitions; empty where none answers, or none knows the topic."""
         try:
@@ -259,6 +271,8 @@ class TweetProducer:
             "achieved": round((self._ledger.acknowledged - before) / (now - since), 3) if now > since else 0.0,
             # From when it was to be sent, whenever it was.
             "overdue": round(self._source.overdue(proven, now, wall), 3),
+            # Seconds for which a broker last held an answer back, because a quota is exceeded.
+            "throttled": round(self._throttled, 3) if now < self._throttled_until else 0.0,
             "position": self._source.position,
             # Behind the last acknowledged record: with the stream's own offsets the lag, and nobody has to ask the broker.
             **{f"offset.{partition}": end for partition, end in self._markers.ends.items()},

@@ -18,7 +18,7 @@ WAITING = "starting: waits for the scenario's first window"
 FINISHED = "finished"
 """Phases of a producer that sends nothing and is well."""
 _WELL = ("running", WAITING, FINISHED)
-_OF_NUMBERS = frozenset({"position", "overdue"})
+_OF_NUMBERS = frozenset({"position", "overdue", "throttled"})
 """Figures of a producer of which several have the largest, and not the sum."""
 _STARTED = time.time()
 """When this process started as a program. Every heartbeat carries it, so that a reader can tell a restart."""

@@ -117,14 +117,16 @@ def build_session(spec: StreamSpec, stop: threading.Event | None = None) -> Spar
     own |= {f"spark.sql.streaming.stateStore.{name}": value for name, value in STATE_STORE.items()}
     for name, value in own.items():
         builder = builder.config(name, value)
+    granted_at = None
     if not settings.on_cluster:
         session = builder.getOrCreate()
     else:
         require_master(settings)
-        built = watch_master(spec)
+        watch = watch_master(spec)
         session = builder.getOrCreate()
-        built.set()
+        watch.built.set()
+        granted_at = watch.granted_at
     session.sparkContext.setLogLevel("WARN")
     if settings.on_cluster:
-        require_executors(session, spec, stop or threading.Event())
+        require_executors(session, spec, stop or threading.Event(), granted_at)
     return session

@@ -19,6 +19,7 @@ PRODUCER = {
     "asked": 500,
     "achieved": 480.5,
     "overdue": 1.25,
+    "throttled": 0.4,
     "offset.0": 100,
     "offset.10": 40,
 }

@@ -55,3 +55,14 @@ def test_an_export_into_an_object_store_says_what_is_missing(tmp_path: Path) -> 
     nobody = ObjectStoreSettings(s3_user="key", s3_secret=f"file:{tmp_path}/none", s3_endpoint="http://127.0.0.1:1")
     with pytest.raises(InvalidInput, match="the file of S3_SECRET cannot be read"):
         export.main(ExportForm(name="lab", to="s3a://lab/x", objects=nobody))
+
+
+@pytest.mark.parametrize("to", ["hdfs://namenode/exports", "s3://lab/x", "file:///tmp/x"])
+def test_an_address_is_not_taken_for_a_directorys_path(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    Store(make().paths.store).close()
+    with pytest.raises(InvalidInput, match="TO is the path of a directory, or s3a://bucket/prefix"):
+        export.main(ExportForm(name="lab", to=to))
+    assert list(here.iterdir()) == []

@@ -346,3 +346,20 @@ def test_a_broker_with_a_known_hole_is_told_once_at_start_up(
     assert caplog.text.count("CVE-2026-111115") == 1
     told = "warning: Kafka 3.9.2 has CVE-2026-111115 and CVE-2026-111108: denial of service before authentication; "
     assert told in caplog.text
+
+
+@pytest.mark.parametrize(("brokers", "seconds"), [(1, 60.0), (3, 120.0)])
+@pytest.mark.usefixtures("world")
+def test_several_brokers_have_longer_than_one(brokers: int, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their JVMs start side by side, and none is ready before there is a quorum."""
+    waited: list[float] = []
+
+    def climbed(_rungs: object, timeout: float, *_more: object) -> dict[str, str]:
+        waited.append(timeout)
+        return {infrastructure.CLUSTER_ID: "of-this-stack"}
+
+    monkeypatch.setattr(infrastructure, "climb", climbed)
+    monkeypatch.setattr(infrastructure, "note_cluster", lambda _lab, _cluster: None)
+    for service in make(stack=lab_stack(brokers=brokers)).stack.services:
+        infrastructure.wait_for_service("lab", service.name)
+    assert waited == [seconds] * brokers

@@ -43,6 +43,22 @@ def test_the_package_has_code_dependencies_jars_and_a_log_configuration(home: Pa
     assert not [name for name in names if name.endswith(".pyc") or name.startswith("/") or ".." in name]
 
 
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("pyarrow/libarrow_flight.so.2600", True),
+        ("pyarrow/libarrow_python_flight.so", True),
+        ("pyarrow/_flight.cpython-311-x86_64-linux-gnu.so", True),
+        ("pyarrow/flight.py", True),
+        ("pyarrow/libarrow.so.2600", False),
+        ("pyarrow/libarrow_substrait.so.2600", False),  # pyarrow's own library is linked against it
+        ("pyarrow/fs.py", False),
+    ],
+)
+def test_what_no_job_imports_is_not_sent_to_executors(name: str, *, left_out: bool) -> None:
+    assert bool(package._LEFT_OUT.search(name)) is left_out
+
+
 def test_the_same_sources_make_the_same_bytes(home: Path) -> None:
     path = ensure_package()
     first = path.read_bytes()

@@ -134,8 +134,10 @@ def test_every_right_that_is_missing_is_told(objects: ObjectStore) -> None:
     place = objects.place("s3a://lab/elsewhere")
     require_usable(place)
     assert list(place.iterdir()) == [], "nothing of the look stays"
+    began = time.monotonic()
     with pytest.raises(AccessRefused, match="lacks rights at s3a://lab/elsewhere: s3:PutObject"):
         require_usable(objects.place("s3a://lab/elsewhere", "reader"))
+    assert time.monotonic() - began < ERROR_SECONDS
 
 
 def test_a_place_in_an_object_store_is_read_as_a_directory_is(objects: ObjectStore) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ TOLD_SECONDS = 15.0
 AROUND_SECONDS = 12.0
 """On a busy machine, where the session is late: to unpack a package by hand, and for a JVM's end after its error."""
 SESSION = re.compile(r"the session on \S+ was there after (\d+\.\d) s")
+CALLED, TOLD = "an executor called the driver", "ERROR trending "
+PYTHON_SECONDS = 10.0
+"""How long it may take on a busy machine to tell another Python, from when an executor has called."""
 logger = logging.getLogger(__name__)
 BASE = Path(sys.executable).resolve()
 """The interpreter that the virtual environment was made of, which knows none of its packages."""
@@ -103,6 +107,16 @@ def require_told(began: float, own_seconds: float, log: str) -> None:
     assert told < max(TOLD_SECONDS, session + own_seconds + AROUND_SECONDS)
 
 
+def seconds_between(first: str, last: str, log: str) -> float:
+    """Return how long after the line with ``first`` that with ``last`` was written to a program's log."""
+    began, ended = (
+        datetime.strptime(line.split(" INFO ")[0].split(" ERROR ")[0], "%Y-%m-%d %H:%M:%S,%f").replace(tzinfo=UTC)
+        for words in (first, last)
+        for line in [next(each for each in log.splitlines() if words in each)]
+    )
+    return (ended - began).total_seconds()
+
+
 def another_python(stack: RealStack, tmp_path: Path) -> None:
     """A Python that calls itself 3.9, as that of an older worker."""
     older = tmp_path / "older"
@@ -114,8 +128,12 @@ def another_python(stack: RealStack, tmp_path: Path) -> None:
     error = refused(stack, executor_python=str(wrapper))
     assert "the executors' Python" in error
     assert "EXECUTOR_PYTHON=" in error
+    began = time.monotonic()
     with by_hand(stack, tmp_path, executor_python=str(wrapper)) as job:
         assert job.wait(90) == ConfigurationConflict.exit_code, said_by(tmp_path)
+    told, own = time.monotonic() - began, seconds_between(CALLED, TOLD, said_by(tmp_path))
+    logger.info("another Python was told after %.1f s, %.1f s after an executor had called", told, own)
+    assert told < TOLD_SECONDS or own < PYTHON_SECONDS
     assert f"the executors' Python, {wrapper}, is not the driver's" in said_by(tmp_path)
 
 

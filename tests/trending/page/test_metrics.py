@@ -57,6 +57,7 @@ def test_the_programs_own_figures_arrive_with_their_types(home: PageHome, minute
         "trending_producer_asked_rate": 500,
         "trending_producer_achieved_rate": 480.5,
         "trending_producer_overdue_seconds": 1.25,
+        "trending_producer_throttled_seconds": 0.4,
         "trending_stream_batch_duration_seconds_count": 7,
         "trending_stream_batch_duration_seconds_sum": 3.5,
         "trending_stream_last_batch_duration_seconds": 0.25,

@@ -28,7 +28,7 @@ def test_a_checkpoint_lies_beside_the_data_unless_it_is_said_to_be_elsewhere() -
         "file:///",
         "file:///srv/../etc",
         "file:///srv?x",
-        "hdfs://here/x",
+        "ftp://here/x",
         "s3://lab/x",
         "s3a://",
         "s3a://Lab/x",
@@ -56,7 +56,7 @@ def test_a_checkpoint_in_an_object_store_needs_a_user() -> None:
         {"s3_endpoint": "https://store/path"},
         {"s3_endpoint": "https://store:port"},
         {"s3_secret": SECRET},
-        {"s3_secret": "block:lab"},
+        {"s3_secret": "block:Not A Block"},
     ],
 )
 def test_what_would_show_a_secret_or_is_none_is_refused_without_quoting_it(given: dict[str, str]) -> None:
@@ -68,3 +68,14 @@ def test_what_would_show_a_secret_or_is_none_is_refused_without_quoting_it(given
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9000", "https://store.example", "http://[::1]:9000/"])
 def test_an_endpoint_is_encrypted_unless_it_is_this_machine(endpoint: str) -> None:
     assert PlaceSettings(s3_endpoint=endpoint).s3_endpoint == endpoint.rstrip("/")
+
+
+@pytest.mark.parametrize("secret", ["file:/secret", "env:SECRET", "block:lab"])
+def test_a_secret_is_pointed_at(secret: str) -> None:
+    assert PlaceSettings(s3_secret=secret).s3_secret == secret
+
+
+def test_a_checkpoint_in_hdfs_is_refused_with_the_reason_and_what_works() -> None:
+    with pytest.raises(ValidationError, match=r"hdfs:// is refused since the lab reads checkpoints itself") as caught:
+        PlaceSettings(checkpoint="hdfs://namenode:8020/checkpoints")
+    assert "what works is s3a://bucket/prefix, or file:///directory" in str(caught.value)

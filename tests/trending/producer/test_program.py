@@ -5,13 +5,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, ThrottleEvent
 from fakes.trending.acknowledged import acknowledged_ids
 from fakes.trending.kafka import MIDNIGHT, FakeProducer
 
 from trending.errors import InvalidInput, LabError
 from trending.producer.ledger import Interval, read_ledger
-from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, TweetProducer, main
+from trending.producer.program import FLUSH_SECONDS, LEADERS_SECONDS, QUEUED_MESSAGES, THROTTLED_SECONDS, TweetProducer, main
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings, Rule, WindowTime
@@ -201,7 +201,7 @@ def test_sigterm_flushes_and_the_last_beat_has_the_final_figures(bench: Bench) -
     ends = {name: end for name, end in bench.beat.figures.items() if name.startswith("offset.")}
     assert ends == {"offset.0": sent}, "behind the last acknowledged record"
     rates = {"asked": 50, "achieved": pytest.approx(50, rel=0.1), "overdue": 0, "position": sent}
-    figures = {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, "debt": 0}
+    figures = {"sent": sent, "acknowledged": sent, "failed": 0, "queued": 0, "waits": 0, "debt": 0, "throttled": 0}
     assert bench.beat.figures == {**figures, **rates, **ends}
 
 
@@ -518,3 +518,23 @@ def test_a_broker_that_tells_no_beginning_stops_no_producer(bench: Bench) -> Non
     bench.after(59, lambda: bench.kafka.silent.add(("tweets", 0)))
     bench.run(seconds=130, rate=5)
     assert bench.ledger.acknowledged == len(bench.log_ids()) > 600
+
+
+def test_a_quota_that_slows_it_down_is_told_with_the_brokers_own_figure_until_it_is_over(bench: Bench) -> None:
+    def exceeded(seconds: float) -> Callable[[], None]:
+        event = ThrottleEvent("broker-1", 1, seconds)
+        return lambda: bench.kafka.producers[-1].configuration["throttle_cb"](event)
+
+    bench.after(5, exceeded(1.148))
+    bench.run(seconds=6)
+    assert bench.beat.figures["throttled"] == 1.148
+    bench.after(2, exceeded(8.0))
+    bench.run(seconds=2 + 8 + THROTTLED_SECONDS - 1)
+    assert bench.beat.figures["throttled"] == 8.0, "for so long the broker hears nothing, and says nothing more"
+    bench.after(2, exceeded(1.148))
+    bench.run(seconds=2 + 1.148 + THROTTLED_SECONDS + 1)
+    assert bench.beat.figures["throttled"] == 0.0, "nothing is heard any more"
+    bench.after(2, exceeded(1.148))
+    bench.after(3, exceeded(0.0))
+    bench.run(seconds=4)
+    assert bench.beat.figures["throttled"] == 0.0, "the broker says so"

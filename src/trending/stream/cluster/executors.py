@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
-from trending.programs.heartbeat import running_seconds
-from trending.stream.cluster.master_log import LINE, LOOK_SECONDS, await_room, ended, last_line
+from trending.programs.heartbeat import running_seconds, write_heartbeat
+from trending.stream.cluster.master_log import LINE, LOOK_SECONDS, STARTING, await_room, ended, is_granted, last_line
 from trending.stream.cluster.python import DRIVERS_PYTHON, PYTHON_REMEDY, another_python
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ LOGGING = Path(__file__).with_name("log4j2.properties")
 NEAR_SECONDS = 60.0
 """How long executors may take that call the driver where it listens, on one machine: only that can be slow."""
 FAR_SECONDS, LEAST_SECONDS = 14.0, 5.0
-"""How long after the job's start those of other machines may call for the first time, and how long they have at least."""
+"""How long after the job's start those of other machines may call for the first time, and how long they have at least, from when
+the master gave the first one."""
 WORK_SECONDS = 90.0
 """How long an executor that has called may take to fetch and unpack the package and to start its Python."""
+UNPACKING = "sending the package to the executors"
 _ENDED = 3
 """Executors of a cluster that ended before any had called: none will."""
 _NO_PYTHON = re.compile(
@@ -89,15 +92,25 @@ def set_environment(spec: StreamSpec) -> None:
         os.environ["PYSPARK_SUBMIT_ARGS"] = f'--properties-file "{spec.settings.spark_properties}" pyspark-shell'
 
 
-def watch_master(spec: StreamSpec) -> threading.Event:
+@dataclass
+class Watch:
+    """What is seen of a master while the session is built: ``granted_at`` is when it gave the first executor (monotonic)."""
+
+    built: threading.Event = field(default_factory=threading.Event)
+    granted_at: float | None = None
+
+
+def watch_master(spec: StreamSpec) -> Watch:
     """End the process where the master refuses the driver while the session is built; set the event once it is.
 
     Spark's own call does not return before a minute, and cannot be cut short.
     """
-    built = threading.Event()
+    watch = Watch()
 
     def look() -> None:
-        while not built.wait(LOOK_SECONDS):
+        while not watch.built.wait(LOOK_SECONDS):
+            if watch.granted_at is None and is_granted(spec):
+                watch.granted_at = time.monotonic()
             if refusal := last_line(spec, _REFUSED):
                 cause = f"the Spark master at {spec.settings.spark_master} refuses the driver, or is none"
                 evidence = f"{refusal}; as after another spark.authenticate.secret, or another version of Spark"
@@ -108,7 +121,7 @@ def watch_master(spec: StreamSpec) -> threading.Event:
 
     if spec.settings.master_addresses:
         threading.Thread(target=look, name="watch-master", daemon=True).start()
-    return built
+    return watch
 
 
 def look_at_executor(_records: Iterable[int]) -> Iterator[str]:
@@ -120,24 +133,32 @@ def look_at_executor(_records: Iterable[int]) -> Iterator[str]:
     yield f"{platform.node()}, Python {platform.python_version()}, {decoder.__file__}"
 
 
-def require_executors(session: SparkSession, spec: StreamSpec, stop: threading.Event) -> str:
+def require_executors(session: SparkSession, spec: StreamSpec, stop: threading.Event, granted_at: float | None = None) -> str:
     """Look at an executor's Python, hand the package out, and look whether it arrives; returns where that was.
 
     Raises NotReady where no executor calls the driver in time, ConfigurationConflict where one cannot run the job's Python. For
-    room on the cluster it waits until ``stop``, and returns nothing then.
+    room on the cluster it waits until ``stop``, and returns nothing then. ``granted_at`` is when the master gave the first
+    executor, which began to call then, however late the session was.
     """
     logger.info("the session on %s was there after %.1f s", spec.settings.spark_master, running_seconds())
     # A task that needs nothing of ours: to fetch and unpack the package takes longer than an answer about a Python may.
-    if not _run(session, spec, lambda _records: iter(["Python"]), stop):
+    if not _run(session, spec, STARTING, lambda _records: iter(["Python"]), stop, granted_at):
         return ""
     session.sparkContext.addArchive(f"{spec.package}#{PACKAGE}")
-    if where := _run(session, spec, look_at_executor, stop):
+    if where := _run(session, spec, UNPACKING, look_at_executor, stop):
         logger.info("executors are well: %s", where)
     return where
 
 
-def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]], Iterator[str]], stop: threading.Event) -> str:
-    """Return what a task says; nothing once ``stop`` is set."""
+def _run(
+    session: SparkSession,
+    spec: StreamSpec,
+    phase: str,
+    look: Callable[[Iterable[int]], Iterator[str]],
+    stop: threading.Event,
+    granted_at: float | None = None,
+) -> str:
+    """Return what a task says, beating with ``phase`` meanwhile; nothing once ``stop`` is set."""
     answers: list[str] = []
     failures: list[Exception] = []
 
@@ -153,12 +174,16 @@ def _run(session: SparkSession, spec: StreamSpec, look: Callable[[Iterable[int]]
     await_room(spec, stop)
     settings = spec.settings
     far = settings.called_beyond_loopback or settings.elsewhere or settings.driver_host != settings.bound_to
-    deadline = time.monotonic() + (max(FAR_SECONDS - began, LEAST_SECONDS) if far else NEAR_SECONDS)
+    now = time.monotonic()
+    least = LEAST_SECONDS - (now - granted_at if granted_at else 0.0)
+    deadline = now + (max(FAR_SECONDS - began, least) if far else NEAR_SECONDS)
     called = False
     while task.is_alive() and not stop.is_set():
+        write_heartbeat(spec.heartbeat, phase)
         task.join(LOOK_SECONDS)
         if not called and _executors(session):
             called = True
+            logger.info("an executor called the driver after %.1f s", running_seconds())
             deadline = time.monotonic() + WORK_SECONDS
         if not called and ended(spec) >= _ENDED:
             raise _unreached(spec)

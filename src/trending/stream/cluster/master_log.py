@@ -19,6 +19,7 @@ logger = logging.getLogger("trending.stream")
 
 LOOK_SECONDS = 0.1
 LINE = 300
+STARTING = "starting the executors"
 _GRANTED = "Executor "
 """How the lines begin in which the master's client tells that an executor was added, or how it does."""
 
@@ -26,6 +27,11 @@ _GRANTED = "Executor "
 def cluster_log(spec: StreamSpec) -> Path:
     """Return the file of what the master says of the executors."""
     return spec.scratch / "cluster.log"
+
+
+def is_granted(spec: StreamSpec) -> bool:
+    """Whether the master has given the job an executor."""
+    return bool(last_line(spec, _GRANTED))
 
 
 def await_room(spec: StreamSpec, stop: threading.Event) -> None:
@@ -36,7 +42,7 @@ def await_room(spec: StreamSpec, stop: threading.Event) -> None:
     """
     deadline = time.monotonic() + GRANT_SECONDS
     told = False
-    while spec.settings.standalone and not last_line(spec, _GRANTED) and not stop.wait(LOOK_SECONDS):
+    while spec.settings.standalone and not is_granted(spec) and not stop.wait(LOOK_SECONDS):
         if time.monotonic() < deadline:
             continue
         full = no_room(spec.settings)
@@ -45,7 +51,7 @@ def await_room(spec: StreamSpec, stop: threading.Event) -> None:
             logger.warning("%s", full)
             told = True
     if told:
-        write_heartbeat(spec.heartbeat, "starting the executors")
+        write_heartbeat(spec.heartbeat, STARTING)
 
 
 def _lines(spec: StreamSpec) -> list[str]:

@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from trending.errors import ConfigurationConflict, LabError, NotReady
 from trending.settings import StreamSettings
 from trending.stream.cluster import executors, master_log
-from trending.stream.cluster.executors import cluster_options, look_at_executor, require_executors
+from trending.stream.cluster.executors import cluster_options, look_at_executor, require_executors, watch_master
 from trending.stream.cluster.master import WAITING
 from trending.stream.cluster.master_log import cluster_log
 
@@ -161,6 +161,65 @@ def test_executors_that_call_from_elsewhere_have_until_a_time_after_the_jobs_sta
     given = spec.model_copy(update={"settings": spec.settings.model_copy(update=settings)})
     with pytest.raises(NotReady, match="call the driver at "):
         require(silent, given)
+
+
+@pytest.mark.parametrize(("granted", "least"), [(None, 0.8), (2.0, 0.0)])
+def test_executors_call_from_the_masters_word_on_however_late_the_session_is(
+    silent: FakeCluster, spec: StreamSpec, granted: float | None, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver on a busy machine has its session late, and the executors have called for as long in vain."""
+    monkeypatch.setattr(executors, "running_seconds", lambda: executors.FAR_SECONDS)
+    monkeypatch.setattr(executors, "LEAST_SECONDS", 1.0)
+    elsewhere = spec.settings.model_copy(update={"driver_host": "127.0.0.2", "driver_bind_address": "127.0.0.1"})
+    session: Any = silent
+    began = time.monotonic()
+    with pytest.raises(NotReady, match="call the driver at "):
+        require_executors(
+            session,
+            spec.model_copy(update={"settings": elsewhere}),
+            threading.Event(),
+            None if granted is None else began - granted,
+        )
+    assert least <= time.monotonic() - began < least + 0.7
+
+
+def test_an_executor_that_has_called_before_the_session_was_there_is_no_silent_one(spec: StreamSpec) -> None:
+    cluster = FakeCluster(registered=1, answers=True)
+    session: Any = cluster
+    assert require_executors(session, spec, threading.Event(), time.monotonic() - 60) == "worker-1, Python 3.11.7"
+
+
+def test_the_watch_notes_when_the_master_gave_the_first_executor(spec: StreamSpec) -> None:
+    cluster_log(spec).unlink()
+    watch = watch_master(spec)
+    assert watch.granted_at is None
+    before = time.monotonic()
+    grant(spec)
+    while watch.granted_at is None:
+        assert time.monotonic() - before < 5
+        time.sleep(0.01)
+    watch.built.set()
+    for thread in threading.enumerate():
+        if thread.name == "watch-master":
+            thread.join(5)
+    assert before <= watch.granted_at
+
+
+def test_a_job_that_waits_for_its_executors_beats_with_what_it_waits_for(
+    spec: StreamSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without that, a start-up says for a minute that the job gives no sign of life."""
+    beats: list[str] = []
+    monkeypatch.setattr(executors, "write_heartbeat", lambda _path, phase: beats.append(phase))
+
+    class Slow(FakeCluster):
+        def collect(self) -> list[str]:
+            time.sleep(0.25)
+            return super().collect()
+
+    require(Slow(registered=1, answers=True), spec)
+    assert list(dict.fromkeys(beats)) == ["starting the executors", "sending the package to the executors"]
+    assert len(beats) >= 4
 
 
 def test_a_job_without_room_says_so_waits_and_goes_on_once_there_is_some(
