@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
 
 from infra.host.paths import StackPaths, lab_home
 from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, has_terminal, marked_processes
 from infra.host.user import user_name
 from trending.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAME_VARIABLE = "TRENDING_STACK_NAME"
 USER_VARIABLE = "TRENDING_STACK_USER"
@@ -57,11 +63,24 @@ def mark_variables(stack_id: str) -> dict[str, str]:
     return {STACK_VARIABLE: stack_id, NAME_VARIABLE: mark.name, USER_VARIABLE: mark.user, HOME_VARIABLE: mark.home}
 
 
+def mark_of_process(pid: int) -> Mark | None:
+    """Return the mark of a stack's process; None for any other, also for one at a terminal, and where this user may not ask."""
+    try:
+        mark = _mark_in(psutil.Process(pid).environ())
+    except psutil.Error:
+        return None
+    return mark if mark.stack_id and mark.name and not has_terminal(pid) else None
+
+
+def _mark_in(values: Mapping[str, str]) -> Mark:
+    return Mark(*(values.get(each, "") for each in (STACK_VARIABLE, NAME_VARIABLE, USER_VARIABLE, HOME_VARIABLE)))
+
+
 def forgotten_processes() -> list[tuple[Mark, str, int]]:
     """Return mark, component (empty for a supervisord) and pid of the living processes that no state file leads to."""
     found = []
     for process, values in marked_processes():
-        mark = Mark(*(values.get(each, "") for each in (STACK_VARIABLE, NAME_VARIABLE, USER_VARIABLE, HOME_VARIABLE)))
+        mark = _mark_in(values)
         if mark.forgotten and not has_terminal(process.pid):
             found.append((mark, values.get(COMPONENT_VARIABLE, ""), process.pid))
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from infra.host.marks import mark_of_process
 from infra.host.processes import another_port
 from trending.errors import LabError, PortTaken
 
@@ -74,11 +76,18 @@ class KeptData:
 
 
 def taken(owner: PortOwner, stack: str, instead: str = "") -> PortTaken:
-    """Return the error for a taken port, with the process's name and pid and a way out: by default, a port that is free."""
+    """Return the error for a taken port: the process's name and pid, whose it is if it is a stack's, and a way out.
+
+    ``instead`` is the option with another port, by default one that is free.
+    """
     cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
-    return PortTaken(
-        cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"end that process, or make up {instead or another_port()}"
-    )
+    mark, remedy = mark_of_process(owner.pid) if owner.pid else None, "end that process"
+    if mark is not None:
+        # Whoever ends such a process by hand has it back a second later, and a stack that is not well meanwhile.
+        cause += f", of {mark.called} in {mark.home}"
+        way = "make server-stop" if "_" in mark.name else f"make down NAME={mark.name}"
+        remedy = f"TRENDING_HOME={shlex.quote(mark.home)} {way} ends it"
+    return PortTaken(cause, f"stack {stack} needs 127.0.0.1:{owner.port}", f"{remedy}, or make up {instead or another_port()}")
 
 
 def unseen_process(service: Service, runtime: RuntimeKind) -> LabError:
