@@ -111,13 +111,14 @@ PANELS = (
     ),
     Panel(
         "Producer's queue",
-        "Tweets that wait for the broker, how often the full queue stopped the producer, how old the oldest of them is.",
+        "Tweets that wait for the broker, how often it was full, how old the oldest of them is, what a quota holds back.",
         Kind.TIME_SERIES,
         (
             Query(f"trending_producer_queued_tweets{ONE}", "queued"),
             Query(f"rate(trending_producer_queue_full_total{ONE}{LIVE_RATE})", "waits a second"),
             Query(f"increase(trending_producer_failed_tweets_total{ONE}[5m])", "failed in 5 min"),
             Query(f"trending_producer_overdue_seconds{ONE}", "seconds overdue"),
+            Query(f"trending_producer_throttled_seconds{ONE}", "seconds throttled"),
         ),
     ),
     Panel(

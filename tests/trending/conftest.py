@@ -11,9 +11,10 @@ from fakes.trending.kafka import FakeKafka, FakeTime
 from fakes.trending.memory import folder_in_memory
 from fakes.trending.page import PageHome
 
-from trending.kafka import leaders, open_transactions, probe
 from trending.kafka import log_reader as log
+from trending.kafka import open_transactions, probe
 from trending.producer import program as producer
+from trending.producer import stuck_client
 from trending.stream import dead_letters
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def kafka(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     kafka.create("letters")
     for module in (dead_letters, probe, producer):
         monkeypatch.setattr(module, "Producer", kafka.producer)
-    for module in (leaders, log, open_transactions):
+    for module in (log, open_transactions, stuck_client):
         monkeypatch.setattr(module, "AdminClient", kafka.admin)
     monkeypatch.setattr(log, "Consumer", kafka.consumer)
     return kafka

@@ -72,8 +72,8 @@ def once(
     with folder_in_memory() as folder, pytest.MonkeyPatch.context() as patch:
         for module in ("kafka.log_reader", "producer.program"):
             patch.setattr(f"trending.{module}.time", kafka.clock)
-        for module in ("leaders", "log_reader", "shown_offsets"):
-            patch.setattr(f"trending.kafka.{module}.AdminClient", kafka.admin)
+        for module in ("kafka.log_reader", "kafka.shown_offsets", "producer.stuck_client"):
+            patch.setattr(f"trending.{module}.AdminClient", kafka.admin)
         patch.setattr("trending.kafka.log_reader.Consumer", kafka.consumer)
         points.put_in_place(patch, kafka)
         pipeline = run(kafka, Path(folder), points, arrives=arrives, played=played, asked=asked)

@@ -12,12 +12,11 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from trending.errors import LabError
 from trending.kafka.answers import error_of
-from trending.kafka.leaders import leaders_known
 from trending.kafka.log_start import LogStartWatch
 from trending.producer.ledger_writer import LedgerWriter
 from trending.producer.markers import Markers
 from trending.producer.sources.choice import source_of
-from trending.producer.stuck_client import STUCK_SECONDS, StuckClient
+from trending.producer.stuck_client import STUCK_SECONDS, StuckClient, leaders_known
 from trending.programs.heartbeat import write_heartbeat
 
 if TYPE_CHECKING:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trending.kafka.connection import KafkaConnection
+
+logger = logging.getLogger("trending.producer")
 
 QUIET_SECONDS = 10.0
 """Without an acknowledgement for this long the broker is asked for its leaders; a healthy one acknowledges in milliseconds."""
@@ -53,3 +61,13 @@ class StuckClient:
             self._known_since = now
         self._known = now
         return now - self._known_since >= STUCK_SECONDS
+
+
+def leaders_known(connection: KafkaConnection, topic: str, timeout: float) -> bool:
+    """Return whether a client made for the question is told a leader for each partition within ``timeout`` seconds."""
+    try:
+        view = AdminClient(connection.client()).list_topics(topic, timeout=timeout).topics[topic]
+    except KafkaException as error:
+        logger.debug("%s", error)
+        return False
+    return view.error is None and bool(view.partitions) and all(each.leader >= 0 for each in view.partitions.values())

@@ -50,8 +50,8 @@ class Run:
         self.points = KillPoints(at)
         for module in ("kafka.log_reader", "producer.program", "producer.sources.sharing"):
             patch.setattr(f"trending.{module}.time", self.clock)
-        for module in ("leaders", "log_reader", "shown_offsets"):
-            patch.setattr(f"trending.kafka.{module}.AdminClient", self.kafka.admin)
+        for module in ("kafka.log_reader", "kafka.shown_offsets", "producer.stuck_client"):
+            patch.setattr(f"trending.{module}.AdminClient", self.kafka.admin)
         patch.setattr("trending.kafka.log_reader.Consumer", self.kafka.consumer)
         self.points.put_in_place(patch, self.kafka)
         self.pipeline = Pipeline(
