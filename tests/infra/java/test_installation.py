@@ -65,18 +65,31 @@ def test_a_java_of_another_version_is_refused_by_its_number(
 
 
 @pytest.mark.row(31)
-def test_a_java_that_prints_no_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_java(tmp_path / "bin", "").write_text("#!/bin/sh\n")
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("", "nothing"),
+        ("echo 'Error occurred during initialization of VM' >&2; exit 1", "Error occurred during initialization of VM"),
+    ],
+)
+def test_a_java_that_tells_no_version_is_refused_with_its_own_words(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java = make_java(tmp_path / "bin", "")
+    java.write_text(f"#!/bin/sh\n{script}\n")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(PrerequisiteMissing, match="Java of an unknown version"):
+    with pytest.raises(PrerequisiteMissing, match="does not say of which version it is") as caught:
         find_java()
+    assert caught.value.evidence == f"found by JAVA_HOME={tmp_path}; it said: {said}"
+    assert caught.value.next_command.startswith(f"{java} -version shows what is wrong with it; otherwise ")
 
 
 def test_a_file_that_cannot_be_run_has_no_version(tmp_path: Path) -> None:
     broken = tmp_path / "java"
     broken.write_bytes(b"\x7fELF, cut off")
     broken.chmod(0o755)
-    assert ask_java(broken) == (None, None)
+    assert ask_java(broken)[:2] == (None, None)
+    assert "Exec format error" in ask_java(broken).words
 
 
 def make_shim(place: Path, real: Path) -> Path:
@@ -101,7 +114,7 @@ def test_behind_a_version_managers_shim_the_jvm_itself_is_asked_where_it_lies(
 
 
 def test_a_java_that_does_not_tell_its_home_is_the_one_two_directories_up(java17: Path) -> None:
-    assert ask_java(java17) == (17, None)
+    assert ask_java(java17)[:2] == (17, None)
     assert find_java().home == java17.parent.parent
 
 
