@@ -20,7 +20,7 @@ from infra.health.verdicts import reset_repairs
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
 from infra.operations.services import check_start
-from infra.operations.undo import found_before, undo
+from infra.operations.undo import found_before, point_past_undo, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
 from infra.supervision.programs import PROGRAMS
@@ -74,6 +74,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
                     logs = last_lines(stack)  # before the undo deletes them
             finally:
                 begun_despite_signals(partial(undo, stack, before, error))
+                point_past_undo(stack, error)
             leave_output(stack, logs, "Last lines of everything when start-up failed")
             raise
     # A person asked for the stack again: the budget of repairs starts anew.

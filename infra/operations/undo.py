@@ -27,7 +27,7 @@ from infra.stack.runtime import ServiceState
 from infra.stack.state import StackState, read_state, write_state
 from infra.supervision.budget import NAME as BUDGET
 from infra.supervision.programs import PAGE, PRODUCERS, STREAM, programs_there
-from trending.errors import ConfigurationConflict, NotOurs, UndoAbandoned, endings_passed_on
+from trending.errors import ConfigurationConflict, LabError, NotOurs, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from infra.lab.remains import Remains
     from trending.settings import LabSettings
 
+LOOK = "make status"
 STARTS = {**dict.fromkeys(PRODUCERS, launch_producer), STREAM: submit_stream, PAGE: launch_page}
 ENDING_SECONDS = 5.0
 """How long the undo waits for what a program leaves for a moment: a driver's JVM ends after it. What stays is said to be left."""
@@ -121,6 +122,15 @@ def undo(stack: str, before: Before, error: BaseException) -> None:
         raise
     except Exception as another:  # noqa: BLE001 - the cause of the failure goes first
         say(f"this could not be undone, make down NAME={stack} does it: {another}")
+
+
+def point_past_undo(stack: str, error: BaseException) -> None:
+    """Give an error another command to run next where it names a look at a stack that the undo has removed."""
+    if not isinstance(error, LabError) or StackPaths.of(stack).state.exists():
+        return
+    command = error.next_command
+    if command == LOOK or command.startswith(f"{LOOK} "):
+        error.rewrite(lambda text: f"make up NAME={stack} tries it once more" if text is command else text)
 
 
 def take_down_own(stack: str) -> None:

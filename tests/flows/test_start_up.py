@@ -234,6 +234,31 @@ def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     assert not world.supervised
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("make status", "make up NAME=lab tries it once more"),
+        ("make status NAME=lab", "make up NAME=lab tries it once more"),
+        ("make status-of-old", "make status-of-old"),
+        ("make images", "make images"),
+    ],
+)
+def test_no_look_is_advised_at_a_stack_that_the_undo_has_removed(told: str, shown: str, world: World) -> None:
+    world.fail("launch stream", ConfigurationConflict("it cannot be", "evidence", told))
+    with pytest.raises(ConfigurationConflict) as caught:
+        up()
+    assert (caught.value.next_command, caught.value.args[2]) == (shown, shown)
+    assert not StackPaths.of("lab").state.exists()
+
+
+def test_a_look_is_advised_at_a_stack_that_was_there_before(world: World) -> None:
+    up()
+    world.fail("launch stream", ConfigurationConflict("it cannot be", "evidence", "make status"))
+    with pytest.raises(ConfigurationConflict) as caught:
+        module.start_up(StartUpForm(stack=lab_stack(), stream=StreamSettings(trigger_seconds=3)))
+    assert caught.value.next_command == "make status NAME=lab"
+
+
 def test_a_failed_step_leaves_the_logs_of_everything_with_the_run(world: World, artifacts: dict[str, str]) -> None:
     world.fail("launch stream", ConfigurationConflict("it cannot be"))
     with pytest.raises(ConfigurationConflict):
