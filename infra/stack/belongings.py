@@ -35,8 +35,10 @@ _IN_BROKER = re.compile(
 """A broker's log directory: its own files, and a directory for each partition."""
 _IN_PARTITION = re.compile(r"\d{20}(-\d+)?(\.\w+)+|leader-epoch-checkpoint|partition\.metadata|quorum-state|\S+\.tmp")
 _IN_HOME = re.compile(
-    r"cds|crashes|ivy|jars|observability|package|prefect|rehearsal|server|spark-cluster|stacks|tmp|[\w-]+\.log|lost\+found"
+    r"bench|cds|crashes|ivy|jars|object-store-[0-9a-f]+|observability|package|prefect|rehearsal|server|spark-cluster|stacks|tmp"
+    r"|[\w-]+\.log|lost\+found"
 )
+"""With what benchmarks and the suite fetch once."""
 
 
 def strange_in_home(home: Path) -> list[Path]:
