@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from postgres_cluster import Cluster
     from real.harness import RealStack
 
-pytestmark = pytest.mark.journey
 RATE = 300
 PRODUCER = """
 import sys

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from postgres_cluster import Cluster
     from real.harness import RealStack
 
-pytestmark = pytest.mark.journey
 ERROR_SECONDS = 15
 
 
