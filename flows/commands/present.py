@@ -34,7 +34,7 @@ IN_ENGLISH = (
 )
 IN_SPANISH = (
     "Tres cosas que decir:",
-    "1. Qué se mueve: cada barra son los tuits de un hashtag en todo el minuto actual, que Spark cuenta según llegan a Kafka.",
+    "1. Qué se mueve: cada barra muestra los tuits de un hashtag en el minuto actual; Spark los cuenta según llegan a Kafka.",
     "2. Rómpalo: make game-day FAULTS=broker-killed. El broker muere, vuelve solo y la clasificación sigue.",
     "3. Demuéstrelo: make audit. Lo que Kafka confirmó, lo que guarda y lo que Spark contó coinciden: lost 0, duplicated 0.",
 )

@@ -42,12 +42,13 @@ _HEADS = {
     "es": (
         "# Los escenarios preparados",
         "",
-        "`make up SCENARIO=breaking-news` reproduce uno; cómo escribir uno propio está en",
+        "`make up SCENARIO=breaking-news` reproduce uno. Cómo se escribe uno propio está en",
         "[Operations](../operations.md#a-scenario) (en inglés). Cada imagen se dibujó con el almacén de una ejecución real",
         "en un entorno *embedded*, tras una auditoría sin pérdidas ni repetidos. Las barras son todos los mensajes de una",
-        "ventana según lo que fue de ellos; las líneas, los tuits de los hashtags que lideran, y la tira de debajo dice",
-        "quién lideró cada ventana (gris: un hashtag sin línea). Un mensaje rechazado está donde se escribió su lote. Los",
-        "escenarios largos se reprodujeron más deprisa, como dice su pie; el ritmo es siempre según el reloj del escenario.",
+        "ventana, según su destino. Las líneas son los tuits de los hashtags que van en cabeza, y la tira de debajo dice",
+        "cuál ganó cada ventana (gris: un hashtag sin línea). Un mensaje rechazado está en la ventana en que se escribió su",
+        "lote. Los escenarios largos se reprodujeron más deprisa, como dice su pie; el ritmo es siempre el del reloj del",
+        "escenario.",
     ),
 }
 _SAID = {
@@ -69,7 +70,7 @@ _SAID = {
         "run": "Ejecución real del {day}, semilla {seed}: {played}, por tiempo de {time} en ventanas de {window} s{wide}. "
         "{records}{refused}.",
         "scaled": "{seconds} s del escenario en {clock} s, con `time_scale` {scale}",
-        "plain": "{seconds} s a su propio paso",
+        "plain": "{seconds} s a su propio ritmo",
         "share": ", al {share} % de su ritmo",
         "wide": ", que son {span} s del escenario",
         "one": "1 mensaje",

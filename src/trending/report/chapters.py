@@ -25,8 +25,8 @@ def chapters(report: Report) -> tuple[Chapter, ...]:
             "Arquitectura",
             (
                 Text(
-                    "Cada servicio y programa de la figura corrió de verdad; la figura sale de la declaración del entorno. Nada "
-                    "de lo que cuenta es hijo de Prefect: si mueren su servidor o su ejecución, la cuenta sigue."
+                    "Cada servicio y programa de la figura se ejecutó de verdad; la figura sale de la declaración del entorno. "
+                    "Ninguno es un proceso hijo de Prefect: si mueren su servidor o su ejecución, la cuenta sigue."
                 ),
                 passages.house_picture(report),
                 _components(report),
@@ -49,9 +49,9 @@ def summary(report: Report) -> tuple[Block, ...]:
     """Return the run in a few sentences."""
     totals, stack = report.measured.totals, report.facts.stack
     whose = (
-        f"Este informe levantó un entorno propio, {stack}, lo dejó correr y lo quitó."
+        f"Este informe levantó un entorno propio, {stack}, lo dejó en marcha y después lo quitó."
         if report.own_stack
-        else f"Este informe es del entorno {stack}, que ya corría y siguió corriendo después."
+        else f"Este informe es del entorno {stack}, que ya estaba en marcha y siguió después."
     )
     return (
         *map(Text, cover_lines(report, passages.told(report))),
@@ -74,13 +74,13 @@ def _components(report: Report) -> Table:
     rows = tuple(
         (each.name, each.kind, each.way, ", ".join(map(str, each.ports)) or "ninguno") for each in report.facts.components
     )
-    return Table("Servicios y programas del entorno", ("nombre", "clase", "cómo corre", "puertos"), rows)
+    return Table("Servicios y programas del entorno", ("nombre", "clase", "cómo se ejecuta", "puertos"), rows)
 
 
 def _start_up(report: Report) -> tuple[Block, ...]:
     words = Text(
-        "Un puerto abierto no prueba nada: cada paso espera a lo que observa del anterior. En el broker, un mensaje escrito y "
-        "leído de vuelta; en el productor, un tuit confirmado; en Spark, un lote terminado."
+        "Un puerto abierto no prueba nada: cada paso espera a lo que observa del anterior. Del broker, un mensaje escrito y "
+        "leído de vuelta; del productor, un tuit confirmado; de Spark, un lote terminado."
     )
     known = report.facts.start_up
     if known is None:
