@@ -100,7 +100,7 @@ TABLE: tuple[Diagnosis, ...] = (
         "Failed to resolve 'kafka:…'",
         r"Failed to resolve '[^']+'",
         "the address that the broker advertises cannot be reached from here",
-        "compare the advertised address with the one dialled: make status",
+        "compare the advertised address with the one that the client connects to: make status",
     ),
     Diagnosis(
         "Partition … offset was changed from 5 to 0",

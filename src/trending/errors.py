@@ -24,7 +24,7 @@ LabError                      exit code 1
 ├── Superseded                16   a take-down was asked for meanwhile, and wins
 ├── NotSurvived               17   a game day found a fault that the stack did not come back from
 ├── DamagedFile               19   a ledger or a store is damaged, or not the one that belongs here
-└── AccessRefused             20   a cluster does not let us in: password, certificate, or a right that is missing
+└── AccessRefused             20   a cluster refuses access: password, certificate, or a right that is missing
 Interrupted                   130  a signal; what the command has made is undone
 └── UndoAbandoned             130  one signal more, twice, during the undo; what is left was listed
 
@@ -170,7 +170,7 @@ class StackAbsent(LabError):
 
 
 class ConfigurationConflict(LabError):
-    """What exists contradicts what was asked for, and changing it is not ours to decide."""
+    """What exists contradicts what was asked for, and the lab does not change it by itself."""
 
     exit_code = 12
 
@@ -187,7 +187,7 @@ class DamagedFile(LabError):
 
 
 class AccessRefused(LabError):
-    """A cluster that is there already does not let us in, or not far enough: password, certificate, a right that is missing."""
+    """A cluster that is there already refuses access, or a part of it: password, certificate, a right that is missing."""
 
     exit_code = 20
 
@@ -223,8 +223,9 @@ class NotSurvived(LabError):
 
 
 class Interrupted(BaseException):
-    """SIGINT, SIGTERM or SIGHUP reached a command; a BaseException so that no ``except Exception`` swallows it."""
+    """SIGINT, SIGTERM or SIGHUP ended a command."""
 
+    # A BaseException, so that no ``except Exception`` swallows it.
     exit_code: ClassVar[int] = 130
 
     def __init__(self, number: int = signal.SIGINT) -> None:

@@ -122,8 +122,8 @@ class StackSettings(Section):
     zookeeper_port: int = Field(2181, ge=1024, le=65535, description="TCP port of ZooKeeper on 127.0.0.1.")
     secure: bool = Field(
         default=False,
-        description="Brokers that encrypt and ask who comes: SASL_SSL with a password and certificates of the stack's own, and "
-        "an authorizer; kraft only.",
+        description="Brokers that encrypt and authenticate clients: SASL_SSL with a password and certificates of the stack's own, "
+        "and an authorizer; kraft only.",
     )
     topic: str = Field("tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets.")
     partitions: int = Field(1, ge=1, le=64, description="Partitions of the topic when it is created.")
@@ -245,7 +245,7 @@ class ProducerSettings(Section):
             msg = f"{self.producers} producers share a scenario, and there is none: SCENARIO=classroom, or PRODUCERS=1"
             raise ValueError(msg)
         if self.scenario and self.catalogue:
-            msg = f"scenario {self.scenario} brings its own hashtags: leave out catalogue, or say CATALOGUE= to forget it"
+            msg = f"scenario {self.scenario} brings its own hashtags: leave out catalogue (lab up --catalogue= forgets it)"
             raise ValueError(msg)
         return self
 

@@ -34,7 +34,7 @@ class ObjectStoreSettings(Section):
     s3_region: str = Field(
         "us-east-1", pattern=r"^[a-z0-9-]{1,40}$", description="Region of the bucket; most other stores take any."
     )
-    s3_user: str = Field("", pattern=r"^[A-Za-z0-9._/+=@-]{0,128}$", description="Access key id: who we are in the object store.")
+    s3_user: str = Field("", pattern=r"^[A-Za-z0-9._/+=@-]{0,128}$", description="Access key id of the lab's user in the store.")
     s3_secret: str = Field(
         "",
         max_length=1000,

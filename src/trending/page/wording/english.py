@@ -126,7 +126,7 @@ ENGLISH: Final = {
     "view_projector": "projector",
     "ribbon": "Windows in time",
     "ribbon_hint": "The watermark is how far Spark's own time has come: behind now by the time that latecomers have. "
-    "A window is final once the slowest partition is counted to 60 seconds past its end.",
+    "A window is final once the slowest partition is counted to 70 seconds past its end.",
     "now": "now",
     "watermark": "watermark",
     "refused": "Refused, in the dead letters",
