@@ -122,8 +122,8 @@ class StackSettings(Section):
     zookeeper_port: int = Field(2181, ge=1024, le=65535, description="TCP port of ZooKeeper on 127.0.0.1.")
     secure: bool = Field(
         default=False,
-        description="Brokers that encrypt and authenticate clients: SASL_SSL with a password and certificates of the stack's own, "
-        "and an authorizer; kraft only.",
+        description="Brokers that encrypt and authenticate clients: SASL_SSL with a password and certificates of the stack's "
+        "own, and an authorizer; kraft only.",
     )
     topic: str = Field("tweets_topic", pattern=r"^[a-zA-Z0-9._-]{1,200}$", description="Topic of the tweets.")
     partitions: int = Field(1, ge=1, le=64, description="Partitions of the topic when it is created.")
