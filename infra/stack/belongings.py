@@ -24,8 +24,8 @@ _IN_DATA = re.compile(
 )
 _IN_ROOT = re.compile(r"data|run|home|(state|health|start-up|game-day)\.(json|lock|fresh)|state\.json\.damaged")
 """With the state file that its error says to set aside."""
-CHECKPOINT = re.compile(r"[0-9a-f]+(-[0-9]+)?(\.start\.(json|fresh))?(\.aside-.*)?")
-"""A checkpoint, where it began, and what a rebuild has set aside of both."""
+CHECKPOINT = re.compile(r"[0-9a-f]+(-[0-9]+)?(\.start\.(json|fresh)|\.lock)?(\.aside-.*)?")
+"""A checkpoint, where it began, what a rebuild has set aside of both, and the lock that version 0.1.0's job had beside it."""
 _IN_CHECKPOINT = re.compile(r"metadata|offsets|commits|sources|state|\..+")
 _IN_ASIDE = re.compile(rf"(ledger|serving)\.sqlite{_BESIDE}")
 _IN_BROKER = re.compile(

@@ -486,6 +486,7 @@ OURS = [
     *(f"data/kafka/tweets_topic-0/00000000000000000000.{end}" for end in ("log.deleted", "index.cleaned", "log.swap")),
     "data/kafka/tweets_topic.dlq-0.0123456789abcdef0123456789abcdef-delete/00000000000000000007.log",
     "data/checkpoints/38a5baa2b0e9.start.json",
+    "data/checkpoints/38a5baa2b0e9.lock",  # version 0.1.0
     "data/checkpoints/38a5baa2b0e9-1/.metadata.crc",
     "data/checkpoints/38a5baa2b0e9-1/metadata",
     "data/checkpoints/38a5baa2b0e9/offsets/.4.crc",
