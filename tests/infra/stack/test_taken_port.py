@@ -35,7 +35,7 @@ def test_a_stack_of_another_home_is_named_with_the_command_that_ends_it(name: st
     assert error.next_command == way
 
 
-@pytest.mark.parametrize("pid", [None, os.getpid()])
-def test_a_process_without_a_mark_is_to_be_ended(pid: int | None) -> None:
-    error = taken(PortOwner(9092, pid, "nginx"), "mine", "PORT=9999")
+@pytest.mark.parametrize("known", [False, True])
+def test_a_process_without_a_mark_is_to_be_ended(*, known: bool) -> None:
+    error = taken(PortOwner(9092, os.getpid() if known else None, "nginx"), "mine", "PORT=9999")
     assert error.next_command == "end that process, or make up PORT=9999"
