@@ -62,7 +62,6 @@ class OurProducer(Producing):
     """The producer program as ``make up RATE=1000000`` runs it: simulator, ids, ledger, heartbeat."""
 
     name = "our producer"
-
     scenario: Scenario | None = None
 
     def _send(self, topic: str) -> Sample:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest import Sample
 from benchmarks.peers.environment import peers_python
 from benchmarks.throughput.broker import AS_FAST_AS_IT_CAN, PARTITIONS
 from benchmarks.throughput.producing import OurProducer, Producing
+from benchmarks.throughput.scripts import run_program
 from trending.producer.program import PRODUCER_SETTINGS, linger_ms
 from trending.simulator.scenario import Scenario
 
@@ -22,7 +22,7 @@ KHAOS_SECONDS = 10
 KHAOS_TIMEOUT = 120.0
 
 
-def scenario(**more: object) -> Scenario:
+def endless_rush(**more: object) -> Scenario:
     """Return a scenario of skewed hashtags that is due faster than any producer sends."""
     hashtags, rate = {"zipf": {"count": HASHTAGS}}, {"base": AS_FAST_AS_IT_CAN}
     given = {"version": 1, "seed": 7, "start": "now", "rate": rate, "hashtags": hashtags}
@@ -33,21 +33,21 @@ class PlainScenario(OurProducer):
     """Skewed hashtags, ids as keys."""
 
     name = "our producer, plain scenario"
-    scenario = scenario()
+    scenario = endless_rush()
 
 
 class KeyedScenario(OurProducer):
     """Skewed hashtags and keys of the scenario's own, so that the ids go into headers."""
 
     name = "our producer, scenario with keys"
-    scenario = scenario(tweets={"key": "usuario"})
+    scenario = endless_rush(tweets={"key": "usuario"})
 
 
 class MischievousScenario(OurProducer):
     """Trends, two hashtags, 2 % late and 1 % corrupt: what may cost half of the plain scenario's rate."""
 
     name = "our producer, scenario with mischief"
-    scenario = scenario(
+    scenario = endless_rush(
         window_time="event",
         trends=[{"hashtag": "#Gol", "at": 1, "rise": 2, "hold": 600, "fade": 60, "peak": 0.5}],
         tweets={"hashtags": {"1": 0.8, "2": 0.2}},
@@ -78,18 +78,8 @@ class Khaos(Producing):
 
     def _run(self, path: Path) -> None:
         options = ("--bootstrap-servers", self._bootstrap, "--duration", str(KHAOS_SECONDS))
-        done = subprocess.run(
-            [str(self._program), "simulate", str(path), *options, "--no-consumers", "--skip-topic-creation"],
-            env=dict(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=KHAOS_TIMEOUT,
-            check=False,
-        )
-        if done.returncode:
-            message = f"khaos ended with {done.returncode}: {(done.stdout + done.stderr)[-600:]}"
-            raise RuntimeError(message)
+        command = [str(self._program), "simulate", str(path), *options, "--no-consumers", "--skip-topic-creation"]
+        run_program("khaos", command, dict(os.environ), KHAOS_TIMEOUT)
 
 
 def khaos_scenario(topic: str) -> dict[str, Any]:

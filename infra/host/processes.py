@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from trending.errors import LabError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 STACK_VARIABLE = "TRENDING_STACK_ID"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
@@ -110,6 +112,13 @@ def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.
     for process in alive:
         _signal(process, resume=False)
     return [process for process in processes if process.pid in own] + wait_for_end(alive, KILLED_SECONDS)
+
+
+def require_ended(survivors: Sequence[psutil.Process], whose: str, next_command: str) -> None:
+    """Raise LabError if there are survivors of ``end_processes``: nobody may say then that all was stopped."""
+    if survivors:
+        cause = f"{len(survivors)} processes of {whose} do not end"
+        raise LabError(cause, str(survivors), next_command)
 
 
 def wait_for_end(processes: list[psutil.Process], timeout: float) -> list[psutil.Process]:

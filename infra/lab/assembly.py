@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from infra.console.reporting import say
 from infra.host.paths import StackPaths
-from infra.host.processes import STACK_VARIABLE, another_page_port, end_processes, of_this_command, port_owner, stack_processes
+from infra.host.processes import (
+    STACK_VARIABLE,
+    another_page_port,
+    end_processes,
+    of_this_command,
+    port_owner,
+    require_ended,
+    stack_processes,
+)
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.checkpoints import delete_checkpoints
 from infra.lab.deletion import delete_directory, forget_access
@@ -273,6 +281,4 @@ def require_gone(lab: Lab, survivors: Sequence[Process]) -> None:
     if own := [each for each in survivors if each.pid in of_this_command()]:
         cause = f"this command was started with the variables that mark the programs of {lab.stack.name}, and would end itself"
         raise LabError(cause, str(own), f"once more from a shell without {STACK_VARIABLE} in its environment")
-    if survivors:
-        cause = f"{len(survivors)} processes of {lab.stack.name} do not end"
-        raise LabError(cause, str(survivors), "make down once more")
+    require_ended(survivors, lab.stack.name, "make down once more")

@@ -13,10 +13,9 @@ from infra.docker.marks import marked_things, remove_marked
 from infra.docker.presence import engine_answers
 from infra.host.marks import Mark, forgotten_processes, require_homeless
 from infra.host.paths import StackPaths, lab_home
-from infra.host.processes import end_processes, stack_processes
+from infra.host.processes import end_processes, require_ended, stack_processes
 from infra.lab.remains import LOOK_SECONDS, SUPERVISORD
 from infra.supervision.control_socket import supervisords
-from trending.errors import LabError
 from trending.text import for_make
 
 if TYPE_CHECKING:
@@ -63,9 +62,7 @@ def take_down_homeless(name: str, home: str, *, volumes: bool) -> bool:
     processes = _processes(ids)
     places = _data_of(processes)
     end_processes([each for stack_id in ids for each in supervisords(stack_id)], PROGRAMS_SECONDS)
-    if survivors := end_processes(_processes(ids), END_SECONDS):
-        cause = f"{len(survivors)} processes of {name} do not end"
-        raise LabError(cause, str(survivors), "make down once more")
+    require_ended(end_processes(_processes(ids), END_SECONDS), name, "make down once more")
     silence = engine_answers() or ""
     removed = [] if silence else _remove(ids, volumes=volumes)
     but = f"; what Docker has of it could not be seen ({silence})" if silence else ""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from infra.console.crash_reports import run_reported
 from infra.host.clock import Clock, SystemClock
 from infra.host.environment import LOOPBACK
-from infra.host.processes import end_processes, free_port, port_owner, stack_processes
+from infra.host.processes import end_processes, free_port, port_owner, require_ended, stack_processes
 from infra.prefect_services.credentials import (
     PrefectServer,
     ensure_password,
@@ -33,7 +33,7 @@ from infra.prefect_services.supervision import (
 from infra.prefect_services.versions import VERSION_NOTE, note_version, other_version
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
-from trending.errors import LabError, NotReady
+from trending.errors import NotReady
 from trending.private_file import write_private
 
 if TYPE_CHECKING:
@@ -191,9 +191,8 @@ def _wait(supervisor: Supervisor, url: str, deadline: float, clock: Clock) -> bo
 
 def _end_leftovers() -> None:
     """End what carries the services' mark and no supervisord owns; raises LabError for what does not end."""
-    if survivors := end_processes(stack_processes(services_identity()), END_SECONDS):
-        cause = f"{len(survivors)} processes of the Prefect server and its worker do not end"
-        raise LabError(cause, str(survivors), "make server-stop once more")
+    survivors = end_processes(stack_processes(services_identity()), END_SECONDS)
+    require_ended(survivors, "the Prefect server and its worker", "make server-stop once more")
 
 
 def stop_idle_server() -> None:

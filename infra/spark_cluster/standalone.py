@@ -21,12 +21,12 @@ from filelock import FileLock
 from infra.console.crash_reports import run_reported
 from infra.host.clock import Clock, SystemClock
 from infra.host.paths import lab_home, short_hash
-from infra.host.processes import end_processes, free_port, stack_processes
+from infra.host.processes import end_processes, free_port, require_ended, stack_processes
 from infra.java.installation import find_java
 from infra.stack.declaration import Program
 from infra.supervision.output_tail import tail
 from infra.supervision.supervisor import Supervisor
-from trending.errors import LabError, NotReady, PrerequisiteMissing
+from trending.errors import NotReady, PrerequisiteMissing
 from trending.private_file import write_private
 
 if TYPE_CHECKING:
@@ -198,9 +198,8 @@ def stop_cluster() -> bool:
 
 def _end_leftovers() -> None:
     """End what carries the cluster's mark and no supervisord owns; raises LabError for what does not end."""
-    if survivors := end_processes(stack_processes(cluster_identity()), END_SECONDS):
-        cause = f"{len(survivors)} processes of the Spark cluster do not end"
-        raise LabError(cause, str(survivors), "make spark-cluster-stop once more")
+    survivors = end_processes(stack_processes(cluster_identity()), END_SECONDS)
+    require_ended(survivors, "the Spark cluster", "make spark-cluster-stop once more")
 
 
 def main() -> None:

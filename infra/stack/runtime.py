@@ -83,7 +83,7 @@ def taken(owner: PortOwner, stack: str, instead: str = "") -> PortTaken:
     cause = f"port {owner.port} is taken by {owner.name}" + (f", pid {owner.pid}" if owner.pid else "")
     mark, remedy = mark_of_process(owner.pid) if owner.pid else None, "end that process"
     if mark is not None:
-        # Whoever ends such a process by hand has it back a second later, and a stack that is not well meanwhile.
+        # A process of a stack that is ended by hand is started again by its supervisor.
         cause += f", of {mark.called} in {mark.home}"
         way = "make server-stop" if "_" in mark.name else f"make down NAME={mark.name}"
         remedy = f"TRENDING_HOME={shlex.quote(mark.home)} {way} ends it"

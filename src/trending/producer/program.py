@@ -167,15 +167,14 @@ class TweetProducer:
         place, last = burst.handed, len(values) - 1
         try:
             while place <= last:
-                inside = 0 < place < last
-                if inside and headers is None:
-                    produce(topic, values[place], keys[place], partition)
-                elif inside and headers is not None:
-                    produce(topic, values[place], keys[place], partition, headers=headers[place])
-                else:
+                if not 0 < place < last:
                     told = partial(self._markers.reported, burst, place)
                     own = headers[place] if headers else None
                     produce(topic, values[place], keys[place], partition, on_delivery=told, headers=own)
+                elif headers is None:
+                    produce(topic, values[place], keys[place], partition)
+                else:
+                    produce(topic, values[place], keys[place], partition, headers=headers[place])
                 place += 1
         except BufferError:
             # Full queue: the broker is slower than we are. Waiting is the back-pressure; the tweet is kept.

@@ -46,7 +46,7 @@ class StuckClient:
     def look(self, acknowledged: int, queued: int) -> bool:
         """Return whether the client is stuck; ``acknowledged`` counts since its start, ``queued`` are its unsent messages.
 
-        Costs nothing while acknowledgements come, and one metadata request every two seconds while none do.
+        Costs nothing while acknowledgements come, and a question to the brokers every two seconds while none do.
         """
         now = self._clock()
         if acknowledged != self._acknowledged or not queued:

@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trending.tweets.record_id import identity_of, parse_record_id, parse_record_key, record_id, record_keys
+from trending.tweets.record_id import identity_of, parse_record_id, parse_record_key, record_id, record_ids, record_keys
 
 
 @given(st.from_regex(r"[0-9a-f]{12}", fullmatch=True), st.integers(0, 2**63 - 1))
 def test_an_id_comes_back_from_its_header(run: str, sequence: int) -> None:
     assert parse_record_id(record_id(run, sequence)) == (run, sequence)
+
+
+@given(st.from_regex(r"[0-9a-f]{12}", fullmatch=True), st.integers(0, 2**63 - 10))
+def test_ids_made_together_are_those_made_one_by_one(run: str, first: int) -> None:
+    sequences = range(first, first + 5)
+    assert record_ids(run, sequences) == [record_id(run, each) for each in sequences]
 
 
 @pytest.mark.parametrize(
