@@ -18,7 +18,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab, set_resting_programs
 from infra.stack.state import stack_held
-from infra.supervision.programs import PRODUCER
+from infra.supervision.programs import PRODUCER, producers_there
 from tasks.audit import audit_log, audit_running
 from tasks.producer import launch_producer, stop_producer, wait_for_producer
 from tasks.stream import wait_for_catch_up
@@ -65,14 +65,16 @@ def with_producer_stopped(stack: str, look: Callable[[str, dict[int, int]], Seen
     with stack_held(StackPaths.of(stack)):
         say("the producer rests while the stream catches up and the log is counted anew")
         lab = open_lab(stack)
-        if resume and PRODUCER not in lab.state.resting and lab.supervisor.status(PRODUCER) is None:
+        there = any(lab.supervisor.status(name) is not None for name in producers_there(lab.paths))
+        if resume and PRODUCER not in lab.state.resting and not there:
             # Not there for another reason, of a stack that is down say: not ours to start, nor at rest on purpose.
             return look(stack, wait_for_catch_up(stack))
         try:
             stop_producer(stack)  # within: a signal may come as soon as it has stopped, before that is known here
             return look(stack, wait_for_catch_up(stack))
         finally:
-            begun_despite_signals(partial(_leave_producer, stack, runs=resume))
+            left = f"whether the producer is as it was is not known: make up NAME={stack} starts it if it is stopped"
+            begun_despite_signals(partial(_leave_producer, stack, runs=resume), left)
 
 
 def _leave_producer(stack: str, *, runs: bool) -> None:

@@ -16,6 +16,7 @@ from flows.runs.server import with_server
 from infra.console.reporting import say
 from infra.forms.proving import GameDayForm
 from infra.forms.terminal import run_command
+from infra.game_day.aims import aims_of, require_struck
 from infra.game_day.faults import faults_of
 from infra.game_day.kept_day import keep_day
 from infra.game_day.trials import Trial
@@ -31,6 +32,7 @@ from trending.report.defence.evidence import Fault, GameDay
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from infra.game_day.aims import Aim
     from infra.game_day.fault_names import FaultName
 
 
@@ -49,15 +51,15 @@ class Survival(BaseModel):
 def game_day(settings: GameDayForm) -> list[Survival]:
     """Try every chosen fault; fails if the stack does not recover from one, or one loses or duplicates a single message."""
     stack = settings.name
-    chosen = choose(stack, settings.faults)
+    chosen = choose(stack, settings.faults, settings.struck_producer)
     require_well(stack)
     progress = cast("UUID", create_progress_artifact(0.0, key=f"game-day-progress-{stack}", description=f"{len(chosen)} faults"))
     survivals: list[Survival] = []
     broken = ""
     try:
-        for number, fault in enumerate(chosen, 1):
-            say(f"fault {number} of {len(chosen)}: {fault}")
-            trial = inject_fault(stack, fault, settings.hold_seconds, settings.limit_seconds)
+        for number, aim in enumerate(chosen, 1):
+            say(f"fault {number} of {len(chosen)}: {aim}")
+            trial = inject_fault(stack, aim, settings.hold_seconds, settings.limit_seconds)
             report = recount(stack, resume=True)
             survivals.append(
                 Survival(
@@ -77,21 +79,26 @@ def game_day(settings: GameDayForm) -> list[Survival]:
         leave_report(stack, to_markdown(stack, survivals, len(chosen), broken), f"{survived(survivals)} of {len(chosen)}")
     costly = [each for each in survivals if not each.clean]
     if costly:
-        cause = f"{costly[0].trial.fault} cost {costly[0].lost} messages and doubled {costly[0].duplicated}"
+        cause = f"{costly[0].trial.aim} cost {costly[0].lost} messages and doubled {costly[0].duplicated}"
         raise NotSurvived(cause, f"{len(costly)} of {len(survivals)} faults", f"make audit NAME={stack}")
     return survivals
 
 
-def choose(stack: str, wanted: list[FaultName]) -> list[FaultName]:
-    """Return the faults to try; raises StackAbsent or Superseded unless the stack is up, InvalidInput for a fault it lacks."""
+def choose(stack: str, wanted: list[FaultName], struck: int) -> list[Aim]:
+    """Return the faults to try; raises StackAbsent or Superseded unless the stack is up, InvalidInput for a fault it lacks.
+
+    ``struck`` is the number of the producer that those of producers are aimed at.
+    """
     lab = open_lab(stack)
     require_wanted(StackPaths.of(stack))
-    possible = [fault.name for fault in faults_of(lab)]
+    require_struck(lab.settings.producer.producers, struck)
+    faults = faults_of(lab)
+    possible = list(dict.fromkeys(fault.name for fault in faults))
     impossible = [fault for fault in wanted if fault not in possible]
     if impossible:
         cause = f"this stack has no fault {', '.join(impossible)}"
         raise InvalidInput(cause, f"it has {', '.join(possible)}", "make game-day")
-    return wanted or possible
+    return [aim for name in wanted or possible for aim in aims_of(faults, name, struck)]
 
 
 def require_well(stack: str) -> None:
@@ -107,18 +114,18 @@ def survived(survivals: list[Survival]) -> int:
     return sum(each.clean for each in survivals)
 
 
-def failed_row(fault: FaultName, error: BaseException) -> str:
+def failed_row(aim: Aim, error: BaseException) -> str:
     """Return the row of the fault at which the day ended."""
     cause = error.cause if isinstance(error, LabError) else f"{type(error).__name__} {error}"
     outcome = "not survived" if isinstance(error, NotSurvived | AuditFailed) else "not finished"
-    return f"| {fault} | | | | {outcome}: {' '.join(cause.split()).replace('|', '/')} | | | |\n"
+    return f"| {aim} | | | | {outcome}: {' '.join(cause.split()).replace('|', '/')} | | | |\n"
 
 
 def keep(stack: str, survivals: list[Survival], chosen: int, failed: str) -> None:
     """Keep the day with the stack, for its report; the day's own outcome goes first."""
     faults = tuple(
         Fault(
-            name=each.trial.fault,
+            name=str(each.trial.aim),
             noticed=round(each.trial.noticed, 3),
             recovered=round(each.trial.recovered, 3),
             back_by=each.trial.back_by,
@@ -137,7 +144,7 @@ def keep(stack: str, survivals: list[Survival], chosen: int, failed: str) -> Non
 def to_markdown(stack: str, survivals: list[Survival], chosen: int, failed: str = "") -> str:
     """Return the report as a Markdown table, with the ``failed`` row last; times are seconds from the injection."""
     rows = "".join(
-        f"| {each.trial.fault} | {each.trial.row} | {each.trial.noticed:.1f} | {each.trial.recovered:.1f} | {each.trial.back_by} "
+        f"| {each.trial.aim} | {each.trial.row} | {each.trial.noticed:.1f} | {each.trial.recovered:.1f} | {each.trial.back_by} "
         f"| {each.acknowledged} | {each.lost} | {each.duplicated} |\n"
         for each in survivals
     )

@@ -23,7 +23,7 @@ from infra.operations.services import check_start
 from infra.operations.undo import found_before, point_past_undo, undo
 from infra.stack.start_up_summary import StartUpSummary
 from infra.stack.state import read_state, stack_held
-from infra.supervision.programs import PROGRAMS
+from infra.supervision.programs import PROGRAMS, kind_of
 from tasks.page import launch_page, stop_page, wait_for_page
 from tasks.producer import launch_producer, wait_for_producer
 from tasks.services import enter_cluster, prepare_stack, start_service, start_supervisor, wait_for_service
@@ -47,7 +47,7 @@ def start_up(settings: StartUpForm) -> StartUpSummary:
         try:
             with stopwatch.step("preparation") as done:
                 done(note=prepare_stack(settings, before.docker, secret_block))
-                set_resting_programs(StackPaths.of(stack), set(PROGRAMS) - before.running - settings.programs)
+                set_resting_programs(StackPaths.of(stack), set(PROGRAMS) - {*map(kind_of, before.running)} - settings.programs)
             with stopwatch.step("supervisor") as done:
                 done(start_supervisor(stack))
             _have_brokers(stack, stopwatch)

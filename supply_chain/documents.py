@@ -30,8 +30,8 @@ _HEAD = """\
 Made by `make sbom` from what the installed packages' metadata and the jars' POMs declare.
 [The list of parts](sbom.cdx.json) says it part by part. The lab's own code is under the [Apache License 2.0](../LICENSE).
 
-The repository contains none of these parts: `make setup` fetches them from their registries. Who only uses the lab has to do
-nothing. Who passes on an environment or an image made from it passes on the parts as well, and their terms hold.
+The repository contains none of these parts: `make setup` fetches them from their registries. If you only use the lab, there is
+nothing to do. If you redistribute an environment or an image made from it, you redistribute these parts, and their terms apply.
 
 Not listed are parts inside of parts: the jars that pyspark ships, librdkafka in confluent-kafka, Debian's packages in stand-in
 images. The peers of the benchmarks have a lock and an environment of their own.
@@ -43,10 +43,10 @@ _COPYLEFT = """
 |---|---|---|
 """
 _FOLLOWS = {
-    "MPL": "Who passes on a changed file of it passes on that file's source. The lab changes none and links freely.",
-    "EPL": "Who passes on a changed version passes on its source. The lab changes none.",
-    "LGPL": "Who passes on a changed version passes on its source, and users may exchange the library. The lab changes none.",
-    "GPL": "Who passes on a work that contains it passes on the work's source under the GPL.",
+    "MPL": "If you change one of its files and redistribute it, publish that file's source. The lab changes none.",
+    "EPL": "If you redistribute a changed version, publish its source. The lab changes none.",
+    "LGPL": "If you redistribute a changed version, publish its source, and let users replace the library. The lab changes none.",
+    "GPL": "If you redistribute a work that contains it, publish that work's source under the GPL.",
 }
 
 
@@ -68,7 +68,7 @@ def licences_page(bill: Mapping[str, Any]) -> str:
             lines.append(f"| {licence} | {', '.join(_shown(part) for part in parts)} | {follows} |")
     lines += [
         "",
-        "Where a part may be had under one of several licences and one of them is no copyleft, the lab takes that one.",
+        "Where a part offers a choice of licences and one of them is not copyleft, the lab uses it under that one.",
         "",
         "## All parts",
         "",

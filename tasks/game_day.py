@@ -6,5 +6,5 @@ from infra.game_day import trials
 from tasks.lab_task import lab_task
 
 inject_fault = lab_task(
-    name="inject-fault", task_run_name="inject-fault {fault}", timeout_seconds=trials.LONGEST_SECONDS, retries=0
+    name="inject-fault", task_run_name="inject-fault {aim}", timeout_seconds=trials.LONGEST_SECONDS, retries=0
 )(trials.inject_fault)

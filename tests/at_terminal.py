@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator  # noqa: TC003 - the context manager's annotation is evaluated
 from contextlib import contextmanager
 
-from infra.host.processes import has_terminal
+from infra.host.processes import parent_and_terminal
 
 SHELL = """
 import fcntl, os, termios
@@ -28,7 +28,7 @@ def at_terminal(**variables: str) -> Iterator[subprocess.Popen[bytes]]:
     child = subprocess.Popen(command, env=environment, stdin=terminal, start_new_session=True)
     try:
         deadline = time.monotonic() + 10
-        while not has_terminal(child.pid):
+        while not parent_and_terminal(child.pid)[1]:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         yield child

@@ -61,6 +61,16 @@ class Cluster:
         """Return a superuser's connection, each statement of which commits."""
         return psycopg.connect(host="127.0.0.1", port=self.port, user="postgres", dbname=database, autocommit=True)
 
+    def require_staged(self, schema: str) -> None:
+        """Require that tasks have staged rows since the last crash, which empties the statistics, and that none is left."""
+        asked = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'staged'"
+        with self.admin(DATABASE) as admin:
+            inserted = admin.execute(asked, (schema,)).fetchone()
+            left = admin.execute(f"SELECT count(*) FROM {schema}.staged".encode()).fetchone()  # noqa: S608 - our own name
+        assert inserted is not None
+        assert inserted[0] > 0
+        assert left == (0,)
+
     def start(self) -> None:
         """Start the server and wait until it answers."""
         self._run("pg_ctl", "-D", self.data, "-w", "-t", "30", "-l", self.root / "log", "start")

@@ -114,7 +114,7 @@ ASSUMED = (
     Figure("windows", 3, "", "windows whose groups the state holds", "[growth](growth.md)"),
     Figure("kept", 10_000, "hashtags", "kept of a window that is over", "`RANKING_HASHTAGS`"),
     Figure("processes", 4, "", "that an audit starts at most", _record(119)),
-    Figure("per_mb", 1_000, "records", "a batch for each MiB of the driver's heap", "`trending.stream.catching_up`"),
+    Figure("per_mb", 2_000, "records", "a batch for each MiB of the driver's heap", "`trending.stream.catching_up`"),
     Figure("partition", 16, "GiB", "of log that a partition keeps", "`RETENTION_MB`"),
     Figure("price", 0.05, "USD", "a core-hour with 4 GiB; no offer, put in your own", "assumed on 2026-11-30"),
 )

@@ -37,6 +37,7 @@ from trending.stream.decoder import decode_batches
 from trending.stream.job import BROKER_OPTIONS, count_hashtags
 from trending.stream.session import build_session
 from trending.stream.sink import Pruning, RankingSink
+from trending.stream.staging.driver import Collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,7 +62,8 @@ def rank(session: SparkSession, spec: StreamSpec) -> None:
         passed = partial(passed_by, spec.checkpoint, spec.settings.window_seconds)
         look = LogStartWatch(spec.connection, spec.topic).look
         pruning = Pruning(spec.settings.ranking_days, look, spec.settings.ranking_hashtags, passed)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, print, ends_of, _show_nobody, pruning)
+        collect = Collection(spec).collect
+        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, print, ends_of, _show_nobody, pruning, collect)
         writer = count_hashtags(session, spec).writeStream.queryName("ranking").outputMode("update").foreachBatch(sink)
         _run(writer, Path(str(spec.checkpoint)))
 

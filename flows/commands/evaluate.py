@@ -10,7 +10,7 @@ from flows.demo import own_stack, taken_down_in_the_end
 from flows.runs.server import with_server
 from flows.start_up import start_up
 from infra.console.reporting import say
-from infra.evaluation.faults import require_known
+from infra.evaluation.faults import aimed, require_known
 from infra.evaluation.job import Job, job_variables, words_of
 from infra.evaluation.plan import require_exact
 from infra.evaluation.results import open_results, require_fresh, result_place
@@ -18,6 +18,7 @@ from infra.evaluation.trial import Patience, evaluate
 from infra.forms.proving import EvaluateForm
 from infra.forms.stacks import LastStep, StartUpForm
 from infra.forms.terminal import run_command
+from infra.game_day.aims import require_struck
 from infra.lab.assembly import open_lab
 from infra.operations.services import check_own_start
 from infra.operations.topic import create_result_topic
@@ -44,6 +45,7 @@ def main(settings: EvaluateForm) -> None:
     wanted = settings.evaluation
     words, place = words_of(wanted.job), result_place(wanted.results)
     require_known(wanted.faults)
+    require_struck(settings.producer.producers, wanted.struck_producer)
     scenario = require_exact(settings)
     if settings.stack.secure or settings.stack.external:
         cause = "an evaluation has brokers of its own, which ask for no password"
@@ -73,7 +75,7 @@ def on_own_stack(settings: EvaluateForm, words: tuple[str, ...], place: ResultPl
             start_up(form.model_copy(update={"until": LastStep.PRODUCER}))
             with closing(open_results(place, lab.stack.connection)) as results:
                 patience = Patience(wanted.limit_seconds, wanted.settle_seconds)
-                return evaluate(lab, job, results, records, wanted.faults, patience)
+                return evaluate(lab, job, results, records, aimed(lab, wanted.faults, wanted.struck_producer), patience)
         finally:
             job.end()
 

@@ -16,9 +16,9 @@ from typing import NamedTuple, NoReturn
 
 from infra.commands.relocation import PATH_FILE
 from infra.console.crash_reports import run_reported
-from infra.docker.listing import list_labelled
+from infra.docker.listing import is_copy, list_labelled
 from infra.docker.presence import plain_address
-from infra.host.paths import CHECKOUT, StackPaths
+from infra.host.paths import CHECKOUT, StackPaths, lives_elsewhere
 from infra.stack.belongings import linked_in_home, strange_in_home
 from trending.errors import EngineUnavailable
 
@@ -92,7 +92,10 @@ def _of_proc(proc: Path) -> list[Process]:
         marks, names, homes = (
             [each.partition("=")[2] for each in variables if each.startswith(f"{name}=")] for name in (MARK, NAME, HOME)
         )
-        found.append(Process(int(entry.name), command, marks, directory, "".join(names[:1]), "".join(homes[:1])))
+        home = "".join(homes[:1])
+        if lives_elsewhere(int(entry.name), home):
+            continue
+        found.append(Process(int(entry.name), command, marks, directory, "".join(names[:1]), home))
     return found
 
 
@@ -140,12 +143,12 @@ def docker_things(home: Path) -> tuple[list[str], list[str]]:
         raise EngineUnavailable(cause)
     listing = list_labelled(address, LABEL, ENGINE_SECONDS)
     suffix = suffix_of(home)
-    running = [
-        f"container {each.name}, {each.state}"
-        for each in listing.containers
-        if each.labels.get(LABEL, "").endswith(suffix) and each.state in ALIVE
-    ]
-    return running, [each.name for each in listing.volumes if each.labels.get(LABEL, "").endswith(suffix)]
+    containers, volumes = (
+        [each for each in kind if (mark := each.labels.get(LABEL, "")).endswith(suffix) and not is_copy(each.name, mark)]
+        for kind in (listing.containers, listing.volumes)
+    )
+    running = [f"container {each.name}, {each.state}" for each in containers if each.state in ALIVE]
+    return running, [each.name for each in volumes]
 
 
 def stacks_in_docker(home: Path) -> dict[str, str]:

@@ -29,7 +29,7 @@ def main(settings: ClientForm) -> None:
             cause = f"the stack {name} is not up, and what lets clients in is made when it starts"
             raise ConfigurationConflict(cause, f"wanted is {lab.state.wanted}", f"make up NAME={name}")
         connection, paths = lab.stack.connection, lab.paths
-        lines = _lines(connection.client(silent=False))
+        lines = _lines(connection.for_others())
         paths.run.mkdir(parents=True, exist_ok=True)
         write_private(paths.java_client, render_properties(connection.java()))
         write_private(paths.kcat, lines)

@@ -19,7 +19,7 @@ from infra.host.processes import stack_processes
 from infra.kafka.readiness import ANSWER_SECONDS
 from infra.lab.assembly import open_lab
 from infra.lab.forgotten import forgotten_lines
-from infra.lab.remains import LOOK_SECONDS, remains_of
+from infra.lab.remains import LOOK_SECONDS, remains_of, words_of_copy
 from infra.lab.store import store_place
 from infra.operations.description import Line, describe, describe_compose, describe_remains
 from infra.operations.epochs import earlier_records
@@ -52,6 +52,8 @@ def main(settings: NamedStack) -> None:
     try:
         _show(settings, seen)
     finally:
+        for copy in seen.of(StackPaths.of(settings.name).stack_id).copies:
+            sys.stdout.write(f"{words_of_copy(settings.name, copy)}\n")
         for line in forgotten_lines(settings.name, seen):
             sys.stdout.write(f"{line}\n")
         if line := describe_cluster():

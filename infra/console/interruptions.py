@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.console.impatience import see_soon, seen
+from infra.console.reporting import say
 from trending.errors import Interrupted, UndoAbandoned, endings_passed_on, unwrapped
 
 if TYPE_CHECKING:
@@ -142,13 +143,19 @@ def finished_despite_signals() -> Iterator[None]:
                     signal.signal(number, handler)
 
 
-def begun_despite_signals(undo: Callable[[], object]) -> None:
+def begun_despite_signals(undo: Callable[[], object], left: str = "") -> None:
     """Call an undo that finishes despite signals, and once more if one came before it had begun.
 
+    ``left`` is said where it is abandoned, unless it says itself what is left then.
     A signal often comes twice within milliseconds, to the group and from make, and Prefect's handler raises at each. With other
     threads at work, some of that time lies between the ``except`` that calls the undo and the undo's own handlers.
     """
-    _begin(undo)
+    try:
+        _begin(undo)
+    except UndoAbandoned:
+        if left:
+            say(left)
+        raise
     _hurry(sys.exc_info()[1])
 
 

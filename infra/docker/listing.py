@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from infra.docker.presence import Address
 
 HTTP_OK = 200
+LOOK = "look"
+"""The component of a container that is only looked into: the engine chooses its name."""
+_SERVICE = r"(kafka(-\d+)?|zookeeper)"
 
 
 class Listed(NamedTuple):
@@ -29,6 +33,17 @@ class Listed(NamedTuple):
     name: str
     labels: Mapping[str, str]
     state: str = ""
+
+
+def is_copy(name: str, stack_id: str, component: str = "") -> bool:
+    """Whether a thing that carries a stack's mark has none of the names that the lab gives: then it is somebody's.
+
+    ``docker commit`` copies a container's labels into the image, and whatever is started from that carries them too.
+    """
+    stack = re.escape(stack_id.rpartition("-")[0])
+    before = "" if stack == "trending" else f"{stack}-"
+    names = f"{before}{_SERVICE}|{stack}_({_SERVICE}-data|zookeeper-log|default)"
+    return component != LOOK and re.fullmatch(names, name) is None
 
 
 class Listing(NamedTuple):

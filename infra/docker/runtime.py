@@ -30,6 +30,7 @@ from infra.docker.engine import (
     ways_to_engine,
 )
 from infra.docker.labels import HASH_LABEL, SERVICE_LABEL, labels_of
+from infra.docker.listing import LOOK
 from infra.docker.marks import remove_marked
 from infra.docker.presence import ENGINE_REMEDY
 from infra.docker.sabotage import ContainerSabotage
@@ -221,7 +222,7 @@ class DockerRuntime:
         image = self._image(client, service, fetch=True)
         mounts = {volume.name: {"bind": KAFKA_DATA, "mode": "ro"}}
         try:
-            container = self._make(client, service, image, labels=labels_of(self._stack, "look"), volumes=mounts)
+            container = self._make(client, service, image, labels=labels_of(self._stack, LOOK), volumes=mounts)
         except APIError as error:
             cause = f"volume {volume.name} cannot be looked into"
             raise ConfigurationConflict(cause, str(error.explanation or error)[:400], ways_past(self._stack.name)) from error

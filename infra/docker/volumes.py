@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from docker.errors import NotFound
 
 from infra.docker.labels import STACK_LABEL
+from infra.docker.listing import is_copy
 from infra.kafka.cluster_id import META, cluster_id_in, ways_past
 from infra.stack.profiles import broker_name
 from trending.errors import ConfigurationConflict, NotOurs
@@ -60,7 +61,8 @@ def check_volumes(client: DockerClient, stack: Stack, *, recorded: bool) -> None
     """
     volumes = [name for service in stack.services for name in service.volumes]
     wanted = {f"{stack.name}_{name}" for name in volumes}
-    found = {str(each.name) for each in client.volumes.list(filters={"label": f"{STACK_LABEL}={stack.stack_id}"})}
+    marked = (str(each.name) for each in client.volumes.list(filters={"label": f"{STACK_LABEL}={stack.stack_id}"}))
+    found = {name for name in marked if not is_copy(name, stack.stack_id)}
     for name in volumes:
         find_volume(client, stack, name)
     if not found or found == wanted:

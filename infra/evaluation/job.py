@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from infra.console.interruptions import begun_despite_signals, finished_despite_signals
 from infra.host.environment import built_environment
 from infra.host.marks import mark_variables
@@ -24,8 +26,6 @@ from trending.errors import InvalidInput, ServiceDied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import psutil
 
     from infra.evaluation.results import ResultPlace
     from infra.lab.assembly import Lab
@@ -156,7 +156,10 @@ class Job:
 
     def _family(self) -> list[psutil.Process]:
         """Return its living processes: they carry the stack's mark and the component's name, whatever group they are in."""
-        return stack_processes(self._lab.paths.stack_id, self._name)
+        family = stack_processes(self._lab.paths.stack_id, self._name)
+        if self._process is not None and self.exit_code() is None and self._process.pid not in {each.pid for each in family}:
+            family.append(psutil.Process(self._process.pid))  # it keeps terminals, as expect does, and so looks like somebody's
+        return family
 
     def _reap(self) -> None:
         if self._process is not None:

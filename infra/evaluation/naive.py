@@ -17,9 +17,9 @@ from infra.evaluation.results import ResultPlace, open_results
 from infra.host.paths import CHECKOUT
 from infra.lab.assembly import open_lab
 from infra.lab.store import store_place
-from infra.operations.producer import scenario_is_over
+from infra.operations.producer import unfinished_producers
 from infra.operations.stream import wait_for_catch_up
-from infra.supervision.programs import PRODUCER, STREAM, require_program
+from infra.supervision.programs import STREAM, require_program
 from trending.errors import InvalidInput, NotReady, ServiceDied
 from trending.kafka.log_reader import log_ends
 from trending.programs.heartbeat import read_heartbeat
@@ -136,8 +136,9 @@ def wait_for_scenario(stack: str) -> None:
     """Wait until the stack's producer has played its scenario to the end."""
     lab = open_lab(stack)
     deadline = time.monotonic() + SCENARIO_SECONDS
-    while not scenario_is_over(lab):
+    while late := unfinished_producers(lab):
         if time.monotonic() > deadline:
             cause = f"the scenario is not over after {SCENARIO_SECONDS:.0f} s"
-            raise NotReady(cause, str(read_heartbeat(lab.paths.heartbeat(PRODUCER))), "make logs SERVICE=producer")
+            evidence = f"{late[0]}: {read_heartbeat(lab.paths.heartbeat(late[0]))}"
+            raise NotReady(cause, evidence, f"make logs SERVICE={late[0]}")
         time.sleep(POLL_SECONDS)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infra.evaluation.job import Job
     from infra.evaluation.plan import Plan
     from infra.evaluation.results import Cell, Results
+    from infra.game_day.aims import Aim
     from infra.host.clock import Clock
     from infra.lab.assembly import Lab
     from trending.simulator.records import Records
@@ -109,18 +110,18 @@ class Watch:
                 raise NotReady(cause, self._job.last_lines(), f"all it said: {self._job.log}; or LIMIT_SECONDS=600")
             self._clock.sleep(LOOK_SECONDS)
 
-    def try_fault(self, name: str) -> float:
+    def try_fault(self, aim: Aim) -> float:
         """Inject a fault; returns the seconds until a tweet that was due after it stands in the results.
 
         Raises NotSurvived where none comes, NotReady where the scenario is over before.
         """
-        self._require_more(name)
-        struck = inject(self._lab, name, self._job, self._clock)
+        self._require_more(aim)
+        struck = inject(self._lab, aim, self._job, self._clock)
         due = self.plan.due
         try:
-            self.until(lambda: self._seen_since(due, struck) is not None, f"{name}: no new tweet came through")
+            self.until(lambda: self._seen_since(due, struck) is not None, f"{aim}: no new tweet came through")
         except ServiceDied as error:
-            cause = f"{name}: {error.cause} and nobody starts it again"
+            cause = f"{aim}: {error.cause} and nobody starts it again"
             raise NotSurvived(cause, error.evidence, error.next_command) from error
         except NotReady as error:
             raise NotSurvived(error.cause, error.evidence, error.next_command) from error
@@ -130,10 +131,10 @@ class Watch:
         """Return when the first tweet was seen that was due after the fault had struck; None before."""
         return min((at for number, at in self.sightings.seen.items() if due[number] > struck), default=None)
 
-    def _require_more(self, name: str) -> None:
+    def _require_more(self, aim: Aim) -> None:
         left = sum(due > time.time() for due in self.plan.due)
         if not left:
-            cause = f"{name} was not tried: the scenario was over before"
+            cause = f"{aim} was not tried: the scenario was over before"
             raise NotReady(cause, f"its {len(self.plan.due)} records are sent", "fewer FAULTS, or a SCENARIO that takes longer")
 
     def settle(self) -> None:
@@ -152,7 +153,7 @@ def evaluate(
     job: Job,
     results: Results,
     records: Records,
-    faults: list[str],
+    faults: list[Aim],
     patience: Patience,
     clock: Clock | None = None,
 ) -> Evaluation:
@@ -164,8 +165,8 @@ def evaluate(
     say(f"first result after {waited:.1f} s")
     recovered = {}
     for fault in faults:
-        recovered[fault] = watch.try_fault(fault)
-        say(f"{fault}: recovered after {recovered[fault]:.1f} s")
+        took = recovered[str(fault)] = watch.try_fault(fault)
+        say(f"{fault}: recovered after {took:.1f} s")
         pause = clock.monotonic() + BETWEEN_SECONDS
         while clock.monotonic() < pause:
             watch.look()

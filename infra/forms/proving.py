@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from infra.forms.stacks import NamedStack
-from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
+from infra.game_day.fault_names import FIRST_AND_LAST, LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from trending.sections import Section
-from trending.settings import LabSettings, ScenarioName, Spelling
+from trending.settings import MOST_PRODUCERS, LabSettings, ScenarioName, Spelling
+
+StruckProducer = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MOST_PRODUCERS,
+        description="Which of several producers a fault of theirs strikes, from 1 on; 0 strikes the first and then the last.",
+    ),
+]
 
 
 class RebuildForm(NamedStack):
@@ -67,6 +76,7 @@ class EvaluationOptions(Section):
         description="Which faults, in this order: broker-killed, broker-frozen, one-broker-of-three-killed, producer-killed, "
         "producer-frozen, job-killed; empty means none.",
     )
+    struck_producer: StruckProducer = FIRST_AND_LAST
     limit_seconds: float = Field(
         120.0, ge=30, le=LONGEST_LIMIT_SECONDS, description="How long the first result may take, and each recovery."
     )
@@ -141,6 +151,7 @@ class GameDayForm(NamedStack):
     limit_seconds: float = Field(
         180.0, ge=30, le=LONGEST_LIMIT_SECONDS, description="How long each fault may take to be noticed, and to recover."
     )
+    struck_producer: StruckProducer = FIRST_AND_LAST
 
     @field_validator("faults", mode="before")
     @classmethod

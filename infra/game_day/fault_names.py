@@ -1,4 +1,4 @@
-"""The names of the faults, and the longest times that one may be held and waited for: what the form needs."""
+"""The names of the faults, whom they strike, and the longest times that one may be held and waited for: what the form needs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class FaultName(StrEnum):
     SUPERVISOR_KILLED = "supervisor-killed"
 
 
+FIRST_AND_LAST = 0
+"""In place of a producer's number. The first one books what all of them do, and the others are alike."""
 LONGEST_HOLD_SECONDS = 60
 LONGEST_LIMIT_SECONDS = 600
 """Upper bounds in the form; the task's timeout is computed from them."""

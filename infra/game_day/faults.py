@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.game_day import injections as breaking
+from infra.game_day.aims import Aim
 from infra.game_day.fault_names import FaultName
 from infra.health.examination import TOPIC
 from infra.host.processes import freeze, thaw
 from infra.kafka.client import BrokerClient
+from infra.operations.producer import wanted_producers
 from infra.operations.topic import TOPIC_SETTINGS
 from infra.stack.runtime import SUPERVISOR
-from infra.supervision.programs import PRODUCER, STREAM
+from infra.supervision.programs import STREAM
 from trending.errors import ConfigurationConflict, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import psutil
 
     from infra.lab.assembly import Lab
     from infra.stack.declaration import Service
@@ -31,6 +35,7 @@ class Fault:
 
     ``restarts``: the component comes back as another process. ``healed``: only the healer restarts it. ``visible``: the component
     is down meanwhile. ``revives``: ``end`` starts something, which is allowed only while the stack is wanted up.
+    ``one_of_several``: other components have a fault of this name too.
     """
 
     name: FaultName
@@ -43,14 +48,19 @@ class Fault:
     visible: bool = True
     revives: bool = False
     back_by: str = "itself"
+    one_of_several: bool = False
+
+    @property
+    def aim(self) -> Aim:
+        """The fault's name, with that of the component where others have the fault too."""
+        return Aim(self.name, self.component if self.one_of_several else "")
 
 
 def faults_of(lab: Lab) -> list[Fault]:
-    """Return the faults that this stack's runtime and size have."""
+    """Return the faults that this stack's runtime and size have; those of a producer once for each that shares the scenario."""
     return [
         *(() if lab.stack.external else _of_brokers(lab)),
-        _killed(lab, FaultName.PRODUCER_KILLED, 19, PRODUCER),
-        _frozen(lab, FaultName.PRODUCER_FROZEN, 19, PRODUCER),
+        *_of_producers(lab),
         _killed(lab, FaultName.DRIVER_KILLED, 20, STREAM),
         Fault(
             FaultName.JVM_KILLED,
@@ -70,6 +80,13 @@ def faults_of(lab: Lab) -> list[Fault]:
             back_by="healer",
         ),
     ]
+
+
+def _of_producers(lab: Lab) -> list[Fault]:
+    names = wanted_producers(lab)
+    killed = [_killed(lab, FaultName.PRODUCER_KILLED, 19, name) for name in names]
+    frozen = [_frozen(lab, FaultName.PRODUCER_FROZEN, 19, name) for name in names]
+    return [replace(fault, one_of_several=len(names) > 1) for fault in (*killed, *frozen)]
 
 
 def _of_brokers(lab: Lab) -> list[Fault]:
@@ -151,8 +168,19 @@ def _kill_program(lab: Lab, program: str) -> None:
 
 
 def _frozen(lab: Lab, name: FaultName, row: int, program: str) -> Fault:
-    process = breaking.program_process(lab, program)
-    return Fault(name, row, program, partial(freeze, process), partial(thaw, process), back_by="thaw")
+    """Return the fault of a process that stands still; only the one that was frozen is thawed, whoever has its name by then."""
+    held: list[psutil.Process] = []
+
+    def inject() -> None:
+        process = breaking.program_process(lab, program)
+        held.append(process)
+        freeze(process)
+
+    def end() -> None:
+        for process in held:
+            thaw(process)
+
+    return Fault(name, row, program, inject, end, back_by="thaw")
 
 
 def _refused(lab: Lab) -> None:

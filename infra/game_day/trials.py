@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from infra.console.interruptions import finished_despite_signals
 from infra.console.reporting import say
+from infra.game_day.aims import Aim
 from infra.game_day.fault_names import LONGEST_HOLD_SECONDS, LONGEST_LIMIT_SECONDS, FaultName
 from infra.game_day.faults import Fault, faults_of
 from infra.game_day.injections import supervisord_process
@@ -17,10 +18,11 @@ from infra.health.repair import RECOVERY_SECONDS, repair, require_wanted
 from infra.health.verdicts import Finding, Verdict
 from infra.host.clock import Clock, SystemClock
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.producer import wanted_producers
 from infra.stack.runtime import SUPERVISOR
 from infra.stack.state import stack_held, still_wanted
 from infra.supervision.budget import reset_deaths
-from infra.supervision.programs import PRODUCER, STREAM
+from infra.supervision.programs import STREAM
 from trending.errors import LabError, NotSurvived, UndoAbandoned, endings_passed_on
 
 if TYPE_CHECKING:
@@ -34,18 +36,30 @@ INJECTION_SECONDS = 300.0
 LONGEST_SECONDS = 3 * LONGEST_LIMIT_SECONDS + LONGEST_HOLD_SECONDS + RECOVERY_SECONDS + 2 * HELD_SECONDS + INJECTION_SECONDS
 """A trial waits three times for the form's limit: until noticed, known to be down, well again. It must not be cut off, or
 its findings would be lost."""
-WELL = (SUPERVISOR, CLUSTER, TOPIC, PRODUCER, STREAM, FRESHNESS)
-"""What must be well again after any fault, besides the faulty component."""
+
+
+def must_be_well(lab: Lab) -> tuple[str, ...]:
+    """Return what must be well again after any fault, besides the faulty component."""
+    return (SUPERVISOR, CLUSTER, TOPIC, *wanted_producers(lab), STREAM, FRESHNESS)
 
 
 class Trial(BaseModel):
-    """The result: seconds from the injection until the fault was noticed, and until every component was well again."""
+    """The result: seconds from the injection until the fault was noticed, and until every component was well again.
+
+    ``component`` is the one that was struck, where several could have been.
+    """
 
     fault: FaultName
+    component: str = ""
     row: int
     noticed: float
     recovered: float
     back_by: str
+
+    @property
+    def aim(self) -> Aim:
+        """What was broken, as it was asked for."""
+        return Aim(self.fault, self.component)
 
 
 class Watch:
@@ -70,7 +84,7 @@ class Watch:
         while not holds():
             require_wanted(self._lab.paths)
             if self._clock.monotonic() > deadline:
-                cause = f"{self._fault.name}: {complaint} within {self._limit:.0f} s"
+                cause = f"{self._fault.aim}: {complaint} within {self._limit:.0f} s"
                 unwell = "; ".join(f"{each.component} is {each.verdict}: {each.evidence}" for each in self._unwell())
                 raise NotSurvived(cause, unwell or self.look().evidence, f"make health NAME={self._lab.paths.name}")
             self._clock.sleep(POLL_SECONDS)
@@ -90,7 +104,7 @@ class Watch:
 
     def _unwell(self) -> Iterator[Finding]:
         """Look at each component that counts, and yield those that are not well."""
-        components = dict.fromkeys((self._fault.component, *WELL))
+        components = dict.fromkeys((self._fault.component, *must_be_well(self._lab)))
         return (finding for each in components if (finding := self._looks[each]()).verdict is not Verdict.HEALTHY)
 
 
@@ -109,7 +123,7 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
             begun = True  # an injection that fails half-way may have broken something
             fault.inject()
         if not fault.visible:
-            return Trial(fault=fault.name, row=fault.row, noticed=0.0, recovered=0.0, back_by=fault.back_by)
+            return _trial(fault, 0.0, 0.0)
         noticed = watch.until(watch.struck, "nobody noticed it")
         if fault.healed:
             _heal(lab, watch, clock)
@@ -121,12 +135,19 @@ def try_fault(lab: Lab, fault: Fault, hold: float, limit: float, clock: Clock | 
                 with finished_despite_signals():
                     _end(lab, fault)
             except UndoAbandoned:
-                say(f"{fault.name} may still be in place: make up NAME={lab.paths.name} puts things right")
+                say(f"{fault.aim} may still be in place: make up NAME={lab.paths.name} puts things right")
                 raise
-            for name in (PRODUCER, STREAM, *(service.name for service in lab.stack.services)):
+            for name in (*wanted_producers(lab), STREAM, *(service.name for service in lab.stack.services)):
                 reset_deaths(lab.paths.budget, name)  # the trial caused these deaths
     recovered = watch.until(watch.well, "not everything was well again")
-    return Trial(fault=fault.name, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by)
+    return _trial(fault, noticed, recovered)
+
+
+def _trial(fault: Fault, noticed: float, recovered: float) -> Trial:
+    aim = fault.aim
+    return Trial(
+        fault=fault.name, component=aim.component, row=fault.row, noticed=noticed, recovered=recovered, back_by=fault.back_by
+    )
 
 
 def _end(lab: Lab, fault: Fault) -> None:
@@ -138,7 +159,7 @@ def _end(lab: Lab, fault: Fault) -> None:
         with endings_passed_on():
             _end_now(lab, fault)
     except Exception as error:  # noqa: BLE001 - the trial's own outcome goes first
-        say(f"{fault.name}: this could not be ended, make up does it: {error}")
+        say(f"{fault.aim}: this could not be ended, make up does it: {error}")
 
 
 def _end_now(lab: Lab, fault: Fault) -> None:
@@ -175,9 +196,9 @@ def identity(lab: Lab, component: str) -> str:
     return str(status.pid) if status is not None and status.alive and status.pid else ""
 
 
-def inject_fault(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
+def inject_fault(stack: str, aim: Aim, hold: float, limit: float) -> Trial:
     """Inject one fault and watch the stack recover. Never retried, because each attempt is another fault."""
     lab = open_lab(stack)
-    trial = try_fault(lab, next(each for each in faults_of(lab) if each.name is fault), hold, limit)
-    say(f"{fault}: noticed after {trial.noticed:.1f} s, well after {trial.recovered:.1f} s, back by {trial.back_by}")
+    trial = try_fault(lab, next(each for each in faults_of(lab) if each.aim == aim), hold, limit)
+    say(f"{aim}: noticed after {trial.noticed:.1f} s, well after {trial.recovered:.1f} s, back by {trial.back_by}")
     return trial

@@ -78,7 +78,8 @@ def repair(stack: str, finding: Finding, clock: Clock | None = None, *, booked: 
                 act()
         except BaseException as error:
             if finding.repair is Repair.RESTART and of_a_signal(error):
-                begun_despite_signals(partial(_start_all_the_same, paths, acts[-1]))
+                left = f"the repair was abandoned, and {finding.component} may be missing: make up NAME={stack} starts it"
+                begun_despite_signals(partial(_start_all_the_same, paths, acts[-1]), left)
             raise
         return _wait(lab, finding.component, clock)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from infra.host.paths import StackPaths, lab_home
-from infra.host.processes import COMPONENT_VARIABLE, STACK_VARIABLE, has_terminal, marked_processes
+from infra.host.paths import StackPaths, lab_home, lives_elsewhere
+from infra.host.processes import COMPONENT_VARIABLE, HOME_VARIABLE, STACK_VARIABLE, marked_processes, terminal_pids
 from infra.host.user import user_name
 from trending.errors import InvalidInput
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 NAME_VARIABLE = "TRENDING_STACK_NAME"
 USER_VARIABLE = "TRENDING_STACK_USER"
-HOME_VARIABLE = "TRENDING_STACK_HOME"
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +68,8 @@ def mark_of_process(pid: int) -> Mark | None:
         mark = _mark_in(psutil.Process(pid).environ())
     except psutil.Error:
         return None
-    return mark if mark.stack_id and mark.name and not has_terminal(pid) else None
+    ours = mark.stack_id and mark.name and pid not in terminal_pids() and not lives_elsewhere(pid, mark.home)
+    return mark if ours else None
 
 
 def _mark_in(values: Mapping[str, str]) -> Mark:
@@ -78,10 +78,10 @@ def _mark_in(values: Mapping[str, str]) -> Mark:
 
 def forgotten_processes() -> list[tuple[Mark, str, int]]:
     """Return mark, component (empty for a supervisord) and pid of the living processes that no state file leads to."""
-    found = []
+    found, theirs = [], terminal_pids()
     for process, values in marked_processes():
         mark = _mark_in(values)
-        if mark.forgotten and not has_terminal(process.pid):
+        if mark.forgotten and process.pid not in theirs:
             found.append((mark, values.get(COMPONENT_VARIABLE, ""), process.pid))
     return found
 

@@ -11,13 +11,34 @@ from pathlib import Path
 from trending.errors import InvalidInput
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+PROC = Path("/proc")
 BUDGET_FILE = "budget.json"
 """Where a supervisord's event listener keeps the deaths of programs, in the directory of that supervisord."""
 
 
 def lab_home() -> Path:
     """Return the lab's directory: ``TRENDING_HOME``, or ``.trending`` in the checkout."""
-    return Path(os.environ.get("TRENDING_HOME") or CHECKOUT / ".trending").resolve()
+    return Path(os.path.realpath(chosen_home()))  # Path's own raises for a link in a ring
+
+
+def chosen_home() -> Path:
+    """Return the same as it was chosen, which may be a link."""
+    return Path(os.path.abspath(os.environ.get("TRENDING_HOME") or CHECKOUT / ".trending"))  # noqa: PTH100 - links stay
+
+
+def lives_elsewhere(pid: int, home: str) -> bool:
+    """Whether a process sees another directory than this one at ``home``: one in a container, say, with a checkout of its own.
+
+    Its stack has the same id, which is made of that path.
+    """
+    try:
+        theirs = PROC.joinpath(str(pid), "root", home.lstrip("/")).stat() if home else None
+    except OSError:  # no such directory there, no Linux, or another user's
+        return False
+    try:
+        return theirs is not None and not os.path.samestat(theirs, Path(home).stat())
+    except OSError:
+        return True
 
 
 def require_usable_path(path: Path) -> str:

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from infra.host.paths import lives_elsewhere
 from trending.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 STACK_VARIABLE = "TRENDING_STACK_ID"
+HOME_VARIABLE = "TRENDING_STACK_HOME"
 COMPONENT_VARIABLE = "TRENDING_COMPONENT"
 ANOTHER_PORT, ANOTHER_PAGE_PORT = 19092, 8502
 """Where a port that is free is looked for first."""
@@ -52,36 +54,36 @@ class PortOwner:
 def stack_processes(stack_id: str, component: str | None = None) -> list[psutil.Process]:
     """Return the living processes that carry the stack id, without zombies; with ``component``, only that component's.
 
-    Those of somebody's terminal are left out.
+    Those of somebody's terminal are left out, and what keeps such terminals.
     """
-    return [
+    marked = [
         process
         for process, environment in marked_processes()
-        if environment[STACK_VARIABLE] == stack_id
-        and (component is None or environment.get(COMPONENT_VARIABLE) == component)
-        and not has_terminal(process.pid)
+        if environment[STACK_VARIABLE] == stack_id and (component is None or environment.get(COMPONENT_VARIABLE) == component)
     ]
+    theirs = terminal_pids() if marked else ()
+    return [process for process in marked if process.pid not in theirs]
 
 
 def users_processes(stack_id: str) -> list[psutil.Process]:
     """Return the living processes that carry the stack id and are somebody's, since they have a terminal; not this command's."""
-    own = of_this_command()
+    own, theirs = of_this_command(), terminal_pids()
     return [
         process
         for process, environment in marked_processes()
-        if environment[STACK_VARIABLE] == stack_id and process.pid not in own and has_terminal(process.pid)
+        if environment[STACK_VARIABLE] == stack_id and process.pid not in own and process.pid in theirs
     ]
 
 
 def marked_processes() -> Iterator[tuple[psutil.Process, Mapping[str, str]]]:
-    """Yield the living processes that carry the id of any stack, each with its environment."""
+    """Yield the living processes that carry the id of any stack of this file system, each with its environment."""
     for process in psutil.process_iter():
         try:
             environment = process.environ()
             dead = process.status() == psutil.STATUS_ZOMBIE
         except psutil.Error:
             continue
-        if not dead and environment.get(STACK_VARIABLE):
+        if not dead and environment.get(STACK_VARIABLE) and not lives_elsewhere(process.pid, environment.get(HOME_VARIABLE, "")):
             yield process, environment
 
 
@@ -90,12 +92,27 @@ def of_this_command() -> frozenset[int]:
     return frozenset({os.getpid(), *(parent.pid for parent in psutil.Process().parents())})
 
 
-def has_terminal(pid: int) -> bool:
-    """Whether the process has a controlling terminal: proc(5), tty_nr. psutil's own answer knows only those of this /dev."""
+def terminal_pids() -> frozenset[int]:
+    """Return the pids of what has a terminal, or keeps those of processes below it, as the server of tmux or screen does."""
+    known = {int(entry.name): parent_and_terminal(int(entry.name)) for entry in Path("/proc").glob("[0-9]*")}
+    found, waiting = set(), [pid for pid, (_parent, terminal) in known.items() if terminal]
+    while waiting:
+        if (pid := waiting.pop()) not in found and pid:
+            found.add(pid)
+            waiting.append(known.get(pid, (0, False))[0])
+    return frozenset(found)
+
+
+def parent_and_terminal(pid: int) -> tuple[int, bool]:
+    """Return a process's parent, and whether it has a controlling terminal: proc(5), ppid and tty_nr.
+
+    psutil's own answer knows only the terminals of this /dev.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[4] != "0"
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:  # it has ended
-        return False
+        return 0, False
+    return int(fields[1]), fields[4] != "0"
 
 
 def end_processes(processes: list[psutil.Process], grace: float) -> list[psutil.Process]:

@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.host.paths import lab_home
-from trending.errors import LabError, NotOurs, PrerequisiteMissing
+from infra.host.paths import chosen_home, lab_home
+from trending.errors import InvalidInput, LabError, NotOurs, PrerequisiteMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,10 @@ def require_own_home() -> None:
     """Raise NotOurs where something in the lab's directory belongs to another user, as after one ``sudo make up``.
 
     That user's processes cannot be seen, and files of both would block each other; neither can be told from a fault.
+    It is refused too where it can be no directory, or is a link that leads nowhere, as to a disk that is not mounted.
     """
     number, home = os.geteuid(), lab_home()
+    _require_directory(home)
     for path in _places(home):
         try:
             owner = path.lstat().st_uid
@@ -50,6 +52,18 @@ def require_own_home() -> None:
             cause = f"the lab's directory is used by {theirs} too, and this is {mine}"
             ways = f"run it as {theirs}, or set TRENDING_HOME to a directory that is {mine}'s alone"
             raise NotOurs(cause, f"{path} belongs to {theirs}", ways)
+
+
+def _require_directory(home: Path) -> None:
+    chosen = chosen_home()
+    last = next(each for each in (home, *home.parents) if os.path.lexists(each))
+    if not os.path.isdir(last):  # noqa: PTH112 - Path's raises where it may not look
+        cause = "the lab's directory can be none"
+        raise InvalidInput(cause, f"{last} is no directory", "set TRENDING_HOME to a directory")
+    if os.path.islink(chosen) and last != home:  # noqa: PTH114 - as above
+        cause = f"the lab's directory {chosen} is a link that leads nowhere: what it led to is not there"
+        where, link = shlex.quote(str(home)), shlex.quote(str(chosen))
+        raise NotOurs(cause, "nothing was touched", f"mount or make {where}; or, for a lab without it, rm {link}")
 
 
 def owned(path: Path) -> bool:

@@ -27,7 +27,7 @@ from confluent_kafka.cimpl import NewTopic
 from infra.kafka.acls import grant_command
 from trending.access.settings import PROBE_TOPIC
 from trending.errors import AccessRefused, ConfigurationConflict, NotReady, endings_passed_on
-from trending.kafka.answers import answer_of
+from trending.kafka.answers import answer_of, asked_again
 from trending.kafka.log_reader import READER_GROUP
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class BrokerClient:
         """
         try:
             with self._asked() as admin:
-                view = admin.list_topics(timeout=timeout)
+                view = asked_again(lambda: admin.list_topics(timeout=timeout))
         except KafkaException as error:
             require_dialled(self._connection.bootstrap, advertised(self._connection))
             cause = f"no broker answers at {self._connection.bootstrap}"
@@ -112,9 +112,10 @@ class BrokerClient:
 
     def topic(self, name: str, timeout: float) -> TopicView | None:
         """Return the topic, or None where it does not exist; raises NotReady when no broker answers."""
+        topics = TopicCollection([name])
         try:
             with self._asked() as admin:
-                view = answer_of(admin.describe_topics(TopicCollection([name]), request_timeout=timeout)[name], timeout)
+                view = asked_again(lambda: answer_of(admin.describe_topics(topics, request_timeout=timeout)[name], timeout))
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
@@ -209,7 +210,7 @@ class BrokerClient:
         while True:
             try:
                 with self._asked() as admin:
-                    found = answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10)
+                    found = asked_again(lambda: answer_of(admin.describe_configs([resource], request_timeout=10)[resource], 10))
                 return {key: entry.value for key, entry in found.items()}
             except (KafkaException, TimeoutError) as error:
                 if not _unheard_of(error) or time.monotonic() >= deadline:

@@ -146,10 +146,22 @@ TABLE: tuple[Diagnosis, ...] = (
         "the producer waits by itself; lower the rate if it should not: make up RATE=…",
     ),
     Diagnosis(
+        "_DESTROY_BROKER: Broker handle destroyed without termination",
+        r"_DESTROY_BROKER|Broker handle destroyed without",
+        "localhost is ::1 too, where no broker listens, and the client has begun anew with a request under way",
+        "give a client of your own broker.address.family=v4; the lab's have it",
+    ),
+    Diagnosis(
         "_DESTROY: Handle is terminating",
-        r"_DESTROY|Handle is terminating",
+        r"_DESTROY\b|Handle is terminating",
         "an AdminClient was collected before its futures were done",
         "keep a reference to the client until its futures are done",
+    ),
+    Diagnosis(
+        "the driver's heap of 512 MiB is full",
+        r"the driver's heap of \d+ MiB is full",
+        "the heap of Spark's driver is exhausted",
+        "give it a larger one: make up DRIVER_MB=1024",
     ),
     Diagnosis(
         "OutOfMemoryError",

@@ -19,7 +19,7 @@ from infra.host.processes import (
 from infra.kafka.cluster_id import new_cluster_id, ways_past
 from infra.lab.checkpoints import delete_checkpoints
 from infra.lab.deletion import delete_directory, forget_access
-from infra.lab.remains import remains_of
+from infra.lab.remains import remains_of, words_of_copy
 from infra.lab.runtime_factory import engine_in_use, kinds_within_reach, open_runtime, other_kinds, resolve_runtime, strays
 from infra.lab.store import delete_store
 from infra.stack.claim import claimed_here, require_unclaimed
@@ -240,6 +240,8 @@ def sweep(lab: Lab, *, volumes: bool) -> None:
 def _sweep_strays(lab: Lab) -> None:
     """Remove what carries the mark in the other runtime, but no data of it: the stack has been started there at some time."""
     remains = remains_of(lab.paths)
+    for copy in remains.docker.copies:
+        say(words_of_copy(lab.paths.name, copy))
     found = strays(lab.state.runtime, remains)
     for kind in other_kinds(lab.state.runtime, remains.unseen) if found else ():
         assemble(lab.state.model_copy(update={"runtime": kind})).runtime.destroy(volumes=False)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING
 from infra.console.reporting import say
 from infra.host.secret_references import read_secret
 from infra.java.jars import ensure_jars
-from infra.lab.deletion import strange_things
-from infra.stack.belongings import CHECKPOINT
+from infra.lab.deletion import delete_but, require_access, strange_things
+from infra.stack.belongings import strange_in_checkpoints, strange_objects
 from infra.stack.kept_blocks import kept_block
 from infra.stack.state import read_state, write_state
 from trending.errors import ConfigurationConflict, LabError, NotOurs
@@ -111,35 +109,56 @@ def require_deletable_checkpoints(lab: Lab) -> None:
 
     Nothing was touched then.
     """
+    stack = lab.paths.name
     for made in lab.state.checkpoints_made:
         if is_object_address(made):
             try:
-                object_place(made, lab.settings.places, lab.paths).is_dir()
+                _require_ours_only(object_place(made, lab.settings.places, lab.paths), stack)
+            except NotOurs:
+                raise
             except LabError as error:
-                cause = f"the checkpoints of {lab.paths.name} in {made} cannot be deleted: nothing was touched"
-                keeps = f"make down NAME={lab.paths.name} keeps them"
+                cause = f"the checkpoints of {stack} in {made} cannot be deleted: nothing was touched"
+                keeps = f"make down NAME={stack} keeps them"
                 raise type(error)(cause, f"{error.cause}; {error.evidence}", f"{error.next_command}; {keeps}") from error
         elif Path(made).is_symlink():
             raise _not_ours(Path(made))
-        elif strange := [place for place in _entries(Path(made)) if not CHECKPOINT.fullmatch(place.name)]:
-            whose = f"the checkpoints of {lab.paths.name} in {made} have"
-            raise strange_things(whose, lab.paths.name, strange)
+        else:
+            require_access(Path(made), f"checkpoints of {stack} in {made}", stack)
+            if strange := strange_in_checkpoints(Path(made)):
+                whose = f"the checkpoints of {stack} in {made} have"
+                raise strange_things(whose, stack, strange)
+
+
+def _require_ours_only(place: ObjectPlace, stack: str) -> None:
+    if strange := strange_objects(place.sizes()):
+        cause = f"the checkpoints of {stack} in {place} have something beside them that the lab did not make"
+        evidence = f"{strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''}; nothing was touched"
+        raise NotOurs(cause, evidence, f"move it away, then make down NAME={stack} VOLUMES=1")
 
 
 def delete_checkpoints(lab: Lab) -> None:
-    """Delete the checkpoints that this stack has made elsewhere; those beside its data go with its directory."""
+    """Delete the checkpoints that this stack has made elsewhere; those beside its data go with its directory.
+
+    What somebody has put beside them stays, also in an undo, which nobody could refuse.
+    """
     for root in _places(lab):
         if isinstance(root, ObjectPlace):
+            _require_ours_only(root, lab.paths.name)
             if root.delete():
                 say(f"deleted the checkpoints of {lab.paths.name} in {root}")
             continue
+        if root.is_symlink():
+            raise _not_ours(root)
+        if not root.is_dir():
+            continue
         try:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(root)
-                say(f"deleted the checkpoints of {lab.paths.name} in {root}")
+            delete_but(root, None, frozenset(strange_in_checkpoints(root)))
         except OSError as error:
             cause = f"the checkpoints of {lab.paths.name} could not be deleted"
             raise LabError(cause, str(error), f"ls -lR {shlex.quote(str(root))} shows what is left and whose it is") from error
+        left = strange_in_checkpoints(root)
+        but = f"; this came meanwhile from somebody else and stays: {', '.join(map(str, left))}" if left else ""
+        say(f"deleted the checkpoints of {lab.paths.name} in {root}{but}")
 
 
 def _places(lab: Lab) -> list[CheckpointPlace]:

@@ -32,12 +32,7 @@ def require_deletable(paths: StackPaths) -> None:
             by_hand = f"delete what you want of {shlex.quote(str(place.resolve()))}, and rm {shlex.quote(str(place))}"
             ways = f"make down NAME={paths.name} keeps the data; then {by_hand}, and make down NAME={paths.name} VOLUMES=1"
             raise NotOurs(cause, f"{place} leads to {place.resolve()}", ways)
-    if kept := _undeletable(paths.root):
-        cause = f"part of the data of the stack {paths.name} cannot be deleted by this user: nothing was touched"
-        root, once_more = shlex.quote(str(paths.root)), f"make down NAME={paths.name} VOLUMES=1"
-        mine = all(owned(place) for place in kept)
-        way = f"chmod -R u+rwX {root}" if mine else f"ls -ld {shlex.quote(str(kept[0]))} shows whose it is"
-        raise LabError(cause, _named(kept), f"{way}, then {once_more}; make down NAME={paths.name} keeps everything")
+    require_access(paths.root, f"data of the stack {paths.name}", paths.name)
     if strange := strange_in(paths):
         whose = f"the data of the stack {paths.name} has"
         raise strange_things(whose, paths.name, strange)
@@ -49,24 +44,33 @@ def delete_new(paths: StackPaths, before: frozenset[Path] | None) -> None:
     The directory itself goes too, if it was not there and nothing is left in it. Raises OSError for what could not be deleted,
     when all else is gone.
     """
-    kept = (before or frozenset()) | frozenset(strange_in(paths))
+    delete_but(paths.root, before, frozenset(strange_in(paths)))
+
+
+def delete_but(root: Path, before: frozenset[Path] | None, strange: frozenset[Path]) -> None:
+    """Delete what has come into a directory since ``before``, but for what is strange with all that is in that.
+
+    The directory itself goes too, if it was not there (None) and nothing is left in it. Raises OSError as ``delete_new`` does.
+    """
     errors: list[OSError] = []
-    _delete_but(paths.root, kept, errors)
+    _delete_but(root, before or frozenset(), strange, errors)
     if before is None:
         with suppress(OSError):  # not empty
-            paths.root.rmdir()
+            root.rmdir()
     if errors:
         raise errors[0]
 
 
-def _delete_but(place: Path, kept: frozenset[Path], errors: list[OSError]) -> None:
+def _delete_but(place: Path, kept: frozenset[Path], strange: frozenset[Path], errors: list[OSError]) -> None:
     for each in entries_of(place):
+        if each in strange:
+            continue
         try:
             if not each.is_dir() or each.is_symlink():
                 if each not in kept:
                     each.unlink(missing_ok=True)
                 continue
-            _delete_but(each, kept, errors)
+            _delete_but(each, kept, strange, errors)
             if each not in kept and not entries_of(each):
                 each.rmdir()
         except OSError as error:
@@ -84,6 +88,16 @@ def strange_things(whose: str, stack: str, strange: list[Path]) -> NotOurs:
 def _named(places: list[Path]) -> str:
     more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
     return ", ".join(map(str, places[:NAMED])) + more
+
+
+def require_access(root: Path, what: str, stack: str) -> None:
+    """Raise LabError where part of a directory cannot be deleted by this user."""
+    if kept := _undeletable(root):
+        cause = f"part of the {what} cannot be deleted by this user: nothing was touched"
+        mine = all(owned(place) for place in kept)
+        way = f"chmod -R u+rwX {shlex.quote(str(root))}" if mine else f"ls -ld {shlex.quote(str(kept[0]))} shows whose it is"
+        once_more = f"make down NAME={stack} VOLUMES=1; make down NAME={stack} keeps everything"
+        raise LabError(cause, _named(kept), f"{way}, then {once_more}")
 
 
 def _undeletable(root: Path) -> list[Path]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +27,15 @@ OPTIONS = ("--disable-pip-version-check", "--progress-bar", "off", "--no-input",
 EACH = 30
 """How many packages are between two lines, where the output is no terminal."""
 LAST_LINES = 5
+REMEDIES = (
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "this network shows a certificate of its own, which pip does not know: export PIP_CERT=/path/to/certificates, then again",
+    ),
+    (os.strerror(errno.ENOSPC), "free some space where this checkout lies; then again"),
+)
+"""Sign in what pip said last → what helps."""
+OTHER_REMEDY = "look at the network, and at pip.conf if you use a mirror; then again"
 _NEXT = re.compile(r"^(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
 _OTHER_SUM = re.compile(r"hashes? (?:do not|mismatch)|DO NOT MATCH", re.IGNORECASE)
 
@@ -51,7 +62,7 @@ def install(lock: Path, pip: tuple[str, ...] = (sys.executable, "-m", "pip")) ->
             cause = f"a package is not the one that {lock.name} names by its SHA-256"
             raise DamagedDownload(cause, said, "try again; if it stays so, something on the way exchanges files")
         cause = f"pip could not install what {lock.name} names"
-        raise PrerequisiteMissing(cause, said, "look at the network, and at pip.conf if you use a mirror; then again")
+        raise PrerequisiteMissing(cause, said, next((remedy for sign, remedy in REMEDIES if sign in said), OTHER_REMEDY))
 
 
 def _followed(lines: Iterable[str], last: deque[str]) -> Iterable[str]:

@@ -75,6 +75,12 @@ def words_of_down(stack: str, *, data: bool) -> str:
     return f"make down NAME={stack} ends what runs{', with VOLUMES=1 it deletes the data too' if data else ''}"
 
 
+def words_of_copy(stack: str, copy: str) -> str:
+    """Return the words for what carries a stack's mark in Docker under a name that the lab does not give."""
+    why = "since it has a name that the lab does not give and so is somebody's"
+    return f"left alone, {why}, though it carries the mark of {stack}: {copy}"
+
+
 def remains_of(paths: StackPaths, seen: DockerMarks | None = None) -> Remains:
     """Return what the machine has of the stack; the Docker engine has 5 s to answer.
 

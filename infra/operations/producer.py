@@ -91,12 +91,19 @@ def producer_ladder(lab: Lab, name: str = PRODUCER) -> list[Rung]:
     """Return the rungs of a producer; one whose scenario has not begun yet, or is over, has reached them all."""
 
     def at_rest(beat: Heartbeat) -> str:
-        # One of several may have nothing to send for a while, since others do.
-        if name != PRODUCER and beat.phase == "running" and not beat.figures.get("queued"):
+        # One of several may have nothing to send for a while, since others do; that is waited for at the first one.
+        idle = beat.phase == "running" and not beat.figures.get("queued") and not beat.figures.get("acknowledged")
+        if idle and (name != PRODUCER or _others_send(lab)):
             return "all is sent that is due in its partitions"
         return beat.phase if beat.phase in {WAITING, FINISHED} else ""
 
     return beating(lab, name, "acknowledged", at_rest)
+
+
+def _others_send(lab: Lab) -> bool:
+    """Whether a producer beside the first has sent something, or has come to its end."""
+    beats = [read_heartbeat(lab.paths.heartbeat(name)) for name in wanted_producers(lab)[1:]]
+    return any(beat is not None and (beat.phase == FINISHED or beat.figures.get("acknowledged", 0) > 0) for beat in beats)
 
 
 def wanted_producers(lab: Lab) -> tuple[str, ...]:
@@ -145,10 +152,15 @@ def _remove(lab: Lab, name: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def unfinished_producers(lab: Lab) -> list[str]:
+    """Return the producers that have not come to the scenario's end."""
+    beats = {name: read_heartbeat(lab.paths.heartbeat(name)) for name in wanted_producers(lab)}
+    return [name for name, beat in beats.items() if beat is None or beat.phase != FINISHED]
+
+
 def scenario_is_over(lab: Lab) -> bool:
     """Whether the scenario was played to the end, by all that share it."""
-    beats = [read_heartbeat(lab.paths.heartbeat(name)) for name in wanted_producers(lab)]
-    return all(beat is not None and beat.phase == FINISHED for beat in beats)
+    return not unfinished_producers(lab)
 
 
 def wait_for_producer(stack: str) -> dict[str, str]:
@@ -171,13 +183,16 @@ def stop_producer(stack: str) -> None:
 
 
 def scenario_line(lab: Lab) -> str:
-    """Return what the producer plays, by the specification that it was started with; empty where it plays no scenario."""
+    """Return what is played, by the specification that the first producer was started with; empty without a scenario.
+
+    Of several producers the next record is that of the one that is furthest.
+    """
     path = lab.paths.specification(PRODUCER)
     content = ProducerSpec.load(path).scenario if path.exists() else ""
     if not content:
         return ""
     scenario = Scenario.model_validate_json(content)
-    beat = read_heartbeat(lab.paths.heartbeat(PRODUCER))
+    beat = joined(lab.paths.heartbeat(name) for name in producers_there(lab.paths))
     position = f", run {beat.note}, next record {beat.figures['position']:.0f}" if beat and "position" in beat.figures else ""
     return f"scenario {lab.settings.producer.scenario}: seed {scenario.seed}, content {hash_of_scenario(scenario)}{position}"
 

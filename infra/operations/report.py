@@ -25,7 +25,7 @@ from infra.operations.page import save_recording
 from infra.operations.undo import running
 from infra.stack.start_up_summary import kept_summary
 from infra.supervision.output_tail import tail
-from infra.supervision.programs import PAGE, PROGRAMS, STREAM
+from infra.supervision.programs import PAGE, STREAM, programs_there
 from trending.errors import NotReady
 from trending.export.snapshot import copy_store
 from trending.kafka.log_reader import read_log
@@ -84,7 +84,7 @@ def gather_facts(stack: str) -> Facts:
         trigger_seconds=settings.stream.trigger_seconds,
         machine=_machine(),
         versions=_versions(lab),
-        components=_components(lab),
+        components=components_of(lab),
         settings=_settings(lab),
         start_up=_start_up(lab),
     )
@@ -114,7 +114,8 @@ def _server(lab: Lab) -> tuple[Version, ...]:
     return (Version(name="PostgreSQL", version=found.split()[1].rstrip(",")),) if found else ()
 
 
-def _components(lab: Lab) -> tuple[Component, ...]:
+def components_of(lab: Lab) -> tuple[Component, ...]:
+    """Return the services and programs that run, in the order of their start."""
     names = running(lab)
     services = [_service(lab, service) for service in lab.stack.services if service.name in names]
     port = lab.settings.page.page_port
@@ -125,7 +126,7 @@ def _components(lab: Lab) -> tuple[Component, ...]:
             ports=(port,) if name == PAGE and port else (),
             way="Python y una JVM" if name == STREAM else "proceso Python",
         )
-        for name in PROGRAMS
+        for name in programs_there(lab.paths)
         if name in names
     ]
     return (*services, *programs)

@@ -22,13 +22,14 @@ from infra.stack.state import Wanted
 from infra.supervision.budget import Deaths, read_budget
 from infra.supervision.output_tail import tail
 from infra.supervision.programs import STREAM, launch_program
-from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied, endings_passed_on
+from trending.errors import ConfigurationConflict, Interrupted, NotReady, ServiceDied, UndoAbandoned, endings_passed_on
 from trending.kafka.log_reader import ends_of, log_ends, topic_id
 from trending.programs.heartbeat import read_heartbeat
 from trending.programs.specifications import StreamSpec
 from trending.settings import dead_letter_topic
 from trending.stream.cluster.master import WAITING, no_room, require_master, require_reachable_driver
 from trending.stream.cluster.python import require_python
+from trending.stream.cluster.staging import require_reachable_store
 
 if TYPE_CHECKING:
     from infra.stack.runtime import Outcome
@@ -93,6 +94,7 @@ def submit_stream(stack: str) -> Outcome:
         settings = _with_secret(lab.settings.stream)
         require_master(settings)  # before the job that runs is stopped
         require_reachable_driver(settings)
+        require_reachable_store(settings, store_place(lab))
         require_python(settings)
     topic = known_topic_id(lab)
     before = open_epoch(lab)
@@ -150,14 +152,10 @@ def wait_for_stream(stack: str) -> dict[str, str]:
     rungs = [Rung("cluster", partial(_require_no_refusal, lab)), *stream_ladder(lab)]
     try:
         return climb(rungs, ready_seconds(lab.settings.stream), SystemClock(), say)
-    except NotReady as error:
-        if isinstance(error, ServiceDied) and lab.settings.stream.on_cluster and (told := _told_by_the_job(lab)):
+    except ServiceDied as error:
+        if lab.settings.stream.on_cluster and (told := _told_by_the_job(lab)):
             raise told from error
-        if type(error) is not NotReady or not lab.settings.stream.on_cluster:
-            raise
-        # The undo removes the job, so that make status would have nothing to show.
-        way = f"make up NAME={stack} once more, when the machines have less to do"
-        raise NotReady(error.cause, error.evidence, way) from error
+        raise
 
 
 def ready_seconds(settings: StreamSettings) -> float:
@@ -212,6 +210,7 @@ def rebuild_stream(stack: str) -> dict[int, int]:
     """Count the store anew from the log under a new checkpoint; returns where that begins (partition → offset).
 
     Cut short by a signal, it is done all the same before Interrupted goes on: a half one would leave a stream that stands still.
+    Cut short for good, it says so.
     """
     lab = open_lab(stack)
     if lab.state.wanted is not Wanted.UP:
@@ -224,10 +223,16 @@ def rebuild_stream(stack: str) -> dict[int, int]:
         with endings_passed_on():
             return _start_anew(lab)
     except Interrupted:
-        with finished_despite_signals():
-            say("interrupted: the rebuild is finished all the same, since nothing counts before")
-            _start_anew(lab)
-            say(still_counting(stack))
+        try:
+            with finished_despite_signals():
+                say("interrupted: the rebuild is finished all the same, since nothing counts before")
+                _start_anew(lab)
+                say(still_counting(stack))
+        except UndoAbandoned:
+            status = lab.supervisor.status(STREAM)
+            nothing = f"the rebuild was abandoned, and nothing counts: make rebuild NAME={stack} does it from the beginning"
+            say(still_counting(stack) if status is not None and status.alive else nothing)
+            raise
         raise
 
 

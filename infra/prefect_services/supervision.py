@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from infra.host.paths import lab_home, short_hash
 from infra.prefect_services.credentials import services_directory
+from infra.stack.holder import acquire, words_of_holder
 from infra.supervision.supervisor import Supervisor
 from trending.errors import StackBusy
 from trending.private_file import write_private
@@ -40,12 +41,12 @@ def services_held() -> Iterator[None]:
     """Hold the lock for starting and stopping server and worker; raises StackBusy if another command holds it too long."""
     path = services_directory() / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=HELD_SECONDS)
+    lock = FileLock(path)
     try:
-        lock.acquire()
+        acquire(lock, "the Prefect server", HELD_SECONDS)
     except Timeout as error:
         cause = f"another command has been starting or stopping the Prefect server for {HELD_SECONDS:.0f} s"
-        raise StackBusy(cause, str(path), "make server-stop, then once more") from error
+        raise StackBusy(cause, f"{path}: {words_of_holder(path)}", "make server-stop, then once more") from error
     try:
         yield
     finally:

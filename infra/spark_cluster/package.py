@@ -38,6 +38,8 @@ DISTRIBUTIONS = (
     "msgspec",
     "numpy",
     "pandas",
+    "psycopg",
+    "psycopg-binary",
     "pyarrow",
     "pydantic",
     "pydantic-core",

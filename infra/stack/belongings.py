@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from infra.host.paths import StackPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 BROKER_DIRECTORY = re.compile(r"kafka(-[0-9]+)?")
@@ -27,6 +27,7 @@ _IN_ROOT = re.compile(r"data|run|home|(state|health|start-up|game-day)\.(json|lo
 CHECKPOINT = re.compile(r"[0-9a-f]+(-[0-9]+)?(\.start\.(json|fresh)|\.lock)?(\.aside-.*)?")
 """A checkpoint, where it began, what a rebuild has set aside of both, and the lock that version 0.1.0's job had beside it."""
 _IN_CHECKPOINT = re.compile(r"metadata|offsets|commits|sources|state|\..+")
+_OBJECT_IN_CHECKPOINTS = re.compile(rf"({CHECKPOINT.pattern})(/({_IN_CHECKPOINT.pattern})(/.*)?)?")
 _IN_ASIDE = re.compile(rf"(ledger|serving)\.sqlite{_BESIDE}")
 _IN_BROKER = re.compile(
     r"\.lock|\.kafka_cleanshutdown|meta\.properties|bootstrap\.checkpoint|[a-z-]+-checkpoint|\S+\.tmp|lost\+found"
@@ -40,10 +41,15 @@ _IN_HOME = re.compile(
 )
 """With what benchmarks and the suite fetch once."""
 
+_BESIDE_STACKS = re.compile(r"\.[\w-]+\.(lock|down|claim|replay)")
+"""Hidden files beside the stacks' directories. What is set aside there, as ``.NAME.copied``, somebody wants to keep."""
+
 
 def strange_in_home(home: Path) -> list[Path]:
     """Return what lies in the lab's home and its stacks' directories though the lab never makes it."""
     found = [each for each in entries_of(home) if not _IN_HOME.fullmatch(each.name)]
+    hidden = (each for each in entries_of(StackPaths(home, "").root) if each.name.startswith("."))
+    found += [each for each in hidden if not _BESIDE_STACKS.fullmatch(each.name)]
     for paths in StackPaths.all(home):
         found += strange_in(paths) if paths.root.is_dir() else [paths.root]
     return found
@@ -68,11 +74,24 @@ def strange_in(paths: StackPaths) -> list[Path]:
         (_IN_ROOT, [paths.root]),
         (_IN_DATA, [paths.data]),
         (_IN_ASIDE, [paths.aside]),
-        (CHECKPOINT, [paths.checkpoints]),
-        (_IN_CHECKPOINT, [place for place in _below(paths.checkpoints) if CHECKPOINT.fullmatch(place.name)]),
         (_IN_BROKER, brokers),
         (_IN_PARTITION, [place for broker in brokers for place in _below(broker) if _IN_BROKER.fullmatch(place.name)]),
     ]
+    return [*_strange(levels), *strange_in_checkpoints(paths.checkpoints)]
+
+
+def strange_in_checkpoints(root: Path) -> list[Path]:
+    """Return the same of a directory of checkpoints, which may be elsewhere."""
+    checkpoints = [place for place in _below(root) if CHECKPOINT.fullmatch(place.name)]
+    return _strange([(CHECKPOINT, [root]), (_IN_CHECKPOINT, checkpoints)])
+
+
+def strange_objects(names: Iterable[str]) -> list[str]:
+    """Return the same of objects, by their names from where the checkpoints lie."""
+    return [name for name in names if not _OBJECT_IN_CHECKPOINTS.fullmatch(name)]
+
+
+def _strange(levels: Iterable[tuple[re.Pattern[str], Iterable[Path]]]) -> list[Path]:
     return [
         each
         for names, places in levels

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from infra.host.json_files import write_model
 from infra.host.paths import StackPaths
 from infra.host.user import owned
+from infra.stack.holder import acquire, words_of_holder
 from infra.stack.origin import note_origin, require_mounted, require_own, require_same_name
 from trending.errors import ConfigurationConflict, StackBusy
 from trending.settings import LabSettings, RuntimeKind
@@ -119,15 +120,18 @@ def existing_stacks() -> list[str]:
 
 @contextmanager
 def stack_held(paths: StackPaths, timeout: float = 300.0) -> Iterator[None]:
-    """Hold the stack's lock; the kernel frees it when the holder dies. Raises StackBusy after ``timeout`` seconds."""
+    """Hold the stack's lock; the kernel frees it when the holder dies. Raises StackBusy after ``timeout`` seconds.
+
+    Who has to wait is told for whom.
+    """
     paths.lock.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(paths.lock, timeout=timeout)
+    lock = FileLock(paths.lock)
     started = time.monotonic()
     try:
-        lock.acquire()
+        acquire(lock, f"the stack {paths.name}", timeout)
     except Timeout as error:
         cause = f"another command has held the stack {paths.name} for {time.monotonic() - started:.0f} s"
-        raise StackBusy(cause, str(paths.lock), f"make status NAME={paths.name}") from error
+        raise StackBusy(cause, f"{paths.lock}: {words_of_holder(paths.lock)}", f"make status NAME={paths.name}") from error
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from infra.supervision.configuration import (
     write_program,
 )
 from infra.supervision.control_socket import ask, release_socket, socket_of, supervisords
-from trending.errors import LabError, NotReady, SupervisorUnreachable
+from trending.errors import LabError, NotOurs, NotReady, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,11 +90,24 @@ class Supervisor:
 
     def running(self) -> bool:
         """Whether the stack's own supervisord answers. If not, it may still live; see ``require_reachable``."""
+        return self._who_answers() == self._stack_id
+
+    def _who_answers(self) -> str:
         try:
-            answer = self._call("supervisor.getIdentification")
+            return str(self._call("supervisor.getIdentification"))
         except (NotReady, xmlrpc.client.Error):
-            return False
-        return bool(answer == self._stack_id)
+            return ""
+
+    def require_own(self) -> None:
+        """Raise NotOurs where another home's supervisord answers here: then this is its directory under another path.
+
+        As by a bind mount, or after a move. Its socket and its programs' declarations would be deleted under it.
+        """
+        theirs = self._who_answers()
+        if theirs not in {"", self._stack_id}:
+            cause = f"the supervisord of another home works here, since this is its directory under another path: {theirs}"
+            way = "run the command where it was started; make status lists what a checkout that was moved has left"
+            raise NotOurs(cause, str(self._directory), way)
 
     def lives(self) -> bool:
         """Whether a supervisord with the stack's mark lives, even if it does not answer."""
@@ -114,10 +127,11 @@ class Supervisor:
     def require_reachable(self) -> bool:
         """Return whether the supervisord answers; False if none lives. A single call decides, so that answers cannot differ.
 
-        Raises SupervisorUnreachable if one lives but does not answer; its programs may be well.
+        Raises SupervisorUnreachable if one lives but does not answer; its programs may be well. NotOurs as ``require_own``.
         """
         if self.running():
             return True
+        self.require_own()
         silent = supervisords(self._stack_id)
         if not silent:
             return False
@@ -229,6 +243,7 @@ class Supervisor:
         if self.running():
             self._shut_down()
         else:
+            self.require_own()
             # A frozen one is resumed and ends its programs in order; otherwise it is killed and the caller must end them.
             end_processes(supervisords(self._stack_id), STOPPING_SECONDS)
         forget_programs(self._directory)

@@ -133,16 +133,24 @@ def upsert_larger(connection: Connection, table: Table, rows: Sequence[Sequence[
         connection.exec_driver_sql(statement, list(rows))
 
 
+def upsert_larger_from(connection: Connection, table: Table, query: str, parameters: tuple[Any, ...]) -> int:
+    """Write the rows of a query of PostgreSQL's, as ``upsert_larger`` does; returns their number. No two have the same key."""
+    return connection.exec_driver_sql(_upsert_statement(table, connection.dialect, query), parameters).rowcount
+
+
 @lru_cache(maxsize=8)
 def _upsert_larger(table: Table, dialect: Dialect) -> str:
+    if dialect.name == POSTGRESQL:
+        arrays = ", ".join(f"%s::{column.type.compile(dialect).partition(' ')[0]}[]" for column in table.columns)
+        return _upsert_statement(table, dialect, f"SELECT * FROM unnest({arrays})")  # noqa: S608 - our own names
+    return _upsert_statement(table, dialect, f"VALUES ({', '.join('?' for _column in table.columns)})")
+
+
+def _upsert_statement(table: Table, dialect: Dialect, values: str) -> str:
     quote = dialect.identifier_preparer.quote
     names = [quote(column.name) for column in table.columns]
     keys = [quote(column.name) for column in table.primary_key.columns]
-    if dialect.name == POSTGRESQL:
-        arrays = ", ".join(f"%s::{column.type.compile(dialect).partition(' ')[0]}[]" for column in table.columns)
-        values, greatest = f"SELECT * FROM unnest({arrays})", "GREATEST"  # noqa: S608 - our own names
-    else:
-        values, greatest = f"VALUES ({', '.join('?' for _name in names)})", "max"
+    greatest = "GREATEST" if dialect.name == POSTGRESQL else "max"
     own = quote(table.name)
     changes = ", ".join(f"{name} = {greatest}({own}.{name}, excluded.{name})" for name in names if name not in keys)
     return f"INSERT INTO {own} ({', '.join(names)}) {values} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"

@@ -298,7 +298,17 @@ class StreamSettings(SparkSettings):
         description="Hashtags of a window that the store keeps by name once the window is over. Of the others it keeps the exact "
         "sum and number.",
     )
-    driver_mb: int = Field(512, ge=384, le=16384, description="JVM heap of the Spark driver, MiB.")
+    stage_records: int = Field(
+        100_000,
+        ge=0,
+        le=1_000_000_000,
+        description="Records of a batch from which on Spark's tasks write its counts to the PostgreSQL of store_url themselves; "
+        "0 means never.",
+    )
+    # Spark refuses a heap below 450 MiB, of which it does not count the part that a collection copies to, a thirtieth.
+    driver_mb: int = Field(
+        512, ge=480, le=16384, description="JVM heap of the Spark driver, MiB. One batch reads at most 2,000 records for each."
+    )
     time_zone: str | None = Field(
         None, description="IANA time zone of printed times, such as Europe/Madrid; empty means this machine's."
     )

@@ -46,6 +46,12 @@ def require_store_url(url: str) -> str:
     return url
 
 
+def is_on_this_machine(url: str) -> bool:
+    """Whether the host of a database's address is the machine itself that looks at it."""
+    parts = urlsplit(url)
+    return _is_here(dict(parse_qsl(parts.query)).get("host") or parts.hostname or "")
+
+
 def _is_here(host: str) -> bool:
     """Whether a host is this machine: localhost, a loopback address, or the directory of a socket."""
     if host == "localhost" or host.startswith("/"):

@@ -49,7 +49,7 @@ def test_a_million_tweets_a_second_by_hand() -> None:
     assert (SMALL["brokers disk"], SMALL["brokers"]) == (7, 7), "54.4 TB on 8 TB each"
     assert SMALL["updating"] == pytest.approx(0.2)
     assert SMALL["cores"] == ceil(2 * (GIVEN["executor"] + 0.2)) == SMALL["partitions"]
-    assert (SMALL["batch"], SMALL["heap"]) == (10_000_000, 10_000)
+    assert (SMALL["batch"], SMALL["heap"]) == (10_000_000, 5_000)
     assert (SMALL["groups"], SMALL["writes"]) == (300_000, 10_000)
     assert SMALL["postgres"] == pytest.approx(2.8)
     assert SMALL["producers"] == 3

@@ -27,9 +27,9 @@ def make(**sections: Any) -> Lab:
     return lab
 
 
-def make_whole() -> Lab:
+def make_whole(**sections: Any) -> Lab:
     """Return a stack that runs everything."""
-    lab = make()
+    lab = make(**sections)
     producer.launch_producer("lab")
     stream.submit_stream("lab")
     page.launch_page("lab")

@@ -20,12 +20,21 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import open_lab
 from infra.operations.description import describe
 from infra.stack.state import stack_held
-from trending.errors import AuditFailed, AuditIncomplete, ConfigurationConflict, Interrupted, StackAbsent, StackBusy
+from trending.errors import (
+    AuditFailed,
+    AuditIncomplete,
+    ConfigurationConflict,
+    Interrupted,
+    StackAbsent,
+    StackBusy,
+    UndoAbandoned,
+)
 from trending.kafka.log_reader import Record
 from trending.kafka.record_columns import by_columns
 from trending.producer.ledger_writer import LedgerWriter
 from trending.serving.counts import Batch
 from trending.serving.store import Store
+from trending.settings import ProducerSettings
 from trending.text import local_time
 from trending.tweets.rule import minute_of
 
@@ -168,12 +177,37 @@ def test_the_producer_is_started_again_though_the_audit_failed(error: BaseExcept
     assert "producer" in world.programs
 
 
+def test_an_audit_that_is_abandoned_says_how_the_producer_comes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("infra.console.interruptions.say", told.append)
+    world.fail("read tweets_topic", Interrupted())
+    world.fail("launch producer", UndoAbandoned())
+    with pytest.raises(UndoAbandoned):
+        audit(at_rest=True)
+    assert "producer" not in world.programs
+    assert told == ["whether the producer is as it was is not known: make up NAME=lab starts it if it is stopped"]
+
+
 def test_a_producer_that_was_not_there_is_not_started(world: World) -> None:
     world.programs.pop("producer")
     assert audit(at_rest=True).clean
     assert "launch producer" not in world.changes
     assert "producer" not in world.programs
     assert open_lab("lab").state.resting == set(), "status and health go on missing it"
+
+
+def test_all_of_several_producers_are_stopped_where_the_first_one_is_missing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes on sending would be in flight when the log's end is read."""
+    world.topics["tweets_topic"] = replace(world.topics["tweets_topic"], partitions=2)
+    several = ProducerSettings(scenario="classroom", producers=2)
+    start_up.start_up(StartUpForm(stack=lab_stack(partitions=2), producer=several))
+    world.programs.pop("producer")
+    monkeypatch.setattr(module, "wait_for_catch_up", lambda _stack: {0: 7, 1: 7})
+    ran = module.with_producer_stopped("lab", lambda _stack, _ends: set(world.programs), resume=True)
+    assert ran == {"stream", "page"}
+    assert {"producer", "producer-2"} <= world.programs.keys()
 
 
 def test_a_stack_that_rests_on_purpose_is_in_no_trouble(world: World) -> None:

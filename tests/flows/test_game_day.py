@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from flows import game_day
 from infra.forms.proving import GameDayForm
+from infra.game_day.aims import Aim
 from infra.game_day.fault_names import FaultName
 from infra.game_day.kept_day import kept_day
 from infra.game_day.trials import Trial
@@ -21,22 +22,25 @@ from infra.lab.deletion import require_deletable
 from infra.stack.state import Wanted
 from trending.errors import AuditFailed, InvalidInput, NotSurvived, StackAbsent, Superseded, Unhealthy
 from trending.report.defence.evidence import Fault
+from trending.settings import ProducerSettings
 
 if TYPE_CHECKING:
     from fakes.world import World
 
+THREE = ProducerSettings(scenario="classroom", producers=3)
 pytestmark = pytest.mark.usefixtures("plain")
 
 
 @pytest.fixture(autouse=True)
-def pretended(monkeypatch: pytest.MonkeyPatch, world: World) -> list[FaultName]:
+def pretended(monkeypatch: pytest.MonkeyPatch, world: World) -> list[str]:
     """Let every fault be survived; returns those that were injected."""
-    injected: list[FaultName] = []
+    injected: list[str] = []
 
-    def inject(_stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
+    def inject(_stack: str, aim: Aim, hold: float, limit: float) -> Trial:
         assert hold < limit
-        injected.append(fault)
-        return Trial(fault=fault, row=11, noticed=0.5, recovered=3.25, back_by="supervisord")
+        injected.append(str(aim))
+        fault = FaultName(aim.fault)
+        return Trial(fault=fault, component=aim.component, row=11, noticed=0.5, recovered=3.25, back_by="supervisord")
 
     monkeypatch.setattr(game_day, "inject_fault", inject)
     monkeypatch.setattr(examination, "PAUSE_SECONDS", 0.0)
@@ -59,7 +63,7 @@ def day(monkeypatch: pytest.MonkeyPatch, report: type[Report] = Report, **settin
 
 @pytest.mark.row(11)
 def test_all_faults_are_tried_and_the_report_has_a_row_for_each(
-    monkeypatch: pytest.MonkeyPatch, pretended: list[FaultName], artifacts: dict[str, str], said: list[str]
+    monkeypatch: pytest.MonkeyPatch, pretended: list[str], artifacts: dict[str, str], said: list[str]
 ) -> None:
     make_whole()
     survivals = day(monkeypatch)
@@ -69,10 +73,48 @@ def test_all_faults_are_tried_and_the_report_has_a_row_for_each(
     assert artifacts["progress"] == "100.0"
 
 
-def test_chosen_faults_come_in_their_order(monkeypatch: pytest.MonkeyPatch, pretended: list[FaultName]) -> None:
+def test_chosen_faults_come_in_their_order(monkeypatch: pytest.MonkeyPatch, pretended: list[str]) -> None:
     make_whole()
     day(monkeypatch, faults="jvm-killed,broker-killed")
     assert pretended == [FaultName.JVM_KILLED, FaultName.BROKER_KILLED]
+
+
+@pytest.mark.row(19)
+@pytest.mark.parametrize(
+    ("wanted", "struck", "expected"),
+    [
+        ("producer-killed", 0, ["producer-killed of producer", "producer-killed of producer-3"]),
+        ("producer-frozen,jvm-killed", 2, ["producer-frozen of producer-2", "jvm-killed"]),
+        ("producer-killed", 1, ["producer-killed of producer"]),
+    ],
+)
+def test_of_several_producers_the_first_and_the_last_are_struck_or_the_one_that_is_named(
+    wanted: str,
+    struck: int,
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    pretended: list[str],
+    said: list[str],
+) -> None:
+    make_whole(stack=lab_stack(partitions=3), producer=THREE)
+    day(monkeypatch, faults=wanted, struck_producer=struck)
+    assert pretended == expected
+    assert next(line for line in said if line.startswith("fault ")) == f"fault 1 of {len(expected)}: {expected[0]}"
+    assert f"| {expected[0]} | 11 | 0.5 | 3.2 | supervisord | 40 | 0 | 0 |" in said
+    kept = kept_day(StackPaths.of("lab"))
+    assert kept is not None
+    assert [each.name for each in kept.faults] == expected
+
+
+def test_all_faults_of_several_producers_are_two_more_and_no_other_producer_is_struck(
+    monkeypatch: pytest.MonkeyPatch, pretended: list[str]
+) -> None:
+    make_whole(stack=lab_stack(partitions=3), producer=THREE)
+    day(monkeypatch)
+    assert len(pretended) == 11
+    with pytest.raises(InvalidInput, match="there is no producer 4 to be struck") as told:
+        day(monkeypatch, struck_producer=4)
+    assert told.value.evidence == "the stack has 3"
 
 
 def test_a_costly_fault_fails_the_day_and_the_report_stays(monkeypatch: pytest.MonkeyPatch, artifacts: dict[str, str]) -> None:
@@ -89,10 +131,10 @@ def test_a_fault_that_is_not_survived_leaves_the_report_of_those_before(
     make_whole()
     survive = game_day.inject_fault
 
-    def inject(stack: str, fault: FaultName, hold: float, limit: float) -> Trial:
-        if fault is FaultName.JVM_KILLED:
+    def inject(stack: str, aim: Aim, hold: float, limit: float) -> Trial:
+        if aim.fault == FaultName.JVM_KILLED:
             raise NotSurvived("jvm-killed: not everything was well again within 180 s")
-        return survive(stack, fault, hold, limit)
+        return survive(stack, aim, hold, limit)
 
     monkeypatch.setattr(game_day, "inject_fault", inject)
     with pytest.raises(NotSurvived, match="jvm-killed"):
@@ -111,7 +153,7 @@ def test_a_fault_that_is_not_survived_leaves_the_report_of_those_before(
     ],
 )
 def test_the_row_of_the_fault_at_which_the_day_ended_tells_why(error: Exception, row: str) -> None:
-    assert game_day.failed_row(FaultName.JVM_KILLED, error) == f"| jvm-killed | | | | {row} | | | |\n"
+    assert game_day.failed_row(Aim(FaultName.JVM_KILLED), error) == f"| jvm-killed | | | | {row} | | | |\n"
 
 
 def test_a_report_that_cannot_be_left_is_said_and_the_outcome_stays(
@@ -130,7 +172,7 @@ def test_a_report_that_cannot_be_left_is_said_and_the_outcome_stays(
 
 
 def test_only_a_stack_of_ours_that_is_up_and_well_is_broken(
-    monkeypatch: pytest.MonkeyPatch, world: World, pretended: list[FaultName]
+    monkeypatch: pytest.MonkeyPatch, world: World, pretended: list[str]
 ) -> None:
     with pytest.raises(StackAbsent):
         day(monkeypatch)

@@ -146,13 +146,13 @@ def test_a_jvm_that_outlives_its_driver_for_a_moment_is_nothing_that_is_left(wor
 
 def test_a_container_that_the_undo_could_not_remove_is_named(world: World, said: list[str]) -> None:
     def created() -> None:
-        world.marked = (MarkedContainer("kafka", "kafka", "created"),)
+        world.marked = (MarkedContainer("kafka", "lab-kafka", "created"),)
         raise Interrupted
 
     world.fail("watch stream", created)
     with pytest.raises(Interrupted):
         up(runtime=RuntimeKind.DOCKER)
-    assert "This is left: kafka (container kafka, created)" in said[-1]
+    assert "This is left: kafka (container lab-kafka, created)" in said[-1]
 
 
 def test_where_docker_cannot_be_asked_nothing_is_called_undone(
@@ -248,12 +248,12 @@ def test_a_take_down_that_is_abandoned_says_what_is_left(world: World, monkeypat
     monkeypatch.setattr(tear_down, "current_server", lambda *_users: None)
     monkeypatch.setattr(tear_down, "stop_at_exit", lambda _stop: None)
     up(runtime=RuntimeKind.DOCKER)
-    world.marked = (MarkedContainer("kafka", "kafka", "running"),)
+    world.marked = (MarkedContainer("kafka", "lab-kafka", "running"),)
     for step in ("remove producer", "remove kafka"):
         world.fail(step, hit(signal.SIGTERM))
     with pytest.raises(UndoAbandoned):
         tear_down.main(TearDownForm(name="lab"))
-    assert "This is left: kafka (container kafka, running)" in said[-1]
+    assert "This is left: kafka (container lab-kafka, running)" in said[-1]
     assert read_state(StackPaths.of("lab")) is not None
 
 

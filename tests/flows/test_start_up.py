@@ -3,9 +3,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import sys
 import threading
 import time
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ from infra.forms.terminal import run_command
 from infra.host.paths import StackPaths
 from infra.host.processes import PortOwner, another_page_port, another_port
 from infra.lab.assembly import open_lab, record
+from infra.operations import stream
 from infra.operations.services import check_start
 from infra.stack.state import Wanted, read_state, stack_held
 from trending.errors import (
@@ -40,9 +44,10 @@ from trending.settings import PageSettings, ProducerSettings, RuntimeKind, Strea
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from fakes.world import World
+
+    from infra.kafka.readiness import Rung
 
 pytestmark = pytest.mark.usefixtures("plain")
 ORDER = [
@@ -220,7 +225,7 @@ def test_the_stream_starts_where_it_was_first_told_to_though_the_log_has_grown(
 def test_whatever_fails_at_a_step_is_undone_in_reverse_and_the_cause_stays(
     step: str, error: BaseException, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.kafka.readiness.POLL_SECONDS", 0)
+    monkeypatch.setattr("infra.kafka.readiness.FIRST_PAUSE", 0)
     for name in ("services", "producer", "stream", "page"):
         monkeypatch.setattr(f"infra.operations.{name}.READY_SECONDS", 0.0)
     world.fail(step, error)
@@ -249,6 +254,35 @@ def test_no_look_is_advised_at_a_stack_that_the_undo_has_removed(told: str, show
         up()
     assert (caught.value.next_command, caught.value.args[2]) == (shown, shown)
     assert not StackPaths.of("lab").state.exists()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_first_batch_on_a_cluster_that_is_late_is_told_with_a_way_that_outlives_the_undo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    climb = stream.climb
+
+    def late(rungs: list[Rung], *given: Any) -> dict[str, str]:
+        if rungs[0].name == "cluster":
+            raise NotReady("not ready after 420 s", "Processing new data", "make status NAME=lab")
+        return climb(rungs, *given)
+
+    monkeypatch.setattr(stream, "climb", late)
+    monkeypatch.setattr(stream, "ensure_package", lambda: Path("/lab/package/trending-job-1.zip"))
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        master = f"spark://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(NotReady, match="not ready after 420 s") as found:
+            module.start_up(StartUpForm(stack=lab_stack(), stream=StreamSettings(spark_master=master)))
+    assert (found.value.evidence, found.value.next_command) == ("Processing new data", "make up NAME=lab tries it once more")
+    assert not StackPaths.of("lab").state.exists()
+
+
+def test_a_start_as_far_as_the_topic_rests_no_producers_of_which_only_the_first_is_dead(world: World) -> None:
+    several = ProducerSettings(scenario="classroom", producers=2)
+    module.start_up(StartUpForm(stack=lab_stack(partitions=2), producer=several, until=LastStep.PRODUCER))
+    world.programs.pop("producer")
+    module.start_up(StartUpForm(stack=lab_stack(partitions=2), producer=several, until=LastStep.TOPIC))
+    assert open_lab("lab").state.resting == {"stream", "page"}
 
 
 def test_a_look_is_advised_at_a_stack_that_was_there_before(world: World) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from kills.points import PRODUCER, STREAM
 from kills.watch import Watch
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MOST_BEHIND = 1_000_000
 """Records, two of the largest batches: a life that has just begun takes ten seconds for each on two busy cores."""
@@ -18,11 +14,11 @@ ENOUGH_BEHIND = 500_000
 class Held(Protocol):
     """The stack whose producer is held."""
 
-    def progress(self) -> Mapping[str, float]:
-        """Return program → the offset up to which it has worked."""
+    def ahead(self) -> float:
+        """Return how many records the producers have acknowledged that the stream has not counted."""
 
     def hold(self, *, held: bool) -> None:
-        """Stop the producer's process in the middle, or let it go on; fine where there is none, or it is so already."""
+        """Stop the producers' processes in the middle, or let them go on; fine where there is none, or it is so already."""
 
 
 class Governor(Watch):
@@ -42,8 +38,7 @@ class Governor(Watch):
 
     def look(self) -> None:
         """Look once, and hold the producer or let it go."""
-        now = self._held.progress()
-        behind = now.get(PRODUCER, 0.0) - now.get(STREAM, 0.0)
+        behind = self._held.ahead()
         if behind > MOST_BEHIND:
             self.holds += not self._holding
             self._holding = True

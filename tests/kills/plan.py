@@ -10,9 +10,12 @@ from kills.points import POINTS, PRODUCER, STREAM, Point
 from pydantic import Field
 
 from trending.sections import Section
+from trending.settings import MOST_PRODUCERS
+from trending.simulator.loading import load_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from random import Random
 
 
@@ -26,6 +29,12 @@ class SoakForm(Section):
         8, ge=0, le=10_000, description="Ways of sending and counting a random scenario, each of which has to give its truth."
     )
     rate: float = Field(1_000_000.0, gt=0, le=1_000_000, description="Tweets a second asked for; the machine gives what it has.")
+    producers: int = Field(
+        1,
+        ge=1,
+        le=MOST_PRODUCERS,
+        description="Several share the scenario soak at this rate; each is struck in its turn.",
+    )
 
 
 class Target(StrEnum):
@@ -113,3 +122,15 @@ def _moment(random: Random) -> float:
 def times(random: Random, strikes: Sequence[Strike], seconds: float) -> list[float]:
     """Return when each strike begins, in seconds from the start, in order."""
     return sorted(round(random.uniform(0.0, seconds), 1) for _strike in strikes)
+
+
+def shared_scenario(settings: SoakForm, home: Path) -> dict[str, str]:
+    """Return the settings of producers that share the scenario soak at the rate asked for; none for one alone."""
+    if settings.producers == 1:
+        return {}
+    ready = load_scenario("soak")
+    played = ready.model_copy(update={"rate": ready.rate.model_copy(update={"base": settings.rate, "wave": None})})
+    path = home / "soak.yaml"
+    path.write_text(played.model_dump_json(by_alias=True, exclude_none=True), encoding="utf-8")  # JSON is YAML
+    count = str(settings.producers)
+    return {"scenario": str(path), "producers": count, "partitions": count}

@@ -15,7 +15,7 @@ from random import Random, SystemRandom
 
 from kills.governor import Governor
 from kills.ground import StackGround
-from kills.plan import SoakForm, choose, times
+from kills.plan import SoakForm, choose, shared_scenario, times
 from kills.trial import Trial, lines_of, require_deaths
 from kills.usage import Usage
 from pairs.soak import try_combinations
@@ -49,7 +49,7 @@ def main(settings: SoakForm) -> None:
     for shared in ("jars", "cds"):
         (home / shared).symlink_to(jars / shared)
     os.environ["TRENDING_HOME"] = str(home)
-    wanted = {"rate": f"{settings.rate:f}", "heap_mb": "512", "page_port": "0"}
+    wanted = {"rate": f"{settings.rate:f}", "heap_mb": "512", "page_port": "0", **shared_scenario(settings, home)}
     stack = RealStack("soak", free_port(PORT, PORTS), settings=wanted)
     kept = False
     try:

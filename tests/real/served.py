@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from infra.prefect_services.credentials import PrefectServer
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 
 
 @dataclass

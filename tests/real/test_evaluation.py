@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from real.conftest import new_stack
 
+from infra.evaluation.faults import aimed
 from infra.evaluation.job import Job, job_variables
 from infra.evaluation.results import ResultPlace, open_results
 from infra.evaluation.trial import Patience, evaluate
@@ -67,7 +68,7 @@ def test_a_plain_consumer_is_exact_through_the_brokers_death_and_the_tutorials_j
         found = []
         for job, name, faults in zip(jobs, ("consumer", "naive"), (["broker-killed"], []), strict=True):
             with closing(open_results(ResultPlace(tmp_path / f"{name}.sqlite", "ranking"), lab.stack.connection)) as results:
-                found.append(evaluate(lab, job, results, records, faults, PATIENCE))
+                found.append(evaluate(lab, job, results, records, aimed(lab, faults, 0), PATIENCE))
         authors = counted_authors(lab, tmp_path / "authors.sqlite")
     assert stack_processes(stack.paths.stack_id) == []
     exact, naive = found

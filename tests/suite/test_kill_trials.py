@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections import Counter
 from random import Random
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from fakes.clock import FakeClock
@@ -17,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kills import points
 from kills.governor import ENOUGH_BEHIND, MOST_BEHIND, Governor
-from kills.plan import LONGEST_DELAY_SECONDS, Strike, Target, at, choose, times
+from kills.ground import StackGround
+from kills.plan import LONGEST_DELAY_SECONDS, SoakForm, Strike, Target, at, choose, shared_scenario, times
 from kills.points import BY_NAME, POINTS, PRODUCER, STEPS, STREAM, Point, Step
 from kills.program import trapped
 from kills.trap import Death, Trap
@@ -26,9 +28,13 @@ from kills.trial import LIMIT_SECONDS, Blow, Trial, lines_of, require_deaths
 from infra.host.paths import CHECKOUT
 from infra.stack.declaration import Program
 from trending.errors import NotSurvived
+from trending.programs.heartbeat import Heartbeat
+from trending.simulator.loading import load_scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from real.harness import RealStack
 
 COMMIT = BY_NAME["producer, before the ledger's commit"]
 STORED = BY_NAME["stream, after the store's commit"]
@@ -138,7 +144,8 @@ def test_a_trap_is_disarmed_by_nothing(tmp_path: Path) -> None:
     assert trap.left() == []
 
 
-def test_a_program_with_a_trap_is_the_program_and_is_killed_at_the_point(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [PRODUCER, "producer-2"])
+def test_a_program_with_a_trap_is_the_program_and_is_killed_at_the_point(name: str, tmp_path: Path) -> None:
     """The real producer, which no broker answers, beats; it is killed by the signal and says where."""
     specification = tmp_path / "producer.json"
     specification.write_text(
@@ -146,10 +153,10 @@ def test_a_program_with_a_trap_is_the_program_and_is_killed_at_the_point(tmp_pat
         f'"heartbeat": "{tmp_path}/beat.json", "ledger": "{tmp_path}/ledger.sqlite"}}',
         encoding="utf-8",
     )
-    plain = Program(PRODUCER, (sys.executable, "-m", "trending.producer", str(specification)), {}, 30, "before")
+    plain = Program(name, (sys.executable, "-m", "trending.producer", str(specification)), {}, 30, "before")
     laid = trapped(plain, tmp_path)
     assert laid.drift_hash != plain.drift_hash
-    Trap(tmp_path, PRODUCER).arm(["producer, after the heartbeat"])
+    Trap(tmp_path, name).arm(["producer, after the heartbeat"])
     done = subprocess.run(
         laid.command,
         env={**os.environ, **laid.environment},
@@ -161,7 +168,7 @@ def test_a_program_with_a_trap_is_the_program_and_is_killed_at_the_point(tmp_pat
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert (tmp_path / "beat.json").exists()
-    assert [death.point for death in Trap(tmp_path, PRODUCER).deaths()] == ["producer, after the heartbeat"]
+    assert [death.point for death in Trap(tmp_path, name).deaths()] == ["producer, after the heartbeat"]
 
 
 @given(st.integers(0, 2**32), st.integers(0, 40), st.integers(0, 40))
@@ -275,14 +282,14 @@ def test_a_log_that_is_worked_off_slowly_is_waited_for_and_a_stream_that_stands_
 
 
 class HeldGround:
-    """A producer and a stream whose offsets the test sets."""
+    """Producers that are so many records ahead of the stream."""
 
     def __init__(self) -> None:
-        self.offsets: dict[str, float] = {}
+        self.records = 0.0
         self.asked: list[bool] = []
 
-    def progress(self) -> dict[str, float]:
-        return self.offsets
+    def ahead(self) -> float:
+        return self.records
 
     def hold(self, *, held: bool) -> None:
         self.asked.append(held)
@@ -300,14 +307,65 @@ def test_a_producer_is_held_back_while_the_stream_is_far_behind() -> None:
         (ENOUGH_BEHIND - 1, [False]),
         (MOST_BEHIND, []),
     ):
-        ground.offsets, ground.asked = {PRODUCER: 10.0 + behind, STREAM: 10.0}, []
+        ground.records, ground.asked = behind, []
         governor.look()
         assert ground.asked == asked, behind
     assert governor.holds == 1
-    ground.offsets, ground.asked = {}, []
+    ground.records, ground.asked = 0, []
     with governor:
         pass
     assert ground.asked == [False], "it is never left standing"
+
+
+class ManyProducers:
+    """A stack whose producers and stream have worked off so much of their partitions, by their heartbeats."""
+
+    def __init__(self, directory: Path) -> None:
+        settings = SimpleNamespace(producer=SimpleNamespace(producers=3))
+        self.lab = SimpleNamespace(settings=settings, stack=SimpleNamespace(connection=SimpleNamespace(client=lambda _own: {})))
+        self.beats = {"producer": {"0": 7}, "producer-2": {"1": 5}, "producer-3": {}, "stream": {"0": 4, "1": 5}}
+        self.ground = StackGround(cast("RealStack", self), directory)
+
+    def beat(self, program: str) -> Heartbeat:
+        offsets = {f"offset.{partition}": float(offset) for partition, offset in self.beats[program].items()}
+        return Heartbeat(0.0, 1, "running", {"acknowledged": 1.0, **offsets})
+
+
+@pytest.fixture
+def producers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ManyProducers:
+    monkeypatch.setattr("kills.ground.Producer", lambda _configuration: None)
+    return ManyProducers(tmp_path)
+
+
+def test_each_strike_hits_the_next_of_several_producers(
+    producers: ManyProducers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground, killed = producers.ground, list[str]()
+    monkeypatch.setattr("kills.ground.program_process", lambda _lab, name: SimpleNamespace(kill=lambda: killed.append(name)))
+    for program in ("producer", "producer-2", "producer-3", "producer"):
+        ground.arm([COMMIT])
+        assert ground.left() == Trap(tmp_path, program).left() == [COMMIT.name]
+        assert ground.progress()[PRODUCER] == sum(producers.beats[program].values())
+        ground.kill(Target.PRODUCER)
+        assert killed.pop() == program
+        Trap(tmp_path, program, lambda: None).reach(COMMIT.name)
+        assert ground.left() == []
+    ground.arm([STORED])
+    assert Trap(tmp_path, STREAM).left() == [STORED.name]
+    assert [death.point for death in ground.deaths()] == [COMMIT.name] * 4
+
+
+def test_what_the_stream_has_not_counted_is_that_of_all_producers(producers: ManyProducers) -> None:
+    assert producers.ground.ahead() == 12 - 9
+
+
+def test_several_producers_of_a_soak_share_its_scenario_at_the_rate_asked_for(tmp_path: Path) -> None:
+    assert shared_scenario(SoakForm(rate=20_000.0), tmp_path) == {}
+    settings = shared_scenario(SoakForm(rate=20_000.0, producers=2), tmp_path)
+    assert (settings["producers"], settings["partitions"]) == ("2", "2")
+    played, ready = load_scenario(settings["scenario"]), load_scenario("soak")
+    assert (played.rate.base, played.rate.wave) == (20_000.0, None)
+    assert (played.hashtags, played.mischief, played.limit) == (ready.hashtags, ready.mischief, None)
 
 
 def test_only_the_deaths_that_were_meant_count() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from pairs.combination import LEFT_OUT, LEVELS, MOST, PIECE, RULE, TABLE, drawn_piece, drawn_rows, every_pair, pairs_of
@@ -13,6 +14,9 @@ from pairs.trial import Account, Outcome, faults_of
 from trending.producer.sources.booked import Booked, Shift
 from trending.simulator.live.changes import TrendChange, require_room
 from trending.simulator.records import Records
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TRUTH = Account(((0, (("#a", 2), ("#b", 1), ("#c", 1))), (1, (("#a", 1),))), Counter({"late": 1}), 3)
 PLAYED = Booked("r", "t", "s", PIECE.scenario.model_dump_json(by_alias=True), 1, 4, 0)
@@ -25,6 +29,14 @@ def test_the_table_has_every_pair_of_levels_but_two() -> None:
     assert all(row.possible for row in TABLE)
     assert any(row.producers > 1 and row.killed and row.changed for row in TABLE)
     assert len(TABLE) == MOST
+
+
+def test_a_soak_without_combinations_brings_up_no_stack_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pairs import soak  # noqa: PLC0415 - it starts stacks, so that it imports Prefect
+
+    monkeypatch.setattr(soak, "RealStack", lambda *_given, **_named: pytest.fail("a stack for nothing"))
+    soak.try_combinations(Random(1), 0, tmp_path / "pairs")
+    assert not (tmp_path / "pairs").exists()
 
 
 def test_what_is_right_has_no_fault() -> None:

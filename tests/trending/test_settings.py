@@ -48,8 +48,9 @@ BOUNDS: list[tuple[type[Section], str, list[Any], list[Any]]] = [
     (StreamSettings, "shuffle_partitions", [1, 200], [0, 201]),
     (StreamSettings, "ranking_days", [1, 3650], [0, 3651]),
     (StreamSettings, "ranking_hashtags", [100, 1_000_000], [99, 1_000_001]),
+    (StreamSettings, "stage_records", [0, 1_000_000_000], [-1, 1_000_000_001]),
     (PageSettings, "page_port", [0, 1024, 65535], [-1, 1, 1023, 65536, "x"]),
-    (StreamSettings, "driver_mb", [384, 16384], [383, 16385]),
+    (StreamSettings, "driver_mb", [480, 16384], [479, 16385]),
     (StreamSettings, "time_zone", [None, "UTC", "Europe/Madrid"], ["Mars/Olympus", "../etc/passwd", "europe madrid"]),
 ]
 

@@ -123,7 +123,9 @@ class ReleasedCheckout:
     def start(self, target: str, *settings: str) -> subprocess.Popen[str]:
         """Start a command of the checkout's; its output is one stream."""
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PYTEST_", "TRENDING_", "MAKE"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PREFECT_", "PYTEST_", "TRENDING_", "MAKE", "ARGS"))
         }
         environment = {**kept, "TRENDING_HOME": str(self.home)}
         return subprocess.Popen(

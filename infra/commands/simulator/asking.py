@@ -6,11 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from infra.lab.assembly import Lab, open_lab
+from infra.operations.producer import wanted_producers
 from infra.operations.program_ladder import fresh_heartbeat
 from infra.supervision.programs import PRODUCER
 from trending.errors import ConfigurationConflict, InvalidInput, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.sources.control import answer_to, ask, withdraw
+from trending.programs.heartbeat import WAITING, read_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.simulator.live.changes import RateChange, TrendChange
 from trending.text import printable
@@ -80,15 +82,20 @@ def _ask(lab: Lab, asked: RateChange | TrendChange) -> int:
         ledger.close()
     if answer is None:
         beat = fresh_heartbeat(lab, PRODUCER)  # says by itself that it is frozen
-        cause = f"the producer did not answer within {ANSWER_SECONDS:.0f} s"
-        if lab.settings.producer.producers > 1:
-            cause = f"{cause}, or one of those that share the scenario has not begun to send"
-        raise NotReady(
-            cause, f"nothing was changed; it is {beat.phase}, {beat.figures.get('queued', 0):.0f} queued", "make status"
-        )
+        late = _not_begun(lab)
+        names = f": {', '.join(late)} {'have' if late[1:] else 'has'} not begun to send" if late else ""
+        cause = f"the producer did not answer within {ANSWER_SECONDS:.0f} s{names}"
+        evidence = f"nothing was changed; it is {beat.phase}, {beat.figures.get('queued', 0):.0f} queued"
+        raise NotReady(cause, evidence, f"make logs SERVICE={late[0]}" if late else "make status")
     if answer.refused:
         raise ConfigurationConflict(answer.refused, "nothing was changed", answer.way)
     return answer.first
+
+
+def _not_begun(lab: Lab) -> list[str]:
+    """Return the producers beside the first that do not send yet: no change begins before it is known what they draw."""
+    beats = {name: read_heartbeat(lab.paths.heartbeat(name)) for name in wanted_producers(lab)[1:]}
+    return [name for name, beat in beats.items() if beat is None or (beat.phase != WAITING and beat.phase.startswith("starting"))]
 
 
 def _answer(ledger: OpenedLedger, asked: RateChange | TrendChange) -> Answer | None:

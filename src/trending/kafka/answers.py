@@ -9,9 +9,13 @@ from confluent_kafka import KafkaError, KafkaException
 from trending.errors import unwrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
 Answer = TypeVar("Answer")
+AGAIN = 3
+"""How often a request that was given up with its connection is asked again (docs/decisions/0169)."""
+GIVEN_UP = "_DESTROY_BROKER"
 
 
 def answer_of(future: Future[Answer], timeout: float) -> Answer:
@@ -24,6 +28,21 @@ def answer_of(future: Future[Answer], timeout: float) -> Answer:
     if isinstance(error, KafkaException):
         raise KafkaException(*error.args)
     return future.result()
+
+
+def asked_again(ask: Callable[[], Answer]) -> Answer:
+    """Return what a request brings; it is asked again where librdkafka has given it up with the connection that it stood on.
+
+    A client that has lost all its brokers for a moment begins anew and drops its connections. A request that stood on one ends
+    with _DESTROY_BROKER, which says nothing about a broker.
+    """
+    for _time in range(AGAIN):
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].name() != GIVEN_UP:
+                raise
+    return ask()
 
 
 def error_of(raised: KafkaException | SystemError) -> KafkaError:

@@ -11,6 +11,12 @@ from trending.access.java_client import java_settings
 ISOLATION_LEVEL = {"isolation.level": "read_committed"}
 """One level for every reader: stream, audit, views and tools see the same records, and none of an aborted transaction."""
 
+HERE = frozenset({"localhost", "127.0.0.1"})
+TO_BROKERS_HERE = {"broker.address.family": "v4", "metadata.recovery.strategy": "none"}
+"""Brokers of this machine listen on 127.0.0.1, while Debian's /etc/hosts gives localhost the address ::1 too. librdkafka dials
+that first, takes the refusal for the loss of all brokers and begins anew, and a third of the requests ended with _DESTROY_BROKER
+(docs/decisions/0169)."""
+
 
 @dataclass(frozen=True)
 class KafkaConnection:
@@ -23,13 +29,22 @@ class KafkaConnection:
     bootstrap: str
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def _here(self) -> bool:
+        return {address.rpartition(":")[0] for address in self.bootstrap.split(",")} <= HERE
+
     def client(self, own: Mapping[str, object] | None = None, *, silent: bool = True) -> dict[str, Any]:
         """Return the configuration of a librdkafka client with ``own`` settings besides.
 
         A silent one logs nothing, for where everything that goes wrong is raised; any other logs as librdkafka does by itself.
         """
         quiet = {"log_level": 0} if silent else {}
-        return {"bootstrap.servers": self.bootstrap, **quiet, **self.settings, **(own or {})}
+        local = TO_BROKERS_HERE if self._here else {}
+        return {**local, **self.for_others(), **quiet, **(own or {})}
+
+    def for_others(self) -> dict[str, str]:
+        """Return what any librdkafka client must be told to get in, of another program and another version too."""
+        return {"bootstrap.servers": self.bootstrap, **self.settings}
 
     def consumer(self, own: Mapping[str, object] | None = None, *, silent: bool = True) -> dict[str, Any]:
         """Return the configuration of a consumer, which commits nothing and reads committed records only."""

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from trending.errors import NotReady, endings_passed_on
-from trending.kafka.answers import answer_of
+from trending.kafka.answers import answer_of, asked_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -71,19 +71,21 @@ def log_ends(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
     """
     consumer = open_consumer(connection)
     try:
-        metadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
+        metadata = asked_again(lambda: consumer.list_topics(topic, timeout=timeout)).topics[topic]
         if metadata.error is not None:
             raise KafkaException(metadata.error)  # noqa: TRY301 - told like the others, below
-        partitions = metadata.partitions
-        return {
-            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
-            for partition in sorted(partitions)
-        }
+        places = [TopicPartition(topic, partition) for partition in sorted(metadata.partitions)]
+        return {place.partition: _ends(consumer, place, timeout) for place in places}
     except KafkaException as error:
         cause = f"the offsets of {topic} cannot be read from {connection.bootstrap}"
         raise NotReady(cause, str(error), "make status") from error
     finally:
         consumer.close()
+
+
+def _ends(consumer: Consumer, place: TopicPartition, timeout: float) -> tuple[int, int]:
+    ends: tuple[int, int] = asked_again(lambda: consumer.get_watermark_offsets(place, timeout=timeout))
+    return ends
 
 
 def ends_of(log: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -99,14 +101,11 @@ def offsets_at(connection: KafkaConnection, topic: str, at: float, timeout: floa
     """
     consumer = open_consumer(connection)
     try:
-        partitions = consumer.list_topics(topic, timeout=timeout).topics[topic].partitions
+        partitions = asked_again(lambda: consumer.list_topics(topic, timeout=timeout)).topics[topic].partitions
         times = [TopicPartition(topic, partition, int(at * 1000)) for partition in partitions]
-        offsets = consumer.offsets_for_times(times, timeout=timeout)
+        offsets = asked_again(lambda: consumer.offsets_for_times(times, timeout=timeout))
         # librdkafka answers OFFSET_END, a negative number, where every record is older.
-        return {
-            place.partition: place.offset if place.offset >= 0 else consumer.get_watermark_offsets(place, timeout=timeout)[1]
-            for place in offsets
-        }
+        return {place.partition: place.offset if place.offset >= 0 else _ends(consumer, place, timeout)[1] for place in offsets}
     except KafkaException as error:
         cause = f"the offsets of {topic} cannot be read from {connection.bootstrap}"
         raise NotReady(cause, str(error), "make status") from error
@@ -122,7 +121,8 @@ def topic_id(connection: KafkaConnection, topic: str, timeout: float = 10.0) -> 
     """
     admin = AdminClient(connection.client())
     try:
-        view = answer_of(admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic], timeout)
+        topics = TopicCollection([topic])
+        view = asked_again(lambda: answer_of(admin.describe_topics(topics, request_timeout=timeout)[topic], timeout))
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None

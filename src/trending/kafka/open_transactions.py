@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from trending.errors import NotReady
-from trending.kafka.answers import answer_of
+from trending.kafka.answers import answer_of, asked_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def held_partitions(connection: KafkaConnection, topic: str, seconds: float, tim
     """
     admin = AdminClient(connection.client())
     try:
-        view = admin.list_topics(topic, timeout=timeout).topics[topic]
+        view = asked_again(lambda: admin.list_topics(topic, timeout=timeout)).topics[topic]
         partitions = sorted(view.partitions)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         stable = _offsets(admin, topic, partitions, latest, IsolationLevel.READ_COMMITTED, timeout)
@@ -66,5 +66,9 @@ def _offsets(
     admin: AdminClient, topic: str, partitions: list[int], which: OffsetSpec, level: IsolationLevel, timeout: float
 ) -> Mapping[int, int]:
     places = {TopicPartition(topic, partition): which for partition in partitions}
-    answers = admin.list_offsets(places, isolation_level=level, request_timeout=timeout)
-    return {place.partition: answer_of(future, timeout + 1).offset for place, future in answers.items()}
+
+    def ask() -> Mapping[int, int]:
+        answers = admin.list_offsets(places, isolation_level=level, request_timeout=timeout)
+        return {place.partition: answer_of(future, timeout + 1).offset for place, future in answers.items()}
+
+    return asked_again(ask)

@@ -28,6 +28,7 @@ from trending.serving.trends import trends
 from trending.settings import WindowTime
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from trending.programs.heartbeat import Heartbeat
@@ -84,6 +85,12 @@ class Board:
     def read_until(self) -> float:
         """When the stream last had every partition read to its end, seconds since the epoch; a recorded store was read whole."""
         return self._snapshot.at if self._spec.stream is None else self._read_until
+
+    @property
+    def acknowledged_to(self) -> Mapping[int, int]:
+        """Partition → offset behind the last acknowledged record, by all ledgers; empty while they cannot be read."""
+        found = self._proof.ledgers
+        return found.acknowledged_to if found else {}
 
     def counted_until(self, window: Window) -> float | None:
         """Return the time before which everything in a window of the snapshot is counted, or None where that is not known."""

@@ -16,8 +16,14 @@ from prometheus_client.registry import Collector
 
 from trending.page.health_note import health_families, read_health
 from trending.page.moving.condition import Condition
-from trending.page.program_metrics import batch_families, beat_of, figure_families, life_families, offset_families
-from trending.programs.heartbeat import joined
+from trending.page.program_metrics import (
+    batch_families,
+    beat_of,
+    life_families,
+    offset_families,
+    producer_families,
+    stream_families,
+)
 from trending.serving.trends import elapsed_seconds, trends
 
 if TYPE_CHECKING:
@@ -46,13 +52,13 @@ class StackCollector(Collector):
         info = GaugeMetricFamily("trending_stack_info", "Always 1; whose page this is.", labels=["name", "stack_id", "topic"])
         info.add_metric([self._spec.name, self._spec.stack_id, self._spec.topic], 1)
         yield info
-        beats = {"producer": joined(self._spec.producers), "stream": beat_of(self._spec.stream)}
-        now = time.time()
-        yield from life_families({**beats, "page": beat_of(self._spec.heartbeat)}, now)
-        for program, beat in beats.items():
-            yield from figure_families(program, beat.figures if beat else {})
-        yield from batch_families(beats["stream"])
-        yield from offset_families(beats["producer"], beats["stream"])
+        producers = {name: beat_of(path) for name, path in self._spec.producers.items()}
+        stream = beat_of(self._spec.stream)
+        yield from life_families({**producers, "stream": stream, "page": beat_of(self._spec.heartbeat)}, time.time())
+        yield from producer_families(producers)
+        yield from stream_families(stream)
+        yield from batch_families(stream)
+        yield from offset_families(producers.values(), self._board.acknowledged_to, stream)
         yield from self._broker()
         yield from self._store()
         yield from self._ranking()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import create_engine, event, make_url
@@ -44,21 +44,8 @@ def open_postgresql(place: PostgresPlace, *, reads_only: bool = False, gone: tup
     file does. ``gone`` is cause and next command for a table that is gone, where it is none of the store's. A pooled connection
     is tried before it is used: the server may have been restarted since.
     """
-    url = make_url(place.url)
-    parameters = {
-        **{name: value for name, value in _SHUT_OFF.items() if name not in url.query},
-        "password": place.password,
-        "port": url.port or 5432,
-        "connect_timeout": CONNECT_SECONDS,
-        "tcp_user_timeout": SILENT_SECONDS * 1000,
-        "keepalives_idle": SILENT_SECONDS,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "client_encoding": "utf8",
-        "application_name": f"trending-lab {place.stack}",
-        "options": f"-c search_path={place.schema_name} -c timezone=UTC -c default_transaction_read_only={reads_only}",
-    }
-    engine = create_engine(url, connect_args=parameters, pool_pre_ping=True, pool_size=2)
+    parameters = connection_parameters(place, reads_only=reads_only)
+    engine = create_engine(make_url(place.url), connect_args=parameters, pool_pre_ping=True, pool_size=2)
 
     @event.listens_for(engine, "handle_error")
     def _tell(context: ExceptionContext) -> None:
@@ -72,6 +59,24 @@ def open_postgresql(place: PostgresPlace, *, reads_only: bool = False, gone: tup
             raise ConfigurationConflict(cause, _first_line(error), way) from error
 
     return engine
+
+
+def connection_parameters(place: PostgresPlace, *, reads_only: bool = False) -> dict[str, Any]:
+    """Return libpq's parameters beside those of the address, the password among them."""
+    url = make_url(place.url)
+    return {
+        **{name: value for name, value in _SHUT_OFF.items() if name not in url.query},
+        "password": place.password,
+        "port": url.port or 5432,
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": SILENT_SECONDS * 1000,
+        "keepalives_idle": SILENT_SECONDS,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "client_encoding": "utf8",
+        "application_name": f"trending-lab {place.stack}",
+        "options": f"-c search_path={place.schema_name} -c timezone=UTC -c default_transaction_read_only={reads_only}",
+    }
 
 
 def _first_line(error: BaseException) -> str:

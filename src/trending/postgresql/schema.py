@@ -13,6 +13,7 @@ from trending import ranking_view
 from trending.errors import REBUILD, ConfigurationConflict, NotOurs
 from trending.postgresql.engine import open_postgresql, right_missing, unreachable
 from trending.postgresql.place import OF_CLUSTER
+from trending.postgresql.staging import LATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,18 +173,26 @@ def ensure_tables(engine: Engine, place: PostgresPlace, form: int, tables: MetaD
     with engine.begin() as connection:
         if require_mark(connection, place, form):
             _complete_mark(connection, place, _MARK)
-            return
+            if _has_late_tables(connection, place):
+                return
     with engine.begin() as connection:
         # Two programs may come at once. The lock is the transaction's.
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(place.schema_name))))
-        if require_mark(connection, place, form):
-            return
-        if not _has_schema(connection, place):
-            connection.execute(CreateSchema(place.schema_name))
-        tables.create_all(connection)
-        _MARK.create(connection, checkfirst=True)
-        connection.exec_driver_sql(ranking_view.of_schema(place.stack))
-        connection.execute(_MARK.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
+        if not require_mark(connection, place, form):
+            if not _has_schema(connection, place):
+                connection.execute(CreateSchema(place.schema_name))
+            tables.create_all(connection)
+            _MARK.create(connection, checkfirst=True)
+            connection.exec_driver_sql(ranking_view.of_schema(place.stack))
+            connection.execute(_MARK.insert().values(form=form, owner=place.owner, tables=" ".join(tables.tables)))
+        if not _has_late_tables(connection, place):
+            LATE.create_all(connection)
+            connection.execute(_MARK.update().values(tables=_MARK.c.tables + "".join(f" {name}" for name in LATE.tables)))
+
+
+def _has_late_tables(connection: Connection, place: PostgresPlace) -> bool:
+    """Whether the schema has the tables that came without a new form; a schema of an earlier version gets them beside its own."""
+    return all(inspect(connection).has_table(name, schema=place.schema_name) for name in LATE.tables)
 
 
 def has_store(place: PostgresPlace) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from trending.producer.places.opened import OpenedLedger
     from trending.programs.specifications import ProducerSpec
 
 logger = logging.getLogger("trending.producer")
@@ -73,7 +74,8 @@ def book_arrived(spec: ProducerSpec, monotonic: Callable[[], float], goes_on: Ca
     transaction. What is not read by then or within ``READING_SECONDS`` stays unknown, and so does everything where no broker
     answers: that is said.
     """
-    lives = lives_of(spec)
+    with closing(opened(spec.ledger)) as known:
+        lives = lives_in(known, spec.topic_id)
     if not lives:
         return 0
     try:
@@ -100,8 +102,6 @@ def read_arrived(
     Raises NotReady or KafkaException where it could not read to the log's end; what it has found by then is booked.
     """
     run = lives[0]
-    # Only a scenario and a replay send what is no tweet, and mean it.
-    kinds = {Kind.TWEET, Kind.UNTAGGED, Kind.REJECT} if _sends_all(spec, run) else {Kind.TWEET}
     booked: set[int] = set()
     read_to = {} if read_to is None else read_to
     deadline = monotonic() + READING_SECONDS
@@ -111,10 +111,12 @@ def read_arrived(
             cause = f"the log was not read within {READING_SECONDS:.0f} s, or until this life had to end"
             raise NotReady(cause, spec.topic, "make status")
 
-    with closing(LedgerWriter(spec.ledger, run, spec.topic_id, life)) as ledger:
+    with closing(LedgerWriter(spec.ledger, run, spec.topic_id, life)) as ledger, closing(opened(spec.ledger)) as known:
+        # Only a scenario and a replay send what is no tweet, and mean it.
+        kinds = {Kind.TWEET, Kind.UNTAGGED, Kind.REJECT} if _sends_all(known, run) else {Kind.TWEET}
         log = log_ends(spec.connection, spec.topic, ANSWER_SECONDS)
         log = log if partitions is None else {part: bounds for part, bounds in log.items() if part in partitions}
-        proven = _proven(spec, lives, log)
+        proven = _proven(known, lives, log)
         starts = {part: max(first, proven[part].end, read_to.get(part, 0)) for part, (first, _end) in log.items()}
         for record in read_log(spec.connection, spec.topic, starts, ends_of(log), require_time):
             read_to[record.partition] = record.offset + 1
@@ -133,41 +135,31 @@ def read_arrived(
     return len(booked)
 
 
-def last_sequences(spec: ProducerSpec, run: str, partitions: Iterable[int]) -> dict[int, int]:
+def last_sequences(ledger: OpenedLedger, run: str, partitions: Iterable[int]) -> dict[int, int]:
     """Return partition → the last sequence of a run that is acknowledged there, of those that have one."""
-    found = {each: proven.last_sequence for each, proven in _proven(spec, [run], partitions).items()}
+    found = {each: proven.last_sequence for each, proven in _proven(ledger, [run], partitions).items()}
     return {each: last for each, last in found.items() if last >= 0}
 
 
-def lives_of(spec: ProducerSpec) -> list[str]:
-    """Return the runs of the producer's lives on this topic, the last one first."""
-    ledger = opened(spec.ledger)
+def lives_in(ledger: OpenedLedger, topic_id: str) -> list[str]:
+    """Return the runs of the producer's lives on a topic, the last one first."""
     with ledger.engine.connect() as connection:
         query, owner = (_LIVES_OF, [ledger.producer]) if ledger.producer else (_LIVES, [])
-        found: list[str] = list(run_sql(connection, query, (spec.topic_id, *owner, MOST_LIVES)).scalars())
-    ledger.close()
-    return found
+        return list(run_sql(connection, query, (topic_id, *owner, MOST_LIVES)).scalars())
 
 
-def _sends_all(spec: ProducerSpec, run: str) -> bool:
+def _sends_all(ledger: OpenedLedger, run: str) -> bool:
     """Whether a run is that of a scenario or of a replay."""
-    ledger = opened(spec.ledger)
-    try:
-        if ledger.producer:
-            return False
-        with ledger.engine.connect() as connection:
-            return run_sql(connection, _SENDS_ALL, (run, run)).one_or_none() is not None
-    finally:
-        ledger.close()
-
-
-def _proven(spec: ProducerSpec, lives: Sequence[str], partitions: Iterable[int]) -> dict[int, _Proven]:
-    """Return partition → what is proven of it."""
-    ledger = opened(spec.ledger)
+    if ledger.producer:
+        return False
     with ledger.engine.connect() as connection:
-        found = {each: _proven_of(connection, lives, each) for each in partitions}
-    ledger.close()
-    return found
+        return run_sql(connection, _SENDS_ALL, (run, run)).one_or_none() is not None
+
+
+def _proven(ledger: OpenedLedger, lives: Sequence[str], partitions: Iterable[int]) -> dict[int, _Proven]:
+    """Return partition → what is proven of it."""
+    with ledger.engine.connect() as connection:
+        return {each: _proven_of(connection, lives, each) for each in partitions}
 
 
 def _proven_of(connection: Connection, lives: Sequence[str], partition: int) -> _Proven:

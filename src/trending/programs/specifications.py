@@ -128,9 +128,10 @@ class PageSpec(ProgramSpec):
     runtime: Literal["embedded", "docker", "external"] = "embedded"
 
     @property
-    def producers(self) -> tuple[Path, ...]:
-        """The heartbeat files of all producers."""
-        return (self.producer, *self.more_producers) if self.producer else ()
+    def producers(self) -> dict[str, Path]:
+        """The heartbeat files of all producers, by the names of their programs."""
+        files = (self.producer, *self.more_producers) if self.producer else ()
+        return {path.name.partition(".")[0]: path for path in files}
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -36,7 +36,7 @@ def house(facts: Facts, tell: Wording = SPANISH) -> str:
     brokers = [each for each in facts.components if each.kind == "kafka"]
     below = [each for each in facts.components if each.kind == ZOOKEEPER]
     columns: list[list[Component | None]] = [
-        [ran[name] for name in ("producer",) if name in ran],
+        [each for each in facts.components if _program_of(each) == "producer"],
         [*brokers, *below],
         [ran[name] for name in ("stream",) if name in ran],
         [None],
@@ -67,10 +67,16 @@ def _words(component: Component | None, tell: Wording) -> tuple[str, ...]:
     # Three ports of five digits just fit.
     ports = ", ".join(map(str, component.ports))
     ports = tell("house_port", port=ports) if len(component.ports) == 1 else ports
-    role = tell.word("roles", component.name)
-    if role == component.name:
+    known = _program_of(component)
+    role = tell.word("roles", known or component.name)
+    if role in {known, component.name}:
         role = tell.word("roles", component.kind) if component.kind != "program" else ""
     return tuple(filter(None, (component.name, role, ports or way_of(component, tell))))
+
+
+def _program_of(component: Component) -> str:
+    """Return which program a component is, whichever of several producers; empty for a service."""
+    return component.name.partition("-")[0] if component.kind == "program" else ""
 
 
 def _box(drawing: Drawing, x: float, y: float, lines: Sequence[str]) -> None:
@@ -135,7 +141,10 @@ def page(facts: Facts, minute: Minute | None, audit: Audit, tell: Wording = SPAN
             hashtags=tell.number(minute.hashtags),
         )
     drawing.text(28, 74, window, "muted", 17)
-    stages = [*facts.components][:5]
+    firsts: dict[str, Component] = {}
+    for each in facts.components:
+        firsts.setdefault(_program_of(each) or each.name, each)  # one box for all producers
+    stages = [*firsts.values()][:5]
     wide = (WIDTH - 56 - 20 * (len(stages) - 1)) / max(len(stages), 1)
     for place, stage in enumerate(stages):
         x = 28 + place * (wide + 20)

@@ -165,8 +165,8 @@ def take_over(connection: Connection, tables: EpochTables, fresh: Epoch) -> Epoc
     return fresh
 
 
-def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch: int, ends: Mapping[int, int]) -> None:
-    """Move an epoch's ends to those of a batch, or find that the batch has been written before; call it before all else.
+def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch: int, ends: Mapping[int, int]) -> bool:
+    """Move an epoch's ends to those of a batch, and return whether it had been written before; call it before all else.
 
     Raises ConfigurationConflict where the epoch is not open, where a batch comes again with other ends, and where a batch does
     not follow the last one. In each case its counts would be of other records than the store takes them for.
@@ -178,7 +178,7 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
     ).one_or_none()
     if written is not None and written.ends is not None:
         if written.ends == packed(ends):
-            return
+            return True
         cause = f"batch {batch} comes again with other records: the checkpoint has lost its offsets"
         raise ConfigurationConflict(cause, f"it ended at {written.ends} and ends at {packed(ends)} now", REBUILD)
     last = connection.execute(select(func.max(batches.batch)).where(batches.checkpoint == checkpoint)).scalar_one()
@@ -192,6 +192,7 @@ def advance(connection: Connection, tables: EpochTables, checkpoint: str, batch:
             row.on_conflict_do_update(index_elements=["checkpoint", "partition"], set_={"end_offset": row.excluded.end_offset}),
             [{"checkpoint": checkpoint, "partition": part, "end_offset": end} for part, end in ends.items()],
         )
+    return written is not None
 
 
 def hold_open(connection: Connection, tables: EpochTables, checkpoint: str) -> None:

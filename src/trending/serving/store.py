@@ -169,8 +169,14 @@ class Store:
 
         Raises ConfigurationConflict where the checkpoint's epoch is not open.
         """
+
+        def work(connection: Connection) -> epochs.Hold:
+            held = epochs.hold(connection, EPOCHS, checkpoint)
+            counts.clear_staged(connection)
+            return held
+
         self._held = None
-        self._held = self._writing(lambda connection: epochs.hold(connection, EPOCHS, checkpoint))
+        self._held = self._writing(work)
 
     def require_open(self, checkpoint: str) -> None:
         """Raise ConfigurationConflict where another checkpoint counts on: this one's job must touch nothing any more."""
@@ -181,7 +187,8 @@ class Store:
 
         Counts only grow within a checkpoint, so the larger count wins in whatever order batches are written. Raises
         ConfigurationConflict for a batch that does not belong here, see ``epochs.advance``, and where the file was deleted or
-        replaced; LabError where it cannot be written within ``WRITE_SECONDS``.
+        replaced; LabError where rows are missing that its tasks have staged, and where it cannot be written within
+        ``WRITE_SECONDS``.
         """
 
         def once() -> None:
@@ -323,6 +330,7 @@ class Store:
         def work(connection: Connection) -> None:
             connection.execute(EPOCHS.holders.delete())  # first, as in a job's transaction: two orders would wait for each other
             write_alone(connection, EPOCHS.epochs)
+            counts.clear_staged(connection)
             for table in metadata.sorted_tables:
                 connection.execute(table.delete())
 
@@ -342,11 +350,11 @@ def _adopt(connection: Connection) -> None:
 
 
 def _write(connection: Connection, checkpoint: str, batch: Batch, ends: Mapping[int, int]) -> None:
-    epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
-    windows = {window for window, _hashtag in batch.tweets}
+    written_before = epochs.advance(connection, EPOCHS, checkpoint, batch.number, ends)
+    windows = batch.tweet_windows()
     others.require_whole(connection, EPOCHS, checkpoint, windows)
     pruning.require_kept(connection, checkpoint, {*windows, *batch.untagged, *batch.foreign})
-    counts.write(connection, checkpoint, batch)
+    counts.write(connection, checkpoint, batch, written_before=written_before)
     rejects.book(connection, _rejects, checkpoint, batch.number, batch.rejects)
     connection.execute(
         insert(connection, _batches)

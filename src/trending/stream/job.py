@@ -31,9 +31,10 @@ from trending.stream.completeness import require_counted, require_nothing_droppe
 from trending.stream.dead_letters import DeadLetters
 from trending.stream.decoder import SCHEMA, decode_batches
 from trending.stream.progress import ProgressListener
-from trending.stream.session import build_session, clear_scratch
+from trending.stream.session import HEAP_EXHAUSTED, build_session, clear_scratch, jvm_exit_code
 from trending.stream.sink import Pruning, RankingSink
 from trending.stream.soundness import damaged_by, require_sound, tells_of_damage
+from trending.stream.staging.driver import Collection
 
 if TYPE_CHECKING:
     import threading
@@ -52,11 +53,15 @@ BROKER_OPTIONS = {
     "fetchOffset.numRetries": "1",
     "kafka.max.poll.records": "5000",
     "kafka.max.partition.fetch.bytes": "65536",
+    "kafka.fetch.max.wait.ms": "10",
 }
 """With Spark's defaults a lost broker goes unnoticed for 184 s; with these the query fails after 11 s and is started again.
 
 After each poll Spark asks the broker for the partition's beginning and end, so a poll must be worth it. All that it hands out
-stands decompressed in the heap: at most one answer of the broker, 64 KiB in the log or one larger batch (docs/decisions/0126)."""
+stands decompressed in the heap: at most one answer of the broker, 64 KiB in the log or one larger batch (docs/decisions/0126).
+
+Its questions wait behind the next fetch, which the consumer has sent by then: at the log's end the broker keeps that for the time
+given here, by default half a second, and answers no other question of the connection (docs/decisions/0171)."""
 BATCH_SECONDS = 15.0
 """Half of what the supervisor waits before it kills: the query's own end and the JVM's have the other half."""
 MAX_BACKOFF_SECONDS = 10.0
@@ -226,12 +231,16 @@ def main(spec: StreamSpec, stop: threading.Event) -> None:
         passed = partial(passed_by, spec.checkpoint, settings.window_seconds)
         look = LogStartWatch(spec.connection, spec.topic).look
         pruning = Pruning(settings.ranking_days, look, settings.ranking_hashtags, passed)
-        sink = RankingSink(store, spec.checkpoint_id, letters, spec.settings.zone, show, ends_of, shown.commit, pruning)
+        collect = Collection(spec).collect
+        sink = RankingSink(store, spec.checkpoint_id, letters, settings.zone, show, ends_of, shown.commit, pruning, collect)
         try:
             run_job(spec, stop, sink, store)
         except (Py4JNetworkError, ConnectionError) as error:
-            _end_without_jvm(error)
+            _end_without_jvm(error, jvm_exit_code(), spec)
         except (Py4JError, PySparkException) as error:
+            # A call that was under way when the JVM died ends like one that it refused.
+            if (exit_code := jvm_exit_code()) is not None:
+                _end_without_jvm(error, exit_code, spec)
             raise _refused(error, spec) from error
 
 
@@ -252,8 +261,12 @@ def _of_checkpoint(error: Exception, spec: StreamSpec) -> LabError | None:
     return damaged_by(spec.checkpoint, said) if said else None
 
 
-def _end_without_jvm(error: Exception) -> NoReturn:
+def _end_without_jvm(error: Exception, exit_code: int | None, spec: StreamSpec) -> NoReturn:
     """End at once: with its JVM gone, PySpark's own clean-up at exit would wait for answers that never come."""
-    logger.error("the driver's JVM is gone: %s", error)
+    if exit_code == HEAP_EXHAUSTED:
+        wanted = 2 * spec.settings.driver_mb
+        logger.error("OutOfMemoryError: the driver's heap of %d MiB is full: make up DRIVER_MB=%d", wanted // 2, wanted)
+    else:
+        logger.error("the driver's JVM is gone: %s", error)
     time.sleep(0.1)
     os._exit(1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from trending.places.objects import ObjectPlace
@@ -22,6 +25,7 @@ from trending.stream.cluster.executors import (
 )
 from trending.stream.cluster.master import require_master
 from trending.stream.cluster.master_log import cluster_log
+from trending.stream.staging.driver import require_store
 
 if TYPE_CHECKING:
     from trending.programs.specifications import StreamSpec
@@ -38,6 +42,10 @@ DRIVER_OPTIONS: tuple[str, ...] = (
 """No collection while classes are still being loaded, and the optimising compiler only for what runs a hundred times as often as
 it would ask for (loops: ten times): code of start-up and of single batches is not worth its time, what runs for every record
 still gets there within seconds of real load."""
+HEAP_EXHAUSTED = 3
+"""Exit code of a JVM with -XX:+ExitOnOutOfMemoryError."""
+ENDING_SECONDS = 2.0
+"""A JVM that has closed its connections ends within so long."""
 CHECKPOINT_FILES = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 """Spark's usual one goes through Hadoop's FileContext, which asks a ``readlink`` process about each file, 2 or 3 a batch. Both
 write a temporary file and rename it."""
@@ -83,9 +91,11 @@ def object_options(spec: StreamSpec) -> dict[str, str]:
 def build_session(spec: StreamSpec, stop: threading.Event | None = None) -> SparkSession:
     """Start the driver's JVM with the locked connector jars; its temporary files are the stack's.
 
-    On a cluster, raises NotReady where no master or no executor answers, ConfigurationConflict where they can't run the job;
-    for room there it waits until ``stop``.
+    On a cluster, raises NotReady where no master or no executor answers, ConfigurationConflict where they can't run the job,
+    LabError where they are to write to a store that they do not get into; for room there it waits until ``stop``.
     """
+    # It tells of every call back at INFO, and with a traceback of those that a dead JVM leaves open: that hid what was the cause.
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     settings = spec.settings
     os.environ["SPARK_LOCAL_IP"] = settings.bound_to
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -128,5 +138,19 @@ def build_session(spec: StreamSpec, stop: threading.Event | None = None) -> Spar
         granted_at = watch.granted_at
     session.sparkContext.setLogLevel("WARN")
     if settings.on_cluster:
-        require_executors(session, spec, stop or threading.Event(), granted_at)
+        stop = stop or threading.Event()
+        require_executors(session, spec, stop, granted_at)
+        require_store(session, spec, stop)
     return session
+
+
+def jvm_exit_code() -> int | None:
+    """Return the exit code of the driver's JVM, which is ending; None while it goes on, and where we have not started it."""
+    gateway = SparkContext._gateway  # noqa: SLF001 - nothing public leads to the process
+    process: subprocess.Popen[bytes] | None = gateway.proc if gateway is not None else None
+    if process is None:  # spark-submit has started both of us
+        return None
+    try:
+        return process.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None

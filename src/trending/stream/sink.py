@@ -16,6 +16,7 @@ from trending.programs.refused import lines_of_batch
 from trending.serving.counts import Batch
 from trending.serving.printed_ranking import SHOWN_ROWS, render_block
 from trending.serving.ranking_query import RankingQuery
+from trending.stream.staging.rows import STAGED
 from trending.tweets.rule import Kind
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Pruning:
     passed: Callable[[int], int]
 
 
+def collect_whole(frame: DataFrame, _number: int) -> pa.Table:
+    """Return all rows of a batch."""
+    return frame.toArrow()
+
+
 class RankingSink:
     """Called with every micro-batch. Both writes are idempotent, because Spark may repeat a batch."""
 
@@ -62,13 +68,16 @@ class RankingSink:
         ends_of: Callable[[int], Mapping[int, int]],
         show_ends: Callable[[Mapping[int, int]], None],
         pruning: Pruning,
+        collect: Callable[[DataFrame, int], pa.Table] = collect_whole,
     ) -> None:
+        """``collect`` returns the rows of a batch that the driver has to see."""
         self._store = store
         self._checkpoint_id = checkpoint_id
         self._dead_letters = dead_letters
         self._ends_of = ends_of
         self._show_ends = show_ends
         self._pruning = pruning
+        self._collect = collect
         self._looked_at = 0
         self._zone = zone
         self._show = show
@@ -77,9 +86,10 @@ class RankingSink:
     def __call__(self, frame: DataFrame, number: int) -> None:
         """Write the micro-batch that Spark passes: the rows that changed, as in update mode.
 
-        All of them come at once, as columns. There are no more than records in a batch, which ``most_offsets`` bounds.
+        All that the driver has to see come at once, as columns. There are no more than records in a batch, which ``most_offsets``
+        bounds.
         """
-        self.write(number, frame.toArrow())
+        self.write(number, self._collect(frame, number))
 
     def write(self, number: int, table: pa.Table) -> None:
         """Write the rows of batch ``number`` with its ends, then print the latest window if that changed its ranking."""
@@ -119,10 +129,10 @@ class RankingSink:
 
 
 class TweetColumns:
-    """The tweets of a micro-batch as Spark's columns, which become Python objects ``_ROWS`` at a time."""
+    """The tweets among the rows of a micro-batch as Spark's columns, which become Python objects ``_ROWS`` at a time."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._table = table.select(["window_start", "label", "records"])
+        self._table = table.select(["kind", "window_start", "label", "records"])
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Yield window start and hashtag of each count."""
@@ -131,7 +141,9 @@ class TweetColumns:
     def items(self) -> Iterator[tuple[tuple[int, str], int]]:
         """Yield each count with its window start and hashtag."""
         for some in self._table.to_batches(max_chunksize=_ROWS):
-            windows, hashtags, tweets = (column.to_pylist() for column in some.columns)
+            # Some at a time, too: all of them at once were a second copy of what may lie on the disk.
+            tweets_alone = some.filter(pc.equal(some.column("kind"), Kind.TWEET.value))
+            windows, hashtags, tweets = (tweets_alone.column(name).to_pylist() for name in ("window_start", "label", "records"))
             yield from zip(zip(windows, hashtags, strict=True), tweets, strict=True)
 
 
@@ -139,19 +151,21 @@ def to_batch(number: int, at: float, table: pa.Table) -> Batch:
     """Split the aggregation's rows into tweets, untagged and foreign records, and rejects.
 
     The columns are kind, window_start in seconds, label, partition, offsets (packed) and records. All but the tweets are few: a
-    row a window, or a row a group of rejects.
+    row a window, or a row a group of rejects. Tweets that a task has staged are a row a window too, with the attempt.
     """
+    staged: dict[tuple[str, int], int] = {}
     untagged: dict[int, int] = {}
     foreign: dict[int, int] = {}
     rejects: defaultdict[tuple[int, str], array[int]] = defaultdict(lambda: array(OFFSET))
-    is_tweet = pc.equal(table["kind"], Kind.TWEET.value)
-    others = table.filter(pc.invert(is_tweet))
+    others = table.filter(pc.not_equal(table["kind"], Kind.TWEET.value))
     for kind, window, label, partition, offsets, records in zip(*(column.to_pylist() for column in others.columns), strict=True):
         if kind == Kind.UNTAGGED:
             untagged[window] = records
         elif kind == Kind.FOREIGN:
             foreign[window] = records
+        elif kind == STAGED:
+            staged[label, window] = records
         else:
             rejects[partition, label].extend(unpack(offsets))
     packed = (Rejects.of(partition, reason, offsets) for (partition, reason), offsets in sorted(rejects.items()))
-    return Batch(number, at, TweetColumns(table.filter(is_tweet)), foreign, tuple(packed), untagged)
+    return Batch(number, at, TweetColumns(table), foreign, tuple(packed), untagged, staged)

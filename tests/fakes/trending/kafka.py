@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     TIMESTAMP_LOG_APPEND_TIME,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
@@ -145,6 +146,8 @@ class FakeKafka:
     errors_meet_reports: bool = False
     """Whether a fatal error comes out of a call that also brings a report: as a SystemError with it as the cause."""
     last_partition_first: bool = False
+    given_up: int = 0
+    """Requests that librdkafka still gives up with the connection that they stood on."""
     _numbers: Iterator[int] = field(default_factory=count)
     topic_ids: dict[str, str] = field(default_factory=dict)
     producers: list[FakeProducer] = field(default_factory=list)
@@ -213,9 +216,19 @@ class FakeKafka:
         """Do as retention does."""
         self.low[topic, partition] = offset
 
-    def require(self) -> None:
+    def error(self) -> KafkaError | None:
+        """Return what a request ends with that no broker answers."""
         if self.unreachable:
-            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+            return KafkaError(KafkaError._TRANSPORT)
+        if self.given_up:
+            self.given_up -= 1
+            return KafkaError(KafkaError._DESTROY_BROKER)
+        return None
+
+    def require(self) -> None:
+        error = self.error()
+        if error is not None:
+            raise KafkaException(error)
 
     def list_topics(self, topic: str, timeout: float) -> FakeMetadata:
         if self.frozen:
@@ -442,8 +455,8 @@ class FakeAdmin:
         answers: dict[TopicPartition, Future[FakeOffset]] = {}
         for place, which in places.items():
             answers[place] = Future()
-            if self._kafka.unreachable:
-                answers[place].set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+            if (error := self._kafka.error()) is not None:
+                answers[place].set_exception(KafkaException(error))
             else:
                 answers[place].set_result(
                     FakeOffset(self._offset((place.topic, place.partition), which._value, committed=committed))
@@ -462,8 +475,8 @@ class FakeAdmin:
         if self._kafka.frozen:
             self._kafka.clock.sleep(timeout)
             answer.set_exception(TimeoutError())
-        elif self._kafka.unreachable:
-            answer.set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+        elif (error := self._kafka.error()) is not None:
+            answer.set_exception(KafkaException(error))
         elif topic not in self._kafka.topic_ids:
             answer.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
         else:
@@ -498,6 +511,15 @@ class FakeConsumer:
         self._kafka.require()
         where = (place.topic, place.partition)
         return self._kafka.low.get(where, 0), self._kafka.end(where, committed=self._committed)
+
+    def offsets_for_times(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:  # noqa: ARG002 - the same
+        self._require()
+        self._kafka.require()
+        return [TopicPartition(place.topic, place.partition, self._at(place)) for place in places]
+
+    def _at(self, place: TopicPartition) -> int:
+        log = self._kafka.logs[place.topic][place.partition]
+        return next((offset for offset, message in enumerate(log) if message.timestamp()[1] >= place.offset), OFFSET_END)
 
     def assign(self, places: list[TopicPartition]) -> None:
         self._require()

@@ -43,9 +43,9 @@ class Stage:
         self.directory = directory
         self.phases: list[str] = []
 
-    def live(self, played: Scenario | None, seconds: float) -> Heartbeat:
-        """Let a life play for so long; returns its last heartbeat."""
-        spec = ProducerSpec(
+    def spec(self, played: Scenario | None) -> ProducerSpec:
+        """Return the specification of a producer of the scenario, or of the catalogue."""
+        return ProducerSpec(
             bootstrap="localhost:9092",
             topic="tweets",
             heartbeat=self.directory / "producer.json",
@@ -54,9 +54,12 @@ class Stage:
             ledger=self.directory / "ledger.sqlite",
             scenario=played.model_dump_json(by_alias=True) if played else "",
         )
+
+    def live(self, played: Scenario | None, seconds: float) -> Heartbeat:
+        """Let a life play for so long; returns its last heartbeat."""
         stop = threading.Event()
         self.kafka.clock.at(self.kafka.clock.now + seconds, stop.set)
-        main(spec, stop)
+        main(self.spec(played), stop)
         beat = read_heartbeat(self.directory / "producer.json")
         assert beat is not None
         return beat

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from infra.commands import clean, relocation
-from infra.host.marks import HOME_VARIABLE, NAME_VARIABLE
+from infra.host.marks import NAME_VARIABLE
 from infra.host.paths import CHECKOUT, StackPaths
-from infra.host.processes import STACK_VARIABLE
+from infra.host.processes import HOME_VARIABLE, STACK_VARIABLE
 from trending.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def test_where_there_is_no_such_environment_only_the_rest_goes(venv: str, checko
         "stacks/lab/thesis.txt",
         "stacks/lab/data/checkpoints/x",
         "stacks/mine/thesis.txt",
+        "stacks/.thesis.txt",
+        "stacks/.lab.copied/thesis.txt",
     ],
 )
 def test_it_deletes_nothing_while_somebodys_file_lies_in_the_home(place: str, checkout: Path) -> None:
@@ -136,11 +138,12 @@ def test_it_deletes_nothing_while_somebodys_file_lies_in_the_home(place: str, ch
     mine.write_text("three years of work", encoding="ascii")
     done = make_clean(checkout)
     assert done.returncode
-    assert f"  {mine if 'exports' not in place else mine.parent}\n" in done.stderr
+    by_directory = mine.parent.name in {"exports", ".lab.copied"}  # the second is how the lab says to set a stack aside
+    assert f"  {mine.parent if by_directory else mine}\n" in done.stderr
     assert mine.exists()
     assert (checkout / ".venv").exists()
     mine.unlink()
-    if "exports" in place:
+    if by_directory:
         mine.parent.rmdir()
     assert make_clean(checkout).returncode == 0
     assert not (checkout / ".trending").exists()
@@ -317,8 +320,9 @@ def labels(checkout: Path) -> dict[str, str]:
 @pytest.mark.parametrize(("container", "refused"), [("running", True), ("paused", True), ("exited", False)])
 def test_it_asks_docker_by_mark(container: str, refused: bool, checkout: Path, engine: type[Engine]) -> None:  # noqa: FBT001
     engine.containers = [
-        {"Names": ["/kafka"], "State": container, "Labels": labels(checkout)},
+        {"Names": ["/lab-kafka"], "State": container, "Labels": labels(checkout)},
         {"Names": ["/theirs"], "State": "running", "Labels": {clean.LABEL: "lab-00000000"}},
+        {"Names": ["/theirs-by-docker-commit"], "State": "running", "Labels": labels(checkout)},
     ]
     engine.volumes = [{"Name": "lab_kafka-data", "Labels": labels(checkout)}, {"Name": "other", "Labels": None}]
     done = make_clean(checkout)
@@ -326,7 +330,7 @@ def test_it_asks_docker_by_mark(container: str, refused: bool, checkout: Path, e
     assert "theirs" not in done.stderr
     assert "could not be seen" not in done.stdout
     if refused:
-        assert "container kafka" in done.stderr
+        assert "container lab-kafka" in done.stderr
     else:
         assert "these volumes with data stay: lab_kafka-data; make up adopts them" in done.stdout
 

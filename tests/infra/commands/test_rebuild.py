@@ -9,7 +9,7 @@ from fakes.stacks import make
 from infra.commands import rebuild
 from infra.forms.proving import RebuildForm
 from infra.operations.stream import submit_stream
-from trending.errors import Interrupted, NotReady, ServiceDied, StackAbsent
+from trending.errors import Interrupted, NotReady, ServiceDied, StackAbsent, UndoAbandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,23 @@ def test_a_rebuild_that_is_interrupted_leaves_a_stream_that_counts(
     assert said[1:] == ["interrupted: the rebuild is finished all the same, since nothing counts before", STILL]
     assert "stream" in world.programs
     assert world.changes[-1] == "launch stream"
+
+
+@pytest.mark.row(21)
+@pytest.mark.parametrize("raised", [UndoAbandoned, lambda: in_c_code(UndoAbandoned())])
+def test_a_rebuild_that_is_abandoned_does_not_go_without_saying_that_nothing_counts(
+    world: World, said: list[str], raised: Callable[[], BaseException]
+) -> None:
+    """Its last words were that it is finished all the same."""
+    make()
+    submit_stream("lab")
+    world.fail("launch stream", Interrupted(), raised())
+    with pytest.raises(UndoAbandoned):
+        rebuild.main(RebuildForm(name="lab"))
+    assert said[-1] == "the rebuild was abandoned, and nothing counts: make rebuild NAME=lab does it from the beginning"
+    assert "stream" not in world.programs
+    rebuild.main(RebuildForm(name="lab"))
+    assert "stream" in world.programs
 
 
 @pytest.mark.row(21)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +15,14 @@ from fakes.engine import FakeEngine
 
 from infra.docker import marks
 from infra.docker.labels import COMPONENT_LABEL, STACK_LABEL
-from infra.docker.listing import Listed, Listing, list_labelled
-from infra.docker.marks import DockerMarks, MarkedContainer, docker_marks, marked_things
+from infra.docker.listing import LOOK, Listed, Listing, is_copy, list_labelled
+from infra.docker.marks import DockerMarks, MarkedContainer, docker_marks, marked_things, remove_marked
 from infra.docker.presence import DEFAULT_HOST, Address, plain_address
 from infra.host.paths import StackPaths
+from infra.stack.profiles import declare
 from infra.stack.state import StackState, Wanted, write_state
-from trending.errors import EngineUnavailable
-from trending.settings import LabSettings, RuntimeKind, StackSettings
+from trending.errors import EngineUnavailable, NotOurs
+from trending.settings import LabSettings, ProfileName, RuntimeKind, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,6 +192,103 @@ def test_status_of_an_embedded_stack_imports_no_sdk_beside_an_engine_and_asks_it
     done = subprocess.run([sys.executable, "-c", STATUS], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
     assert sorted(engine.asked) == sorted(ANSWERS)
+
+
+NAMES = {
+    "lab-1": (
+        "lab-kafka",
+        "lab-kafka-2",
+        "lab-zookeeper",
+        "lab_default",
+        "lab_kafka-3-data",
+        "lab_zookeeper-data",
+        "lab_zookeeper-log",
+    ),
+    "trending-1": ("kafka", "zookeeper", "trending_default", "trending_kafka-data"),
+    "a-b-1": ("a-b-kafka", "a-b_kafka-data"),
+}
+
+
+@pytest.mark.parametrize(("stack_id", "name"), [(stack_id, name) for stack_id, names in NAMES.items() for name in names])
+def test_what_has_a_name_of_the_labs_is_no_copy(stack_id: str, name: str) -> None:
+    assert not is_copy(name, stack_id)
+
+
+@pytest.mark.parametrize("name", ["lab", "trending", "a-b"])
+@pytest.mark.parametrize("profile", list(ProfileName))
+def test_whatever_a_stack_declares_is_no_copy(name: str, profile: ProfileName) -> None:
+    """A take-down would leave it, and say that it is somebody's."""
+    brokers = 3 if profile is ProfileName.KRAFT else 1
+    settings = StackSettings(name=name, profile=profile, brokers=brokers, runtime=RuntimeKind.DOCKER)
+    stack = declare(settings, RuntimeKind.DOCKER, StackPaths.of(name), "cluster")
+    containers = [stack.qualified(service.name) for service in stack.services]
+    volumes = [f"{stack.name}_{volume}" for service in stack.services for volume in service.volumes]
+    assert len(volumes) >= len(containers) >= brokers
+    assert [each for each in (*containers, *volumes, stack.network) if is_copy(each, stack.stack_id)] == []
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize(
+    "name", ["happy_turing", "kafka", "lab-kafka-old", "lab_kafka-data-backup", "lab_mine", "xlab-kafka", "LAB-kafka"]
+)
+def test_what_carries_copied_labels_is_left_alone_and_told(name: str) -> None:
+    """As ``docker commit`` copies them into an image, and its containers get them: a take-down removed such a container."""
+    copied = Listed(name, MINE, "running")
+    found = marks.MarkedThings(Listing((copied,), (copied,), (copied,)))
+    assert found.of("lab-1") == DockerMarks(copies=(f"container {name}", f"network {name}", f"volume {name}"))
+    assert found.forgotten().things == found.forgotten().volumes == {}
+    removed: list[str] = []
+
+    def things(**_: object) -> list[Any]:
+        def remove(**_: object) -> None:
+            removed.append(name)
+
+        return [SimpleNamespace(name=name, labels=MINE, status="exited", remove=remove)]
+
+    client: Any = SimpleNamespace(**dict.fromkeys(("containers", "networks", "volumes"), SimpleNamespace(list=things)))
+    remove_marked(client, "lab-1", volumes=True)
+    assert removed == []
+    assert not is_copy(name, "lab-1", LOOK), "the engine chooses the name of a container that is only looked into"
+
+
+class Used:
+    """An engine in which somebody's container uses a volume of the stack's, or is attached to its network."""
+
+    def __init__(self, used: str) -> None:
+        self.removed: list[str] = []
+        self._used = used
+
+    def __getattr__(self, kind: str) -> Any:
+        names = {"containers": ["lab-kafka"], "networks": ["lab_default"], "volumes": ["lab_kafka-2-data", "lab_kafka-data"]}[
+            kind
+        ]
+        return SimpleNamespace(list=lambda all=True, filters=None: self._list(names, filters))  # noqa: A006, ARG005 - the SDK's
+
+    def _list(self, names: list[str], filters: dict[str, str]) -> list[Any]:
+        if "label" not in filters:
+            names = ["theirs"] if self._used in filters.values() else []
+        return [
+            SimpleNamespace(name=name, labels=MINE, status="exited", remove=lambda name=name, **_: self.removed.append(name))
+            for name in names
+        ]
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_a_container_of_somebodys_on_the_network_is_named_when_all_else_is_gone(volumes: bool) -> None:  # noqa: FBT001
+    engine: Any = Used("lab_default")
+    with pytest.raises(NotOurs, match="the network lab_default stays") as caught:
+        remove_marked(engine, "lab-1", volumes=volumes)
+    assert caught.value.evidence == "theirs"
+    assert caught.value.next_command.startswith("docker network disconnect lab_default theirs, ")
+    assert engine.removed == ["lab-kafka", *(["lab_kafka-2-data", "lab_kafka-data"] if volumes else [])]
+
+
+def test_no_volume_goes_while_a_container_of_somebodys_uses_one_of_them() -> None:
+    engine: Any = Used("lab_kafka-data")
+    with pytest.raises(NotOurs, match="no volume was deleted: a container that the lab did not make uses lab_kafka-data"):
+        remove_marked(engine, "lab-1", volumes=True)
+    assert engine.removed == ["lab-kafka", "lab_default"]
+    remove_marked(engine, "lab-1", volumes=False)
 
 
 def test_a_thing_without_the_label_is_nobodys() -> None:

@@ -21,7 +21,7 @@ from trending.errors import Interrupted, InvalidInput, ServiceDied
 from trending.settings import StreamSettings, WindowTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psutil
 
@@ -156,3 +156,15 @@ def interrupted(job: Job) -> None:
         raise Interrupted
     finally:
         job.end()
+
+
+@pytest.mark.parametrize("end", [Job.end, Job.kill])
+def test_one_that_keeps_terminals_of_its_own_is_ended_all_the_same(lab: Lab, end: Callable[[Job], None]) -> None:
+    """As expect's do: such a process looks like the server of somebody's tmux."""
+    job = started(lab, "import pty; pty.spawn(['sh', '-c', 'echo up; sleep 60'])")
+    deadline = time.monotonic() + 20
+    while "up" not in job.last_lines():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    end(job)
+    assert job.exit_code() is not None

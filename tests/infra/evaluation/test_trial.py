@@ -5,22 +5,29 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.clock import FakeClock
+from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 from fakes.trending.sources.scenarios import scenario
 
 from infra.evaluation import faults, trial
-from infra.evaluation.faults import JOB_KILLED, inject, require_known
+from infra.evaluation.faults import JOB_KILLED, aimed, inject, require_known
 from infra.evaluation.plan import Plan
 from infra.evaluation.trial import Patience, evaluate
+from infra.game_day import injections as breaking
+from infra.game_day.aims import Aim
 from infra.game_day.fault_names import FaultName
+from infra.operations.producer import launch_producer
+from infra.supervision.budget import note_death, read_budget
 from infra.supervision.programs import PRODUCER
 from trending.errors import AuditFailed, InvalidInput, NotReady, NotSurvived, ServiceDied
 from trending.producer.sources.booked import Booked, Shift
 from trending.programs.heartbeat import FINISHED
+from trending.settings import ProducerSettings
 from trending.simulator.records import Encoder, Records
 from trending.tweets.record_id import record_keys
 
@@ -94,7 +101,9 @@ class Stage:
 
     def evaluate(self, *steps: Counter[Cell], wanted: list[str] | None = None, clock: FakeClock | None = None) -> Any:
         made: Any = self.job
-        return evaluate(self.lab, made, FakeResults(*steps), self.records, wanted or [], PATIENCE, clock or FakeClock())
+        return evaluate(
+            self.lab, made, FakeResults(*steps), self.records, aimed(self.lab, wanted or [], 0), PATIENCE, clock or FakeClock()
+        )
 
 
 @pytest.fixture
@@ -205,7 +214,7 @@ def test_the_broker_is_killed_under_the_stacks_lock(stage: Stage, monkeypatch: p
 
     class Fault:
         def __init__(self, name: str, end: Any) -> None:
-            self.name, self.end = name, end
+            self.aim, self.name, self.end = Aim(name), name, end
 
         def inject(self) -> None:
             struck.append(f"inject {self.name}")
@@ -214,11 +223,32 @@ def test_the_broker_is_killed_under_the_stacks_lock(stage: Stage, monkeypatch: p
     monkeypatch.setattr(faults, "faults_of", lambda _lab: [Fault(FaultName.BROKER_KILLED, None), ends])
     clock, job = FakeClock(), stage.job
     for name in ("broker-killed", "broker-frozen"):
-        inject(stage.lab, name, job, clock)  # type: ignore[arg-type]
+        inject(stage.lab, Aim(name), job, clock)  # type: ignore[arg-type]
     assert struck == ["inject broker-killed", "inject broker-frozen", "end"]
     assert clock.now == 1000.0 + faults.HELD_FOR_SECONDS
     with pytest.raises(InvalidInput, match="this stack has no fault one-broker-of-three-killed"):
-        inject(stage.lab, "one-broker-of-three-killed", job, clock)  # type: ignore[arg-type]
+        inject(stage.lab, Aim("one-broker-of-three-killed"), job, clock)  # type: ignore[arg-type]
+
+
+def test_each_producer_that_is_struck_is_named_and_its_death_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    producers = ProducerSettings(scenario="classroom", producers=3)
+    lab = make(stack=lab_stack(partitions=3), producer=producers)
+    launch_producer("lab")
+    killed: list[str] = []
+
+    def process(_lab: Lab, program: str) -> Any:
+        note_death(lab.paths.budget, program, 1.0)
+        return SimpleNamespace(kill=lambda: killed.append(program))
+
+    monkeypatch.setattr(breaking, "program_process", process)
+    aims = aimed(lab, ["producer-killed", JOB_KILLED], 0)
+    assert [*map(str, aims)] == ["producer-killed of producer", "producer-killed of producer-3", JOB_KILLED]
+    assert [*map(str, aimed(lab, ["producer-frozen"], 2))] == ["producer-frozen of producer-2"]
+    job: Any = FakeJob()
+    for aim in aims[:2]:
+        inject(lab, aim, job, FakeClock())
+    assert killed == ["producer", "producer-3"]
+    assert read_budget(lab.paths.budget) == {}
 
 
 def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.clock import FakeClock
+from fakes.plain import lab_stack
 from fakes.stacks import make_whole
 
 from infra.forms.proving import GameDayForm
 from infra.game_day import faults
 from infra.game_day import injections as breaking
 from infra.game_day import trials as trial
+from infra.game_day.aims import Aim
 from infra.game_day.fault_names import FaultName
+from infra.health.verdicts import Finding, Verdict
 from infra.lab.assembly import open_lab, want
+from infra.operations.producer import launch_producer
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.budget import note_death, read_budget
 from tasks.game_day import inject_fault
 from trending.errors import LabError, NotSurvived, StackBusy, Superseded
+from trending.settings import ProducerSettings
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -234,7 +240,47 @@ def test_a_topic_asked_for_otherwise_is_refused(world: World, lab: Lab) -> None:
 
 
 def test_the_task_chooses_the_fault_by_name(world: World, lab: Lab, said: list[str]) -> None:
-    done = trial.inject_fault("lab", FaultName.TOPIC_ASKED_FOR_OTHERWISE, 1.0, 60.0)
+    done = trial.inject_fault("lab", Aim(FaultName.TOPIC_ASKED_FOR_OTHERWISE), 1.0, 60.0)
     assert done.row == 18
     assert said == ["topic-asked-for-otherwise: noticed after 0.0 s, well after 0.0 s, back by refusal"]
     assert open_lab("lab").state.wanted == "up"
+
+
+@pytest.mark.row(19)
+def test_one_of_several_producers_is_killed_and_all_of_them_must_be_well_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producers = ProducerSettings(scenario="classroom", producers=3)
+    lab = make_whole(stack=lab_stack(partitions=3), producer=producers)
+    assert trial.must_be_well(lab)[3:6] == ("producer", "producer-2", "producer-3")
+
+    def dies(program: str) -> None:
+        note_death(lab.paths.budget, program, 1.0)
+        del world.programs[program]
+
+    counted = Finding("freshness", Verdict.HEALTHY, "")  # the pretended stream reads one partition
+    monkeypatch.setattr("infra.health.examination.freshness", lambda *_given: counted)
+    monkeypatch.setattr(breaking, "program_process", lambda _lab, program: SimpleNamespace(kill=lambda: dies(program)))
+    killed = {each.component: replace(each, restarts=False) for each in faults.faults_of(lab) if each.name == "producer-killed"}
+    done = trial.try_fault(lab, killed["producer-3"], 1.0, 60.0, FakeClock(lambda: launch_producer("lab")))
+    assert str(done.aim) == "producer-killed of producer-3"
+    assert read_budget(lab.paths.budget) == {}
+    with pytest.raises(NotSurvived, match="producer-killed of producer-2: not everything was well again") as caught:
+        trial.try_fault(lab, killed["producer-2"], 1.0, 60.0, FakeClock())
+    assert caught.value.evidence.startswith("producer-2 is unhealthy: the program producer-2 is not there")
+
+
+def test_only_the_process_that_was_frozen_is_thawed_and_none_is_looked_for_before(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    processes = iter(["first", "second"])
+    monkeypatch.setattr(breaking, "program_process", lambda _lab, _program: next(processes))
+    monkeypatch.setattr(faults, "freeze", lambda process: done.append(f"freeze {process}"))
+    monkeypatch.setattr(faults, "thaw", lambda process: done.append(f"thaw {process}"))
+    frozen = fault(lab, FaultName.PRODUCER_FROZEN)
+    assert frozen.end is not None
+    frozen.end()
+    frozen.inject()
+    frozen.end()
+    assert done == ["freeze first", "thaw first"]

@@ -16,7 +16,7 @@ from infra.host.paths import StackPaths
 from infra.lab.assembly import want
 from infra.stack.state import Wanted, down_asked_for, stack_held
 from infra.supervision.supervisor import ProgramStatus
-from trending.errors import Interrupted, NotReady, StackBusy, Superseded
+from trending.errors import Interrupted, NotReady, StackBusy, Superseded, UndoAbandoned
 
 if TYPE_CHECKING:
     from fakes.world import World
@@ -81,6 +81,17 @@ def test_what_a_repair_has_ended_is_started_again_if_it_is_interrupted(component
     with pytest.raises(Interrupted):
         repair.repair("lab", finding(component, Repair.RESTART), FakeClock())
     assert world.changes == [f"end {component}", last]
+
+
+def test_a_repair_that_is_abandoned_says_what_may_be_missing(world: World, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("infra.console.interruptions.say", said.append)
+    beat(lab, "producer", at=time.time() - 60)
+    world.ended["producer"] = ProgramStatus("producer", "RUNNING", 99, 0, "", time.time() - 600)
+    world.fail("launch producer", Interrupted(), UndoAbandoned())
+    with pytest.raises(UndoAbandoned):
+        repair.repair("lab", finding("producer", Repair.RESTART), FakeClock())
+    assert said == ["the repair was abandoned, and producer may be missing: make up NAME=lab starts it"]
 
 
 def test_a_dead_broker_is_started_and_a_frozen_one_stopped_before(world: World, lab: Lab) -> None:

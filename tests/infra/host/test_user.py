@@ -43,6 +43,32 @@ def test_a_home_of_ones_own_or_none_is_fine(home: Path) -> None:
 
 
 @pytest.mark.row(35)
+def test_a_home_that_can_be_no_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was a traceback, or a state file that was said to be damaged."""
+    (tmp_path / "file").touch()
+    (tmp_path / "ring").symlink_to(tmp_path / "back")
+    (tmp_path / "back").symlink_to(tmp_path / "ring")
+    for name in ("file", "file/lab", "ring", "ring/lab"):
+        monkeypatch.setenv("TRENDING_HOME", str(tmp_path / name))
+        with pytest.raises(InvalidInput, match="can be none") as caught:
+            require_own_home()
+        assert caught.value.evidence == f"{tmp_path / name.removesuffix('/lab')} is no directory"
+
+
+@pytest.mark.row(35)
+def test_a_home_behind_a_link_that_leads_nowhere_is_not_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As to a disk that is not mounted: its stacks were said not to exist, and new ones were made beside them."""
+    disk, link = tmp_path / "disk" / "lab", tmp_path / "link"
+    link.symlink_to(disk)
+    monkeypatch.setenv("TRENDING_HOME", str(link))
+    with pytest.raises(NotOurs, match="is a link that leads nowhere") as caught:
+        require_own_home()
+    assert caught.value.next_command == f"mount or make {disk}; or, for a lab without it, rm {link}"
+    disk.mkdir(parents=True)
+    require_own_home()
+
+
+@pytest.mark.row(35)
 @pytest.mark.parametrize("name", ["a,b", "a:b"])
 def test_a_home_in_which_a_broker_would_write_elsewhere_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ SAMPLES = {
         "more replicas",
     ),
     "queue full": ("BufferError: Local: Queue full", "faster than the broker"),
+    "client begun anew": ("Failed to get watermark offsets: Local: Broker handle destroyed without termination", "begun anew"),
     "client collected": ("_DESTROY: Local: Broker handle destroyed", "collected"),
     "handle terminating": ("cimpl.KafkaException: Handle is terminating", "collected"),
     "Spark waits for a lost broker": ('{"message": "Getting offsets from KafkaV2[Subscribe[tweets_topic]]"}', "lost"),
@@ -86,6 +87,10 @@ SAMPLES = {
     "query changed": (STATE_SCHEMA, "changed on an old checkpoint"),
     "checkpoint damaged": (DAMAGED, "checkpoint is damaged"),
     "offset log damaged": ("java.lang.IllegalStateException: Incomplete log file", "checkpoint is damaged"),
+    "driver's heap": (
+        "trending.stream ERROR OutOfMemoryError: the driver's heap of 512 MiB is full: make up DRIVER_MB=1024",
+        "the heap of Spark's driver is exhausted",
+    ),
     "heap exhausted": ("Terminating due to java.lang.OutOfMemoryError: Java heap space", "heap is exhausted"),
     "clock": ("every tweet is late: clock drift of 3600 s", "clock"),
     "Windows": ("java.io.FileNotFoundException: HADOOP_HOME and hadoop.home.dir are unset", "native Windows"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,6 +56,23 @@ def runtime(world: World, stack: Stack) -> FakeRuntime:
 
 def rungs(runtime: FakeRuntime, stack: Stack) -> list[Rung]:
     return service_ladder(runtime, stack, stack.services[0])
+
+
+def test_what_takes_long_is_looked_at_less_often_and_never_less_than_four_times_a_second() -> None:
+    clock, looks = FakeClock(), []
+
+    def late() -> str:
+        looks.append(clock.now)
+        if clock.now < 1040:
+            raise NotReady("not yet", "", "make status")
+        return "now"
+
+    climb([Rung("late", late)], 60, clock)
+    pauses = [later - sooner for sooner, later in pairwise(looks)]
+    assert pauses[0] == pytest.approx(0.05)
+    assert max(pauses) == pytest.approx(0.25)
+    assert all(pause <= max(0.05, (at - 1000) / 40) + 1e-6 for at, pause in zip(looks, pauses, strict=False))
+    assert len(looks) < 250, "not 20 a second"
 
 
 def test_a_ladder_that_holds_is_climbed_at_once_and_returns_the_evidence() -> None:

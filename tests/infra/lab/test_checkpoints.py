@@ -8,7 +8,7 @@ import pytest
 from fakes.stacks import make
 from fakes.trending import counting
 
-from infra.lab import checkpoints
+from infra.lab import checkpoints, deletion
 from infra.lab.assembly import open_lab
 from infra.lab.checkpoints import (
     check_checkpoint,
@@ -22,7 +22,7 @@ from infra.lab.checkpoints import (
 )
 from infra.operations.stream import stream_spec
 from infra.stack.state import write_state
-from trending.errors import ConfigurationConflict, InvalidInput, NotOurs, NotReady
+from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotOurs, NotReady
 from trending.places.objects import ObjectPlace
 from trending.places.settings import PlaceSettings
 from trending.stream.session import object_options
@@ -153,7 +153,7 @@ def test_objects_that_cannot_be_deleted_now_keep_the_stack_as_it_is(
     def away(place: ObjectPlace) -> bool:
         raise NotReady("no object store answers", str(place), "start it")
 
-    monkeypatch.setattr(ObjectPlace, "is_dir", away)
+    monkeypatch.setattr(ObjectPlace, "sizes", away)
     with pytest.raises(NotReady, match="cannot be deleted: nothing was touched") as caught:
         require_deletable_checkpoints(open_lab("lab"))
     assert caught.value.next_command == "start it; make down NAME=lab keeps them"
@@ -182,3 +182,61 @@ def test_what_somebody_has_put_beside_the_checkpoints_stays(lab: Lab) -> None:
         require_deletable_checkpoints(open_lab("lab"))
     assert caught.value.evidence == str(notes)
     assert f"mv {notes} ~/" in caught.value.next_command
+    notes.unlink()
+    deeper = place / "notes.txt"
+    deeper.write_text("mine", encoding="utf-8")
+    with pytest.raises(NotOurs, match="the lab did not make: nothing was touched") as found:
+        require_deletable_checkpoints(open_lab("lab"))
+    assert found.value.evidence == str(deeper)
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("where", [".", "0123456789ab-1"])
+def test_what_somebody_has_put_beside_the_checkpoints_stays_in_an_undo_too(
+    lab: Lab, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(checkpoints, "say", said.append)
+    note_checkpoint(lab)
+    place = checkpoint_place(lab, "0123456789ab-1")
+    (place / "offsets").mkdir(parents=True)
+    (place / "offsets" / "0").touch()
+    album = place.parent / where / "album"
+    album.mkdir()
+    (album / "photo").write_text("mine", encoding="utf-8")
+    delete_checkpoints(open_lab("lab"))
+    assert (album / "photo").read_text(encoding="utf-8") == "mine"
+    assert not (place / "offsets").exists()
+    assert said[0].endswith(f"stays: {album}")
+
+
+def test_what_cannot_be_deleted_there_is_told_before_anything_goes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    note_checkpoint(lab)
+    place = checkpoint_place(lab, "0123456789ab-1")
+    place.mkdir(parents=True)
+    monkeypatch.setattr(deletion.os, "access", lambda path, _mode: path != place)
+    with pytest.raises(LabError, match="cannot be deleted by this user: nothing was touched"):
+        require_deletable_checkpoints(open_lab("lab"))
+
+
+@pytest.mark.row(35)
+def test_objects_that_somebody_has_put_beside_the_checkpoints_stay(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = in_objects(lab, tmp_path / "secret")
+    note_checkpoint(there)
+    names = ["0123456789ab-1.start.json", "0123456789ab-1/offsets/0", "0123456789ab-1/state/0/0/1.zip", "0123456789ab-1/metadata"]
+    gone: list[str] = []
+    monkeypatch.setattr(ObjectPlace, "sizes", lambda _place: dict.fromkeys(names, 1))
+    monkeypatch.setattr(ObjectPlace, "delete", lambda place: gone.append(place.uri) or True)
+    require_deletable_checkpoints(open_lab("lab"))
+    for theirs in ("album/photo", "0123456789ab-1/photo"):
+        names.append(theirs)
+        for work in (require_deletable_checkpoints, delete_checkpoints):
+            with pytest.raises(NotOurs, match="beside them that the lab did not make") as caught:
+                work(open_lab("lab"))
+            assert theirs in caught.value.evidence
+        names.remove(theirs)
+    assert gone == []
+    delete_checkpoints(open_lab("lab"))
+    assert gone == [f"s3a://lab/ours/{lab.paths.stack_id}"]

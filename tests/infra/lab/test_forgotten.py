@@ -43,12 +43,12 @@ class FakeDocker:
         self.kinds: dict[str, list[tuple[str, dict[str, str]]]] = {"containers": [], "networks": [], "volumes": []}
 
     def __getattr__(self, kind: str) -> Any:
-        return SimpleNamespace(list=lambda **options: self._list(kind, options["filters"]["label"]))
+        return SimpleNamespace(list=lambda **options: self._list(kind, options["filters"].get("label", "")))
 
     def _list(self, kind: str, wanted: str) -> list[Any]:
         label, _equals, value = wanted.partition("=")
         return [
-            SimpleNamespace(name=name, status="exited", remove=lambda name=name, **_: self.removed.append(name))
+            SimpleNamespace(name=name, labels=labels, status="exited", remove=lambda name=name, **_: self.removed.append(name))
             for name, labels in self.kinds[kind]
             if labels.get(label) == value
         ]

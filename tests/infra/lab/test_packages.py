@@ -82,6 +82,20 @@ def test_a_pip_that_fails_is_told_with_its_last_lines(lock: Path, tmp_path: Path
     assert "No matching distribution found for p3" in caught.value.evidence
 
 
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("Retrying after SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate in chain')", "PIP_CERT="),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "free some space"),
+        ("NewConnectionError: Temporary failure in name resolution", "look at the network"),
+    ],
+)
+def test_what_pip_failed_of_decides_what_to_do(said: str, remedy: str, lock: Path, tmp_path: Path) -> None:
+    with pytest.raises(PrerequisiteMissing) as caught:
+        packages.install(lock, pip(tmp_path, f"print({said!r})\nexit(1)"))
+    assert remedy in caught.value.next_command
+
+
 def test_without_a_lock_it_says_how_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["packages"])
     with pytest.raises(InvalidInput, match="one lock is needed"):

@@ -9,6 +9,7 @@ from fakes.clock import FakeClock
 from fakes.plain import lab_stack
 from fakes.stacks import make
 
+from infra.evaluation.naive import wait_for_scenario
 from infra.health import repair
 from infra.health.examination import looks_of, needs, programs_of
 from infra.health.verdicts import Verdict
@@ -19,13 +20,15 @@ from infra.operations.producer import (
     launch_producer,
     producer_ladder,
     scenario_is_over,
+    scenario_line,
     scenario_of,
     stop_producer,
     wait_for_producer,
 )
+from infra.operations.report import components_of
 from infra.operations.undo import running
 from infra.stack.runtime import Outcome
-from trending.errors import ConfigurationConflict
+from trending.errors import ConfigurationConflict, NotReady
 from trending.programs.heartbeat import FINISHED, write_heartbeat
 from trending.programs.specifications import ProducerSpec
 from trending.settings import LabSettings, ProducerSettings, StackSettings
@@ -63,7 +66,7 @@ def test_each_is_a_program_of_its_own_with_its_place(world: World, lab: Lab) -> 
     assert lab.paths.ledger.exists(), "made before there are two that would make it"
     assert world.programs["producer-2"].command[-2:] == ("trending.producer", str(lab.paths.specification("producer-2")))
     assert set(wait_for_producer("lab")) >= {"producer-2", "producer-3"}
-    assert page_spec(lab).producers == tuple(lab.paths.heartbeat(name) for name in THREE)
+    assert page_spec(lab).producers == {name: lab.paths.heartbeat(name) for name in THREE}
 
 
 def test_once_more_nothing_changes_and_one_that_is_missing_is_started(world: World, lab: Lab) -> None:
@@ -118,6 +121,45 @@ def test_a_scenario_is_over_when_it_is_for_all_and_one_may_have_nothing_to_send(
     assert producer_ladder(lab, "producer-3")[-1].check() == "all is sent that is due in its partitions"
     write_heartbeat(lab.paths.heartbeat("producer-3"), FINISHED)
     assert scenario_is_over(lab)
+
+
+def test_the_first_one_may_have_nothing_to_send_as_soon_as_another_has_sent(lab: Lab) -> None:
+    """With a skew of 0.01 the first of a hundred stretches may be its; a start-up that waited for that failed after 30 s."""
+
+    def told() -> str:
+        return producer_ladder(lab)[-1].check()
+
+    for name in THREE:
+        write_heartbeat(lab.paths.heartbeat(name), "running", {"acknowledged": 0, "queued": 0})
+    with pytest.raises(NotReady, match="producer is running and has no acknowledged yet"):
+        told()
+    write_heartbeat(lab.paths.heartbeat("producer-2"), "running", {"acknowledged": 1, "queued": 0})
+    assert told() == "all is sent that is due in its partitions"
+    write_heartbeat(lab.paths.heartbeat("producer"), "running", {"acknowledged": 5, "queued": 0})
+    assert told() == "acknowledged 5"
+    write_heartbeat(lab.paths.heartbeat("producer"), "running", {"acknowledged": 0, "queued": 3})
+    with pytest.raises(NotReady, match="producer is running and has no acknowledged yet"):
+        told()
+
+
+def test_the_status_says_how_far_the_one_has_come_that_is_furthest(lab: Lab) -> None:
+    for name, position in zip(THREE, (40, 900, 500), strict=True):
+        write_heartbeat(lab.paths.heartbeat(name), "running", {"position": position}, "run-1")
+    assert scenario_line(lab).endswith(", run run-1, next record 900")
+
+
+def test_who_waits_for_the_end_is_told_which_one_has_not_come_to_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.evaluation.naive.SCENARIO_SECONDS", 0.0)
+    for name in THREE:
+        write_heartbeat(lab.paths.heartbeat(name), "running" if name == "producer-2" else FINISHED)
+    with pytest.raises(NotReady, match="the scenario is not over") as told:
+        wait_for_scenario("lab")
+    assert told.value.evidence.startswith("producer-2: ")
+    assert told.value.next_command == "make logs SERVICE=producer-2"
+
+
+def test_each_is_a_component_of_the_report(lab: Lab) -> None:
+    assert [each.name for each in components_of(lab) if each.kind == "program"] == list(THREE)
 
 
 def test_more_producers_than_partitions_are_refused_in_one_line() -> None:

@@ -157,18 +157,3 @@ def test_executors_elsewhere_are_given_the_time_that_their_first_batch_takes(
     monkeypatch.setattr(stream, "climb", lambda _rungs, timeout, *_more: waited.append(timeout))
     stream.wait_for_stream("lab")
     assert waited == [stream.CLUSTER_READY_SECONDS if elsewhere else stream.READY_SECONDS]
-
-
-@pytest.mark.usefixtures("world")
-def test_a_first_batch_that_is_late_is_told_with_a_way_that_outlives_the_undo(
-    master: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    switch(make(), master)
-
-    def late(*_given: object) -> dict[str, str]:
-        raise NotReady("not ready after 420 s", "Processing new data", "make status NAME=lab")
-
-    monkeypatch.setattr(stream, "climb", late)
-    with pytest.raises(NotReady, match="not ready after 420 s") as found:
-        stream.wait_for_stream("lab")
-    assert found.value.next_command == "make up NAME=lab once more, when the machines have less to do"

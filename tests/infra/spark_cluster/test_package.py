@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import ast
 import json
+import sys
 import zipfile
+from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING
 
 import pytest
 
 from infra.host.paths import StackPaths
 from infra.spark_cluster import package
-from infra.spark_cluster.package import DISTRIBUTIONS, ensure_package, python_version
+from infra.spark_cluster.package import DISTRIBUTIONS, SOURCES, ensure_package, python_version
 from infra.supervision.programs import STREAM
 from trending.errors import PrerequisiteMissing
 
@@ -103,3 +106,40 @@ def test_what_is_not_installed_as_the_lock_has_it_is_refused(home: Path, monkeyp
 
 def test_everything_in_it_is_of_the_lock() -> None:
     assert set(DISTRIBUTIONS) <= set(package._pins())
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file imports when it runs, in its functions too."""
+    found: set[str] = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    left_out = {id(each) for node in for_types for child in node.body for each in ast.walk(child)}
+    for node in ast.walk(tree):
+        if id(node) in left_out:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return found
+
+
+def test_every_distribution_that_the_job_imports_is_in_the_package() -> None:
+    """Also what it imports only with some settings, such as a store in PostgreSQL."""
+    root = SOURCES.parent
+    modules = {path.relative_to(root).with_suffix("").as_posix().replace("/", "."): path for path in SOURCES.rglob("*.py")}
+    waiting, known, others = [name for name in modules if name.startswith("trending.stream.")], set[str](), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in known:
+            continue
+        known.add(name)
+        for each in imported(modules[name]):
+            if each in modules:
+                waiting.append(each)
+            elif not each.startswith("trending"):
+                others.add(each.partition(".")[0])
+    brought = packages_distributions()
+    needed = {name.lower() for each in others - sys.stdlib_module_names for name in brought[each]}
+    assert needed - {"pyspark", "py4j"} <= set(DISTRIBUTIONS)
+    assert {"psycopg", "pyarrow", "msgspec"} <= needed

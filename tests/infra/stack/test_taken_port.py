@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from infra.host.marks import HOME_VARIABLE, NAME_VARIABLE
-from infra.host.processes import STACK_VARIABLE, PortOwner
+from infra.host.marks import NAME_VARIABLE
+from infra.host.processes import HOME_VARIABLE, STACK_VARIABLE, PortOwner
 from infra.stack.runtime import taken
 
 

@@ -30,7 +30,7 @@ from infra.supervision.budget import SETTLED_SECONDS, note_death, read_budget
 from infra.supervision.configuration import forget_program, forget_programs, write_configuration, write_program
 from infra.supervision.control_socket import socket_of, supervisords
 from infra.supervision.supervisor import FINAL_EXIT_CODES, ProgramStatus, Supervisor, clean_environment
-from trending.errors import InvalidInput, LabError, NotReady, SupervisorUnreachable
+from trending.errors import InvalidInput, LabError, NotOurs, NotReady, SupervisorUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -369,6 +369,23 @@ def test_a_copied_directory_does_not_lead_to_the_originals_supervisord(
     copy.shutdown()
     socket_of(copied).symlink_to(socket_of(directory))
     assert not copy.running(), "who answers says whose he is"
+    assert supervisor.running()
+
+
+@pytest.mark.row(35)
+def test_nothing_is_touched_where_another_homes_supervisord_works_in_the_same_directory(
+    supervisor: Supervisor, directory: Path
+) -> None:
+    """As by a bind mount: Prefect's server in the other home lost its socket, and its programs their declarations."""
+    supervisor.start()
+    supervisor.launch(PROGRAMS[0])
+    before = {place: place.read_bytes() for place in (directory / "supervisord.conf", directory / "programs" / "steady.conf")}
+    other = Supervisor(directory, f"{STACK}-elsewhere", END)
+    for work in (other.start, other.shutdown, other.require_reachable):
+        with pytest.raises(NotOurs, match="this is its directory under another path") as caught:
+            work()
+        assert STACK in caught.value.cause
+    assert {place: place.read_bytes() for place in before} == before
     assert supervisor.running()
 
 

@@ -16,7 +16,9 @@ from real.conftest import new_stack
 from real.places import places_of
 
 from infra.forms.stacks import LastStep
+from infra.lab.store import store_place
 from infra.spark_cluster.standalone import WORKERS, cluster_supervisor
+from trending.postgresql.place import PostgresPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +75,7 @@ def guest(
         "spark_master": master,
         "store_url": postgres.url,
         "store_secret": f"file:{secret}",
+        "stage_records": "1",
         "rate": "200",
         "page_port": "0",
     }
@@ -91,7 +94,10 @@ def worker_pid() -> int:
 def test_a_guest_on_three_clusters_loses_nothing_while_parts_of_each_die(
     guest: RealStack, theirs: RealStack, postgres: Cluster, began: float
 ) -> None:
-    """A worker is killed, then the database crashes, then a broker is killed: what dies comes back, and the count is exact."""
+    """A worker is killed, then the database crashes, then a broker is killed: what dies comes back, and the count is exact.
+
+    The executors write every batch to the database themselves.
+    """
     guest.bring_up(LastStep.STREAM)
     guest.wait_progress()
     driver, killed = guest.program_pid("stream"), worker_pid()
@@ -105,5 +111,9 @@ def test_a_guest_on_three_clusters_loses_nothing_while_parts_of_each_die(
     assert guest.program_pid("stream") == driver, "the job has lived through all of it"
     assert "spark cluster spark://127.0.0.1:" in guest.command("status", f"--name={guest.name}", code=None)
     guest.audit(resume=False)
+    place = store_place(guest.lab)
+    assert isinstance(place, PostgresPlace)
+    postgres.require_staged(place.schema_name)
     assert places_of(CANARY.encode(), guest.paths.home) == {"access.json": 0o600}, "no log, no executor's directory"
+    assert places_of(PASSWORD.encode(), guest.paths.home) == {}, "the executors have had it in memory"
     assert time.monotonic() - began < JOURNEY_SECONDS

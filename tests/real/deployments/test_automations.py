@@ -91,6 +91,11 @@ def test_a_run_whose_worker_died_with_it_is_marked_crashed(served: Served, stack
             60,
             "it sent a heartbeat",
         )
+        # A worker that supervisord starts anew would end the run before the automation does. A stop is asked for first, so it
+        # starts none; all of them are frozen meanwhile, so none sees the SIGTERM and ends the run itself.
+        for process in family:
+            process.suspend()
+        supervisor.ask_to_stop(WORKER)
         for process in family:
             process.kill()
         supervisor.remove(WORKER)

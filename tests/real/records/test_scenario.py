@@ -14,6 +14,7 @@ from real.harness import plain
 
 from flows import audit
 from infra.forms.stacks import LastStep
+from infra.game_day.faults import faults_of
 from trending.producer.sources.booked import read_plays
 from trending.programs.heartbeat import FINISHED
 from trending.serving.store import Store
@@ -159,7 +160,7 @@ def test_three_producers_share_a_scenario_and_one_that_is_killed_leaves_its_rank
         assert "producers share the partitions of the topic" in stack.command("start_up", name, "--producers=5", code=None)
         born = stack.program_pid("producer-2")
         others = [stack.program_pid("producer"), stack.program_pid("producer-3")]
-        stack.kill(born)
+        next(fault for fault in faults_of(stack.lab) if str(fault.aim) == "producer-killed of producer-2").inject()
         stack.wait_until(lambda: born != stack.beat("producer-2").pid, 30, "the second producer begins again")  # type: ignore[union-attr]
         assert "on: #Nuevo with 30% of the tweets" in stack.command("trend", name, "--hashtag=#Nuevo", "--for=10", "--peak=0.3")
         stack.bring_up(LastStep.STREAM, **settings)

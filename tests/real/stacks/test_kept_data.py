@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ import pytest
 from infra.docker.engine import engine
 from infra.docker.labels import STACK_LABEL
 from infra.docker.volumes import CLUSTER_LABEL
+from infra.host.paths import CHECKOUT
 from infra.prefect_services.server import stop_server
 from infra.supervision.control_socket import socket_of
 
@@ -21,6 +25,21 @@ if TYPE_CHECKING:
     from real.harness import RealStack
 
 SMALL = {"until": "topic"}
+LOOKS = 50
+"""New clients, of which a third failed."""
+LOOKING = """
+import sys
+from trending.kafka.connection import KafkaConnection
+from trending.kafka.log_reader import open_consumer
+from confluent_kafka import TopicPartition
+for _look in range(int(sys.argv[3])):
+    consumer = open_consumer(KafkaConnection(sys.argv[1]))
+    consumer.list_topics(sys.argv[2], timeout=10)
+    consumer.get_watermark_offsets(TopicPartition(sys.argv[2], 0), timeout=10)
+    consumer.close()
+"""
+HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+"""As Debian's installer writes /etc/hosts."""
 
 
 def volumes(stack: RealStack) -> dict[str, str]:
@@ -112,6 +131,7 @@ def test_a_stack_is_found_from_a_shell_with_other_directories_and_a_lost_socket_
     for variable in ("TMPDIR", "XDG_RUNTIME_DIR", "HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     assert "nothing was changed" in stack.up(until="producer")
+    no_client_fails_where_localhost_has_an_address_of_ipv6_too(stack, tmp_path / "hosts")
     socket_of(stack.paths.run).unlink()
     said = stack.command("status", f"--name={stack.name}", code=1)
     assert "socket" in said
@@ -124,3 +144,15 @@ def test_a_stack_is_found_from_a_shell_with_other_directories_and_a_lost_socket_
     assert (stack.service_pid(), stack.program_pid("producer"), stack.supervisord().pid) == before
     stack.down(volumes=False)
     stack.assert_nothing_left()
+
+
+def no_client_fails_where_localhost_has_an_address_of_ipv6_too(stack: RealStack, hosts: Path) -> None:
+    """Each client dials ``::1`` first, where nobody listens; in a mount namespace of its own, with that file as /etc/hosts."""
+    hosts.write_text(HOSTS, encoding="ascii")
+    lab = stack.lab
+    looking = [sys.executable, "-c", LOOKING, lab.stack.connection.bootstrap, lab.settings.stack.topic, str(LOOKS)]
+    there = f"mount --bind {shlex.quote(str(hosts))} /etc/hosts && exec {shlex.join(looking)}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", there], cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

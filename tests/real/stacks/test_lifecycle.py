@@ -1,4 +1,4 @@
-"""The demo on each runtime and profile, and event time; the other commands a person uses are in test_journey.py."""
+"""The demo on each runtime, once on each profile, and event time; the other commands a person uses are in test_journey.py."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ def blocks(output: str) -> list[tuple[str, dict[str, int]]]:
     ("runtime", "profile"),
     [
         ("embedded", "kraft"),
-        pytest.param("docker", "kraft", marks=pytest.mark.docker),
         pytest.param("docker", "zookeeper", marks=pytest.mark.docker),
     ],
 )

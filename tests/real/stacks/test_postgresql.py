@@ -1,4 +1,7 @@
-"""A stack whose counts are in a PostgreSQL server: refused before anything starts, restarted mid-stream, deleted row by row."""
+"""A stack whose counts are in a PostgreSQL server: refused before anything starts, restarted mid-stream, deleted row by row.
+
+Its tasks write every batch themselves, as they do those of very many hashtags.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def test_a_stack_counts_into_a_server_that_is_restarted_mid_stream(stack: RealSt
     secret = tmp_path / "secret"
     secret.write_text("wrong\n", encoding="utf-8")
     secret.chmod(0o600)
-    stack.settings = {"store_url": postgres.url, "store_secret": f"file:{secret}", "rate": "200"}
+    stack.settings = {"store_url": postgres.url, "store_secret": f"file:{secret}", "rate": "200", "stage_records": "1"}
     refused_before_anything_starts(stack)
     secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
     stack.bring_up(LastStep.STREAM)
@@ -40,6 +43,7 @@ def test_a_stack_counts_into_a_server_that_is_restarted_mid_stream(stack: RealSt
     assert isinstance(place, PostgresPlace)
     shown_nowhere(stack)
     restarted(stack, postgres)
+    postgres.require_staged(place.schema_name)
     kept_and_deleted(stack, place)
 
 

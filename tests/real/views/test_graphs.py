@@ -139,7 +139,7 @@ def test_a_real_stack_tells_all_that_dashboard_and_rules_ask_for(scraped: Scrape
     assert {name for name in asked if not NEEDS_HISTORY.match(name)} <= {name for name, *_labels in told}
     assert told["trending_health_repairs_total", ("component", "page")] == 1
     acknowledged, end = (
-        told["trending_producer_acknowledged_tweets_total",],
+        told["trending_producer_acknowledged_tweets_total", ("program", "producer")],
         told["trending_producer_end_offset", ("partition", "0")],
     )
     counted, lag = told["trending_stream_offset", ("partition", "0")], told["trending_stream_lag_records", ("partition", "0")]

@@ -14,9 +14,32 @@ PLAIN = KafkaConnection("localhost:9092,localhost:9093")
 SECURED = KafkaConnection("kafka.example:9093", {"security.protocol": "SASL_SSL", "sasl.password": "hunter2"})
 
 
+HERE = {"broker.address.family": "v4", "metadata.recovery.strategy": "none"}
+
+
 def test_a_client_of_the_lab_knows_where_kafka_is_and_says_nothing_by_itself() -> None:
-    assert PLAIN.client() == {"bootstrap.servers": "localhost:9092,localhost:9093", "log_level": 0}
-    assert PLAIN.client(silent=False) == {"bootstrap.servers": "localhost:9092,localhost:9093"}
+    assert PLAIN.client() == {"bootstrap.servers": "localhost:9092,localhost:9093", "log_level": 0, **HERE}
+    assert PLAIN.client(silent=False) == {"bootstrap.servers": "localhost:9092,localhost:9093", **HERE}
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "here"),
+    [
+        ("localhost:9092", True),
+        ("127.0.0.1:9092,localhost:9093", True),
+        ("kafka.example:9092", False),
+        ("localhost:9092,kafka.example:9092", False),
+        ("[::1]:9092", False),
+    ],
+)
+def test_brokers_of_this_machine_are_dialled_where_they_listen_and_others_as_librdkafka_does(bootstrap: str, here: bool) -> None:  # noqa: FBT001
+    """Debian's /etc/hosts gives localhost the address ::1 too, where none listens: a third of the requests failed of it."""
+    client = KafkaConnection(bootstrap).client()
+    assert {name: client[name] for name in HERE if name in client} == (HERE if here else {})
+
+
+def test_what_a_person_says_of_the_address_goes_before() -> None:
+    assert KafkaConnection("localhost:9092", {"broker.address.family": "v6"}).client()["broker.address.family"] == "v6"
 
 
 def test_a_client_gets_what_all_clients_get_and_its_own_above_it() -> None:

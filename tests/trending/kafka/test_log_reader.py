@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trending.errors import NotReady
+from trending.kafka.answers import AGAIN
 from trending.kafka.connection import KafkaConnection
 from trending.kafka.log_reader import (
     SEEK_GAP,
@@ -17,13 +18,16 @@ from trending.kafka.log_reader import (
     Record,
     ends_of,
     log_ends,
+    offsets_at,
     read_log,
     read_places,
     to_record,
     topic_id,
 )
+from trending.kafka.open_transactions import held_partitions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from fakes.trending.kafka import FakeKafka
@@ -80,6 +84,35 @@ def test_the_ends_of_every_partition_are_found(kafka: FakeKafka) -> None:
     kafka.forget_before("tweets", 2, 3)
     assert log_ends(BROKER, "tweets") == {0: (0, 4), 1: (0, 5), 2: (3, 4)}
     assert all(consumer.closed for consumer in kafka.consumers)
+
+
+@pytest.mark.parametrize("given_up", [1, AGAIN])
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda: log_ends(BROKER, "tweets")[0][1] == 1,
+        lambda: offsets_at(BROKER, "tweets", 0.0) == {0: 0},
+        lambda: bool(topic_id(BROKER, "tweets")),
+        lambda: held_partitions(BROKER, "tweets", 0.0) == [],
+    ],
+    ids=["ends", "times", "id", "transactions"],
+)
+def test_a_request_that_is_given_up_with_its_connection_is_asked_again(
+    look: Callable[[], bool], given_up: int, kafka: FakeKafka
+) -> None:
+    """A client that has lost all its brokers for a moment begins anew, and may drop a connection with a request on it."""
+    fill(kafka, 1, 1)
+    kafka.given_up = given_up
+    assert look()
+    assert kafka.given_up == 0
+
+
+def test_one_that_is_given_up_again_and_again_is_an_error(kafka: FakeKafka) -> None:
+    kafka.given_up = 100
+    with pytest.raises(NotReady, match="the offsets of tweets cannot be read") as caught:
+        log_ends(BROKER, "tweets")
+    assert "_DESTROY_BROKER" in caught.value.evidence
+    assert kafka.given_up == 100 - 1 - AGAIN
 
 
 def test_an_absent_broker_is_named_with_its_address(kafka: FakeKafka) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.trending import counting
 from fakes.trending.observed import PRODUCER, STREAM
 from fakes.trending.page import HOSTILE, PageHome, served, visitor
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -15,6 +17,9 @@ from infra.host.json_files import write_model
 from trending.kafka.rejects import Rejects
 from trending.page.health_note import VERDICTS, HealthNote, read_health
 from trending.page.metrics import TOP_HASHTAGS
+from trending.producer.ledger_writer import LedgerWriter
+from trending.producer.places.opened import opened
+from trending.replay import booked as replays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +45,11 @@ def samples(text: str) -> Samples:
 
 def value(found: Samples, sample: str, /, **labels: str) -> float:
     return found[sample, frozenset(labels.items())]
+
+
+def total(found: Samples, name: str) -> float:
+    """Return a family's one sample, which is the first producer's where producers have it."""
+    return value(found, name, program="producer") if name.startswith("trending_producer_") else value(found, name)
 
 
 def test_the_programs_own_figures_arrive_with_their_types(home: PageHome, minute: int) -> None:
@@ -72,7 +82,7 @@ def test_the_programs_own_figures_arrive_with_their_types(home: PageHome, minute
         "trending_broker_up": 1,
         "trending_page_viewers": 0,
     }
-    assert {name: value(found, name) for name in expected} == expected
+    assert {name: total(found, name) for name in expected} == expected
     assert value(found, "trending_store_size_bytes") >= home.path.stat().st_size > 0
     types = {family.name: family.type for family in parse_plain(text)}
     assert types["trending_producer_sent_tweets"] == types["trending_dead_letter_records"] == "counter"
@@ -95,6 +105,26 @@ def test_the_lag_is_what_was_acknowledged_and_not_counted_yet(home: PageHome) ->
     assert value(found, "trending_stream_offset", partition="0") == 70
 
 
+def test_the_lag_has_what_a_replay_sends_though_the_producer_rests(home: PageHome, minute: int) -> None:
+    """A replay has no heartbeat of the stack's: what it has sent is in the ledger only."""
+    home.store.take_over(counting.epoch("checkpoint", starts={0: 0, 1: 0}))
+    home.write(minute, {"#a": 100})
+    place = home.root / "ledger.sqlite"
+    for run, partition, first in (("run", 0, 60), ("replay", 0, 100), ("redrive", 1, 4)):
+        with closing(LedgerWriter(place, run, counting.TOPIC_ID, guest=True)) as ledger:
+            ledger.reserve(40)
+            ledger.acknowledge_run(range(40), partition, first)
+    ledger_of = opened(place)
+    ledger_of.write(lambda connection: replays.book(connection, "replay"))
+    ledger_of.close()
+    home.beat("producer", phase="stopped", **{"offset.0": 100})
+    home.beat("stream", **{"offset.0": 110, "offset.1": 4})
+    with served(home.spec(ledgers=(place,))) as address, visitor(address) as client:
+        found = samples(client.get("/metrics").text)
+    assert [value(found, "trending_producer_end_offset", partition=each) for each in "01"] == [140, 44]
+    assert [value(found, "trending_stream_lag_records", partition=each) for each in "01"] == [30, 40]
+
+
 def test_a_program_is_up_while_it_beats(home: PageHome) -> None:
     home.beat("producer", phase="stopped", **PRODUCER)
     home.beat("stream", at=1_700_000_000.0, **STREAM)
@@ -102,7 +132,9 @@ def test_a_program_is_up_while_it_beats(home: PageHome) -> None:
     assert value(found, "trending_program_up", program="producer") == 0
     assert value(found, "trending_program_up", program="stream") == 0, "it is silent"
     assert value(found, "trending_program_last_heartbeat_timestamp_seconds", program="stream") == 1_700_000_000.0
-    assert value(found, "trending_producer_acknowledged_tweets_total") == 110, "a counter stays where its program left it"
+    assert value(found, "trending_producer_acknowledged_tweets_total", program="producer") == 110, (
+        "a counter stays where its program left it"
+    )
     home.beat("stream", phase="broker lost", **STREAM)
     assert value(samples(scrape(home)), "trending_program_up", program="stream") == 1
 
@@ -116,9 +148,25 @@ def test_a_counter_restarts_with_its_program_and_the_start_time_says_so(home: Pa
         home.beat("producer", pid=2, started=200.0, **{**PRODUCER, "acknowledged": 4})
         after = samples(client.get("/metrics").text)
     name, started = "trending_producer_acknowledged_tweets_total", "trending_program_start_time_seconds"
-    assert (value(before, name), value(after, name)) == (110, 4), "the page adds nothing of an earlier life"
+    assert (total(before, name), total(after, name)) == (110, 4), "the page adds nothing of an earlier life"
     assert name not in {each for each, _labels in between}, "not known is absent, and not 0"
     assert [value(each, started, program="producer") for each in (before, between, after)] == [100, 200, 200]
+
+
+def test_each_of_several_producers_tells_its_own_figures(home: PageHome) -> None:
+    """Added up, what one loses by a new life would make the sum fall, and Prometheus take the whole of it for an increase."""
+    more = home.root / "producer-2.heartbeat.json"
+    home.beat("producer", **PRODUCER)
+    home.beat("producer-2.heartbeat", at=1_700_000_000.0, **{**PRODUCER, "acknowledged": 4, "offset.0": 90, "offset.1": 8})
+    home.beat("stream", **{**STREAM, "offset.1": 5})
+    with served(home.spec(more_producers=(more, home.root / "producer-3.heartbeat.json"))) as address, visitor(address) as client:
+        found = samples(client.get("/metrics").text)
+    name = "trending_producer_acknowledged_tweets_total"
+    assert [value(found, name, program=each) for each in ("producer", "producer-2")] == [110, 4]
+    assert [value(found, "trending_program_up", program=each) for each in ("producer", "producer-2")] == [1, 0]
+    assert not any(("program", "producer-3") in labels for _name, labels in found), "it has not beaten yet"
+    assert [value(found, "trending_producer_end_offset", partition=each) for each in ("0", "1", "10")] == [100, 8, 40]
+    assert value(found, "trending_stream_lag_records", partition="1") == 3
 
 
 def test_before_anything_is_known_nothing_is_claimed(home: PageHome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,8 @@ from trending.kafka.connection import KafkaConnection
 from trending.producer.by_hand import Sent, send_by_hand
 from trending.producer.ledger import read_ledger
 from trending.producer.ledger_writer import LedgerWriter
-from trending.producer.reading_back import lives_of
+from trending.producer.places.opened import opened
+from trending.producer.reading_back import lives_in
 from trending.programs.specifications import ProducerSpec
 from trending.settings import ProducerSettings
 from trending.tweets.record_id import parse_record_key
@@ -90,4 +92,6 @@ def test_it_is_no_life_of_the_producer(ledger: Path, tmp_path: Path) -> None:
         topic_id="topic-1",
         ledger=ledger,
     )
-    assert lives_of(spec) == ["a" * 12], "the next life reads back what that one has left, and nothing of this tweet"
+    with closing(opened(spec.ledger)) as known:
+        lives = lives_in(known, spec.topic_id)
+    assert lives == ["a" * 12], "the next life reads back what that one has left, and nothing of this tweet"

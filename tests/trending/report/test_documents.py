@@ -18,7 +18,7 @@ from trending.errors import LabError
 from trending.report import pdf as pdf_module
 from trending.report.blocks import Picture
 from trending.report.data import Audit, Component, Counted, Minute, Report
-from trending.report.diagrams import house
+from trending.report.diagrams import house, page
 from trending.report.documents import policy, report_html, slides_html
 from trending.report.pdf import slides_pdf
 from trending.report.slides import slides
@@ -126,6 +126,17 @@ def test_the_house_shows_what_ran_and_nothing_else() -> None:
     drawn = house(facts(components=(zookeeper, *kafka)))
     assert [word in drawn for word in ("zookeeper", "kafka-2", "puerto 2181")] == [True] * 3
     assert [word in drawn for word in ("producer", "stream", "8501")] == [False] * 3
+
+
+def test_the_house_shows_each_of_several_producers_and_the_page_one_stage_for_them() -> None:
+    found = facts()
+    more = tuple(Component(name=f"producer-{number}", kind="program", ports=(), way="proceso Python") for number in (2, 3))
+    found = facts(components=(*found.components[:2], *more, *found.components[2:]))
+    drawn = house(found)
+    assert [drawn.count(f">{name}<") for name in ("producer", "producer-2", "producer-3")] == [1, 1, 1]
+    assert drawn.count(">tuits de prueba<") == 3
+    shown = page(found, None, report().measured.audit)
+    assert [shown.count(f">{name}<") for name in ("producer", "producer-2", "stream", "page")] == [1, 0, 1, 1]
 
 
 def test_bars_are_as_long_as_their_figures_and_what_is_long_is_cut() -> None:

@@ -35,6 +35,7 @@ def test_a_batch_is_as_large_as_the_heap(spec: StreamSpec) -> None:
     assert most_offsets(spec) == spec.settings.driver_mb * OFFSETS_PER_MB
     larger = spec.model_copy(update={"settings": StreamSettings(driver_mb=2048)})
     assert most_offsets(larger) == 4 * most_offsets(spec)
+    assert f"at most {OFFSETS_PER_MB:,} records" in (StreamSettings.model_fields["driver_mb"].description or "")
 
 
 @pytest.mark.row(24)

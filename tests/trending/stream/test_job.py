@@ -567,9 +567,23 @@ class ProcessEnded(BaseException):
 
 
 @pytest.mark.row(20)
-@pytest.mark.parametrize("error", [Py4JNetworkError("Answer from Java side is empty"), ConnectionRefusedError("refused")])
-def test_without_its_jvm_the_job_ends_at_once(
-    begun: StreamSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+@pytest.mark.parametrize(
+    ("error", "exit_code", "said"),
+    [
+        (Py4JNetworkError("Answer from Java side is empty"), 137, "JVM is gone"),
+        (ConnectionRefusedError("refused"), None, "JVM is gone"),
+        (ConnectionRefusedError("refused"), 3, "the driver's heap of 512 MiB is full: make up DRIVER_MB=1024"),
+        (Py4JError("An error occurred while calling o1.isActive"), 3, "the driver's heap of 512 MiB is full"),
+        (Py4JError("An error occurred while calling o1.isActive"), 1, "JVM is gone"),
+    ],
+)
+def test_without_its_jvm_the_job_ends_at_once_and_says_why(
+    begun: StreamSpec,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    exit_code: int | None,
+    said: str,
 ) -> None:
     codes: list[int] = []
 
@@ -582,7 +596,8 @@ def test_without_its_jvm_the_job_ends_at_once(
 
     monkeypatch.setattr(stream.os, "_exit", end)
     monkeypatch.setattr(stream, "run_job", orphaned)
+    monkeypatch.setattr(stream, "jvm_exit_code", lambda: exit_code)
     with pytest.raises(ProcessEnded):
         main(begun, threading.Event())
     assert codes == [1]
-    assert "the driver's JVM is gone" in caplog.text
+    assert said in caplog.text

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pytest
 from fakes.trending.checkpoint import stream_spec
 from filelock import FileLock
+from pyspark import SparkContext
 
-from trending.stream.session import clear_scratch
+from trending.stream import session
+from trending.stream.session import HEAP_EXHAUSTED, clear_scratch, jvm_exit_code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,3 +33,19 @@ def test_the_first_job_of_a_stack_makes_its_directory(tmp_path: Path) -> None:
     clear_scratch(spec)
     assert spec.scratch.is_dir()
     assert spec.scratch.is_relative_to(tmp_path), "and not the machine's"
+
+
+@pytest.mark.parametrize("gateway", [None, SimpleNamespace(proc=None)])
+def test_a_jvm_that_somebody_else_has_started_tells_no_exit_code(monkeypatch: pytest.MonkeyPatch, gateway: object) -> None:
+    monkeypatch.setattr(SparkContext, "_gateway", gateway)
+    assert jvm_exit_code() is None
+
+
+@pytest.mark.parametrize(("ending", "code"), [(f"sys.exit({HEAP_EXHAUSTED})", HEAP_EXHAUSTED), ("sys.stdin.read()", None)])
+def test_a_jvm_that_ends_tells_its_exit_code_and_one_that_goes_on_none(
+    monkeypatch: pytest.MonkeyPatch, ending: str, code: int | None
+) -> None:
+    monkeypatch.setattr(session, "ENDING_SECONDS", 10.0 if code is not None else 0.1)
+    with subprocess.Popen([sys.executable, "-c", f"import sys; {ending}"], stdin=subprocess.PIPE) as process:
+        monkeypatch.setattr(SparkContext, "_gateway", SimpleNamespace(proc=process))
+        assert jvm_exit_code() == code

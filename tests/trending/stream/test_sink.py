@@ -336,6 +336,14 @@ def test_the_rows_of_an_aggregation_are_sorted_by_what_they_are() -> None:
     assert replace(batch, tweets=expected) == Batch(4, 1.5, expected, {MINUTE: 5}, (Rejects.of(0, "late", [3, 7]),), {MINUTE: 3})
 
 
+def test_what_tasks_have_staged_is_told_by_attempt_and_window() -> None:
+    rows: list[Row] = [("staged", MINUTE, "one", -1, b"", 5), ("staged", MINUTE + 60, "one", -1, b"", 2), tweets("#a", 3)]
+    batch = to_batch(4, 1.5, table_of([*rows, ("staged", MINUTE, "two", -1, b"", 7)]))
+    assert batch.staged == {("one", MINUTE): 5, ("one", MINUTE + 60): 2, ("two", MINUTE): 7}
+    assert dict(batch.tweets.items()) == {(MINUTE, "#a"): 3}
+    assert batch.tweet_windows() == {MINUTE, MINUTE + 60}
+
+
 @pytest.mark.thorough
 @pytest.mark.row(23)
 def test_a_batch_of_many_hashtags_is_never_all_objects_at_once(desk: Desk) -> None:

@@ -46,7 +46,7 @@ class Ledgers(msgspec.Struct, frozen=True):
 
     Of ``expired`` records only the number is known, not their offsets. ``latest`` are hashtag → tweets of the last minutes
     and ``ends`` partition → offset behind the last one, both of the stack's own producer and of a replay beside it. ``by_hand``
-    are the newest tweets typed by hand.
+    are the newest tweets typed by hand. ``acknowledged_to`` is partition → offset behind the last record of anybody's.
     """
 
     records: int = 0
@@ -55,6 +55,7 @@ class Ledgers(msgspec.Struct, frozen=True):
     latest: dict[str, int] = {}
     ends: dict[int, int] = {}
     by_hand: tuple[ByHand, ...] = ()
+    acknowledged_to: dict[int, int] = {}
 
     def plus(self, other: Ledgers) -> Ledgers:
         """Return the sums of both, and what either has of the rest."""
@@ -65,6 +66,7 @@ class Ledgers(msgspec.Struct, frozen=True):
             self.latest or other.latest,
             self.ends or other.ends,
             self.by_hand or other.by_hand,
+            _further(self.acknowledged_to, other.acknowledged_to),
         )
 
 
@@ -113,15 +115,18 @@ def _read(connection: Connection, totals: Totals, now: float, *, shared: bool) -
     named = runs.c.topic_id == totals.topic_id
     ours = select(runs.c.run).where(or_(named, runs.c.topic_id.is_(None)) if totals.first else named).scalar_subquery()
     records = behind = 0
+    reached: dict[int, int] = {}
     for name in ("acked", "unplaced"):
         table = known.tables[name]
-        row = connection.execute(select(*_sums(table, totals.starts, totals.ends)).where(table.c.run.in_(ours))).one()
-        records, behind = records + int(row[0] or 0), behind + int(row[1] or 0)
+        sums = select(table.c.partition, *_sums(table, totals.starts, totals.ends), func.max(_end(table)))
+        rows = connection.execute(sums.where(table.c.run.in_(ours)).group_by(table.c.partition)).all()
+        records, behind = records + sum(int(row[1]) for row in rows), behind + sum(int(row[2]) for row in rows)
+        reached = _further(reached, {row[0]: int(row[3]) for row in rows})
     expired = known.tables["expired"]
     gone = int(connection.execute(select(func.sum(expired.c.acknowledged)).where(expired.c.run.in_(ours))).scalar_one() or 0)
     if shared:
-        return Ledgers(records + gone, behind, gone)
-    return Ledgers(records + gone, behind, gone, *_latest(connection, totals.topic_id, now), _by_hand(connection))
+        return Ledgers(records + gone, behind, gone, acknowledged_to=reached)
+    return Ledgers(records + gone, behind, gone, *_latest(connection, totals.topic_id, now), _by_hand(connection), reached)
 
 
 def _latest(connection: Connection, topic_id: str, now: float) -> tuple[dict[str, int], dict[int, int]]:
@@ -134,7 +139,7 @@ def _latest(connection: Connection, topic_id: str, now: float) -> tuple[dict[str
     sums = func.sum(counts.tweets)
     leading = select(counts.hashtag, sums).where(counts.run.in_(newest), counts.minute >= now - LATEST_SECONDS)
     rows = connection.execute(leading.group_by(counts.hashtag).order_by(sums.desc()).limit(LATEST_HASHTAGS)).all()
-    end = func.max(acked.first_offset + acked.last_sequence - acked.first_sequence + 1)
+    end = func.max(_end(tables.metadata.tables["acked"]))
     ends = connection.execute(select(acked.partition, end).where(acked.run.in_(newest)).group_by(acked.partition)).all()
     return {row[0]: int(row[1]) for row in rows}, {row[0]: int(row[1]) for row in ends}
 
@@ -166,6 +171,18 @@ def _sums(
         return func.sum(counted), func.sum(case((start > first, 0), (table.c.end_offset > reached, length), else_=0))
     last = first + length
     return func.sum(_positive(last, _larger(first, start))), func.sum(_positive(last, _larger(first, _larger(start, reached))))
+
+
+def _end(table: Table) -> ColumnElement[int]:
+    """Return the offset behind a range's last record; where its place is open, behind the last one at which it may be."""
+    if "end_offset" in table.c:
+        return table.c.end_offset
+    return table.c.first_offset + table.c.last_sequence - table.c.first_sequence + 1
+
+
+def _further(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    """Return partition → the larger offset of both."""
+    return {partition: max(one.get(partition, 0), other.get(partition, 0)) for partition in one.keys() | other.keys()}
 
 
 def _offset(table: Table, offsets: Mapping[int, int]) -> ColumnElement[int]:

@@ -35,7 +35,7 @@ class Stages:
 
     def __init__(self, spec: PageSpec) -> None:
         self._spec = spec
-        self._sent = {path: Pace() for path in spec.producers}
+        self._sent = {path: Pace() for path in spec.producers.values()}
         self._pids: dict[Path, int] = {}
         self._witness = BrokerWitness()
         self._began = 0.0
@@ -43,7 +43,7 @@ class Stages:
     def look(self, stream: Heartbeat | None, stored: Stored, now: float, viewers: int) -> Section:
         """Return the section; ``stream`` is the job's last heartbeat."""
         self._began = self._began or now
-        producer = joined(self._spec.producers)
+        producer = joined(self._spec.producers.values())
         recorded = self._spec.stream is None
         section: Section = {
             "producer": {**_program(producer, now), "rate": self._sending(now), "asked": _asked(producer)},
@@ -66,6 +66,7 @@ class Stages:
         }
         for name in BROUGHT_BACK:
             section[name]["back"] = self._back(name, section[name])
+        section["producer"]["who"] = self._unwell(now) if section["producer"]["back"] else ""
         if recorded:
             for part in ("producer", "kafka", "spark"):
                 section[part] = dict.fromkeys(section[part], None) | {"health": Condition.UNRECORDED}
@@ -83,6 +84,13 @@ class Stages:
         if health is Condition.ABSENT:
             return "back_stopped" if stopped else "back_absent"
         return "back_dead" if health is Condition.DEAD else "back_frozen"
+
+    def _unwell(self, now: float) -> str:
+        """Return the names of those of several producers that need somebody; one alone needs no name."""
+        paths = self._spec.producers
+        beats = {name: beat for name, path in paths.items() if (beat := read_heartbeat(path)) is not None}
+        well = {Condition.WELL, Condition.STARTING}
+        return ", ".join(name for name, beat in beats.items() if _condition(beat, now) not in well) if len(paths) > 1 else ""
 
     def _sending(self, now: float) -> float:
         """Return how many tweets a second all producers send."""
@@ -110,8 +118,11 @@ def _program(beat: Heartbeat | None, now: float) -> Section:
     """Return a program's condition and the figures that the page shows."""
     figures = beat.figures if beat else {}
     shown = {name: figures.get(name, 0.0) for name in ("acknowledged", "queued", "batch", "batch_seconds", "behind")}
-    health = Condition.DEAD if beat and is_dead(beat, now) else program_condition(beat, now)
-    return {"health": health, "phase": beat.phase if beat else "", **shown}
+    return {"health": _condition(beat, now), "phase": beat.phase if beat else "", **shown}
+
+
+def _condition(beat: Heartbeat | None, now: float) -> Condition:
+    return Condition.DEAD if beat and is_dead(beat, now) else program_condition(beat, now)
 
 
 def _asked(producer: Heartbeat | None) -> float | None:

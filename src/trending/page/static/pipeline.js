@@ -15,9 +15,9 @@ export function drawPipeline(pipeline) {
     element.closest("li").dataset.is = health;
   }
   for (const element of document.querySelectorAll("[data-back]")) {
-    const { back } = pipeline[element.dataset.back];
+    const { back, who } = pipeline[element.dataset.back];
     show(element, Boolean(back));
-    if (back) setText(element, words[back]);
+    if (back) setText(element, (who ? `${who}: ` : "") + words[back]);
   }
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from trending.producer.places.opened import opened
 from trending.producer.places.tables import PLAYS, REACHED, RUNS, SHIFTS
 from trending.producer.sources.control import read_changes
 from trending.simulator.records import Records
-from trending.simulator.scenario import Scenario
+from trending.simulator.scenario import Scenario, hash_of_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from trending.simulator.live.changes import Change
 
 
+STAY_SECONDS = 0.1
+"""Records of so long go to the same partition, and at most so many:"""
+MOST_STAYING = 50_000
 _MILLION = 1_000_000
 
 
@@ -43,8 +47,8 @@ class Booked:
     """A scenario that is played on a topic, under one run for all lives of the producer.
 
     ``begin`` is its start in milliseconds since the epoch. ``stay`` records in a row, a stretch, go to one of ``partitions``,
-    then as many to the next; with a ``skew`` so many of a million stretches go to partition 0, and the others take turns. All
-    records below ``position`` are acknowledged, and in a partition those below what it has in ``reached``, which several
+    then as many to the next; with a skew its share of the stretches goes to partition 0, and the others take turns. All records
+    below ``position`` are acknowledged, and in a partition those below what it has in ``reached``, which several
     producers write. ``changes`` are what was asked for while it was played.
     """
 
@@ -59,7 +63,11 @@ class Booked:
     shifts: tuple[Shift, ...] = field(default=())
     changes: tuple[Change, ...] = field(default=())
     reached: Mapping[int, int] = field(default_factory=dict, hash=False)
-    skew: int | None = None
+
+    @property
+    def skew(self) -> int | None:
+        """How many of a million stretches go to partition 0; None where all partitions take turns."""
+        return _skew_of(self.content)
 
     def records(self) -> Records:
         """Return what makes its records."""
@@ -67,12 +75,14 @@ class Booked:
 
     def partition(self, number: int) -> int:
         """Return the partition of a record."""
-        return int(self.partitions_of(np.array([number]))[0]) if self.skew else number // self.stay % self.partitions
+        if self.partitions == 1 or self.skew is None:
+            return number // self.stay % self.partitions
+        return int(self.partitions_of(np.array([number]))[0])
 
     def partitions_of(self, numbers: Integers) -> Integers:
         """Return the partitions of records."""
         stretches = numbers // self.stay
-        if self.skew is None or self.partitions == 1:
+        if self.partitions == 1 or self.skew is None:
             return stretches % self.partitions
         # In whole numbers: however far it has come, each machine says the same.
         before = stretches * self.skew // _MILLION
@@ -96,9 +106,9 @@ class Booked:
         return found
 
 
-def skew_of(scenario: Scenario) -> int | None:
-    """Return of how many of a million stretches a scenario's skew is; None without one."""
-    skew = scenario.tweets.partitions.skew
+@lru_cache(maxsize=16)
+def _skew_of(content: str) -> int | None:
+    skew = Scenario.model_validate_json(content).tweets.partitions.skew
     return None if skew is None else round(skew * _MILLION)
 
 
@@ -108,6 +118,15 @@ _REACH = (
     "position = excluded.position"
 )
 _COLUMNS = ("run", "topic_id", "scenario", "content", "partitions", "stay", "begin", "position")
+
+
+def booked_at(wall: float, scenario: Scenario, run: str, topic_id: str, partitions: int, window_seconds: int) -> Booked:
+    """Return a scenario that begins at the next whole window, or at once where it says so; ``wall`` is the time now."""
+    seconds = window_seconds if scenario.start == "window" else 0
+    begin = -int(-wall // seconds) * seconds * 1000 if seconds else int(wall * 1000)
+    stay = max(1, min(MOST_STAYING, int(scenario.rate.base * scenario.time_scale * STAY_SECONDS)))
+    content = scenario.model_dump_json(by_alias=True)
+    return Booked(run, topic_id, hash_of_scenario(scenario), content, partitions, stay, begin)
 
 
 def book(connection: Connection, play: Booked) -> None:
@@ -149,7 +168,6 @@ def read_play(connection: Connection, run: str) -> Booked | None:
         shifts=found,
         changes=read_changes(connection, run),
         reached={each.partition: each.position for each in reached},
-        skew=skew_of(Scenario.model_validate_json(row.content)),
     )
 
 

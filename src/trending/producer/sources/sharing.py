@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
@@ -17,7 +18,7 @@ from trending.dialects import run_sql
 from trending.errors import ConfigurationConflict, NotReady
 from trending.producer.places.opened import opened
 from trending.producer.places.tables import DRAWN
-from trending.producer.reading_back import lives_of
+from trending.producer.reading_back import lives_in
 from trending.producer.sources import booked
 from trending.producer.sources.control import read_changes
 from trending.programs.heartbeat import write_heartbeat
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from trending.producer.places.opened import OpenedLedger
     from trending.producer.sources.booked import Booked
     from trending.programs.specifications import ProducerSpec
     from trending.simulator.live.changes import Change
@@ -92,17 +94,13 @@ def forget_drawn(connection: Connection, run: str) -> None:
     connection.execute(delete(DRAWN).where(DRAWN.c.run == run))
 
 
-def play_of(spec: ProducerSpec, scenario: str) -> Booked | None:
+def play_of(ledger: OpenedLedger, topic_id: str, scenario: str) -> Booked | None:
     """Return what the last life on the topic has played, if it is the scenario with that hash."""
-    lives = lives_of(spec)
+    lives = lives_in(ledger, topic_id)
     if not lives:
         return None
-    ledger = opened(spec.ledger)
-    try:
-        with ledger.engine.connect() as connection:
-            found = booked.read_play(connection, lives[0])
-    finally:
-        ledger.close()
+    with ledger.engine.connect() as connection:
+        found = booked.read_play(connection, lives[0])
     return found if found is not None and found.scenario == scenario else None
 
 
@@ -112,9 +110,10 @@ def has_begun(spec: ProducerSpec, stop: threading.Event) -> bool:
     Before that it reads back what an earlier run has sent, from all partitions, and nobody else may write.
     """
     scenario = hash_of_scenario(Scenario.model_validate_json(spec.scenario))
-    while not stop.is_set():
-        write_heartbeat(spec.heartbeat, AWAITING)
-        if play_of(spec, scenario) is not None:
-            return True
-        time.sleep(WAIT_SECONDS)
+    with closing(opened(spec.ledger)) as ledger:
+        while not stop.is_set():
+            write_heartbeat(spec.heartbeat, AWAITING)
+            if play_of(ledger, spec.topic_id, scenario) is not None:
+                return True
+            time.sleep(WAIT_SECONDS)
     return False

@@ -57,10 +57,12 @@ class Source(Protocol):
     """Numbers records, says when they are due, and makes them. ``now`` is monotonic, ``wall`` seconds since the epoch."""
 
     run: str
-    position: int
-    """The number of the next record."""
     rate: float
     """About how many records a second it makes."""
+
+    @property
+    def position(self) -> int:
+        """The number of the next record."""
 
     @property
     def over(self) -> bool:

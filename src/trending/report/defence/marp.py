@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
 from typing import TYPE_CHECKING
 
 from trending.report.blocks import Code, Photo, Picture, Points, Table, Text
-from trending.report.defence.typst_source import markdown_of
 from trending.report.wording import clean
 
 if TYPE_CHECKING:
@@ -23,8 +24,36 @@ style: |
   table {{ font-size: 20px; }}
   pre {{ font-size: 15px; }}
   img {{ max-height: 440px; }}
+  section.dense {{ font-size: 20px; padding: 40px 78px; }}
+  section.dense table {{ font-size: 16px; }}
 ---
 """
+DENSE = "<!-- _class: dense -->\n"
+ROOM = 563
+"""Pixels that Marp's default theme leaves on a slide of 720: it clips what does not fit, and shrinks nothing."""
+TITLE, LINE, ROW, CODE_LINE, GAP, PICTURE = 80, 39, 37, 23, 13, 440
+"""Heights in pixels: a title, a line of text, of a table and of code, what lies between two blocks, a picture."""
+LETTERS = 80
+"""Letters in a line of text."""
+
+_MARKUP = re.compile(
+    r"[\\`*_{}\[\]<>|~$]"
+    r"|^[#+=-]"
+    r"|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=^\d{3})[.)]"
+    r"|&(?=[\w#])"
+    r"|:(?=//)"
+    r"|(?<=\w)[.](?=[^\W\d])"  # and makes links of hosts
+)
+"""What Markdown, HTML or Marp would obey: some signs anywhere, others at a line's start or before what they would name."""
+_NAMED_PICTURE = re.compile(r"(?<=:)(?=(?!\d{1,2}:)[\w+-]+:)")
+"""Marp draws :smile: and :100: as pictures that it fetches, also where the colon is escaped. A time is none."""
+_JOINER = "\u2060"
+
+
+def markdown_of(words: str) -> str:
+    """Return the text as Markdown that shows just that text in Marp; within ``:smile:`` stands a joiner that has no width."""
+    joined = _NAMED_PICTURE.sub(_JOINER, clean(words).replace("\n", " "))
+    return _MARKUP.sub(r"\\\g<0>", joined).replace(_JOINER, "&NoBreak;")
 
 
 def marp_source(slides: Sequence[Chapter], language: str, name: str, photos: str) -> str:
@@ -32,9 +61,25 @@ def marp_source(slides: Sequence[Chapter], language: str, name: str, photos: str
     made = []
     for place, slide in enumerate(slides, 1):
         shown = [_markdown(block, f"{name}-{place:02}-{number}.svg", photos) for number, block in enumerate(slide.blocks, 1)]
+        dense = DENSE if TITLE + sum(map(height, slide.blocks)) > ROOM else ""
         note = f"<!--\n{slide.seconds} s\n{slide.notes}\n-->"
-        made.append("\n\n".join((f"# {markdown_of(slide.title)}", *shown, note)))
+        made.append("\n\n".join((f"{dense}# {markdown_of(slide.title)}", *shown, note)))
     return HEAD.format(language=language) + "\n" + "\n\n---\n\n".join(made) + "\n"
+
+
+def height(block: Block) -> int:
+    """Return the pixels that a block takes at the usual size, about."""
+    match block:
+        case Text(words):
+            return GAP + LINE * ceil(len(words) / LETTERS)
+        case Points(lines):
+            return GAP + sum(LINE * ceil(len(line) / LETTERS) for line in lines)
+        case Code(_, text):
+            return 2 * GAP + LINE + CODE_LINE * (1 + len(text.split("\n")))
+        case Table(_, _, rows):
+            return 2 * GAP + LINE + ROW * (1 + len(rows))
+        case Picture() | Photo():
+            return PICTURE
 
 
 def _markdown(block: Block, file: str, photos: str) -> str:

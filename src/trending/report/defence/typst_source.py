@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from trending.report.blocks import Code, Photo, Picture, Points, Table, Text
@@ -82,12 +81,3 @@ def _call(block: Block, file: str) -> str:
 
 def _listed(call: str, fields: Iterable[str]) -> str:
     return f"{call}(\n" + "".join(f"  {field},\n" for field in fields) + ")"
-
-
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#!|~$&^=:+.-])")
-"""Signs that Markdown or HTML may obey, anywhere in a line."""
-
-
-def markdown_of(words: str) -> str:
-    """Return the text as Markdown that shows just that text."""
-    return _MARKUP.sub(r"\\\1", clean(words)).replace("\n", " ")

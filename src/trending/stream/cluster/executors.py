@@ -19,7 +19,8 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from trending.errors import ConfigurationConflict, LabError, NotReady
-from trending.programs.heartbeat import running_seconds, write_heartbeat
+from trending.programs.heartbeat import running_seconds
+from trending.stream.cluster.beats import Beats
 from trending.stream.cluster.master_log import LINE, LOOK_SECONDS, STARTING, await_room, ended, is_granted, last_line
 from trending.stream.cluster.python import DRIVERS_PYTHON, PYTHON_REMEDY, another_python
 
@@ -142,15 +143,15 @@ def require_executors(session: SparkSession, spec: StreamSpec, stop: threading.E
     """
     logger.info("the session on %s was there after %.1f s", spec.settings.spark_master, running_seconds())
     # A task that needs nothing of ours: to fetch and unpack the package takes longer than an answer about a Python may.
-    if not _run(session, spec, STARTING, lambda _records: iter(["Python"]), stop, granted_at):
+    if not run_task(session, spec, STARTING, lambda _records: iter(["Python"]), stop, granted_at):
         return ""
     session.sparkContext.addArchive(f"{spec.package}#{PACKAGE}")
-    if where := _run(session, spec, UNPACKING, look_at_executor, stop):
+    if where := run_task(session, spec, UNPACKING, look_at_executor, stop):
         logger.info("executors are well: %s", where)
     return where
 
 
-def _run(
+def run_task(
     session: SparkSession,
     spec: StreamSpec,
     phase: str,
@@ -177,9 +178,9 @@ def _run(
     now = time.monotonic()
     least = LEAST_SECONDS - (now - granted_at if granted_at else 0.0)
     deadline = now + (max(FAR_SECONDS - began, least) if far else NEAR_SECONDS)
-    called = False
+    called, beats = False, Beats(spec.heartbeat)
     while task.is_alive() and not stop.is_set():
-        write_heartbeat(spec.heartbeat, phase)
+        beats.beat(phase)
         task.join(LOOK_SECONDS)
         if not called and _executors(session):
             called = True

@@ -20,6 +20,7 @@ WAITING = "waiting for executors"
 GRANT_SECONDS = 4.0
 """How long a standalone master may take to give a job its first executor: with a free core it does so within milliseconds."""
 _AUTHENTICATED = re.compile(r"^\s*spark\.authenticate(?:\s*[=:]\s*|\s+)true\s*$", re.MULTILINE)
+_ENCRYPTED = re.compile(r"^\s*spark\.(?:network\.crypto|ssl\.rpc)\.enabled(?:\s*[=:]\s*|\s+)true\s*$", re.MULTILINE)
 
 
 def require_master(settings: SparkSettings) -> None:
@@ -72,20 +73,31 @@ def no_room(settings: SparkSettings) -> ClusterFull:
     return ClusterFull(cause, evidence, way)
 
 
+def is_encrypted(settings: SparkSettings) -> bool:
+    """Whether Spark's properties have what driver and executors send each other encrypted."""
+    return _ENCRYPTED.search(_properties(settings)) is not None
+
+
+def _properties(settings: SparkSettings) -> str:
+    """Return the content of the file of Spark's properties; empty for none."""
+    if not settings.spark_properties:
+        return ""
+    path = Path(settings.spark_properties)
+    try:
+        text = path.read_text(encoding="utf-8")
+        mode = path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        cause = f"the file of Spark's properties {path} cannot be read"
+        raise ConfigurationConflict(cause, str(error), "give another SPARK_PROPERTIES") from error
+    if mode & OTHERS and "secret" in text:
+        cause = f"others can read {path}, which has a secret in it"
+        raise ConfigurationConflict(cause, f"mode {mode & 0o777:o}", f"chmod 600 '{path}'")
+    return text
+
+
 def _require_authentication(settings: SparkSettings) -> None:
     """Require that beyond loopback only those who know a secret may call the driver, which runs what it is sent."""
-    text = ""
-    if settings.spark_properties:
-        path = Path(settings.spark_properties)
-        try:
-            text = path.read_text(encoding="utf-8")
-            mode = path.stat().st_mode
-        except (OSError, UnicodeDecodeError) as error:
-            cause = f"the file of Spark's properties {path} cannot be read"
-            raise ConfigurationConflict(cause, str(error), "give another SPARK_PROPERTIES") from error
-        if mode & OTHERS and "secret" in text:
-            cause = f"others can read {path}, which has a secret in it"
-            raise ConfigurationConflict(cause, f"mode {mode & 0o777:o}", f"chmod 600 '{path}'")
+    text = _properties(settings)
     if settings.called_beyond_loopback and not _AUTHENTICATED.search(text):
         cause = f"the driver would take calls from anybody at {settings.bound_to}"
         way = "put spark.authenticate true, and the cluster's spark.authenticate.secret, into a file: SPARK_PROPERTIES=file"

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from trending.programs.heartbeat import write_heartbeat
+from trending.stream.cluster.beats import Beats
 from trending.stream.cluster.master import GRANT_SECONDS, WAITING, no_room
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ def await_room(spec: StreamSpec, stop: threading.Event) -> None:
     waits for, reads the heartbeat and refuses.
     """
     deadline = time.monotonic() + GRANT_SECONDS
-    told = False
+    told, beats = False, Beats(spec.heartbeat)
     while spec.settings.standalone and not is_granted(spec) and not stop.wait(LOOK_SECONDS):
         if time.monotonic() < deadline:
             continue
         full = no_room(spec.settings)
-        write_heartbeat(spec.heartbeat, WAITING, note=full.cause)
+        beats.beat(WAITING, full.cause)
         if not told:
             logger.warning("%s", full)
             told = True
     if told:
-        write_heartbeat(spec.heartbeat, STARTING)
+        beats.beat(STARTING)
 
 
 def _lines(spec: StreamSpec) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes.plain import lab_stack
 from fakes.stacks import beat, make
 
 from flows import rate as rate_flow
@@ -19,6 +20,7 @@ from infra.operations import producer
 from trending.errors import ConfigurationConflict, InvalidInput, LabError, NotReady, StackAbsent
 from trending.producer.places.opened import opened
 from trending.producer.sources.control import Listener, answer_to, ask
+from trending.programs.heartbeat import WAITING
 from trending.settings import ProducerSettings
 from trending.simulator.live.changes import Change, RateChange, TrendChange
 
@@ -137,6 +139,18 @@ def test_a_request_is_withdrawn_whatever_ends_the_wait(lab: Lab, monkeypatch: py
     ledger = opened(lab.paths.ledger)
     assert Listener(ledger, "0123456789ab", "topic-1").look(0.0, 0.0) is None
     ledger.close()
+
+
+def test_of_several_producers_those_that_have_not_begun_are_named(world: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.2)
+    lab = with_producer(stack=lab_stack(partitions=4), producer=ProducerSettings(scenario="classroom", producers=4))
+    beat(lab, "producer-2", phase="starting: reading back")
+    beat(lab, "producer-3", phase=WAITING)
+    lab.paths.heartbeat("producer-4").unlink()
+    with pytest.raises(NotReady) as caught:
+        rate.main(RateForm(name="lab", rate=5))
+    assert caught.value.cause == "the producer did not answer within 0 s: producer-2, producer-4 have not begun to send"
+    assert caught.value.next_command == "make logs SERVICE=producer-2"
 
 
 def test_a_frozen_producer_is_said_to_be(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

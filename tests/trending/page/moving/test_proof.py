@@ -137,7 +137,7 @@ def test_tweets_are_sampled_of_the_stacks_producer_and_of_a_replay_beside_it(hom
     opened_ledger.write(lambda connection: replays.book(connection, "replay"))
     opened_ledger.close()
     found = look_at_ledgers([place], totals, T0 + 1.0)
-    assert (found.latest, found.ends) == ({"#producer": 1, "#replayed": 1}, {0: 7})
+    assert (found.latest, found.ends, found.acknowledged_to) == ({"#producer": 1, "#replayed": 1}, {0: 7}, {0: 7})
     later = look_at_ledgers([place], totals, T0 + 1_000.0)
     assert later.latest == {}
     ledger.acknowledge(1, 0, 7, T0 + 960, "#producer")
@@ -242,8 +242,12 @@ def check_sums(path: Path, drawn: list[tuple[int, int, int, bool]], start: int, 
     ledger = read_ledger(path)
     before = sum(each.before(starts.get(each.partition, 0)) for each in ledger.intervals)
     assert found.records == ledger.acknowledged - before
+    reached: dict[int, int] = {}
+    for each in ledger.intervals:
+        reached[each.partition] = max(reached.get(each.partition, 0), each.end_offset)
+    assert found.acknowledged_to == reached
     behind = sum(each.behind(ends[each.partition]) for each in ledger.intervals)
     if not any(each.unplaced_end is not None and each.before(starts.get(each.partition, 0)) for each in ledger.intervals):
         assert found.behind == behind
     other = look_at_ledgers([path], Totals("another", first=False, starts=starts, ends=ends, counted=0, proved_at=None), T0)
-    assert (other.records, other.behind, other.expired) == (0, 0, 0)
+    assert (other.records, other.behind, other.expired, other.acknowledged_to) == (0, 0, 0, {})

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.trending.page import served, visitor
 
 from trending.page.board import Board
 from trending.page.wording.english import ENGLISH
@@ -37,6 +38,29 @@ def test_a_program_whose_process_is_gone_is_dead_before_its_beat_is_old(home: Pa
     found = pipeline(home, now)
     assert (found["producer"]["health"], found["producer"]["back"]) == ("dead", "back_dead")
     assert (found["spark"]["health"], found["spark"]["back"]) == ("well", "")
+
+
+def test_of_several_producers_those_that_need_somebody_are_named(home: PageHome) -> None:
+    now = time.time()
+    several = {"more_producers": tuple(home.root / f"producer-{number}.heartbeat.json" for number in (2, 3))}
+    for name in ("producer", "producer-2.heartbeat", "producer-3.heartbeat"):
+        home.beat(name, pid=os.getpid())
+    found = pipeline(home, now, **several)["producer"]
+    assert (found["health"], found["back"], found["who"]) == ("well", "", "")
+    home.beat("producer-2.heartbeat", at=now - 2, pid=gone_pid())
+    found = pipeline(home, now, **several)["producer"]
+    assert (found["health"], found["back"], found["who"]) == ("dead", "back_dead", "producer-2")
+    home.beat("producer-3.heartbeat", "stopped", pid=os.getpid())
+    found = pipeline(home, now, **several)["producer"]
+    assert (found["health"], found["who"]) == ("absent", "producer-2, producer-3")
+    assert pipeline(home, now + 60)["producer"]["who"] == "", "one alone needs no name"
+
+
+def test_the_page_names_the_producer_that_is_dead(home: PageHome) -> None:
+    home.beat("producer", pid=os.getpid())
+    home.beat("producer-2.heartbeat", at=time.time() - 2, pid=gone_pid())
+    with served(home.spec(more_producers=(home.root / "producer-2.heartbeat.json",))) as address, visitor(address) as client:
+        assert f"producer-2: {ENGLISH['back_dead']}" in client.get("/?lang=en").text
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from trending.kafka.log_reader import read_log
 from trending.producer import ledger_writer, reading_back
 from trending.producer.ledger import read_ledger
 from trending.producer.places.opened import OpenedLedger, opened
-from trending.producer.sources import play
+from trending.producer.sources import play, sharing
 from trending.producer.sources.booked import Booked, Shift
 from trending.producer.sources.play import PAUSE_SECONDS, SETTLE_SECONDS
 from trending.programs.heartbeat import FINISHED, WAITING, read_heartbeat
@@ -72,6 +72,17 @@ def test_the_truth_about_what_was_sent_is_what_the_log_says(stage: Stage) -> Non
     assert Counter(each.label for each in verdicts if each.kind is Kind.REJECT) == truth.rejected
     assert Counter((int(each.time // 60 * 60), each.label) for each in verdicts if each.kind is Kind.TWEET) == truth.tweets
     assert sum(each.kind is Kind.UNTAGGED for each in verdicts) == truth.untagged > 0
+
+
+def test_a_play_opens_its_ledger_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = scenario(**NOW)
+    stage.live(played, 5)
+    ledgers: list[OpenedLedger] = []
+    for module in (play, sharing, reading_back):
+        monkeypatch.setattr(module, "opened", lambda path: ledgers.append(opened(path)) or ledgers[-1])
+    again = play.Play(stage.spec(played), lambda: 0.0)
+    assert (again.resumed, len(ledgers)) == (True, 1)
+    again.close()
 
 
 def test_a_scenario_begins_with_the_next_whole_window(stage: Stage) -> None:
@@ -260,7 +271,7 @@ def test_another_seed_is_another_run_and_begins_anew(stage: Stage) -> None:
 
 def test_each_partition_has_shifts_of_its_own() -> None:
     shifts = (Shift(0, 20, 5_000), Shift(1, 35, 5_000), Shift(0, 60, 9_000), Shift(1, 60, 9_000))
-    booked = Booked("run", "topic", "hash", "{}", 2, 10, 1_000_000, 0, shifts)
+    booked = Booked("run", "topic", "hash", scenario().model_dump_json(by_alias=True), 2, 10, 1_000_000, 0, shifts)
     numbers = np.array([0, 15, 25, 30, 34, 35, 41, 55, 61, 75])
     found = (booked.begins(numbers) - 1_000_000).tolist()
     assert found == [0, 0, 5_000, 0, 0, 5_000, 5_000, 5_000, 9_000, 9_000]

@@ -14,7 +14,7 @@ from fakes.trending.shown import pdf_pages
 
 from trending.report.blocks import Chapter, Code, Photo, Points, Table, Text
 from trending.report.data import Counted, Minute, Report
-from trending.report.defence.marp import marp_source
+from trending.report.defence.marp import DENSE, markdown_of, marp_source
 from trending.report.defence.talk import notes
 from trending.report.passages import page_drawing
 from trending.report.pdf import SETS
@@ -82,7 +82,7 @@ def test_hostile_words_are_text_in_the_sources(tmp_path: Path) -> None:
     marp = (tmp_path / "fuentes" / "diapositivas.md").read_text(encoding="utf-8")
     assert "script" in marp
     assert re.findall(r"(?<!\\)<(?!!--)", marp) == [], "no tag but the comments' own"
-    assert marp.count("-->") == len(slides(report())), "a hashtag ends no comment"
+    assert marp.count("-->") - marp.count(DENSE) == len(slides(report())), "a hashtag ends no comment"
 
 
 def test_markdown_shows_code_tables_and_photos_as_they_are() -> None:
@@ -110,6 +110,45 @@ def test_markdown_shows_code_tables_and_photos_as_they_are() -> None:
         "30 s",
     ):
         assert expected in made
+
+
+@pytest.mark.parametrize(("rows", "dense"), [(3, 0), (20, 1)])
+def test_what_marp_would_clip_is_set_smaller(rows: int, dense: int) -> None:
+    slide = Chapter("T", (Table("t", ("h",), (("a",),) * rows, frozenset()), Text("word " * 40)), "say", 30)
+    made = marp_source([slide], "es", "d", "..")
+    assert made.count(DENSE + "# T") == made.count(DENSE) == dense
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Start-up: it took 1.40 s, of (12).",
+        "at 07:03:20.915, #BigData led with 1,200 + 3",
+        "Kafka 4.4.0 = the broker; who? me!",
+    ],
+)
+def test_usual_sentences_stand_in_marps_source_as_they_are(words: str) -> None:
+    assert markdown_of(words) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("# x", r"\# x"),
+        ("- x", r"\- x"),
+        ("12. x", r"12\. x"),
+        ("a :smile: b", "a :&NoBreak;smile: b"),
+        ("a5:100:", "a5:&NoBreak;100:"),
+        ("x:a_b:", r"x:&NoBreak;a\_b:"),
+        (":+1:", ":&NoBreak;+1:"),
+        ("example.com", r"example\.com"),
+        ("http://x", r"http\://x"),
+        ("&amp; & b", r"\&amp; & b"),
+        ("$a$ <b> [c](d) *e* _f_ `g`", r"\$a\$ \<b\> \[c\](d) \*e\* \_f\_ \`g\`"),
+    ],
+)
+def test_what_marp_would_obey_is_escaped(words: str, shown: str) -> None:
+    assert markdown_of(words) == shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
