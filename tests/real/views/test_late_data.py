@@ -33,6 +33,7 @@ BEGINS_SECONDS = 90
 """The scenario begins with the next whole minute, and its first late tweets are in the batch after that."""
 AGREED_SECONDS = 30
 """The strip is amber where more than 15 s of tweets are in flight, as for a moment on a busy machine."""
+FALLEN = 2
 LISTED = re.compile(r"partition (\d+), offset (\d+)")
 WHICH = r"#\S+ of @\S+ \(partition 0, offset \d+\)"
 WATCH_FALLING = """() => {
@@ -83,7 +84,7 @@ def on_the_page(stack: RealStack, page: Page) -> None:
     """Late tweets fall from the ribbon into the list, each with its reason; the strip agrees while they do."""
     page.evaluate(WATCH_FALLING)
     expect(page.locator("#reasons")).to_contain_text(Reason.LATE, timeout=BEGINS_SECONDS * 1000)
-    page.wait_for_function("window.fell >= 2", timeout=30_000)
+    stack.wait_until(lambda: page.evaluate("window.fell") >= FALLEN, 30, "late tweets fall into the list")
     expect(page.locator("#refused-list li")).to_have_count(5)
     expect(page.locator("#axis g[data-stage=final]").first).to_be_attached()
     expect(page.locator("#proof")).to_have_attribute("data-state", "holds", timeout=AGREED_SECONDS * 1000)

@@ -144,6 +144,17 @@ def type_by_hand(living: Living, text: str) -> None:
         ledger.write(lambda transaction: transaction.execute(BY_HAND.insert().values(row)))
 
 
+SLOW_MS = 500
+SLOW_BODIES = """([start, delay]) => {
+  const { json } = Response.prototype;
+  Response.prototype.json = async function () {
+    const body = await json.call(this);
+    if (this.url.endsWith(`/past/${start}`)) await new Promise((resolve) => setTimeout(resolve, delay));
+    return body;
+  };
+}"""
+
+
 AT_REST = """async () => {
   for (let moving; (moving = document.getAnimations()).length; ) await Promise.allSettled(moving.map((each) => each.finished));
 }"""
@@ -485,6 +496,17 @@ def test_an_earlier_window_whose_first_answer_was_an_error_is_asked_for_again(pa
     page.select_option("#window", str(living.minute - 180))
     expect(page.locator("#rows tr").first).to_contain_text("#old", timeout=PATIENCE_MS)
     assert hashtags(page) == ["#old", "#ärger"]
+
+
+def test_an_answer_that_comes_late_does_not_take_the_place_of_the_window_chosen_since(page: Page, living: Living) -> None:
+    """Its head came before the choice and its body after: the page showed that window for ever, under the other's name."""
+    page.evaluate(SLOW_BODIES, [living.minute - 180, SLOW_MS])
+    with page.expect_response("**/past/*"):
+        page.select_option("#window", str(living.minute - 180))
+    page.select_option("#window", str(living.minute - 60))
+    expect(page.locator("#rows tr").first).to_contain_text("#Spark")
+    page.wait_for_timeout(2 * SLOW_MS)
+    assert hashtags(page) == ["#Spark", "#IA", "#Flink"]
 
 
 def test_the_live_ranking_does_not_flash_up_while_an_earlier_window_is_on_its_way(page: Page, living: Living) -> None:

@@ -89,8 +89,9 @@ async function lookBack() {
   }
   fetchedAt = Date.now();
   const answer = await fetch(`/past/${start}`).catch(() => null);
-  if (!answer?.ok || find("window").value !== start) return;
-  past = await answer.json();
+  const found = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (!found || find("window").value !== start) return;
+  past = found;
   drawRanking(past);
 }
 
