@@ -57,18 +57,26 @@ STANDING_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Examined:
-    """An audit's report and its data about the stack's own topic: the range's start, the recount and its duration, the counts.
+    """An audit's report and its data about the stack's own topic: the range's start, the recount and its duration, the store.
 
-    ``counts`` are the store's, ``recounts`` the recount's: rule → (window start, hashtag) → tweets. What the store does not keep
-    by name is in one line of its window in both.
+    Both counts are made when they are asked for: rule → (window start, hashtag) → tweets. What the store does not keep by name is
+    in one line of its window in both.
     """
 
     report: AuditReport
     start: dict[int, int]
     recounted: Recount
     seconds: float
-    counts: Mapping[Rule, Counter[tuple[int, str]]]
-    recounts: Mapping[Rule, Counter[tuple[int, str]]]
+    view: StoreView
+
+    def counts(self) -> dict[Rule, Counter[tuple[int, str]]]:
+        """Return the store's counts."""
+        return by_rule(with_others(self.view.counts, self.view.others), self.recounted.epochs)
+
+    def recounts(self) -> dict[Rule, Counter[tuple[int, str]]]:
+        """Return the recount's."""
+        kept = as_kept(self.recounted.tweets, self.view.others, self.recounted.epochs)
+        return by_rule(with_others(*kept), self.recounted.epochs)
 
 
 def audit_running(stack: str, *, since_seal: bool) -> AuditReport:
@@ -208,7 +216,7 @@ class _Audited:
         return ledger.of_topic(self.identity, self.view.epochs[0].topic_id)
 
     def _ledger_now(self) -> Ledger:
-        return self.ours(read_ledgers(ledger_places(self.lab), self.known))
+        return self.ours(read_ledgers(ledger_places(self.lab), self.known, counts=False))
 
     def examine(self, longest: float) -> tuple[Examined, Kept | None]:
         """Examine the topic; returns what was found, and the seal to keep. Raises Unfit with the topic where its seal is."""
@@ -248,10 +256,7 @@ class _Audited:
         found = examine_topic(evidence, count, self._ledger_now, longest)
         took = clock.monotonic() - began
         self._leave_truth(evidence)
-        counts = by_rule(with_others(self.view.counts, self.view.others), self.epochs)
-        recounts = by_rule(with_others(*as_kept(found.recounted.tweets, self.view.others, self.epochs)), self.epochs)
-        examined = Examined(found.report, dict(evidence.range().starts), found.recounted, took, counts, recounts)
-        return examined, found.seal
+        return Examined(found.report, dict(evidence.range().starts), found.recounted, took, self.view), found.seal
 
     def _leave_truth(self, evidence: Evidence) -> None:
         """Write what the seed of the last scenario means beside the ledger; the verdict stands without it."""

@@ -183,10 +183,10 @@ def survey_log(stack: str, ends: dict[int, int], place: str) -> tuple[Measured, 
     checkpoint = checkpoint_path(lab)
     with closing(Store(store_place(lab))) as store:
         written = store.written(checkpoint.name)
-    counts = examined.counts
+    counts = examined.counts()
     followed = _follow(lab, examined, ends, checkpoint, written)
     recounted, audit = examined.recounted, examined.report
-    by_batch = examined.recounts
+    by_batch = examined.recounts()
     apart = recounted.untagged.total() + recounted.foreign + sum(map(len, recounted.rejects.values()))
     records = sum(each.total() for each in by_batch.values()) + apart
     rule = recounted.epochs[-1].rule

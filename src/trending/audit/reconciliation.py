@@ -5,12 +5,13 @@ Each number has its own source: acknowledged comes from the producer's ledger, i
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from trending.kafka.rejects import OFFSET
 from trending.settings import WindowTime
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
     from trending.audit.recounting.recount import Recount
     from trending.audit.recounting.sequences import SequenceRanges
@@ -36,6 +37,7 @@ Counted = tuple[str, int, str]
 """Checkpoint, window start, hashtag."""
 Refused = tuple[str, int, str]
 """Checkpoint, partition, reason."""
+Key = TypeVar("Key", Counted, tuple[int, str])
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def reconcile(ledgers: Ledgers, part: LogRange, log: Recount, store: StoreView, 
     before = ledgers.before
     acknowledged = by_run(ledgers.acknowledged_ranges(part))
     names = {epoch.checkpoint for epoch in log.epochs}
-    counts = {key: tweets for key, tweets in store.counts.items() if key[0] in names}
+    counts = _of(names, store.counts)
     rejects = {
         key: offsets[bisect_left(offsets, part.firsts.get(key[1], 0)) :]
         for key, offsets in store.rejects.items()
@@ -207,8 +209,17 @@ def _expired(log: Recount, part: LogRange) -> tuple[int, int]:
     return after, before
 
 
-def _from(horizon: float, unknown: Container[str], counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
+def _of(names: Container[str], counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
+    """Return the counts of these checkpoints, as a rule all of them: a copy takes 80 bytes a count."""
+    if all(checkpoint in names for checkpoint, _window, _hashtag in counts):
+        return counts
+    return {key: tweets for key, tweets in counts.items() if key[0] in names}
+
+
+def _from(horizon: float, unknown: Collection[str], counts: Mapping[Counted, int]) -> Mapping[Counted, int]:
     """Return the counts of the windows that begin at ``horizon`` or later, without those of ``unknown`` checkpoints."""
+    if horizon == -math.inf and not unknown:
+        return counts
     return {key: tweets for key, tweets in counts.items() if key[1] >= horizon and key[0] not in unknown}
 
 
@@ -268,13 +279,17 @@ def _differences(
     in_log: Mapping[Counted, int], other: Mapping[Counted, int], witness: str, lengths: Mapping[str, int]
 ) -> list[Difference]:
     """Return what differs by (who counted, window, hashtag); ``lengths`` are those that are named."""
-    keys: Iterable[Counted] = sorted(in_log.keys() | other.keys())
     return [
-        Difference(window, hashtag, in_log.get(key, 0), other.get(key, 0), witness, lengths.get(who))
-        for key in keys
-        for who, window, hashtag in (key,)
-        if in_log.get(key, 0) != other.get(key, 0)
+        Difference(window, hashtag, logged, others, witness, lengths.get(who))
+        for (who, window, hashtag), logged, others in _differing(in_log, other)
     ]
+
+
+def _differing(in_log: Mapping[Key, int], other: Mapping[Key, int]) -> list[tuple[Key, int, int]]:
+    """Return each key whose numbers differ, with both of them, in order. Only those are kept: there may be millions of others."""
+    found = [(key, number, other.get(key, 0)) for key, number in in_log.items() if number != other.get(key, 0)]
+    found += [(key, 0, number) for key, number in other.items() if number and key not in in_log]
+    return sorted(found)
 
 
 def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Difference]:
@@ -291,9 +306,7 @@ def _ledger_differences(ledger: Ledger, part: LogRange, log: Recount) -> list[Di
         if run not in cut and minute >= horizon:
             found[minute, hashtag] += tweets
     expected = ledger.expected_minutes(found, cut, horizon)
-    return _differences(_unnamed(found), _unnamed(expected), "ledger", {})
-
-
-def _unnamed(minutes: Mapping[tuple[int, str], int]) -> dict[Counted, int]:
-    """Return counts by minute and hashtag as ``_differences`` takes them: nobody's epoch."""
-    return {("", minute, hashtag): tweets for (minute, hashtag), tweets in minutes.items()}
+    return [
+        Difference(minute, hashtag, logged, booked, "ledger", None)
+        for (minute, hashtag), logged, booked in _differing(found, expected)
+    ]

@@ -37,8 +37,9 @@ def expected_minutes(
         for first, last, hashtag, tweets in spread
         if last >= horizon
     )
-    room = Counter({key: tweets for key, tweets in found.items() if key[0] >= horizon})
-    room.update(_lost(room, expected, open_ones))
+    placed_ones = {hashtag for _last, _first, hashtag, _tweets in open_ones}
+    room = {key: tweets for key, tweets in found.items() if key[1] in placed_ones and key[0] >= horizon}
+    room |= _lost(room, expected, open_ones)
     minutes: defaultdict[str, list[int]] = defaultdict(list)
     for minute, hashtag in sorted(room):
         minutes[hashtag].append(minute)
@@ -51,7 +52,9 @@ def expected_minutes(
                 left -= placed
         if left:
             expected[last, hashtag] += left
-    return Counter({key: tweets for key, tweets in expected.items() if key[0] != _LOST and tweets})
+    for key in [key for key, tweets in expected.items() if key[0] == _LOST or not tweets]:
+        del expected[key]
+    return expected
 
 
 def _lost(

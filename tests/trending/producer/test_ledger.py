@@ -240,6 +240,16 @@ def test_an_interval_grows_over_commits(path: Path) -> None:
     assert ledger.counts == {("run", MINUTE, "#a"): 4}
 
 
+def test_a_reader_may_leave_out_what_is_booked_by_minute_and_hashtag_and_nothing_else(path: Path) -> None:
+    with closing(LedgerWriter(path, "run", "topic-1")) as writer:
+        writer.reserve(3)
+        writer.acknowledge(0, 0, 5, MINUTE, "#a")
+        writer.acknowledge(1, 1, 7, MINUTE, "#b")
+    whole = read_ledger(path)
+    assert whole.counts
+    assert read_ledger(path, counts=False) == replace(whole, counts={}, spread={})
+
+
 def test_counts_go_by_append_minute_and_hashtag(path: Path) -> None:
     writer = LedgerWriter(path, "run", "topic-1")
     for sequence, (moment, hashtag) in enumerate([(0, "#a"), (59.999, "#a"), (59.999, "#b"), (60, "#a"), (-0.001, "#a")]):
