@@ -29,7 +29,7 @@ def run(command: str, stack: RealStack, place: Path) -> str:
     if command.startswith("sleep "):
         stack.wait_until(lambda: getattr(stack.beat(PRODUCER), "phase", "") == FINISHED, 120, "the scenario is over")
         return ""
-    settings = {"NAME": stack.name, "PORT": stack.port, "PAGE_PORT": stack.page_port, "RUNTIME": "embedded", "HEAP_MB": 256}
+    settings = {"NAME": stack.name, "PORT": stack.port, "PAGE_PORT": stack.page_port, "RUNTIME": "embedded", "HEAP_MB": 192}
     inherited = {
         name: value
         for name, value in os.environ.items()
